@@ -1,0 +1,249 @@
+//! The rules of the chain as checks, with a named violation for each.
+
+use thiserror::Error;
+
+use super::block::{Block, Tip};
+use super::hash::BlockHash;
+use super::history::History;
+use super::proof::Proof;
+use super::seal::Seal;
+use super::timestamp::Timestamp;
+use crate::pow::{self, Difficulty};
+
+/// The first thing that is wrong with a block: which rule, what was expected, what was found.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Violation {
+    /// Rule 1: the first block has another index than 0.
+    #[error("breaks rule 1: the genesis block has index {found}, expected 0")]
+    GenesisIndex {
+        /// Index found.
+        found: u64,
+    },
+    /// Rule 1: the first block has a proof and a previous hash.
+    #[error(
+        "breaks rule 1: the genesis block has proof {proof} and previous hash {previous_hash}, \
+         expected none"
+    )]
+    GenesisLink {
+        /// Proof found.
+        proof: Proof,
+        /// Previous hash found.
+        previous_hash: BlockHash,
+    },
+    /// Rule 2: the index is not the position.
+    #[error("breaks rule 2: the index is {found}, expected {expected}")]
+    Index {
+        /// Position of the block.
+        expected: u64,
+        /// Index found.
+        found: u64,
+    },
+    /// Rules 3 and 4: a block after the genesis block without previous hash and proof.
+    #[error("breaks rule 3: there is no previous hash, expected {expected}")]
+    NoLink {
+        /// Hash of the block before.
+        expected: BlockHash,
+    },
+    /// Rule 3: the previous hash is not the hash of the block before.
+    #[error("breaks rule 3: the previous hash is {found}, expected {expected}")]
+    PreviousHash {
+        /// Hash of the block before.
+        expected: BlockHash,
+        /// Previous hash found.
+        found: BlockHash,
+    },
+    /// Rule 4: the proof does not solve the puzzle.
+    #[error(
+        "breaks rule 4: the digest of the proofs ends with {found} zeros, \
+         expected {expected} or more"
+    )]
+    ProofOfWork {
+        /// The checking node's difficulty.
+        expected: Difficulty,
+        /// Trailing zeros found.
+        found: u8,
+    },
+    /// Rule 5: the time is not later than that of the block before.
+    #[error("breaks rule 5: the time is {found}, expected later than {previous}")]
+    Time {
+        /// Time of the block before.
+        previous: Timestamp,
+        /// Time found.
+        found: Timestamp,
+    },
+    /// Not acceptable: the content is not what was sealed.
+    #[error("not acceptable because the seal is broken: this content is not what was sealed")]
+    BrokenSeal,
+    /// Not acceptable: an open proof where every block must be sealed.
+    #[error(
+        "not acceptable because the proof is open; from index {sealed_from} on it must be sealed"
+    )]
+    NotSealed {
+        /// First index that must be sealed.
+        sealed_from: u64,
+    },
+}
+
+/// Checks rule 1.
+pub fn check_genesis(block: &Block) -> Result<(), Violation> {
+    if block.index != 0 {
+        return Err(Violation::GenesisIndex { found: block.index });
+    }
+    match &block.link {
+        None => Ok(()),
+        Some(link) => Err(Violation::GenesisLink {
+            proof: link.proof.clone(),
+            previous_hash: link.previous_hash,
+        }),
+    }
+}
+
+/// Checks rules 2 to 5 for the block after `tip`, in the documented order. Returns the trailing
+/// zeros of the proof.
+pub fn check_successor(tip: &Tip, block: &Block, difficulty: Difficulty) -> Result<u8, Violation> {
+    if Some(block.index) != tip.index.checked_add(1) {
+        let expected = tip.index.saturating_add(1);
+        return Err(Violation::Index {
+            expected,
+            found: block.index,
+        });
+    }
+    let link = block
+        .link
+        .as_ref()
+        .ok_or(Violation::NoLink { expected: tip.hash })?;
+    if link.previous_hash != tip.hash {
+        return Err(Violation::PreviousHash {
+            expected: tip.hash,
+            found: link.previous_hash,
+        });
+    }
+    let zeros = pow::zeros(tip.proof_text(), link.proof.as_bytes());
+    if zeros < difficulty.get() {
+        return Err(Violation::ProofOfWork {
+            expected: difficulty,
+            found: zeros,
+        });
+    }
+    if block.timestamp.cmp_instant(tip.timestamp).is_le() {
+        return Err(Violation::Time {
+            previous: tip.timestamp,
+            found: block.timestamp,
+        });
+    }
+    Ok(zeros)
+}
+
+/// Checks the seal of a block: never broken, and sealed from `sealed_from` on.
+pub fn check_seal(
+    index: u64,
+    seal: Option<Seal>,
+    sealed_from: Option<u64>,
+) -> Result<(), Violation> {
+    match (seal, sealed_from) {
+        (Some(Seal::Broken), _) => Err(Violation::BrokenSeal),
+        (Some(Seal::Open), Some(sealed_from)) if index >= sealed_from => {
+            Err(Violation::NotSealed { sealed_from })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Number of blocks after the genesis block by what their proofs bind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct SealCounts {
+    /// Sealed blocks.
+    pub sealed: u64,
+    /// Open blocks.
+    pub open: u64,
+    /// Blocks whose seal is broken.
+    pub broken: u64,
+}
+
+impl SealCounts {
+    fn add(&mut self, seal: Option<Seal>) {
+        match seal {
+            None => {}
+            Some(Seal::Sealed) => self.sealed += 1,
+            Some(Seal::Open) => self.open += 1,
+            Some(Seal::Broken) => self.broken += 1,
+        }
+    }
+}
+
+/// Checks a chain block by block, from the genesis block or from any later point.
+#[derive(Clone, Debug)]
+pub struct Checker {
+    difficulty: Difficulty,
+    sealed_from: Option<u64>,
+    tip: Option<Tip>,
+    history: History,
+    seals: SealCounts,
+    fewest_zeros: Option<u8>,
+}
+
+impl Checker {
+    /// A checker that starts with the genesis block. It refuses broken seals, and open proofs
+    /// from `sealed_from` on.
+    pub fn new(difficulty: Difficulty, sealed_from: Option<u64>) -> Self {
+        Self {
+            difficulty,
+            sealed_from,
+            tip: None,
+            history: History::default(),
+            seals: SealCounts::default(),
+            fewest_zeros: None,
+        }
+    }
+
+    /// Goes on above a tip whose chain has this history.
+    #[must_use]
+    pub fn above(mut self, tip: Tip, history: History) -> Self {
+        self.tip = Some(tip);
+        self.history = history;
+        self
+    }
+
+    /// Checks the next block and moves the tip onto it.
+    ///
+    /// # Errors
+    /// After a violation of a rule the checker stays where it was. A seal that is not acceptable
+    /// is reported, too, but the block is counted and passed, so that a report can go on.
+    pub fn push(&mut self, block: &Block) -> Result<Option<Seal>, Violation> {
+        match &self.tip {
+            None => check_genesis(block)?,
+            Some(tip) => {
+                let zeros = check_successor(tip, block, self.difficulty)?;
+                self.fewest_zeros = Some(self.fewest_zeros.map_or(zeros, |few| few.min(zeros)));
+            }
+        }
+        let seal = Seal::of(block, &self.history.root());
+        let tip = Tip::of(block);
+        self.history.append(&tip.hash, |_, _| {});
+        self.seals.add(seal);
+        self.tip = Some(tip);
+        check_seal(block.index, seal, self.sealed_from)?;
+        Ok(seal)
+    }
+
+    /// The last block that passed; none before the genesis block.
+    pub fn tip(&self) -> Option<&Tip> {
+        self.tip.as_ref()
+    }
+
+    /// The tree over all blocks that passed.
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// What the proofs of the blocks that passed bind.
+    pub fn seals(&self) -> SealCounts {
+        self.seals
+    }
+
+    /// Fewest trailing zeros of any proof so far: the difficulty up to which the chain holds.
+    pub fn fewest_zeros(&self) -> Option<u8> {
+        self.fewest_zeros
+    }
+}

@@ -1,0 +1,162 @@
+//! What a block carries: a short text under a random id.
+
+use std::fmt;
+use std::str::FromStr;
+
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+/// Longest text of a well-formed message, in bytes of UTF-8.
+pub const MAX_TEXT_BYTES: usize = 256 * 1024;
+
+/// The pair of an id and a text. Two messages are the same if both parts are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    id: MessageId,
+    text: String,
+}
+
+impl Message {
+    /// Makes a message.
+    ///
+    /// # Errors
+    /// [`TextTooLong`] beyond [`MAX_TEXT_BYTES`].
+    pub fn new(id: MessageId, text: String) -> Result<Self, TextTooLong> {
+        if text.len() > MAX_TEXT_BYTES {
+            return Err(TextTooLong { found: text.len() });
+        }
+        Ok(Self { id, text })
+    }
+
+    /// The id under which the message is asked for.
+    pub fn id(&self) -> MessageId {
+        self.id
+    }
+
+    /// The text, exactly as it was given: never trimmed or normalised.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The same text under the id that every node derives when another message holds this one's:
+    /// the first 16 bytes of SHA-256 over `blockchain/id/1`, LF, the id and the text.
+    #[must_use]
+    pub fn renamed(&self) -> Self {
+        let digest = Sha256::new()
+            .chain_update(b"blockchain/id/1\n")
+            .chain_update(self.id.as_bytes())
+            .chain_update(self.text.as_bytes())
+            .finalize();
+        let mut id = [0; 16];
+        id.copy_from_slice(&digest[..16]);
+        Self {
+            id: MessageId::from_bytes(id),
+            text: self.text.clone(),
+        }
+    }
+}
+
+/// A message text beyond [`MAX_TEXT_BYTES`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the message has {found} bytes, more than the {MAX_TEXT_BYTES} a block may carry")]
+pub struct TextTooLong {
+    /// Length found, in bytes.
+    pub found: usize,
+}
+
+/// Sixteen bytes, written as 32 lower-case hex digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MessageId([u8; 16]);
+
+impl MessageId {
+    /// A fresh random id (a version-4 UUID, as the original program makes them).
+    pub fn random() -> Self {
+        Self(uuid::Uuid::new_v4().into_bytes())
+    }
+
+    /// The id with these bytes.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// The raw bytes, as they enter the seal commitment.
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+impl fmt::Display for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut digits = [0; 32];
+        hex::encode_to_slice(self.0, &mut digits).map_err(|_| fmt::Error)?;
+        f.pad(str::from_utf8(&digits).map_err(|_| fmt::Error)?)
+    }
+}
+
+impl fmt::Debug for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for MessageId {
+    type Err = InvalidMessageId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut id = [0; 16];
+        // The hex crate takes capitals too; the chain's ids are lower case.
+        if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return Err(InvalidMessageId);
+        }
+        hex::decode_to_slice(text, &mut id).map_err(|_| InvalidMessageId)?;
+        Ok(Self(id))
+    }
+}
+
+/// A text that is no message id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("a message id is 32 lower-case hex digits")]
+pub struct InvalidMessageId;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_exactly_32_lower_case_hex_digits() {
+        let text = "324dc066e690437fa68e8afc810e9617";
+        assert_eq!(text.parse::<MessageId>().unwrap().to_string(), text);
+        for wrong in [
+            "",
+            "324d",
+            &text.to_uppercase(),
+            &format!("{text}0"),
+            &text.replace('3', "g"),
+        ] {
+            assert_eq!(wrong.parse::<MessageId>(), Err(InvalidMessageId), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_text_may_have_the_limit_and_no_byte_more() {
+        let id = MessageId::from_bytes([7; 16]);
+        assert!(Message::new(id, "x".repeat(MAX_TEXT_BYTES)).is_ok());
+        let found = MAX_TEXT_BYTES + 1;
+        assert_eq!(
+            Message::new(id, "x".repeat(found)),
+            Err(TextTooLong { found })
+        );
+    }
+
+    #[test]
+    fn a_derived_id_depends_on_id_and_text() {
+        let message = Message::new(MessageId::from_bytes([0; 16]), "a".to_owned()).unwrap();
+        // Computed with Python's hashlib from the definition above.
+        assert_eq!(
+            message.renamed().id().to_string(),
+            "adae3f0fb888743827e13f95ec2fee78"
+        );
+        assert_ne!(message.renamed().renamed().id(), message.renamed().id());
+        assert_eq!(message.renamed().text(), "a");
+    }
+}

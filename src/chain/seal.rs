@@ -1,0 +1,256 @@
+//! Sealed proofs: proofs that bind the content of their block.
+//!
+//! The documented puzzle hashes two proofs and nothing else, so a proof can be copied onto a
+//! forged block for free. But a proof is an integer of any size. A *sealed* proof starts with a
+//! commitment to the whole block and to the history before it, followed by the digits of the
+//! search; it is valid for a reference miner and worthless on any other content.
+//!
+//! The commitment is SHA-256 over: `blockchain/sealed/1` and LF; the index (u64, big-endian); the
+//! previous hash; the history root over all blocks before ([`super::history`]); the 16 bytes of
+//! the message id; the bits of the float time (u64, big-endian); the length of the message in
+//! bytes (u64, big-endian); the message. Read as one big-endian integer and written in decimal
+//! without leading zeros, it is the start of the proof.
+
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+
+use super::block::Block;
+use super::hash::BlockHash;
+use super::history::NodeHash;
+use super::message::Message;
+
+/// Most digits that may follow the commitment in a sealed proof.
+pub const MAX_NONCE_DIGITS: usize = 96;
+
+/// Longest proof that counting could reach: a longer one that is not sealed is a broken seal.
+pub const MAX_OPEN_DIGITS: usize = 40;
+
+/// What the proof of a block binds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seal {
+    /// The commitment to this very block, then 1 to 96 digits.
+    Sealed,
+    /// A number such as counting finds: binds nothing but the proof before.
+    Open,
+    /// More than 40 digits, but not sealed: this is not the content that was sealed.
+    Broken,
+}
+
+impl Seal {
+    /// Classifies the proof of a block, given the history root over the blocks before it; none
+    /// for a genesis block.
+    pub fn of(block: &Block, history_root: &NodeHash) -> Option<Self> {
+        let link = block.link.as_ref()?;
+        let proof = link.proof.as_str();
+        let digits = proof.trim_start_matches('-').len();
+        if digits <= MAX_OPEN_DIGITS {
+            // A commitment has 77 digits or so; one below 40 is out of any reach (1 in 2^123).
+            return Some(Self::Open);
+        }
+        let sealed = block.timestamp.as_float().is_some_and(|time| {
+            let start = commitment(
+                block.index,
+                &link.previous_hash,
+                history_root,
+                &block.message,
+                time,
+            );
+            proof
+                .strip_prefix(&*start)
+                .is_some_and(|nonce| (1..=MAX_NONCE_DIGITS).contains(&nonce.len()))
+        });
+        Some(if sealed { Self::Sealed } else { Self::Broken })
+    }
+}
+
+impl fmt::Display for Seal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Sealed => "sealed",
+            Self::Open => "open",
+            Self::Broken => "broken",
+        })
+    }
+}
+
+/// The commitment to a block in decimal: what its sealed proof starts with.
+pub fn commitment(
+    index: u64,
+    previous_hash: &BlockHash,
+    history_root: &NodeHash,
+    message: &Message,
+    time: f64,
+) -> String {
+    let digest = Sha256::new()
+        .chain_update(b"blockchain/sealed/1\n")
+        .chain_update(index.to_be_bytes())
+        .chain_update(previous_hash.as_bytes())
+        .chain_update(history_root)
+        .chain_update(message.id().as_bytes())
+        .chain_update(time.to_bits().to_be_bytes())
+        .chain_update((message.text().len() as u64).to_be_bytes())
+        .chain_update(message.text().as_bytes())
+        .finalize();
+    decimal(digest.into())
+}
+
+/// A big-endian integer of 32 bytes in decimal, without leading zeros.
+fn decimal(bytes: [u8; 32]) -> String {
+    /// Largest power of ten that fits 32 bits, so that a remainder and a limb fit 64.
+    const BASE: u64 = 1_000_000_000;
+    let mut limbs = [0_u64; 8];
+    for (limb, bytes) in limbs.iter_mut().zip(bytes.chunks_exact(4)) {
+        *limb = bytes
+            .iter()
+            .fold(0, |limb, byte| limb << 8 | u64::from(*byte));
+    }
+    // 9 groups of 9 digits hold 2^256, which has 78 digits.
+    let mut groups = [0; 9];
+    for group in groups.iter_mut().rev() {
+        for limb in &mut limbs {
+            let dividend = *group << 32 | *limb;
+            *limb = dividend / BASE;
+            *group = dividend % BASE;
+        }
+    }
+    let mut digits = [0; 81];
+    for (group, digits) in groups.iter_mut().zip(digits.chunks_exact_mut(9)) {
+        for digit in digits.iter_mut().rev() {
+            *digit = b'0' + u8::try_from(*group % 10).unwrap_or_default();
+            *group /= 10;
+        }
+    }
+    let first = digits.iter().position(|digit| *digit != b'0').unwrap_or(80);
+    digits[first..]
+        .iter()
+        .map(|digit| char::from(*digit))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{History, Link, MessageId, Timestamp};
+    use super::*;
+
+    #[derive(serde::Deserialize)]
+    struct Vectors {
+        blocks: Vec<Vector>,
+    }
+
+    #[derive(serde::Deserialize)]
+    struct Vector {
+        index: u64,
+        previous_hash: String,
+        id: String,
+        timestamp: String,
+        message: String,
+        history_root: String,
+        commitment_decimal: String,
+        proof: String,
+        hash: String,
+    }
+
+    fn vectors() -> Vec<(Vector, Block)> {
+        let json = include_str!("../../tests/fixtures/sealed/sealed.json");
+        let vectors: Vectors = serde_json::from_str(json).unwrap();
+        let block = |vector: Vector| {
+            let id = vector.id.parse::<MessageId>().unwrap();
+            let block = Block {
+                index: vector.index,
+                timestamp: vector.timestamp.parse::<Timestamp>().unwrap(),
+                message: Message::new(id, vector.message.clone()).unwrap(),
+                link: Some(Link {
+                    previous_hash: vector.previous_hash.parse().unwrap(),
+                    proof: vector.proof.parse().unwrap(),
+                }),
+            };
+            (vector, block)
+        };
+        vectors.blocks.into_iter().map(block).collect()
+    }
+
+    #[test]
+    fn every_vector_has_its_root_commitment_and_hash() {
+        let mut history = History::default();
+        history.append(&BlockHash::of(&Block::documented_genesis()), |_, _| {});
+        for (vector, block) in vectors() {
+            let root = history.root();
+            assert_eq!(hex::encode(root), vector.history_root);
+            let time = block.timestamp.as_float().unwrap();
+            let previous_hash = vector.previous_hash.parse().unwrap();
+            let start = commitment(block.index, &previous_hash, &root, &block.message, time);
+            assert_eq!(start, vector.commitment_decimal);
+            assert_eq!(Seal::of(&block, &root), Some(Seal::Sealed));
+            let hash = BlockHash::of(&block);
+            assert_eq!(hash.to_string(), vector.hash);
+            history.append(&hash, |_, _| {});
+        }
+    }
+
+    #[test]
+    fn any_change_breaks_the_seal() {
+        let (vector, block) = vectors().swap_remove(4);
+        let mut root: NodeHash = [0; 32];
+        hex::decode_to_slice(&vector.history_root, &mut root).unwrap();
+        assert_eq!(Seal::of(&block, &root), Some(Seal::Sealed));
+
+        let changes: [fn(&mut Block); 5] = [
+            |block| block.index += 1,
+            |block| block.timestamp = block.timestamp.next(0.0),
+            |block| block.timestamp = Timestamp::integer(1_700_000_000).unwrap(),
+            |block| block.message = Message::new(block.message.id(), "?".into()).unwrap(),
+            |block| block.message = block.message.renamed(),
+        ];
+        for (nth, change) in changes.iter().enumerate() {
+            let mut changed = block.clone();
+            change(&mut changed);
+            assert_eq!(
+                Seal::of(&changed, &root),
+                Some(Seal::Broken),
+                "change {nth}"
+            );
+        }
+        assert_eq!(Seal::of(&block, &[0; 32]), Some(Seal::Broken));
+    }
+
+    #[test]
+    fn the_nonce_has_1_to_96_digits_and_counted_proofs_are_open() {
+        let (vector, block) = vectors().swap_remove(0);
+        let mut root: NodeHash = [0; 32];
+        hex::decode_to_slice(&vector.history_root, &mut root).unwrap();
+        let start = vector.commitment_decimal;
+        let seal = |proof: String| {
+            let mut block = block.clone();
+            block.link.as_mut().unwrap().proof = proof.parse().unwrap();
+            Seal::of(&block, &root)
+        };
+        assert_eq!(seal(start.clone()), Some(Seal::Broken));
+        assert_eq!(seal(format!("{start}0")), Some(Seal::Sealed));
+        assert_eq!(
+            seal(format!("{start}{}", "0".repeat(96))),
+            Some(Seal::Sealed)
+        );
+        assert_eq!(
+            seal(format!("{start}{}", "0".repeat(97))),
+            Some(Seal::Broken)
+        );
+        assert_eq!(seal(format!("-{start}0")), Some(Seal::Broken));
+        assert_eq!(seal("9".repeat(40)), Some(Seal::Open));
+        assert_eq!(seal(format!("-{}", "9".repeat(40))), Some(Seal::Open));
+        assert_eq!(seal("9".repeat(41)), Some(Seal::Broken));
+        assert_eq!(seal("0".to_owned()), Some(Seal::Open));
+    }
+
+    #[test]
+    fn decimals_reach_from_zero_to_the_largest_digest() {
+        assert_eq!(decimal([0; 32]), "0");
+        let mut one_group = [0; 32];
+        one_group[28..].copy_from_slice(&1_000_000_000_u32.to_be_bytes());
+        assert_eq!(decimal(one_group), "1000000000");
+        assert_eq!(
+            decimal([255; 32]),
+            "115792089237316195423570985008687907853269984665640564039457584007913129639935"
+        );
+    }
+}

@@ -1,0 +1,270 @@
+//! Records and blocks as bytes: the one place that names the binary format.
+//!
+//! A value is one version byte, then its fields in bincode 2 (standard configuration: little
+//! endian, variable-length integers). Decoding has a size limit, takes the whole input or fails,
+//! and never trusts a length it reads.
+
+use std::borrow::Cow;
+
+use bincode::config::{Configuration, Limit, LittleEndian, Varint};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::chain::message::MAX_TEXT_BYTES;
+use crate::chain::{Block, BlockHash, Link, Message, MessageId, Proof, Timestamp};
+
+/// First byte of every value this version writes.
+const VERSION: u8 = 1;
+
+/// Most bytes a value may ask for while it is decoded: the longest message and proof, and room
+/// for the rest.
+pub const MAX_VALUE_BYTES: usize = MAX_TEXT_BYTES + 16 * 1024;
+
+const CONFIG: Configuration<LittleEndian, Varint, Limit<MAX_VALUE_BYTES>> =
+    bincode::config::standard().with_limit::<MAX_VALUE_BYTES>();
+
+/// Why bytes are no value.
+#[derive(Debug, Error)]
+pub enum DecodeError {
+    /// No byte at all.
+    #[error("the value is empty")]
+    Empty,
+    /// Written by another version of this program.
+    #[error("the value has format version {found}, this program reads version {VERSION}")]
+    Version {
+        /// First byte found.
+        found: u8,
+    },
+    /// The bytes do not hold the fields.
+    #[error("the value is cut short or damaged")]
+    Malformed(#[source] bincode::error::DecodeError),
+    /// Bytes are left over after the last field.
+    #[error("the value has {left} bytes too many")]
+    TooLong {
+        /// Bytes left over.
+        left: usize,
+    },
+    /// The fields are there, but hold what no block may hold.
+    #[error("the value is not well-formed")]
+    NotWellFormed(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Encodes a record.
+///
+/// # Panics
+/// Never for the records of this program: all of them are plain data.
+pub fn encode<T: Serialize>(record: &T) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(512);
+    bytes.push(VERSION);
+    bincode::serde::encode_into_std_write(record, &mut bytes, bincode::config::standard())
+        .expect("plain data encodes and a Vec takes all of it");
+    bytes
+}
+
+/// Decodes a record.
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
+    let (version, fields) = bytes.split_first().ok_or(DecodeError::Empty)?;
+    if *version != VERSION {
+        return Err(DecodeError::Version { found: *version });
+    }
+    let (record, used) =
+        bincode::serde::decode_from_slice(fields, CONFIG).map_err(DecodeError::Malformed)?;
+    match fields.len() - used {
+        0 => Ok(record),
+        left => Err(DecodeError::TooLong { left }),
+    }
+}
+
+/// Encodes a block.
+pub fn encode_block(block: &Block) -> Vec<u8> {
+    encode(&BlockRecord {
+        index: block.index,
+        time: match block.timestamp.as_integer() {
+            Some(seconds) => TimeRecord::Integer(seconds),
+            None => TimeRecord::Float(block.timestamp.seconds()),
+        },
+        id: *block.message.id().as_bytes(),
+        text: block.message.text().into(),
+        link: block
+            .link
+            .as_ref()
+            .map(|link| (*link.previous_hash.as_bytes(), link.proof.as_str().into())),
+    })
+}
+
+/// Decodes a block and checks that it is well-formed.
+pub fn decode_block(bytes: &[u8]) -> Result<Block, DecodeError> {
+    let record: BlockRecord<'_> = decode(bytes)?;
+    record.try_into().map_err(DecodeError::NotWellFormed)
+}
+
+/// A block as it is stored and sent. The order of the fields is the format.
+#[derive(Serialize, Deserialize)]
+struct BlockRecord<'a> {
+    index: u64,
+    time: TimeRecord,
+    id: [u8; 16],
+    text: Cow<'a, str>,
+    link: Option<([u8; 32], Cow<'a, str>)>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum TimeRecord {
+    Float(f64),
+    Integer(i64),
+}
+
+impl TryFrom<BlockRecord<'_>> for Block {
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+
+    fn try_from(record: BlockRecord<'_>) -> Result<Self, Self::Error> {
+        let link = |(hash, proof): ([u8; 32], Cow<'_, str>)| -> Result<Link, Self::Error> {
+            let proof = Proof::try_from(proof.into_owned())?;
+            Ok(Link {
+                previous_hash: BlockHash::from_bytes(hash),
+                proof,
+            })
+        };
+        Ok(Self {
+            index: record.index,
+            timestamp: match record.time {
+                TimeRecord::Float(seconds) => Timestamp::float(seconds)?,
+                TimeRecord::Integer(seconds) => Timestamp::integer(seconds)?,
+            },
+            message: Message::new(MessageId::from_bytes(record.id), record.text.into_owned())?,
+            link: record.link.map(link).transpose()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn block(text: &str, time: Timestamp, link: Option<Link>) -> Block {
+        let id = MessageId::from_bytes([0xab; 16]);
+        let message = Message::new(id, text.to_owned()).unwrap();
+        Block {
+            index: 300,
+            timestamp: time,
+            message,
+            link,
+        }
+    }
+
+    #[test]
+    fn bytes_of_a_block_are_the_golden_ones() {
+        let link = Link {
+            previous_hash: BlockHash::from_bytes([0xcd; 32]),
+            proof: 350.into(),
+        };
+        let float = block("é", Timestamp::float(1.5).unwrap(), Some(link));
+        let golden = [
+            "01",                                                                 // version
+            "fb2c01",                                                             // index 300
+            "00000000000000f83f",                                                 // float 1.5
+            "abababababababababababababababab",                                   // id
+            "02c3a9",                                                             // text
+            "01cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd", // link: hash
+            "03333530",                                                           // proof "350"
+        ];
+        assert_eq!(hex::encode(encode_block(&float)), golden.concat());
+        assert_eq!(
+            decode_block(&hex::decode(golden.concat()).unwrap()).unwrap(),
+            float
+        );
+
+        let integer = block("", Timestamp::integer(-3).unwrap(), None);
+        let golden = [
+            "01",
+            "fb2c01",
+            "0105",
+            "abababababababababababababababab",
+            "00",
+            "00",
+        ];
+        assert_eq!(hex::encode(encode_block(&integer)), golden.concat());
+        assert_eq!(
+            decode_block(&hex::decode(golden.concat()).unwrap()).unwrap(),
+            integer
+        );
+    }
+
+    #[test]
+    fn a_false_length_asks_for_no_memory() {
+        // An index, a float and an id, then a text that claims 2^62 bytes.
+        let mut bytes = hex::decode("01000000000000000000f83f").unwrap();
+        bytes.extend([0; 16]);
+        bytes.extend([0xfd, 0, 0, 0, 0, 0, 0, 0, 0x40]);
+        assert!(matches!(
+            decode_block(&bytes),
+            Err(DecodeError::Malformed(_))
+        ));
+    }
+
+    #[test]
+    fn what_no_block_may_hold_is_refused() {
+        let record = |time, text: String, proof: &str| {
+            let link = Some(([0; 32], proof.to_owned().into()));
+            encode(&BlockRecord {
+                index: 1,
+                time,
+                id: [0; 16],
+                text: text.into(),
+                link,
+            })
+        };
+        let fine = record(TimeRecord::Float(1.0), "x".into(), "1");
+        assert!(decode_block(&fine).is_ok());
+        for wrong in [
+            record(TimeRecord::Float(f64::NAN), "x".into(), "1"),
+            record(TimeRecord::Integer(i64::MAX), "x".into(), "1"),
+            record(TimeRecord::Float(1.0), "x".repeat(MAX_TEXT_BYTES + 1), "1"),
+            record(TimeRecord::Float(1.0), "x".into(), "01"),
+        ] {
+            assert!(matches!(
+                decode_block(&wrong),
+                Err(DecodeError::NotWellFormed(_))
+            ));
+        }
+        assert!(matches!(decode_block(&[]), Err(DecodeError::Empty)));
+        assert!(matches!(
+            decode_block(&[2, 0]),
+            Err(DecodeError::Version { found: 2 })
+        ));
+        let longer = [&fine[..], &[0]].concat();
+        assert!(matches!(
+            decode_block(&longer),
+            Err(DecodeError::TooLong { left: 1 })
+        ));
+        for end in 0..fine.len() {
+            assert!(decode_block(&fine[..end]).is_err(), "cut to {end} bytes");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn blocks_survive_the_round_trip(
+            index: u64, seconds: f64, id: [u8; 16], text: String,
+            hash: [u8; 32], proof in "-?[1-9][0-9]{0,120}", linked: bool,
+        ) {
+            prop_assume!(seconds.is_finite());
+            let previous_hash = BlockHash::from_bytes(hash);
+            let block = Block {
+                index,
+                timestamp: Timestamp::float(seconds).unwrap(),
+                message: Message::new(MessageId::from_bytes(id), text).unwrap(),
+                link: linked.then(|| Link { previous_hash, proof: proof.parse().unwrap() }),
+            };
+            prop_assert_eq!(decode_block(&encode_block(&block)).unwrap(), block);
+        }
+
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes: Vec<u8>) {
+            let _ = decode_block(&bytes);
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! What the original program speaks: its JSON shapes. Pure.
+
+pub mod json;

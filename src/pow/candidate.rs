@@ -1,0 +1,210 @@
+//! Candidates of one length, laid out in padded SHA-256 blocks.
+//!
+//! Blocks that no counting digit reaches are hashed once, into the midstate. At most two are left:
+//! the counting digits (19 at most) and the padding after them (9 bytes at least) fill no more.
+
+use sha2::block_api::compress256;
+
+use super::trailing_zeros;
+
+/// The initial hash value of SHA-256.
+const INITIAL: [u32; 8] = [
+    0x6a09_e667,
+    0xbb67_ae85,
+    0x3c6e_f372,
+    0xa54f_f53a,
+    0x510e_527f,
+    0x9b05_688c,
+    0x1f83_d9ab,
+    0x5be0_cd19,
+];
+
+const BLOCK: usize = 64;
+
+/// The most counting digits of a candidate: all numbers of 19 digits fit a `u64`.
+pub(super) const COUNTING_DIGITS: u32 = 19;
+
+/// The most digits of a candidate, counting or not.
+pub(super) const DIGITS: u32 = 96;
+
+/// What all candidates of a search start with, its whole blocks hashed.
+pub(super) struct Prefix<'a> {
+    midstate: [u32; 8],
+    rest: &'a [u8],
+    len: usize,
+}
+
+impl<'a> Prefix<'a> {
+    pub(super) fn new(prefix: &'a [u8]) -> Self {
+        let (blocks, rest) = prefix.as_chunks::<BLOCK>();
+        let mut midstate = INITIAL;
+        compress256(&mut midstate, blocks);
+        Self {
+            midstate,
+            rest,
+            len: prefix.len(),
+        }
+    }
+}
+
+/// A prefix and a number of digits after it; the last of them count.
+#[derive(Clone)]
+pub(super) struct Candidate {
+    /// The state before `bytes`.
+    pub(super) midstate: [u32; 8],
+    /// One block, or two if `spills`, from the one with the first counting digit on.
+    pub(super) bytes: [u8; 2 * BLOCK],
+    pub(super) spills: bool,
+    /// Where the counting digits end in `bytes`.
+    pub(super) end: usize,
+    /// How many digits count.
+    pub(super) digits: usize,
+}
+
+impl Candidate {
+    /// Lays out `prefix` followed by `zeros` fixed zeros and `digits` counting digits, all zero.
+    ///
+    /// There is at least one counting digit, there are at most [`COUNTING_DIGITS`] of them, and at
+    /// most [`DIGITS`] with the fixed zeros.
+    pub(super) fn new(prefix: &Prefix<'_>, zeros: u32, digits: u32) -> Self {
+        debug_assert!((1..=COUNTING_DIGITS).contains(&digits) && zeros + digits <= DIGITS);
+        let (zeros, digits) = (zeros as usize, digits as usize);
+        let mut buffer = [0; 3 * BLOCK];
+        let start = prefix.rest.len();
+        let end = start + zeros + digits;
+        buffer[..start].copy_from_slice(prefix.rest);
+        buffer[start..end].fill(b'0');
+        buffer[end] = 0x80;
+        let bits = 8 * (prefix.len + zeros + digits) as u64;
+        let whole = (end + 1 + 8).next_multiple_of(BLOCK);
+        buffer[whole - 8..whole].copy_from_slice(&bits.to_be_bytes());
+
+        let first = (end - digits) / BLOCK * BLOCK;
+        let mut midstate = prefix.midstate;
+        compress256(&mut midstate, buffer[..first].as_chunks().0);
+        let mut bytes = [0; 2 * BLOCK];
+        bytes[..whole - first].copy_from_slice(&buffer[first..whole]);
+        Self {
+            midstate,
+            bytes,
+            spills: whole - first > BLOCK,
+            end: end - first,
+            digits,
+        }
+    }
+
+    /// Writes `counter` over the counting digits, with leading zeros.
+    pub(super) fn set(&mut self, mut counter: u64) {
+        for digit in self.bytes[self.end - self.digits..self.end]
+            .iter_mut()
+            .rev()
+        {
+            *digit = b'0' + (counter % 10) as u8;
+            counter /= 10;
+        }
+    }
+
+    /// Adds one to the counter and returns the place of the first digit that changed.
+    pub(super) fn increment(&mut self) -> usize {
+        let mut place = self.end;
+        while place > self.end - self.digits {
+            place -= 1;
+            if self.bytes[place] != b'9' {
+                self.bytes[place] += 1;
+                return place;
+            }
+            self.bytes[place] = b'0';
+        }
+        place
+    }
+
+    /// The state before the last block, the one the digest comes from.
+    pub(super) fn state_before_last(&self) -> [u32; 8] {
+        let mut state = self.midstate;
+        if self.spills {
+            compress256(&mut state, &self.bytes.as_chunks().0[..1]);
+        }
+        state
+    }
+
+    /// The zeros at the end of the digest, given [`Self::state_before_last`].
+    pub(super) fn zeros_after(&self, mut state: [u32; 8]) -> u8 {
+        let last = usize::from(self.spills);
+        compress256(&mut state, &self.bytes.as_chunks().0[last..=last]);
+        if state[7] & 0xf != 0 {
+            return 0;
+        }
+        let mut digest = [0; 32];
+        for (bytes, word) in digest.as_chunks_mut().0.iter_mut().zip(state) {
+            *bytes = word.to_be_bytes();
+        }
+        trailing_zeros(&digest)
+    }
+
+    /// The zeros at the end of the digest with `counter` as the counting digits.
+    pub(super) fn zeros(&mut self, counter: u64) -> u8 {
+        self.set(counter);
+        self.zeros_after(self.state_before_last())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::pow;
+
+    fn check(prefix: &[u8], zeros: u32, digits: u32, counter: u64) {
+        let counter = counter % 10_u64.pow(digits);
+        let text = format!("{counter:0width$}", width = (zeros + digits) as usize);
+        let expected = pow::zeros(prefix, text.as_bytes());
+        let mut candidate = Candidate::new(&Prefix::new(prefix), zeros, digits);
+        assert_eq!(
+            candidate.zeros(counter),
+            expected,
+            "{} bytes, {text}",
+            prefix.len()
+        );
+    }
+
+    #[test]
+    fn every_padding_border_hashes_as_the_plain_text() {
+        for len in 0..=130 {
+            let prefix = vec![b'7'; len];
+            for (zeros, digits) in [(0, 1), (0, 2), (0, 9), (0, 18), (0, 19), (5, 19), (77, 19)] {
+                for counter in 0..64 {
+                    check(&prefix, zeros, digits, counter * 0x0123_4567_89ab);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn increment_counts_as_numbers_do() {
+        let mut candidate = Candidate::new(&Prefix::new(b"None"), 0, 5);
+        let mut other = candidate.clone();
+        for counter in 1..100_000 {
+            let changed = candidate.increment();
+            other.set(counter);
+            assert_eq!(candidate.bytes, other.bytes);
+            let mut nines = 0;
+            while counter.is_multiple_of(10_u64.pow(nines + 1)) {
+                nines += 1;
+            }
+            assert_eq!(changed, candidate.end - 1 - nines as usize);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_candidate_hashes_as_the_plain_text(
+            prefix in prop::collection::vec(any::<u8>(), 0..300),
+            zeros in 0_u32..=77,
+            digits in 1_u32..=19,
+            counter: u64,
+        ) {
+            check(&prefix, zeros, digits, counter);
+        }
+    }
+}
