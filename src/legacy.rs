@@ -1,3 +1,4 @@
 //! What the original program speaks: its JSON shapes. Pure.
 
 pub mod json;
+pub mod query;

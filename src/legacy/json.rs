@@ -41,7 +41,7 @@ pub fn write_message(message: &Message, out: &mut Vec<u8>) {
 }
 
 /// Appends a string in quotes, in ASCII: everything below 20 and above 7e is escaped.
-fn write_string(text: &str, out: &mut Vec<u8>) {
+pub fn write_string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
     for character in text.chars() {
         match character {

@@ -1,0 +1,150 @@
+//! The REST API: the documented endpoints as reference miners know them, and `/api/v1`.
+//!
+//! * [`server`]: the accept loop under the routes
+//! * `documented`: `PUT /add`, `GET /chain`, `/neighbours`, `/data`
+//! * [`v1`]: everything below `/api/v1`, and `/health`
+//! * `reject`: errors, and what no route takes
+
+mod documented;
+mod reject;
+pub mod server;
+pub mod v1;
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::sync::Arc;
+
+use reject::ApiError;
+use serde::de::DeserializeOwned;
+use server::Context;
+use warp::http::Method;
+use warp::path;
+use warp::reply::{Reply, Response};
+use warp::{Filter, Rejection};
+
+use v1::{blocks, messages};
+
+/// All routes. The first that fits answers; point reads run inline, longer ones on threads that
+/// may block.
+pub(crate) fn routes(
+    context: Context,
+) -> impl Filter<Extract = (impl Reply,), Error = Infallible> + Clone {
+    let with = warp::any().map(move || context.clone());
+    let node = with.clone().map(|context: Context| context.node);
+    let query = warp::query::raw().or(warp::any().map(String::new)).unify();
+    let read = warp::get().or(warp::head()).unify();
+    let v1 = path!("api" / "v1" / ..);
+
+    let add = path!("add")
+        .and(warp::put())
+        .and(node.clone())
+        .and(query)
+        .then(documented::add);
+    let neighbours = path!("neighbours").and(read).map(documented::neighbours);
+    let chain = path!("chain")
+        .and(warp::method())
+        .and(with.clone())
+        .and_then(async |method, context| stream(&method, &context, documented::chain));
+    let data = path!("data")
+        .and(warp::method())
+        .and(with)
+        .and_then(async |method, context| stream(&method, &context, documented::data));
+    let health = path!("health")
+        .and(read)
+        .and(node.clone())
+        .map(|node| v1::health(&node));
+
+    let single_block = path!("blocks" / String)
+        .and(warp::get())
+        .and(node.clone())
+        .and(
+            warp::header::value("if-none-match")
+                .map(Some)
+                .or(warp::any().map(|| None))
+                .unify(),
+        )
+        .map(|which: String, node, tag: Option<_>| {
+            respond(blocks::single(&node, &which, tag.as_ref()))
+        });
+    let block_page = path!("blocks")
+        .and(warp::get())
+        .and(node.clone())
+        .and(query)
+        .then(|node, query| answered(blocks::page(node, query)));
+    let status = path!("status")
+        .and(warp::get())
+        .and(node.clone())
+        .map(|node| v1::status(&node));
+    let post_message = path!("messages")
+        .and(warp::post())
+        .and(node.clone())
+        .and(warp::header::headers_cloned())
+        .and(warp::body::stream())
+        .then(|node, headers, body| answered(messages::post(node, headers, body)));
+    let get_message = path!("messages" / String)
+        .and(warp::get())
+        .and(node.clone())
+        .map(|id: String, node| respond(messages::get(&node, &id)));
+    let mempool = path!("mempool")
+        .and(warp::get())
+        .and(node)
+        .and(query)
+        .then(|node, query| answered(messages::mempool(node, query)));
+    let ours = v1.and(
+        single_block
+            .or(post_message)
+            .unify()
+            .or(block_page)
+            .unify()
+            .or(get_message)
+            .unify()
+            .or(status)
+            .unify()
+            .or(mempool)
+            .unify(),
+    );
+    let none = warp::method()
+        .and(path::full())
+        .map(|method: Method, path: path::FullPath| reject::no_route(&method, path.as_str()));
+    add.or(neighbours)
+        .unify()
+        .or(ours)
+        .unify()
+        .or(health)
+        .unify()
+        .or(chain)
+        .unify()
+        .or(data)
+        .unify()
+        .or(none)
+        .unify()
+}
+
+/// Answers a documented stream for GET and HEAD, if there is room for one more.
+fn stream(
+    method: &Method,
+    context: &Context,
+    answer: impl FnOnce(&Arc<crate::node::Node>, server::StreamPermit, bool) -> Response,
+) -> Result<Response, Rejection> {
+    if *method != Method::GET && *method != Method::HEAD {
+        return Err(warp::reject());
+    }
+    Ok(match Arc::clone(&context.streams).try_acquire_owned() {
+        Ok(permit) => answer(&context.node, permit, *method == Method::HEAD),
+        Err(_) => ApiError::unavailable("too many answers are being streamed").into_response(),
+    })
+}
+
+async fn answered(answer: impl Future<Output = Result<Response, ApiError>>) -> Response {
+    respond(answer.await)
+}
+
+fn respond(answer: Result<Response, ApiError>) -> Response {
+    answer.unwrap_or_else(ApiError::into_response)
+}
+
+/// Reads a query string; unknown names are refused, so that a mistyped one is noticed.
+fn parse_query<T: DeserializeOwned>(query: &str) -> Result<T, ApiError> {
+    serde_urlencoded::from_str(query)
+        .map_err(|error| ApiError::bad_request(format!("the query makes no sense: {error}")))
+}

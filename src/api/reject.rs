@@ -1,0 +1,181 @@
+//! Errors of the API: one shape, the right status, nothing of the inside in a 500.
+
+use http::StatusCode;
+use warp::http;
+use warp::reply::Response;
+
+use crate::chain::MessageId;
+use crate::legacy::json;
+use crate::node::AddError;
+use crate::store::{Refusal, StoreError};
+use crate::wire::{ErrorBody, ErrorDetail};
+
+/// An answer that is not the one asked for.
+#[derive(Debug)]
+pub(crate) struct ApiError {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+    id: Option<MessageId>,
+}
+
+impl ApiError {
+    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            message: message.into(),
+            id: None,
+        }
+    }
+
+    /// 400: the request makes no sense.
+    pub(crate) fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_request", message)
+    }
+
+    /// 404: there is no such thing.
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", message)
+    }
+
+    /// 405: the thing is there, but not for this method.
+    pub(crate) fn method_not_allowed(method: &http::Method) -> Self {
+        let message = format!("this path has no {method}");
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            message,
+        )
+    }
+
+    /// 408: the body did not come in time.
+    pub(crate) fn body_timeout() -> Self {
+        let message = "the body did not arrive in time";
+        Self::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", message)
+    }
+
+    /// 413: more bytes than allowed.
+    pub(crate) fn too_large(limit: usize) -> Self {
+        let message = format!("more than the {limit} bytes allowed");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
+    }
+
+    /// 415: the body is of another kind.
+    pub(crate) fn not_json() -> Self {
+        let message = "the body must be JSON with Content-Type: application/json";
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            message,
+        )
+    }
+
+    /// 503: not now.
+    pub(crate) fn unavailable(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
+    }
+
+    /// The answer with the error as its body.
+    pub(crate) fn into_response(self) -> Response {
+        let body = ErrorBody {
+            error: ErrorDetail {
+                code: self.code.to_owned(),
+                message: self.message,
+                id: self.id.map(|id| id.to_string()),
+            },
+        };
+        json_response(self.status, &body)
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Refused(Refusal::KeyReused) => {
+                Self::new(StatusCode::CONFLICT, "key_reused", error.to_string())
+            }
+            StoreError::Refused(
+                refusal @ (Refusal::MempoolFull { .. } | Refusal::NoSpace { .. }),
+            ) => Self::unavailable(refusal.to_string()),
+            StoreError::Overloaded | StoreError::Closed => Self::unavailable(error.to_string()),
+            error => {
+                tracing::error!(error = &error as &dyn std::error::Error, "a request failed");
+                let message = "the node could not do this; its log says why";
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
+            }
+        }
+    }
+}
+
+impl From<AddError> for ApiError {
+    fn from(error: AddError) -> Self {
+        match error {
+            AddError::TooLong(error) => Self::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "too_large",
+                error.to_string(),
+            ),
+            AddError::Store(error) => error.into(),
+            AddError::OutcomeUnknown { id } => Self {
+                id: Some(id),
+                ..Self::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "outcome_unknown",
+                    error.to_string(),
+                )
+            },
+        }
+    }
+}
+
+/// JSON with a status.
+pub(crate) fn json_response(status: StatusCode, body: &impl serde::Serialize) -> Response {
+    match serde_json::to_vec(body) {
+        Ok(bytes) => bytes_response(status, bytes),
+        Err(error) => {
+            tracing::error!(%error, "an answer could not be written");
+            bytes_response(StatusCode::INTERNAL_SERVER_ERROR, Vec::new())
+        }
+    }
+}
+
+/// Finished JSON with a status.
+pub(crate) fn bytes_response(status: StatusCode, body: Vec<u8>) -> Response {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    response.headers_mut().insert(
+        http::header::CONTENT_TYPE,
+        http::HeaderValue::from_static("application/json"),
+    );
+    response
+}
+
+/// What no route takes: the documented 404 that names the path, the documented 405 of other
+/// methods, and errors in our own shape below `/api`.
+pub(crate) fn no_route(method: &http::Method, path: &str) -> Response {
+    let known = matches!(path, "/add" | "/chain" | "/neighbours" | "/data");
+    let documented_404 = matches!(*method, http::Method::GET | http::Method::HEAD)
+        || *method == http::Method::POST && path != "/";
+    if path.starts_with("/api/") {
+        return ApiError::not_found("there is no such path, or not for this method")
+            .into_response();
+    }
+    if !documented_404 {
+        let mut response = ApiError::method_not_allowed(method).into_response();
+        let allow = if known && path == "/add" {
+            "OPTIONS, PUT"
+        } else {
+            "GET, HEAD, OPTIONS"
+        };
+        response
+            .headers_mut()
+            .insert(http::header::ALLOW, http::HeaderValue::from_static(allow));
+        return response;
+    }
+    let decoded = crate::legacy::query::decode_path(path.trim_start_matches('/'));
+    let mut body = b"{\"message\":".to_vec();
+    json::write_string(&format!("'{decoded}' is not a valid endpoint!"), &mut body);
+    body.extend_from_slice(b"}\n");
+    bytes_response(StatusCode::NOT_FOUND, body)
+}

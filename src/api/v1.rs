@@ -1,0 +1,63 @@
+//! `/api/v1`: real JSON for people and programs.
+
+pub(crate) mod blocks;
+pub(crate) mod messages;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use http::StatusCode;
+use warp::http;
+use warp::reply::Response;
+
+use super::reject::json_response;
+use crate::node::Node;
+use crate::wire::{Health, MempoolStatus, MiningStatus, Status};
+
+/// Version of this API between nodes.
+pub const PROTOCOL: u32 = 1;
+
+/// `GET /status`.
+pub(crate) fn status(node: &Arc<Node>) -> Response {
+    let state = node.state();
+    let mining = &node.mining;
+    json_response(
+        StatusCode::OK,
+        &Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            protocol: PROTOCOL,
+            node_id: node.id.clone(),
+            genesis: state.genesis.to_string(),
+            tip: (&state.tip).into(),
+            length: state.length(),
+            difficulty: state.network.difficulty.get(),
+            sealed_from: state.network.sealed_from,
+            proof_mode: node.settings.proof.to_string(),
+            warnings: node.warnings(),
+            mempool: MempoolStatus {
+                count: state.mempool_count(),
+                bytes: state.mempool_bytes(),
+            },
+            mining: MiningStatus {
+                active: mining.active.load(Ordering::Relaxed),
+                threads: node.settings.threads.map_or(0, std::num::NonZeroUsize::get),
+                tries: mining.tries.load(Ordering::Relaxed),
+                hash_rate: f64::from_bits(mining.hash_rate.load(Ordering::Relaxed)),
+            },
+            reorgs: state.reorgs(),
+            uptime: node.uptime(),
+        },
+    )
+}
+
+/// `GET /health`: 200 if the node takes messages, else 503 with the reasons.
+pub(crate) fn health(node: &Arc<Node>) -> Response {
+    let reasons = node.troubles();
+    let ready = reasons.is_empty();
+    let status = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    json_response(status, &Health { ready, reasons })
+}

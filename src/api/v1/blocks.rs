@@ -1,0 +1,156 @@
+//! `/api/v1/blocks`: one block, or a page of them.
+
+use std::sync::Arc;
+
+use http::{HeaderValue, StatusCode, header};
+use serde::Deserialize;
+use warp::http;
+use warp::reply::Response;
+
+use crate::api::reject::{ApiError, json_response};
+use crate::chain::BlockHash;
+use crate::node::Node;
+use crate::store::{PageLimit, StoreError, View};
+use crate::wire::{self, BlockPage, Describer, SingleBlock};
+
+/// Most blocks on a page, and about the most bytes.
+const LIMIT: PageLimit = PageLimit {
+    count: 1000,
+    bytes: 4 * 1024 * 1024,
+};
+
+/// Blocks on a page if the request does not say.
+const DEFAULT_COUNT: usize = 100;
+
+/// The query of `GET /blocks`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PageQuery {
+    from: Option<u64>,
+    limit: Option<usize>,
+    #[serde(default)]
+    order: Order,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Order {
+    #[default]
+    Asc,
+    Desc,
+}
+
+/// `GET /blocks?from=&limit=&order=`.
+pub(crate) async fn page(node: Arc<Node>, raw_query: String) -> Result<Response, ApiError> {
+    let query: PageQuery = super::super::parse_query(&raw_query)?;
+    let count = query.limit.unwrap_or(DEFAULT_COUNT);
+    if !(1..=LIMIT.count).contains(&count) {
+        return Err(ApiError::bad_request(format!(
+            "limit must be 1 to {}",
+            LIMIT.count
+        )));
+    }
+    let page = node
+        .blocking(move |node| {
+            read_page(
+                &node.view()?,
+                query,
+                PageLimit {
+                    count,
+                    bytes: LIMIT.bytes,
+                },
+            )
+        })
+        .await?;
+    Ok(json_response(StatusCode::OK, &page))
+}
+
+fn read_page(view: &View, query: PageQuery, limit: PageLimit) -> Result<BlockPage, StoreError> {
+    let tip = view.last_block()?.index;
+    let descending = query.order == Order::Desc;
+    let (blocks, next) = if descending {
+        let blocks = view.blocks_down(query.from.unwrap_or(tip).min(tip), limit)?;
+        let next = blocks.last().and_then(|last| last.index.checked_sub(1));
+        (blocks.into_iter().rev().collect(), next)
+    } else {
+        let blocks = view.blocks(query.from.unwrap_or(0), limit)?;
+        let next = blocks
+            .last()
+            .map(|last| last.index + 1)
+            .filter(|next| *next <= tip);
+        (blocks, next)
+    };
+    let mut described = describe(view, &blocks)?;
+    if descending {
+        described.reverse();
+    }
+    Ok(BlockPage {
+        blocks: described,
+        next,
+    })
+}
+
+/// Describes consecutive blocks of one view.
+fn describe(view: &View, blocks: &[crate::chain::Block]) -> Result<Vec<wire::Block>, StoreError> {
+    let Some(first) = blocks.first() else {
+        return Ok(Vec::new());
+    };
+    let previous = match first.index.checked_sub(1) {
+        Some(index) => view.block(index)?,
+        None => None,
+    };
+    let mut describer = Describer::above(view.history(first.index)?, previous.as_ref());
+    Ok(blocks
+        .iter()
+        .map(|block| describer.describe(block))
+        .collect())
+}
+
+/// `GET /blocks/{index|hash|tip}`.
+pub(crate) fn single(
+    node: &Arc<Node>,
+    which: &str,
+    if_none_match: Option<&HeaderValue>,
+) -> Result<Response, ApiError> {
+    let view = node.view()?;
+    let tip = view.last_block()?.index;
+    let index = match which {
+        "tip" => Some(tip),
+        _ if which.len() == 64 => {
+            let hash: BlockHash = which
+                .parse()
+                .map_err(|error| ApiError::bad_request(format!("{which:?}: {error}")))?;
+            view.index_of(&hash)?
+        }
+        _ => Some(which.parse().map_err(|_| {
+            ApiError::bad_request("a block is named by its index, its hash or as tip")
+        })?),
+    };
+    let block = match index {
+        Some(index) => view.block(index)?,
+        None => None,
+    };
+    let block = block.ok_or_else(|| ApiError::not_found("there is no such block"))?;
+    let block = describe(&view, &[block])?
+        .pop()
+        .ok_or_else(|| ApiError::not_found("there is no such block"))?;
+    // A block named by its hash never changes; only its confirmations do, which the tag includes.
+    let confirmations = tip - block.index + 1;
+    let tag = HeaderValue::try_from(format!("\"{}-{confirmations}\"", block.hash))
+        .map_err(|_| ApiError::not_found("there is no such block"))?;
+    let mut response = if if_none_match == Some(&tag) {
+        let mut response = Response::new(Vec::new().into());
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        response
+    } else {
+        json_response(
+            StatusCode::OK,
+            &SingleBlock {
+                block,
+                confirmations,
+            },
+        )
+    };
+    response.headers_mut().insert(header::ETAG, tag);
+    Ok(response)
+}

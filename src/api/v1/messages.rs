@@ -1,0 +1,196 @@
+//! `/api/v1/messages` and `/api/v1/mempool`: adding, and what became of a message.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use futures_util::{Stream, StreamExt};
+use http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+use warp::http;
+use warp::reply::Response;
+
+use crate::api::parse_query;
+use crate::api::reject::{ApiError, json_response};
+use crate::chain::{BlockHash, MessageId};
+use crate::node::Node;
+use crate::node::settings::MAX_INGEST_BYTES;
+use crate::store::{PageLimit, Pending, StoreError, View};
+use crate::wire::{
+    BlockPosition, MempoolPage, MessageState, MessageStatus, NewMessage, PendingMessage,
+    PostedMessage,
+};
+
+/// Most bytes of a body: the longest text with every byte escaped, and its frame.
+const BODY_BYTES: usize = 6 * MAX_INGEST_BYTES + 1024;
+
+/// How long a body may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Longest idempotency key.
+const KEY_BYTES: usize = 256;
+
+/// Messages on a page of the mempool.
+const PAGE: PageLimit = PageLimit {
+    count: 1000,
+    bytes: 1024 * 1024,
+};
+
+/// `POST /messages`: 201 means on disk.
+pub(crate) async fn post(
+    node: Arc<Node>,
+    headers: HeaderMap,
+    body: impl Stream<Item = Result<impl Buf, warp::Error>> + Send,
+) -> Result<Response, ApiError> {
+    let kind = headers
+        .get(http::header::CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
+    let kind = kind.and_then(|kind| kind.split(';').next()).map(str::trim);
+    if !kind.is_some_and(|kind| kind.eq_ignore_ascii_case("application/json")) {
+        return Err(ApiError::not_json());
+    }
+    let key = headers
+        .get("idempotency-key")
+        .map(http::HeaderValue::as_bytes);
+    if key.is_some_and(|key| key.is_empty() || key.len() > KEY_BYTES) {
+        let message = format!("an idempotency key has 1 to {KEY_BYTES} bytes");
+        return Err(ApiError::bad_request(message));
+    }
+    let body = tokio::time::timeout(BODY_TIMEOUT, collect(body))
+        .await
+        .map_err(|_| ApiError::body_timeout())??;
+    let NewMessage { message } = serde_json::from_slice(&body)
+        .map_err(|error| ApiError::bad_request(format!("the body is no message: {error}")))?;
+    if message.is_empty() {
+        return Err(ApiError::bad_request("the message is empty"));
+    }
+    if message.len() > MAX_INGEST_BYTES {
+        return Err(ApiError::too_large(MAX_INGEST_BYTES));
+    }
+    let added = node.add_message(message, key).await?;
+    Ok(json_response(
+        StatusCode::CREATED,
+        &PostedMessage {
+            id: added.id.to_string(),
+        },
+    ))
+}
+
+async fn collect(
+    body: impl Stream<Item = Result<impl Buf, warp::Error>> + Send,
+) -> Result<Vec<u8>, ApiError> {
+    let mut body = std::pin::pin!(body);
+    let mut bytes = Vec::new();
+    while let Some(chunk) = body.next().await {
+        let mut chunk =
+            chunk.map_err(|_| ApiError::bad_request("the body did not arrive in full"))?;
+        if bytes.len() + chunk.remaining() > BODY_BYTES {
+            return Err(ApiError::too_large(BODY_BYTES));
+        }
+        let chunk: Bytes = chunk.copy_to_bytes(chunk.remaining());
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
+}
+
+/// `GET /messages/{id}`.
+pub(crate) fn get(node: &Arc<Node>, id: &str) -> Result<Response, ApiError> {
+    let asked: MessageId = id
+        .parse()
+        .map_err(|error| ApiError::bad_request(format!("{error}")))?;
+    let view = node.view()?;
+    let now = node.clock().millis();
+    let (mut id, mut renamed_from) = (asked, None);
+    // What was renamed is asked for under its old id, so that name leads on first.
+    while let Some(renamed) = view.renamed(&id)? {
+        renamed_from = Some(asked.to_string());
+        id = renamed;
+    }
+    let found = find(&view, &id, now)?;
+    let status = found.ok_or_else(|| ApiError::not_found("there is no message with this id"))?;
+    Ok(json_response(
+        StatusCode::OK,
+        &MessageStatus {
+            renamed_from,
+            ..status
+        },
+    ))
+}
+
+fn find(view: &View, id: &MessageId, now: u64) -> Result<Option<MessageStatus>, StoreError> {
+    if let Some(pending) = view.pending(id)? {
+        return Ok(Some(MessageStatus {
+            id: id.to_string(),
+            renamed_from: None,
+            message: pending.message.text().to_owned(),
+            state: MessageState::Pending,
+            waiting: Some(age(&pending, now)),
+            block: None,
+            confirmations: 0,
+        }));
+    }
+    let Some(index) = view.index_of_message(id)? else {
+        return Ok(None);
+    };
+    let Some(block) = view.block(index)? else {
+        return Ok(None);
+    };
+    Ok(Some(MessageStatus {
+        id: id.to_string(),
+        renamed_from: None,
+        message: block.message.text().to_owned(),
+        state: MessageState::Mined,
+        waiting: None,
+        block: Some(BlockPosition {
+            index,
+            hash: BlockHash::of(&block).to_string(),
+        }),
+        confirmations: view.last_block()?.index - index + 1,
+    }))
+}
+
+/// The query of `GET /mempool`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MempoolQuery {
+    after: Option<u64>,
+}
+
+/// `GET /mempool?after=SEQ`.
+pub(crate) async fn mempool(node: Arc<Node>, raw_query: String) -> Result<Response, ApiError> {
+    let query: MempoolQuery = parse_query(&raw_query)?;
+    let from = query.after.map_or(0, |after| after.saturating_add(1));
+    let page = node
+        .blocking(move |node| {
+            let view = node.view()?;
+            let now = node.clock().millis();
+            let count = view.totals()?.mempool_count;
+            let pending = view.pending_from(from, PAGE)?;
+            let last = pending.last().map(|last| last.sequence);
+            let more = match last {
+                Some(last) => !view
+                    .pending_from(last + 1, PageLimit { count: 1, bytes: 0 })?
+                    .is_empty(),
+                None => false,
+            };
+            let describe = |pending: &Pending| PendingMessage {
+                sequence: pending.sequence,
+                id: pending.message.id().to_string(),
+                message: pending.message.text().to_owned(),
+                age: age(pending, now),
+            };
+            let messages = pending.iter().map(describe).collect();
+            Ok(MempoolPage {
+                messages,
+                next: last.filter(|_| more),
+                count,
+            })
+        })
+        .await?;
+    Ok(json_response(StatusCode::OK, &page))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "an age for people")]
+fn age(pending: &Pending, now: u64) -> f64 {
+    now.saturating_sub(pending.arrived) as f64 / 1000.0
+}

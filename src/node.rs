@@ -1,0 +1,254 @@
+//! The node: the one door to the store for the API and the tasks.
+//!
+//! The path of a message:
+//! 1. `cli/add.rs` or any HTTP client sends it; `api/` checks its form and calls
+//!    [`Node::add_message`].
+//! 2. [`Node::add_message`] gives it an id and hands it to the store's writer, which joins what
+//!    waits into one durable commit. Only then is the client answered.
+//! 3. The commit wakes [`miner`], which takes the oldest unclaimed messages, makes a commitment
+//!    ([`crate::chain::seal`]), searches a proof ([`crate::pow::search`]) and hands the blocks to
+//!    the writer. It goes on above them while the commit is under way.
+//! 4. The writer checks them against the tip, and block, indexes, history tree and mempool change
+//!    in one transaction. After the commit the new state is published; the API and the tasks see
+//!    it through [`Node::state`] and [`Node::subscribe`].
+//!
+//! The parts:
+//! * [`settings`]: what the user decided, and all limits and intervals
+//! * [`miner`]: mines what waits
+//! * [`scrub`]: checks old blocks in the background after a run that did not end cleanly
+//! * [`run`]: starts the tasks, supervises them and stops them in order
+
+pub mod miner;
+pub mod run;
+pub mod scrub;
+pub mod settings;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
+
+use thiserror::Error;
+use tokio::sync::{oneshot, watch};
+
+use crate::chain::message::TextTooLong;
+use crate::chain::{Message, MessageId};
+use crate::clock::Clock;
+use crate::store::{
+    Added, Addition, Listener, Operation, Refusal, Reply, State, Store, StoreError, View,
+};
+use settings::Settings;
+
+/// Says after each commit how many there were, and whether the store failed.
+#[derive(Clone, Debug, Default)]
+pub struct Signal {
+    /// Commits since the start.
+    pub commits: u64,
+    /// The failure that ended the writer.
+    pub failure: Option<StoreError>,
+}
+
+/// Sends a signal for everything the store's writer does.
+#[derive(Clone, Debug, Default)]
+pub struct Signals(watch::Sender<Signal>);
+
+impl Signals {
+    /// What the store calls after each commit.
+    pub fn listener(&self) -> Listener {
+        let sender = self.0.clone();
+        Box::new(move |outcome| {
+            sender.send_modify(|signal| match outcome {
+                Ok(_) => signal.commits += 1,
+                Err(error) => signal.failure = Some(error.clone()),
+            });
+        })
+    }
+}
+
+/// What the miner is doing.
+#[derive(Debug, Default)]
+pub struct Mining {
+    /// Whether it searches right now.
+    pub active: AtomicBool,
+    /// Candidates tried since the start.
+    pub tries: AtomicU64,
+    /// Candidates a second over the last piece of work.
+    pub hash_rate: AtomicU64,
+}
+
+/// A running node.
+pub struct Node {
+    store: Store,
+    signals: Signals,
+    clock: Arc<dyn Clock>,
+    /// Name of this run, fresh at each start.
+    pub id: String,
+    /// What the user decided.
+    pub settings: Settings,
+    /// What the miner is doing.
+    pub mining: Mining,
+    started: Instant,
+}
+
+/// Why a message was not taken in.
+#[derive(Debug, Error)]
+pub enum AddError {
+    /// Longer than a block may carry.
+    #[error(transparent)]
+    TooLong(#[from] TextTooLong),
+    /// The store refused or failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The commit takes too long: the message may or may not be kept.
+    #[error("the message was not on disk in time; ask for {id} to learn whether it was kept")]
+    OutcomeUnknown {
+        /// The id it would have.
+        id: MessageId,
+    },
+}
+
+impl Node {
+    /// Opens the database and makes a node of it that does nothing on its own yet.
+    pub fn open(
+        path: &Path,
+        min_free: u64,
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StoreError> {
+        let signals = Signals::default();
+        let store = Store::open(path, min_free, signals.listener())?;
+        Ok(Self::new(store, signals, settings, clock))
+    }
+
+    /// A node on an open store whose listener is that of `signals`.
+    pub fn new(store: Store, signals: Signals, settings: Settings, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            store,
+            signals,
+            clock,
+            id: uuid::Uuid::new_v4().simple().to_string(),
+            settings,
+            mining: Mining::default(),
+            started: Instant::now(),
+        }
+    }
+
+    /// What is committed now.
+    pub fn state(&self) -> Arc<State> {
+        self.store.state()
+    }
+
+    /// A consistent view of what is committed now. Point reads may run where they are; anything
+    /// longer belongs into [`Node::blocking`].
+    pub fn view(&self) -> Result<View, StoreError> {
+        self.store.view()
+    }
+
+    /// Wakes after each commit.
+    pub fn subscribe(&self) -> watch::Receiver<Signal> {
+        self.signals.0.subscribe()
+    }
+
+    /// The time of day.
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    /// Seconds since the start.
+    pub fn uptime(&self) -> f64 {
+        self.started.elapsed().as_secs_f64()
+    }
+
+    /// Runs a read that may take long on a thread that may block.
+    pub async fn blocking<T: Send + 'static>(
+        self: &Arc<Self>,
+        read: impl FnOnce(&Self) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let node = Arc::clone(self);
+        tokio::task::spawn_blocking(move || read(&node))
+            .await
+            .unwrap_or_else(|error| {
+                Err(StoreError::Corrupt {
+                    what: format!("a read ended early: {error}"),
+                })
+            })
+    }
+
+    /// Hands an operation to the writer; the answer comes after its commit.
+    pub fn submit<T: Send + 'static>(
+        &self,
+        operation: impl FnOnce(Reply<T>) -> Operation,
+    ) -> Result<oneshot::Receiver<Result<T, StoreError>>, StoreError> {
+        let (sender, receiver) = oneshot::channel();
+        self.store.submit(operation(Box::new(move |result| {
+            // Nobody waits any more if a client went away; the commit stands all the same.
+            let _ = sender.send(result);
+        })))?;
+        Ok(receiver)
+    }
+
+    /// Takes in a message of a client: when this returns, it is on disk.
+    pub async fn add_message(&self, text: String, key: Option<&[u8]>) -> Result<Added, AddError> {
+        let message = Message::new(MessageId::random(), text)?;
+        let id = message.id();
+        let key = key.map(Addition::key_digest);
+        let addition = Addition {
+            message,
+            key,
+            arrived: self.clock.millis(),
+        };
+        let answer = self.submit(|reply| Operation::Add(addition, reply))?;
+        match tokio::time::timeout(settings::ADD_TIMEOUT, answer).await {
+            Ok(Ok(outcome)) => Ok(outcome?),
+            Ok(Err(_)) => Err(StoreError::Closed.into()),
+            Err(_) => Err(AddError::OutcomeUnknown { id }),
+        }
+    }
+
+    /// Whether the run before this one closed the database.
+    pub fn stopped_cleanly(&self) -> bool {
+        self.store.stopped_cleanly()
+    }
+
+    /// What this node does not protect, in words.
+    pub fn warnings(&self) -> Vec<String> {
+        match self.state().network.sealed_from {
+            Some(_) => Vec::new(),
+            None => vec![
+                "open proofs are accepted: whoever makes a longer chain, which may cost next to \
+                 nothing, can rewrite the history"
+                    .to_owned(),
+            ],
+        }
+    }
+
+    /// Why this node takes no messages; empty if it does.
+    pub fn troubles(&self) -> Vec<String> {
+        let mut troubles = Vec::new();
+        if let Some(failure) = &self.signals.0.borrow().failure {
+            troubles.push(failure.to_string());
+        }
+        troubles.extend(self.lack_of_space().map(|refusal| refusal.to_string()));
+        troubles
+    }
+
+    /// The refusal that writing would meet now because the disk is nearly full.
+    pub fn lack_of_space(&self) -> Option<Refusal> {
+        let (free, needed) = self
+            .store
+            .free_space()
+            .filter(|(free, needed)| free < needed)?;
+        Some(Refusal::NoSpace { free, needed })
+    }
+
+    /// Writes what waits and closes the database cleanly.
+    pub fn close(self) -> Result<(), StoreError> {
+        self.store.close()
+    }
+
+    pub(crate) fn note_hash_rate(&self, rate: f64) {
+        self.mining
+            .hash_rate
+            .store(rate.to_bits(), Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,294 @@
+//! The miner: makes blocks of the messages that wait.
+//!
+//! It works in pieces, each one call on a thread that may block: it reads the oldest messages it
+//! has not claimed yet and mines them one above the other, for a moment or until it is told to
+//! stop. The blocks go to the store's writer, and the next piece goes on above them while they
+//! are being committed. If the chain has moved meanwhile the writer refuses them, and the miner
+//! starts again from what is committed: messages leave the mempool only with their block.
+
+use std::collections::VecDeque;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use super::settings::{
+    BATCH_BLOCKS, BATCH_BYTES, BATCH_TIME, COMMITS_UNDER_WAY, ProofMode, RENEWAL, RETRY,
+};
+use super::{Node, Signal};
+use crate::chain::{Block, BlockHash, History, Message, Proof, Tip, seal};
+use crate::pow::{Difficulty, Digits, Outcome, Search, sealed_width};
+use crate::store::{Operation, PageLimit, StoreError};
+
+/// Where the next block goes: above the last block the miner made, committed or not.
+#[derive(Clone, Debug)]
+pub struct Front {
+    /// The block below.
+    pub tip: Tip,
+    /// The tree over all blocks up to it.
+    pub history: History,
+    /// First message, in order of arrival, that is not claimed.
+    unclaimed: u64,
+}
+
+/// How to search for proofs.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort<'a> {
+    /// Which proofs to make.
+    pub proof: ProofMode,
+    /// Zeros they must have.
+    pub difficulty: Difficulty,
+    /// Threads to search with.
+    pub threads: NonZeroUsize,
+    /// Set to give up.
+    pub stop: &'a AtomicBool,
+    /// Counts the candidates tried.
+    pub tries: &'a std::sync::atomic::AtomicU64,
+}
+
+impl Front {
+    /// Above a chain with this tip and history.
+    pub fn new(tip: Tip, history: History) -> Self {
+        Self {
+            tip,
+            history,
+            unclaimed: 0,
+        }
+    }
+
+    /// Makes the block that carries `message` at the time `now` and moves onto it; none if told
+    /// to stop, or if the digits ran out: a later time makes a new search.
+    pub fn mine(&mut self, message: Message, now: f64, effort: &Effort<'_>) -> Option<Block> {
+        let timestamp = self.tip.timestamp.next(now);
+        let mut start = String::new();
+        if effort.proof == ProofMode::Sealed {
+            start = seal::commitment(
+                self.tip.index + 1,
+                &self.tip.hash,
+                &self.history.root(),
+                &message,
+                timestamp.seconds(),
+            );
+        }
+        let prefix = [self.tip.proof_text(), start.as_bytes()].concat();
+        let (digits, width) = match effort.proof {
+            ProofMode::Open => (Digits::Natural, 0),
+            ProofMode::Sealed => {
+                let width = sealed_width(prefix.len());
+                (Digits::Fixed(width), usize::from(width))
+            }
+        };
+        let search = Search {
+            prefix: &prefix,
+            digits,
+            difficulty: effort.difficulty,
+            threads: effort.threads,
+            stop: effort.stop,
+            tries: effort.tries,
+        };
+        let Outcome::Found(counter) = search.run() else {
+            return None;
+        };
+        let proof = Proof::try_from(format!("{start}{counter:0width$}")).ok()?;
+        let block = self.tip.successor(message, timestamp, proof);
+        self.tip = Tip::of(&block);
+        self.history.append(&self.tip.hash, |_, _| {});
+        Some(block)
+    }
+}
+
+/// Blocks under way to the disk.
+struct UnderWay {
+    tip: BlockHash,
+    answer: oneshot::Receiver<Result<(), StoreError>>,
+}
+
+/// Mines until the node shuts down.
+pub async fn run(node: Arc<Node>, shutdown: CancellationToken) -> Result<(), StoreError> {
+    let Some(threads) = node.settings.threads else {
+        info!("this node does not mine");
+        return Ok(());
+    };
+    let mut signal = node.subscribe();
+    let mut under_way = VecDeque::new();
+    let mut front = None;
+    while !shutdown.is_cancelled() {
+        if node.lack_of_space().is_some() {
+            sleep(RETRY, &shutdown).await;
+            continue;
+        }
+        signal.borrow_and_update();
+        let above = front.take().unwrap_or_else(|| {
+            let state = node.state();
+            Front::new(state.tip.clone(), state.history.clone())
+        });
+        let base = above.tip.hash;
+        let known = [node.state().tip.hash, base]
+            .into_iter()
+            .chain(under_way.iter().map(|way: &UnderWay| way.tip))
+            .collect();
+        let (after, blocks) =
+            mine_piece(&node, above, known, threads, &mut signal, &shutdown).await?;
+        if blocks.is_empty() {
+            if settle(&mut under_way, 0, &shutdown).await? {
+                wait_for_messages(&node, &mut signal, &shutdown).await;
+            }
+            continue;
+        }
+        let tip = after.tip.hash;
+        match node.submit(|reply| Operation::Append(base, blocks, reply)) {
+            Ok(answer) => under_way.push_back(UnderWay { tip, answer }),
+            Err(StoreError::Overloaded) => continue,
+            Err(error) => return Err(error),
+        }
+        if settle(&mut under_way, COMMITS_UNDER_WAY, &shutdown).await? {
+            front = Some(after);
+        }
+    }
+    Ok(())
+}
+
+/// Waits until at most `left` commits are under way. Says whether all went well; if not, none is
+/// under way any more and the miner starts again from what is committed.
+async fn settle(
+    under_way: &mut VecDeque<UnderWay>,
+    left: usize,
+    shutdown: &CancellationToken,
+) -> Result<bool, StoreError> {
+    let mut refused = None;
+    while under_way.len() > if refused.is_some() { 0 } else { left } {
+        let Some(oldest) = under_way.pop_front() else {
+            break;
+        };
+        match oldest.answer.await.unwrap_or(Err(StoreError::Closed)) {
+            Ok(()) => {}
+            // The first refusal is the cause; the blocks above it cannot but follow.
+            Err(StoreError::Refused(refusal)) => {
+                refused.get_or_insert(refusal);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    let Some(refusal) = refused else {
+        return Ok(true);
+    };
+    match refusal {
+        crate::store::Refusal::StaleTip => debug!("the chain moved, mining again from its tip"),
+        refusal => {
+            warn!(%refusal, "mined blocks were refused");
+            sleep(RETRY, shutdown).await;
+        }
+    }
+    Ok(false)
+}
+
+/// One piece of work on a thread that may block. It is told to stop when the chain moves to a tip
+/// not in `known`, when its time is up or when the node shuts down.
+async fn mine_piece(
+    node: &Arc<Node>,
+    mut front: Front,
+    known: Vec<BlockHash>,
+    threads: NonZeroUsize,
+    signal: &mut watch::Receiver<Signal>,
+    shutdown: &CancellationToken,
+) -> Result<(Front, Vec<Block>), StoreError> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let renewal = tokio::time::sleep(RENEWAL);
+    tokio::pin!(renewal);
+    let mut work = {
+        let (node, stop) = (Arc::clone(node), Arc::clone(&stop));
+        tokio::task::spawn_blocking(move || {
+            let blocks = mine_waiting(&node, &mut front, threads, &stop)?;
+            Ok((front, blocks))
+        })
+    };
+    loop {
+        tokio::select! {
+            done = &mut work => {
+                node.mining.active.store(false, Ordering::Relaxed);
+                return done.unwrap_or_else(|error| {
+                    Err(StoreError::Corrupt { what: format!("mining ended early: {error}") })
+                });
+            }
+            () = &mut renewal, if !renewal.is_elapsed() => stop.store(true, Ordering::Relaxed),
+            () = shutdown.cancelled(), if !stop.load(Ordering::Relaxed) => {
+                stop.store(true, Ordering::Relaxed);
+            }
+            changed = signal.changed(), if !stop.load(Ordering::Relaxed) => {
+                if changed.is_err() || !known.contains(&node.state().tip.hash) {
+                    stop.store(true, Ordering::Relaxed);
+                }
+            }
+        }
+    }
+}
+
+/// Mines the oldest unclaimed messages, one above the other.
+fn mine_waiting(
+    node: &Node,
+    front: &mut Front,
+    threads: NonZeroUsize,
+    stop: &AtomicBool,
+) -> Result<Vec<Block>, StoreError> {
+    let limit = PageLimit {
+        count: BATCH_BLOCKS,
+        bytes: BATCH_BYTES,
+    };
+    let view = node.view()?;
+    let waiting = view.pending_from(front.unclaimed, limit)?;
+    drop(view);
+    let mut blocks = Vec::with_capacity(waiting.len());
+    if waiting.is_empty() {
+        return Ok(blocks);
+    }
+    node.mining.active.store(true, Ordering::Relaxed);
+    let effort = Effort {
+        proof: node.settings.proof,
+        difficulty: node.state().network.difficulty,
+        threads,
+        stop,
+        tries: &node.mining.tries,
+    };
+    let (started, tries) = (Instant::now(), node.mining.tries.load(Ordering::Relaxed));
+    for pending in waiting {
+        let now = node.clock().seconds();
+        let Some(block) = front.mine(pending.message, now, &effort) else {
+            break;
+        };
+        front.unclaimed = pending.sequence + 1;
+        blocks.push(block);
+        if started.elapsed() >= BATCH_TIME {
+            break;
+        }
+    }
+    let tries = node.mining.tries.load(Ordering::Relaxed) - tries;
+    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+    node.note_hash_rate(tries as f64 / started.elapsed().as_secs_f64().max(1e-9));
+    debug!(blocks = blocks.len(), tries, "mined");
+    Ok(blocks)
+}
+
+/// Sleeps until a message waits, without using the processor.
+async fn wait_for_messages(
+    node: &Node,
+    signal: &mut watch::Receiver<Signal>,
+    shutdown: &CancellationToken,
+) {
+    while node.state().mempool_count() == 0 {
+        tokio::select! {
+            changed = signal.changed() => if changed.is_err() { return },
+            () = shutdown.cancelled() => return,
+        }
+    }
+}
+
+async fn sleep(duration: Duration, shutdown: &CancellationToken) {
+    tokio::select! {
+        () = tokio::time::sleep(duration) => {}
+        () = shutdown.cancelled() => {}
+    }
+}

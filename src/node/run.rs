@@ -1,0 +1,96 @@
+//! Starts the tasks of a node, supervises them and stops them in order.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use thiserror::Error;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+use super::{Node, miner, scrub};
+use crate::store::StoreError;
+
+/// Why a node stopped although nobody asked it to.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// The store failed.
+    #[error("the {task} stopped")]
+    Task {
+        /// Name of the task.
+        task: &'static str,
+        /// The cause.
+        #[source]
+        source: StoreError,
+    },
+    /// A task ended with a panic; the log has it.
+    #[error("a task ended with a panic")]
+    Panic,
+}
+
+/// Runs a node and the server in front of it until `shutdown`, or until a task fails. The server
+/// ends first, then the tasks, then the database is closed.
+pub async fn run(
+    node: Arc<Node>,
+    serve: impl Future<Output = ()> + Send + 'static,
+    shutdown: CancellationToken,
+) -> Result<(), RunError> {
+    let mut tasks = JoinSet::new();
+    let server = shutdown.clone();
+    tasks.spawn(async move {
+        serve.await;
+        // A server that ends early takes the node down with it.
+        server.cancel();
+        ("server", Ok(()))
+    });
+    let work = (Arc::clone(&node), shutdown.clone());
+    tasks.spawn(async move { ("miner", miner::run(work.0, work.1).await) });
+    let watched = (Arc::clone(&node), shutdown.clone());
+    tasks.spawn(async move { ("writer", watch_writer(&watched.0, &watched.1).await) });
+    if !node.stopped_cleanly() {
+        let work = (Arc::clone(&node), shutdown.clone());
+        tasks.spawn(async move { ("check of old blocks", scrub::run(work.0, work.1).await) });
+    }
+
+    let mut outcome = Ok(());
+    while let Some(ended) = tasks.join_next().await {
+        let failure = match ended {
+            Ok((_, Ok(()))) => continue,
+            Ok((task, Err(source))) => RunError::Task { task, source },
+            Err(_) => RunError::Panic,
+        };
+        error!(error = &failure as &dyn std::error::Error, "the node stops");
+        shutdown.cancel();
+        if outcome.is_ok() {
+            outcome = Err(failure);
+        }
+    }
+    match Arc::try_unwrap(node) {
+        Ok(node) if outcome.is_ok() => {
+            if let Err(source) = node.close() {
+                outcome = Err(RunError::Task {
+                    task: "store",
+                    source,
+                });
+            }
+        }
+        // After a failure the file is left as it is for the next start to check.
+        Ok(_) => {}
+        Err(_) => info!("a request is still under way; the next start checks the newest blocks"),
+    }
+    outcome
+}
+
+/// Ends with the error that ended the store's writer, if one does.
+async fn watch_writer(node: &Node, shutdown: &CancellationToken) -> Result<(), StoreError> {
+    let mut signal = node.subscribe();
+    loop {
+        if let Some(failure) = signal.borrow_and_update().failure.clone() {
+            return Err(failure);
+        }
+        tokio::select! {
+            changed = signal.changed() => if changed.is_err() { return Ok(()) },
+            () = shutdown.cancelled() => return Ok(()),
+        }
+    }
+}

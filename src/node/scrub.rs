@@ -1,0 +1,34 @@
+//! After a run that did not end cleanly: checks the older blocks slowly in the background.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info};
+
+use super::Node;
+use super::settings::{SCRUB_BLOCKS, SCRUB_PAUSE};
+use crate::store::{StoreError, integrity};
+
+/// Checks all blocks there were at the start, then ends. Damage is an error that stops the node.
+pub async fn run(node: Arc<Node>, shutdown: CancellationToken) -> Result<(), StoreError> {
+    let length = node.state().length();
+    let mut next = 0;
+    while next < length {
+        let (from, to) = (next, length.min(next + SCRUB_BLOCKS));
+        node.blocking(move |node| {
+            let view = node.view()?;
+            // A reorg may have made the chain shorter.
+            let to = to.min(view.last_block()?.index + 1);
+            integrity::check_range(&view, from.min(to), to)
+        })
+        .await?;
+        debug!(from, to, "blocks checked");
+        next = to;
+        tokio::select! {
+            () = tokio::time::sleep(SCRUB_PAUSE) => {}
+            () = shutdown.cancelled() => return Ok(()),
+        }
+    }
+    info!(blocks = length, "all blocks checked after an unclean stop");
+    Ok(())
+}

@@ -1,0 +1,289 @@
+//! The store: one redb file that holds the chain, its indexes and the mempool.
+//!
+//! Reads go through a [`View`], one transaction each. Writes go through the one writer thread
+//! ([`writer`]), which joins what waits into one durable commit. The parts:
+//! * [`tables`]: the schema
+//! * [`view`]: reading
+//! * [`writer`]: the queue and the commits
+//! * `edit`, `blocks`, `mempool`, `reorg`: what a commit may change
+//! * [`state`]: tip, history tree, network and counts as of the last commit
+//! * [`integrity`]: does the file hold what it should
+//! * [`error`]: what can go wrong
+
+mod blocks;
+mod edit;
+pub mod error;
+pub mod integrity;
+pub mod mempool;
+pub mod reorg;
+pub mod state;
+pub mod tables;
+pub mod view;
+pub mod writer;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use redb::{Builder, Database, ReadableDatabase, StorageBackend};
+
+use self::edit::Edit;
+use self::error::guarded;
+use self::tables::{META, RUNNING, SCHEMA, SCHEMA_VERSION};
+use self::writer::Writer;
+use crate::chain::Block;
+
+pub use self::error::{Refusal, StoreError};
+pub use self::mempool::{Added, Addition};
+pub use self::reorg::Adoption;
+pub use self::state::{Network, State};
+pub use self::tables::ReorgRecord;
+pub use self::view::{PageLimit, Pending, View};
+pub use self::writer::{Listener, Operation, Reply};
+
+/// Memory for pages of the file, in bytes.
+const CACHE_BYTES: usize = 48 * 1024 * 1024;
+
+/// Blocks that are checked at open after a run that did not end cleanly.
+const CHECKED_AFTER_KILL: u64 = 1000;
+
+/// An open database.
+pub struct Store {
+    database: Arc<Database>,
+    writer: Writer,
+    free_space: writer::FreeSpace,
+    stopped_cleanly: bool,
+}
+
+impl Store {
+    /// Makes a database that holds only a genesis block. A kill at any moment leaves the whole
+    /// file or none.
+    pub fn create(path: &Path, genesis: &Block, network: Network) -> Result<(), StoreError> {
+        let io_error = |path: &Path, source: io::Error| StoreError::Io {
+            path: path.to_owned(),
+            source: Arc::new(source),
+        };
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
+        let file = tempfile::Builder::new()
+            .prefix(".new-")
+            .suffix(".redb")
+            .tempfile_in(folder)
+            .map_err(|source| io_error(folder, source))?;
+        let reopened = file
+            .reopen()
+            .map_err(|source| io_error(file.path(), source))?;
+        let database = guarded(|| {
+            Ok(builder().create_with_backend(redb::backends::FileBackend::new(reopened)?)?)
+        })?;
+        initialise(&database, genesis, network)?;
+        guarded(|| Ok(database.close()?))?;
+        file.as_file()
+            .sync_all()
+            .map_err(|source| io_error(file.path(), source))?;
+        file.persist_noclobber(path)
+            .map_err(|error| match error.error.kind() {
+                io::ErrorKind::AlreadyExists => StoreError::Exists {
+                    path: path.to_owned(),
+                },
+                _ => io_error(path, error.error),
+            })?;
+        fs::File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(|source| io_error(folder, source))
+    }
+
+    /// Opens a database and starts its writer. `min_free` is the number of bytes that writing
+    /// leaves free on the disk.
+    pub fn open(path: &Path, min_free: u64, listener: Listener) -> Result<Self, StoreError> {
+        let database = open_file(path)?;
+        let folder = path
+            .parent()
+            .map_or_else(|| PathBuf::from("."), Path::to_owned);
+        Self::start(
+            database,
+            listener,
+            Arc::new(move || {
+                // Where the system does not say, a failed write will.
+                let disk = rustix::fs::statvfs(&folder).ok()?;
+                Some((disk.f_bavail.saturating_mul(disk.f_frsize), min_free))
+            }),
+        )
+    }
+
+    /// Makes and opens a database on another kind of storage than a file.
+    pub fn with_backend(
+        backend: impl StorageBackend,
+        genesis: &Block,
+        network: Network,
+        listener: Listener,
+    ) -> Result<Self, StoreError> {
+        let database = guarded(|| Ok(builder().create_with_backend(backend)?))?;
+        if guarded(|| is_empty(&database))? {
+            initialise(&database, genesis, network)?;
+        }
+        Self::start(database, listener, Arc::new(|| None))
+    }
+
+    fn start(
+        database: Database,
+        listener: Listener,
+        free_space: writer::FreeSpace,
+    ) -> Result<Self, StoreError> {
+        check_schema(&database)?;
+        let view = View::new(&database)?;
+        let state = guarded(|| State::load(&view))?;
+        let stopped_cleanly =
+            guarded(|| Ok(view.transaction().open_table(META)?.get(RUNNING)?.is_none()))?;
+        if !stopped_cleanly {
+            integrity::check_newest(&view, CHECKED_AFTER_KILL)?;
+        }
+        drop(view);
+        change(&database, state.clone(), |edit| {
+            edit.clear_staged()?;
+            edit.set_running(true)
+        })?;
+        let database = Arc::new(database);
+        let writer = Writer::start(
+            Arc::clone(&database),
+            state,
+            listener,
+            Arc::clone(&free_space),
+        )?;
+        Ok(Self {
+            database,
+            writer,
+            free_space,
+            stopped_cleanly,
+        })
+    }
+
+    /// A consistent view of what is committed now.
+    pub fn view(&self) -> Result<View, StoreError> {
+        View::new(&self.database)
+    }
+
+    /// What is committed now, without asking the disk.
+    pub fn state(&self) -> Arc<State> {
+        self.writer.state()
+    }
+
+    /// Whether the run before this one closed the database.
+    pub fn stopped_cleanly(&self) -> bool {
+        self.stopped_cleanly
+    }
+
+    /// How many bytes are free where the database is, and how many must stay free.
+    pub fn free_space(&self) -> Option<(u64, u64)> {
+        (self.free_space)()
+    }
+
+    /// Hands an operation to the writer without waiting; its reply is called after the commit.
+    pub fn submit(&self, operation: Operation) -> Result<(), StoreError> {
+        self.writer.submit(operation)
+    }
+
+    /// Hands an operation to the writer and waits for its commit. For callers that may block.
+    pub fn write<T: Send + 'static>(
+        &self,
+        operation: impl FnOnce(Reply<T>) -> Operation,
+    ) -> Result<T, StoreError> {
+        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+        self.submit(operation(Box::new(move |result| {
+            // The receiver waits below.
+            let _ = sender.send(result);
+        })))?;
+        receiver.recv().unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// Writes what waits and closes the file, noting that this run ended cleanly.
+    pub fn close(mut self) -> Result<(), StoreError> {
+        self.writer.stop();
+        let state = State::clone(&self.state());
+        change(&self.database, state, |edit| edit.set_running(false))
+    }
+}
+
+fn builder() -> Builder {
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE_BYTES);
+    builder
+}
+
+/// Opens the file and names what stands in the way.
+fn open_file(path: &Path) -> Result<Database, StoreError> {
+    if !path.exists() {
+        return Err(StoreError::Missing {
+            path: path.to_owned(),
+        });
+    }
+    guarded(|| {
+        builder().open(path).map_err(|error| match error {
+            redb::DatabaseError::DatabaseAlreadyOpen
+            | redb::DatabaseError::LockProtocolMismatch => StoreError::Busy {
+                path: path.to_owned(),
+            },
+            redb::DatabaseError::Storage(redb::StorageError::Io(error))
+                if error.kind() == io::ErrorKind::InvalidData =>
+            {
+                StoreError::corrupt(error.to_string())
+            }
+            error => error.into(),
+        })
+    })
+}
+
+fn is_empty(database: &Database) -> Result<bool, StoreError> {
+    Ok(database.begin_read()?.list_tables()?.next().is_none())
+}
+
+/// Fills a new database.
+fn initialise(database: &Database, genesis: &Block, network: Network) -> Result<(), StoreError> {
+    // The edit starts below the genesis block, which is put in like any other.
+    let mut below = State::of_genesis(genesis, network);
+    (below.history, below.totals) = Default::default();
+    change(database, below, |edit| {
+        edit.set_schema(SCHEMA_VERSION)?;
+        edit.set_network(network)?;
+        edit.insert_block(genesis, None)
+    })
+}
+
+/// One commit outside the writer, at open and close.
+fn change(
+    database: &Database,
+    state: State,
+    work: impl FnOnce(&mut Edit<'_>) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    guarded(|| {
+        let mut txn = database.begin_write()?;
+        txn.set_quick_repair(true);
+        let mut edit = Edit::open(&txn, state)?;
+        work(&mut edit)?;
+        edit.finish()?;
+        Ok(txn.commit()?)
+    })
+}
+
+fn check_schema(database: &Database) -> Result<(), StoreError> {
+    guarded(|| {
+        let meta = database.begin_read()?.open_table(META)?;
+        let bytes = meta.get(SCHEMA)?;
+        let bytes = bytes
+            .as_ref()
+            .and_then(|bytes| bytes.value().try_into().ok());
+        let found = u32::from_le_bytes(
+            bytes.ok_or_else(|| StoreError::corrupt("table meta, key schema: missing"))?,
+        );
+        if found != SCHEMA_VERSION {
+            return Err(StoreError::Schema {
+                found,
+                supported: SCHEMA_VERSION,
+            });
+        }
+        Ok(())
+    })
+}

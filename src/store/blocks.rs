@@ -1,0 +1,81 @@
+//! Putting blocks on top of the chain: block, indexes, history tree, tip and mempool together.
+
+use redb::ReadableTable;
+
+use super::edit::{Edit, Outcome};
+use super::error::{Refusal, StoreError};
+use super::state::block_json_bytes;
+use crate::chain::{Block, BlockHash, Checker, Seal, Tip};
+use crate::codec;
+
+impl Edit<'_> {
+    /// Appends blocks that were made above the block with hash `parent`. All of them are checked
+    /// before the first is written.
+    pub(crate) fn append(&mut self, parent: &BlockHash, blocks: &[Block]) -> Outcome<()> {
+        if self.state.tip.hash != *parent {
+            return Ok(Err(Refusal::StaleTip));
+        }
+        let mut checker = self
+            .checker()
+            .above(self.state.tip.clone(), self.state.history.clone());
+        let mut seals = Vec::with_capacity(blocks.len());
+        for block in blocks {
+            match checker.push(block) {
+                Ok(seal) => seals.push(seal),
+                Err(violation) => {
+                    return Ok(Err(Refusal::Invalid {
+                        index: block.index,
+                        violation,
+                    }));
+                }
+            }
+        }
+        for (block, seal) in blocks.iter().zip(seals) {
+            self.insert_block(block, seal)?;
+        }
+        Ok(Ok(()))
+    }
+
+    /// A checker with the rules of this network.
+    pub(crate) fn checker(&self) -> Checker {
+        Checker::new(
+            self.state.network.difficulty,
+            self.state.network.sealed_from,
+        )
+    }
+
+    /// Writes a block that was checked to be the next one.
+    pub(crate) fn insert_block(
+        &mut self,
+        block: &Block,
+        seal: Option<Seal>,
+    ) -> Result<(), StoreError> {
+        let tip = Tip::of(block);
+        self.blocks
+            .insert(block.index, &*codec::encode_block(block))?;
+        self.index_by_hash
+            .insert(tip.hash.as_bytes(), block.index)?;
+        // An id may stand in two blocks; the index keeps the lower one.
+        let id = block.message.id();
+        if self.index_by_message.get(id.as_bytes())?.is_none() {
+            self.index_by_message.insert(id.as_bytes(), block.index)?;
+        }
+        self.append_history(&tip.hash)?;
+        self.state.totals.chain_json_bytes += block_json_bytes(block);
+        self.state.tip_is_sealed = seal == Some(Seal::Sealed);
+        self.state.totals.sealed += u64::from(self.state.tip_is_sealed);
+        self.state.tip = tip;
+        self.release(&block.message)
+    }
+
+    fn append_history(&mut self, hash: &BlockHash) -> Result<(), StoreError> {
+        let mut written = Ok(());
+        let (history, nodes) = (&mut self.state.history, &mut self.history);
+        history.append(hash, |position, node| {
+            if written.is_ok() {
+                written = nodes.insert(position, node).map(drop);
+            }
+        });
+        Ok(written?)
+    }
+}

@@ -1,0 +1,88 @@
+//! One write transaction with its tables open and the state it leads to.
+//!
+//! The operations on it stand in [`super::blocks`], [`super::mempool`] and [`super::reorg`]. Each
+//! either changes everything it should or refuses before it changes anything, so that many of
+//! them can share one commit.
+
+use redb::{Table, WriteTransaction};
+
+use super::error::{Refusal, StoreError};
+use super::state::{Network, State};
+use super::tables::{self, NetworkRecord};
+use crate::codec;
+
+/// What an operation comes to: the outer error is a failed database, the inner one a refusal.
+pub(crate) type Outcome<T> = Result<Result<T, Refusal>, StoreError>;
+
+pub(crate) struct Edit<'txn> {
+    pub(crate) blocks: Table<'txn, u64, &'static [u8]>,
+    pub(crate) index_by_hash: Table<'txn, &'static [u8; 32], u64>,
+    pub(crate) index_by_message: Table<'txn, &'static [u8; 16], u64>,
+    pub(crate) history: Table<'txn, u64, &'static [u8; 32]>,
+    pub(crate) mempool: Table<'txn, u64, &'static [u8]>,
+    pub(crate) mempool_by_id: Table<'txn, &'static [u8; 16], u64>,
+    pub(crate) renamed: Table<'txn, &'static [u8; 16], &'static [u8; 16]>,
+    pub(crate) idempotency: Table<'txn, &'static [u8; 32], &'static [u8]>,
+    pub(crate) idempotency_by_time: Table<'txn, (u64, &'static [u8; 32]), ()>,
+    pub(crate) staged: Table<'txn, (u64, u64), &'static [u8]>,
+    pub(crate) reorgs: Table<'txn, u64, &'static [u8]>,
+    meta: Table<'txn, &'static str, &'static [u8]>,
+    /// The state after the operations so far.
+    pub(crate) state: State,
+}
+
+impl<'txn> Edit<'txn> {
+    pub(crate) fn open(txn: &'txn WriteTransaction, state: State) -> Result<Self, StoreError> {
+        Ok(Self {
+            blocks: txn.open_table(tables::BLOCKS)?,
+            index_by_hash: txn.open_table(tables::INDEX_BY_HASH)?,
+            index_by_message: txn.open_table(tables::INDEX_BY_MESSAGE)?,
+            history: txn.open_table(tables::HISTORY)?,
+            mempool: txn.open_table(tables::MEMPOOL)?,
+            mempool_by_id: txn.open_table(tables::MEMPOOL_BY_ID)?,
+            renamed: txn.open_table(tables::RENAMED)?,
+            idempotency: txn.open_table(tables::IDEMPOTENCY)?,
+            idempotency_by_time: txn.open_table(tables::IDEMPOTENCY_BY_TIME)?,
+            staged: txn.open_table(tables::STAGED)?,
+            reorgs: txn.open_table(tables::REORGS)?,
+            meta: txn.open_table(tables::META)?,
+            state,
+        })
+    }
+
+    /// Writes what sums the operations up and hands out the state they lead to.
+    pub(crate) fn finish(mut self) -> Result<State, StoreError> {
+        self.meta
+            .insert(tables::TOTALS, &*codec::encode(&self.state.totals))?;
+        Ok(self.state)
+    }
+
+    pub(crate) fn set_network(&mut self, network: Network) -> Result<(), StoreError> {
+        let record: NetworkRecord = network.to_record();
+        self.meta
+            .insert(tables::NETWORK, &*codec::encode(&record))?;
+        self.state.network = network;
+        Ok(())
+    }
+
+    /// Notes whether a node has the database open.
+    pub(crate) fn set_running(&mut self, running: bool) -> Result<(), StoreError> {
+        if running {
+            self.meta.insert(tables::RUNNING, &[][..])?;
+        } else {
+            self.meta.remove(tables::RUNNING)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn set_schema(&mut self, version: u32) -> Result<(), StoreError> {
+        self.meta
+            .insert(tables::SCHEMA, &version.to_le_bytes()[..])?;
+        Ok(())
+    }
+
+    /// Removes branches that an earlier run left unfinished.
+    pub(crate) fn clear_staged(&mut self) -> Result<(), StoreError> {
+        Ok(self.staged.retain(|_, _| false)?)
+    }
+}

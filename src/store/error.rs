@@ -1,0 +1,179 @@
+//! What can go wrong in the store.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::chain::Violation;
+use crate::codec::DecodeError;
+
+/// Why the store could not do what it was asked.
+#[derive(Clone, Debug, Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// There is no such file.
+    #[error("there is no database at {}", path.display())]
+    Missing {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// There is one already.
+    #[error("there is a database at {} already", path.display())]
+    Exists {
+        /// Where it is.
+        path: PathBuf,
+    },
+    /// Another process has the file open.
+    #[error("the database {} is in use by another process", path.display())]
+    Busy {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Written by another version of the program.
+    #[error(
+        "the database has schema version {found}, this program has version {supported}; \
+         use the program that wrote it, or a newer one"
+    )]
+    Schema {
+        /// Version of the file.
+        found: u32,
+        /// Version of this program.
+        supported: u32,
+    },
+    /// The content of the file contradicts itself.
+    #[error("the database is damaged: {what}")]
+    Corrupt {
+        /// Which table and key, and what is wrong.
+        what: String,
+    },
+    /// The database engine failed; most often the disk did.
+    #[error("the database failed")]
+    Engine(#[source] Arc<redb::Error>),
+    /// The file system failed.
+    #[error("{} failed", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: Arc<std::io::Error>,
+    },
+    /// The operation was refused; nothing changed.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// Too many operations wait; nothing changed.
+    #[error("too many operations are waiting")]
+    Overloaded,
+    /// The writer has ended, so nothing can be written any more.
+    #[error("the database is closed")]
+    Closed,
+}
+
+/// Why an operation was refused; the database is fine and unchanged.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The chain has another tip than the blocks were made for.
+    #[error("the tip of the chain has moved")]
+    StaleTip,
+    /// A block breaks a rule.
+    #[error("block {index} {violation}")]
+    Invalid {
+        /// Index of the block.
+        index: u64,
+        /// The rule.
+        #[source]
+        violation: Violation,
+    },
+    /// The branch is not better than the chain held.
+    #[error("the branch is not preferred to the chain held")]
+    NotPreferred,
+    /// The branch does not join the chain held.
+    #[error("the branch does not join the chain held")]
+    NotConnected,
+    /// No room for more pending messages.
+    #[error("the mempool is full ({count} messages, {bytes} bytes)")]
+    MempoolFull {
+        /// Messages pending.
+        count: u64,
+        /// Bytes of their texts.
+        bytes: u64,
+    },
+    /// The same idempotency key came with another text.
+    #[error("the idempotency key was used for another message")]
+    KeyReused,
+    /// The disk is nearly full.
+    #[error("{free} bytes are free on the disk, less than the {needed} that must stay free")]
+    NoSpace {
+        /// Bytes free.
+        free: u64,
+        /// Bytes that must stay free.
+        needed: u64,
+    },
+}
+
+impl StoreError {
+    /// Damage found in a table.
+    pub(crate) fn corrupt(what: impl Into<String>) -> Self {
+        Self::Corrupt { what: what.into() }
+    }
+
+    /// A stored value that does not decode.
+    pub(crate) fn undecodable(
+        table: &str,
+        key: impl std::fmt::Display,
+        source: &DecodeError,
+    ) -> Self {
+        Self::corrupt(format!("table {table}, key {key}: {source}"))
+    }
+}
+
+/// Damage that the engine notices itself is named as such; everything else is its failure.
+impl From<redb::Error> for StoreError {
+    fn from(error: redb::Error) -> Self {
+        match error {
+            redb::Error::Corrupted(what) => Self::Corrupt { what },
+            redb::Error::TableDoesNotExist(name) => {
+                Self::corrupt(format!("table {name} is missing"))
+            }
+            error @ (redb::Error::TableTypeMismatch { .. }
+            | redb::Error::TableIsMultimap(_)
+            | redb::Error::TypeDefinitionChanged { .. }) => Self::corrupt(error.to_string()),
+            error => Self::Engine(Arc::new(error)),
+        }
+    }
+}
+
+/// Each operation of the engine has an error type of its own; all of them are one kind here.
+macro_rules! from_engine {
+    ($($error:ident),*) => {
+        $(impl From<redb::$error> for StoreError {
+            fn from(error: redb::$error) -> Self {
+                redb::Error::from(error).into()
+            }
+        })*
+    };
+}
+
+from_engine!(
+    CommitError,
+    DatabaseError,
+    StorageError,
+    TableError,
+    TransactionError
+);
+
+/// Runs a piece of work on the database; a panic in the engine, as damaged pages can cause,
+/// becomes an error.
+pub(crate) fn guarded<T>(work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    // Whatever the work touched is dropped or never used again after a panic.
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let what = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| panic.downcast_ref::<&str>().copied())
+            .unwrap_or("the database engine gave up");
+        Err(StoreError::corrupt(what))
+    })
+}

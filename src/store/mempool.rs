@@ -1,0 +1,229 @@
+//! Messages that wait to be mined.
+
+use redb::ReadableTable;
+use sha2::{Digest, Sha256};
+
+use super::edit::{Edit, Outcome};
+use super::error::{Refusal, StoreError};
+use super::state::record;
+use super::tables::{IdempotencyRecord, PendingRecord};
+use super::view::{Pending, decode_block};
+use crate::chain::{Message, MessageId};
+use crate::codec;
+use crate::legacy::json;
+
+/// Most pending messages before new ones are refused.
+pub const MAX_COUNT: u64 = 100_000;
+
+/// Most bytes of pending texts before new messages are refused.
+pub const MAX_BYTES: u64 = 64 * 1024 * 1024;
+
+/// How long a client's key is remembered, in milliseconds: a day.
+const KEY_LIFETIME: u64 = 24 * 60 * 60 * 1000;
+
+/// A message to take in.
+#[derive(Clone, Debug)]
+pub struct Addition {
+    /// The message, under a fresh id.
+    pub message: Message,
+    /// SHA-256 of the key a client chose, so that it may ask again after a lost answer.
+    pub key: Option<[u8; 32]>,
+    /// Now, in milliseconds since the epoch.
+    pub arrived: u64,
+}
+
+impl Addition {
+    /// The digest under which a client's key is remembered.
+    pub fn key_digest(key: &[u8]) -> [u8; 32] {
+        Sha256::digest(key).into()
+    }
+}
+
+/// The answer to an [`Addition`]: the message is on disk under this id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Added {
+    /// The id; that of the first request if a key was repeated.
+    pub id: MessageId,
+    /// Whether this request added it, not an earlier one with the same key.
+    pub is_new: bool,
+}
+
+impl Edit<'_> {
+    /// Takes in a message of a client.
+    pub(crate) fn add(&mut self, addition: &Addition) -> Outcome<Added> {
+        let text_digest = Sha256::digest(addition.message.text()).into();
+        if let Some(key) = &addition.key
+            && let Some(known) = self.known_key(key)?
+        {
+            return Ok(if known.text_digest == text_digest {
+                Ok(Added {
+                    id: MessageId::from_bytes(known.id),
+                    is_new: false,
+                })
+            } else {
+                Err(Refusal::KeyReused)
+            });
+        }
+        let (count, bytes) = (
+            self.state.totals.mempool_count,
+            self.state.totals.mempool_bytes,
+        );
+        if count >= MAX_COUNT || bytes + addition.message.text().len() as u64 > MAX_BYTES {
+            return Ok(Err(Refusal::MempoolFull { count, bytes }));
+        }
+        let id = self.wait(addition.message.clone(), addition.arrived)?;
+        if let Some(key) = &addition.key {
+            let known = IdempotencyRecord {
+                id: *id.as_bytes(),
+                text_digest,
+            };
+            self.remember_key(key, &known, addition.arrived)?;
+        }
+        Ok(Ok(Added { id, is_new: true }))
+    }
+
+    /// Puts a message into the mempool unless it waits or stands in the chain already, which is
+    /// found by index. Returns the id it is kept under.
+    pub(crate) fn wait(&mut self, message: Message, arrived: u64) -> Result<MessageId, StoreError> {
+        let sequence = self.state.totals.next_sequence;
+        self.state.totals.next_sequence += 1;
+        self.keep(Pending {
+            sequence,
+            arrived,
+            message,
+        })
+    }
+
+    /// Lets a message go that a block carries now. A pending message of the same id but another
+    /// text stays at its place in the order of arrival.
+    pub(crate) fn release(&mut self, mined: &Message) -> Result<(), StoreError> {
+        let Some(pending) = self.take_pending(&mined.id())? else {
+            return Ok(());
+        };
+        if pending.message.text() != mined.text() {
+            self.keep(pending)?;
+        }
+        Ok(())
+    }
+
+    /// Keeps a message waiting, under a derived id if another text has its own, unless the very
+    /// same message is held already.
+    fn keep(&mut self, mut pending: Pending) -> Result<MessageId, StoreError> {
+        let original = pending.message.id();
+        let mut held = false;
+        while let Some(holder) = self.holder(&pending.message.id())? {
+            if holder.text() == pending.message.text() {
+                held = true;
+                break;
+            }
+            pending.message = pending.message.renamed();
+        }
+        let id = pending.message.id();
+        if id != original {
+            self.renamed.insert(original.as_bytes(), id.as_bytes())?;
+        }
+        if !held {
+            self.insert_pending(&pending)?;
+        }
+        Ok(id)
+    }
+
+    /// The message that has an id, in the chain or in the mempool.
+    fn holder(&self, id: &MessageId) -> Result<Option<Message>, StoreError> {
+        if let Some(sequence) = self.mempool_by_id.get(id.as_bytes())? {
+            let sequence = sequence.value();
+            let pending = self
+                .mempool
+                .get(sequence)?
+                .ok_or_else(|| missing(sequence))?;
+            return Ok(Some(Pending::decode(sequence, pending.value())?.message));
+        }
+        if let Some(index) = self.index_by_message.get(id.as_bytes())? {
+            let index = index.value();
+            let block = self.blocks.get(index)?.ok_or_else(|| {
+                StoreError::corrupt(format!("table blocks, key {index}: missing"))
+            })?;
+            return Ok(Some(decode_block(index, block.value())?.message));
+        }
+        Ok(None)
+    }
+
+    fn insert_pending(&mut self, pending: &Pending) -> Result<(), StoreError> {
+        let record = PendingRecord {
+            id: *pending.message.id().as_bytes(),
+            text: pending.message.text().to_owned(),
+            arrived: pending.arrived,
+        };
+        self.mempool
+            .insert(pending.sequence, &*codec::encode(&record))?;
+        self.mempool_by_id.insert(&record.id, pending.sequence)?;
+        let totals = &mut self.state.totals;
+        totals.mempool_count += 1;
+        totals.mempool_bytes += pending.message.text().len() as u64;
+        totals.mempool_json_bytes += message_json_bytes(&pending.message);
+        Ok(())
+    }
+
+    fn take_pending(&mut self, id: &MessageId) -> Result<Option<Pending>, StoreError> {
+        let Some(sequence) = self
+            .mempool_by_id
+            .remove(id.as_bytes())?
+            .map(|found| found.value())
+        else {
+            return Ok(None);
+        };
+        let removed = self
+            .mempool
+            .remove(sequence)?
+            .ok_or_else(|| missing(sequence))?;
+        let pending = Pending::decode(sequence, removed.value())?;
+        let totals = &mut self.state.totals;
+        totals.mempool_count -= 1;
+        totals.mempool_bytes -= pending.message.text().len() as u64;
+        totals.mempool_json_bytes -= message_json_bytes(&pending.message);
+        Ok(Some(pending))
+    }
+
+    fn known_key(&self, key: &[u8; 32]) -> Result<Option<IdempotencyRecord>, StoreError> {
+        let known = self.idempotency.get(key)?;
+        known
+            .map(|known| record("idempotency", hex::encode(key), known.value()))
+            .transpose()
+    }
+
+    fn remember_key(
+        &mut self,
+        key: &[u8; 32],
+        known: &IdempotencyRecord,
+        now: u64,
+    ) -> Result<(), StoreError> {
+        // Two expired keys go for each new one, so the table stays bounded without a task.
+        for _ in 0..2 {
+            let Some(oldest) = self.idempotency_by_time.first()? else {
+                break;
+            };
+            let (time, key) = oldest.0.value();
+            let key = *key;
+            drop(oldest);
+            if time.saturating_add(KEY_LIFETIME) > now {
+                break;
+            }
+            self.idempotency.remove(&key)?;
+            self.idempotency_by_time.remove((time, &key))?;
+        }
+        self.idempotency.insert(key, &*codec::encode(known))?;
+        self.idempotency_by_time.insert((now, key), ())?;
+        Ok(())
+    }
+}
+
+fn missing(sequence: u64) -> StoreError {
+    StoreError::corrupt(format!("table mempool, key {sequence}: missing"))
+}
+
+/// Bytes of a message in the body of the documented `/data`.
+pub(crate) fn message_json_bytes(message: &Message) -> u64 {
+    let mut text = Vec::with_capacity(256);
+    json::write_message(message, &mut text);
+    json::escaped_len(&text)
+}

@@ -1,0 +1,217 @@
+//! Switching to another branch: one transaction, and no message is lost.
+//!
+//! A branch that forks below the tip is staged first, in as many commits as it takes, and checked
+//! when it is adopted. Only one better than the chain held ([`crate::chain::choice`]) is followed.
+
+use redb::ReadableTable;
+
+use super::edit::{Edit, Outcome};
+use super::error::{Refusal, StoreError};
+use super::state::block_json_bytes;
+use super::tables::ReorgRecord;
+use super::view::decode_block;
+use crate::chain::block::Tip;
+use crate::chain::choice::{Standing, prefers_offered};
+use crate::chain::{Block, BlockHash, Checker, History, Seal, history};
+use crate::codec;
+
+/// A staged branch to follow from now on.
+#[derive(Clone, Debug)]
+pub struct Adoption {
+    /// The number it was staged under.
+    pub branch: u64,
+    /// Who sent it.
+    pub source: String,
+    /// Now, in milliseconds since the epoch.
+    pub at: u64,
+}
+
+impl Edit<'_> {
+    /// Adds blocks to a branch that may be adopted later.
+    pub(crate) fn stage(&mut self, branch: u64, blocks: &[Block]) -> Result<(), StoreError> {
+        for block in blocks {
+            self.staged
+                .insert((branch, block.index), &*codec::encode_block(block))?;
+        }
+        Ok(())
+    }
+
+    /// Forgets a branch.
+    pub(crate) fn drop_branch(&mut self, branch: u64) -> Result<(), StoreError> {
+        Ok(self
+            .staged
+            .retain_in((branch, 0)..=(branch, u64::MAX), |_, _| false)?)
+    }
+
+    /// Checks a staged branch and switches to it. The branch is forgotten either way.
+    pub(crate) fn adopt(&mut self, adoption: &Adoption) -> Outcome<ReorgRecord> {
+        let outcome = self.try_adopt(adoption)?;
+        self.drop_branch(adoption.branch)?;
+        Ok(outcome)
+    }
+
+    fn try_adopt(&mut self, adoption: &Adoption) -> Outcome<ReorgRecord> {
+        let branch = adoption.branch;
+        let Some(from) = self
+            .staged
+            .range((branch, 0)..)?
+            .next()
+            .transpose()?
+            .and_then(|first| {
+                let (found, index) = first.0.value();
+                (found == branch).then_some(index)
+            })
+        else {
+            return Ok(Err(Refusal::NotConnected));
+        };
+        if from > self.state.length() {
+            return Ok(Err(Refusal::NotConnected));
+        }
+        let history = self.history_of(from)?;
+        let mut checker = self.checker();
+        if from > 0 {
+            checker = checker.above(Tip::of(&self.held_block(from - 1)?), history.clone());
+        }
+        let offered = match self.check_branch(branch, from, checker)? {
+            Ok(offered) => offered,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let disconnected_sealed = self.sealed_from_index(from, history.clone())?;
+        let standing = Standing {
+            sealed: self.state.totals.sealed - disconnected_sealed + offered.sealed,
+            ..offered
+        };
+        if !prefers_offered(&self.state.standing(), &standing) {
+            return Ok(Err(Refusal::NotPreferred));
+        }
+        let mut reorg = ReorgRecord {
+            at: adoption.at,
+            source: adoption.source.clone(),
+            from,
+            old_tip: *self.state.tip.hash.as_bytes(),
+            new_tip: *offered.tip.as_bytes(),
+            disconnected: self.state.length() - from,
+            disconnected_sealed,
+            connected: offered.length - from,
+            connected_sealed: offered.sealed,
+            returned: 0,
+        };
+        let first_returned = self.state.totals.next_sequence;
+        self.disconnect(from, history, adoption.at)?;
+        self.state.totals.sealed -= disconnected_sealed;
+        self.connect(branch, from)?;
+        reorg.returned = self.mempool.range(first_returned..)?.count() as u64;
+        if reorg.disconnected > 0 {
+            self.state.totals.reorgs += 1;
+            self.reorgs
+                .insert(self.state.totals.reorgs, &*codec::encode(&reorg))?;
+        }
+        Ok(Ok(reorg))
+    }
+
+    /// Checks the blocks of a branch. The standing counts the sealed blocks of the branch alone.
+    fn check_branch(&self, branch: u64, from: u64, mut checker: Checker) -> Outcome<Standing> {
+        let (mut genesis, mut tip_seal) = (self.state.genesis, None);
+        for row in self.staged.range((branch, from)..=(branch, u64::MAX))? {
+            let (key, bytes) = row?;
+            let block = decode_block(key.value().1, bytes.value())?;
+            match checker.push(&block) {
+                Ok(seal) => tip_seal = seal,
+                Err(violation) => {
+                    return Ok(Err(Refusal::Invalid {
+                        index: block.index,
+                        violation,
+                    }));
+                }
+            }
+            if block.index == 0 {
+                genesis = BlockHash::of(&block);
+            }
+        }
+        let Some(tip) = checker.tip() else {
+            return Ok(Err(Refusal::NotConnected));
+        };
+        Ok(Ok(Standing {
+            length: tip.index + 1,
+            sealed: checker.seals().sealed,
+            genesis,
+            tip: tip.hash,
+            tip_is_sealed: tip_seal == Some(Seal::Sealed),
+        }))
+    }
+
+    fn sealed_from_index(&self, from: u64, mut history: History) -> Result<u64, StoreError> {
+        let mut sealed = 0;
+        for row in self.blocks.range(from..)? {
+            let (index, bytes) = row?;
+            let block = decode_block(index.value(), bytes.value())?;
+            sealed += u64::from(Seal::of(&block, &history.root()) == Some(Seal::Sealed));
+            history.append(&BlockHash::of(&block), |_, _| {});
+        }
+        Ok(sealed)
+    }
+
+    /// Takes off all blocks from `from` on; their messages wait again, oldest first.
+    fn disconnect(&mut self, from: u64, history: History, now: u64) -> Result<(), StoreError> {
+        for index in from..self.state.length() {
+            let block = self.held_block(index)?;
+            let hash = BlockHash::of(&block);
+            self.blocks.remove(index)?;
+            self.index_by_hash.remove(hash.as_bytes())?;
+            let id = block.message.id();
+            let holder = self
+                .index_by_message
+                .get(id.as_bytes())?
+                .map(|holder| holder.value());
+            if holder == Some(index) {
+                self.index_by_message.remove(id.as_bytes())?;
+            }
+            self.state.totals.chain_json_bytes -= block_json_bytes(&block);
+            // The genesis message was nobody's to send.
+            if index > 0 {
+                self.wait(block.message, now)?;
+            }
+        }
+        self.history
+            .retain_in(history::node_count(from).., |_, _| false)?;
+        self.state.history = history;
+        Ok(())
+    }
+
+    fn connect(&mut self, branch: u64, from: u64) -> Result<(), StoreError> {
+        let mut index = from;
+        loop {
+            let Some(bytes) = self
+                .staged
+                .get((branch, index))?
+                .map(|row| row.value().to_owned())
+            else {
+                return Ok(());
+            };
+            let block = decode_block(index, &bytes)?;
+            let seal = Seal::of(&block, &self.state.history.root());
+            self.insert_block(&block, seal)?;
+            if index == 0 {
+                self.state.genesis = self.state.tip.hash;
+            }
+            index += 1;
+        }
+    }
+
+    fn held_block(&self, index: u64) -> Result<Block, StoreError> {
+        let bytes = self
+            .blocks
+            .get(index)?
+            .ok_or_else(|| StoreError::corrupt(format!("table blocks, key {index}: missing")))?;
+        decode_block(index, bytes.value())
+    }
+
+    fn history_of(&self, length: u64) -> Result<History, StoreError> {
+        History::load(length, |position| {
+            let node = self.history.get(position)?.ok_or_else(|| {
+                StoreError::corrupt(format!("table history, key {position}: missing"))
+            })?;
+            Ok(*node.value())
+        })
+    }
+}

@@ -1,0 +1,140 @@
+//! What is known of the chain and the mempool without asking the disk.
+
+use super::StoreError;
+use super::tables::{NetworkRecord, Totals};
+use super::view::View;
+use crate::chain::choice::Standing;
+use crate::chain::{Block, BlockHash, History, Seal, Tip};
+use crate::codec;
+use crate::legacy::json;
+use crate::pow::Difficulty;
+
+/// What is fixed for a network besides its genesis: kept in the database from the first start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// Zeros that every proof must have.
+    pub difficulty: Difficulty,
+    /// First index that must be sealed; none where the documented rules alone hold.
+    pub sealed_from: Option<u64>,
+}
+
+impl Network {
+    pub(crate) fn to_record(self) -> NetworkRecord {
+        NetworkRecord {
+            difficulty: self.difficulty.get(),
+            sealed_from: self.sealed_from,
+        }
+    }
+
+    pub(crate) fn from_record(record: NetworkRecord) -> Result<Self, StoreError> {
+        let difficulty = Difficulty::new(record.difficulty)
+            .map_err(|error| StoreError::corrupt(format!("table meta, key network: {error}")))?;
+        Ok(Self {
+            difficulty,
+            sealed_from: record.sealed_from,
+        })
+    }
+}
+
+/// One committed state. Cheap to clone; a new one is published after each commit.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// Hash of the genesis block.
+    pub genesis: BlockHash,
+    /// The last block.
+    pub tip: Tip,
+    /// Whether the proof of the last block is sealed.
+    pub tip_is_sealed: bool,
+    /// The tree over all blocks.
+    pub history: History,
+    /// Difficulty and seal rule.
+    pub network: Network,
+    pub(crate) totals: Totals,
+}
+
+impl State {
+    /// The state of a chain that is only a genesis block.
+    pub(crate) fn of_genesis(genesis: &Block, network: Network) -> Self {
+        let mut state = Self {
+            genesis: BlockHash::of(genesis),
+            tip: Tip::of(genesis),
+            tip_is_sealed: false,
+            history: History::default(),
+            network,
+            totals: Totals::default(),
+        };
+        state.history.append(&state.tip.hash, |_, _| {});
+        state.totals.chain_json_bytes = block_json_bytes(genesis);
+        state
+    }
+
+    /// Reads the state from one transaction.
+    pub(crate) fn load(view: &View) -> Result<Self, StoreError> {
+        let tip = view.last_block()?;
+        let genesis = view
+            .block(0)?
+            .ok_or_else(|| StoreError::corrupt("block 0 is missing"))?;
+        let before = view.history(tip.index)?;
+        let tip_is_sealed = Seal::of(&tip, &before.root()) == Some(Seal::Sealed);
+        Ok(Self {
+            genesis: BlockHash::of(&genesis),
+            history: view.history(tip.index + 1)?,
+            tip: Tip::of(&tip),
+            tip_is_sealed,
+            network: view.network()?,
+            totals: view.totals()?,
+        })
+    }
+
+    /// Number of blocks, the genesis block included.
+    pub fn length(&self) -> u64 {
+        self.tip.index + 1
+    }
+
+    /// Number of sealed blocks.
+    pub fn sealed(&self) -> u64 {
+        self.totals.sealed
+    }
+
+    /// Number of pending messages.
+    pub fn mempool_count(&self) -> u64 {
+        self.totals.mempool_count
+    }
+
+    /// Bytes of the pending texts.
+    pub fn mempool_bytes(&self) -> u64 {
+        self.totals.mempool_bytes
+    }
+
+    /// Number of reorgs since the database was made.
+    pub fn reorgs(&self) -> u64 {
+        self.totals.reorgs
+    }
+
+    /// What fork choice looks at.
+    pub fn standing(&self) -> Standing {
+        Standing {
+            length: self.length(),
+            sealed: self.totals.sealed,
+            genesis: self.genesis,
+            tip: self.tip.hash,
+            tip_is_sealed: self.tip_is_sealed,
+        }
+    }
+}
+
+/// Bytes of a block in the body of the documented `/chain`.
+pub(crate) fn block_json_bytes(block: &Block) -> u64 {
+    let mut text = Vec::with_capacity(512);
+    json::write_block(block, &mut text);
+    json::escaped_len(&text)
+}
+
+/// Decodes a stored record, naming table and key if it is damaged.
+pub(crate) fn record<T: serde::de::DeserializeOwned>(
+    table: &str,
+    key: impl std::fmt::Display,
+    bytes: &[u8],
+) -> Result<T, StoreError> {
+    codec::decode(bytes).map_err(|error| StoreError::undecodable(table, key, &error))
+}

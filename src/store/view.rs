@@ -1,0 +1,240 @@
+//! Reading: one transaction, one consistent view of everything.
+
+use redb::{ReadTransaction, ReadableDatabase, ReadableTable};
+
+use super::error::{StoreError, guarded};
+use super::state::{Network, record};
+use super::tables::{self, PendingRecord, ReorgRecord, Totals};
+use crate::chain::history::NodeHash;
+use crate::chain::{Block, BlockHash, History, Message, MessageId};
+use crate::codec;
+
+/// A message that waits to be mined.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pending {
+    /// Place in the order of arrival.
+    pub sequence: u64,
+    /// When it was taken in, in milliseconds since the epoch.
+    pub arrived: u64,
+    /// The message.
+    pub message: Message,
+}
+
+impl Pending {
+    pub(crate) fn decode(sequence: u64, bytes: &[u8]) -> Result<Self, StoreError> {
+        let pending: PendingRecord = record("mempool", sequence, bytes)?;
+        let message = Message::new(MessageId::from_bytes(pending.id), pending.text)
+            .map_err(|error| StoreError::corrupt(format!("mempool {sequence}: {error}")))?;
+        Ok(Self {
+            sequence,
+            arrived: pending.arrived,
+            message,
+        })
+    }
+}
+
+/// How much one page may hold; the first item is always on it.
+#[derive(Clone, Copy, Debug)]
+pub struct PageLimit {
+    /// Most items.
+    pub count: usize,
+    /// Most stored bytes.
+    pub bytes: usize,
+}
+
+/// A consistent view of the database, however long it is kept and whatever is written meanwhile.
+#[derive(Debug)]
+pub struct View {
+    txn: ReadTransaction,
+}
+
+impl View {
+    pub(crate) fn new(database: &redb::Database) -> Result<Self, StoreError> {
+        guarded(|| {
+            Ok(Self {
+                txn: database.begin_read()?,
+            })
+        })
+    }
+
+    /// The block at an index.
+    pub fn block(&self, index: u64) -> Result<Option<Block>, StoreError> {
+        guarded(|| {
+            let blocks = self.txn.open_table(tables::BLOCKS)?;
+            blocks
+                .get(index)?
+                .map(|bytes| decode_block(index, bytes.value()))
+                .transpose()
+        })
+    }
+
+    /// The last block.
+    pub fn last_block(&self) -> Result<Block, StoreError> {
+        guarded(|| {
+            let blocks = self.txn.open_table(tables::BLOCKS)?;
+            let last = blocks
+                .last()?
+                .ok_or_else(|| StoreError::corrupt("there are no blocks"))?;
+            decode_block(last.0.value(), last.1.value())
+        })
+    }
+
+    /// Blocks from `from` upwards, as many as fit the page.
+    pub fn blocks(&self, from: u64, limit: PageLimit) -> Result<Vec<Block>, StoreError> {
+        guarded(|| {
+            let blocks = self.txn.open_table(tables::BLOCKS)?;
+            take_page(blocks.range(from..)?, limit, decode_block)
+        })
+    }
+
+    /// Blocks from `from` downwards, as many as fit the page.
+    pub fn blocks_down(&self, from: u64, limit: PageLimit) -> Result<Vec<Block>, StoreError> {
+        guarded(|| {
+            let blocks = self.txn.open_table(tables::BLOCKS)?;
+            take_page(blocks.range(..=from)?.rev(), limit, decode_block)
+        })
+    }
+
+    /// The index of the block with this hash.
+    pub fn index_of(&self, hash: &BlockHash) -> Result<Option<u64>, StoreError> {
+        guarded(|| {
+            let table = self.txn.open_table(tables::INDEX_BY_HASH)?;
+            Ok(table.get(hash.as_bytes())?.map(|index| index.value()))
+        })
+    }
+
+    /// The lowest index of a block that carries a message with this id.
+    pub fn index_of_message(&self, id: &MessageId) -> Result<Option<u64>, StoreError> {
+        guarded(|| {
+            let table = self.txn.open_table(tables::INDEX_BY_MESSAGE)?;
+            Ok(table.get(id.as_bytes())?.map(|index| index.value()))
+        })
+    }
+
+    /// The id that a message is kept under after a block took its own for another text.
+    pub fn renamed(&self, id: &MessageId) -> Result<Option<MessageId>, StoreError> {
+        guarded(|| {
+            let table = self.txn.open_table(tables::RENAMED)?;
+            Ok(table
+                .get(id.as_bytes())?
+                .map(|id| MessageId::from_bytes(*id.value())))
+        })
+    }
+
+    /// The tree over the first `length` blocks.
+    pub fn history(&self, length: u64) -> Result<History, StoreError> {
+        guarded(|| {
+            let nodes = self.txn.open_table(tables::HISTORY)?;
+            History::load(length, |position| {
+                let node = nodes.get(position)?.ok_or_else(|| {
+                    StoreError::corrupt(format!("table history, key {position}: missing"))
+                })?;
+                Ok(*node.value())
+            })
+        })
+    }
+
+    /// The history root that enters the seal of the block at `index`.
+    pub fn history_root(&self, index: u64) -> Result<NodeHash, StoreError> {
+        Ok(self.history(index)?.root())
+    }
+
+    /// A pending message by its id.
+    pub fn pending(&self, id: &MessageId) -> Result<Option<Pending>, StoreError> {
+        guarded(|| {
+            let by_id = self.txn.open_table(tables::MEMPOOL_BY_ID)?;
+            let Some(sequence) = by_id.get(id.as_bytes())?.map(|found| found.value()) else {
+                return Ok(None);
+            };
+            let mempool = self.txn.open_table(tables::MEMPOOL)?;
+            let pending = mempool.get(sequence)?.ok_or_else(|| {
+                StoreError::corrupt(format!("table mempool, key {sequence}: missing"))
+            })?;
+            Pending::decode(sequence, pending.value()).map(Some)
+        })
+    }
+
+    /// Pending messages in order of arrival, from sequence number `from` on.
+    pub fn pending_from(&self, from: u64, limit: PageLimit) -> Result<Vec<Pending>, StoreError> {
+        guarded(|| {
+            let mempool = self.txn.open_table(tables::MEMPOOL)?;
+            take_page(mempool.range(from..)?, limit, Pending::decode)
+        })
+    }
+
+    /// Reorgs, the latest first, from number `from` downwards.
+    pub fn reorgs(&self, from: u64, count: usize) -> Result<Vec<(u64, ReorgRecord)>, StoreError> {
+        guarded(|| {
+            let reorgs = self.txn.open_table(tables::REORGS)?;
+            let limit = PageLimit {
+                count,
+                bytes: usize::MAX,
+            };
+            take_page(reorgs.range(..=from)?.rev(), limit, |number, bytes| {
+                Ok((number, record("reorgs", number, bytes)?))
+            })
+        })
+    }
+
+    /// Difficulty and seal rule.
+    pub fn network(&self) -> Result<Network, StoreError> {
+        Network::from_record(self.meta(tables::NETWORK)?)
+    }
+
+    /// Running counts as of this view.
+    pub fn totals(&self) -> Result<Totals, StoreError> {
+        self.meta(tables::TOTALS)
+    }
+
+    fn meta<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<T, StoreError> {
+        guarded(|| {
+            let meta = self.txn.open_table(tables::META)?;
+            let bytes = meta
+                .get(name)?
+                .ok_or_else(|| StoreError::corrupt(format!("table meta, key {name}: missing")))?;
+            record("meta", name, bytes.value())
+        })
+    }
+
+    pub(crate) fn transaction(&self) -> &ReadTransaction {
+        &self.txn
+    }
+}
+
+/// Decodes items until the page is full; a first item that alone is too large is still taken.
+fn take_page<'a, T>(
+    rows: impl Iterator<
+        Item = Result<
+            (
+                redb::AccessGuard<'a, u64>,
+                redb::AccessGuard<'a, &'static [u8]>,
+            ),
+            redb::StorageError,
+        >,
+    >,
+    limit: PageLimit,
+    decode: impl Fn(u64, &[u8]) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    let (mut page, mut bytes) = (Vec::new(), 0);
+    for row in rows.take(limit.count) {
+        let (key, value) = row?;
+        bytes += value.value().len();
+        if bytes > limit.bytes && !page.is_empty() {
+            break;
+        }
+        page.push(decode(key.value(), value.value())?);
+    }
+    Ok(page)
+}
+
+pub(crate) fn decode_block(index: u64, bytes: &[u8]) -> Result<Block, StoreError> {
+    let block = codec::decode_block(bytes)
+        .map_err(|error| StoreError::undecodable("blocks", index, &error))?;
+    if block.index != index {
+        return Err(StoreError::corrupt(format!(
+            "table blocks, key {index}: the block has index {}",
+            block.index
+        )));
+    }
+    Ok(block)
+}

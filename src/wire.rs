@@ -1,0 +1,347 @@
+//! Every body of `/api/v1`, once: the API writes them, the client, the command line and the tests
+//! read them.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Number;
+
+use crate::chain::{self, BlockHash, History, Seal};
+use crate::pow;
+
+/// A block with all that can be said of it from the chain up to it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Block {
+    /// Position in the chain.
+    pub index: u64,
+    /// Hash of the block, in hex.
+    pub hash: String,
+    /// Hash of the block before; null for the genesis block.
+    pub previous_hash: Option<String>,
+    /// Seconds since the epoch.
+    pub timestamp: Number,
+    /// The text of the time that is hashed.
+    pub timestamp_text: String,
+    /// The time by RFC 3339 in UTC; null if it is outside what a calendar can say.
+    pub time: Option<String>,
+    /// The proof in decimal; null for the genesis block.
+    pub proof: Option<String>,
+    /// `sealed`, `open` or `broken`; null for the genesis block.
+    pub seal: Option<String>,
+    /// Merkle tree hash over all blocks before this one.
+    pub history_root: String,
+    /// Trailing zeros the proof really has; null for the genesis block.
+    pub difficulty: Option<u8>,
+    /// What the block carries.
+    pub data: Message,
+}
+
+/// A message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// 32 hex digits.
+    pub id: String,
+    /// The text.
+    pub message: String,
+}
+
+impl From<&chain::Message> for Message {
+    fn from(message: &chain::Message) -> Self {
+        Self {
+            id: message.id().to_string(),
+            message: message.text().to_owned(),
+        }
+    }
+}
+
+/// Describes the blocks of a chain one after the other.
+#[derive(Clone, Debug)]
+pub struct Describer {
+    history: History,
+    previous_proof: Option<chain::Proof>,
+}
+
+impl Describer {
+    /// Starts above the blocks in `history`; `previous` is the last of them.
+    pub fn above(history: History, previous: Option<&chain::Block>) -> Self {
+        Self {
+            history,
+            previous_proof: previous.and_then(chain::Block::proof).cloned(),
+        }
+    }
+
+    /// Describes the next block.
+    pub fn describe(&mut self, block: &chain::Block) -> Block {
+        let hash = BlockHash::of(block);
+        let root = self.history.root();
+        let previous = self
+            .previous_proof
+            .as_ref()
+            .map_or(&b"None"[..], chain::Proof::as_bytes);
+        let described = Block {
+            index: block.index,
+            hash: hash.to_string(),
+            previous_hash: block
+                .link
+                .as_ref()
+                .map(|link| link.previous_hash.to_string()),
+            timestamp: number(block.timestamp),
+            timestamp_text: block.timestamp.to_string(),
+            time: calendar_time(block.timestamp.seconds()),
+            proof: block.proof().map(ToString::to_string),
+            seal: Seal::of(block, &root).map(|seal| seal.to_string()),
+            history_root: hex::encode(root),
+            difficulty: block
+                .proof()
+                .map(|proof| pow::zeros(previous, proof.as_bytes())),
+            data: (&block.message).into(),
+        };
+        self.history.append(&hash, |_, _| {});
+        self.previous_proof = block.proof().cloned();
+        described
+    }
+}
+
+fn number(timestamp: chain::Timestamp) -> Number {
+    match timestamp.as_integer() {
+        Some(seconds) => seconds.into(),
+        None => Number::from_f64(timestamp.seconds()).unwrap_or_else(|| 0.into()),
+    }
+}
+
+/// A time in seconds since the epoch by RFC 3339, to the microsecond.
+pub fn calendar_time(seconds: f64) -> Option<String> {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a float cast saturates, and the far ends are refused below"
+    )]
+    let micros = (seconds * 1e6).round() as i64;
+    let time = DateTime::<Utc>::from_timestamp_micros(micros)?;
+    Some(time.to_rfc3339_opts(SecondsFormat::Micros, true))
+}
+
+/// `GET /blocks`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BlockPage {
+    /// The blocks, in the order asked for.
+    pub blocks: Vec<Block>,
+    /// `from` of the next page; null after the last.
+    pub next: Option<u64>,
+}
+
+/// `GET /blocks/{index|hash|tip}`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SingleBlock {
+    /// The block.
+    #[serde(flatten)]
+    pub block: Block,
+    /// Blocks from this one to the tip: 1 for the tip itself.
+    pub confirmations: u64,
+}
+
+/// `POST /messages`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewMessage {
+    /// The text.
+    pub message: String,
+}
+
+/// The answer to `POST /messages`: the message is on disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PostedMessage {
+    /// Ask for the message under this id.
+    pub id: String,
+}
+
+/// Where a message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MessageState {
+    /// Waits to be mined.
+    Pending,
+    /// Stands in a block.
+    Mined,
+}
+
+/// `GET /messages/{id}`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MessageStatus {
+    /// The id the message has now.
+    pub id: String,
+    /// The id that was asked for, if another message took it and this one got a new id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renamed_from: Option<String>,
+    /// The text.
+    pub message: String,
+    /// Pending or mined.
+    pub state: MessageState,
+    /// Seconds the message has waited; null once it is mined.
+    pub waiting: Option<f64>,
+    /// The block that carries it; null while it is pending.
+    pub block: Option<BlockPosition>,
+    /// Blocks from that one to the tip; 0 while it is pending.
+    pub confirmations: u64,
+}
+
+/// Which block.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockPosition {
+    /// Its index.
+    pub index: u64,
+    /// Its hash.
+    pub hash: String,
+}
+
+/// `GET /mempool`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MempoolPage {
+    /// Messages in order of arrival.
+    pub messages: Vec<PendingMessage>,
+    /// `after` of the next page; null after the last.
+    pub next: Option<u64>,
+    /// Number of all pending messages.
+    pub count: u64,
+}
+
+/// One pending message.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PendingMessage {
+    /// Place in the order of arrival.
+    pub sequence: u64,
+    /// 32 hex digits.
+    pub id: String,
+    /// The text.
+    pub message: String,
+    /// Seconds since it was taken in.
+    pub age: f64,
+}
+
+/// `GET /status`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// Version of the program.
+    pub version: String,
+    /// Version of `/api/v1` between nodes.
+    pub protocol: u32,
+    /// Fresh at each start.
+    pub node_id: String,
+    /// Hash of the genesis block.
+    pub genesis: String,
+    /// The last block.
+    pub tip: TipStatus,
+    /// Number of blocks.
+    pub length: u64,
+    /// Zeros every proof must have.
+    pub difficulty: u8,
+    /// First index that must be sealed; null where the documented rules alone hold.
+    pub sealed_from: Option<u64>,
+    /// How this node mines: `sealed` or `open`.
+    pub proof_mode: String,
+    /// What this node does not protect, in words; empty if every block must be sealed.
+    pub warnings: Vec<String>,
+    /// Messages that wait.
+    pub mempool: MempoolStatus,
+    /// The miner.
+    pub mining: MiningStatus,
+    /// Reorgs since the database was made.
+    pub reorgs: u64,
+    /// Seconds since the start.
+    pub uptime: f64,
+}
+
+/// The last block.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TipStatus {
+    /// Its index.
+    pub index: u64,
+    /// Its hash.
+    pub hash: String,
+    /// Its time in seconds since the epoch.
+    pub timestamp: Number,
+}
+
+impl From<&chain::Tip> for TipStatus {
+    fn from(tip: &chain::Tip) -> Self {
+        let (index, hash) = (tip.index, tip.hash.to_string());
+        Self {
+            index,
+            hash,
+            timestamp: number(tip.timestamp),
+        }
+    }
+}
+
+/// Messages that wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MempoolStatus {
+    /// How many.
+    pub count: u64,
+    /// Bytes of their texts.
+    pub bytes: u64,
+}
+
+/// The miner.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MiningStatus {
+    /// Whether it searches right now.
+    pub active: bool,
+    /// Threads it may use; 0 if this node does not mine.
+    pub threads: usize,
+    /// Candidates tried since the start.
+    pub tries: u64,
+    /// Candidates a second over the last piece of work.
+    pub hash_rate: f64,
+}
+
+/// `GET /health`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// Whether the node takes messages.
+    pub ready: bool,
+    /// Why not.
+    pub reasons: Vec<String>,
+}
+
+/// Every error of the API.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorBody {
+    /// The error.
+    pub error: ErrorDetail,
+}
+
+/// What went wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorDetail {
+    /// For programs: fixed words joined by underscores.
+    pub code: String,
+    /// For people.
+    pub message: String,
+    /// The id to ask for, where the outcome of an addition is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_genesis_is_described_in_full() {
+        let genesis = chain::Block::documented_genesis();
+        let block = Describer::above(History::default(), None).describe(&genesis);
+        let json = serde_json::to_value(&block).unwrap();
+        assert_eq!(json["hash"], BlockHash::of(&genesis).to_string());
+        assert_eq!(json["timestamp"].to_string(), "1581268484.244806");
+        assert_eq!(json["time"], "2020-02-09T17:14:44.244806Z");
+        assert_eq!(json["data"]["id"], "324dc066e690437fa68e8afc810e9617");
+        for key in ["previous_hash", "proof", "seal", "difficulty"] {
+            assert!(json[key].is_null(), "{key}");
+        }
+    }
+
+    #[test]
+    fn times_no_calendar_holds_are_null() {
+        assert_eq!(calendar_time(0.0).unwrap(), "1970-01-01T00:00:00.000000Z");
+        assert_eq!(calendar_time(1e300), None);
+        assert_eq!(calendar_time(-1e300), None);
+    }
+}
