@@ -1,6 +1,21 @@
-//! x
+//! A self-hosted proof-of-work message chain: durable, tamper-evident, one binary.
+//!
+//! Read it in this order:
+//! * [`chain`]: the rules, pure
+//! * [`pow`]: the puzzle and its search, pure
+//! * [`codec`], [`legacy`], [`wire`]: blocks as stored bytes, as the original program's texts, as
+//!   JSON of this program's API; pure
+//! * [`store`]: the database; plain threads, no async
+//! * [`node`]: the one door to the store, and the tasks
+//! * [`api`]: the REST API in front of a node; [`client`]: asking one
+//! * [`cli`]: the commands
+//!
+//! Each may use what stands above it, never what stands below.
+
 pub mod api;
 pub mod chain;
+pub mod cli;
+pub mod client;
 pub mod clock;
 pub mod codec;
 pub mod legacy;

@@ -1,1 +1,7 @@
-fn main() {}
+//! The `blockchain` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    blockchain::cli::run()
+}

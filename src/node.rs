@@ -15,10 +15,12 @@
 //! The parts:
 //! * [`settings`]: what the user decided, and all limits and intervals
 //! * [`miner`]: mines what waits
+//! * [`network`]: changes difficulty or seal rule, after a check of the chain
 //! * [`scrub`]: checks old blocks in the background after a run that did not end cleanly
 //! * [`run`]: starts the tasks, supervises them and stops them in order
 
 pub mod miner;
+pub mod network;
 pub mod run;
 pub mod scrub;
 pub mod settings;

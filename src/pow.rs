@@ -17,6 +17,7 @@
 
 mod candidate;
 pub mod kernel;
+mod lanes;
 pub mod search;
 
 use std::{error, fmt, num, str};

@@ -207,6 +207,25 @@ impl Store {
     }
 }
 
+/// The database of a stopped node, to read from.
+pub struct StoppedStore {
+    database: Database,
+}
+
+impl StoppedStore {
+    /// Opens the file; no other process can use it meanwhile.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let database = open_file(path)?;
+        check_schema(&database)?;
+        Ok(Self { database })
+    }
+
+    /// A consistent view of everything.
+    pub fn view(&self) -> Result<View, StoreError> {
+        View::new(&self.database)
+    }
+}
+
 fn builder() -> Builder {
     let mut builder = Database::builder();
     builder.set_cache_size(CACHE_BYTES);

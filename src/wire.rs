@@ -101,6 +101,28 @@ impl Describer {
     }
 }
 
+/// Takes what was said of a block; everything derived is left to be worked out again.
+impl TryFrom<Block> for chain::Block {
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+
+    fn try_from(block: Block) -> Result<Self, Self::Error> {
+        let link = match (block.previous_hash, block.proof) {
+            (Some(hash), Some(proof)) => Some(chain::Link {
+                previous_hash: hash.parse()?,
+                proof: proof.try_into()?,
+            }),
+            (None, None) => None,
+            _ => return Err("a block has both a previous hash and a proof, or none".into()),
+        };
+        Ok(Self {
+            index: block.index,
+            timestamp: block.timestamp_text.parse()?,
+            message: chain::Message::new(block.data.id.parse()?, block.data.message)?,
+            link,
+        })
+    }
+}
+
 fn number(timestamp: chain::Timestamp) -> Number {
     match timestamp.as_integer() {
         Some(seconds) => seconds.into(),

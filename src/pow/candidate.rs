@@ -3,9 +3,12 @@
 //! Blocks that no counting digit reaches are hashed once, into the midstate. At most two are left:
 //! the counting digits (19 at most) and the padding after them (9 bytes at least) fill no more.
 
+use std::array;
+
 use sha2::block_api::compress256;
 
-use super::trailing_zeros;
+use super::lanes::Batch;
+use super::{Difficulty, trailing_zeros};
 
 /// The initial hash value of SHA-256.
 const INITIAL: [u32; 8] = [
@@ -51,14 +54,15 @@ impl<'a> Prefix<'a> {
 #[derive(Clone)]
 pub(super) struct Candidate {
     /// The state before `bytes`.
-    pub(super) midstate: [u32; 8],
+    midstate: [u32; 8],
     /// One block, or two if `spills`, from the one with the first counting digit on.
-    pub(super) bytes: [u8; 2 * BLOCK],
-    pub(super) spills: bool,
+    bytes: [u8; 2 * BLOCK],
+    /// Whether the padding ends in a second block.
+    spills: bool,
     /// Where the counting digits end in `bytes`.
-    pub(super) end: usize,
+    end: usize,
     /// How many digits count.
-    pub(super) digits: usize,
+    digits: usize,
 }
 
 impl Candidate {
@@ -104,18 +108,18 @@ impl Candidate {
         }
     }
 
-    /// Adds one to the counter and returns the place of the first digit that changed.
-    pub(super) fn increment(&mut self) -> usize {
+    /// Adds one to the counter and says whether [`Self::state_before_last`] is another now.
+    pub(super) fn increment(&mut self) -> bool {
         let mut place = self.end;
         while place > self.end - self.digits {
             place -= 1;
             if self.bytes[place] != b'9' {
                 self.bytes[place] += 1;
-                return place;
+                break;
             }
             self.bytes[place] = b'0';
         }
-        place
+        self.spills && place < BLOCK
     }
 
     /// The state before the last block, the one the digest comes from.
@@ -139,6 +143,47 @@ impl Candidate {
             *bytes = word.to_be_bytes();
         }
         trailing_zeros(&digest)
+    }
+
+    /// How far the counters of neighbouring rows are apart; `None` if there are too few digits.
+    ///
+    /// A row is a value of three digits that lie in one word, as late as they can: they end the
+    /// word with the last digit, or the word before if fewer than three digits are in that one.
+    pub(super) fn row_step(&self) -> Option<u64> {
+        let after = self.digits_after_row();
+        (self.digits >= 3 + after as usize).then(|| 10_u64.pow(after))
+    }
+
+    fn digits_after_row(&self) -> u32 {
+        match self.end % 4 {
+            1 => 1,
+            2 => 2,
+            _ => 0,
+        }
+    }
+
+    /// All rows of the counter, whose digits of the row are zeros.
+    pub(super) fn batch(&self, difficulty: Difficulty) -> Batch {
+        let mut words = [0; 32];
+        for (word, bytes) in words.iter_mut().zip(self.bytes.as_chunks().0) {
+            *word = u32::from_be_bytes(*bytes);
+        }
+        let row_end = self.end - self.digits_after_row() as usize;
+        let word = (row_end - 1) / 4;
+        let [first, second] = [0, 1].map(|block| array::from_fn(|i| words[16 * block + i]));
+        let in_second = word >= 16;
+        Batch {
+            state: if in_second {
+                self.state_before_last()
+            } else {
+                self.midstate
+            },
+            block: if in_second { second } else { first },
+            word: word % 16,
+            shift: if row_end % 4 == 3 { 8 } else { 0 },
+            padding: (self.spills && !in_second).then_some(second),
+            mask: u32::MAX >> (32 - 4 * u32::from(difficulty.get().min(8))),
+        }
     }
 
     /// The zeros at the end of the digest with `counter` as the counting digits.
@@ -182,17 +227,21 @@ mod tests {
 
     #[test]
     fn increment_counts_as_numbers_do() {
-        let mut candidate = Candidate::new(&Prefix::new(b"None"), 0, 5);
-        let mut other = candidate.clone();
-        for counter in 1..100_000 {
-            let changed = candidate.increment();
-            other.set(counter);
-            assert_eq!(candidate.bytes, other.bytes);
-            let mut nines = 0;
-            while counter.is_multiple_of(10_u64.pow(nines + 1)) {
-                nines += 1;
+        // One block, two blocks with the padding alone in the second, and digits in both.
+        for len in [4, 52, 61] {
+            let mut candidate = Candidate::new(&Prefix::new(&vec![b'2'; len]), 0, 5);
+            let mut expected = candidate.clone();
+            for counter in 1..20_000 {
+                let changed = candidate.increment();
+                let before = expected.state_before_last();
+                expected.set(counter);
+                assert_eq!(candidate.bytes, expected.bytes);
+                assert_eq!(
+                    changed,
+                    before != expected.state_before_last(),
+                    "{counter} {len}"
+                );
             }
-            assert_eq!(changed, candidate.end - 1 - nines as usize);
         }
     }
 

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::Difficulty;
 use super::candidate::Candidate;
+use super::lanes::{Lanes, ROWS};
 
 /// A way to try candidates; a value stands for one that this machine can run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +12,7 @@ pub struct Kernel(Kind);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
+    Lanes(Lanes),
     Compress,
 }
 
@@ -28,17 +30,26 @@ pub(super) enum Scan {
 impl Kernel {
     /// Every kernel this machine can run, the fastest first.
     pub fn available() -> impl Iterator<Item = Self> {
-        [Self(Kind::Compress)].into_iter()
+        let compress = |wanted| (has_sha_instructions() == wanted).then_some(Kind::Compress);
+        let kinds = [
+            Lanes::avx512().map(Kind::Lanes),
+            Lanes::avx2().map(Kind::Lanes),
+            compress(true),
+            Some(Kind::Lanes(Lanes::portable())),
+            compress(false),
+        ];
+        kinds.into_iter().flatten().map(Self)
     }
 
     /// The fastest kernel this machine can run.
     pub fn best() -> Self {
-        Self(Kind::Compress)
+        Self::available().next().unwrap_or(Self(Kind::Compress))
     }
 
     /// Its name.
     pub const fn name(self) -> &'static str {
         match self.0 {
+            Kind::Lanes(lanes) => lanes.name(),
             Kind::Compress => "compress",
         }
     }
@@ -52,9 +63,20 @@ impl Kernel {
         give_up: impl Fn() -> bool,
     ) -> Scan {
         match self.0 {
+            Kind::Lanes(lanes) => by_rows(lanes, candidate, counters, difficulty, give_up),
             Kind::Compress => one_by_one(candidate, counters, difficulty, give_up),
         }
     }
+}
+
+/// Whether `sha2` has instructions of this machine to use.
+fn has_sha_instructions() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return is_x86_feature_detected!("sha");
+    #[cfg(target_arch = "aarch64")]
+    return std::arch::is_aarch64_feature_detected!("sha2");
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    return false;
 }
 
 /// Tries one candidate at a time: the reference for every other kernel.
@@ -69,7 +91,6 @@ fn one_by_one(
 
     candidate.set(counters.start);
     let mut state = candidate.state_before_last();
-    let last_block = if candidate.spills { 64 } else { 0 };
     for counter in counters.clone() {
         if (counter - counters.start).is_multiple_of(POLL) && give_up() {
             return Scan::GivenUp;
@@ -77,9 +98,187 @@ fn one_by_one(
         if candidate.zeros_after(state) >= difficulty.get() {
             return Scan::Hit(counter);
         }
-        if candidate.increment() < last_block {
+        if candidate.increment() {
             state = candidate.state_before_last();
         }
     }
     Scan::Miss
+}
+
+/// Tries a row of candidates side by side in lanes, as far as the place of the digits allows.
+///
+/// If digits come after those of the row, their values are tried one after the other, each on the
+/// same rows. A hit then says nothing about smaller counters but in rows below its own, so the
+/// values that are left are tried on these.
+fn by_rows(
+    lanes: Lanes,
+    candidate: &mut Candidate,
+    counters: Range<u64>,
+    difficulty: Difficulty,
+    give_up: impl Fn() -> bool,
+) -> Scan {
+    let whole_rows =
+        |step: &u64| counters.start.is_multiple_of(*step) && counters.end.is_multiple_of(*step);
+    let Some(step) = candidate.row_step().filter(whole_rows) else {
+        return one_by_one(candidate, counters, difficulty, give_up);
+    };
+    let mut start = counters.start;
+    let most = rows_at_once(step, difficulty);
+    while start < counters.end {
+        let first = u16::try_from(start / step % u64::from(ROWS)).expect("a remainder of 1000");
+        let row_zero = start - u64::from(first) * step;
+        let left = u16::try_from((counters.end - row_zero) / step).unwrap_or(ROWS);
+        let end = ROWS.min(first + most).min(left);
+        let mut end_row = end;
+        let mut hit = None;
+        for after in 0..step {
+            if give_up() {
+                return Scan::GivenUp;
+            }
+            candidate.set(row_zero + after);
+            let batch = candidate.batch(difficulty);
+            let mut rows = first..end_row;
+            while let Some(row) = lanes.find(&batch, rows.clone()) {
+                let counter = row_zero + u64::from(row) * step + after;
+                // The lanes look at the last word of the digest only.
+                if candidate.zeros(counter) >= difficulty.get() {
+                    hit = Some(counter);
+                    end_row = row;
+                    break;
+                }
+                rows.start = row + 1;
+            }
+        }
+        if let Some(counter) = hit {
+            return Scan::Hit(counter);
+        }
+        start = row_zero + u64::from(end) * step;
+    }
+    Scan::Miss
+}
+
+/// How many rows to search before it is known whether one of them has the smallest hit.
+///
+/// With digits after those of the row that is as much as the difficulty lets expect a hit in; any
+/// more would be work for nothing.
+fn rows_at_once(step: u64, difficulty: Difficulty) -> u16 {
+    if step == 1 {
+        return ROWS;
+    }
+    let expected_tries = 1 << (4 * u64::from(difficulty.get()).min(5));
+    u16::try_from(expected_tries / step).map_or(ROWS, |rows| rows.clamp(16, ROWS))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::pow::candidate::Prefix;
+    use crate::pow::zeros;
+
+    /// Checks every kernel against hashing the text of each counter.
+    fn check(prefix: &[u8], fixed_zeros: u32, digits: u32, counters: Range<u64>, difficulty: u8) {
+        let width = (fixed_zeros + digits) as usize;
+        let fits =
+            |counter: &u64| zeros(prefix, format!("{counter:0width$}").as_bytes()) >= difficulty;
+        let expected = counters.clone().find(fits).map_or(Scan::Miss, Scan::Hit);
+        let difficulty = Difficulty::new(difficulty).unwrap();
+        let prefix = Prefix::new(prefix);
+        for kernel in Kernel::available() {
+            let mut candidate = Candidate::new(&prefix, fixed_zeros, digits);
+            let scan = kernel.scan(&mut candidate, counters.clone(), difficulty, || false);
+            assert_eq!(
+                scan,
+                expected,
+                "{} {width} digits {counters:?}",
+                kernel.name()
+            );
+        }
+    }
+
+    #[test]
+    fn every_kernel_agrees_at_every_padding_border() {
+        for (len, digits) in (0..=130).zip((5..=19).cycle()) {
+            check(&vec![b'7'; len], 0, digits, 10_000..20_000, 2);
+        }
+    }
+
+    #[test]
+    fn every_kernel_agrees_where_a_digit_is_added_to_the_carry() {
+        for (digits, len) in (5..=19).zip([4, 36, 37, 38, 39, 100].into_iter().cycle()) {
+            let nines = 10_u64.pow(digits - 1);
+            check(&vec![b'3'; len], 0, digits, nines - 500..nines + 2500, 3);
+            check(
+                &vec![b'3'; len],
+                0,
+                digits,
+                9 * nines - 100..9 * nines + 500,
+                3,
+            );
+        }
+    }
+
+    #[test]
+    fn rows_cut_anywhere_give_the_smallest_hit_of_the_range() {
+        for start in [0, 1, 15, 16, 17, 983, 999, 1000, 1001] {
+            for count in [0, 1, 15, 16, 17, 33, 999, 1000, 1001] {
+                for prefix in [[b'5'; 45].as_slice(), &[b'5'; 46], &[b'5'; 47]] {
+                    check(prefix, 0, 8, start..start + count, 2);
+                }
+            }
+        }
+        // The last of two digits after the row: batches of 16, 32, … rows, 100 times each.
+        for first in [0, 100, 1500, 99_800] {
+            check(&[b'5'; 46], 0, 8, first..first + 6400, 3);
+        }
+    }
+
+    #[test]
+    fn a_last_word_of_zeros_is_no_proof_by_itself_above_difficulty_8() {
+        // 938532467, the first proof of this width after the genesis, has 8 zeros and not 9.
+        check(b"None", 32, 19, 938_532_400..938_532_500, 8);
+        check(b"None", 32, 19, 938_532_400..938_532_500, 9);
+    }
+
+    #[test]
+    fn every_kernel_gives_up_when_asked() {
+        let mut candidate = Candidate::new(&Prefix::new(b"None"), 0, 19);
+        for kernel in Kernel::available() {
+            let polls = std::cell::Cell::new(0);
+            let give_up = || {
+                polls.set(polls.get() + 1);
+                polls.get() > 3
+            };
+            let all = 0..10_u64.pow(19);
+            let scan = kernel.scan(&mut candidate, all, Difficulty::MAX, give_up);
+            assert_eq!((scan, polls.get()), (Scan::GivenUp, 4), "{}", kernel.name());
+        }
+    }
+
+    #[test]
+    fn the_best_kernel_is_the_first_available() {
+        assert_eq!(Kernel::available().next(), Some(Kernel::best()));
+        let mut names: Vec<_> = Kernel::available().map(Kernel::name).collect();
+        assert!(names.contains(&"compress") && names.contains(&"portable"));
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), Kernel::available().count());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        #[test]
+        fn every_kernel_finds_what_hashing_the_text_finds(
+            prefix in prop::collection::vec(any::<u8>(), 0..300),
+            fixed_zeros in 0_u32..=77,
+            digits in 1_u32..=19,
+            start: u64,
+            difficulty in 1_u8..=3,
+        ) {
+            let end = 10_u64.pow(digits);
+            let start = start % end / 100 * 100;
+            check(&prefix, fixed_zeros, digits, start..end.min(start + 1500), difficulty);
+        }
+    }
 }

@@ -55,6 +55,8 @@ pub struct Search<'a> {
 
 /// What the threads of one search share.
 struct Shared {
+    /// How many counters a thread takes at a time.
+    chunk: u64,
     /// The first counter nobody has taken.
     next: AtomicU64,
     /// The lowest counter found to fit.
@@ -79,6 +81,10 @@ impl Search<'_> {
     ///
     /// If `digits` is `Fixed` with a width that is not 1 to 96.
     pub fn run_on(&self, kernel: Kernel) -> Outcome {
+        self.run_in_chunks(kernel, CHUNK)
+    }
+
+    fn run_in_chunks(&self, kernel: Kernel, chunk: u64) -> Outcome {
         if let Digits::Fixed(width) = self.digits {
             assert!(
                 (1..=DIGITS).contains(&width.into()),
@@ -86,7 +92,7 @@ impl Search<'_> {
             );
         }
         let prefix = Prefix::new(self.prefix);
-        let first = 0..CHUNK.min(self.end());
+        let first = 0..chunk.min(self.end());
         let stopped = || self.stop.load(Ordering::Relaxed);
         match self.scan(kernel, &prefix, first.clone(), stopped) {
             Scan::Hit(counter) => return Outcome::Found(counter),
@@ -95,6 +101,7 @@ impl Search<'_> {
             Scan::Miss => {}
         }
         let shared = Shared {
+            chunk,
             next: AtomicU64::new(first.end),
             found: AtomicU64::new(u64::MAX),
             unsearched: AtomicU64::new(u64::MAX),
@@ -125,14 +132,19 @@ impl Search<'_> {
     fn work(&self, kernel: Kernel, prefix: &Prefix<'_>, shared: &Shared) {
         let end = self.end();
         loop {
-            let start = shared.next.fetch_add(CHUNK, Ordering::Relaxed);
+            let start = shared.next.fetch_add(shared.chunk, Ordering::Relaxed);
             let give_up = || {
                 self.stop.load(Ordering::Relaxed) || shared.found.load(Ordering::Relaxed) < start
             };
             if start >= end {
                 return;
             }
-            match self.scan(kernel, prefix, start..end.min(start + CHUNK), give_up) {
+            match self.scan(
+                kernel,
+                prefix,
+                start..end.min(start + shared.chunk),
+                give_up,
+            ) {
                 Scan::Hit(counter) => {
                     shared.found.fetch_min(counter, Ordering::Relaxed);
                     return;
@@ -200,6 +212,10 @@ impl Search<'_> {
 pub fn sealed_width(prefix_len: usize) -> u8 {
     const LEAST: u8 = 10;
     const END: u8 = 55;
-    let used = (prefix_len % 64) as u8;
+    // The low byte is enough: 64 divides 256.
+    let used = prefix_len.to_le_bytes()[0] % 64;
     LEAST + (64 + END - LEAST - used) % 64
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use redb::{ReadableTable, ReadableTableMetadata};
 
+use super::StoppedStore;
 use super::error::{StoreError, guarded};
 use super::state::State;
 use super::tables;
@@ -95,10 +96,9 @@ pub struct Report {
 /// block, and that every index holds the rows that belong there and no other. `progress` hears
 /// how many blocks are done, of how many.
 pub fn check_file(path: &Path, mut progress: impl FnMut(u64, u64)) -> Result<Report, StoreError> {
-    let mut database = super::open_file(path)?;
-    super::check_schema(&database)?;
+    let mut stopped = StoppedStore::open(path)?;
     guarded(|| {
-        if database.check_integrity()? {
+        if stopped.database.check_integrity()? {
             Ok(())
         } else {
             Err(StoreError::corrupt(
@@ -106,7 +106,7 @@ pub fn check_file(path: &Path, mut progress: impl FnMut(u64, u64)) -> Result<Rep
             ))
         }
     })?;
-    let view = View::new(&database)?;
+    let view = stopped.view()?;
     let state = State::load(&view)?;
     let length = state.length();
     for from in (0..length).step_by(PAGE.count) {

@@ -1,0 +1,117 @@
+//! The command line: arguments, logs, exit codes. One file a command, each with its arguments, a
+//! `run` and, where it prints a value, that value.
+
+#![expect(
+    clippy::missing_docs_in_private_items,
+    reason = "the documentation of arguments is the help text"
+)]
+
+mod add;
+mod error;
+mod export;
+mod get;
+mod log;
+mod node;
+mod output;
+mod pow;
+mod source;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::client::{HttpClient, NodeAddress};
+use error::Error;
+use output::Output;
+
+/// A self-hosted proof-of-work message chain.
+#[derive(Debug, Parser)]
+#[command(name = "blockchain", version, about, propagate_version = true)]
+struct Arguments {
+    /// Print JSON instead of text
+    #[arg(long, global = true)]
+    json: bool,
+    /// What to log: error, warn, info, debug, trace, or directives as in RUST_LOG
+    #[arg(long, global = true, value_name = "LEVEL", env = "RUST_LOG")]
+    log: Option<String>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a node
+    Node(Box<node::NodeArgs>),
+    /// Add a message
+    Add(add::AddArgs),
+    /// Ask a node for its chain, a block, a message, …
+    Get(get::GetArgs),
+    /// Write the chain of a database or a node
+    Export(export::ExportArgs),
+    /// Check the chain of a database or a node, rule by rule
+    Verify(verify::VerifyArgs),
+    /// Solve or check the puzzle by hand
+    Pow(pow::PowArgs),
+}
+
+/// Which node to ask.
+#[derive(Clone, Debug, Args)]
+struct NodeArgs {
+    /// Host of the node
+    #[arg(long, default_value = "127.0.0.1", env = "BLOCKCHAIN_CLIENT_HOST")]
+    host: String,
+    /// Port of the node
+    #[arg(long, default_value_t = crate::client::address::DEFAULT_PORT, env = "BLOCKCHAIN_CLIENT_PORT")]
+    port: u16,
+}
+
+impl NodeArgs {
+    fn client(&self) -> Result<HttpClient, Error> {
+        let address = NodeAddress::new(&self.host, self.port).map_err(Error::usage)?;
+        Ok(HttpClient::new(address)?)
+    }
+}
+
+/// Runs the command line of this process.
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    let output = Output::new(arguments.json);
+    let outcome = tokio::runtime::Runtime::new()
+        .map_err(|source| Error::io("the runtime", source))
+        .and_then(|runtime| {
+            let outcome = runtime.block_on(dispatch(arguments, &output));
+            // A read of the standard input may still block a thread.
+            runtime.shutdown_background();
+            outcome
+        });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => error.report(),
+    }
+}
+
+async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), Error> {
+    if let Command::Node(args) = arguments.command {
+        return node::run(*args, arguments.log.as_deref()).await;
+    }
+    log::to_stderr(arguments.log.as_deref())?;
+    match arguments.command {
+        Command::Node(_) => Ok(()),
+        Command::Add(args) => add::run(args, output).await,
+        Command::Get(args) => get::run(args, output).await,
+        Command::Export(args) => export::run(args, output).await,
+        Command::Verify(args) => verify::run(args, output).await,
+        Command::Pow(args) => pow::run(args, output).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        super::Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,167 @@
+//! `blockchain add`: adds messages.
+
+use std::fmt;
+use std::io::{self, BufRead, Read};
+use std::time::Duration;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::NodeArgs;
+use super::error::Error;
+use super::output::{Output, bar};
+use crate::client::HttpClient;
+use crate::node::settings::MAX_INGEST_BYTES;
+use crate::wire::MessageState;
+
+/// How often a waiting command asks whether its message is mined.
+const POLL: Duration = Duration::from_millis(100);
+
+#[derive(Debug, Args)]
+pub(super) struct AddArgs {
+    /// The message; `-` reads it from the standard input (without the line break at its end)
+    #[arg(required_unless_present = "lines")]
+    message: Option<String>,
+    /// Add each line of the standard input as a message, in order; empty lines are left out
+    #[arg(long, conflicts_with = "message")]
+    lines: bool,
+    /// Wait until the message is mined
+    #[arg(long)]
+    wait: bool,
+    #[command(flatten)]
+    node: NodeArgs,
+}
+
+/// One message that is on the node's disk.
+#[derive(Debug, Serialize)]
+pub(super) struct Added {
+    /// Its id; null from a reference miner, which tells none.
+    id: Option<String>,
+    /// The block it is mined in, if that was waited for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    index: Option<u64>,
+    /// The new id, if the message had to be renamed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    renamed_to: Option<String>,
+}
+
+impl fmt::Display for Added {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.id.as_deref().unwrap_or("added"))?;
+        if let Some(id) = &self.renamed_to {
+            write!(f, " (now {id})")?;
+        }
+        match self.index {
+            Some(index) => write!(f, " mined in block {index}"),
+            None => Ok(()),
+        }
+    }
+}
+
+pub(super) async fn run(args: AddArgs, output: &Output) -> Result<(), Error> {
+    let client = args.node.client()?;
+    if args.lines {
+        return add_lines(&client, args.wait, output).await;
+    }
+    let text = match args.message.as_deref() {
+        Some("-") | None => read_message()?,
+        Some(text) => text.to_owned(),
+    };
+    let added = add(&client, &text).await?;
+    let added = if args.wait {
+        wait(&client, added).await?
+    } else {
+        added
+    };
+    output.print(&added)
+}
+
+async fn add(client: &HttpClient, text: &str) -> Result<Added, Error> {
+    if text.is_empty() {
+        return Err(Error::Refused("the message is empty".to_owned()));
+    }
+    Ok(Added {
+        id: client.add(text).await?,
+        index: None,
+        renamed_to: None,
+    })
+}
+
+/// One more byte than a message may have is enough to see that it is too long.
+fn read_message() -> Result<String, Error> {
+    let mut text = String::new();
+    let limit = MAX_INGEST_BYTES as u64 + 2;
+    io::stdin()
+        .lock()
+        .take(limit)
+        .read_to_string(&mut text)
+        .map_err(|source| Error::io("the standard input", source))?;
+    if text.ends_with('\n') {
+        text.pop();
+    }
+    if text.len() > MAX_INGEST_BYTES {
+        let error = format!("the message has more than the {MAX_INGEST_BYTES} bytes allowed");
+        return Err(Error::Refused(error));
+    }
+    Ok(text)
+}
+
+async fn add_lines(client: &HttpClient, wait_for_all: bool, output: &Output) -> Result<(), Error> {
+    let bar = bar(None, "messages");
+    let mut unmined = Vec::new();
+    let mut input = io::stdin().lock();
+    let mut line = Vec::new();
+    for number in 1_u64.. {
+        line.clear();
+        // A line that never ends must not fill the memory.
+        let limit = MAX_INGEST_BYTES as u64 + 2;
+        let read = (&mut input).take(limit).read_until(b'\n', &mut line);
+        if read.map_err(|source| Error::io("the standard input", source))? == 0 {
+            break;
+        }
+        if line.ends_with(b"\n") {
+            line.pop();
+        }
+        let text = str::from_utf8(&line)
+            .map_err(|error| Error::Refused(format!("line {number} is no UTF-8: {error}")))?;
+        if text.len() > MAX_INGEST_BYTES {
+            let error = format!("line {number} has more than the {MAX_INGEST_BYTES} bytes allowed");
+            return Err(Error::Refused(error));
+        }
+        if text.is_empty() {
+            continue;
+        }
+        let added = add(client, text).await?;
+        bar.inc(1);
+        if wait_for_all {
+            unmined.push(added);
+        } else {
+            bar.suspend(|| output.print(&added))?;
+        }
+    }
+    for added in unmined {
+        let added = wait(client, added).await?;
+        bar.suspend(|| output.print(&added))?;
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+async fn wait(client: &HttpClient, added: Added) -> Result<Added, Error> {
+    let Some(id) = &added.id else {
+        let error = "this node tells no ids, so its messages cannot be waited for".to_owned();
+        return Err(Error::Failed(error));
+    };
+    loop {
+        let status = client.message(id).await?;
+        if status.state == MessageState::Mined {
+            let renamed_to = Some(status.id).filter(|now| now != id);
+            return Ok(Added {
+                index: status.block.map(|block| block.index),
+                renamed_to,
+                ..added
+            });
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}

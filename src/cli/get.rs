@@ -1,0 +1,325 @@
+//! `blockchain get`: asks a node.
+
+use std::fmt;
+use std::io::Write;
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use super::NodeArgs;
+use super::error::Error;
+use super::output::{Output, bar, escape, stdout, write_json};
+use crate::client::HttpClient;
+use crate::wire::{Block, MempoolPage, MessageState, MessageStatus, SingleBlock, Status};
+
+/// Blocks asked for at a time.
+const PAGE: usize = 1000;
+
+/// Characters of a message in a list.
+const LIST_WIDTH: usize = 60;
+
+#[derive(Debug, Args)]
+pub(super) struct GetArgs {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// The chain, oldest block first
+    Chain {
+        /// Only the last N blocks
+        #[arg(long, value_name = "N")]
+        newest: Option<u64>,
+        #[command(flatten)]
+        node: NodeArgs,
+    },
+    /// One block
+    Block {
+        /// Its index, its hash, or `tip`
+        which: String,
+        #[command(flatten)]
+        node: NodeArgs,
+    },
+    /// What became of a message
+    Message {
+        /// Its id
+        id: String,
+        #[command(flatten)]
+        node: NodeArgs,
+    },
+    /// The messages that wait to be mined
+    Data {
+        #[command(flatten)]
+        node: NodeArgs,
+    },
+    /// The neighbours of the node
+    Neighbours {
+        #[command(flatten)]
+        node: NodeArgs,
+    },
+    /// How the node is doing
+    Status {
+        #[command(flatten)]
+        node: NodeArgs,
+    },
+}
+
+pub(super) async fn run(args: GetArgs, output: &Output) -> Result<(), Error> {
+    match args.what {
+        What::Chain { newest, node } => chain(&node.client()?, newest, output).await,
+        What::Block { which, node } => {
+            is_plain(&which)?;
+            output.print(&BlockView(node.client()?.block(&which).await?))
+        }
+        What::Message { id, node } => {
+            is_plain(&id)?;
+            output.print(&MessageView(node.client()?.message(&id).await?))
+        }
+        What::Data { node } => data(&node.client()?, output).await,
+        What::Neighbours { node } => output.print(&Neighbours(node.client()?.neighbours().await?)),
+        What::Status { node } => output.print(&StatusView(node.client()?.status().await?)),
+    }
+}
+
+/// What goes into a path of the API must not reach beyond it.
+fn is_plain(text: &str) -> Result<(), Error> {
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return Ok(());
+    }
+    Err(Error::usage(format!("{text:?} is no index, hash or id")))
+}
+
+/// Prints blocks page by page as they come.
+async fn chain(client: &HttpClient, newest: Option<u64>, output: &Output) -> Result<(), Error> {
+    let length = client.status().await?.length;
+    let mut next = Some(newest.map_or(0, |newest| length.saturating_sub(newest)));
+    let bar = bar(Some(length - next.unwrap_or(0).min(length)), "blocks");
+    let mut first = true;
+    let mut stdout = stdout();
+    let failed = |source| Error::io("the standard output", source);
+    while let Some(from) = next.filter(|_| newest != Some(0)) {
+        let page = client.blocks(from, PAGE).await?;
+        bar.inc(page.blocks.len() as u64);
+        for block in page.blocks {
+            if output.is_json() {
+                let separator: &[u8] = if first { b"[\n" } else { b",\n" };
+                stdout.write_all(separator).map_err(failed)?;
+                write_json(&mut stdout, &block)?;
+            } else {
+                writeln!(stdout, "{}", Line(&block)).map_err(failed)?;
+            }
+            first = false;
+        }
+        next = page.next;
+    }
+    if output.is_json() {
+        let end: &[u8] = if first { b"[]\n" } else { b"\n]\n" };
+        stdout.write_all(end).map_err(failed)?;
+    }
+    bar.finish_and_clear();
+    stdout.flush().map_err(failed)
+}
+
+async fn data(client: &HttpClient, output: &Output) -> Result<(), Error> {
+    let mut all = client.mempool(None).await?;
+    while let Some(after) = all.next {
+        let page = client.mempool(Some(after)).await?;
+        all.messages.extend(page.messages);
+        all.next = page.next;
+    }
+    output.print(&Data(all))
+}
+
+/// A block in a list.
+struct Line<'a>(&'a Block);
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let block = self.0;
+        let time = block.time.as_deref().unwrap_or(&block.timestamp_text);
+        let seal = block.seal.as_deref().unwrap_or("genesis");
+        let (hash, text) = (
+            block.hash.get(..12).unwrap_or_default(),
+            Short(&block.data.message),
+        );
+        write!(f, "{:>8}  {hash}  {time}  {seal:<7}  {text}", block.index)
+    }
+}
+
+/// The start of a text, safe to show.
+struct Short<'a>(&'a str);
+
+impl fmt::Display for Short<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let end = self.0.char_indices().nth(LIST_WIDTH).map(|(end, _)| end);
+        f.write_str(&escape(&self.0[..end.unwrap_or(self.0.len())]))?;
+        f.write_str(if end.is_some() { "…" } else { "" })
+    }
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct BlockView(SingleBlock);
+
+impl fmt::Display for BlockView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let SingleBlock {
+            block,
+            confirmations,
+        } = &self.0;
+        let none = || "none".to_owned();
+        writeln!(f, "index          {}", block.index)?;
+        writeln!(f, "hash           {}", block.hash)?;
+        writeln!(
+            f,
+            "previous hash  {}",
+            block.previous_hash.clone().unwrap_or_else(none)
+        )?;
+        writeln!(
+            f,
+            "time           {}",
+            block.time.as_deref().unwrap_or(&block.timestamp_text)
+        )?;
+        writeln!(
+            f,
+            "proof          {}",
+            block.proof.clone().unwrap_or_else(none)
+        )?;
+        writeln!(
+            f,
+            "seal           {}",
+            block.seal.clone().unwrap_or_else(none)
+        )?;
+        writeln!(
+            f,
+            "zeros          {}",
+            block
+                .difficulty
+                .map_or_else(none, |zeros| zeros.to_string())
+        )?;
+        writeln!(f, "history root   {}", block.history_root)?;
+        writeln!(f, "confirmations  {confirmations}")?;
+        writeln!(f, "message id     {}", block.data.id)?;
+        write!(f, "message        {}", escape(&block.data.message))
+    }
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct MessageView(MessageStatus);
+
+impl fmt::Display for MessageView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let status = &self.0;
+        writeln!(f, "id             {}", status.id)?;
+        if let Some(old) = &status.renamed_from {
+            writeln!(f, "renamed from   {old} (another message took that id)")?;
+        }
+        match (status.state, &status.block) {
+            (MessageState::Mined, Some(block)) => {
+                writeln!(f, "state          mined in block {}", block.index)?;
+                writeln!(f, "confirmations  {}", status.confirmations)?;
+            }
+            _ => writeln!(
+                f,
+                "state          pending for {:.1} s",
+                status.waiting.unwrap_or(0.0)
+            )?,
+        }
+        write!(f, "message        {}", escape(&status.message))
+    }
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Data(MempoolPage);
+
+impl fmt::Display for Data {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} waiting", self.0.count)?;
+        for pending in &self.0.messages {
+            write!(
+                f,
+                "\n{}  {:>7.1} s  {}",
+                pending.id,
+                pending.age,
+                Short(&pending.message)
+            )?;
+        }
+        Ok(())
+    }
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Neighbours(serde_json::Value);
+
+impl fmt::Display for Neighbours {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = self.0["neighbours"].as_str().unwrap_or_default();
+        let inner: serde_json::Value = serde_json::from_str(inner).unwrap_or_default();
+        let none = Vec::new();
+        let neighbours = inner["py/set"].as_array().unwrap_or(&none);
+        write!(f, "{} neighbours", neighbours.len())?;
+        for neighbour in neighbours {
+            let tuple = &neighbour["py/tuple"];
+            write!(
+                f,
+                "\n{}:{}",
+                escape(tuple[0].as_str().unwrap_or("?")),
+                tuple[1]
+            )?;
+        }
+        Ok(())
+    }
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct StatusView(Status);
+
+impl fmt::Display for StatusView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let status = &self.0;
+        let mining = &status.mining;
+        writeln!(
+            f,
+            "version     {} (protocol {})",
+            escape(&status.version),
+            status.protocol
+        )?;
+        writeln!(f, "node id     {}", escape(&status.node_id))?;
+        writeln!(f, "genesis     {}", escape(&status.genesis))?;
+        writeln!(
+            f,
+            "tip         block {} {}",
+            status.tip.index,
+            escape(&status.tip.hash)
+        )?;
+        writeln!(f, "difficulty  {}", status.difficulty)?;
+        match status.sealed_from {
+            Some(from) => writeln!(f, "seal rule   every block from {from} on must be sealed")?,
+            None => writeln!(f, "seal rule   none: open proofs are accepted")?,
+        }
+        writeln!(
+            f,
+            "mempool     {} messages, {} bytes",
+            status.mempool.count, status.mempool.bytes
+        )?;
+        let active = if mining.active { "searching" } else { "idle" };
+        writeln!(
+            f,
+            "mining      {active}, {} threads, {} proofs, {:.1} MH/s",
+            mining.threads,
+            escape(&status.proof_mode),
+            mining.hash_rate / 1e6
+        )?;
+        writeln!(f, "reorgs      {}", status.reorgs)?;
+        write!(f, "uptime      {:.0} s", status.uptime)?;
+        for warning in &status.warnings {
+            write!(f, "\nwarning     {}", escape(warning))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,122 @@
+//! What is printed: values as text or JSON on the standard output, messages on the standard
+//! error. Text from the chain never reaches a terminal raw.
+
+#![expect(clippy::print_stderr, reason = "this file is the one that prints")]
+
+use std::borrow::Cow;
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+
+use super::error::Error;
+
+/// How a command prints.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Output {
+    json: bool,
+}
+
+impl Output {
+    pub(super) fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    pub(super) fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// Prints a value.
+    pub(super) fn print<T: Serialize + Display>(self, value: &T) -> Result<(), Error> {
+        let mut stdout = stdout();
+        if self.json {
+            write_json(&mut stdout, value)?;
+            stdout.write_all(b"\n")
+        } else {
+            writeln!(stdout, "{value}")
+        }
+        .and_then(|()| stdout.flush())
+        .map_err(|source| Error::io("the standard output", source))
+    }
+}
+
+/// The standard output, buffered; for commands that print as they go.
+pub(super) fn stdout() -> impl Write {
+    io::BufWriter::new(io::stdout().lock())
+}
+
+/// Writes JSON with indentation.
+pub(super) fn write_json(out: &mut impl Write, value: &impl Serialize) -> Result<(), Error> {
+    serde_json::to_writer_pretty(out, value)
+        .map_err(|error| Error::io("the standard output", error.into()))
+}
+
+/// Prints a line for people.
+pub(super) fn print_error(kind: &str, text: &str) {
+    eprintln!("{kind}: {text}");
+}
+
+/// A bar on a terminal, nothing elsewhere. Without a length it counts.
+pub(super) fn bar(length: Option<u64>, unit: &str) -> ProgressBar {
+    if !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let template = match length {
+        Some(_) => format!("{{bar:32}} {{pos}}/{{len}} {unit}, {{per_sec}}, {{eta}} left"),
+        None => format!("{{spinner}} {{pos}} {unit}, {{per_sec}}"),
+    };
+    let bar = ProgressBar::with_draw_target(length, ProgressDrawTarget::stderr_with_hz(8));
+    if let Ok(style) = ProgressStyle::with_template(&template) {
+        bar.set_style(style);
+    }
+    bar
+}
+
+/// Text from outside with everything that could steer a terminal, hide or reorder text shown as
+/// an escape.
+pub(super) fn escape(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_unsafe) {
+        return text.into();
+    }
+    let mut escaped = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        if is_unsafe(character) {
+            escaped.extend(character.escape_default());
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped.into()
+}
+
+fn is_unsafe(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            // Soft hyphen, Arabic letter mark, Mongolian vowel separator.
+            '\u{ad}' | '\u{61c}' | '\u{180e}'
+            // Zero-width characters, marks of direction, line and paragraph separators.
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            // Byte order mark, interlinear annotation, tags.
+            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::escape;
+
+    #[test]
+    fn nothing_that_steers_a_terminal_passes() {
+        assert_eq!(escape("plain é 中文 😀"), "plain é 中文 😀");
+        assert_eq!(
+            escape("\x1b[31mred\n\r\t\x07"),
+            "\\u{1b}[31mred\\n\\r\\t\\u{7}"
+        );
+        assert_eq!(
+            escape("\u{202e}x\u{2066}\u{200b}\u{9b}"),
+            "\\u{202e}x\\u{2066}\\u{200b}\\u{9b}"
+        );
+    }
+}

@@ -1,0 +1,142 @@
+//! Where a command reads a chain from: the database of a stopped node, or a running node.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::error::Error;
+use crate::chain::{Block, BlockHash};
+use crate::client::{HttpClient, NodeAddress};
+use crate::store::{PageLimit, StoppedStore, StoreError, View};
+
+/// How many blocks are read at a time.
+const PAGE: PageLimit = PageLimit {
+    count: 1000,
+    bytes: 4 * 1024 * 1024,
+};
+
+/// The files of a node.
+#[derive(Clone, Debug)]
+pub(super) struct Files {
+    pub(super) folder: PathBuf,
+    pub(super) database: PathBuf,
+    pub(super) address: PathBuf,
+}
+
+impl Files {
+    /// The files in the folder of `node --db`.
+    pub(super) fn in_folder(folder: &Path) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            database: folder.join("node.redb"),
+            address: folder.join("node.address"),
+        }
+    }
+}
+
+/// What `NAME.address` holds while a node runs.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct RunningNode {
+    pub(super) address: String,
+    pub(super) node_id: String,
+}
+
+/// A chain, read as one consistent view.
+pub(super) enum Source {
+    Stopped { _store: StoppedStore, view: View },
+    Running(HttpClient),
+}
+
+impl Source {
+    /// The chain in the folder of a node. If a node runs there it is asked.
+    pub(super) async fn in_folder(files: &Files) -> Result<Self, Error> {
+        match StoppedStore::open(&files.database) {
+            Ok(store) => Ok(Self::Stopped {
+                view: store.view()?,
+                _store: store,
+            }),
+            Err(StoreError::Busy { path }) => Self::running_on(files, &path).await,
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn running_on(files: &Files, database: &Path) -> Result<Self, Error> {
+        let unknown = || {
+            Error::Failed(format!(
+                "the database {} is in use, but no node on it can be found",
+                database.display()
+            ))
+        };
+        let text = std::fs::read(&files.address).map_err(|_| unknown())?;
+        let running: RunningNode = serde_json::from_slice(&text).map_err(|_| unknown())?;
+        let address: NodeAddress = running.address.parse().map_err(|_| unknown())?;
+        let client = HttpClient::new(address)?;
+        // Another node may have the address of one that was killed.
+        if client.status().await?.node_id != running.node_id {
+            return Err(unknown());
+        }
+        Ok(Self::Running(client))
+    }
+
+    /// Hands all blocks to `each`, oldest first; it is told how many there are.
+    pub(super) async fn for_each(
+        &self,
+        mut each: impl FnMut(Block, u64) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        match self {
+            Self::Stopped { view, .. } => {
+                let length = view.last_block()?.index + 1;
+                let mut next = 0;
+                while next < length {
+                    for block in view.blocks(next, PAGE)? {
+                        next = block.index + 1;
+                        each(block, length)?;
+                    }
+                }
+                Ok(())
+            }
+            Self::Running(client) => from_node(client, each).await,
+        }
+    }
+}
+
+/// Reads a node's chain up to the tip it has now. Should the node switch to another branch
+/// meanwhile, the blocks would not join, which is noticed.
+async fn from_node(
+    client: &HttpClient,
+    mut each: impl FnMut(Block, u64) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let tip = client.block("tip").await?.block;
+    let length = tip.index.saturating_add(1);
+    let (mut next, mut last) = (0, None);
+    while next < length {
+        let page = client.blocks(next, PAGE.count).await?;
+        if page.blocks.is_empty() {
+            return Err(moved());
+        }
+        for block in page
+            .blocks
+            .into_iter()
+            .take_while(|block| block.index < length)
+        {
+            if block.index != next {
+                return Err(moved());
+            }
+            let index = block.index;
+            let block = Block::try_from(block).map_err(|error| {
+                Error::Refused(format!("block {index} is not well-formed: {error}"))
+            })?;
+            next += 1;
+            last = Some(BlockHash::of(&block));
+            each(block, length)?;
+        }
+    }
+    if last.map(|hash| hash.to_string()) != Some(tip.hash) {
+        return Err(moved());
+    }
+    Ok(())
+}
+
+fn moved() -> Error {
+    Error::Failed("the node switched to another branch meanwhile; try again".to_owned())
+}

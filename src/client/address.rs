@@ -1,0 +1,154 @@
+//! Where a node is: a host and a port.
+
+use std::fmt;
+use std::str::FromStr;
+
+use thiserror::Error;
+
+/// The documented port.
+pub const DEFAULT_PORT: u16 = 12345;
+
+/// A host name or IP address, and a port.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct NodeAddress {
+    host: String,
+    port: u16,
+}
+
+impl NodeAddress {
+    /// Host and port; the addresses that mean "all interfaces" are asked on the loopback one.
+    ///
+    /// # Errors
+    /// [`InvalidAddress`] if the host could not stand in a URL.
+    pub fn new(host: &str, port: u16) -> Result<Self, InvalidAddress> {
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        let is_ipv6 = bare.parse::<std::net::Ipv6Addr>().is_ok();
+        let is_name = |host: &str| {
+            !host.is_empty()
+                && host.len() <= 253
+                && host
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
+        };
+        let host = match bare {
+            "0.0.0.0" => "127.0.0.1".to_owned(),
+            "::" => "[::1]".to_owned(),
+            _ if is_ipv6 => format!("[{bare}]"),
+            _ if is_name(host) => host.to_ascii_lowercase(),
+            _ => return Err(InvalidAddress::Host(host.to_owned())),
+        };
+        if port == 0 {
+            return Err(InvalidAddress::Port("0".to_owned()));
+        }
+        Ok(Self { host, port })
+    }
+
+    /// The host as it stands in a URL.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+impl fmt::Display for NodeAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.host, self.port)
+    }
+}
+
+/// Reads `host`, `host:port` or a URL of them: the scheme `http://` and a path are left away,
+/// without a port it is [`DEFAULT_PORT`].
+impl FromStr for NodeAddress {
+    type Err = InvalidAddress;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim();
+        if text
+            .get(..8)
+            .is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"))
+        {
+            return Err(InvalidAddress::Https);
+        }
+        let has_scheme = text
+            .get(..7)
+            .is_some_and(|scheme| scheme.eq_ignore_ascii_case("http://"));
+        let rest = if has_scheme { &text[7..] } else { text };
+        let rest = rest.split('/').next().unwrap_or_default();
+        if rest.parse::<std::net::Ipv6Addr>().is_ok() {
+            return Self::new(rest, DEFAULT_PORT);
+        }
+        let (host, port) = match rest.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => (
+                host,
+                port.parse()
+                    .map_err(|_| InvalidAddress::Port(port.to_owned()))?,
+            ),
+            _ => (rest, DEFAULT_PORT),
+        };
+        Self::new(host, port)
+    }
+}
+
+/// Why a text names no node.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum InvalidAddress {
+    /// Nodes speak plain HTTP.
+    #[error("nodes speak http, not https")]
+    Https,
+    /// No host name and no IP address.
+    #[error("{0:?} is no host name or IP address")]
+    Host(String),
+    /// No port.
+    #[error("{0:?} is no port from 1 to 65535")]
+    Port(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_usual_spellings_are_understood() {
+        for (text, expected) in [
+            ("localhost", "localhost:12345"),
+            ("127.0.0.1:80", "127.0.0.1:80"),
+            ("http://Example.org:8080/chain", "example.org:8080"),
+            ("0.0.0.0", "127.0.0.1:12345"),
+            ("::1", "[::1]:12345"),
+            ("[::1]:9", "[::1]:9"),
+            ("[fe80::1]", "[fe80::1]:12345"),
+        ] {
+            assert_eq!(
+                text.parse::<NodeAddress>().unwrap().to_string(),
+                expected,
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        for text in [
+            "",
+            ":1",
+            "a b",
+            "host:",
+            "host:0",
+            "host:65536",
+            "host:x",
+            "a@b",
+            "a?b",
+            "é",
+        ] {
+            assert!(text.parse::<NodeAddress>().is_err(), "{text}");
+        }
+        assert_eq!(
+            "https://a".parse::<NodeAddress>(),
+            Err(InvalidAddress::Https)
+        );
+    }
+}

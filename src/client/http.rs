@@ -1,0 +1,237 @@
+//! Asking a node over HTTP: no redirects, no proxies, timeouts and size limits on everything.
+
+use std::time::Duration;
+
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use serde::de::DeserializeOwned;
+use thiserror::Error;
+
+use super::NodeAddress;
+use crate::wire::{
+    BlockPage, ErrorBody, MempoolPage, MessageStatus, NewMessage, PostedMessage, SingleBlock,
+    Status,
+};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long an answer may take from its first to its last byte.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Most bytes of an answer. A page of blocks has up to 4 MiB of them and their JSON.
+const ANSWER_BYTES: usize = 64 * 1024 * 1024;
+
+/// Why a node did not give the answer asked for.
+#[derive(Debug, Error)]
+pub enum ClientError {
+    /// No connection, or it broke.
+    #[error("no node answers at {address}; start one with: blockchain node")]
+    Unreachable {
+        /// Where it was looked for.
+        address: NodeAddress,
+        /// The cause.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// It took too long.
+    #[error("{address} took longer than {} s to answer", TIMEOUT.as_secs())]
+    TimedOut {
+        /// Who was asked.
+        address: NodeAddress,
+    },
+    /// The answer is an error.
+    #[error("{address} answered {status}: {message}")]
+    Refused {
+        /// Who was asked.
+        address: NodeAddress,
+        /// Status of the answer.
+        status: u16,
+        /// What it says.
+        message: String,
+    },
+    /// The answer is not what such a node answers.
+    #[error("{address} answered something a node does not answer: {what}")]
+    Malformed {
+        /// Who was asked.
+        address: NodeAddress,
+        /// What is wrong.
+        what: String,
+    },
+}
+
+impl ClientError {
+    /// Whether the node said that there is no such thing.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Refused { status: 404, .. })
+    }
+
+    /// Whether asking again may help, and cannot hurt.
+    fn is_passing(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused { status: 503, .. } | Self::Unreachable { .. }
+        )
+    }
+}
+
+/// Asks one node.
+#[derive(Clone, Debug)]
+pub struct HttpClient {
+    address: NodeAddress,
+    http: reqwest::Client,
+}
+
+impl HttpClient {
+    /// A client of the node at this address; nothing is sent yet.
+    pub fn new(address: NodeAddress) -> Result<Self, ClientError> {
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(TIMEOUT)
+            .tcp_nodelay(true)
+            .user_agent(concat!("blockchain/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|source| ClientError::Unreachable {
+                address: address.clone(),
+                source,
+            })?;
+        Ok(Self { address, http })
+    }
+
+    /// Who is asked.
+    pub fn address(&self) -> &NodeAddress {
+        &self.address
+    }
+
+    /// `GET /api/v1/status`.
+    pub async fn status(&self) -> Result<Status, ClientError> {
+        self.json(self.request(Method::GET, "/api/v1/status")).await
+    }
+
+    /// `GET /api/v1/blocks`, oldest first.
+    pub async fn blocks(&self, from: u64, limit: usize) -> Result<BlockPage, ClientError> {
+        let request = self.request(Method::GET, "/api/v1/blocks");
+        self.json(request.query(&[("from", from), ("limit", limit as u64)]))
+            .await
+    }
+
+    /// `GET /api/v1/blocks/{index|hash|tip}`.
+    pub async fn block(&self, which: &str) -> Result<SingleBlock, ClientError> {
+        self.json(self.request(Method::GET, &format!("/api/v1/blocks/{which}")))
+            .await
+    }
+
+    /// `GET /api/v1/messages/{id}`.
+    pub async fn message(&self, id: &str) -> Result<MessageStatus, ClientError> {
+        self.json(self.request(Method::GET, &format!("/api/v1/messages/{id}")))
+            .await
+    }
+
+    /// `GET /api/v1/mempool`.
+    pub async fn mempool(&self, after: Option<u64>) -> Result<MempoolPage, ClientError> {
+        let request = self.request(Method::GET, "/api/v1/mempool");
+        self.json(request.query(&after.map(|after| [("after", after)])))
+            .await
+    }
+
+    /// `GET /neighbours`, the documented answer as it is.
+    pub async fn neighbours(&self) -> Result<serde_json::Value, ClientError> {
+        self.json(self.request(Method::GET, "/neighbours")).await
+    }
+
+    /// Adds a message and returns its id, or none from a reference miner, which gives none. The
+    /// message carries a key of its own, so it is sent again after a passing failure.
+    pub async fn add(&self, text: &str) -> Result<Option<String>, ClientError> {
+        let key = uuid::Uuid::new_v4().to_string();
+        let mut pauses = [100, 400].into_iter().map(Duration::from_millis);
+        loop {
+            let request = self
+                .request(Method::POST, "/api/v1/messages")
+                .header("idempotency-key", &key)
+                .json(&NewMessage {
+                    message: text.to_owned(),
+                });
+            match self.json::<PostedMessage>(request).await {
+                Ok(posted) => return Ok(Some(posted.id)),
+                Err(error) if error.is_not_found() => break,
+                Err(error) => match pauses.next().filter(|_| error.is_passing()) {
+                    Some(pause) => tokio::time::sleep(pause).await,
+                    None => return Err(error),
+                },
+            }
+        }
+        let request = self
+            .request(Method::PUT, "/add")
+            .query(&[("message", text)]);
+        let answer: serde_json::Value = self.json(request).await?;
+        Ok(answer["id"].as_str().map(str::to_owned))
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http
+            .request(method, format!("http://{}{path}", self.address))
+    }
+
+    async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ClientError> {
+        let response = request
+            .send()
+            .await
+            .map_err(|source| self.transport(source))?;
+        let status = response.status();
+        let body = self.body(response).await?;
+        if !status.is_success() {
+            return Err(self.refused(status, &body));
+        }
+        serde_json::from_slice(&body).map_err(|error| self.malformed(error.to_string()))
+    }
+
+    async fn body(&self, mut response: Response) -> Result<Vec<u8>, ClientError> {
+        let mut body = Vec::new();
+        while let Some(chunk) = response
+            .chunk()
+            .await
+            .map_err(|source| self.transport(source))?
+        {
+            if body.len() + chunk.len() > ANSWER_BYTES {
+                return Err(self.malformed(format!("more than {ANSWER_BYTES} bytes")));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
+    }
+
+    fn refused(&self, status: StatusCode, body: &[u8]) -> ClientError {
+        let ours = serde_json::from_slice::<ErrorBody>(body).map(|body| body.error.message);
+        let documented = || {
+            let body: serde_json::Value = serde_json::from_slice(body).ok()?;
+            Some(body["message"].as_str()?.to_owned())
+        };
+        ClientError::Refused {
+            address: self.address.clone(),
+            status: status.as_u16(),
+            message: ours
+                .ok()
+                .or_else(documented)
+                .unwrap_or_else(|| "no reason given".to_owned()),
+        }
+    }
+
+    fn transport(&self, source: reqwest::Error) -> ClientError {
+        if source.is_timeout() {
+            return ClientError::TimedOut {
+                address: self.address.clone(),
+            };
+        }
+        ClientError::Unreachable {
+            address: self.address.clone(),
+            source: source.without_url(),
+        }
+    }
+
+    fn malformed(&self, what: String) -> ClientError {
+        ClientError::Malformed {
+            address: self.address.clone(),
+            what,
+        }
+    }
+}
