@@ -1,11 +1,6 @@
 //! The command line: arguments, logs, exit codes. One file a command, each with its arguments, a
 //! `run` and, where it prints a value, that value.
 
-#![expect(
-    clippy::missing_docs_in_private_items,
-    reason = "the documentation of arguments is the help text"
-)]
-
 mod add;
 mod error;
 mod export;
@@ -21,6 +16,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::client::address::DEFAULT_PORT;
 use crate::client::{HttpClient, NodeAddress};
 use error::Error;
 use output::Output;
@@ -32,7 +28,7 @@ struct Arguments {
     /// Print JSON instead of text
     #[arg(long, global = true)]
     json: bool,
-    /// What to log: error, warn, info, debug, trace, or directives as in RUST_LOG
+    /// What to log: error, warn, info, debug, trace, or directives as in `RUST_LOG`
     #[arg(long, global = true, value_name = "LEVEL", env = "RUST_LOG")]
     log: Option<String>,
     #[command(subcommand)]
@@ -62,7 +58,7 @@ struct NodeArgs {
     #[arg(long, default_value = "127.0.0.1", env = "BLOCKCHAIN_CLIENT_HOST")]
     host: String,
     /// Port of the node
-    #[arg(long, default_value_t = crate::client::address::DEFAULT_PORT, env = "BLOCKCHAIN_CLIENT_PORT")]
+    #[arg(long, default_value_t = DEFAULT_PORT, env = "BLOCKCHAIN_CLIENT_PORT")]
     port: u16,
 }
 

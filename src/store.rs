@@ -3,7 +3,7 @@
 //! Reads go through a [`View`], one transaction each. Writes go through the one writer thread
 //! ([`writer`]), which joins what waits into one durable commit. The parts:
 //! * [`tables`]: the schema
-//! * [`view`]: reading
+//! * [`view`]: everything that reads
 //! * [`writer`]: the queue and the commits
 //! * `edit`, `blocks`, `mempool`, `reorg`: what a commit may change
 //! * [`state`]: tip, history tree, network and counts as of the last commit
@@ -32,7 +32,7 @@ use self::edit::Edit;
 use self::error::guarded;
 use self::tables::{META, RUNNING, SCHEMA, SCHEMA_VERSION};
 use self::writer::Writer;
-use crate::chain::Block;
+use crate::chain::{Block, Tip};
 
 pub use self::error::{Refusal, StoreError};
 pub use self::mempool::{Added, Addition};
@@ -267,7 +267,7 @@ fn initialise(database: &Database, genesis: &Block, network: Network) -> Result<
     change(database, below, |edit| {
         edit.set_schema(SCHEMA_VERSION)?;
         edit.set_network(network)?;
-        edit.insert_block(genesis, None)
+        edit.insert_block(genesis, Tip::of(genesis), None)
     })
 }
 

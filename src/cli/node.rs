@@ -19,6 +19,7 @@ use super::source::{Files, RunningNode};
 use crate::api;
 use crate::chain::block::GENESIS_TEXT;
 use crate::chain::{Block, BlockHash, MessageId};
+use crate::client::address::DEFAULT_PORT;
 use crate::clock::{Clock, SystemClock};
 use crate::node::settings::{ProofMode, Settings};
 use crate::node::{Node, network, run};
@@ -39,7 +40,7 @@ pub(super) struct NodeArgs {
     #[arg(long, default_value = "127.0.0.1", env = "BLOCKCHAIN_NODE_HOST")]
     host: String,
     /// Port to listen on; 0 for any that is free
-    #[arg(long, default_value_t = crate::client::address::DEFAULT_PORT, env = "BLOCKCHAIN_NODE_PORT")]
+    #[arg(long, default_value_t = DEFAULT_PORT, env = "BLOCKCHAIN_NODE_PORT")]
     port: u16,
     /// Zeros every proof must have, 1 to 64; kept in the database, 5 for a new one
     #[arg(long, value_name = "N", env = "BLOCKCHAIN_NODE_DIFFICULTY")]
@@ -59,13 +60,37 @@ pub(super) struct NodeArgs {
     #[arg(long, alias = "accept_open", env = "BLOCKCHAIN_NODE_ACCEPT_OPEN")]
     accept_open: bool,
     /// Every block from FROM on must be sealed; without FROM, every block after the present tip
-    #[arg(long, alias = "require_sealed", value_name = "FROM", num_args = 0..=1, require_equals = true, conflicts_with = "accept_open", env = "BLOCKCHAIN_NODE_REQUIRE_SEALED")]
-    require_sealed: Option<Option<u64>>,
+    #[arg(
+        long,
+        alias = "require_sealed",
+        value_name = "FROM",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "tip",
+        conflicts_with = "accept_open",
+        env = "BLOCKCHAIN_NODE_REQUIRE_SEALED"
+    )]
+    require_sealed: Option<SealedFrom>,
     /// New database: start a chain of its own, with TEXT in its first block
-    #[arg(long, alias = "new_genesis", value_name = "TEXT", num_args = 0..=1, require_equals = true, default_missing_value = GENESIS_TEXT, env = "BLOCKCHAIN_NODE_NEW_GENESIS")]
+    #[arg(
+        long,
+        alias = "new_genesis",
+        value_name = "TEXT",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = GENESIS_TEXT,
+        env = "BLOCKCHAIN_NODE_NEW_GENESIS"
+    )]
     new_genesis: Option<String>,
     /// Stop taking messages and mining when less than this is free on the disk
-    #[arg(long, alias = "min_free", value_name = "SIZE", default_value = "64MiB", value_parser = parse_size, env = "BLOCKCHAIN_NODE_MIN_FREE")]
+    #[arg(
+        long,
+        alias = "min_free",
+        value_name = "SIZE",
+        default_value = "64MiB",
+        value_parser = parse_size,
+        env = "BLOCKCHAIN_NODE_MIN_FREE"
+    )]
     min_free: u64,
 }
 
@@ -76,6 +101,27 @@ enum ProofArg {
     Sealed,
     /// The documented search: the smallest number that fits
     Open,
+}
+
+/// From where on blocks must be sealed.
+#[derive(Clone, Copy, Debug)]
+enum SealedFrom {
+    /// After the tip there is at the start.
+    Tip,
+    /// From this index on.
+    Index(u64),
+}
+
+impl std::str::FromStr for SealedFrom {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "tip" {
+            Ok(Self::Tip)
+        } else {
+            text.parse().map(Self::Index)
+        }
+    }
 }
 
 /// Reads `64MiB`, `1GiB`, `500kB` or a plain number of bytes.
@@ -206,8 +252,8 @@ async fn settle_network(args: &NodeArgs, node: &Arc<Node>) -> Result<(), Error> 
         difficulty: args.difficulty.unwrap_or(kept.difficulty),
         sealed_from: match args.require_sealed {
             None => kept.sealed_from,
-            Some(None) => Some(kept.sealed_from.unwrap_or(node.state().length())),
-            Some(Some(from)) => Some(from),
+            Some(SealedFrom::Tip) => Some(kept.sealed_from.unwrap_or(node.state().length())),
+            Some(SealedFrom::Index(from)) => Some(from),
         },
     };
     network::change(node, wanted)
