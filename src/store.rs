@@ -38,7 +38,7 @@ pub use self::error::{Refusal, StoreError};
 pub use self::mempool::{Added, Addition};
 pub use self::reorg::Adoption;
 pub use self::state::{Network, State};
-pub use self::tables::ReorgRecord;
+pub use self::tables::{ReorgRecord, SnapshotRecord};
 pub use self::view::{PageLimit, Pending, View};
 pub use self::writer::{Listener, Operation, Reply};
 
@@ -69,7 +69,7 @@ impl Store {
             .filter(|folder| !folder.as_os_str().is_empty());
         let folder = folder.unwrap_or(Path::new("."));
         let file = tempfile::Builder::new()
-            .prefix(".new-")
+            .prefix(crate::TEMPORARY_PREFIX)
             .suffix(".redb")
             .tempfile_in(folder)
             .map_err(|source| io_error(folder, source))?;

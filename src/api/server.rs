@@ -5,7 +5,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::{self, Either};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
@@ -15,7 +18,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
+use super::guard::Guard;
 use crate::node::Node;
+use warp::http;
 
 /// Most connections at a time.
 const CONNECTIONS: usize = 512;
@@ -46,12 +51,25 @@ pub(crate) struct Context {
 }
 
 /// Serves the API until the shutdown, then lets requests under way end within [`GRACE`].
-pub async fn serve(listener: TcpListener, node: Arc<Node>, shutdown: CancellationToken) {
+pub async fn serve(
+    listener: TcpListener,
+    node: Arc<Node>,
+    guard: Guard,
+    shutdown: CancellationToken,
+) {
     let context = Context {
         node,
         streams: Arc::new(Semaphore::new(STREAMS)),
     };
-    let service = TowerToHyperService::new(warp::service(super::routes(context)));
+    let routes = TowerToHyperService::new(warp::service(super::routes(context)));
+    let guard = Arc::new(guard);
+    let service =
+        service_fn(
+            move |mut request: http::Request<Incoming>| match guard.admit(&mut request) {
+                Some(answer) => Either::Left(future::ok(answer)),
+                None => Either::Right(routes.call(request)),
+            },
+        );
     let connections = Arc::new(Semaphore::new(CONNECTIONS));
     let tasks = TaskTracker::new();
     loop {

@@ -1,5 +1,7 @@
 //! `blockchain node`: runs a node.
 
+mod args;
+
 use std::fs;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -7,150 +9,24 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::{Args, ValueEnum};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+pub(super) use args::NodeArgs;
+use args::{ProofArg, SealedFrom};
+
 use super::error::Error;
 use super::log;
 use super::source::{Files, RunningNode};
 use crate::api;
-use crate::chain::block::GENESIS_TEXT;
+use crate::api::guard::Guard;
 use crate::chain::{Block, BlockHash, MessageId};
-use crate::client::address::DEFAULT_PORT;
 use crate::clock::{Clock, SystemClock};
-use crate::node::settings::{ProofMode, Settings};
+use crate::node::settings::{Settings, SnapshotSettings};
 use crate::node::{Node, network, run};
-use crate::pow::Difficulty;
 use crate::store::{Network, Store, StoreError};
-
-#[derive(Debug, Args)]
-pub(super) struct NodeArgs {
-    /// Folder of the database and its files; made if it is missing
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = "~/.blockchain/node",
-        env = "BLOCKCHAIN_NODE_DB"
-    )]
-    db: PathBuf,
-    /// Address to listen on; 0.0.0.0 for all interfaces
-    #[arg(long, default_value = "127.0.0.1", env = "BLOCKCHAIN_NODE_HOST")]
-    host: String,
-    /// Port to listen on; 0 for any that is free
-    #[arg(long, default_value_t = DEFAULT_PORT, env = "BLOCKCHAIN_NODE_PORT")]
-    port: u16,
-    /// Zeros every proof must have, 1 to 64; kept in the database, 5 for a new one
-    #[arg(long, value_name = "N", env = "BLOCKCHAIN_NODE_DIFFICULTY")]
-    difficulty: Option<Difficulty>,
-    /// Threads for mining; 0: do not mine
-    #[arg(
-        long,
-        value_name = "N",
-        default_value_t = 1,
-        env = "BLOCKCHAIN_NODE_THREADS"
-    )]
-    threads: usize,
-    /// Which proofs to mine; open only where open proofs are accepted
-    #[arg(long, value_enum, default_value_t, env = "BLOCKCHAIN_NODE_PROOF")]
-    proof: ProofArg,
-    /// New database: accept open proofs, as needed to share a network with reference miners
-    #[arg(long, alias = "accept_open", env = "BLOCKCHAIN_NODE_ACCEPT_OPEN")]
-    accept_open: bool,
-    /// Every block from FROM on must be sealed; without FROM, every block after the present tip
-    #[arg(
-        long,
-        alias = "require_sealed",
-        value_name = "FROM",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "tip",
-        conflicts_with = "accept_open",
-        env = "BLOCKCHAIN_NODE_REQUIRE_SEALED"
-    )]
-    require_sealed: Option<SealedFrom>,
-    /// New database: start a chain of its own, with TEXT in its first block
-    #[arg(
-        long,
-        alias = "new_genesis",
-        value_name = "TEXT",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = GENESIS_TEXT,
-        env = "BLOCKCHAIN_NODE_NEW_GENESIS"
-    )]
-    new_genesis: Option<String>,
-    /// Stop taking messages and mining when less than this is free on the disk
-    #[arg(
-        long,
-        alias = "min_free",
-        value_name = "SIZE",
-        default_value = "64MiB",
-        value_parser = parse_size,
-        env = "BLOCKCHAIN_NODE_MIN_FREE"
-    )]
-    min_free: u64,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum ProofArg {
-    /// Proofs that bind the content of their block
-    #[default]
-    Sealed,
-    /// The documented search: the smallest number that fits
-    Open,
-}
-
-/// From where on blocks must be sealed.
-#[derive(Clone, Copy, Debug)]
-enum SealedFrom {
-    /// After the tip there is at the start.
-    Tip,
-    /// From this index on.
-    Index(u64),
-}
-
-impl std::str::FromStr for SealedFrom {
-    type Err = std::num::ParseIntError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text == "tip" {
-            Ok(Self::Tip)
-        } else {
-            text.parse().map(Self::Index)
-        }
-    }
-}
-
-/// Reads `64MiB`, `1GiB`, `500kB` or a plain number of bytes.
-fn parse_size(text: &str) -> Result<u64, String> {
-    let end = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
-    let (number, unit) = text.split_at(end);
-    let factor = match unit.trim() {
-        "" | "B" => 1,
-        "kB" => 1000,
-        "MB" => 1_000_000,
-        "GB" => 1_000_000_000,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        _ => {
-            return Err(format!(
-                "{unit:?} is no unit; write bytes, kB, MB, GB, KiB, MiB or GiB"
-            ));
-        }
-    };
-    let number: u64 = number
-        .parse()
-        .map_err(|_| "a size starts with a number".to_owned())?;
-    number
-        .checked_mul(factor)
-        .ok_or_else(|| "that is more than any disk has".to_owned())
-}
 
 /// Expands `~`, for where no shell has done so.
 pub(super) fn expand(path: &Path) -> PathBuf {
@@ -167,10 +43,14 @@ pub(super) async fn run(args: NodeArgs, directives: Option<&str>) -> Result<(), 
 
     let settings = Settings {
         threads: NonZeroUsize::new(args.threads),
-        proof: match args.proof {
-            ProofArg::Sealed => ProofMode::Sealed,
-            ProofArg::Open => ProofMode::Open,
-        },
+        proof: args.proof.into(),
+        snapshot: Some(SnapshotSettings {
+            chain: files.chain.clone(),
+            format: args.chain_serialization.into(),
+            interval: args.backup_interval.0,
+            max_backups: args.max_backups,
+            at_stop: args.snapshot_at_stop.into(),
+        }),
     };
     create_if_missing(&args, &files)?;
     let node = Node::open(
@@ -180,6 +60,7 @@ pub(super) async fn run(args: NodeArgs, directives: Option<&str>) -> Result<(), 
         Arc::new(SystemClock),
     )?;
     let node = Arc::new(node);
+    remove_leftovers(&files.folder);
     settle_network(&args, &node).await?;
 
     let listener = TcpListener::bind((args.host.as_str(), args.port))
@@ -193,7 +74,14 @@ pub(super) async fn run(args: NodeArgs, directives: Option<&str>) -> Result<(), 
 
     let shutdown = CancellationToken::new();
     stop_on_signals(shutdown.clone())?;
-    let serve = api::server::serve(listener, Arc::clone(&node), shutdown.clone());
+    let guard = Guard {
+        allowed_hosts: args
+            .allow_host
+            .iter()
+            .map(|host| host.to_ascii_lowercase())
+            .collect(),
+    };
+    let serve = api::server::serve(listener, Arc::clone(&node), guard, shutdown.clone());
     let outcome = run::run(node, serve, shutdown).await;
     // A stale file would lead to whoever has the address next.
     let _ = fs::remove_file(&files.address);
@@ -231,6 +119,19 @@ fn create_if_missing(args: &NodeArgs, files: &Files) -> Result<(), Error> {
     }
     info!(path = %files.database.display(), genesis = %BlockHash::of(&genesis), "new database");
     Ok(())
+}
+
+/// Removes what a kill left of files that were being written. Called by the process that has the
+/// database of the folder open.
+fn remove_leftovers(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let left = entry.file_name().as_encoded_bytes().starts_with(crate::TEMPORARY_PREFIX.as_bytes());
+        // One that cannot be removed does no harm.
+        if left && fs::remove_file(entry.path()).is_ok() {
+            info!(path = %entry.path().display(), "leftover of an earlier run removed");
+        }
+    }
 }
 
 /// Brings what the options say and what the database holds together.
@@ -295,7 +196,10 @@ fn write_address(files: &Files, address: SocketAddr, node: &Node) -> Result<(), 
         node_id: node.id.clone(),
     };
     let failed = |source| Error::file(&files.address, source);
-    let mut file = tempfile::NamedTempFile::new_in(&files.folder).map_err(failed)?;
+    let mut file = tempfile::Builder::new()
+        .prefix(crate::TEMPORARY_PREFIX)
+        .tempfile_in(&files.folder)
+        .map_err(failed)?;
     let json = serde_json::to_vec(&running).map_err(|error| failed(error.into()))?;
     file.write_all(&json).map_err(failed)?;
     file.persist(&files.address)
@@ -316,19 +220,4 @@ fn stop_on_signals(shutdown: CancellationToken) -> Result<(), Error> {
         shutdown.cancel();
     });
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::parse_size;
-
-    #[test]
-    fn sizes_have_units() {
-        assert_eq!(parse_size("64MiB"), Ok(64 << 20));
-        assert_eq!(parse_size("1 GB"), Ok(1_000_000_000));
-        assert_eq!(parse_size("0"), Ok(0));
-        for wrong in ["", "MiB", "1XB", "99999999999GiB", "-1"] {
-            assert!(parse_size(wrong).is_err(), "{wrong}");
-        }
-    }
 }

@@ -21,6 +21,7 @@ pub(super) struct Files {
     pub(super) folder: PathBuf,
     pub(super) database: PathBuf,
     pub(super) address: PathBuf,
+    pub(super) chain: PathBuf,
 }
 
 impl Files {
@@ -30,6 +31,7 @@ impl Files {
             folder: folder.to_owned(),
             database: folder.join("node.redb"),
             address: folder.join("node.address"),
+            chain: folder.join("node.chain"),
         }
     }
 }

@@ -17,7 +17,7 @@ use super::error::{Refusal, StoreError, guarded};
 use super::mempool::{Added, Addition};
 use super::reorg::Adoption;
 use super::state::{Network, State};
-use super::tables::ReorgRecord;
+use super::tables::{ReorgRecord, SnapshotRecord};
 use crate::chain::{Block, BlockHash};
 
 /// Most operations that may wait.
@@ -51,6 +51,8 @@ pub enum Operation {
     Adopt(Adoption, Reply<ReorgRecord>),
     /// Change difficulty or seal rule; the caller has checked the chain.
     SetNetwork(Network, Reply<()>),
+    /// Remember what the snapshot files hold.
+    NoteSnapshot(SnapshotRecord, Reply<()>),
 }
 
 impl Operation {
@@ -66,7 +68,7 @@ impl Operation {
             Self::Add(addition, _) => 512 + addition.message.text().len(),
             Self::Append(_, appended, _) => blocks(appended),
             Self::Stage(_, staged, _) => blocks(staged),
-            Self::DropBranch(..) | Self::SetNetwork(..) => 512,
+            Self::DropBranch(..) | Self::SetNetwork(..) | Self::NoteSnapshot(..) => 512,
             // A switch may rewrite anything, so it gets a commit of its own.
             Self::Adopt(..) => BATCH_BYTES,
         }
@@ -245,6 +247,9 @@ fn apply(
         (Operation::SetNetwork(network, reply), _) => {
             run(reply, answers, || edit.set_network(network).map(Ok))?;
         }
+        (Operation::NoteSnapshot(record, reply), _) => {
+            run(reply, answers, || edit.note_snapshot(&record).map(Ok))?;
+        }
     }
     Ok(())
 }
@@ -283,7 +288,8 @@ fn refuse(operation: Operation, error: &StoreError) {
         Operation::Append(_, _, reply)
         | Operation::Stage(_, _, reply)
         | Operation::DropBranch(_, reply)
-        | Operation::SetNetwork(_, reply) => reply(Err(error)),
+        | Operation::SetNetwork(_, reply)
+        | Operation::NoteSnapshot(_, reply) => reply(Err(error)),
         Operation::Adopt(_, reply) => reply(Err(error)),
     }
 }
