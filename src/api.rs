@@ -55,7 +55,7 @@ pub(crate) fn routes(
         .map(|node| v1::health(&node));
 
     let single_block = path!("blocks" / String)
-        .and(warp::get())
+        .and(read)
         .and(node.clone())
         .and(
             warp::header::value("if-none-match")
@@ -67,12 +67,12 @@ pub(crate) fn routes(
             respond(blocks::single(&node, &which, tag.as_ref()))
         });
     let block_page = path!("blocks")
-        .and(warp::get())
+        .and(read)
         .and(node.clone())
         .and(query)
         .then(|node, query| answered(blocks::page(node, query)));
     let status = path!("status")
-        .and(warp::get())
+        .and(read)
         .and(node.clone())
         .map(|node| v1::status(&node));
     let post_message = path!("messages")
@@ -82,11 +82,11 @@ pub(crate) fn routes(
         .and(warp::body::stream())
         .then(|node, headers, body| answered(messages::post(node, headers, body)));
     let get_message = path!("messages" / String)
-        .and(warp::get())
+        .and(read)
         .and(node.clone())
         .map(|id: String, node| respond(messages::get(&node, &id)));
     let mempool = path!("mempool")
-        .and(warp::get())
+        .and(read)
         .and(node)
         .and(query)
         .then(|node, query| answered(messages::mempool(node, query)));
@@ -106,7 +106,19 @@ pub(crate) fn routes(
     let none = warp::method()
         .and(path::full())
         .map(|method: Method, path: path::FullPath| reject::no_route(&method, path.as_str()));
-    add.or(neighbours)
+    // With a slash at its end a path is another one, which a path filter does not see.
+    let slash =
+        warp::method()
+            .and(path::full())
+            .and_then(async |method: Method, path: path::FullPath| {
+                let is_other = path.as_str().len() > 1 && path.as_str().ends_with('/');
+                let answer = is_other.then(|| reject::no_route(&method, path.as_str()));
+                answer.ok_or_else(warp::reject)
+            });
+    slash
+        .or(add)
+        .unify()
+        .or(neighbours)
         .unify()
         .or(ours)
         .unify()

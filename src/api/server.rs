@@ -5,7 +5,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::uri::PathAndQuery;
+use http::{Request, Uri};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
@@ -14,6 +18,7 @@ use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
+use warp::http;
 
 use crate::node::Node;
 
@@ -51,7 +56,11 @@ pub async fn serve(listener: TcpListener, node: Arc<Node>, shutdown: Cancellatio
         node,
         streams: Arc::new(Semaphore::new(STREAMS)),
     };
-    let service = TowerToHyperService::new(warp::service(super::routes(context)));
+    let routes = TowerToHyperService::new(warp::service(super::routes(context)));
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        collapse_slashes(request.uri_mut());
+        routes.call(request)
+    });
     let connections = Arc::new(Semaphore::new(CONNECTIONS));
     let tasks = TaskTracker::new();
     loop {
@@ -109,4 +118,15 @@ async fn accept(
         .map_err(io::Error::other)?;
     let (stream, remote) = listener.accept().await?;
     Ok((stream, remote, permit))
+}
+
+/// The documented server takes `//chain`, as clients make it of a URL with a slash at its end.
+fn collapse_slashes(uri: &mut Uri) {
+    let target = uri.path_and_query().map(PathAndQuery::as_str);
+    let Some(target) = target.filter(|target| target.starts_with("//")) else {
+        return;
+    };
+    if let Ok(collapsed) = format!("/{}", target.trim_start_matches('/')).parse() {
+        *uri = collapsed;
+    }
 }
