@@ -5,6 +5,10 @@
     reason = "the helpers of a test fail like the test itself"
 )]
 
+/// The documented endpoints and `/api/v1` of a running node, over plain sockets.
+mod api;
+/// Every command of the real binary: exit codes, standard output, standard error.
+mod cli;
 /// What a node acknowledged outlives `kill -9`.
 mod crash;
 /// The source tree keeps its own rules.

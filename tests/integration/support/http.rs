@@ -1,5 +1,6 @@
 //! The least of an HTTP client: one request a connection, the answer as it came.
 
+use std::cmp::Ordering;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
@@ -80,9 +81,14 @@ pub(crate) fn request(
     headers: &[(&str, &str)],
     body: &[u8],
 ) -> io::Result<Answer> {
+    exchange(address, &request_bytes(method, target, headers, body))
+}
+
+/// Sends these bytes and reads the answer to the end of the connection.
+pub(crate) fn exchange(address: SocketAddr, request: &[u8]) -> io::Result<Answer> {
     let mut stream = connect(address)?;
-    stream.write_all(&request_bytes(method, target, headers, body))?;
-    read_answer(stream, method)
+    stream.write_all(request)?;
+    read_answer(stream, request.starts_with(b"HEAD "))
 }
 
 /// A request that asks for the end of the connection after its answer.
@@ -105,7 +111,7 @@ pub(crate) fn request_bytes(
 
 /// Reads an answer to the end of the connection. A body that is shorter or longer than its head
 /// says is an error.
-pub(crate) fn read_answer(mut stream: impl Read, method: &str) -> io::Result<Answer> {
+pub(crate) fn read_answer(mut stream: impl Read, is_head: bool) -> io::Result<Answer> {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes)?;
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n");
@@ -120,16 +126,17 @@ pub(crate) fn read_answer(mut stream: impl Read, method: &str) -> io::Result<Ans
         head,
         body: bytes.split_off(end + 4),
     };
-    let expected = match (status, method) {
-        (304, _) => Some(0),
-        (_, "HEAD") => answer.content_length().map(|_| 0),
-        _ => answer.content_length(),
+    let announced = answer.content_length();
+    let expected = match announced {
+        _ if status == 304 => 0,
+        Some(_) if is_head => 0,
+        Some(bytes) => bytes,
+        None => return Err(io::Error::other(format!("no length: {}", answer.head))),
     };
-    let expected = expected.ok_or_else(|| io::Error::other("no Content-Length"))?;
     match (answer.body.len() as u64).cmp(&expected) {
-        std::cmp::Ordering::Equal => Ok(answer),
-        std::cmp::Ordering::Less => Err(io::ErrorKind::UnexpectedEof.into()),
-        std::cmp::Ordering::Greater => Err(io::Error::other("more bytes than announced")),
+        Ordering::Equal => Ok(answer),
+        Ordering::Less => Err(io::ErrorKind::UnexpectedEof.into()),
+        Ordering::Greater => Err(io::Error::other("more bytes than announced")),
     }
 }
 
