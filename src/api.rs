@@ -57,7 +57,7 @@ pub(crate) fn routes(
         .map(|node| v1::health(&node));
 
     let single_block = path!("blocks" / String)
-        .and(warp::get())
+        .and(read)
         .and(node.clone())
         .and(
             warp::header::value("if-none-match")
@@ -69,12 +69,12 @@ pub(crate) fn routes(
             respond(blocks::single(&node, &which, tag.as_ref()))
         });
     let block_page = path!("blocks")
-        .and(warp::get())
+        .and(read)
         .and(node.clone())
         .and(query)
         .then(|node, query| answered(blocks::page(node, query)));
     let status = path!("status")
-        .and(warp::get())
+        .and(read)
         .and(node.clone())
         .map(|node| v1::status(&node));
     let post_message = path!("messages")
@@ -84,11 +84,11 @@ pub(crate) fn routes(
         .and(warp::body::stream())
         .then(|node, headers, body| answered(messages::post(node, headers, body)));
     let get_message = path!("messages" / String)
-        .and(warp::get())
+        .and(read)
         .and(node.clone())
         .map(|id: String, node| respond(messages::get(&node, &id)));
     let mempool = path!("mempool")
-        .and(warp::get())
+        .and(read)
         .and(node)
         .and(query)
         .then(|node, query| answered(messages::mempool(node, query)));

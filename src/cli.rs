@@ -39,6 +39,8 @@ struct Arguments {
 enum Command {
     /// Run a node
     Node(Box<node::NodeArgs>),
+    /// Run a node as the original program's command does
+    Miner(node::MinerArgs),
     /// Add a message
     Add(add::AddArgs),
     /// Ask a node for its chain, a block, a message, …
@@ -88,12 +90,13 @@ pub fn run() -> ExitCode {
 }
 
 async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), Error> {
-    if let Command::Node(args) = arguments.command {
-        return node::run(*args, arguments.log.as_deref()).await;
+    let directives = arguments.log.as_deref();
+    if !matches!(arguments.command, Command::Node(_) | Command::Miner(_)) {
+        log::to_stderr(directives)?;
     }
-    log::to_stderr(arguments.log.as_deref())?;
     match arguments.command {
-        Command::Node(_) => Ok(()),
+        Command::Node(args) => node::run(*args, directives).await,
+        Command::Miner(args) => node::run_miner(args, directives).await,
         Command::Add(args) => add::run(args, output).await,
         Command::Get(args) => get::run(args, output).await,
         Command::Export(args) => export::run(args, output).await,

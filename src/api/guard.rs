@@ -8,7 +8,7 @@
 use std::net::IpAddr;
 
 use http::uri::{Authority, PathAndQuery};
-use http::{HeaderMap, Method, StatusCode, Uri, header};
+use http::{HeaderMap, StatusCode, Uri, header};
 use warp::http;
 use warp::reply::Response;
 
@@ -29,9 +29,6 @@ impl Guard {
         }
         collapse_slashes(request);
         let path = request.uri().path();
-        if *request.method() == Method::OPTIONS {
-            return Some(reject::options(path));
-        }
         // To the original, a path with a slash at its end is another path.
         if path.len() > 1 && path.ends_with('/') {
             return Some(reject::no_route(request.method(), path));
@@ -91,7 +88,7 @@ fn collapse_slashes<B>(request: &mut http::Request<B>) {
 
 impl ApiError {
     fn forbidden() -> Self {
-        Self::with_status(
+        Self::new(
             StatusCode::FORBIDDEN,
             "forbidden",
             "a browser may ask this node only by its address or an allowed name, from a page of \

@@ -1,6 +1,6 @@
 //! Errors of the API: one shape, the right status, nothing of the inside in a 500.
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 use warp::http;
 use warp::reply::Response;
 
@@ -20,7 +20,8 @@ pub(crate) struct ApiError {
 }
 
 impl ApiError {
-    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+    /// An error with any status; `code` is for programs, `message` for people.
+    pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self {
             status,
             code,
@@ -40,7 +41,7 @@ impl ApiError {
     }
 
     /// 405: the thing is there, but not for this method.
-    pub(crate) fn method_not_allowed(method: &http::Method) -> Self {
+    pub(crate) fn method_not_allowed(method: &Method) -> Self {
         let message = format!("this path has no {method}");
         Self::new(
             StatusCode::METHOD_NOT_ALLOWED,
@@ -151,31 +152,59 @@ pub(crate) fn bytes_response(status: StatusCode, body: Vec<u8>) -> Response {
     response
 }
 
-/// What no route takes: the documented 404 that names the path, the documented 405 of other
-/// methods, and errors in our own shape below `/api`.
-pub(crate) fn no_route(method: &http::Method, path: &str) -> Response {
-    let known = matches!(path, "/add" | "/chain" | "/neighbours" | "/data");
-    let documented_404 = matches!(*method, http::Method::GET | http::Method::HEAD)
-        || *method == http::Method::POST && path != "/";
-    if path.starts_with("/api/") {
-        return ApiError::not_found("there is no such path, or not for this method")
-            .into_response();
-    }
-    if !documented_404 {
-        let mut response = ApiError::method_not_allowed(method).into_response();
-        let allow = if known && path == "/add" {
-            "OPTIONS, PUT"
-        } else {
-            "GET, HEAD, OPTIONS"
-        };
-        response
-            .headers_mut()
-            .insert(http::header::ALLOW, http::HeaderValue::from_static(allow));
+/// What no route takes: the documented 404 that names the path, 405 for other methods, OPTIONS;
+/// below `/api` and for `/health` errors in our own shape only.
+pub(crate) fn no_route(method: &Method, path: &str) -> Response {
+    let allow = allowed(path);
+    if *method == Method::OPTIONS && (allow.is_some() || !is_ours(path)) {
+        let mut response = Response::new(Vec::new().into());
+        allow_only(&mut response, allow.unwrap_or(READ));
         return response;
+    }
+    let is_405 = if is_ours(path) {
+        allow.is_some()
+    } else {
+        // The documented server knows GET, HEAD and POST on every path, so it says 404 to them.
+        !matches!(*method, Method::GET | Method::HEAD) && (*method != Method::POST || path == "/")
+    };
+    if is_405 {
+        let mut response = ApiError::method_not_allowed(method).into_response();
+        allow_only(&mut response, allow.unwrap_or(READ));
+        return response;
+    }
+    if is_ours(path) {
+        return ApiError::not_found("there is no such path").into_response();
     }
     let decoded = crate::legacy::query::decode_path(path.trim_start_matches('/'));
     let mut body = b"{\"message\":".to_vec();
     json::write_string(&format!("'{decoded}' is not a valid endpoint!"), &mut body);
     body.extend_from_slice(b"}\n");
     bytes_response(StatusCode::NOT_FOUND, body)
+}
+
+const READ: &str = "GET, HEAD, OPTIONS";
+
+fn is_ours(path: &str) -> bool {
+    path == "/health" || path.starts_with("/api/")
+}
+
+/// The methods of a path; none if there is no such path.
+fn allowed(path: &str) -> Option<&'static str> {
+    match path {
+        "/add" => return Some("OPTIONS, PUT"),
+        "/chain" | "/neighbours" | "/data" | "/health" => return Some(READ),
+        _ => {}
+    }
+    let mut names = path.strip_prefix("/api/v1/")?.split('/');
+    match (names.next()?, names.next(), names.next()) {
+        ("messages", None, None) => Some("OPTIONS, POST"),
+        ("status" | "blocks" | "mempool", None, None) => Some(READ),
+        ("blocks" | "messages", Some(name), None) if !name.is_empty() => Some(READ),
+        _ => None,
+    }
+}
+
+fn allow_only(response: &mut Response, methods: &'static str) {
+    let methods = http::HeaderValue::from_static(methods);
+    response.headers_mut().insert(http::header::ALLOW, methods);
 }

@@ -18,9 +18,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
+use warp::http;
+
 use super::guard::Guard;
 use crate::node::Node;
-use warp::http;
 
 /// Most connections at a time.
 const CONNECTIONS: usize = 512;

@@ -14,8 +14,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-pub(super) use args::NodeArgs;
-use args::{ProofArg, SealedFrom};
+pub(super) use args::{MinerArgs, NodeArgs};
+use args::{MinerCommand, NodeOptions, ProofArg, SealedFrom};
 
 use super::error::Error;
 use super::log;
@@ -36,8 +36,35 @@ pub(super) fn expand(path: &Path) -> PathBuf {
     )
 }
 
+/// The network of a new database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rules {
+    /// Every block must be sealed, unless the options say otherwise.
+    Ours,
+    /// The documented rules alone, as for `--accept-open`.
+    Documented,
+}
+
 pub(super) async fn run(args: NodeArgs, directives: Option<&str>) -> Result<(), Error> {
     let files = Files::in_folder(&expand(&args.db));
+    start(&files, args.options, Rules::Ours, directives).await
+}
+
+pub(super) async fn run_miner(args: MinerArgs, directives: Option<&str>) -> Result<(), Error> {
+    let MinerCommand::Start {
+        chain_path,
+        options,
+    } = args.what;
+    let files = Files::of_chain(&expand(&chain_path)).map_err(Error::usage)?;
+    start(&files, *options, Rules::Documented, directives).await
+}
+
+async fn start(
+    files: &Files,
+    args: NodeOptions,
+    rules: Rules,
+    directives: Option<&str>,
+) -> Result<(), Error> {
     fs::create_dir_all(&files.folder).map_err(|source| Error::file(&files.folder, source))?;
     let _log = log::to_file(directives, &files.folder)?;
 
@@ -52,7 +79,7 @@ pub(super) async fn run(args: NodeArgs, directives: Option<&str>) -> Result<(), 
             at_stop: args.snapshot_at_stop.into(),
         }),
     };
-    create_if_missing(&args, &files)?;
+    create_if_missing(&args, rules, files)?;
     let node = Node::open(
         &files.database,
         args.min_free,
@@ -69,7 +96,7 @@ pub(super) async fn run(args: NodeArgs, directives: Option<&str>) -> Result<(), 
     let address = listener
         .local_addr()
         .map_err(|source| Error::io("the listener", source))?;
-    write_address(&files, address, &node)?;
+    write_address(files, address, &node)?;
     announce(&args, &node, address);
 
     let shutdown = CancellationToken::new();
@@ -90,7 +117,7 @@ pub(super) async fn run(args: NodeArgs, directives: Option<&str>) -> Result<(), 
 }
 
 /// Makes the database of a new node. Options that fix its network are refused on an old one.
-fn create_if_missing(args: &NodeArgs, files: &Files) -> Result<(), Error> {
+fn create_if_missing(args: &NodeOptions, rules: Rules, files: &Files) -> Result<(), Error> {
     if files.database.exists() {
         if args.new_genesis.is_some() {
             return Err(Error::Refused(format!(
@@ -105,12 +132,13 @@ fn create_if_missing(args: &NodeArgs, files: &Files) -> Result<(), Error> {
         Some(text) => Block::genesis(SystemClock.seconds(), MessageId::random(), text.clone())
             .map_err(Error::usage)?,
     };
-    if args.proof == ProofArg::Open && !args.accept_open {
+    let accept_open = args.accept_open || rules == Rules::Documented;
+    if args.proof == ProofArg::Open && !accept_open {
         return Err(Error::usage("--proof open needs --accept-open"));
     }
     let network = Network {
         difficulty: args.difficulty.unwrap_or_default(),
-        sealed_from: (!args.accept_open).then_some(1),
+        sealed_from: (!accept_open).then_some(1),
     };
     match Store::create(&files.database, &genesis, network) {
         // Another process may have made it meanwhile; opening will tell.
@@ -124,9 +152,14 @@ fn create_if_missing(args: &NodeArgs, files: &Files) -> Result<(), Error> {
 /// Removes what a kill left of files that were being written. Called by the process that has the
 /// database of the folder open.
 fn remove_leftovers(folder: &Path) {
-    let Ok(entries) = fs::read_dir(folder) else { return };
+    let Ok(entries) = fs::read_dir(folder) else {
+        return;
+    };
     for entry in entries.flatten() {
-        let left = entry.file_name().as_encoded_bytes().starts_with(crate::TEMPORARY_PREFIX.as_bytes());
+        let left = entry
+            .file_name()
+            .as_encoded_bytes()
+            .starts_with(crate::TEMPORARY_PREFIX.as_bytes());
         // One that cannot be removed does no harm.
         if left && fs::remove_file(entry.path()).is_ok() {
             info!(path = %entry.path().display(), "leftover of an earlier run removed");
@@ -135,7 +168,7 @@ fn remove_leftovers(folder: &Path) {
 }
 
 /// Brings what the options say and what the database holds together.
-async fn settle_network(args: &NodeArgs, node: &Arc<Node>) -> Result<(), Error> {
+async fn settle_network(args: &NodeOptions, node: &Arc<Node>) -> Result<(), Error> {
     let kept = node.state().network;
     if args.accept_open && kept.sealed_from.is_some() {
         return Err(Error::Refused(
@@ -165,7 +198,7 @@ async fn settle_network(args: &NodeArgs, node: &Arc<Node>) -> Result<(), Error> 
         })
 }
 
-fn announce(args: &NodeArgs, node: &Node, address: SocketAddr) {
+fn announce(args: &NodeOptions, node: &Node, address: SocketAddr) {
     let state = node.state();
     info!(
         %address,

@@ -15,7 +15,7 @@ use super::Node;
 use super::settings::{AtStop, SNAPSHOT_SHARE, SnapshotSettings};
 use crate::snapshot::files::{SnapshotError, SnapshotFiles, Written};
 use crate::snapshot::format::ChainWriter;
-use crate::store::{Operation, PageLimit, SnapshotRecord, StoreError};
+use crate::store::{Operation, PageLimit, StoreError};
 
 const PAGE: PageLimit = PageLimit {
     count: 1000,

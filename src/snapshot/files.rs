@@ -105,7 +105,9 @@ impl SnapshotFiles {
         &self,
         render: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<(NamedTempFile, String), SnapshotError> {
-        let temporary = self.temporary().map_err(|source| self.failed(self.folder(), source))?;
+        let temporary = self
+            .temporary()
+            .map_err(|source| self.failed(self.folder(), source))?;
         let mut hashed = Hashed {
             out: BufWriter::new(temporary),
             digest: Sha256::new(),
@@ -162,7 +164,9 @@ impl SnapshotFiles {
     }
 
     fn temporary(&self) -> io::Result<NamedTempFile> {
-        tempfile::Builder::new().prefix(crate::TEMPORARY_PREFIX).tempfile_in(self.folder())
+        tempfile::Builder::new()
+            .prefix(crate::TEMPORARY_PREFIX)
+            .tempfile_in(self.folder())
     }
 
     fn folder(&self) -> &Path {

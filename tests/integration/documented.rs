@@ -49,26 +49,35 @@ fn exchange(node: &TestNode, request: &[u8]) -> (u16, Vec<u8>) {
     let mut answer = Vec::new();
     // Some answers end with a reset where the request was not read to its end.
     let _ = stream.read_to_end(&mut answer);
-    let split = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
+    let split = answer
+        .windows(4)
+        .position(|window| window == b"\r\n\r\n")
+        .unwrap();
     let head = String::from_utf8(answer[..split].to_vec()).unwrap();
     let length = head.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().unwrap())
+        name.eq_ignore_ascii_case("content-length")
+            .then(|| value.trim().parse().unwrap())
     });
     let body = &answer[split + 4..];
     let body = &body[..body.len().min(length.unwrap_or(body.len()))];
-    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_vec())
+    (
+        head.split(' ').nth(1).unwrap().parse().unwrap(),
+        body.to_vec(),
+    )
 }
 
 /// The same type, the same keys or more, and the same words where they are fixed.
 fn agrees(found: &Value, expected: &Value) -> bool {
     match (found, expected) {
-        (Value::Object(found), Value::Object(expected)) => expected.iter().all(|(key, expected)| {
-            let fixed = matches!(key.as_str(), "message" | "more_information");
-            found
-                .get(key)
-                .is_some_and(|found| agrees(found, expected) && (!fixed || found == expected))
-        }),
+        (Value::Object(found), Value::Object(expected)) => {
+            expected.iter().all(|(key, expected)| {
+                let fixed = matches!(key.as_str(), "message" | "more_information");
+                found
+                    .get(key)
+                    .is_some_and(|found| agrees(found, expected) && (!fixed || found == expected))
+            })
+        }
         (Value::String(_), Value::String(_)) | (Value::Number(_), Value::Number(_)) => true,
         (found, expected) => found == expected,
     }
@@ -84,7 +93,11 @@ fn every_captured_request_is_answered_alike() {
     for capture in captures {
         let (status, body) = exchange(&node, &capture.request());
         // HTTP/2.0 is no version this server knows, which it calls a bad request.
-        let expected = if capture.name == "raw_http2" { 400 } else { capture.status };
+        let expected = if capture.name == "raw_http2" {
+            400
+        } else {
+            capture.status
+        };
         let same_body = capture.body.is_null()
             || serde_json::from_slice(&body).is_ok_and(|body| agrees(&body, &capture.body));
         if status != expected || !same_body {

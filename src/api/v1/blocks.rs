@@ -122,9 +122,12 @@ pub(crate) fn single(
                 .map_err(|error| ApiError::bad_request(format!("{which:?}: {error}")))?;
             view.index_of(&hash)?
         }
-        _ => Some(which.parse().map_err(|_| {
-            ApiError::bad_request("a block is named by its index, its hash or as tip")
-        })?),
+        // An index past all integers is one that no block has.
+        _ if which.bytes().all(|byte| byte.is_ascii_digit()) => which.parse().ok(),
+        _ => {
+            let message = "a block is named by its index, its hash or as tip";
+            return Err(ApiError::bad_request(message));
+        }
     };
     let block = match index {
         Some(index) => view.block(index)?,

@@ -24,6 +24,10 @@ use crate::wire::{
 /// Most bytes of a body: the longest text with every byte escaped, and its frame.
 const BODY_BYTES: usize = 6 * MAX_INGEST_BYTES + 1024;
 
+/// How much of a body that is too long is read all the same: a client that is still sending when
+/// the connection ends would miss the answer.
+const DRAINED_BYTES: usize = 16 * 1024 * 1024;
+
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -80,15 +84,21 @@ async fn collect(
     body: impl Stream<Item = Result<impl Buf, warp::Error>> + Send,
 ) -> Result<Vec<u8>, ApiError> {
     let mut body = std::pin::pin!(body);
-    let mut bytes = Vec::new();
+    let (mut bytes, mut received) = (Vec::new(), 0);
     while let Some(chunk) = body.next().await {
         let mut chunk =
             chunk.map_err(|_| ApiError::bad_request("the body did not arrive in full"))?;
-        if bytes.len() + chunk.remaining() > BODY_BYTES {
-            return Err(ApiError::too_large(BODY_BYTES));
+        received += chunk.remaining();
+        if received > DRAINED_BYTES {
+            break;
         }
-        let chunk: Bytes = chunk.copy_to_bytes(chunk.remaining());
-        bytes.extend_from_slice(&chunk);
+        if received <= BODY_BYTES {
+            let chunk: Bytes = chunk.copy_to_bytes(chunk.remaining());
+            bytes.extend_from_slice(&chunk);
+        }
+    }
+    if received > BODY_BYTES {
+        return Err(ApiError::too_large(BODY_BYTES));
     }
     Ok(bytes)
 }

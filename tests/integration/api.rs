@@ -1,0 +1,12 @@
+//! The REST API of the real binary, over plain sockets.
+//!
+//! * [`documented`]: the answers of the original program, as captured from it
+//! * [`blocks`], [`messages`]: `/api/v1`
+//! * [`errors`]: what `/api/v1` does not take
+//! * [`load`]: slow readers, idle connections, long bodies
+
+mod blocks;
+mod documented;
+mod errors;
+mod load;
+mod messages;

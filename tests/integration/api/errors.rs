@@ -1,0 +1,116 @@
+//! What `/api/v1` does not take: always the right status, always the one shape.
+
+use crate::support::http::post_message;
+use crate::support::test_node::TestNode;
+
+const MESSAGES: &str = "/api/v1/messages";
+
+#[test]
+fn paths_that_do_not_exist_are_404() {
+    let node = TestNode::start(&["--threads", "0"]);
+    for target in [
+        "/api/",
+        "/api/v1",
+        "/api/v1/",
+        "/api/v1/nope",
+        "/api/v1/status/",
+        "/api/v1/blocks/",
+        "/api/v1/blocks/1/",
+        "/api/v1/status/more",
+        "/api/v2/status",
+    ] {
+        for method in ["GET", "POST", "DELETE", "OPTIONS"] {
+            let answer = node.request(method, target, &[], &[]);
+            answer.expect_error(404, "not_found");
+        }
+    }
+    let id = "0".repeat(32);
+    node.get(&format!("{MESSAGES}/{id}"))
+        .expect_error(404, "not_found");
+    for wrong in [&id[1..], &id.replace('0', "A"), "x", "%00"] {
+        node.get(&format!("{MESSAGES}/{wrong}"))
+            .expect_error(400, "bad_request");
+    }
+}
+
+#[test]
+fn methods_a_path_does_not_have_are_405_and_the_others_are_named() {
+    let node = TestNode::start(&["--threads", "0"]);
+    let id = format!("{MESSAGES}/{}", "0".repeat(32));
+    for (target, allow) in [
+        ("/api/v1/status", "GET, HEAD, OPTIONS"),
+        ("/api/v1/blocks", "GET, HEAD, OPTIONS"),
+        ("/api/v1/blocks/tip", "GET, HEAD, OPTIONS"),
+        ("/api/v1/mempool", "GET, HEAD, OPTIONS"),
+        ("/health", "GET, HEAD, OPTIONS"),
+        (&id, "GET, HEAD, OPTIONS"),
+        (MESSAGES, "OPTIONS, POST"),
+    ] {
+        for method in ["PUT", "DELETE", "PATCH"] {
+            let answer = node.request(method, target, &[], &[]);
+            assert_eq!(answer.header("allow"), Some(allow), "{method} {target}");
+            answer.expect_error(405, "method_not_allowed");
+        }
+        let options = node.request("OPTIONS", target, &[], &[]).expect(200);
+        assert_eq!(options.header("allow"), Some(allow), "{target}");
+    }
+    node.get(MESSAGES).expect_error(405, "method_not_allowed");
+    let head = node
+        .request("HEAD", "/api/v1/blocks/tip", &[], &[])
+        .expect(200);
+    assert_eq!(
+        head.content_length(),
+        node.get("/api/v1/blocks/tip").content_length()
+    );
+}
+
+#[test]
+fn a_message_has_to_come_as_json() {
+    let node = TestNode::start(&["--threads", "0"]);
+    let body = b"{\"message\": \"a\"}";
+    for headers in [
+        &[][..],
+        &[("Content-Type", "text/plain")],
+        &[("Content-Type", "application/x-www-form-urlencoded")],
+        &[("Content-Type", "application/jsonp")],
+    ] {
+        let answer = node.request("POST", MESSAGES, headers, body);
+        answer.expect_error(415, "unsupported_media_type");
+    }
+    for kind in ["application/json", "Application/JSON ; charset=utf-8"] {
+        let answer = node.request("POST", MESSAGES, &[("Content-Type", kind)], body);
+        answer.expect(201);
+    }
+    let chunked = b"POST /api/v1/messages HTTP/1.1\r\nConnection: close\r\n\
+        Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n\
+        5\r\n{\"mes\r\nb\r\nsage\": \"a\"}\r\n0\r\n\r\n";
+    crate::support::http::exchange(node.address(), chunked)
+        .unwrap()
+        .expect(201);
+    assert_eq!(node.status().mempool.count, 3);
+}
+
+#[test]
+fn a_key_has_1_to_256_bytes() {
+    let node = TestNode::start(&["--threads", "0"]);
+    post_message(node.address(), "a", Some(&"k".repeat(256)))
+        .unwrap()
+        .expect(201);
+    for key in ["", &"k".repeat(257)] {
+        let answer = post_message(node.address(), "a", Some(key)).unwrap();
+        answer.expect_error(400, "bad_request");
+    }
+    assert_eq!(node.status().mempool.count, 1);
+}
+
+#[test]
+fn a_body_far_too_long_is_answered_and_not_kept() {
+    let node = TestNode::start(&["--threads", "0"]);
+    let kind = [("Content-Type", "application/json")];
+    // More than the buffers of the connection hold: the answer has to wait for the rest.
+    for length in [400_000, 12_000_000] {
+        let answer = node.request("POST", MESSAGES, &kind, &vec![b' '; length]);
+        answer.expect_error(413, "too_large");
+    }
+    assert_eq!(node.status().mempool.count, 0);
+}

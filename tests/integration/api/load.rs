@@ -1,0 +1,131 @@
+//! Readers that do not read and connections that say nothing cost the others nothing.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use crate::support::http::{connect, read_answer, request_bytes};
+use crate::support::test_node::TestNode;
+
+/// Answers that are streamed at a time.
+const STREAMS: usize = 16;
+
+/// What an answer may take beside everything else that goes on.
+const SOON: Duration = Duration::from_secs(2);
+
+/// A node whose `/data` is longer than the buffers of a connection hold.
+fn full() -> TestNode {
+    let node = TestNode::start(&["--threads", "0"]);
+    let text = "x".repeat(64 * 1024);
+    for _ in 0..160 {
+        node.add(&text);
+    }
+    node
+}
+
+/// Asks for a stream over a connection that takes little at a time.
+fn slow_reader(address: SocketAddr) -> TcpStream {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()
+        .unwrap();
+    let stream = runtime
+        .block_on(socket.connect(address))
+        .unwrap()
+        .into_std()
+        .unwrap();
+    stream.set_nonblocking(false).unwrap();
+    stream
+        .set_read_timeout(Some(crate::support::PATIENCE))
+        .unwrap();
+    (&stream)
+        .write_all(&request_bytes("GET", "/data", &[], &[]))
+        .unwrap();
+    // The answer has begun.
+    let mut start = [0; 12];
+    (&stream).read_exact(&mut start).unwrap();
+    assert_eq!(&start, b"HTTP/1.1 200");
+    stream
+}
+
+fn answers_soon(node: &TestNode) {
+    let begin = Instant::now();
+    node.get("/health").expect(200);
+    node.add("from another client");
+    node.get("/api/v1/blocks").expect(200);
+    let took = begin.elapsed();
+    assert!(took < SOON, "{took:?}");
+}
+
+#[test]
+fn the_seventeenth_stream_is_refused_until_one_ends() {
+    let mut node = full();
+    let mut readers: Vec<_> = (0..STREAMS).map(|_| slow_reader(node.address())).collect();
+    for target in ["/data", "/chain"] {
+        node.get(target).expect_error(503, "unavailable");
+    }
+    answers_soon(&node);
+    // One that goes away makes room, as does one that is read to its end.
+    drop(readers.pop());
+    crate::support::wait_for("a free stream", || {
+        (node.get("/chain").status == 200).then_some(())
+    });
+    readers.push(slow_reader(node.address()));
+    node.get("/chain").expect(503);
+    let mut rest = Vec::new();
+    readers.pop().unwrap().read_to_end(&mut rest).unwrap();
+    assert!(rest.len() > 10_000_000 && rest.ends_with(b"]}\"\n"));
+    crate::support::wait_for("a free stream", || {
+        (node.get("/chain").status == 200).then_some(())
+    });
+    // Those that are left do not hold up the stop, nor make it unclean.
+    node.stop();
+    node.start_again(&["--threads", "0"]);
+    assert!(
+        !node.stderr().contains("did not end cleanly"),
+        "{}",
+        node.stderr()
+    );
+}
+
+#[test]
+fn idle_connections_do_not_block_others() {
+    let mut node = TestNode::start(&["--difficulty", "1"]);
+    let halves: [&[u8]; 3] = [
+        b"",
+        b"GET /chain HT",
+        b"POST /api/v1/messages HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{",
+    ];
+    let idle: Vec<_> = (0..150)
+        .map(|number| {
+            let mut stream = connect(node.address()).unwrap();
+            stream.write_all(halves[number % halves.len()]).unwrap();
+            stream
+        })
+        .collect();
+    answers_soon(&node);
+    let stderr = node.stop();
+    assert!(!stderr.contains("WARN"), "{stderr}");
+    drop(idle);
+}
+
+#[test]
+fn one_connection_takes_many_requests() {
+    let node = TestNode::start(&["--threads", "0"]);
+    let mut stream = connect(node.address()).unwrap();
+    let request = b"GET /neighbours HTTP/1.1\r\nHost: x\r\n\r\n".repeat(20);
+    stream.write_all(&request).unwrap();
+    stream
+        .write_all(&request_bytes("GET", "/neighbours", &[], &[]))
+        .unwrap();
+    let mut answers = Vec::new();
+    stream.read_to_end(&mut answers).unwrap();
+    let text = String::from_utf8(answers).unwrap();
+    assert_eq!(text.matches("HTTP/1.1 200 OK").count(), 21);
+    let last = text.rfind("HTTP/1.1").unwrap();
+    read_answer(&text.as_bytes()[last..], false)
+        .unwrap()
+        .expect(200);
+}

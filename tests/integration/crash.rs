@@ -1,0 +1,253 @@
+//! What a node acknowledged outlives `kill -9`.
+//!
+//! Several threads add messages to a mining node and keep a ledger of what it acknowledged. The
+//! process is killed at a random moment, some of the times while it starts, and started again on
+//! the same folder, round after round. At the end every acknowledged message must be there once,
+//! in the chain or waiting, and the whole database must verify.
+//!
+//! The default run is short. The long one, with the counts:
+//! `BLOCKCHAIN_CRASH_ROUNDS=100 cargo test --test integration crash:: -- --nocapture`.
+//! `BLOCKCHAIN_CRASH_SEED=N` repeats the choices of another run; the moments stay those of the
+//! machine.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use blockchain::wire::{Block, PostedMessage};
+
+use crate::support::command::Blockchain;
+use crate::support::http;
+use crate::support::test_node::TestNode;
+
+/// Threads that add messages.
+const CLIENTS: u64 = 4;
+
+/// Rounds of the short form.
+const ROUNDS: u64 = 8;
+
+/// The longest a round works before its kill.
+const WORK: Duration = Duration::from_millis(300);
+
+/// The longest a process lives that is killed during its start.
+const START: Duration = Duration::from_millis(40);
+
+/// How soon a node must answer after a kill.
+const RESTART: Duration = Duration::from_secs(1);
+
+/// A small reproducible source of numbers (`SplitMix64`).
+struct Choices(u64);
+
+impl Choices {
+    fn any(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn one_in(&mut self, times: u64) -> bool {
+        self.any().is_multiple_of(times)
+    }
+
+    fn pause(&mut self, most: Duration) {
+        let most = u64::try_from(most.as_micros()).unwrap();
+        thread::sleep(Duration::from_micros(self.any() % most));
+    }
+}
+
+/// One message that was sent.
+#[derive(Debug)]
+struct Entry {
+    text: String,
+    /// With a key it may be sent again.
+    key: Option<String>,
+    /// What the node acknowledged it with, if it did.
+    id: Option<String>,
+}
+
+impl Entry {
+    /// Sends the message; no id is noted if no answer came.
+    fn send(&mut self, address: SocketAddr) {
+        let (answer, success) = match &self.key {
+            Some(key) => (http::post_message(address, &self.text, Some(key)), 201),
+            None => (http::put_message(address, &self.text), 200),
+        };
+        if let Ok(answer) = answer {
+            self.id = Some(answer.expect(success).json::<PostedMessage>().id);
+        }
+    }
+}
+
+/// Adds messages until the node is gone.
+fn add_messages(address: SocketAddr, name: &str, seed: u64) -> Vec<Entry> {
+    let mut choices = Choices(seed);
+    let mut sent: Vec<Entry> = Vec::new();
+    while sent.last().is_none_or(|last| last.id.is_some()) {
+        let name = format!("{name} {}", sent.len());
+        let end = match choices.any() % 8 {
+            0 => " \"\\\n\u{1b}é😀".to_owned(),
+            1 => "x".repeat(4000),
+            _ => String::new(),
+        };
+        let mut entry = Entry {
+            text: format!("{name}{end}"),
+            key: choices.one_in(2).then_some(name),
+            id: None,
+        };
+        entry.send(address);
+        sent.push(entry);
+    }
+    sent
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    kills: u64,
+    kills_during_start: u64,
+    sent_again: u64,
+    slowest_restart: Duration,
+}
+
+struct Campaign {
+    node: TestNode,
+    choices: Choices,
+    ledger: Vec<Entry>,
+    counts: Counts,
+}
+
+impl Campaign {
+    /// One life of the node: start, work, kill; before it perhaps some that do not get that far.
+    fn round(&mut self, number: u64, difficulty: &str) {
+        let options = ["--difficulty", difficulty];
+        while self.choices.one_in(3) {
+            self.kill_during_start(&options);
+        }
+        self.node.start_again(&options);
+        let slowest = &mut self.counts.slowest_restart;
+        *slowest = self.node.started_in.max(*slowest);
+        let address = self.node.address();
+        let unknown = self.ledger.iter_mut().filter(|entry| entry.id.is_none());
+        for entry in unknown.filter(|entry| entry.key.is_some()) {
+            entry.send(address);
+            assert!(entry.id.is_some(), "nobody has killed the node yet");
+            self.counts.sent_again += 1;
+        }
+        let sent = thread::scope(|scope| {
+            let clients: Vec<_> = (0..CLIENTS)
+                .map(|client| {
+                    let name = format!("round {number} client {client} message");
+                    let seed = self.choices.any();
+                    scope.spawn(move || add_messages(address, &name, seed))
+                })
+                .collect();
+            self.choices.pause(WORK);
+            self.node.kill();
+            let sent = clients
+                .into_iter()
+                .flat_map(|client| client.join().unwrap());
+            sent.collect::<Vec<_>>()
+        });
+        self.ledger.extend(sent);
+        self.counts.kills += 1;
+    }
+
+    fn kill_during_start(&mut self, options: &[&str]) {
+        let before = self.node.running();
+        self.node.spawn(options);
+        self.choices.pause(START);
+        self.node.kill();
+        self.counts.kills += 1;
+        // The address is written when the start is done.
+        self.counts.kills_during_start += u64::from(self.node.running() == before);
+    }
+
+    /// Holds what is on disk against the ledger.
+    fn check(&mut self) -> String {
+        self.node.start_again(&["--threads", "0"]);
+        let chain: Vec<Block> = Blockchain::new(["export", "--json", "--db"])
+            .args([self.node.folder()])
+            .succeeds()
+            .json();
+        let pending = self.node.pending();
+        let mut found: HashMap<String, Vec<String>> = HashMap::new();
+        let (blocks, waiting) = (chain.len() - 1, pending.len());
+        for block in chain.into_iter().skip(1) {
+            let ids = found.entry(block.data.message).or_default();
+            ids.push(block.data.id);
+        }
+        for message in pending {
+            let ids = found.entry(message.message).or_default();
+            ids.push(message.id);
+        }
+        for entry in &self.ledger {
+            let ids = found.remove(&entry.text).unwrap_or_default();
+            match &entry.id {
+                Some(id) => assert_eq!(ids, [id.clone()], "acknowledged: {entry:?}"),
+                None => assert!(ids.len() <= 1, "twice: {entry:?} {ids:?}"),
+            }
+        }
+        assert!(found.is_empty(), "never sent: {found:?}");
+        self.node.stop();
+        let report: Value = Blockchain::new(["verify", "--json", "--db"])
+            .args([self.node.folder()])
+            .succeeds()
+            .json();
+        assert_eq!(report["valid"], true, "{report}");
+        assert_eq!(report["database_checked"], true, "{report}");
+        assert_eq!(report["sealed"], blocks, "{report}");
+        let acknowledged = self.ledger.iter().filter(|entry| entry.id.is_some());
+        format!(
+            "{} sent, {} acknowledged, none lost; {blocks} mined, {waiting} waiting; {:?}",
+            self.ledger.len(),
+            acknowledged.count(),
+            self.counts
+        )
+    }
+}
+
+fn from_environment(name: &str) -> Option<u64> {
+    let value = std::env::var(name).ok()?;
+    Some(value.parse().unwrap())
+}
+
+#[test]
+#[expect(clippy::print_stderr, reason = "the counts are for whoever runs this")]
+fn acknowledged_messages_survive_kills() {
+    let rounds = from_environment("BLOCKCHAIN_CRASH_ROUNDS").unwrap_or(ROUNDS);
+    let seed = from_environment("BLOCKCHAIN_CRASH_SEED").unwrap_or(20_201_122);
+    eprintln!("seed {seed}, {rounds} rounds");
+    let begin = Instant::now();
+    let mut campaign = Campaign {
+        node: TestNode::stopped(),
+        choices: Choices(seed),
+        ledger: Vec::new(),
+        counts: Counts::default(),
+    };
+    for number in 0..rounds {
+        // A difficulty is lowered without a check of the chain, raised only with one.
+        campaign.round(number, if number < rounds / 2 { "2" } else { "1" });
+    }
+    let outcome = campaign.check();
+    eprintln!("{outcome}; {:.1} s", begin.elapsed().as_secs_f64());
+    let slowest = campaign.counts.slowest_restart;
+    assert!(slowest < RESTART, "a restart took {slowest:?}");
+}
+
+#[test]
+fn a_kill_while_the_database_is_made_leaves_all_of_it_or_none() {
+    let mut choices = Choices(7);
+    for _ in 0..6 {
+        let mut node = TestNode::stopped();
+        node.spawn(&["--difficulty", "1"]);
+        choices.pause(START);
+        node.kill();
+        node.start_again(&["--difficulty", "1"]);
+        node.mine(&["after the kill"]);
+        assert_eq!(node.status().length, 2);
+    }
+}

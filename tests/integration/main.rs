@@ -1,0 +1,19 @@
+//! The one test binary: what holds only when the parts work together.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "the helpers of a test fail like the test itself"
+)]
+
+/// The documented endpoints and `/api/v1` of a running node, over plain sockets.
+mod api;
+/// Every command of the real binary: exit codes, standard output, standard error.
+mod cli;
+/// What a node acknowledged outlives `kill -9`.
+mod crash;
+/// Every captured answer of a reference miner.
+mod documented;
+/// The source tree keeps its own rules.
+mod layout;
+/// Starting the binary, and speaking to it.
+mod support;

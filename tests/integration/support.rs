@@ -1,0 +1,27 @@
+//! What the tests of the real binary share.
+//!
+//! * [`command`]: a command that runs to its end
+//! * [`http`]: requests on plain sockets
+//! * [`test_node`]: a node that runs until the test is done with it
+
+pub(crate) mod command;
+pub(crate) mod http;
+pub(crate) mod test_node;
+
+use std::time::{Duration, Instant};
+
+/// How long anything that should happen soon may take on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Asks again and again until there is an answer.
+#[track_caller]
+pub(crate) fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}

@@ -1,0 +1,178 @@
+//! The least of an HTTP client: one request a connection, the answer as it came.
+
+use std::cmp::Ordering;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+use serde::de::DeserializeOwned;
+
+use super::PATIENCE;
+
+/// A whole answer. Its body is as long as it says.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    head: String,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().skip(1).find_map(|line| {
+            let (key, value) = line.split_once(':')?;
+            key.eq_ignore_ascii_case(name).then(|| value.trim())
+        })
+    }
+
+    pub(crate) fn content_length(&self) -> Option<u64> {
+        self.header("content-length")?.parse().ok()
+    }
+
+    #[track_caller]
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    #[track_caller]
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> T {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {} {:?}", self.head, self.body))
+    }
+
+    /// Expects this status.
+    #[track_caller]
+    pub(crate) fn expect(self, status: u16) -> Self {
+        assert_eq!(
+            self.status,
+            status,
+            "{}{}",
+            self.head,
+            String::from_utf8_lossy(&self.body)
+        );
+        self
+    }
+
+    /// Expects this status and the one shape of all errors of `/api/v1`, with this code.
+    #[track_caller]
+    pub(crate) fn expect_error(self, status: u16, code: &str) -> String {
+        let answer = self.expect(status);
+        assert_eq!(answer.header("content-type"), Some("application/json"));
+        let body: blockchain::wire::ErrorBody = answer.json();
+        assert_eq!(body.error.code, code, "{body:?}");
+        assert!(!body.error.message.is_empty(), "{body:?}");
+        body.error.message
+    }
+}
+
+/// Connects with a limit on every wait.
+pub(crate) fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// Sends a request and reads the answer to the end of the connection.
+pub(crate) fn request(
+    address: SocketAddr,
+    method: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> io::Result<Answer> {
+    exchange(address, &request_bytes(method, target, headers, body))
+}
+
+/// Sends these bytes and reads the answer to the end of the connection.
+pub(crate) fn exchange(address: SocketAddr, request: &[u8]) -> io::Result<Answer> {
+    let mut stream = connect(address)?;
+    stream.write_all(request)?;
+    read_answer(stream, request.starts_with(b"HEAD "))
+}
+
+/// A request that asks for the end of the connection after its answer.
+pub(crate) fn request_bytes(
+    method: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Vec<u8> {
+    let mut head = format!("{method} {target} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n");
+    for (name, value) in headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    if !body.is_empty() {
+        head.push_str(&format!("Content-Length: {}\r\n", body.len()));
+    }
+    head.push_str("\r\n");
+    [head.as_bytes(), body].concat()
+}
+
+/// Reads an answer to the end of the connection. A body that is shorter or longer than its head
+/// says is an error.
+pub(crate) fn read_answer(mut stream: impl Read, is_head: bool) -> io::Result<Answer> {
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes)?;
+    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n");
+    let end = end.ok_or(io::ErrorKind::UnexpectedEof)?;
+    let head = String::from_utf8(bytes[..end + 2].to_vec()).map_err(io::Error::other)?;
+    let status = head
+        .get(9..12)
+        .and_then(|status| status.parse().ok())
+        .ok_or_else(|| io::Error::other(head.clone()))?;
+    let answer = Answer {
+        status,
+        head,
+        body: bytes.split_off(end + 4),
+    };
+    let announced = answer.content_length();
+    let expected = match announced {
+        _ if status == 304 => 0,
+        Some(_) if is_head => 0,
+        Some(bytes) => bytes,
+        None => return Err(io::Error::other(format!("no length: {}", answer.head))),
+    };
+    match (answer.body.len() as u64).cmp(&expected) {
+        Ordering::Equal => Ok(answer),
+        Ordering::Less => Err(io::ErrorKind::UnexpectedEof.into()),
+        Ordering::Greater => Err(io::Error::other("more bytes than announced")),
+    }
+}
+
+/// Adds a message by the documented `PUT /add`.
+pub(crate) fn put_message(address: SocketAddr, text: &str) -> io::Result<Answer> {
+    let target = format!("/add?message={}", percent_encode(text));
+    request(address, "PUT", &target, &[], &[])
+}
+
+/// Adds a message by `POST /api/v1/messages`.
+pub(crate) fn post_message(
+    address: SocketAddr,
+    text: &str,
+    key: Option<&str>,
+) -> io::Result<Answer> {
+    let body = serde_json::json!({"message": text}).to_string();
+    let mut headers = vec![("Content-Type", "application/json")];
+    headers.extend(key.map(|key| ("Idempotency-Key", key)));
+    request(
+        address,
+        "POST",
+        "/api/v1/messages",
+        &headers,
+        body.as_bytes(),
+    )
+}
+
+/// A text as it stands in a query.
+pub(crate) fn percent_encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len() * 3);
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}

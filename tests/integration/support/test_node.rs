@@ -1,0 +1,227 @@
+//! A node of the real binary on a folder of its own, on a port that was free.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use blockchain::wire::{MempoolPage, PendingMessage, PostedMessage, Status};
+
+use super::command::{BINARY, Blockchain, foreign_variables};
+use super::http::{Answer, post_message, request};
+use super::wait_for;
+
+/// How long an orderly stop may take.
+const STOP: Duration = Duration::from_secs(2);
+
+/// A node, running or stopped. It is killed when it is dropped, and its folder goes with it.
+pub(crate) struct TestNode {
+    root: TempDir,
+    child: Option<Child>,
+    address: SocketAddr,
+    /// From the start of the process to the first 200 of `/health`.
+    pub(crate) started_in: Duration,
+}
+
+impl TestNode {
+    /// A node on a new folder that answers already.
+    #[track_caller]
+    pub(crate) fn start(options: &[&str]) -> Self {
+        let mut node = Self::stopped();
+        node.start_again(options);
+        node
+    }
+
+    /// An empty folder for a node.
+    pub(crate) fn stopped() -> Self {
+        Self {
+            root: tempfile::tempdir().unwrap(),
+            child: None,
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            started_in: Duration::ZERO,
+        }
+    }
+
+    /// Starts it on the same folder and waits until it answers.
+    #[track_caller]
+    pub(crate) fn start_again(&mut self, options: &[&str]) {
+        let begin = Instant::now();
+        self.spawn(options);
+        self.address = wait_for("the node", || {
+            let child = self.child.as_mut().unwrap();
+            if let Some(status) = child.try_wait().unwrap() {
+                panic!("the node ended with {status}:\n{}", self.stderr());
+            }
+            let running = self.running()?;
+            let address = running["address"].as_str()?.parse().ok()?;
+            // A node that was killed left its address behind, and another may have it now.
+            let status = request(address, "GET", "/api/v1/status", &[], &[]).ok()?;
+            let status: Status = serde_json::from_slice(&status.body).ok()?;
+            let health = request(address, "GET", "/health", &[], &[]).ok()?;
+            (running["node_id"] == status.node_id && health.status == 200).then_some(address)
+        });
+        self.started_in = begin.elapsed();
+    }
+
+    /// Starts the process and waits for nothing.
+    pub(crate) fn spawn(&mut self, options: &[&str]) {
+        assert!(self.child.is_none(), "it runs already");
+        let mut command = Command::new(BINARY);
+        for name in foreign_variables() {
+            command.env_remove(name);
+        }
+        let child = command
+            .arg("node")
+            .arg("--db")
+            .arg(self.folder())
+            .args(["--port", "0"])
+            .args(options)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(fs::File::create(self.root.path().join("stderr")).unwrap())
+            .spawn()
+            .unwrap();
+        self.child = Some(child);
+    }
+
+    /// The content of `node.address`.
+    pub(crate) fn running(&self) -> Option<Value> {
+        let text = fs::read(self.folder().join("node.address")).ok()?;
+        serde_json::from_slice(&text).ok()
+    }
+
+    /// Ends the process at once, as a crash would.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    /// Asks the process to stop, expects success in time and returns what it logged.
+    #[track_caller]
+    pub(crate) fn stop(&mut self) -> String {
+        let status = self.stop_with("TERM");
+        assert_eq!(status.code(), Some(0), "{}", self.stderr());
+        self.stderr()
+    }
+
+    /// Sends a signal and waits for the end of the process, not for long.
+    #[track_caller]
+    pub(crate) fn stop_with(&mut self, signal: &str) -> ExitStatus {
+        let begin = Instant::now();
+        let pid = self.child.as_ref().unwrap().id();
+        let kill = format!("kill -s {signal} {pid}");
+        let sent = Command::new("sh").args(["-c", &kill]).status();
+        assert!(sent.unwrap().success());
+        let mut child = self.child.take().unwrap();
+        let status = wait_for("the end of the node", || child.try_wait().unwrap());
+        let took = begin.elapsed();
+        assert!(took < STOP, "took {took:?}:\n{}", self.stderr());
+        status
+    }
+
+    /// Waits for a process that is expected to end by itself.
+    #[track_caller]
+    pub(crate) fn ends(&mut self) -> ExitStatus {
+        let mut child = self.child.take().unwrap();
+        wait_for("the end of the node", || child.try_wait().unwrap())
+    }
+
+    /// What the process wrote to its standard error since it was started last.
+    pub(crate) fn stderr(&self) -> String {
+        fs::read_to_string(self.root.path().join("stderr")).unwrap()
+    }
+
+    /// The folder of the database.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.root.path().join("db")
+    }
+
+    /// A place beside the folder of the database.
+    pub(crate) fn beside(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.root.path().join(name)
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A command that asks this node.
+    pub(crate) fn command<A: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Blockchain {
+        Blockchain::new(arguments).args(["--port", &self.address.port().to_string()])
+    }
+
+    #[track_caller]
+    pub(crate) fn get(&self, target: &str) -> Answer {
+        self.request("GET", target, &[], &[])
+    }
+
+    #[track_caller]
+    pub(crate) fn request(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Answer {
+        request(self.address, method, target, headers, body).unwrap()
+    }
+
+    /// A successful GET of `/api/v1`.
+    #[track_caller]
+    pub(crate) fn json<T: DeserializeOwned>(&self, target: &str) -> T {
+        self.get(&format!("/api/v1{target}")).expect(200).json()
+    }
+
+    #[track_caller]
+    pub(crate) fn status(&self) -> Status {
+        self.json("/status")
+    }
+
+    /// Adds a message and returns its id.
+    #[track_caller]
+    pub(crate) fn add(&self, text: &str) -> String {
+        let answer = post_message(self.address, text, None).unwrap().expect(201);
+        answer.json::<PostedMessage>().id
+    }
+
+    /// Adds messages and waits until all that waited are mined.
+    #[track_caller]
+    pub(crate) fn mine(&self, texts: &[&str]) -> Vec<String> {
+        let ids = texts.iter().map(|text| self.add(text)).collect();
+        wait_for("the miner", || {
+            (self.status().mempool.count == 0).then_some(())
+        });
+        ids
+    }
+
+    /// All pending messages, page by page.
+    #[track_caller]
+    pub(crate) fn pending(&self) -> Vec<PendingMessage> {
+        let mut all = Vec::new();
+        let mut page: MempoolPage = self.json("/mempool");
+        loop {
+            all.extend(page.messages);
+            let Some(after) = page.next else {
+                return all;
+            };
+            page = self.json(&format!("/mempool?after={after}"));
+        }
+    }
+}
+
+impl Drop for TestNode {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
