@@ -1,7 +1,7 @@
 //! Every answer of a reference miner that was captured, held against this program's answer to the
 //! same request: status, JSON body and types of the values.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -43,28 +43,28 @@ impl Capture {
 
 /// Status and body of the first answer.
 fn exchange(node: &TestNode, request: &[u8]) -> (u16, Vec<u8>) {
-    let mut stream = connect(node.address()).unwrap();
-    stream.write_all(request).unwrap();
-    stream.shutdown(std::net::Shutdown::Write).unwrap();
-    let mut answer = Vec::new();
-    // Some answers end with a reset where the request was not read to its end.
-    let _ = stream.read_to_end(&mut answer);
-    let split = answer
-        .windows(4)
-        .position(|window| window == b"\r\n\r\n")
-        .unwrap();
-    let head = String::from_utf8(answer[..split].to_vec()).unwrap();
-    let length = head.lines().find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length")
-            .then(|| value.trim().parse().unwrap())
-    });
-    let body = &answer[split + 4..];
-    let body = &body[..body.len().min(length.unwrap_or(body.len()))];
-    (
-        head.split(' ').nth(1).unwrap().parse().unwrap(),
-        body.to_vec(),
-    )
+    let mut stream = BufReader::new(connect(node.address()).unwrap());
+    // An answer may come before the request is sent to its end.
+    let _ = stream.get_mut().write_all(request);
+    let (mut status, mut length, mut line) = (String::new(), 0, String::new());
+    stream.read_line(&mut status).unwrap();
+    while stream.read_line(&mut line).unwrap() > 2 {
+        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+        line.clear();
+    }
+    // The length is said for HEAD, too, but nothing follows.
+    let mut body = vec![
+        0;
+        if request.starts_with(b"HEAD") {
+            0
+        } else {
+            length
+        }
+    ];
+    stream.read_exact(&mut body).unwrap();
+    (status.split(' ').nth(1).unwrap().parse().unwrap(), body)
 }
 
 /// The same type, the same keys or more, and the same words where they are fixed.
