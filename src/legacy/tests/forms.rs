@@ -94,8 +94,13 @@ fn the_type_of_a_time_counts() {
     assert_eq!(more[0].timestamp.to_string(), "9007199254740994.0");
 }
 
+#[track_caller]
+fn assert_refused(text: &str, expected: &str) {
+    assert_eq!(read(text).unwrap_err().to_string(), expected, "{text}");
+}
+
 #[test]
-fn what_would_change_something_is_refused() {
+fn what_is_not_the_format_is_not_readable() {
     let block = "block 0, byte 1: not readable";
     let cases = [
         (
@@ -123,18 +128,6 @@ fn what_would_change_something_is_refused() {
             "block 1, byte 310: not readable: expected a comma or the end of the list, found `{`",
         ),
         (
-            with("1600000000.0", "NaN"),
-            "block 0, byte 79: not well-formed: the time is not a finite number",
-        ),
-        (
-            with("1600000000.0", "-Infinity"),
-            "block 0, byte 79: not well-formed: the time is not a finite number",
-        ),
-        (
-            with("1600000000.0", "1e999"),
-            "block 0, byte 79: not well-formed: the time is not a finite number",
-        ),
-        (
             with("1600000000.0", "01"),
             "block 0, byte 80: not readable: expected a comma or the end of the object, found `1`",
         ),
@@ -151,36 +144,12 @@ fn what_would_change_something_is_refused() {
             "block 0, byte 82: not readable: expected the word null, found `,`",
         ),
         (
-            with("\"_index\": 0", "\"_index\": 0e0"),
-            "block 0, byte 62: not well-formed: the index is the number 0.0, expected an integer",
-        ),
-        (
-            with("\"_index\": 0", "\"_index\": false"),
-            "block 0, byte 62: not well-formed: the index is false, expected an integer",
-        ),
-        (
             with("\"_index\": 0", "\"index\": 0"),
             "block 0, byte 61: not readable: the key \"index\" cannot be set",
         ),
         (
             with("\"_id\"", "\"id\""),
             "block 0, byte 157: not readable: the key \"id\" cannot be set",
-        ),
-        (
-            with("\"_id\"", "\"_Id\""),
-            "block 0, byte 102: not well-formed: the attribute `_id` is missing",
-        ),
-        (
-            with("This is", "\\ud800"),
-            "block 0, byte 206: not well-formed: the message is text with a lone surrogate, expected text",
-        ),
-        (
-            with("This is", "\\ud800\\ud800\\udc00"),
-            "block 0, byte 206: not well-formed: the message is text with a lone surrogate, expected text",
-        ),
-        (
-            with("This is", "\\udc00"),
-            "block 0, byte 206: not well-formed: the message is text with a lone surrogate, expected text",
         ),
         (
             with("This is", "\\x41"),
@@ -193,21 +162,6 @@ fn what_would_change_something_is_refused() {
         (
             with("This is", "a\tb"),
             "block 0, byte 208: not readable: raw control character byte 0x09",
-        ),
-        (
-            with(&quoted_genesis_text(), "5"),
-            "block 0, byte 206: not well-formed: the message is the number 5, expected text",
-        ),
-        (
-            with(&quoted_genesis_text(), "null"),
-            "block 0, byte 206: not well-formed: the message is none, expected text",
-        ),
-        (
-            with(
-                &quoted_genesis_text(),
-                &format!("\"{}\"", "x".repeat(262_145)),
-            ),
-            "block 0, byte 206: not well-formed: the message has 262145 bytes, more than the 262144 a block may carry",
         ),
         (
             with(
@@ -234,7 +188,7 @@ fn what_would_change_something_is_refused() {
         ),
     ];
     for (text, expected) in cases {
-        assert_eq!(read(&text).unwrap_err().to_string(), expected, "{text}");
+        assert_refused(&text, expected);
     }
     for bytes in [
         &b"\xff\xfe[\0"[..],
@@ -242,6 +196,66 @@ fn what_would_change_something_is_refused() {
         b"[{\"\xed\xa0\x80\": 1",
     ] {
         assert!(Format::Json.read(bytes).is_err());
+    }
+}
+
+#[test]
+fn what_no_block_may_hold_is_not_well_formed() {
+    let cases = [
+        (
+            with("1600000000.0", "NaN"),
+            "block 0, byte 79: not well-formed: the time is not a finite number",
+        ),
+        (
+            with("1600000000.0", "-Infinity"),
+            "block 0, byte 79: not well-formed: the time is not a finite number",
+        ),
+        (
+            with("1600000000.0", "1e999"),
+            "block 0, byte 79: not well-formed: the time is not a finite number",
+        ),
+        (
+            with("\"_index\": 0", "\"_index\": 0e0"),
+            "block 0, byte 62: not well-formed: the index is the number 0.0, expected an integer",
+        ),
+        (
+            with("\"_index\": 0", "\"_index\": false"),
+            "block 0, byte 62: not well-formed: the index is false, expected an integer",
+        ),
+        (
+            with("\"_id\"", "\"_Id\""),
+            "block 0, byte 102: not well-formed: the attribute `_id` is missing",
+        ),
+        (
+            with("This is", "\\ud800"),
+            "block 0, byte 206: not well-formed: the message is text with a lone surrogate, expected text",
+        ),
+        (
+            with("This is", "\\ud800\\ud800\\udc00"),
+            "block 0, byte 206: not well-formed: the message is text with a lone surrogate, expected text",
+        ),
+        (
+            with("This is", "\\udc00"),
+            "block 0, byte 206: not well-formed: the message is text with a lone surrogate, expected text",
+        ),
+        (
+            with(&quoted_genesis_text(), "5"),
+            "block 0, byte 206: not well-formed: the message is the number 5, expected text",
+        ),
+        (
+            with(&quoted_genesis_text(), "null"),
+            "block 0, byte 206: not well-formed: the message is none, expected text",
+        ),
+        (
+            with(
+                &quoted_genesis_text(),
+                &format!("\"{}\"", "x".repeat(262_145)),
+            ),
+            "block 0, byte 206: not well-formed: the message has 262145 bytes, more than the 262144 a block may carry",
+        ),
+    ];
+    for (text, expected) in cases {
+        assert_refused(&text, expected);
     }
 }
 
