@@ -116,6 +116,9 @@ pub(super) fn expand(path: &Path) -> PathBuf {
 
 pub(super) async fn run(args: NodeArgs, directives: Option<&str>) -> Result<(), Error> {
     let files = Files::in_folder(&expand(&args.db));
+    if args.proof == ProofArg::Open && !args.accept_open && !files.database.exists() {
+        return Err(Error::usage("--proof open needs --accept-open"));
+    }
     fs::create_dir_all(&files.folder).map_err(|source| Error::file(&files.folder, source))?;
     let _log = log::to_file(directives, &files.folder)?;
 
@@ -134,25 +137,43 @@ pub(super) async fn run(args: NodeArgs, directives: Option<&str>) -> Result<(), 
         Arc::new(SystemClock),
     )?;
     let node = Arc::new(node);
-    settle_network(&args, &node).await?;
-
-    let listener = TcpListener::bind((args.host.as_str(), args.port))
-        .await
-        .map_err(|source| Error::io(format!("the address {}:{}", args.host, args.port), source))?;
-    let address = listener
-        .local_addr()
-        .map_err(|source| Error::io("the listener", source))?;
-    write_address(&files, address, &node)?;
-    announce(&args, &node, address);
-
     let shutdown = CancellationToken::new();
-    stop_on_signals(shutdown.clone())?;
+    let listener = match prepare(&args, &files, &node, &shutdown).await {
+        Ok(listener) => listener,
+        Err(error) => {
+            // The next start must not take this for a crash.
+            if let Ok(node) = Arc::try_unwrap(node) {
+                node.close()?;
+            }
+            return Err(error);
+        }
+    };
     let serve = api::server::serve(listener, Arc::clone(&node), shutdown.clone());
     let outcome = run::run(node, serve, shutdown).await;
     // A stale file would lead to whoever has the address next.
     let _ = fs::remove_file(&files.address);
     info!("stopped");
     Ok(outcome?)
+}
+
+/// Everything between the open database and the first request.
+async fn prepare(
+    args: &NodeArgs,
+    files: &Files,
+    node: &Arc<Node>,
+    shutdown: &CancellationToken,
+) -> Result<TcpListener, Error> {
+    settle_network(args, node).await?;
+    let listener = TcpListener::bind((args.host.as_str(), args.port))
+        .await
+        .map_err(|source| Error::io(format!("the address {}:{}", args.host, args.port), source))?;
+    let address = listener
+        .local_addr()
+        .map_err(|source| Error::io("the listener", source))?;
+    stop_on_signals(shutdown.clone())?;
+    write_address(files, address, node)?;
+    announce(args, node, address);
+    Ok(listener)
 }
 
 /// Makes the database of a new node. Options that fix its network are refused on an old one.
@@ -171,9 +192,6 @@ fn create_if_missing(args: &NodeArgs, files: &Files) -> Result<(), Error> {
         Some(text) => Block::genesis(SystemClock.seconds(), MessageId::random(), text.clone())
             .map_err(Error::usage)?,
     };
-    if args.proof == ProofArg::Open && !args.accept_open {
-        return Err(Error::usage("--proof open needs --accept-open"));
-    }
     let network = Network {
         difficulty: args.difficulty.unwrap_or_default(),
         sealed_from: (!args.accept_open).then_some(1),
