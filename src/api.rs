@@ -1,11 +1,13 @@
 //! The REST API: the documented endpoints as reference miners know them, and `/api/v1`.
 //!
 //! * [`server`]: the accept loop under the routes
+//! * [`guard`]: paths put right, and whether a browser may ask
 //! * `documented`: `PUT /add`, `GET /chain`, `/neighbours`, `/data`
 //! * [`v1`]: everything below `/api/v1`, and `/health`
 //! * `reject`: errors, and what no route takes
 
 mod documented;
+pub mod guard;
 mod reject;
 pub mod server;
 pub mod v1;
@@ -106,19 +108,7 @@ pub(crate) fn routes(
     let none = warp::method()
         .and(path::full())
         .map(|method: Method, path: path::FullPath| reject::no_route(&method, path.as_str()));
-    // With a slash at its end a path is another one, which a path filter does not see.
-    let slash =
-        warp::method()
-            .and(path::full())
-            .and_then(async |method: Method, path: path::FullPath| {
-                let is_other = path.as_str().len() > 1 && path.as_str().ends_with('/');
-                let answer = is_other.then(|| reject::no_route(&method, path.as_str()));
-                answer.ok_or_else(warp::reject)
-            });
-    slash
-        .or(add)
-        .unify()
-        .or(neighbours)
+    add.or(neighbours)
         .unify()
         .or(ours)
         .unify()

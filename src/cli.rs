@@ -1,11 +1,6 @@
 //! The command line: arguments, logs, exit codes. One file a command, each with its arguments, a
 //! `run` and, where it prints a value, that value.
 
-#![expect(
-    clippy::missing_docs_in_private_items,
-    reason = "the documentation of arguments is the help text"
-)]
-
 mod add;
 mod error;
 mod export;
@@ -21,6 +16,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::client::address::DEFAULT_PORT;
 use crate::client::{HttpClient, NodeAddress};
 use error::Error;
 use output::Output;
@@ -32,7 +28,7 @@ struct Arguments {
     /// Print JSON instead of text
     #[arg(long, global = true)]
     json: bool,
-    /// What to log: error, warn, info, debug, trace, or directives as in RUST_LOG
+    /// What to log: error, warn, info, debug, trace, or directives as in `RUST_LOG`
     #[arg(long, global = true, value_name = "LEVEL", env = "RUST_LOG")]
     log: Option<String>,
     #[command(subcommand)]
@@ -43,6 +39,8 @@ struct Arguments {
 enum Command {
     /// Run a node
     Node(Box<node::NodeArgs>),
+    /// Run a node as the original program's command does
+    Miner(node::MinerArgs),
     /// Add a message
     Add(add::AddArgs),
     /// Ask a node for its chain, a block, a message, …
@@ -62,7 +60,7 @@ struct NodeArgs {
     #[arg(long, default_value = "127.0.0.1", env = "BLOCKCHAIN_CLIENT_HOST")]
     host: String,
     /// Port of the node
-    #[arg(long, default_value_t = crate::client::address::DEFAULT_PORT, env = "BLOCKCHAIN_CLIENT_PORT")]
+    #[arg(long, default_value_t = DEFAULT_PORT, env = "BLOCKCHAIN_CLIENT_PORT")]
     port: u16,
 }
 
@@ -92,12 +90,13 @@ pub fn run() -> ExitCode {
 }
 
 async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), Error> {
-    if let Command::Node(args) = arguments.command {
-        return node::run(*args, arguments.log.as_deref()).await;
+    let directives = arguments.log.as_deref();
+    if !matches!(arguments.command, Command::Node(_) | Command::Miner(_)) {
+        log::to_stderr(directives)?;
     }
-    log::to_stderr(arguments.log.as_deref())?;
     match arguments.command {
-        Command::Node(_) => Ok(()),
+        Command::Node(args) => node::run(*args, directives).await,
+        Command::Miner(args) => node::run_miner(args, directives).await,
         Command::Add(args) => add::run(args, output).await,
         Command::Get(args) => get::run(args, output).await,
         Command::Export(args) => export::run(args, output).await,

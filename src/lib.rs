@@ -6,6 +6,7 @@
 //! * [`codec`], [`legacy`], [`wire`]: blocks as stored bytes, as the original program's texts, as
 //!   JSON of this program's API; pure
 //! * [`store`]: the database; plain threads, no async
+//! * [`snapshot`]: the chain as files
 //! * [`node`]: the one door to the store, and the tasks
 //! * [`api`]: the REST API in front of a node; [`client`]: asking one
 //! * [`cli`]: the commands
@@ -21,5 +22,10 @@ pub mod codec;
 pub mod legacy;
 pub mod node;
 pub mod pow;
+pub mod snapshot;
 pub mod store;
 pub mod wire;
+
+/// How the names of files that are still being written begin; what a kill leaves of them is removed
+/// at the next start.
+pub(crate) const TEMPORARY_PREFIX: &str = ".blockchain-tmp-";

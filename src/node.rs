@@ -15,10 +15,12 @@
 //! The parts:
 //! * [`settings`]: what the user decided, and all limits and intervals
 //! * [`miner`]: mines what waits
+//! * [`backup`]: writes the chain to files, for exchange and safe-keeping
 //! * [`network`]: changes difficulty or seal rule, after a check of the chain
 //! * [`scrub`]: checks old blocks in the background after a run that did not end cleanly
 //! * [`run`]: starts the tasks, supervises them and stops them in order
 
+pub mod backup;
 pub mod miner;
 pub mod network;
 pub mod run;
@@ -187,6 +189,14 @@ impl Node {
             let _ = sender.send(result);
         })))?;
         Ok(receiver)
+    }
+
+    /// Hands an operation to the writer and waits for its commit, on a thread that may block.
+    pub fn write<T: Send + 'static>(
+        &self,
+        operation: impl FnOnce(Reply<T>) -> Operation,
+    ) -> Result<T, StoreError> {
+        self.store.write(operation)
     }
 
     /// Takes in a message of a client: when this returns, it is on disk.

@@ -3,7 +3,7 @@
 //! Reads go through a [`View`], one transaction each. Writes go through the one writer thread
 //! ([`writer`]), which joins what waits into one durable commit. The parts:
 //! * [`tables`]: the schema
-//! * [`view`]: reading
+//! * [`view`]: everything that reads
 //! * [`writer`]: the queue and the commits
 //! * `edit`, `blocks`, `mempool`, `reorg`: what a commit may change
 //! * [`state`]: tip, history tree, network and counts as of the last commit
@@ -32,13 +32,13 @@ use self::edit::Edit;
 use self::error::guarded;
 use self::tables::{META, RUNNING, SCHEMA, SCHEMA_VERSION};
 use self::writer::Writer;
-use crate::chain::Block;
+use crate::chain::{Block, Tip};
 
 pub use self::error::{Refusal, StoreError};
 pub use self::mempool::{Added, Addition};
 pub use self::reorg::Adoption;
 pub use self::state::{Network, State};
-pub use self::tables::ReorgRecord;
+pub use self::tables::{ReorgRecord, SnapshotRecord};
 pub use self::view::{PageLimit, Pending, View};
 pub use self::writer::{Listener, Operation, Reply};
 
@@ -69,7 +69,7 @@ impl Store {
             .filter(|folder| !folder.as_os_str().is_empty());
         let folder = folder.unwrap_or(Path::new("."));
         let file = tempfile::Builder::new()
-            .prefix(".new-")
+            .prefix(crate::TEMPORARY_PREFIX)
             .suffix(".redb")
             .tempfile_in(folder)
             .map_err(|source| io_error(folder, source))?;
@@ -267,7 +267,7 @@ fn initialise(database: &Database, genesis: &Block, network: Network) -> Result<
     change(database, below, |edit| {
         edit.set_schema(SCHEMA_VERSION)?;
         edit.set_network(network)?;
-        edit.insert_block(genesis, None)
+        edit.insert_block(genesis, Tip::of(genesis), None)
     })
 }
 

@@ -5,8 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::uri::PathAndQuery;
-use http::{Request, Uri};
+use futures_util::future::{self, Either};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
@@ -18,8 +17,10 @@ use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
+
 use warp::http;
 
+use super::guard::Guard;
 use crate::node::Node;
 
 /// Most connections at a time.
@@ -51,16 +52,25 @@ pub(crate) struct Context {
 }
 
 /// Serves the API until the shutdown, then lets requests under way end within [`GRACE`].
-pub async fn serve(listener: TcpListener, node: Arc<Node>, shutdown: CancellationToken) {
+pub async fn serve(
+    listener: TcpListener,
+    node: Arc<Node>,
+    guard: Guard,
+    shutdown: CancellationToken,
+) {
     let context = Context {
         node,
         streams: Arc::new(Semaphore::new(STREAMS)),
     };
     let routes = TowerToHyperService::new(warp::service(super::routes(context)));
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        collapse_slashes(request.uri_mut());
-        routes.call(request)
-    });
+    let guard = Arc::new(guard);
+    let service =
+        service_fn(
+            move |mut request: http::Request<Incoming>| match guard.admit(&mut request) {
+                Some(answer) => Either::Left(future::ok(answer)),
+                None => Either::Right(routes.call(request)),
+            },
+        );
     let connections = Arc::new(Semaphore::new(CONNECTIONS));
     let tasks = TaskTracker::new();
     loop {
@@ -118,15 +128,4 @@ async fn accept(
         .map_err(io::Error::other)?;
     let (stream, remote) = listener.accept().await?;
     Ok((stream, remote, permit))
-}
-
-/// The documented server takes `//chain`, as clients make it of a URL with a slash at its end.
-fn collapse_slashes(uri: &mut Uri) {
-    let target = uri.path_and_query().map(PathAndQuery::as_str);
-    let Some(target) = target.filter(|target| target.starts_with("//")) else {
-        return;
-    };
-    if let Ok(collapsed) = format!("/{}", target.trim_start_matches('/')).parse() {
-        *uri = collapsed;
-    }
 }

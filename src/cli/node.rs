@@ -1,5 +1,7 @@
 //! `blockchain node`: runs a node.
 
+mod args;
+
 use std::fs;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -7,104 +9,24 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::{Args, ValueEnum};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+pub(super) use args::{MinerArgs, NodeArgs};
+use args::{MinerCommand, NodeOptions, ProofArg, SealedFrom};
+
 use super::error::Error;
 use super::log;
 use super::source::{Files, RunningNode};
 use crate::api;
-use crate::chain::block::GENESIS_TEXT;
+use crate::api::guard::Guard;
 use crate::chain::{Block, BlockHash, MessageId};
 use crate::clock::{Clock, SystemClock};
-use crate::node::settings::{ProofMode, Settings};
+use crate::node::settings::{Settings, SnapshotSettings};
 use crate::node::{Node, network, run};
-use crate::pow::Difficulty;
 use crate::store::{Network, Store, StoreError};
-
-#[derive(Debug, Args)]
-pub(super) struct NodeArgs {
-    /// Folder of the database and its files; made if it is missing
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = "~/.blockchain/node",
-        env = "BLOCKCHAIN_NODE_DB"
-    )]
-    db: PathBuf,
-    /// Address to listen on; 0.0.0.0 for all interfaces
-    #[arg(long, default_value = "127.0.0.1", env = "BLOCKCHAIN_NODE_HOST")]
-    host: String,
-    /// Port to listen on; 0 for any that is free
-    #[arg(long, default_value_t = crate::client::address::DEFAULT_PORT, env = "BLOCKCHAIN_NODE_PORT")]
-    port: u16,
-    /// Zeros every proof must have, 1 to 64; kept in the database, 5 for a new one
-    #[arg(long, value_name = "N", env = "BLOCKCHAIN_NODE_DIFFICULTY")]
-    difficulty: Option<Difficulty>,
-    /// Threads for mining; 0: do not mine
-    #[arg(
-        long,
-        value_name = "N",
-        default_value_t = 1,
-        env = "BLOCKCHAIN_NODE_THREADS"
-    )]
-    threads: usize,
-    /// Which proofs to mine; open only where open proofs are accepted
-    #[arg(long, value_enum, default_value_t, env = "BLOCKCHAIN_NODE_PROOF")]
-    proof: ProofArg,
-    /// New database: accept open proofs, as needed to share a network with reference miners
-    #[arg(long, alias = "accept_open", env = "BLOCKCHAIN_NODE_ACCEPT_OPEN")]
-    accept_open: bool,
-    /// Every block from FROM on must be sealed; without FROM, every block after the present tip
-    #[arg(long, alias = "require_sealed", value_name = "FROM", num_args = 0..=1, require_equals = true, conflicts_with = "accept_open", env = "BLOCKCHAIN_NODE_REQUIRE_SEALED")]
-    require_sealed: Option<Option<u64>>,
-    /// New database: start a chain of its own, with TEXT in its first block
-    #[arg(long, alias = "new_genesis", value_name = "TEXT", num_args = 0..=1, require_equals = true, default_missing_value = GENESIS_TEXT, env = "BLOCKCHAIN_NODE_NEW_GENESIS")]
-    new_genesis: Option<String>,
-    /// Stop taking messages and mining when less than this is free on the disk
-    #[arg(long, alias = "min_free", value_name = "SIZE", default_value = "64MiB", value_parser = parse_size, env = "BLOCKCHAIN_NODE_MIN_FREE")]
-    min_free: u64,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum ProofArg {
-    /// Proofs that bind the content of their block
-    #[default]
-    Sealed,
-    /// The documented search: the smallest number that fits
-    Open,
-}
-
-/// Reads `64MiB`, `1GiB`, `500kB` or a plain number of bytes.
-fn parse_size(text: &str) -> Result<u64, String> {
-    let end = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
-    let (number, unit) = text.split_at(end);
-    let factor = match unit.trim() {
-        "" | "B" => 1,
-        "kB" => 1000,
-        "MB" => 1_000_000,
-        "GB" => 1_000_000_000,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        _ => {
-            return Err(format!(
-                "{unit:?} is no unit; write bytes, kB, MB, GB, KiB, MiB or GiB"
-            ));
-        }
-    };
-    let number: u64 = number
-        .parse()
-        .map_err(|_| "a size starts with a number".to_owned())?;
-    number
-        .checked_mul(factor)
-        .ok_or_else(|| "that is more than any disk has".to_owned())
-}
 
 /// Expands `~`, for where no shell has done so.
 pub(super) fn expand(path: &Path) -> PathBuf {
@@ -114,9 +36,42 @@ pub(super) fn expand(path: &Path) -> PathBuf {
     )
 }
 
+/// The network of a new database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rules {
+    /// Every block must be sealed, unless the options say otherwise.
+    Ours,
+    /// The documented rules alone, as for `--accept-open`.
+    Documented,
+}
+
+impl Rules {
+    fn accept_open(self, args: &NodeOptions) -> bool {
+        args.accept_open || self == Self::Documented
+    }
+}
+
 pub(super) async fn run(args: NodeArgs, directives: Option<&str>) -> Result<(), Error> {
     let files = Files::in_folder(&expand(&args.db));
-    if args.proof == ProofArg::Open && !args.accept_open && !files.database.exists() {
+    start(&files, args.options, Rules::Ours, directives).await
+}
+
+pub(super) async fn run_miner(args: MinerArgs, directives: Option<&str>) -> Result<(), Error> {
+    let MinerCommand::Start {
+        chain_path,
+        options,
+    } = args.what;
+    let files = Files::of_chain(&expand(&chain_path)).map_err(Error::usage)?;
+    start(&files, *options, Rules::Documented, directives).await
+}
+
+async fn start(
+    files: &Files,
+    args: NodeOptions,
+    rules: Rules,
+    directives: Option<&str>,
+) -> Result<(), Error> {
+    if args.proof == ProofArg::Open && !rules.accept_open(&args) && !files.database.exists() {
         return Err(Error::usage("--proof open needs --accept-open"));
     }
     fs::create_dir_all(&files.folder).map_err(|source| Error::file(&files.folder, source))?;
@@ -124,12 +79,16 @@ pub(super) async fn run(args: NodeArgs, directives: Option<&str>) -> Result<(), 
 
     let settings = Settings {
         threads: NonZeroUsize::new(args.threads),
-        proof: match args.proof {
-            ProofArg::Sealed => ProofMode::Sealed,
-            ProofArg::Open => ProofMode::Open,
-        },
+        proof: args.proof.into(),
+        snapshot: Some(SnapshotSettings {
+            chain: files.chain.clone(),
+            format: args.chain_serialization.into(),
+            interval: args.backup_interval.0,
+            max_backups: args.max_backups,
+            at_stop: args.snapshot_at_stop.into(),
+        }),
     };
-    create_if_missing(&args, &files)?;
+    create_if_missing(&args, rules, files)?;
     let node = Node::open(
         &files.database,
         args.min_free,
@@ -137,8 +96,9 @@ pub(super) async fn run(args: NodeArgs, directives: Option<&str>) -> Result<(), 
         Arc::new(SystemClock),
     )?;
     let node = Arc::new(node);
+    remove_leftovers(&files.folder);
     let shutdown = CancellationToken::new();
-    let listener = match prepare(&args, &files, &node, &shutdown).await {
+    let listener = match prepare(&args, files, &node, &shutdown).await {
         Ok(listener) => listener,
         Err(error) => {
             // The next start must not take this for a crash.
@@ -148,7 +108,14 @@ pub(super) async fn run(args: NodeArgs, directives: Option<&str>) -> Result<(), 
             return Err(error);
         }
     };
-    let serve = api::server::serve(listener, Arc::clone(&node), shutdown.clone());
+    let guard = Guard {
+        allowed_hosts: args
+            .allow_host
+            .iter()
+            .map(|host| host.to_ascii_lowercase())
+            .collect(),
+    };
+    let serve = api::server::serve(listener, Arc::clone(&node), guard, shutdown.clone());
     let outcome = run::run(node, serve, shutdown).await;
     // A stale file would lead to whoever has the address next.
     let _ = fs::remove_file(&files.address);
@@ -158,7 +125,7 @@ pub(super) async fn run(args: NodeArgs, directives: Option<&str>) -> Result<(), 
 
 /// Everything between the open database and the first request.
 async fn prepare(
-    args: &NodeArgs,
+    args: &NodeOptions,
     files: &Files,
     node: &Arc<Node>,
     shutdown: &CancellationToken,
@@ -177,7 +144,7 @@ async fn prepare(
 }
 
 /// Makes the database of a new node. Options that fix its network are refused on an old one.
-fn create_if_missing(args: &NodeArgs, files: &Files) -> Result<(), Error> {
+fn create_if_missing(args: &NodeOptions, rules: Rules, files: &Files) -> Result<(), Error> {
     if files.database.exists() {
         if args.new_genesis.is_some() {
             return Err(Error::Refused(format!(
@@ -194,7 +161,7 @@ fn create_if_missing(args: &NodeArgs, files: &Files) -> Result<(), Error> {
     };
     let network = Network {
         difficulty: args.difficulty.unwrap_or_default(),
-        sealed_from: (!args.accept_open).then_some(1),
+        sealed_from: (!rules.accept_open(args)).then_some(1),
     };
     match Store::create(&files.database, &genesis, network) {
         // Another process may have made it meanwhile; opening will tell.
@@ -205,8 +172,26 @@ fn create_if_missing(args: &NodeArgs, files: &Files) -> Result<(), Error> {
     Ok(())
 }
 
+/// Removes what a kill left of files that were being written. Called by the process that has the
+/// database of the folder open.
+fn remove_leftovers(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let left = entry
+            .file_name()
+            .as_encoded_bytes()
+            .starts_with(crate::TEMPORARY_PREFIX.as_bytes());
+        // One that cannot be removed does no harm.
+        if left && fs::remove_file(entry.path()).is_ok() {
+            info!(path = %entry.path().display(), "leftover of an earlier run removed");
+        }
+    }
+}
+
 /// Brings what the options say and what the database holds together.
-async fn settle_network(args: &NodeArgs, node: &Arc<Node>) -> Result<(), Error> {
+async fn settle_network(args: &NodeOptions, node: &Arc<Node>) -> Result<(), Error> {
     let kept = node.state().network;
     if args.accept_open && kept.sealed_from.is_some() {
         return Err(Error::Refused(
@@ -224,8 +209,8 @@ async fn settle_network(args: &NodeArgs, node: &Arc<Node>) -> Result<(), Error> 
         difficulty: args.difficulty.unwrap_or(kept.difficulty),
         sealed_from: match args.require_sealed {
             None => kept.sealed_from,
-            Some(None) => Some(kept.sealed_from.unwrap_or(node.state().length())),
-            Some(Some(from)) => Some(from),
+            Some(SealedFrom::Tip) => Some(kept.sealed_from.unwrap_or(node.state().length())),
+            Some(SealedFrom::Index(from)) => Some(from),
         },
     };
     network::change(node, wanted)
@@ -236,7 +221,7 @@ async fn settle_network(args: &NodeArgs, node: &Arc<Node>) -> Result<(), Error> 
         })
 }
 
-fn announce(args: &NodeArgs, node: &Node, address: SocketAddr) {
+fn announce(args: &NodeOptions, node: &Node, address: SocketAddr) {
     let state = node.state();
     info!(
         %address,
@@ -267,7 +252,10 @@ fn write_address(files: &Files, address: SocketAddr, node: &Node) -> Result<(), 
         node_id: node.id.clone(),
     };
     let failed = |source| Error::file(&files.address, source);
-    let mut file = tempfile::NamedTempFile::new_in(&files.folder).map_err(failed)?;
+    let mut file = tempfile::Builder::new()
+        .prefix(crate::TEMPORARY_PREFIX)
+        .tempfile_in(&files.folder)
+        .map_err(failed)?;
     let json = serde_json::to_vec(&running).map_err(|error| failed(error.into()))?;
     file.write_all(&json).map_err(failed)?;
     file.persist(&files.address)
@@ -288,19 +276,4 @@ fn stop_on_signals(shutdown: CancellationToken) -> Result<(), Error> {
         shutdown.cancel();
     });
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::parse_size;
-
-    #[test]
-    fn sizes_have_units() {
-        assert_eq!(parse_size("64MiB"), Ok(64 << 20));
-        assert_eq!(parse_size("1 GB"), Ok(1_000_000_000));
-        assert_eq!(parse_size("0"), Ok(0));
-        for wrong in ["", "MiB", "1XB", "99999999999GiB", "-1"] {
-            assert!(parse_size(wrong).is_err(), "{wrong}");
-        }
-    }
 }

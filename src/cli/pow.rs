@@ -44,7 +44,13 @@ enum What {
 #[derive(Debug, Args)]
 struct Puzzle {
     /// The proof before; `None` for the first block after a genesis block
-    #[arg(long, alias = "last_proof", default_value = "None", allow_negative_numbers = true, value_parser = last_proof)]
+    #[arg(
+        long,
+        alias = "last_proof",
+        default_value = "None",
+        allow_negative_numbers = true,
+        value_parser = last_proof
+    )]
     last_proof: LastProof,
     /// Zeros the digest must end with
     #[arg(long, default_value_t)]

@@ -21,15 +21,32 @@ pub(super) struct Files {
     pub(super) folder: PathBuf,
     pub(super) database: PathBuf,
     pub(super) address: PathBuf,
+    pub(super) chain: PathBuf,
 }
 
 impl Files {
     /// The files in the folder of `node --db`.
     pub(super) fn in_folder(folder: &Path) -> Self {
+        Self::named(folder.to_owned(), "node", folder.join("node.chain"))
+    }
+
+    /// The files named after a chain file, in its folder.
+    pub(super) fn of_chain(chain: &Path) -> Result<Self, String> {
+        let name = chain.file_stem().and_then(|name| name.to_str());
+        let name = name.ok_or_else(|| format!("{} names no file", chain.display()))?;
+        let folder = chain
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
+        Ok(Self::named(folder.to_owned(), name, chain.to_owned()))
+    }
+
+    fn named(folder: PathBuf, name: &str, chain: PathBuf) -> Self {
         Self {
-            folder: folder.to_owned(),
-            database: folder.join("node.redb"),
-            address: folder.join("node.address"),
+            database: folder.join(format!("{name}.redb")),
+            address: folder.join(format!("{name}.address")),
+            chain,
+            folder,
         }
     }
 }

@@ -19,11 +19,18 @@ use crate::store::{StoreError, integrity};
 pub(super) struct VerifyArgs {
     #[command(flatten)]
     what: What,
-    /// Zeros every proof must have; left out, the report says up to which difficulty the chain holds
+    /// Zeros every proof must have; left out, the report says how many all of them have
     #[arg(long, value_name = "N")]
     difficulty: Option<Difficulty>,
     /// Every block from FROM on must be sealed
-    #[arg(long, value_name = "FROM", num_args = 0..=1, default_missing_value = "1", require_equals = true, alias = "require_sealed")]
+    #[arg(
+        long,
+        value_name = "FROM",
+        num_args = 0..=1,
+        default_missing_value = "1",
+        require_equals = true,
+        alias = "require_sealed"
+    )]
     require_sealed: Option<u64>,
 }
 

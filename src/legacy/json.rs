@@ -3,12 +3,62 @@
 //! One line, only ASCII, `, ` between items and `: ` after keys; every object is tagged with the
 //! class it was. Inside the bodies of its endpoints this JSON stands once more as a JSON string.
 
-use std::io::Write;
+mod answers;
+mod items;
+mod reader;
+mod text;
+
+use std::io::{self, Write};
 
 use crate::chain::{Block, Message};
 
+pub use answers::{Messages, Neighbours, read_messages, read_neighbours};
+pub use reader::{ChainReader, MAX_BLOCK_BYTES};
+
 const BLOCK: &str = "blockchain.blockchain.block.Block";
 const DATA: &str = "blockchain.blockchain.data.Data";
+
+/// Writes a chain file, block by block.
+#[derive(Debug)]
+pub struct ChainWriter<W> {
+    out: W,
+    line: Vec<u8>,
+    first: bool,
+}
+
+impl<W: Write> ChainWriter<W> {
+    /// A writer to `out`, which should have a buffer.
+    pub fn new(out: W) -> Self {
+        Self {
+            out,
+            line: Vec::new(),
+            first: true,
+        }
+    }
+
+    /// Writes the next block.
+    ///
+    /// # Errors
+    /// If `out` does not take it.
+    pub fn push(&mut self, block: &Block) -> io::Result<()> {
+        self.line.clear();
+        let before: &[u8] = if self.first { b"[" } else { b", " };
+        self.line.extend_from_slice(before);
+        self.first = false;
+        write_block(block, &mut self.line);
+        self.out.write_all(&self.line)
+    }
+
+    /// Ends the chain and returns the flushed `out`.
+    ///
+    /// # Errors
+    /// If `out` does not take the end.
+    pub fn finish(mut self) -> io::Result<W> {
+        self.out.write_all(if self.first { b"[]" } else { b"]" })?;
+        self.out.flush()?;
+        Ok(self.out)
+    }
+}
 
 /// Appends a block.
 pub fn write_block(block: &Block, out: &mut Vec<u8>) {

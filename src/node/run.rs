@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use super::{Node, miner, scrub};
+use super::{Node, backup, miner, scrub};
 use crate::store::StoreError;
 
 /// Why a node stopped although nobody asked it to.
@@ -45,6 +45,13 @@ pub async fn run(
     });
     let work = (Arc::clone(&node), shutdown.clone());
     tasks.spawn(async move { ("miner", miner::run(work.0, work.1).await) });
+    // The last snapshot holds what the other tasks did last.
+    let last = CancellationToken::new();
+    let backups = node
+        .settings
+        .snapshot
+        .clone()
+        .map(|settings| tokio::spawn(backup::run(Arc::clone(&node), settings, last.clone())));
     let watched = (Arc::clone(&node), shutdown.clone());
     tasks.spawn(async move { ("writer", watch_writer(&watched.0, &watched.1).await) });
     if !node.stopped_cleanly() {
@@ -64,6 +71,13 @@ pub async fn run(
         if outcome.is_ok() {
             outcome = Err(failure);
         }
+    }
+    last.cancel();
+    if let Some(backups) = backups
+        && backups.await.is_err()
+        && outcome.is_ok()
+    {
+        outcome = Err(RunError::Panic);
     }
     match Arc::try_unwrap(node) {
         Ok(node) if outcome.is_ok() => {

@@ -1,7 +1,10 @@
 //! What a node is started with, resolved, and the limits and intervals of its tasks.
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::time::Duration;
+
+use crate::snapshot::format::Format;
 
 /// Most bytes of a message that this node takes from a client.
 pub const MAX_INGEST_BYTES: usize = 64 * 1024;
@@ -52,11 +55,43 @@ impl std::fmt::Display for ProofMode {
     }
 }
 
+/// After a snapshot the next one is no sooner than this many times its duration, so that
+/// snapshots take at most about 2 % of the time however long the chain gets.
+pub const SNAPSHOT_SHARE: u32 = 50;
+
+/// Whether to make a snapshot when the node is stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AtStop {
+    /// Always.
+    Always,
+    /// If the last one took under a second.
+    Auto,
+    /// Never.
+    Never,
+}
+
+/// How the chain is written to files.
+#[derive(Clone, Debug)]
+pub struct SnapshotSettings {
+    /// The chain file.
+    pub chain: PathBuf,
+    /// How it is written.
+    pub format: Format,
+    /// Pause between two looks whether the chain has changed. The original: 30 s.
+    pub interval: Duration,
+    /// Most backups kept of those this program wrote.
+    pub max_backups: usize,
+    /// Whether to make one when the node is stopped.
+    pub at_stop: AtStop,
+}
+
 /// What the user decided.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// Threads for mining; none: this node does not mine.
     pub threads: Option<NonZeroUsize>,
     /// Which proofs to make.
     pub proof: ProofMode,
+    /// How the chain is written to files; none: it is not.
+    pub snapshot: Option<SnapshotSettings>,
 }

@@ -65,6 +65,30 @@ struct Shared {
     unsearched: AtomicU64,
 }
 
+impl Shared {
+    fn new(next: u64, chunk: u64) -> Self {
+        Self {
+            chunk,
+            next: AtomicU64::new(next),
+            found: AtomicU64::new(u64::MAX),
+            unsearched: AtomicU64::new(u64::MAX),
+        }
+    }
+
+    /// The outcome once all threads are done: a hit counts if all counters below it were tried.
+    fn outcome(self) -> Outcome {
+        let found = self.found.into_inner();
+        let unsearched = self.unsearched.into_inner();
+        if found < unsearched {
+            Outcome::Found(found)
+        } else if unsearched < u64::MAX {
+            Outcome::Stopped
+        } else {
+            Outcome::Exhausted
+        }
+    }
+}
+
 impl Search<'_> {
     /// Searches with the fastest kernel of this machine.
     ///
@@ -100,12 +124,7 @@ impl Search<'_> {
             Scan::Miss if first.end == self.end() => return Outcome::Exhausted,
             Scan::Miss => {}
         }
-        let shared = Shared {
-            chunk,
-            next: AtomicU64::new(first.end),
-            found: AtomicU64::new(u64::MAX),
-            unsearched: AtomicU64::new(u64::MAX),
-        };
+        let shared = Shared::new(first.end, chunk);
         thread::scope(|scope| {
             for _ in 1..self.threads.get() {
                 let builder = thread::Builder::new().name("pow".into());
@@ -117,15 +136,7 @@ impl Search<'_> {
             }
             self.work(kernel, &prefix, &shared);
         });
-        let found = shared.found.into_inner();
-        let unsearched = shared.unsearched.into_inner();
-        if found < unsearched {
-            Outcome::Found(found)
-        } else if unsearched < u64::MAX {
-            Outcome::Stopped
-        } else {
-            Outcome::Exhausted
-        }
+        shared.outcome()
     }
 
     /// Takes chunks until one has a hit, all are taken, a lower hit is known or the flag is set.

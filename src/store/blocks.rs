@@ -18,10 +18,10 @@ impl Edit<'_> {
         let mut checker = self
             .checker()
             .above(self.state.tip.clone(), self.state.history.clone());
-        let mut seals = Vec::with_capacity(blocks.len());
+        let mut checked = Vec::with_capacity(blocks.len());
         for block in blocks {
             match checker.push(block) {
-                Ok(seal) => seals.push(seal),
+                Ok(seal) => checked.extend(checker.tip().cloned().map(|tip| (tip, seal))),
                 Err(violation) => {
                     return Ok(Err(Refusal::Invalid {
                         index: block.index,
@@ -30,8 +30,8 @@ impl Edit<'_> {
                 }
             }
         }
-        for (block, seal) in blocks.iter().zip(seals) {
-            self.insert_block(block, seal)?;
+        for (block, (tip, seal)) in blocks.iter().zip(checked) {
+            self.insert_block(block, tip, seal)?;
         }
         Ok(Ok(()))
     }
@@ -44,13 +44,13 @@ impl Edit<'_> {
         )
     }
 
-    /// Writes a block that was checked to be the next one.
+    /// Writes a block that was checked to be the next one, and that makes this tip.
     pub(crate) fn insert_block(
         &mut self,
         block: &Block,
+        tip: Tip,
         seal: Option<Seal>,
     ) -> Result<(), StoreError> {
-        let tip = Tip::of(block);
         self.blocks
             .insert(block.index, &*codec::encode_block(block))?;
         self.index_by_hash

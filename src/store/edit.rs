@@ -8,7 +8,7 @@ use redb::{Table, WriteTransaction};
 
 use super::error::{Refusal, StoreError};
 use super::state::{Network, State};
-use super::tables::{self, NetworkRecord};
+use super::tables::{self, NetworkRecord, SnapshotRecord};
 use crate::codec;
 
 /// What an operation comes to: the outer error is a failed database, the inner one a refusal.
@@ -72,6 +72,12 @@ impl<'txn> Edit<'txn> {
         } else {
             self.meta.remove(tables::RUNNING)?;
         }
+        Ok(())
+    }
+
+    pub(crate) fn note_snapshot(&mut self, record: &SnapshotRecord) -> Result<(), StoreError> {
+        self.meta
+            .insert(tables::SNAPSHOT, &*codec::encode(record))?;
         Ok(())
     }
 

@@ -190,7 +190,7 @@ impl Edit<'_> {
             };
             let block = decode_block(index, &bytes)?;
             let seal = Seal::of(&block, &self.state.history.root());
-            self.insert_block(&block, seal)?;
+            self.insert_block(&block, Tip::of(&block), seal)?;
             if index == 0 {
                 self.state.genesis = self.state.tip.hash;
             }

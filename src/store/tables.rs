@@ -17,7 +17,7 @@
 //! | `idempotency_by_time` | (milliseconds since the epoch, SHA-256 of the key) | nothing |
 //! | `staged` | (branch number, index) | block of a branch that has not won (yet) |
 //! | `reorgs` | number of the reorg, from 1 | [`ReorgRecord`] |
-//! | `meta` | name | `schema`: u32, little endian; `network`, `totals`: records; `running`: empty |
+//! | `meta` | name | `schema`: u32, little endian; `network`, `totals`, `snapshot`: records; `running`: empty |
 
 use redb::TableDefinition;
 use serde::{Deserialize, Serialize};
@@ -48,6 +48,7 @@ pub(crate) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("
 pub(crate) const SCHEMA: &str = "schema";
 pub(crate) const NETWORK: &str = "network";
 pub(crate) const TOTALS: &str = "totals";
+pub(crate) const SNAPSHOT: &str = "snapshot";
 /// There while a node has the database open: it outlives a kill.
 pub(crate) const RUNNING: &str = "running";
 
@@ -93,6 +94,15 @@ pub(crate) struct IdempotencyRecord {
     pub(crate) id: [u8; 16],
     /// SHA-256 of the text, to tell a repetition from a key used twice.
     pub(crate) text_digest: [u8; 32],
+}
+
+/// What is known of the snapshot files.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SnapshotRecord {
+    /// Hash of the tip that the last snapshot holds.
+    pub tip: Option<[u8; 32]>,
+    /// File names of the backups this program wrote, oldest first: the only ones it may delete.
+    pub backups: Vec<String>,
 }
 
 /// One switch to another branch.

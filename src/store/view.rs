@@ -4,7 +4,7 @@ use redb::{ReadTransaction, ReadableDatabase, ReadableTable};
 
 use super::error::{StoreError, guarded};
 use super::state::{Network, record};
-use super::tables::{self, PendingRecord, ReorgRecord, Totals};
+use super::tables::{self, PendingRecord, ReorgRecord, SnapshotRecord, Totals};
 use crate::chain::history::NodeHash;
 use crate::chain::{Block, BlockHash, History, Message, MessageId};
 use crate::codec;
@@ -186,13 +186,25 @@ impl View {
         self.meta(tables::TOTALS)
     }
 
+    /// What is known of the snapshot files.
+    pub fn snapshot(&self) -> Result<SnapshotRecord, StoreError> {
+        Ok(self.find_meta(tables::SNAPSHOT)?.unwrap_or_default())
+    }
+
     fn meta<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<T, StoreError> {
+        self.find_meta(name)?
+            .ok_or_else(|| StoreError::corrupt(format!("table meta, key {name}: missing")))
+    }
+
+    fn find_meta<T: serde::de::DeserializeOwned>(
+        &self,
+        name: &str,
+    ) -> Result<Option<T>, StoreError> {
         guarded(|| {
             let meta = self.txn.open_table(tables::META)?;
-            let bytes = meta
-                .get(name)?
-                .ok_or_else(|| StoreError::corrupt(format!("table meta, key {name}: missing")))?;
-            record("meta", name, bytes.value())
+            meta.get(name)?
+                .map(|bytes| record("meta", name, bytes.value()))
+                .transpose()
         })
     }
 

@@ -7,7 +7,7 @@
 //! ends: the database must be opened anew.
 
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 
 use redb::Database;
@@ -17,7 +17,7 @@ use super::error::{Refusal, StoreError, guarded};
 use super::mempool::{Added, Addition};
 use super::reorg::Adoption;
 use super::state::{Network, State};
-use super::tables::ReorgRecord;
+use super::tables::{ReorgRecord, SnapshotRecord};
 use crate::chain::{Block, BlockHash};
 
 /// Most operations that may wait.
@@ -51,6 +51,8 @@ pub enum Operation {
     Adopt(Adoption, Reply<ReorgRecord>),
     /// Change difficulty or seal rule; the caller has checked the chain.
     SetNetwork(Network, Reply<()>),
+    /// Remember what the snapshot files hold.
+    NoteSnapshot(SnapshotRecord, Reply<()>),
 }
 
 impl Operation {
@@ -66,7 +68,7 @@ impl Operation {
             Self::Add(addition, _) => 512 + addition.message.text().len(),
             Self::Append(_, appended, _) => blocks(appended),
             Self::Stage(_, staged, _) => blocks(staged),
-            Self::DropBranch(..) | Self::SetNetwork(..) => 512,
+            Self::DropBranch(..) | Self::SetNetwork(..) | Self::NoteSnapshot(..) => 512,
             // A switch may rewrite anything, so it gets a commit of its own.
             Self::Adopt(..) => BATCH_BYTES,
         }
@@ -114,12 +116,7 @@ impl Writer {
 
     pub(crate) fn state(&self) -> Arc<State> {
         // A poisoned lock still holds a whole Arc: it is only ever replaced.
-        Arc::clone(
-            &self
-                .state
-                .read()
-                .unwrap_or_else(std::sync::PoisonError::into_inner),
-        )
+        Arc::clone(&self.state.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Hands an operation over without waiting.
@@ -180,7 +177,7 @@ impl Work {
             .map(|(free, needed)| Refusal::NoSpace { free, needed });
         let mut batch = batch.into_iter();
         let committed = guarded(|| {
-            let before = State::clone(&self.state.read().unwrap_or_else(|lock| lock.into_inner()));
+            let before = State::clone(&self.state.read().unwrap_or_else(PoisonError::into_inner));
             let mut txn = self.database.begin_write()?;
             // Reopening after a kill must not walk the file.
             txn.set_quick_repair(true);
@@ -195,17 +192,20 @@ impl Work {
         match committed {
             Ok(after) => {
                 let after = Arc::new(after);
-                *self
-                    .state
-                    .write()
-                    .unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::clone(&after);
+                *self.state.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&after);
                 (self.listener)(Ok(&after));
-                answers.into_iter().for_each(|answer| answer(None));
+                for answer in answers {
+                    answer(None);
+                }
                 Ok(())
             }
             Err(error) => {
-                answers.into_iter().for_each(|answer| answer(Some(&error)));
-                batch.for_each(|operation| refuse(operation, &error));
+                for answer in answers {
+                    answer(Some(&error));
+                }
+                for operation in batch {
+                    refuse(operation, &error);
+                }
                 Err(error)
             }
         }
@@ -247,6 +247,9 @@ fn apply(
         (Operation::SetNetwork(network, reply), _) => {
             run(reply, answers, || edit.set_network(network).map(Ok))?;
         }
+        (Operation::NoteSnapshot(record, reply), _) => {
+            run(reply, answers, || edit.note_snapshot(&record).map(Ok))?;
+        }
     }
     Ok(())
 }
@@ -285,7 +288,8 @@ fn refuse(operation: Operation, error: &StoreError) {
         Operation::Append(_, _, reply)
         | Operation::Stage(_, _, reply)
         | Operation::DropBranch(_, reply)
-        | Operation::SetNetwork(_, reply) => reply(Err(error)),
+        | Operation::SetNetwork(_, reply)
+        | Operation::NoteSnapshot(_, reply) => reply(Err(error)),
         Operation::Adopt(_, reply) => reply(Err(error)),
     }
 }

@@ -11,6 +11,8 @@ mod api;
 mod cli;
 /// What a node acknowledged outlives `kill -9`.
 mod crash;
+/// Every captured answer of a reference miner.
+mod documented;
 /// The source tree keeps its own rules.
 mod layout;
 /// Starting the binary, and speaking to it.

@@ -112,10 +112,10 @@ pub(crate) fn single(
     which: &str,
     if_none_match: Option<&HeaderValue>,
 ) -> Result<Response, ApiError> {
+    let tip = node.state().tip.index;
     let view = node.view()?;
-    let tip = view.last_block()?.index;
     let index = match which {
-        "tip" => Some(tip),
+        "tip" => Some(view.last_block()?.index),
         _ if which.len() == 64 => {
             let hash: BlockHash = which
                 .parse()
@@ -138,7 +138,7 @@ pub(crate) fn single(
         .pop()
         .ok_or_else(|| ApiError::not_found("there is no such block"))?;
     // A block named by its hash never changes; only its confirmations do, which the tag includes.
-    let confirmations = tip - block.index + 1;
+    let confirmations = tip.saturating_sub(block.index) + 1;
     let tag = HeaderValue::try_from(format!("\"{}-{confirmations}\"", block.hash))
         .map_err(|_| ApiError::not_found("there is no such block"))?;
     let mut response = if if_none_match == Some(&tag) {

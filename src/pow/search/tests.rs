@@ -118,6 +118,21 @@ fn the_lower_of_two_hits_at_once_wins() {
 }
 
 #[test]
+fn a_hit_above_a_chunk_that_was_left_is_no_answer() {
+    let outcome = |found, unsearched| {
+        let shared = Shared::new(0, CHUNK);
+        shared.found.store(found, Ordering::Relaxed);
+        shared.unsearched.store(unsearched, Ordering::Relaxed);
+        shared.outcome()
+    };
+    assert_eq!(outcome(7, 5), Outcome::Stopped);
+    assert_eq!(outcome(5, 7), Outcome::Found(5));
+    assert_eq!(outcome(5, u64::MAX), Outcome::Found(5));
+    assert_eq!(outcome(u64::MAX, 7), Outcome::Stopped);
+    assert_eq!(outcome(u64::MAX, u64::MAX), Outcome::Exhausted);
+}
+
+#[test]
 fn every_width_has_the_smallest_counter_with_leading_zeros() {
     let kernels: Vec<_> = Kernel::available().collect();
     let lengths = [0, 4, 40, 77, 170].into_iter().cycle();

@@ -1,0 +1,308 @@
+//! A chain as Python 3.8 to 3.13 pickle it (protocol 4), byte for byte.
+//!
+//! The bytes are cut into frames of 64 KiB and more, texts of that size stand outside frames, and
+//! objects met a second time are written as a number: the classes, the attribute names, and the
+//! texts of one character up to U+00FF and none, of which Python has one object each. All other
+//! texts are objects of their own, even if they are equal.
+
+use std::io::{self, Write};
+
+use super::opcode as op;
+use super::{BLOCK, DATA, integer};
+use crate::chain::{Block, Message, Timestamp};
+
+/// A frame of this size is closed before the next object; a text of this size has none.
+const FRAME_TARGET: usize = 64 * 1024;
+/// A smaller frame is written without its header.
+const FRAME_LEAST: usize = 4;
+/// Blocks appended at once.
+const BATCH: u64 = 1000;
+
+/// Place of the empty text among the shared ones; the others stand at their character.
+const EMPTY: usize = 256;
+
+/// Writes a chain file, block by block, with memory for one frame.
+#[derive(Debug)]
+pub struct ChainWriter<W> {
+    out: W,
+    frame: Vec<u8>,
+    objects: u32,
+    block_class: Option<u32>,
+    data_class: Option<u32>,
+    names: [Option<u32>; 7],
+    /// The texts of one character and none.
+    shared: [Option<u32>; EMPTY + 1],
+    /// The first block, which is written only when it is known whether there is another.
+    first: Option<Box<Block>>,
+    count: u64,
+}
+
+/// An attribute by its place in [`NAMES`].
+#[derive(Clone, Copy)]
+enum Name {
+    Index,
+    Timestamp,
+    Data,
+    Proof,
+    PreviousHash,
+    Id,
+    Message,
+}
+
+const NAMES: [&str; 7] = [
+    "_index",
+    "_timestamp",
+    "_data",
+    "_proof",
+    "_previous_hash",
+    "_id",
+    "_message",
+];
+
+impl<W: Write> ChainWriter<W> {
+    /// A writer to `out`. It gets whole frames, so it needs no buffer.
+    pub fn new(out: W) -> Self {
+        let mut writer = Self {
+            out,
+            frame: Vec::with_capacity(FRAME_TARGET + 1024),
+            objects: 0,
+            block_class: None,
+            data_class: None,
+            names: [None; 7],
+            shared: [None; EMPTY + 1],
+            first: None,
+            count: 0,
+        };
+        writer.frame.push(op::EMPTY_LIST);
+        writer.memoize();
+        writer
+    }
+
+    /// Writes the next block.
+    ///
+    /// # Errors
+    /// If `out` does not take it.
+    pub fn push(&mut self, block: &Block) -> io::Result<()> {
+        if self.count == 0 {
+            self.out.write_all(&[op::PROTO, 4])?;
+            self.first = Some(Box::new(block.clone()));
+        } else {
+            if let Some(first) = self.first.take() {
+                self.frame.push(op::MARK);
+                self.block(&first)?;
+            }
+            if self.count.is_multiple_of(BATCH) {
+                self.frame.push(op::APPENDS);
+                self.frame.push(op::MARK);
+            }
+            self.block(block)?;
+        }
+        self.count += 1;
+        Ok(())
+    }
+
+    /// Ends the chain and returns the flushed `out`.
+    ///
+    /// # Errors
+    /// If `out` does not take the end.
+    pub fn finish(mut self) -> io::Result<W> {
+        match self.first.take() {
+            Some(only) => {
+                self.block(&only)?;
+                self.frame.push(op::APPEND);
+            }
+            None if self.count == 0 => self.out.write_all(&[op::PROTO, 4])?,
+            None => self.frame.push(op::APPENDS),
+        }
+        self.frame.push(op::STOP);
+        self.close_frame()?;
+        self.out.flush()?;
+        Ok(self.out)
+    }
+
+    fn block(&mut self, block: &Block) -> io::Result<()> {
+        self.block_class = Some(self.object(self.block_class, BLOCK)?);
+        self.name(Name::Index)?;
+        self.integer(&block.index.to_string())?;
+        self.name(Name::Timestamp)?;
+        self.time(block.timestamp)?;
+        self.name(Name::Data)?;
+        self.message(&block.message)?;
+        self.name(Name::Proof)?;
+        if let Some(link) = &block.link {
+            self.integer(link.proof.as_str())?;
+            self.name(Name::PreviousHash)?;
+            self.text(&link.previous_hash.to_string())?;
+        } else {
+            self.none()?;
+            self.name(Name::PreviousHash)?;
+            self.none()?;
+        }
+        self.frame.extend_from_slice(&[op::SETITEMS, op::BUILD]);
+        Ok(())
+    }
+
+    fn message(&mut self, message: &Message) -> io::Result<()> {
+        self.data_class = Some(self.object(self.data_class, DATA)?);
+        self.name(Name::Id)?;
+        self.text(&message.id().to_string())?;
+        self.name(Name::Message)?;
+        self.shared_text(message.text())?;
+        self.frame.extend_from_slice(&[op::SETITEMS, op::BUILD]);
+        Ok(())
+    }
+
+    /// Begins an object up to its attributes, and returns the number of its class.
+    fn object(&mut self, class: Option<u32>, name: (&str, &str)) -> io::Result<u32> {
+        self.boundary()?;
+        let number = if let Some(number) = class {
+            self.get(number);
+            number
+        } else {
+            self.text(name.0)?;
+            self.text(name.1)?;
+            self.frame.push(op::STACK_GLOBAL);
+            self.memoize()
+        };
+        self.boundary()?;
+        self.frame.extend_from_slice(&[op::EMPTY_TUPLE, op::NEWOBJ]);
+        self.memoize();
+        self.boundary()?;
+        self.frame.push(op::EMPTY_DICT);
+        self.memoize();
+        self.frame.push(op::MARK);
+        Ok(number)
+    }
+
+    fn name(&mut self, name: Name) -> io::Result<()> {
+        let name = name as usize;
+        match self.names[name] {
+            Some(number) => {
+                self.boundary()?;
+                self.get(number);
+            }
+            None => self.names[name] = Some(self.text(NAMES[name])?),
+        }
+        Ok(())
+    }
+
+    /// Writes a text that may be one of the shared ones.
+    fn shared_text(&mut self, text: &str) -> io::Result<()> {
+        let mut characters = text.chars();
+        let place = match (characters.next(), characters.next()) {
+            (None, _) => EMPTY,
+            (Some(only), None) if only <= '\u{ff}' => only as usize,
+            _ => return self.text(text).map(|_| ()),
+        };
+        if let Some(number) = self.shared[place] {
+            self.boundary()?;
+            self.get(number);
+        } else {
+            self.shared[place] = Some(self.text(text)?);
+        }
+        Ok(())
+    }
+
+    /// Writes a text and returns its number.
+    fn text(&mut self, text: &str) -> io::Result<u32> {
+        self.boundary()?;
+        if let Ok(length) = u8::try_from(text.len()) {
+            self.frame
+                .extend_from_slice(&[op::SHORT_BINUNICODE, length]);
+        } else {
+            let length = u32::try_from(text.len())
+                .map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+            if text.len() >= FRAME_TARGET {
+                self.close_frame()?;
+                self.out.write_all(&[op::BINUNICODE])?;
+                self.out.write_all(&length.to_le_bytes())?;
+                self.out.write_all(text.as_bytes())?;
+                return Ok(self.memoize());
+            }
+            self.frame.push(op::BINUNICODE);
+            self.frame.extend_from_slice(&length.to_le_bytes());
+        }
+        self.frame.extend_from_slice(text.as_bytes());
+        Ok(self.memoize())
+    }
+
+    fn integer(&mut self, text: &str) -> io::Result<()> {
+        self.boundary()?;
+        let Ok(value) = text.parse::<i32>() else {
+            let bytes = integer::to_bytes(text);
+            if let Ok(length) = u8::try_from(bytes.len()) {
+                self.frame.extend_from_slice(&[op::LONG1, length]);
+            } else {
+                let length = u32::try_from(bytes.len())
+                    .map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+                self.frame.push(op::LONG4);
+                self.frame.extend_from_slice(&length.to_le_bytes());
+            }
+            self.frame.extend_from_slice(&bytes);
+            return Ok(());
+        };
+        if let Ok(value) = u8::try_from(value) {
+            self.frame.extend_from_slice(&[op::BININT1, value]);
+        } else if let Ok(value) = u16::try_from(value) {
+            self.frame.push(op::BININT2);
+            self.frame.extend_from_slice(&value.to_le_bytes());
+        } else {
+            self.frame.push(op::BININT);
+            self.frame.extend_from_slice(&value.to_le_bytes());
+        }
+        Ok(())
+    }
+
+    fn time(&mut self, time: Timestamp) -> io::Result<()> {
+        if let Some(seconds) = time.as_integer() {
+            return self.integer(&seconds.to_string());
+        }
+        self.boundary()?;
+        self.frame.push(op::BINFLOAT);
+        self.frame.extend_from_slice(&time.seconds().to_be_bytes());
+        Ok(())
+    }
+
+    fn none(&mut self) -> io::Result<()> {
+        self.boundary()?;
+        self.frame.push(op::NONE);
+        Ok(())
+    }
+
+    fn get(&mut self, number: u32) {
+        if let Ok(number) = u8::try_from(number) {
+            self.frame.extend_from_slice(&[op::BINGET, number]);
+        } else {
+            self.frame.push(op::LONG_BINGET);
+            self.frame.extend_from_slice(&number.to_le_bytes());
+        }
+    }
+
+    /// Gives the last object the next number.
+    fn memoize(&mut self) -> u32 {
+        self.frame.push(op::MEMOIZE);
+        let number = self.objects;
+        // Seven a block: the numbers last for 600 million blocks.
+        self.objects = number.saturating_add(1);
+        number
+    }
+
+    /// Comes before every object.
+    fn boundary(&mut self) -> io::Result<()> {
+        if self.frame.len() >= FRAME_TARGET {
+            self.close_frame()?;
+        }
+        Ok(())
+    }
+
+    fn close_frame(&mut self) -> io::Result<()> {
+        if self.frame.len() >= FRAME_LEAST {
+            let length = self.frame.len() as u64;
+            self.out.write_all(&[op::FRAME])?;
+            self.out.write_all(&length.to_le_bytes())?;
+        }
+        self.out.write_all(&self.frame)?;
+        self.frame.clear();
+        Ok(())
+    }
+}

@@ -1,0 +1,141 @@
+//! Writes snapshots: the chain as the files of the original program, for exchange and safe-keeping.
+//! Nothing is read back from them; the database is what the node stands on.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chrono::Local;
+use thiserror::Error;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::Node;
+use super::settings::{AtStop, SNAPSHOT_SHARE, SnapshotSettings};
+use crate::snapshot::files::{SnapshotError, SnapshotFiles, Written};
+use crate::snapshot::format::ChainWriter;
+use crate::store::{Operation, PageLimit, StoreError};
+
+const PAGE: PageLimit = PageLimit {
+    count: 1000,
+    bytes: 4 * 1024 * 1024,
+};
+
+/// A snapshot that takes longer than this is not made at a stop unless asked for.
+const QUICK: Duration = Duration::from_secs(1);
+
+/// Why there is no snapshot.
+#[derive(Debug, Error)]
+pub enum BackupError {
+    /// The chain could not be read, or the snapshot not be noted.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The files could not be written.
+    #[error(transparent)]
+    Files(#[from] SnapshotError),
+}
+
+/// Makes a snapshot at each tick if the chain has changed, and at the stop as the settings say.
+/// A failure is logged and tried again: the chain is safe without.
+pub async fn run(node: Arc<Node>, settings: SnapshotSettings, shutdown: CancellationToken) {
+    let mut ticks = tokio::time::interval(settings.interval);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // The first tick comes at once; a node that just started has nothing new to write.
+    ticks.tick().await;
+    let mut took = Duration::ZERO;
+    let mut earliest = Instant::now();
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = shutdown.cancelled() => break,
+        }
+        if Instant::now() < earliest {
+            continue;
+        }
+        took = snapshot(&node, &settings).await.unwrap_or(took);
+        earliest = Instant::now() + took * SNAPSHOT_SHARE;
+    }
+    let wanted = match settings.at_stop {
+        AtStop::Always => true,
+        AtStop::Auto => took < QUICK,
+        AtStop::Never => false,
+    };
+    if wanted {
+        let _ = snapshot(&node, &settings).await;
+    } else {
+        info!(took = ?took, "no snapshot at this stop; the last one is older than the chain");
+    }
+}
+
+/// Makes one snapshot; none if it failed. Returns how long it took.
+async fn snapshot(node: &Arc<Node>, settings: &SnapshotSettings) -> Option<Duration> {
+    let started = Instant::now();
+    let (files, format, most) = (
+        SnapshotFiles::new(settings.chain.clone()),
+        settings.format,
+        settings.max_backups,
+    );
+    let work = {
+        let node = Arc::clone(node);
+        tokio::task::spawn_blocking(move || write(&node, &files, format, most))
+    };
+    match work.await {
+        Ok(Ok(None)) => {}
+        Ok(Ok(Some(path))) => {
+            info!(path = %path.display(), took = ?started.elapsed(), "snapshot written");
+        }
+        Ok(Err(error)) => {
+            warn!(error = &error as &dyn std::error::Error, "no snapshot");
+            return None;
+        }
+        Err(error) => {
+            warn!(%error, "no snapshot");
+            return None;
+        }
+    }
+    Some(started.elapsed())
+}
+
+/// Writes the chain as it is now, unless the files hold it already.
+fn write(
+    node: &Node,
+    files: &SnapshotFiles,
+    format: crate::snapshot::format::Format,
+    max_backups: usize,
+) -> Result<Option<PathBuf>, BackupError> {
+    let view = node.view()?;
+    let tip = *crate::chain::BlockHash::of(&view.last_block()?).as_bytes();
+    let mut record = view.snapshot()?;
+    if record.tip == Some(tip) && files.chain().exists() && files.hash().exists() {
+        return Ok(None);
+    }
+    let mut unread = None;
+    let outcome = files.write(Local::now(), |out| {
+        let mut writer = ChainWriter::new(format, out)?;
+        let mut next = 0;
+        loop {
+            let page = view.blocks(next, PAGE).map_err(|error| {
+                let text = error.to_string();
+                unread = Some(error);
+                std::io::Error::other(text)
+            })?;
+            let Some(last) = page.last() else { break };
+            next = last.index + 1;
+            for block in &page {
+                writer.push(block)?;
+            }
+        }
+        writer.finish().map(drop)
+    });
+    if let Some(error) = unread {
+        return Err(error.into());
+    }
+    if let Written::Replaced { backup } = outcome? {
+        record.backups.push(backup);
+    }
+    record.tip = Some(tip);
+    record.backups = files.prune(record.backups, max_backups);
+    node.write(|reply| Operation::NoteSnapshot(record, reply))?;
+    Ok(Some(files.chain().to_owned()))
+}

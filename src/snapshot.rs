@@ -1,0 +1,4 @@
+//! The chain as files: the formats they are written in, and how snapshots replace each other.
+
+pub mod files;
+pub mod format;

@@ -1,0 +1,313 @@
+//! The files of a snapshot: the chain file, its hash beside it, and dated backups of older ones.
+//!
+//! A new chain file is written under a temporary name and forced to the disk before the old one
+//! becomes a backup and the new one takes its name; the hash comes last. So at any moment the
+//! chain file is whole, and a hash that does not match means that only the hash is missing.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use chrono::{DateTime, Local, TimeDelta};
+use sha2::{Digest, Sha256};
+use tempfile::NamedTempFile;
+use thiserror::Error;
+
+/// Seconds that a backup's name may be ahead, for backups made within one second.
+const NAMES_TRIED: i64 = 60;
+
+/// A file that could not be written.
+#[derive(Clone, Debug, Error)]
+#[error("{} could not be written", path.display())]
+pub struct SnapshotError {
+    /// The file.
+    pub path: PathBuf,
+    /// What the system said.
+    #[source]
+    pub source: Arc<io::Error>,
+}
+
+/// Where a chain is written to: `NAME.chain`, `NAME.hash` and `NAME_DATE.chain` in one folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SnapshotFiles {
+    chain: PathBuf,
+}
+
+/// What writing a snapshot came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// The chain file holds these very bytes already.
+    Unchanged,
+    /// There was no chain file before.
+    First,
+    /// The old chain file is kept under this name.
+    Replaced {
+        /// File name of the backup.
+        backup: String,
+    },
+}
+
+impl SnapshotFiles {
+    /// Files named after the chain file.
+    pub fn new(chain: PathBuf) -> Self {
+        Self { chain }
+    }
+
+    /// The chain file.
+    pub fn chain(&self) -> &Path {
+        &self.chain
+    }
+
+    /// The file with the chain file's SHA-256.
+    pub fn hash(&self) -> PathBuf {
+        self.chain.with_extension("hash")
+    }
+
+    /// Writes a snapshot with the bytes that `render` produces. `now` names the backup.
+    pub fn write(
+        &self,
+        now: DateTime<Local>,
+        render: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<Written, SnapshotError> {
+        let (file, digest) = self.write_beside(render)?;
+        if self.chain.exists() && fs::read(self.hash()).is_ok_and(|hash| hash == digest.as_bytes())
+        {
+            return Ok(Written::Unchanged);
+        }
+        let written = if self.chain.exists() {
+            Written::Replaced {
+                backup: self.keep_old(now)?,
+            }
+        } else {
+            Written::First
+        };
+        file.persist(&self.chain)
+            .map_err(|error| self.failed(&self.chain, error.error))?;
+        self.sync_folder()?;
+        self.write_hash(&digest)?;
+        Ok(written)
+    }
+
+    /// Deletes all but the newest `most` of the backups named, oldest first; returns those left.
+    /// One that cannot be deleted is not tried again.
+    pub fn prune(&self, backups: Vec<String>, most: usize) -> Vec<String> {
+        let surplus = backups.len().saturating_sub(most);
+        let mut left = backups;
+        for old in left.drain(..surplus) {
+            // Somebody may have moved it away, which is as good.
+            let _ = fs::remove_file(self.folder().join(old));
+        }
+        left
+    }
+
+    fn write_beside(
+        &self,
+        render: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(NamedTempFile, String), SnapshotError> {
+        let temporary = self
+            .temporary()
+            .map_err(|source| self.failed(self.folder(), source))?;
+        let mut hashed = Hashed {
+            out: BufWriter::new(temporary),
+            digest: Sha256::new(),
+        };
+        let failed = |source| self.failed(&self.chain, source);
+        render(&mut hashed).map_err(failed)?;
+        let file = hashed
+            .out
+            .into_inner()
+            .map_err(|error| failed(error.into_error()))?;
+        file.as_file().sync_all().map_err(failed)?;
+        Ok((file, hex::encode(hashed.digest.finalize())))
+    }
+
+    /// Gives the chain file a second, dated name that no other backup has.
+    fn keep_old(&self, now: DateTime<Local>) -> Result<String, SnapshotError> {
+        let mut last = io::Error::from(io::ErrorKind::AlreadyExists);
+        for ahead in 0..NAMES_TRIED {
+            let time = now + TimeDelta::seconds(ahead);
+            let name = self.backup_name(time);
+            let path = self.folder().join(&name);
+            match fs::hard_link(&self.chain, &path).or_else(|error| match error.kind() {
+                io::ErrorKind::AlreadyExists => Err(error),
+                // Some file systems have no second names.
+                _ => copy_new(&self.chain, &path),
+            }) {
+                Ok(()) => return Ok(name),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => last = error,
+                Err(error) => return Err(self.failed(&path, error)),
+            }
+        }
+        Err(self.failed(&self.chain, last))
+    }
+
+    fn backup_name(&self, time: DateTime<Local>) -> String {
+        let part = |part: Option<&std::ffi::OsStr>| {
+            part.map(|part| part.to_string_lossy().into_owned())
+                .unwrap_or_default()
+        };
+        let date = time.format("%d-%m-%Y_%H:%M:%S");
+        let extension = part(self.chain.extension());
+        let dot = if extension.is_empty() { "" } else { "." };
+        format!("{}_{date}{dot}{extension}", part(self.chain.file_stem()))
+    }
+
+    fn write_hash(&self, digest: &str) -> Result<(), SnapshotError> {
+        let path = self.hash();
+        let failed = |source| self.failed(&path, source);
+        let mut file = self.temporary().map_err(failed)?;
+        file.write_all(digest.as_bytes()).map_err(failed)?;
+        file.as_file().sync_all().map_err(failed)?;
+        file.persist(&path).map_err(|error| failed(error.error))?;
+        self.sync_folder()
+    }
+
+    fn temporary(&self) -> io::Result<NamedTempFile> {
+        tempfile::Builder::new()
+            .prefix(crate::TEMPORARY_PREFIX)
+            .tempfile_in(self.folder())
+    }
+
+    fn folder(&self) -> &Path {
+        let folder = self
+            .chain
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        folder.unwrap_or(Path::new("."))
+    }
+
+    fn sync_folder(&self) -> Result<(), SnapshotError> {
+        let folder = self.folder();
+        File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(|source| self.failed(folder, source))
+    }
+
+    #[expect(clippy::unused_self, reason = "reads as the other steps do")]
+    fn failed(&self, path: &Path, source: io::Error) -> SnapshotError {
+        SnapshotError {
+            path: path.to_owned(),
+            source: Arc::new(source),
+        }
+    }
+}
+
+fn copy_new(from: &Path, to: &Path) -> io::Result<()> {
+    let mut copy = File::create_new(to)?;
+    io::copy(&mut File::open(from)?, &mut copy)?;
+    copy.sync_all()
+}
+
+/// Hashes what passes through.
+pub struct Hashed<W> {
+    /// Where it goes.
+    pub out: W,
+    /// The digest so far.
+    pub digest: Sha256,
+}
+
+impl<W: Write> Write for Hashed<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        self.digest.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeZone;
+
+    use super::*;
+
+    fn at(second: u32) -> DateTime<Local> {
+        Local.with_ymd_and_hms(2026, 11, 22, 9, 5, second).unwrap()
+    }
+
+    fn write(files: &SnapshotFiles, second: u32, text: &str) -> Written {
+        files
+            .write(at(second), |out| out.write_all(text.as_bytes()))
+            .unwrap()
+    }
+
+    #[test]
+    fn a_snapshot_replaces_the_last_one_and_keeps_it_under_its_date() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = SnapshotFiles::new(folder.path().join("node.chain"));
+        assert_eq!(write(&files, 1, "one"), Written::First);
+        assert_eq!(write(&files, 2, "one"), Written::Unchanged);
+        let backup = "node_22-11-2026_09:05:03.chain".to_owned();
+        assert_eq!(
+            write(&files, 3, "two"),
+            Written::Replaced {
+                backup: backup.clone()
+            }
+        );
+        let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+        assert_eq!(read("node.chain"), "two");
+        assert_eq!(read(&backup), "one");
+        assert_eq!(read("node.hash"), hex::encode(Sha256::digest("two")));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
+    }
+
+    #[test]
+    fn two_backups_in_one_second_have_two_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = SnapshotFiles::new(folder.path().join("node.chain"));
+        let names = ["one", "two", "three"].map(|text| write(&files, 7, text));
+        let backup = |name: &str| Written::Replaced {
+            backup: name.to_owned(),
+        };
+        assert_eq!(names[1], backup("node_22-11-2026_09:05:07.chain"));
+        assert_eq!(names[2], backup("node_22-11-2026_09:05:08.chain"));
+    }
+
+    #[test]
+    fn a_failed_write_leaves_everything_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = SnapshotFiles::new(folder.path().join("node.chain"));
+        write(&files, 1, "one");
+        let failed = files.write(at(2), |out| {
+            out.write_all(b"half")?;
+            Err(io::Error::from(io::ErrorKind::StorageFull))
+        });
+        assert_eq!(
+            failed.unwrap_err().source.kind(),
+            io::ErrorKind::StorageFull
+        );
+        assert_eq!(fs::read_to_string(files.chain()).unwrap(), "one");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_missing_hash_is_written_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = SnapshotFiles::new(folder.path().join("node.chain"));
+        write(&files, 1, "one");
+        fs::remove_file(files.hash()).unwrap();
+        write(&files, 2, "one");
+        assert!(files.hash().exists());
+    }
+
+    #[test]
+    fn only_the_oldest_of_the_named_backups_are_deleted() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = SnapshotFiles::new(folder.path().join("node.chain"));
+        let names = ["a", "b", "c"].map(str::to_owned);
+        for name in names.iter().chain([&"foreign".to_owned()]) {
+            fs::write(folder.path().join(name), "x").unwrap();
+        }
+        assert_eq!(files.prune(names.to_vec(), 2), ["b", "c"]);
+        assert_eq!(
+            files.prune(vec!["gone".to_owned(), "c".to_owned()], 1),
+            ["c"]
+        );
+        assert!(!folder.path().join("a").exists());
+        assert!(folder.path().join("foreign").exists());
+    }
+}
