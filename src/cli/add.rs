@@ -89,21 +89,22 @@ async fn add(client: &HttpClient, text: &str) -> Result<Added, Error> {
 
 /// One more byte than a message may have is enough to see that it is too long.
 fn read_message() -> Result<String, Error> {
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     let limit = MAX_INGEST_BYTES as u64 + 2;
     io::stdin()
         .lock()
         .take(limit)
-        .read_to_string(&mut text)
+        .read_to_end(&mut bytes)
         .map_err(|source| Error::io("the standard input", source))?;
-    if text.ends_with('\n') {
-        text.pop();
+    if bytes.ends_with(b"\n") {
+        bytes.pop();
     }
-    if text.len() > MAX_INGEST_BYTES {
+    if bytes.len() > MAX_INGEST_BYTES {
         let error = format!("the message has more than the {MAX_INGEST_BYTES} bytes allowed");
         return Err(Error::Refused(error));
     }
-    Ok(text)
+    String::from_utf8(bytes)
+        .map_err(|error| Error::Refused(format!("the message is no UTF-8: {error}")))
 }
 
 async fn add_lines(client: &HttpClient, wait_for_all: bool, output: &Output) -> Result<(), Error> {
@@ -122,12 +123,12 @@ async fn add_lines(client: &HttpClient, wait_for_all: bool, output: &Output) -> 
         if line.ends_with(b"\n") {
             line.pop();
         }
-        let text = str::from_utf8(&line)
-            .map_err(|error| Error::Refused(format!("line {number} is no UTF-8: {error}")))?;
-        if text.len() > MAX_INGEST_BYTES {
+        if line.len() > MAX_INGEST_BYTES {
             let error = format!("line {number} has more than the {MAX_INGEST_BYTES} bytes allowed");
             return Err(Error::Refused(error));
         }
+        let text = str::from_utf8(&line)
+            .map_err(|error| Error::Refused(format!("line {number} is no UTF-8: {error}")))?;
         if text.is_empty() {
             continue;
         }

@@ -1,6 +1,8 @@
 //! `blockchain export`: writes a chain.
 
+use std::fs::Permissions;
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -8,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::NodeArgs;
 use super::error::Error;
-use super::output::{Output, bar, stdout};
+use super::output::{Output, bar, escape_json, stdout};
 use super::source::{Files, Source};
 use crate::chain::History;
 use crate::wire::Describer;
@@ -48,8 +50,11 @@ pub(super) async fn run(args: ExportArgs, output: &Output) -> Result<(), Error> 
         .filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(std::path::Path::new("."));
     // Complete or not there: an interrupted export must not look like one.
-    let file =
-        tempfile::NamedTempFile::new_in(folder).map_err(|source| Error::file(folder, source))?;
+    let file = tempfile::Builder::new()
+        // As readable as any file this user makes.
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(folder)
+        .map_err(|source| Error::file(folder, source))?;
     let mut hashed = Hashed {
         out: io::BufWriter::new(file),
         digest: Sha256::new(),
@@ -80,8 +85,9 @@ async fn write_array(source: &Source, out: &mut impl Write, name: &str) -> Resul
             progress.set_position(block.index + 1);
             out.write_all(if block.index == 0 { b"[\n" } else { b",\n" })
                 .map_err(failed)?;
-            serde_json::to_writer(&mut *out, &describer.describe(&block))
-                .map_err(|error| failed(error.into()))
+            let json = serde_json::to_string(&describer.describe(&block))
+                .map_err(|error| failed(error.into()))?;
+            out.write_all(escape_json(&json).as_bytes()).map_err(failed)
         })
         .await?;
     progress.finish_and_clear();

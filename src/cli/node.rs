@@ -45,6 +45,12 @@ enum Rules {
     Documented,
 }
 
+impl Rules {
+    fn accept_open(self, args: &NodeOptions) -> bool {
+        args.accept_open || self == Self::Documented
+    }
+}
+
 pub(super) async fn run(args: NodeArgs, directives: Option<&str>) -> Result<(), Error> {
     let files = Files::in_folder(&expand(&args.db));
     start(&files, args.options, Rules::Ours, directives).await
@@ -65,6 +71,9 @@ async fn start(
     rules: Rules,
     directives: Option<&str>,
 ) -> Result<(), Error> {
+    if args.proof == ProofArg::Open && !rules.accept_open(&args) && !files.database.exists() {
+        return Err(Error::usage("--proof open needs --accept-open"));
+    }
     fs::create_dir_all(&files.folder).map_err(|source| Error::file(&files.folder, source))?;
     let _log = log::to_file(directives, &files.folder)?;
 
@@ -88,19 +97,17 @@ async fn start(
     )?;
     let node = Arc::new(node);
     remove_leftovers(&files.folder);
-    settle_network(&args, &node).await?;
-
-    let listener = TcpListener::bind((args.host.as_str(), args.port))
-        .await
-        .map_err(|source| Error::io(format!("the address {}:{}", args.host, args.port), source))?;
-    let address = listener
-        .local_addr()
-        .map_err(|source| Error::io("the listener", source))?;
-    write_address(files, address, &node)?;
-    announce(&args, &node, address);
-
     let shutdown = CancellationToken::new();
-    stop_on_signals(shutdown.clone())?;
+    let listener = match prepare(&args, files, &node, &shutdown).await {
+        Ok(listener) => listener,
+        Err(error) => {
+            // The next start must not take this for a crash.
+            if let Ok(node) = Arc::try_unwrap(node) {
+                node.close()?;
+            }
+            return Err(error);
+        }
+    };
     let guard = Guard {
         allowed_hosts: args
             .allow_host
@@ -114,6 +121,26 @@ async fn start(
     let _ = fs::remove_file(&files.address);
     info!("stopped");
     Ok(outcome?)
+}
+
+/// Everything between the open database and the first request.
+async fn prepare(
+    args: &NodeOptions,
+    files: &Files,
+    node: &Arc<Node>,
+    shutdown: &CancellationToken,
+) -> Result<TcpListener, Error> {
+    settle_network(args, node).await?;
+    let listener = TcpListener::bind((args.host.as_str(), args.port))
+        .await
+        .map_err(|source| Error::io(format!("the address {}:{}", args.host, args.port), source))?;
+    let address = listener
+        .local_addr()
+        .map_err(|source| Error::io("the listener", source))?;
+    stop_on_signals(shutdown.clone())?;
+    write_address(files, address, node)?;
+    announce(args, node, address);
+    Ok(listener)
 }
 
 /// Makes the database of a new node. Options that fix its network are refused on an old one.
@@ -132,13 +159,9 @@ fn create_if_missing(args: &NodeOptions, rules: Rules, files: &Files) -> Result<
         Some(text) => Block::genesis(SystemClock.seconds(), MessageId::random(), text.clone())
             .map_err(Error::usage)?,
     };
-    let accept_open = args.accept_open || rules == Rules::Documented;
-    if args.proof == ProofArg::Open && !accept_open {
-        return Err(Error::usage("--proof open needs --accept-open"));
-    }
     let network = Network {
         difficulty: args.difficulty.unwrap_or_default(),
-        sealed_from: (!accept_open).then_some(1),
+        sealed_from: (!rules.accept_open(args)).then_some(1),
     };
     match Store::create(&files.database, &genesis, network) {
         // Another process may have made it meanwhile; opening will tell.

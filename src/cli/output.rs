@@ -4,7 +4,7 @@
 #![expect(clippy::print_stderr, reason = "this file is the one that prints")]
 
 use std::borrow::Cow;
-use std::fmt::Display;
+use std::fmt::{Display, Write as _};
 use std::io::{self, IsTerminal, Write};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -46,10 +46,12 @@ pub(super) fn stdout() -> impl Write {
     io::BufWriter::new(io::stdout().lock())
 }
 
-/// Writes JSON with indentation.
+/// Writes JSON with indentation, safe to show.
 pub(super) fn write_json(out: &mut impl Write, value: &impl Serialize) -> Result<(), Error> {
-    serde_json::to_writer_pretty(out, value)
-        .map_err(|error| Error::io("the standard output", error.into()))
+    serde_json::to_string_pretty(value)
+        .map_err(io::Error::from)
+        .and_then(|json| out.write_all(escape_json(&json).as_bytes()))
+        .map_err(|source| Error::io("the standard output", source))
 }
 
 /// Prints a line for people.
@@ -90,6 +92,27 @@ pub(super) fn escape(text: &str) -> Cow<'_, str> {
     escaped.into()
 }
 
+/// JSON with what [`escape`] would escape written as escapes of JSON. Control characters below
+/// DEL are escaped already; those that are left are line breaks between the values.
+pub(super) fn escape_json(json: &str) -> Cow<'_, str> {
+    let is_raw = |character| character >= '\u{7f}' && is_unsafe(character);
+    if !json.contains(is_raw) {
+        return json.into();
+    }
+    let mut escaped = String::with_capacity(json.len() + 16);
+    for character in json.chars() {
+        if is_raw(character) {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                // Writing into a String cannot fail.
+                let _ = write!(escaped, "\\u{unit:04x}");
+            }
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped.into()
+}
+
 fn is_unsafe(character: char) -> bool {
     character.is_control()
         || matches!(
@@ -105,7 +128,7 @@ fn is_unsafe(character: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::escape;
+    use super::{escape, escape_json};
 
     #[test]
     fn nothing_that_steers_a_terminal_passes() {
@@ -118,5 +141,15 @@ mod tests {
             escape("\u{202e}x\u{2066}\u{200b}\u{9b}"),
             "\\u{202e}x\\u{2066}\\u{200b}\\u{9b}"
         );
+    }
+
+    #[test]
+    fn nothing_that_steers_a_terminal_passes_in_json_and_the_value_is_the_same() {
+        assert_eq!(escape_json("{\n\"a\": \"é😀\"}"), "{\n\"a\": \"é😀\"}");
+        let text = "\u{9b}31m\u{7f}\u{202e}\u{e0041}\u{1b}é";
+        let json = serde_json::to_string(text).unwrap();
+        let escaped = escape_json(&json);
+        assert_eq!(escaped, r#""\u009b31m\u007f\u202e\udb40\udc41\u001bé""#);
+        assert_eq!(serde_json::from_str::<String>(&escaped).unwrap(), text);
     }
 }

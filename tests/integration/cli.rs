@@ -1,1 +1,16 @@
-//! x
+//! Every command of the real binary: what it prints where, and its exit code.
+//!
+//! * [`node`], [`network`]: starting a node, what it keeps and what it refuses
+//! * [`stop`]: signals, and the log it leaves
+//! * [`add`], [`get`], [`export`], [`verify`]: asking it, and reading its files
+//! * [`pow`], [`usage`]: what needs no node
+
+mod add;
+mod export;
+mod get;
+mod network;
+mod node;
+mod pow;
+mod stop;
+mod usage;
+mod verify;

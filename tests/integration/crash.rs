@@ -123,7 +123,9 @@ struct Campaign {
 impl Campaign {
     /// One life of the node: start, work, kill; before it perhaps some that do not get that far.
     fn round(&mut self, number: u64, difficulty: &str) {
-        let options = ["--difficulty", difficulty];
+        // Now and then nothing is mined, so that the next round begins with messages that wait.
+        let threads = if self.choices.one_in(4) { "0" } else { "1" };
+        let options = ["--difficulty", difficulty, "--threads", threads];
         while self.choices.one_in(3) {
             self.kill_during_start(&options);
         }
@@ -187,7 +189,7 @@ impl Campaign {
         for entry in &self.ledger {
             let ids = found.remove(&entry.text).unwrap_or_default();
             match &entry.id {
-                Some(id) => assert_eq!(ids, [id.clone()], "acknowledged: {entry:?}"),
+                Some(id) => assert_eq!(ids, [id.as_str()], "acknowledged: {entry:?}"),
                 None => assert!(ids.len() <= 1, "twice: {entry:?} {ids:?}"),
             }
         }

@@ -193,7 +193,8 @@ fn imports(code: &str) -> BTreeSet<&str> {
             }
         }
     }
-    found.remove("");
+    // What begins with a capital is an item of the root, not a module.
+    found.retain(|name| name.starts_with(|c: char| c.is_lowercase()));
     found
 }
 
@@ -228,14 +229,17 @@ fn files_are_short() {
 
 #[test]
 fn nothing_unfinished_is_left() {
-    let marks = ["todo!", "dbg!", "FIXME", "XXX"];
     let mut problems = String::new();
     for source in sources(&["src", "tests", "benches"]) {
         // This file has to name them.
         if source.path.ends_with("integration/layout.rs") {
             continue;
         }
-        for mark in marks.iter().filter(|mark| source.text.contains(**mark)) {
+        let words = words(&source.text);
+        let marks = ["FIXME", "XXX"].into_iter();
+        let marks = marks.filter(|mark| words.contains(mark));
+        let macros = ["todo!", "dbg!"].into_iter();
+        for mark in marks.chain(macros.filter(|name| source.text.contains(name))) {
             writeln!(problems, "{}: {mark}", source.path).unwrap();
         }
     }
@@ -303,6 +307,7 @@ fn comments_and_literals_are_no_code() {
 
 #[test]
 fn imports_are_found_in_every_spelling() {
-    let code = "use crate::{a, b::{x, y::{z}}, c as w}; crate::d::f(); use crate::e::{g, h};";
+    let code =
+        "use crate::{a, b::{x, y::{z}}, c as w}; crate::d::f(); use crate::e::{G, h}; crate::I";
     assert_eq!(imports(code), ["a", "b", "c", "d", "e"].into());
 }

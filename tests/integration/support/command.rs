@@ -105,3 +105,13 @@ pub(crate) fn foreign_variables() -> impl Iterator<Item = std::ffi::OsString> {
         name.starts_with("BLOCKCHAIN_") || name == "RUST_LOG"
     })
 }
+
+/// Sends a signal to a process.
+#[track_caller]
+pub(crate) fn signal(name: &str, process: u32) {
+    let kill = format!("kill -s {name} {process}");
+    let sent = std::process::Command::new("sh")
+        .args(["-c", &kill])
+        .status();
+    assert!(sent.unwrap().success(), "{kill}");
+}

@@ -116,11 +116,8 @@ impl TestNode {
     #[track_caller]
     pub(crate) fn stop_with(&mut self, signal: &str) -> ExitStatus {
         let begin = Instant::now();
-        let pid = self.child.as_ref().unwrap().id();
-        let kill = format!("kill -s {signal} {pid}");
-        let sent = Command::new("sh").args(["-c", &kill]).status();
-        assert!(sent.unwrap().success());
         let mut child = self.child.take().unwrap();
+        super::command::signal(signal, child.id());
         let status = wait_for("the end of the node", || child.try_wait().unwrap());
         let took = begin.elapsed();
         assert!(took < STOP, "took {took:?}:\n{}", self.stderr());

@@ -1,0 +1,167 @@
+//! `blockchain add`.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+use serde_json::Value;
+
+use blockchain::wire::MessageStatus;
+
+use super::get::nobody;
+use crate::support::test_node::TestNode;
+
+/// Most bytes of a message.
+const LIMIT: usize = 64 * 1024;
+
+fn idle() -> TestNode {
+    TestNode::start(&["--threads", "0"])
+}
+
+fn texts(node: &TestNode) -> Vec<String> {
+    node.pending()
+        .into_iter()
+        .map(|pending| pending.message)
+        .collect()
+}
+
+#[test]
+fn a_message_is_added_and_its_id_printed() {
+    let node = idle();
+    let added = node.command(["add", "an argument"]).succeeds();
+    let id = added.stdout.strip_suffix('\n').unwrap();
+    let status: MessageStatus = node.json(&format!("/messages/{id}"));
+    assert_eq!(status.message, "an argument");
+    let added: Value = node.command(["add", "another", "--json"]).succeeds().json();
+    let id = added["id"].as_str().unwrap();
+    assert_eq!(added.as_object().unwrap().len(), 1);
+    assert_eq!(
+        node.json::<MessageStatus>(&format!("/messages/{id}"))
+            .message,
+        "another"
+    );
+}
+
+#[test]
+fn a_message_is_read_from_the_standard_input() {
+    let node = idle();
+    for input in ["piped", "piped\n", "two\nlines\n", "\n\n", " ", "-"] {
+        node.command(["add", "-"]).stdin(input).succeeds();
+    }
+    assert_eq!(
+        texts(&node),
+        ["piped", "piped", "two\nlines", "\n", " ", "-"]
+    );
+}
+
+#[test]
+fn each_line_is_a_message() {
+    let node = idle();
+    let lines = "one\n\ntwo \u{1b}[31m\r\nthree";
+    let added = node.command(["add", "--lines"]).stdin(lines).succeeds();
+    let pending = node.pending();
+    let ids: Vec<_> = pending.iter().map(|pending| pending.id.as_str()).collect();
+    assert_eq!(added.stdout.lines().collect::<Vec<_>>(), ids);
+    assert_eq!(texts(&node), ["one", "two \u{1b}[31m\r", "three"]);
+    let added = node.command(["add", "--lines"]).stdin("").succeeds();
+    assert_eq!(added.stdout, "");
+    let added = node
+        .command(["add", "--lines", "--json"])
+        .stdin("four\n")
+        .succeeds();
+    assert_eq!(added.json::<Value>()["id"], node.pending()[3].id);
+}
+
+#[test]
+fn it_can_wait_until_a_message_is_mined() {
+    let node = TestNode::start(&["--difficulty", "1"]);
+    let added = node.command(["add", "one", "--wait"]).succeeds();
+    assert!(added.stdout.ends_with(" mined in block 1\n"), "{added:?}");
+    let added = node.command(["add", "two", "--wait", "--json"]).succeeds();
+    assert_eq!(added.json::<Value>()["index"], 2);
+    let added = node
+        .command(["add", "--lines", "--wait"])
+        .stdin("three\nfour\n")
+        .succeeds();
+    let ends: Vec<_> = added
+        .stdout
+        .lines()
+        .map(|line| line.split_once(' ').unwrap().1)
+        .collect();
+    assert_eq!(ends, ["mined in block 3", "mined in block 4"]);
+}
+
+#[test]
+fn the_longest_message_is_taken_and_a_longer_one_refused() {
+    let node = idle();
+    let longest = "x".repeat(LIMIT);
+    node.command(["add", &longest]).succeeds();
+    node.command(["add", "-"]).stdin(longest.clone()).succeeds();
+    node.command(["add", "-"])
+        .stdin(format!("{longest}\n"))
+        .succeeds();
+    node.command(["add", "--lines"])
+        .stdin(format!("{longest}\n{longest}"))
+        .succeeds();
+    assert_eq!(texts(&node), [&*longest; 5]);
+    let words = ["65536 bytes allowed"];
+    // Cut off in the middle of a character it is still too long, not something else.
+    let wide = ["x", &"é".repeat(LIMIT)].concat();
+    for longer in [format!("{longest}x"), wide] {
+        node.command(["add", "-"])
+            .stdin(longer.clone())
+            .exits(1)
+            .complains(&words);
+        node.command(["add", &longer[..=LIMIT]])
+            .exits(1)
+            .complains(&words);
+        let lines = format!("fits\n{longer}\nnever read\n");
+        let refused = node.command(["add", "--lines"]).stdin(lines).exits(1);
+        assert!(
+            refused
+                .stderr
+                .contains("line 2 has more than the 65536 bytes"),
+            "{refused:?}"
+        );
+        assert_eq!(refused.stdout.lines().count(), 1);
+    }
+    assert_eq!(texts(&node).len(), 7);
+}
+
+#[test]
+fn what_is_no_message_is_refused() {
+    let node = idle();
+    let empty = ["the message is empty"];
+    node.command(["add", ""]).exits(1).complains(&empty);
+    node.command(["add", "-"])
+        .stdin("")
+        .exits(1)
+        .complains(&empty);
+    node.command(["add", "-"])
+        .stdin("\n")
+        .exits(1)
+        .complains(&empty);
+    let wrong = b"a\xffb".to_vec();
+    node.command(["add", "-"])
+        .stdin(wrong.clone())
+        .exits(1)
+        .complains(&["no UTF-8"]);
+    node.command(["add", "--lines"])
+        .stdin(wrong.clone())
+        .exits(1)
+        .complains(&["line 1 is no UTF-8"]);
+    node.command([OsStr::new("add"), OsStr::from_bytes(&wrong)])
+        .exits(2)
+        .complains(&["UTF-8"]);
+    assert_eq!(texts(&node), [""; 0]);
+}
+
+#[test]
+fn without_a_node_it_says_how_to_start_one() {
+    let (_kept, nobody) = nobody();
+    crate::support::command::Blockchain::new(["add", "a message", "--port", &nobody])
+        .exits(3)
+        .complains(&[
+            "no node answers at 127.0.0.1",
+            "start one with: blockchain node",
+        ]);
+}

@@ -1,0 +1,109 @@
+//! `blockchain export`.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use blockchain::wire::{Block, BlockPage};
+
+use crate::support::command::Blockchain;
+use crate::support::test_node::TestNode;
+
+fn export(folder: &Path) -> Blockchain {
+    Blockchain::new(["export", "--json", "--db"]).args([folder])
+}
+
+#[test]
+fn running_and_stopped_give_the_same_bytes() {
+    let mut node = TestNode::start(&["--difficulty", "1"]);
+    node.mine(&["one", "\u{1b}[31m\n\u{202e}\"", "é😀"]);
+    let running = export(&node.folder()).succeeds();
+    let asked = node
+        .command(["export", "--json", "--host", "127.0.0.1"])
+        .succeeds();
+    let page: BlockPage = node.json("/blocks");
+    node.stop();
+    let stopped = export(&node.folder()).succeeds();
+    assert_eq!(running.stdout, stopped.stdout);
+    assert_eq!(running.stdout, asked.stdout);
+    assert_eq!(stopped.json::<Vec<Block>>(), page.blocks);
+    // One line a block, safe to show.
+    assert_eq!(stopped.stdout.lines().count(), 4 + 2);
+    assert!(!stopped.stdout.contains(['\u{1b}', '\u{202e}']));
+    node.start_again(&["--threads", "0"]);
+    assert_eq!(export(&node.folder()).succeeds().stdout, stopped.stdout);
+    node.kill();
+    // A killed node left its address behind; the database answers.
+    assert!(node.running().is_some());
+    assert_eq!(export(&node.folder()).succeeds().stdout, stopped.stdout);
+}
+
+#[test]
+fn a_file_comes_complete_with_its_hash() {
+    let node = TestNode::start(&["--difficulty", "1"]);
+    node.mine(&["one"]);
+    let file = node.beside("chain.json");
+    fs::write(&file, "something older").unwrap();
+    for option in ["--output", "-o"] {
+        let printed = export(&node.folder())
+            .args([option])
+            .args([&file])
+            .succeeds();
+        assert_eq!(printed.stdout, "");
+        let bytes = fs::read(&file).unwrap();
+        assert_eq!(bytes, export(&node.folder()).succeeds().stdout.as_bytes());
+        let hash = fs::read_to_string(node.beside("chain.hash")).unwrap();
+        assert_eq!(hash, hex::encode(Sha256::digest(&bytes)));
+    }
+    let ordinary = fs::metadata(node.beside("chain.hash"))
+        .unwrap()
+        .permissions();
+    let mode = fs::metadata(&file).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, ordinary.mode() & 0o777);
+    let files = fs::read_dir(node.beside("")).unwrap();
+    let names: Vec<_> = files.map(|file| file.unwrap().file_name()).collect();
+    assert_eq!(names.len(), 4, "{names:?}");
+}
+
+#[test]
+fn what_cannot_be_exported_is_named() {
+    let mut node = TestNode::start(&["--threads", "0"]);
+    Blockchain::new(["export", "--db"])
+        .args([node.folder()])
+        .exits(2)
+        .complains(&["--json"]);
+    export(&node.beside("nowhere"))
+        .exits(3)
+        .complains(&["there is no database at"]);
+    export(&node.folder())
+        .args(["--output", "/nowhere/at/all"])
+        .exits(3)
+        .complains(&["/nowhere/at"]);
+    export(&node.folder())
+        .args(["--port", "1"])
+        .exits(2)
+        .complains(&["cannot be used with"]);
+    // A database in use whose node cannot be found.
+    fs::remove_file(node.folder().join("node.address")).unwrap();
+    export(&node.folder())
+        .exits(3)
+        .complains(&["is in use, but no node on it can be found"]);
+    node.stop();
+    export(&node.folder()).succeeds();
+}
+
+#[test]
+fn an_address_that_another_node_has_now_is_not_believed() {
+    let node = TestNode::start(&["--threads", "0"]);
+    let other = TestNode::start(&["--threads", "0", "--new-genesis"]);
+    let address = |node: &TestNode| node.folder().join("node.address");
+    fs::copy(address(&other), address(&node)).unwrap();
+    let mut lie = other.running().unwrap();
+    lie["node_id"] = node.status().node_id.into();
+    fs::write(address(&node), lie.to_string()).unwrap();
+    export(&node.folder())
+        .exits(3)
+        .complains(&["no node on it can be found"]);
+}

@@ -1,0 +1,150 @@
+//! What is fixed for a network is kept in the database: genesis, difficulty, seal rule.
+
+use crate::support::command::Blockchain;
+use crate::support::test_node::TestNode;
+
+const DOCUMENTED: &str = "c0f0de3647e32b3b129e4ca3c329dd7584fa375366106b4c22c31c55f8c1ab94";
+
+/// A start that is refused with these words, and leaves the folder as it was.
+#[track_caller]
+fn refused(node: &TestNode, options: &[&str], words: &[&str]) {
+    Blockchain::new(["node", "--port", "0", "--db"])
+        .args([node.folder()])
+        .args(options)
+        .exits(1)
+        .complains(words);
+    assert_eq!(node.running(), None);
+}
+
+#[test]
+fn the_difficulty_is_kept_and_lowered_with_a_warning() {
+    let mut node = TestNode::start(&[]);
+    assert_eq!(node.status().difficulty, 5);
+    node.stop();
+    // Nothing is mined yet, so it may go anywhere.
+    node.start_again(&["--difficulty", "6"]);
+    assert!(!node.stop().contains("WARN"));
+    node.start_again(&["--difficulty", "2"]);
+    node.mine(&["at difficulty 2"]);
+    let log = node.stop();
+    assert!(
+        log.contains("WARN") && log.contains("the difficulty is lowered"),
+        "{log}"
+    );
+    node.start_again(&[]);
+    assert_eq!(node.status().difficulty, 2);
+    assert!(!node.stop().contains("WARN"));
+    node.start_again(&["--difficulty", "1"]);
+    assert_eq!(node.status().difficulty, 1);
+    node.stop();
+    // The block was mined at 2, so that holds again.
+    node.start_again(&["--difficulty", "2"]);
+    assert_eq!(node.status().difficulty, 2);
+}
+
+#[test]
+fn a_difficulty_the_chain_does_not_have_is_refused_with_the_block() {
+    let mut node = TestNode::start(&["--difficulty", "1"]);
+    node.mine(&["one", "two"]);
+    node.stop();
+    refused(
+        &node,
+        &["--difficulty", "20"],
+        &[
+            "the chain does not hold at difficulty 20",
+            "block 1 breaks rule 4",
+            "expected 20 or more",
+            "start with the difficulty 1",
+        ],
+    );
+    node.start_again(&[]);
+    assert_eq!((node.status().difficulty, node.status().length), (1, 3));
+    assert!(!node.stop().contains("did not end cleanly"));
+}
+
+#[test]
+fn a_genesis_of_its_own_is_for_a_new_folder_only() {
+    let mut own = TestNode::start(&["--new-genesis", "--threads", "0"]);
+    let mut named = TestNode::start(&["--new-genesis=our \"own\" é", "--threads", "0"]);
+    let (first, second) = (own.status().genesis, named.status().genesis);
+    assert!(first != DOCUMENTED && second != DOCUMENTED && first != second);
+    let block: serde_json::Value = own.json("/blocks/0");
+    assert_eq!(
+        block["data"]["message"],
+        "This is the workload of the very first Block in this chain!"
+    );
+    let block: serde_json::Value = named.json("/blocks/0");
+    assert_eq!(block["data"]["message"], "our \"own\" é");
+    assert!(named.stderr().contains(&second), "{}", named.stderr());
+    own.stop();
+    named.stop();
+    for options in [["--new-genesis"], ["--new_genesis=again"]] {
+        refused(
+            &own,
+            &options,
+            &["has a chain already", "--new-genesis needs a new folder"],
+        );
+    }
+    own.start_again(&[]);
+    assert_eq!(own.status().genesis, first);
+}
+
+#[test]
+fn a_sealed_database_stays_sealed() {
+    let mut node = TestNode::start(&["--difficulty", "1"]);
+    node.mine(&["sealed"]);
+    node.stop();
+    refused(
+        &node,
+        &["--accept-open"],
+        &["requires sealed blocks", "needs a new folder"],
+    );
+    refused(&node, &["--accept_open"], &["requires sealed blocks"]);
+    refused(&node, &["--proof", "open"], &["requires sealed blocks"]);
+    refused(
+        &node,
+        &["--require-sealed=2"],
+        &["must be sealed from index 1 on", "cannot be loosened to 2"],
+    );
+    node.start_again(&["--require-sealed", "--proof", "sealed"]);
+    assert_eq!(node.status().sealed_from, Some(1));
+}
+
+#[test]
+fn open_proofs_need_a_network_that_accepts_them() {
+    let mut node = TestNode::stopped();
+    Blockchain::new(["node", "--port", "0", "--proof", "open", "--db"])
+        .args([node.folder()])
+        .exits(2)
+        .complains(&["--proof open needs --accept-open"]);
+    assert!(!node.folder().exists());
+    node.start_again(&["--accept-open", "--proof", "open", "--difficulty", "3"]);
+    assert!(
+        node.stderr().contains("open proofs are accepted"),
+        "{}",
+        node.stderr()
+    );
+    node.mine(&["one", "two"]);
+    // The documented search: the first that fits.
+    let blocks: serde_json::Value = node.json("/blocks");
+    let proofs = [&blocks["blocks"][1]["proof"], &blocks["blocks"][1]["seal"]];
+    assert_eq!(proofs, ["3969", "open"]);
+    node.stop();
+
+    node.start_again(&["--proof", "sealed"]);
+    assert_eq!(node.status().sealed_from, None);
+    node.mine(&["three"]);
+    let block: serde_json::Value = node.json("/blocks/3");
+    assert_eq!(block["seal"], "sealed");
+    node.stop();
+
+    let words = ["block 1 not acceptable because the proof is open"];
+    refused(&node, &["--require-sealed=1"], &words);
+    node.start_again(&["--require-sealed"]);
+    assert_eq!(node.status().sealed_from, Some(4));
+    node.mine(&["four"]);
+    node.stop();
+    refused(&node, &["--accept-open"], &["requires sealed blocks"]);
+    node.start_again(&["--require-sealed=3"]);
+    assert_eq!(node.status().sealed_from, Some(3));
+}

@@ -1,0 +1,117 @@
+//! Signals end a node in order; `miner.log` tells what it did.
+
+use std::fs;
+
+use crate::support::test_node::TestNode;
+use crate::support::wait_for;
+
+/// Bytes at which the log is rotated.
+const ROTATION: usize = 1024 * 1024;
+
+#[test]
+fn both_signals_end_a_node_in_time_and_in_order() {
+    let mut node = TestNode::stopped();
+    for signal in ["INT", "TERM"] {
+        for busy in [false, true] {
+            node.start_again(&["--difficulty", "12"]);
+            assert!(
+                !node.stderr().contains("did not end cleanly"),
+                "{}",
+                node.stderr()
+            );
+            if busy {
+                node.add(signal);
+                wait_for("the search", || node.status().mining.active.then_some(()));
+            }
+            let status = node.stop_with(signal);
+            assert_eq!(status.code(), Some(0), "{signal} {busy}: {}", node.stderr());
+            assert_eq!(node.running(), None);
+        }
+    }
+    node.start_again(&["--threads", "0"]);
+    assert_eq!((node.status().length, node.status().mempool.count), (1, 2));
+}
+
+#[test]
+fn a_crash_is_noticed_and_a_stop_is_not_taken_for_one() {
+    let mut node = TestNode::start(&["--difficulty", "1"]);
+    node.mine(&["one"]);
+    node.kill();
+    node.start_again(&[]);
+    let log = node.stop();
+    assert!(log.contains("the last run did not end cleanly"), "{log}");
+    node.start_again(&[]);
+    let log = node.stop();
+    assert!(!log.contains("did not end cleanly"), "{log}");
+}
+
+#[test]
+fn the_log_has_one_line_an_event_whatever_a_message_holds() {
+    let mut node = TestNode::start(&["--difficulty", "1", "--log", "trace"]);
+    let hostile = "one\ntwo\r\n2020-01-01T00:00:00Z  INFO forged \u{1b}[31m\u{2028}\u{85}";
+    node.mine(&[hostile]);
+    let target = crate::support::http::percent_encode(hostile);
+    node.get(&format!("/{target}")).expect(404);
+    node.get(&format!("/api/v1/messages/{target}")).expect(400);
+    node.get(&format!("/api/v1/blocks/{target}")).expect(400);
+    node.request("PUT", &format!("/add?message={target}"), &[], &[])
+        .expect(200);
+    node.stop();
+    let log = fs::read_to_string(node.folder().join("miner.log")).unwrap();
+    assert!(log.contains("mined") && log.contains("stopped"), "{log}");
+    assert!(!log.contains('\u{1b}') && !log.contains('\r'), "{log}");
+    assert!(!log.contains("INFO forged"), "{log}");
+    for line in log.lines() {
+        let (time, rest) = line.split_once(' ').unwrap();
+        assert!(time.starts_with("20") && time.ends_with('Z'), "{line}");
+        let level = rest.split_whitespace().next().unwrap();
+        assert!(
+            ["ERROR", "WARN", "INFO", "DEBUG", "TRACE"].contains(&level),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn the_level_says_what_is_logged() {
+    let mut node = TestNode::stopped();
+    for (level, informs, debugs) in [
+        ("error", false, false),
+        ("info", true, false),
+        ("debug", true, true),
+    ] {
+        node.start_again(&["--difficulty", "1", "--log", level]);
+        node.mine(&["a message"]);
+        let log = node.stop();
+        assert_eq!(log.contains(" INFO "), informs, "{level}: {log}");
+        assert_eq!(log.contains("DEBUG blockchain"), debugs, "{level}: {log}");
+    }
+}
+
+#[test]
+fn the_log_is_rotated_at_1_mib_and_three_old_ones_are_kept() {
+    let mut node = TestNode::stopped();
+    fs::create_dir(node.folder()).unwrap();
+    let folder = node.folder();
+    let log = |number: usize| match number {
+        0 => folder.join("miner.log"),
+        _ => folder.join(format!("miner.log.{number}")),
+    };
+    let old = |number: usize| format!("old {number}\n").repeat(ROTATION / 6 + 1);
+    for number in 0..4 {
+        fs::write(log(number), old(number)).unwrap();
+    }
+    node.start_again(&["--difficulty", "1"]);
+    node.stop();
+    for number in 0..3 {
+        let moved = fs::read_to_string(log(number + 1)).unwrap();
+        let is_same = moved == old(number);
+        assert!(is_same, "miner.log.{} is another", number + 1);
+    }
+    assert!(!log(4).exists());
+    let new = fs::read_to_string(log(0)).unwrap();
+    assert!(
+        new.len() < 10_000 && new.contains("listening") && new.contains("stopped"),
+        "{new}"
+    );
+}

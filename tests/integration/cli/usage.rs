@@ -1,0 +1,66 @@
+//! Wrong usage is exit code 2, said on the standard error; help and version are asked for.
+
+use crate::support::command::Blockchain;
+
+#[test]
+fn wrong_usage_is_exit_code_2() {
+    for arguments in [
+        "",
+        "nope",
+        "get",
+        "get nope",
+        "get block",
+        "get block ../status",
+        "get message a?b",
+        "get chain --newest x",
+        "get status --port 0",
+        "get status --port 65536",
+        "get status --host a@b",
+        "add",
+        "add message --lines",
+        "node --difficulty 0",
+        "node --difficulty 65",
+        "node --port 65536",
+        "node --threads -1",
+        "node --threads x",
+        "node --min-free 1XB",
+        "node --proof other",
+        "node --accept-open --require-sealed",
+        "node extra",
+        "verify",
+        "verify --db a --node b:1",
+        "verify --node https://a:1",
+        "verify --node a:b",
+        "verify --db a --difficulty 65",
+        "export",
+        "export --json --db a --host b",
+        "pow",
+        "pow solve --threads 0",
+        "pow solve --difficulty 0",
+        "pow check",
+        "--log a=b=c get status",
+    ] {
+        let finished = Blockchain::new(arguments.split_whitespace()).exits(2);
+        assert_eq!(finished.stdout, "", "{arguments}");
+        assert!(finished.stderr.len() > 10, "{arguments}: {finished:?}");
+    }
+}
+
+#[test]
+fn help_and_version_go_to_the_standard_output() {
+    let version = Blockchain::new(["--version"]).succeeds();
+    assert!(
+        version
+            .stdout
+            .starts_with(concat!("blockchain ", env!("CARGO_PKG_VERSION")))
+    );
+    let help = Blockchain::new(["--help"]).succeeds();
+    for command in ["node", "add", "get", "export", "verify", "pow"] {
+        help.stdout
+            .lines()
+            .find(|line| line.trim_start().starts_with(command))
+            .unwrap();
+        let own = Blockchain::new([command, "--help"]).succeeds();
+        assert!(own.stdout.contains("--json"), "{own:?}");
+    }
+}
