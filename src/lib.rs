@@ -5,6 +5,7 @@
 //! * [`pow`]: the puzzle and its search, pure
 //! * [`codec`], [`legacy`], [`wire`]: blocks as stored bytes, as the original program's texts, as
 //!   JSON of this program's API; pure
+//! * [`snapshot`]: chain files in every format; pure but for what it is given to read and write
 //! * [`store`]: the database; plain threads, no async
 //! * [`node`]: the one door to the store, and the tasks
 //! * [`api`]: the REST API in front of a node; [`client`]: asking one
@@ -21,5 +22,6 @@ pub mod codec;
 pub mod legacy;
 pub mod node;
 pub mod pow;
+pub mod snapshot;
 pub mod store;
 pub mod wire;
