@@ -112,7 +112,7 @@ fn write(
     }
     let mut unread = None;
     let outcome = files.write(Local::now(), |out| {
-        let mut writer = ChainWriter::new(format, out)?;
+        let mut writer = ChainWriter::new(format, out, false)?;
         let mut next = 0;
         loop {
             let page = view.blocks(next, PAGE).map_err(|error| {
