@@ -4,8 +4,10 @@
 //! class it was. Inside the bodies of its endpoints this JSON stands once more as a JSON string.
 
 mod answers;
+mod body;
 mod items;
 mod reader;
+mod run;
 mod text;
 
 use std::io::{self, Write};
@@ -13,6 +15,7 @@ use std::io::{self, Write};
 use crate::chain::{Block, Message};
 
 pub use answers::{Messages, Neighbours, read_messages, read_neighbours};
+pub use body::ChainBody;
 pub use reader::{ChainReader, MAX_BLOCK_BYTES};
 
 const BLOCK: &str = "blockchain.blockchain.block.Block";

@@ -4,6 +4,7 @@ mod forms;
 mod golden;
 mod hostile;
 mod odd;
+mod programs;
 mod round_trip;
 
 use std::collections::BTreeMap;

@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::fmt::Display;
 
+use super::run::run_length;
 use crate::legacy::ReadError;
 use crate::legacy::attributes::Value;
 use crate::legacy::error::{byte, quoted};
@@ -277,6 +278,21 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Passes a piece of a string whose opening quote was passed; none for its closing quote.
+    pub(super) fn piece(&mut self) -> Parsed<Option<Cow<'a, str>>> {
+        match self.peek()? {
+            b'"' => {
+                self.at += 1;
+                Ok(None)
+            }
+            b'\\' => match self.escape()? {
+                Some(character) => Ok(Some(character.to_string().into())),
+                None => self.refuse("half a surrogate pair"),
+            },
+            _ => self.run().map(|run| Some(run.into())),
+        }
+    }
+
     /// Passes characters that stand for themselves, up to a quote or a backslash.
     fn run(&mut self) -> Parsed<&'a str> {
         let rest = self.rest();
@@ -315,27 +331,25 @@ impl<'a> Cursor<'a> {
     }
 
     fn unicode_escape(&mut self) -> Parsed<Option<char>> {
-        let first = self.unit()?;
-        self.at += 6;
-        if !(0xd800..=0xdbff).contains(&first) {
-            return Ok(char::from_u32(first));
-        }
+        let first = self.unit(0)?;
         // The other half may follow; a piece cut here could go on with it.
-        if self.peek()? != b'\\' || *self.rest().get(1).ok_or(Stop::Incomplete)? != b'u' {
-            return Ok(None);
-        }
-        let second = self.unit()?;
-        if !(0xdc00..=0xdfff).contains(&second) {
-            return Ok(None);
+        let byte = |at: usize| self.rest().get(at).copied().ok_or(Stop::Incomplete);
+        let high = (0xd800..=0xdbff).contains(&first);
+        if high && byte(6)? == b'\\' && byte(7)? == b'u' {
+            let second = self.unit(6)?;
+            if (0xdc00..=0xdfff).contains(&second) {
+                self.at += 12;
+                let code = 0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00);
+                return Ok(char::from_u32(code));
+            }
         }
         self.at += 6;
-        let code = 0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00);
-        Ok(char::from_u32(code))
+        Ok(char::from_u32(first))
     }
 
-    /// The four hex digits of the escape that stands here.
-    fn unit(&self) -> Parsed<u32> {
-        let digits = self.rest().get(2..6).ok_or(Stop::Incomplete)?;
+    /// The four hex digits of the escape that stands so many bytes on.
+    fn unit(&self, on: usize) -> Parsed<u32> {
+        let digits = self.rest().get(on + 2..on + 6).ok_or(Stop::Incomplete)?;
         let mut unit = 0;
         for digit in digits {
             let Some(value) = char::from(*digit).to_digit(16) else {
@@ -344,45 +358,5 @@ impl<'a> Cursor<'a> {
             unit = unit << 4 | value;
         }
         Ok(unit)
-    }
-}
-
-/// Bytes up to the first quote, backslash or control character, eight at a time: most of a chain
-/// file is text.
-fn run_length(bytes: &[u8]) -> Option<usize> {
-    const ONES: u64 = u64::from_le_bytes([1; 8]);
-    const HIGH: u64 = ONES << 7;
-    // The lowest bit that `below` sets is right: a borrow only reaches higher bytes.
-    let below = |word: u64, limit: u8| word.wrapping_sub(ONES * u64::from(limit)) & !word & HIGH;
-    let equal = |word: u64, byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
-    let (words, rest) = bytes.as_chunks::<8>();
-    for (place, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        let found = equal(word, b'"') | equal(word, b'\\') | below(word, b' ');
-        if found != 0 {
-            return Some(8 * place + found.trailing_zeros() as usize / 8);
-        }
-    }
-    let end = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
-    let found = rest.iter().position(end)?;
-    Some(bytes.len() - rest.len() + found)
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn a_run_ends_where_a_byte_by_byte_search_ends_it(
-            bytes in proptest::collection::vec(prop_oneof![
-                any::<u8>(), 0x1e_u8..0x24, 0x5a_u8..0x5e, 0x7e_u8..0x84, 0x9e_u8..0xa4
-            ], 0..40),
-        ) {
-            let end = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
-            prop_assert_eq!(run_length(&bytes), bytes.iter().position(end));
-        }
     }
 }

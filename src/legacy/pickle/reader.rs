@@ -181,6 +181,14 @@ impl<R: Read> ChainReader<R> {
         }
     }
 
+    /// Refuses if nothing stands above the last mark.
+    fn check_target(&self) -> Done {
+        if self.stack.len() > self.marks.last().copied().unwrap_or(0) {
+            return Ok(());
+        }
+        self.source.refuse("the stack is empty")
+    }
+
     fn above_mark(&mut self) -> Done<Vec<Item>> {
         match self.marks.pop() {
             Some(mark) => Ok(self.stack.split_off(mark.min(self.stack.len()))),
@@ -189,6 +197,7 @@ impl<R: Read> ChainReader<R> {
     }
 
     fn put(&mut self, number: u64) -> Done {
+        self.check_target()?;
         let Some(last) = self.stack.last() else {
             return self.source.refuse("the stack is empty");
         };
@@ -249,6 +258,7 @@ impl<R: Read> ChainReader<R> {
     }
 
     fn set_items(&mut self, items: Vec<Item>, at: u64) -> Done {
+        self.check_target()?;
         let Some(Item::Dict(attributes)) = self.stack.last_mut() else {
             return self.source.refuse("expected a dictionary");
         };
@@ -265,6 +275,7 @@ impl<R: Read> ChainReader<R> {
     }
 
     fn append(&mut self, items: Vec<Item>) -> Done {
+        self.check_target()?;
         match self.stack.last() {
             Some(Item::List) if self.stack.len() > 1 => return Ok(()),
             Some(Item::List) => {}

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::chain::BlockHash;
-use crate::legacy::json::{read_messages, read_neighbours};
+use crate::legacy::json::{ChainBody, ChainReader, read_messages, read_neighbours};
 
 const ID: &str = "317b96608b39c0312031c84223d868c7";
 
@@ -315,6 +315,22 @@ fn an_earlier_block_in_place_of_a_block_breaks_the_order() {
         read(&text).unwrap_err().to_string(),
         "block 1, byte 311: breaks rule 2: an earlier block stands here once more, expected index 1"
     );
+}
+
+#[test]
+fn the_chain_in_an_answer_is_read_as_it_arrives() {
+    let body = std::fs::read(path("answer_4.json")).unwrap();
+    let blocks: Result<Vec<Block>, _> = ChainReader::new(ChainBody::new(&body[..])).collect();
+    let blocks = blocks.unwrap();
+    assert_eq!(blocks.len(), 4);
+    for pair in blocks.windows(2) {
+        let previous = pair[1].link.as_ref().unwrap().previous_hash;
+        assert_eq!(previous, BlockHash::of(&pair[0]));
+    }
+    let cut = ChainReader::new(ChainBody::new(&body[..900]))
+        .last()
+        .unwrap();
+    assert!(matches!(cut, Err(ReadError::Io { .. })));
 }
 
 #[test]

@@ -188,7 +188,7 @@ fn deep_nesting_is_refused() {
             "not readable: more than 65536 things on the stack",
         ),
         (deep("(]"), "not readable: nested deeper than 64 marks"),
-        (deep("]a"), "not readable: expected a list"),
+        (deep("]a"), "not readable: the stack is empty"),
         (
             format!("]{}", deep("]a")),
             "not readable: expected a block, found a list",
@@ -264,7 +264,7 @@ fn false_lengths_and_numbers_ask_for_no_memory() {
 
 #[test]
 fn no_name_but_the_known_ones_is_allowed() {
-    let cases: [(&[u8], &str); 8] = [
+    let cases: [(&[u8], &str); 9] = [
         (
             b"cos\nsystem\n(S'id'\ntR.",
             "not readable: the name \"os.system\" is not allowed",
@@ -276,6 +276,10 @@ fn no_name_but_the_known_ones_is_allowed() {
         (
             b"cblockchain.blockchain.data\nuuid4\n)R.",
             "not readable: the name \"blockchain.blockchain.data.uuid4\" is not allowed",
+        ),
+        (
+            b"cos\n_reconstructor\n",
+            "not readable: the name \"os._reconstructor\" is not allowed",
         ),
         (
             b"c__builtin__\nobject\n)\x81.",

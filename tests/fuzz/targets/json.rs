@@ -1,10 +1,12 @@
-//! Any bytes as a chain file in JSON, and as the sets in the answers of the original: no panic,
+//! Any bytes as a chain file in JSON, and as the answers of the original: no panic,
 //! and what is read is written and read again as the same.
 
 #![no_main]
 
 use blockchain::chain::Block;
-use blockchain::legacy::json::{ChainReader, ChainWriter, read_messages, read_neighbours};
+use blockchain::legacy::json::{
+    ChainBody, ChainReader, ChainWriter, read_messages, read_neighbours,
+};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -25,6 +27,7 @@ fuzz_target!(|bytes: &[u8]| {
             assert!(error.to_string().len() < 1000);
         }
     }
+    let _ = ChainReader::new(ChainBody::new(bytes)).last();
     if let Ok(text) = std::str::from_utf8(bytes) {
         let _ = read_messages(text, 10);
         let _ = read_neighbours(text, 10);
