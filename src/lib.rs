@@ -5,6 +5,7 @@
 //! * [`pow`]: the puzzle and its search, pure
 //! * [`codec`], [`legacy`], [`wire`]: blocks as stored bytes, as the original program's texts, as
 //!   JSON of this program's API; pure
+//! * [`snapshot`]: chain files in every format; pure but for what it is given to read and write
 //! * [`store`]: the database; plain threads, no async
 //! * [`snapshot`]: the chain as files
 //! * [`node`]: the one door to the store, and the tasks

@@ -23,7 +23,7 @@ pub mod writer;
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use redb::{Builder, Database, ReadableDatabase, StorageBackend};
@@ -64,10 +64,7 @@ impl Store {
             path: path.to_owned(),
             source: Arc::new(source),
         };
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty());
-        let folder = folder.unwrap_or(Path::new("."));
+        let folder = folder_of(path);
         let file = tempfile::Builder::new()
             .prefix(crate::TEMPORARY_PREFIX)
             .suffix(".redb")
@@ -100,9 +97,7 @@ impl Store {
     /// leaves free on the disk.
     pub fn open(path: &Path, min_free: u64, listener: Listener) -> Result<Self, StoreError> {
         let database = open_file(path)?;
-        let folder = path
-            .parent()
-            .map_or_else(|| PathBuf::from("."), Path::to_owned);
+        let folder = folder_of(path).to_owned();
         Self::start(
             database,
             listener,
@@ -136,6 +131,7 @@ impl Store {
         check_schema(&database)?;
         let view = View::new(&database)?;
         let state = guarded(|| State::load(&view))?;
+        integrity::check_counts(&view, &state)?;
         let stopped_cleanly =
             guarded(|| Ok(view.transaction().open_table(META)?.get(RUNNING)?.is_none()))?;
         if !stopped_cleanly {
@@ -226,6 +222,13 @@ impl StoppedStore {
     }
 }
 
+/// The folder of a file; a bare name is in the working directory.
+fn folder_of(path: &Path) -> &Path {
+    path.parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
+}
+
 fn builder() -> Builder {
     let mut builder = Database::builder();
     builder.set_cache_size(CACHE_BYTES);
@@ -245,11 +248,6 @@ fn open_file(path: &Path) -> Result<Database, StoreError> {
             | redb::DatabaseError::LockProtocolMismatch => StoreError::Busy {
                 path: path.to_owned(),
             },
-            redb::DatabaseError::Storage(redb::StorageError::Io(error))
-                if error.kind() == io::ErrorKind::InvalidData =>
-            {
-                StoreError::corrupt(error.to_string())
-            }
             error => error.into(),
         })
     })

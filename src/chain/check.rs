@@ -227,6 +227,11 @@ impl Checker {
         Ok(seal)
     }
 
+    /// Where the next block stands, whatever index it claims.
+    pub fn next_index(&self) -> u64 {
+        self.tip.as_ref().map_or(0, |tip| tip.index + 1)
+    }
+
     /// The last block that passed; none before the genesis block.
     pub fn tip(&self) -> Option<&Tip> {
         self.tip.as_ref()

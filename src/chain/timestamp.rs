@@ -125,16 +125,43 @@ impl fmt::Display for Timestamp {
 
 fn write_float(f: &mut fmt::Formatter<'_>, value: f64) -> fmt::Result {
     let magnitude = value.abs();
-    if magnitude != 0.0 && !(1e-4..1e16).contains(&magnitude) {
-        // Rust writes `1.5e22` and `1e-5`; the sign and two digits of the exponent are added.
-        let text = format!("{value:e}");
-        let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-        let exponent: i32 = exponent.parse().map_err(|_| fmt::Error)?;
-        let sign = if exponent < 0 { '-' } else { '+' };
-        return write!(f, "{digits}e{sign}{:02}", exponent.unsigned_abs());
+    let plain = magnitude == 0.0 || (1e-4..1e16).contains(&magnitude);
+    // Both forms have the shortest digits. Debug always shows a point and stays plain in this
+    // range; the other writes `1.5e22` and `1e-5`.
+    let text = if plain {
+        format!("{value:?}")
+    } else {
+        format!("{value:e}")
+    };
+    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let exponent: i32 = exponent.parse().map_err(|_| fmt::Error)?;
+    let decimals = digits.split_once('.').map_or(0, |(_, behind)| behind.len());
+    // A value halfway between two of the shortest texts: Rust takes the upper, Python the even one.
+    let halfway = i32::try_from(decimals)
+        .is_ok_and(|decimals| decimals > 0 && exact_decimals(value) == decimals - exponent + 1);
+    let even = match (halfway, plain) {
+        (true, true) => format!("{value:.decimals$}"),
+        (true, false) => format!("{value:.decimals$e}"),
+        _ => String::new(),
+    };
+    let same = halfway && even.parse() == Ok(value);
+    let text = if same { &even } else { &text };
+    if plain {
+        return f.write_str(text);
     }
-    // Debug always shows a point and stays plain in this range; both use the shortest digits.
-    write!(f, "{value:?}")
+    // The sign and two digits of the exponent are added.
+    let digits = text.split_once('e').map_or(&text[..], |(digits, _)| digits);
+    let sign = if exponent < 0 { '-' } else { '+' };
+    write!(f, "{digits}e{sign}{:02}", exponent.unsigned_abs())
+}
+
+/// Digits behind the point that the exact value takes; none or less for an integer.
+fn exact_decimals(value: f64) -> i32 {
+    let bits = value.to_bits();
+    let (exponent, fraction) = ((bits >> 52) & 0x7ff, bits & ((1 << 52) - 1));
+    let mantissa = fraction | u64::from(exponent > 0) << 52;
+    let zeros = i64::from(mantissa.trailing_zeros());
+    i32::try_from(1075 - exponent.max(1).cast_signed() - zeros).unwrap_or(0)
 }
 
 /// Reads a number as JSON spells it: without point and exponent it is an integer.
@@ -189,6 +216,23 @@ mod tests {
             } else {
                 assert_eq!(Timestamp::float(value), Err(InvalidTimestamp::NotFinite));
             }
+        }
+    }
+
+    #[test]
+    fn a_value_halfway_between_two_texts_takes_the_even_one() {
+        // Each as CPython prints it; one in 32768 of today's clock readings is such a value.
+        for (value, text) in [
+            (1.6e9 + 1.0 / 256.0, "1600000000.0039062"),
+            (1.6e9 + 3.0 / 256.0, "1600000000.0117188"),
+            (-1_012_965_216_481_306.0 - 0.25, "-1012965216481306.2"),
+            (1_012_965_216_481_306.0 + 0.75, "1012965216481306.8"),
+            (9_007_199_254_740_991.0, "9007199254740991.0"),
+            (0.5, "0.5"),
+            (0.1, "0.1"),
+            (2.5, "2.5"),
+        ] {
+            assert_eq!(float(value).to_string(), text);
         }
     }
 

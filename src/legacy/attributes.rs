@@ -93,8 +93,8 @@ impl MessageAttributes<'_> {
     pub(super) fn judge(self, at: u64) -> Result<Message, ReadError> {
         let id = present(self.id, at, "_id")?;
         let text = present(self.text, at, "_message")?;
-        let id: MessageId = match &id.value {
-            Value::Text(digits) => digits.parse().ok(),
+        let id = match &id.value {
+            Value::Text(digits) => hex_digits(digits).map(MessageId::from_bytes),
             _ => None,
         }
         .ok_or_else(|| id.refused("id", "32 lower-case hex digits"))?;
@@ -163,8 +163,8 @@ fn link(
     previous: &Held<'_>,
     position: u64,
 ) -> Result<Option<Link>, ReadError> {
-    let hash: Option<BlockHash> = match &previous.value {
-        Value::Text(digits) => digits.parse().ok(),
+    let hash = match &previous.value {
+        Value::Text(digits) => hex_digits(digits).map(BlockHash::from_bytes),
         _ => None,
     };
     let found = match (&previous.value, proof, hash) {
@@ -194,6 +194,36 @@ fn link(
     };
     Err(ReadError::rule(previous.at, breach))
 }
+
+/// Bytes of lower-case hex digits, exactly as many as fit. Every block has 96 such digits.
+fn hex_digits<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    if pairs.len() != N || !rest.is_empty() {
+        return None;
+    }
+    let mut wrong = 0;
+    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+        let (high, low) = (
+            HEX_VALUES[usize::from(*high)],
+            HEX_VALUES[usize::from(*low)],
+        );
+        wrong |= high | low;
+        *byte = high << 4 | low & 15;
+    }
+    (wrong < 16).then_some(bytes)
+}
+
+/// Values of the hex digits; 255 for every other byte.
+const HEX_VALUES: [u8; 256] = {
+    let mut values = [255; 256];
+    let mut value = 0;
+    while value < 16 {
+        values[b"0123456789abcdef"[value as usize] as usize] = value;
+        value += 1;
+    }
+    values
+};
 
 fn present<'a>(held: Option<Held<'a>>, at: u64, name: &str) -> Result<Held<'a>, ReadError> {
     held.ok_or_else(|| missing(at, name))

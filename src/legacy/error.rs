@@ -48,28 +48,28 @@ pub enum ReadError {
 }
 
 impl ReadError {
-    pub(super) fn not_readable(offset: u64, reason: impl Into<String>) -> Self {
+    pub(crate) fn not_readable(offset: u64, reason: impl Into<String>) -> Self {
         Self::NotReadable {
             place: Place::at(offset),
             reason: reason.into(),
         }
     }
 
-    pub(super) fn not_well_formed(offset: u64, reason: impl Into<String>) -> Self {
+    pub(crate) fn not_well_formed(offset: u64, reason: impl Into<String>) -> Self {
         Self::NotWellFormed {
             place: Place::at(offset),
             reason: reason.into(),
         }
     }
 
-    pub(super) fn rule(offset: u64, breach: Breach) -> Self {
+    pub(crate) fn rule(offset: u64, breach: Breach) -> Self {
         Self::Rule {
             place: Place::at(offset),
             breach,
         }
     }
 
-    pub(super) fn io(offset: u64, source: io::Error) -> Self {
+    pub(crate) fn io(offset: u64, source: io::Error) -> Self {
         Self::Io {
             place: Place::at(offset),
             source,
@@ -77,13 +77,23 @@ impl ReadError {
     }
 
     /// The same finding, in this block.
-    pub(super) fn in_block(mut self, position: u64) -> Self {
+    pub(crate) fn in_block(mut self, position: u64) -> Self {
+        self.place_mut().block = Some(position);
+        self
+    }
+
+    /// The same finding, on this line.
+    pub(crate) fn on_line(mut self, line: u64) -> Self {
+        self.place_mut().line = Some(line);
+        self
+    }
+
+    fn place_mut(&mut self) -> &mut Place {
         let (Self::Io { place, .. }
         | Self::NotReadable { place, .. }
         | Self::NotWellFormed { place, .. }
-        | Self::Rule { place, .. }) = &mut self;
-        place.block = Some(position);
-        self
+        | Self::Rule { place, .. }) = self;
+        place
     }
 
     /// Where reading stopped.
@@ -103,6 +113,8 @@ pub struct Place {
     pub offset: u64,
     /// Position in the chain of the block that was being read, if it was one.
     pub block: Option<u64>,
+    /// The line, counted from 1, in a format of lines.
+    pub line: Option<u64>,
 }
 
 impl Place {
@@ -110,6 +122,7 @@ impl Place {
         Self {
             offset,
             block: None,
+            line: None,
         }
     }
 }
@@ -118,6 +131,9 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(block) = self.block {
             write!(f, "block {block}, ")?;
+        }
+        if let Some(line) = self.line {
+            write!(f, "line {line}, ")?;
         }
         write!(f, "byte {}", self.offset)
     }
@@ -192,7 +208,7 @@ impl Breach {
 const SHOWN: usize = 72;
 
 /// The text, cut to what an error shows.
-pub(super) fn short(text: &str) -> String {
+pub(crate) fn short(text: &str) -> String {
     match text.char_indices().nth(SHOWN) {
         None => text.to_owned(),
         Some((end, _)) => format!("{}…", &text[..end]),
@@ -200,12 +216,12 @@ pub(super) fn short(text: &str) -> String {
 }
 
 /// The text in quotes, shortened and escaped.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     format!("{:?}", short(text))
 }
 
 /// A byte as an error shows it.
-pub(super) fn byte(found: u8) -> String {
+pub(crate) fn byte(found: u8) -> String {
     if found.is_ascii_graphic() {
         format!("`{}`", char::from(found))
     } else {

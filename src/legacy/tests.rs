@@ -1,5 +1,6 @@
 //! Both formats against the original's files, against damage, and against each other.
 
+mod forms;
 mod golden;
 mod hostile;
 mod odd;

@@ -20,14 +20,10 @@ impl Edit<'_> {
             .above(self.state.tip.clone(), self.state.history.clone());
         let mut checked = Vec::with_capacity(blocks.len());
         for block in blocks {
+            let index = checker.next_index();
             match checker.push(block) {
                 Ok(seal) => checked.extend(checker.tip().cloned().map(|tip| (tip, seal))),
-                Err(violation) => {
-                    return Ok(Err(Refusal::Invalid {
-                        index: block.index,
-                        violation,
-                    }));
-                }
+                Err(violation) => return Ok(Err(Refusal::Invalid { index, violation })),
             }
         }
         for (block, (tip, seal)) in blocks.iter().zip(checked) {

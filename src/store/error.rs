@@ -1,5 +1,6 @@
 //! What can go wrong in the store.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -57,7 +58,7 @@ pub enum StoreError {
         path: PathBuf,
         /// What the system said.
         #[source]
-        source: Arc<std::io::Error>,
+        source: Arc<io::Error>,
     },
     /// The operation was refused; nothing changed.
     #[error(transparent)]
@@ -80,7 +81,7 @@ pub enum Refusal {
     /// A block breaks a rule.
     #[error("block {index} {violation}")]
     Invalid {
-        /// Index of the block.
+        /// Where the block would stand.
         index: u64,
         /// The rule.
         #[source]
@@ -119,6 +120,11 @@ impl StoreError {
         Self::Corrupt { what: what.into() }
     }
 
+    /// A row that must be there.
+    pub(crate) fn missing(table: &str, key: impl std::fmt::Display) -> Self {
+        Self::corrupt(format!("table {table}, key {key}: missing"))
+    }
+
     /// A stored value that does not decode.
     pub(crate) fn undecodable(
         table: &str,
@@ -134,6 +140,15 @@ impl From<redb::Error> for StoreError {
     fn from(error: redb::Error) -> Self {
         match error {
             redb::Error::Corrupted(what) => Self::Corrupt { what },
+            // The engine reads only what its own pages say is there.
+            redb::Error::Io(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
+                ) =>
+            {
+                Self::corrupt(error.to_string())
+            }
             redb::Error::TableDoesNotExist(name) => {
                 Self::corrupt(format!("table {name} is missing"))
             }

@@ -2,14 +2,17 @@
 
 use std::path::Path;
 
-use redb::{ReadableTable, ReadableTableMetadata};
+use redb::{
+    Key, ReadTransaction, ReadableTable, ReadableTableMetadata, TableDefinition, TableHandle, Value,
+};
 
 use super::StoppedStore;
 use super::error::{StoreError, guarded};
-use super::state::State;
+use super::mempool::message_json_bytes;
+use super::state::{State, block_json_bytes};
 use super::tables;
 use super::view::{PageLimit, View};
-use crate::chain::{Block, BlockHash, MessageId, history};
+use crate::chain::{Block, BlockHash, History, MessageId, Seal, history};
 
 /// How many blocks are read at a time.
 const PAGE: PageLimit = PageLimit {
@@ -25,32 +28,38 @@ pub fn check_newest(view: &View, count: u64) -> Result<(), StoreError> {
 
 /// Checks the blocks from index `from` up to and without `to`: their links and their rows.
 pub fn check_range(view: &View, from: u64, to: u64) -> Result<(), StoreError> {
+    check_blocks(view, from, to, |_, _| {})
+}
+
+/// As [`check_range`]; `each` gets every block that passed and the tree over those before it.
+fn check_blocks(
+    view: &View,
+    from: u64,
+    to: u64,
+    mut each: impl FnMut(&Block, &History),
+) -> Result<(), StoreError> {
     let mut previous = match from.checked_sub(1) {
         Some(index) => Some(block_at(view, index)?),
         None => None,
     };
     let mut next = from;
     while next < to {
-        for block in view.blocks(next, PAGE)? {
-            if block.index != next {
-                return Err(StoreError::corrupt(format!(
-                    "table blocks, key {next}: missing"
-                )));
-            }
-            check_rows(view, &block, previous.as_ref())?;
+        let page = view.blocks(next, PAGE)?;
+        if page.is_empty() {
+            return Err(StoreError::missing("blocks", next));
+        }
+        for block in page {
+            let before = check_rows(view, &block, previous.as_ref())?;
+            each(&block, &before);
             next += 1;
             previous = Some(block);
-        }
-        if previous.as_ref().is_none_or(|last| last.index + 1 != next) {
-            return Err(StoreError::corrupt(format!(
-                "table blocks, key {next}: missing"
-            )));
         }
     }
     Ok(())
 }
 
-fn check_rows(view: &View, block: &Block, previous: Option<&Block>) -> Result<(), StoreError> {
+/// Checks one block and returns the tree over those before it.
+fn check_rows(view: &View, block: &Block, previous: Option<&Block>) -> Result<History, StoreError> {
     let index = block.index;
     let wrong = |what: &str| Err(StoreError::corrupt(format!("block {index}: {what}")));
     let linked = block.link.as_ref().map(|link| link.previous_hash);
@@ -70,20 +79,64 @@ fn check_rows(view: &View, block: &Block, previous: Option<&Block>) -> Result<()
     if !leads_here {
         return wrong("the index by message does not lead to it");
     }
-    let mut before = view.history(index)?;
-    before.append(&hash, |_, _| {});
-    if before != view.history(index + 1)? {
+    let before = view.history(index)?;
+    let mut after = before.clone();
+    after.append(&hash, |_, _| {});
+    if after != view.history(index + 1)? {
         return wrong("the history tree has other hashes");
     }
-    Ok(())
+    Ok(before)
 }
 
 fn block_at(view: &View, index: u64) -> Result<Block, StoreError> {
     view.block(index)?
-        .ok_or_else(|| StoreError::corrupt(format!("table blocks, key {index}: missing")))
+        .ok_or_else(|| StoreError::missing("blocks", index))
 }
 
-/// What a whole check of a database file came to.
+/// Checks that the tables have as many rows as belong to this state: blocks and messages that a
+/// damaged page hides are noticed before anything is built upon the rest. Walks over nothing.
+pub(crate) fn check_counts(view: &View, state: &State) -> Result<(), StoreError> {
+    let length = state.length();
+    let nodes = history::node_count(length);
+    let waiting = state.mempool_count();
+    guarded(|| {
+        let txn = view.transaction();
+        expect_rows(txn, tables::BLOCKS, length)?;
+        expect_rows(txn, tables::INDEX_BY_HASH, length)?;
+        expect_rows(txn, tables::HISTORY, nodes)?;
+        expect_rows(txn, tables::MEMPOOL, waiting)?;
+        expect_rows(txn, tables::MEMPOOL_BY_ID, waiting)?;
+        let mempool = txn.open_table(tables::MEMPOOL)?;
+        let last = mempool.last()?;
+        if last.is_some_and(|last| last.0.value() >= state.totals.next_sequence) {
+            return Err(wrong_totals("next_sequence"));
+        }
+        Ok(())
+    })
+}
+
+fn expect_rows<K: Key + 'static, V: Value + 'static>(
+    txn: &ReadTransaction,
+    table: TableDefinition<'_, K, V>,
+    expected: u64,
+) -> Result<(), StoreError> {
+    let found = txn.open_table(table)?.len()?;
+    if found == expected {
+        return Ok(());
+    }
+    let name = table.name();
+    Err(StoreError::corrupt(format!(
+        "table {name} has {found} rows, expected {expected}"
+    )))
+}
+
+fn wrong_totals(field: &str) -> StoreError {
+    StoreError::corrupt(format!(
+        "table meta, key totals: {field} does not match the other tables"
+    ))
+}
+
+/// What a whole check came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Report {
     /// Blocks, all with their rows.
@@ -92,10 +145,9 @@ pub struct Report {
     pub pending: u64,
 }
 
-/// Opens the file of a stopped node and checks all of it: the engine's own checksums, every
-/// block, and that every index holds the rows that belong there and no other. `progress` hears
-/// how many blocks are done, of how many.
-pub fn check_file(path: &Path, mut progress: impl FnMut(u64, u64)) -> Result<Report, StoreError> {
+/// Opens the file of a stopped node and checks all of it: the engine's own checksums, then what
+/// [`check_all`] checks. `progress` hears how many blocks are done, of how many.
+pub fn check_file(path: &Path, progress: impl FnMut(u64, u64)) -> Result<Report, StoreError> {
     let mut stopped = StoppedStore::open(path)?;
     guarded(|| {
         if stopped.database.check_integrity()? {
@@ -106,84 +158,86 @@ pub fn check_file(path: &Path, mut progress: impl FnMut(u64, u64)) -> Result<Rep
             ))
         }
     })?;
-    let view = stopped.view()?;
-    let state = State::load(&view)?;
+    check_all(&stopped.view()?, progress)
+}
+
+/// Checks every block, that every index holds the rows that belong there and no other, and that
+/// the running counts are those of the content.
+pub fn check_all(view: &View, mut progress: impl FnMut(u64, u64)) -> Result<Report, StoreError> {
+    let state = guarded(|| State::load(view))?;
+    check_counts(view, &state)?;
     let length = state.length();
+    let (mut sealed, mut json_bytes) = (0, 0);
     for from in (0..length).step_by(PAGE.count) {
-        check_range(&view, from, length.min(from + PAGE.count as u64))?;
-        progress(from, length);
+        let to = length.min(from + PAGE.count as u64);
+        check_blocks(view, from, to, |block, before| {
+            sealed += u64::from(Seal::of(block, &before.root()) == Some(Seal::Sealed));
+            json_bytes += block_json_bytes(block);
+        })?;
+        progress(to, length);
     }
-    progress(length, length);
-    let pending = check_mempool(&view, &state)?;
-    guarded(|| {
-        let txn = view.transaction();
-        expect_rows("blocks", txn.open_table(tables::BLOCKS)?.len()?, length)?;
-        expect_rows(
-            "index_by_hash",
-            txn.open_table(tables::INDEX_BY_HASH)?.len()?,
-            length,
-        )?;
-        let nodes = history::node_count(length);
-        expect_rows("history", txn.open_table(tables::HISTORY)?.len()?, nodes)?;
-        for row in txn.open_table(tables::INDEX_BY_MESSAGE)?.iter()? {
-            let (id, index) = row?;
-            let (id, index) = (MessageId::from_bytes(*id.value()), index.value());
-            if block_at(&view, index)?.message.id() != id {
-                return Err(StoreError::corrupt(format!(
-                    "table index_by_message, key {id}: block {index} carries another message"
-                )));
-            }
-        }
-        Ok(())
-    })?;
+    if sealed != state.totals.sealed {
+        return Err(wrong_totals("sealed"));
+    }
+    if json_bytes != state.totals.chain_json_bytes {
+        return Err(wrong_totals("chain_json_bytes"));
+    }
+    check_index_by_message(view)?;
+    let pending = check_mempool(view, &state)?;
     Ok(Report {
         blocks: length,
         pending,
     })
 }
 
+fn check_index_by_message(view: &View) -> Result<(), StoreError> {
+    guarded(|| {
+        let table = view.transaction().open_table(tables::INDEX_BY_MESSAGE)?;
+        for row in table.iter()? {
+            let (id, index) = row?;
+            let (id, index) = (MessageId::from_bytes(*id.value()), index.value());
+            if block_at(view, index)?.message.id() != id {
+                return Err(StoreError::corrupt(format!(
+                    "table index_by_message, key {id}: block {index} carries another message"
+                )));
+            }
+        }
+        Ok(())
+    })
+}
+
 fn check_mempool(view: &View, state: &State) -> Result<u64, StoreError> {
-    let (mut next, mut count, mut bytes) = (0, 0, 0);
+    let (mut next, mut count, mut bytes, mut json_bytes) = (0, 0, 0, 0);
     loop {
         let page = view.pending_from(next, PAGE)?;
         let Some(last) = page.last() else { break };
         next = last.sequence + 1;
         for pending in &page {
             let id = pending.message.id();
-            if view
-                .pending(&id)?
-                .is_none_or(|found| found.sequence != pending.sequence)
-            {
+            let found = view.pending(&id)?;
+            if found.is_none_or(|found| found.sequence != pending.sequence) {
                 return Err(StoreError::corrupt(format!(
                     "table mempool_by_id, key {id}: does not lead to the message"
                 )));
             }
+            if view.index_of_message(&id)?.is_some() {
+                return Err(StoreError::corrupt(format!(
+                    "table mempool_by_id, key {id}: a block has this id"
+                )));
+            }
             count += 1;
             bytes += pending.message.text().len() as u64;
+            json_bytes += message_json_bytes(&pending.message);
         }
     }
-    let by_id = guarded(|| {
-        Ok(view
-            .transaction()
-            .open_table(tables::MEMPOOL_BY_ID)?
-            .len()?)
-    })?;
-    expect_rows("mempool_by_id", by_id, count)?;
-    expect_rows("mempool", state.mempool_count(), count)?;
-    if state.mempool_bytes() != bytes || state.totals.next_sequence < next {
-        return Err(StoreError::corrupt(
-            "table meta, key totals: does not match the mempool",
-        ));
+    if state.mempool_count() != count {
+        return Err(wrong_totals("mempool_count"));
+    }
+    if state.mempool_bytes() != bytes {
+        return Err(wrong_totals("mempool_bytes"));
+    }
+    if state.totals.mempool_json_bytes != json_bytes {
+        return Err(wrong_totals("mempool_json_bytes"));
     }
     Ok(count)
-}
-
-fn expect_rows(table: &str, found: u64, expected: u64) -> Result<(), StoreError> {
-    if found == expected {
-        Ok(())
-    } else {
-        Err(StoreError::corrupt(format!(
-            "table {table} has {found} rows, expected {expected}"
-        )))
-    }
 }

@@ -101,7 +101,8 @@ impl Edit<'_> {
             return Ok(());
         };
         if pending.message.text() != mined.text() {
-            self.keep(pending)?;
+            let id = self.keep(pending)?;
+            self.remember_renamed(mined.id(), id)?;
         }
         Ok(())
     }
@@ -109,7 +110,6 @@ impl Edit<'_> {
     /// Keeps a message waiting, under a derived id if another text has its own, unless the very
     /// same message is held already.
     fn keep(&mut self, mut pending: Pending) -> Result<MessageId, StoreError> {
-        let original = pending.message.id();
         let mut held = false;
         while let Some(holder) = self.holder(&pending.message.id())? {
             if holder.text() == pending.message.text() {
@@ -119,13 +119,23 @@ impl Edit<'_> {
             pending.message = pending.message.renamed();
         }
         let id = pending.message.id();
-        if id != original {
-            self.renamed.insert(original.as_bytes(), id.as_bytes())?;
-        }
         if !held {
             self.insert_pending(&pending)?;
         }
         Ok(id)
+    }
+
+    /// Notes where a message is found that had an id before another took it. The first to lose an
+    /// id is the one that is asked for under it.
+    pub(crate) fn remember_renamed(
+        &mut self,
+        original: MessageId,
+        id: MessageId,
+    ) -> Result<(), StoreError> {
+        if id != original && self.renamed.get(original.as_bytes())?.is_none() {
+            self.renamed.insert(original.as_bytes(), id.as_bytes())?;
+        }
+        Ok(())
     }
 
     /// The message that has an id, in the chain or in the mempool.
@@ -140,9 +150,10 @@ impl Edit<'_> {
         }
         if let Some(index) = self.index_by_message.get(id.as_bytes())? {
             let index = index.value();
-            let block = self.blocks.get(index)?.ok_or_else(|| {
-                StoreError::corrupt(format!("table blocks, key {index}: missing"))
-            })?;
+            let block = self
+                .blocks
+                .get(index)?
+                .ok_or_else(|| StoreError::missing("blocks", index))?;
             return Ok(Some(decode_block(index, block.value())?.message));
         }
         Ok(None)
@@ -218,7 +229,7 @@ impl Edit<'_> {
 }
 
 fn missing(sequence: u64) -> StoreError {
-    StoreError::corrupt(format!("table mempool, key {sequence}: missing"))
+    StoreError::missing("mempool", sequence)
 }
 
 /// Bytes of a message in the body of the documented `/data`.

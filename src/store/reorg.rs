@@ -3,6 +3,8 @@
 //! A branch that forks below the tip is staged first, in as many commits as it takes, and checked
 //! when it is adopted. Only one better than the chain held ([`crate::chain::choice`]) is followed.
 
+use std::collections::BTreeSet;
+
 use redb::ReadableTable;
 
 use super::edit::{Edit, Outcome};
@@ -97,9 +99,8 @@ impl Edit<'_> {
             returned: 0,
         };
         let first_returned = self.state.totals.next_sequence;
-        self.disconnect(from, history, adoption.at)?;
         self.state.totals.sealed -= disconnected_sealed;
-        self.connect(branch, from)?;
+        self.switch(branch, from, history, adoption.at)?;
         reorg.returned = self.mempool.range(first_returned..)?.count() as u64;
         if reorg.disconnected > 0 {
             self.state.totals.reorgs += 1;
@@ -115,14 +116,10 @@ impl Edit<'_> {
         for row in self.staged.range((branch, from)..=(branch, u64::MAX))? {
             let (key, bytes) = row?;
             let block = decode_block(key.value().1, bytes.value())?;
+            let index = checker.next_index();
             match checker.push(&block) {
                 Ok(seal) => tip_seal = seal,
-                Err(violation) => {
-                    return Ok(Err(Refusal::Invalid {
-                        index: block.index,
-                        violation,
-                    }));
-                }
+                Err(violation) => return Ok(Err(Refusal::Invalid { index, violation })),
             }
             if block.index == 0 {
                 genesis = BlockHash::of(&block);
@@ -151,44 +148,33 @@ impl Edit<'_> {
         Ok(sealed)
     }
 
-    /// Takes off all blocks from `from` on; their messages wait again, oldest first.
-    fn disconnect(&mut self, from: u64, history: History, now: u64) -> Result<(), StoreError> {
-        for index in from..self.state.length() {
-            let block = self.held_block(index)?;
-            let hash = BlockHash::of(&block);
-            self.blocks.remove(index)?;
-            self.index_by_hash.remove(hash.as_bytes())?;
-            let id = block.message.id();
-            let holder = self
-                .index_by_message
-                .get(id.as_bytes())?
-                .map(|holder| holder.value());
-            if holder == Some(index) {
-                self.index_by_message.remove(id.as_bytes())?;
-            }
-            self.state.totals.chain_json_bytes -= block_json_bytes(&block);
-            // The genesis message was nobody's to send.
-            if index > 0 {
-                self.wait(block.message, now)?;
+    /// Puts a checked branch, which is no shorter, in place of the blocks from `from` on. Those take
+    /// its place among the staged, until their messages wait again: all that the branch does not
+    /// hold, oldest first.
+    fn switch(
+        &mut self,
+        branch: u64,
+        from: u64,
+        history: History,
+        now: u64,
+    ) -> Result<(), StoreError> {
+        let length = self.state.length();
+        // Blocks whose message has the id of a lower one: their message is not found by it.
+        let mut hidden = BTreeSet::new();
+        for index in from..length {
+            if !self.remove_rows(index)? {
+                hidden.insert(index);
             }
         }
         self.history
             .retain_in(history::node_count(from).., |_, _| false)?;
         self.state.history = history;
-        Ok(())
-    }
-
-    fn connect(&mut self, branch: u64, from: u64) -> Result<(), StoreError> {
         let mut index = from;
-        loop {
-            let Some(bytes) = self
-                .staged
-                .get((branch, index))?
-                .map(|row| row.value().to_owned())
-            else {
-                return Ok(());
-            };
-            let block = decode_block(index, &bytes)?;
+        while let Some(block) = self.staged_block(branch, index)? {
+            if index < length {
+                let replaced = codec::encode_block(&self.held_block(index)?);
+                self.staged.insert((branch, index), &*replaced)?;
+            }
             let seal = Seal::of(&block, &self.state.history.root());
             self.insert_block(&block, Tip::of(&block), seal)?;
             if index == 0 {
@@ -196,21 +182,55 @@ impl Edit<'_> {
             }
             index += 1;
         }
+        // The genesis message was nobody's to send.
+        for index in from.max(1)..length {
+            if let Some(block) = self.staged_block(branch, index)? {
+                let original = block.message.id();
+                let id = self.wait(block.message, now)?;
+                if !hidden.contains(&index) {
+                    self.remember_renamed(original, id)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a block of the chain out of the indexes and the counts. Returns whether its message
+    /// was the one that is found by its id.
+    fn remove_rows(&mut self, index: u64) -> Result<bool, StoreError> {
+        let block = self.held_block(index)?;
+        let (hash, id) = (BlockHash::of(&block), block.message.id());
+        self.index_by_hash.remove(hash.as_bytes())?;
+        self.state.totals.chain_json_bytes -= block_json_bytes(&block);
+        let lowest = self.index_by_message.get(id.as_bytes())?;
+        let is_found = lowest.is_some_and(|lowest| lowest.value() == index);
+        if is_found {
+            self.index_by_message.remove(id.as_bytes())?;
+        }
+        Ok(is_found)
+    }
+
+    fn staged_block(&self, branch: u64, index: u64) -> Result<Option<Block>, StoreError> {
+        let staged = self.staged.get((branch, index))?;
+        staged
+            .map(|bytes| decode_block(index, bytes.value()))
+            .transpose()
     }
 
     fn held_block(&self, index: u64) -> Result<Block, StoreError> {
         let bytes = self
             .blocks
             .get(index)?
-            .ok_or_else(|| StoreError::corrupt(format!("table blocks, key {index}: missing")))?;
+            .ok_or_else(|| StoreError::missing("blocks", index))?;
         decode_block(index, bytes.value())
     }
 
     fn history_of(&self, length: u64) -> Result<History, StoreError> {
         History::load(length, |position| {
-            let node = self.history.get(position)?.ok_or_else(|| {
-                StoreError::corrupt(format!("table history, key {position}: missing"))
-            })?;
+            let node = self
+                .history
+                .get(position)?
+                .ok_or_else(|| StoreError::missing("history", position))?;
             Ok(*node.value())
         })
     }

@@ -1,6 +1,6 @@
 //! Reading: one transaction, one consistent view of everything.
 
-use redb::{ReadTransaction, ReadableDatabase, ReadableTable};
+use redb::{ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 
 use super::error::{StoreError, guarded};
 use super::state::{Network, record};
@@ -61,10 +61,10 @@ impl View {
     pub fn block(&self, index: u64) -> Result<Option<Block>, StoreError> {
         guarded(|| {
             let blocks = self.txn.open_table(tables::BLOCKS)?;
-            blocks
-                .get(index)?
-                .map(|bytes| decode_block(index, bytes.value()))
-                .transpose()
+            let Some(bytes) = blocks.get(index)? else {
+                return absent(index, blocks.len()?).map(|()| None);
+            };
+            decode_block(index, bytes.value()).map(Some)
         })
     }
 
@@ -75,7 +75,15 @@ impl View {
             let last = blocks
                 .last()?
                 .ok_or_else(|| StoreError::corrupt("there are no blocks"))?;
-            decode_block(last.0.value(), last.1.value())
+            let block = decode_block(last.0.value(), last.1.value())?;
+            let rows = blocks.len()?;
+            if block.index.checked_add(1) != Some(rows) {
+                let index = block.index;
+                return Err(StoreError::corrupt(format!(
+                    "table blocks has {rows} rows, but the last block has index {index}"
+                )));
+            }
+            Ok(block)
         })
     }
 
@@ -83,7 +91,12 @@ impl View {
     pub fn blocks(&self, from: u64, limit: PageLimit) -> Result<Vec<Block>, StoreError> {
         guarded(|| {
             let blocks = self.txn.open_table(tables::BLOCKS)?;
-            take_page(blocks.range(from..)?, limit, decode_block)
+            let page = take_page(blocks.range(from..)?, limit, decode_block)?;
+            consecutive(from.., &page)?;
+            if page.is_empty() && limit.count > 0 {
+                absent(from, blocks.len()?)?;
+            }
+            Ok(page)
         })
     }
 
@@ -91,7 +104,13 @@ impl View {
     pub fn blocks_down(&self, from: u64, limit: PageLimit) -> Result<Vec<Block>, StoreError> {
         guarded(|| {
             let blocks = self.txn.open_table(tables::BLOCKS)?;
-            take_page(blocks.range(..=from)?.rev(), limit, decode_block)
+            let page = take_page(blocks.range(..=from)?.rev(), limit, decode_block)?;
+            let from = from.min(blocks.len()?.saturating_sub(1));
+            consecutive((0..=from).rev(), &page)?;
+            if page.is_empty() && limit.count > 0 {
+                absent(from, blocks.len()?)?;
+            }
+            Ok(page)
         })
     }
 
@@ -126,9 +145,9 @@ impl View {
         guarded(|| {
             let nodes = self.txn.open_table(tables::HISTORY)?;
             History::load(length, |position| {
-                let node = nodes.get(position)?.ok_or_else(|| {
-                    StoreError::corrupt(format!("table history, key {position}: missing"))
-                })?;
+                let node = nodes
+                    .get(position)?
+                    .ok_or_else(|| StoreError::missing("history", position))?;
                 Ok(*node.value())
             })
         })
@@ -147,9 +166,9 @@ impl View {
                 return Ok(None);
             };
             let mempool = self.txn.open_table(tables::MEMPOOL)?;
-            let pending = mempool.get(sequence)?.ok_or_else(|| {
-                StoreError::corrupt(format!("table mempool, key {sequence}: missing"))
-            })?;
+            let pending = mempool
+                .get(sequence)?
+                .ok_or_else(|| StoreError::missing("mempool", sequence))?;
             Pending::decode(sequence, pending.value()).map(Some)
         })
     }
@@ -193,7 +212,7 @@ impl View {
 
     fn meta<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<T, StoreError> {
         self.find_meta(name)?
-            .ok_or_else(|| StoreError::corrupt(format!("table meta, key {name}: missing")))
+            .ok_or_else(|| StoreError::missing("meta", name))
     }
 
     fn find_meta<T: serde::de::DeserializeOwned>(
@@ -237,6 +256,25 @@ fn take_page<'a, T>(
         page.push(decode(key.value(), value.value())?);
     }
     Ok(page)
+}
+
+/// A block that is not there: fine only above the tip of a chain of this length.
+fn absent(index: u64, length: u64) -> Result<(), StoreError> {
+    if index < length {
+        return Err(StoreError::missing("blocks", index));
+    }
+    Ok(())
+}
+
+/// A damaged page can lose rows; then the blocks read are not the ones asked for.
+fn consecutive(indexes: impl Iterator<Item = u64>, page: &[Block]) -> Result<(), StoreError> {
+    match indexes
+        .zip(page)
+        .find(|(index, block)| block.index != *index)
+    {
+        Some((index, _)) => Err(StoreError::missing("blocks", index)),
+        None => Ok(()),
+    }
 }
 
 pub(crate) fn decode_block(index: u64, bytes: &[u8]) -> Result<Block, StoreError> {

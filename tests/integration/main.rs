@@ -15,5 +15,13 @@ mod crash;
 mod documented;
 /// The source tree keeps its own rules.
 mod layout;
+/// Nothing acknowledged is lost when the disk fails or the power does, and damage has a name.
+mod store_faults;
+/// The store does what a plain list of blocks and messages does, step by step.
+mod store_model;
 /// Starting the binary, and speaking to it.
 mod support;
+/// What the tests of the store share: a die, a disk in memory, a maker of blocks.
+mod support_store;
+/// Chains, proofs and seals made by the original program or written down for both.
+mod vectors;

@@ -96,8 +96,7 @@ fn tagged<'a>(
         }
         cursor.value().map(|_| ())
     };
-    let what = format_args!("a {class} object").to_string();
-    cursor.object(&what, |cursor, key| {
+    cursor.object(format_args!("a {class} object"), |cursor, key| {
         match key {
             "py/object" => tags.class = Some(held(cursor)?),
             "py/id" => tags.reference = Some(held(cursor)?),

@@ -5,6 +5,7 @@
 //! [`Stop::Incomplete`], never a finding.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 
 use crate::legacy::ReadError;
 use crate::legacy::attributes::Value;
@@ -95,14 +96,15 @@ impl<'a> Cursor<'a> {
     }
 
     /// Passes blanks and `wanted`.
-    pub(super) fn expect(&mut self, wanted: u8, name: &str) -> Parsed<()> {
+    pub(super) fn expect(&mut self, wanted: u8, name: impl Display) -> Parsed<()> {
         if self.pass(wanted)? {
             return Ok(());
         }
         self.unexpected(name)
     }
 
-    fn unexpected<T>(&self, expected: &str) -> Parsed<T> {
+    #[cold]
+    fn unexpected<T>(&self, expected: impl Display) -> Parsed<T> {
         let found = byte(self.peek()?);
         self.refuse(format!("expected {expected}, found {found}"))
     }
@@ -110,7 +112,7 @@ impl<'a> Cursor<'a> {
     /// Passes an object and hands each key, and the place of its value, to `entry`.
     pub(super) fn object(
         &mut self,
-        name: &str,
+        name: impl Display,
         mut entry: impl FnMut(&mut Self, &str) -> Parsed<()>,
     ) -> Parsed<()> {
         self.expect(b'{', name)?;
@@ -135,7 +137,7 @@ impl<'a> Cursor<'a> {
     /// Passes a list and hands each item to `item`.
     pub(super) fn list(
         &mut self,
-        name: &str,
+        name: impl Display,
         mut item: impl FnMut(&mut Self) -> Parsed<()>,
     ) -> Parsed<()> {
         self.expect(b'[', name)?;
@@ -199,7 +201,7 @@ impl<'a> Cursor<'a> {
     fn word(&mut self, word: &str, value: Value<'a>) -> Parsed<Value<'a>> {
         for wanted in word.bytes() {
             if self.peek()? != wanted {
-                return self.unexpected(&format!("the word {word}"));
+                return self.unexpected(format_args!("the word {word}"));
             }
             self.at += 1;
         }
@@ -278,10 +280,7 @@ impl<'a> Cursor<'a> {
     /// Passes characters that stand for themselves, up to a quote or a backslash.
     fn run(&mut self) -> Parsed<&'a str> {
         let rest = self.rest();
-        let end = rest
-            .iter()
-            .position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f))
-            .ok_or(Stop::Incomplete)?;
+        let end = run_length(rest).ok_or(Stop::Incomplete)?;
         let run = &rest[..end];
         match str::from_utf8(run) {
             Ok(text) => {
@@ -345,5 +344,45 @@ impl<'a> Cursor<'a> {
             unit = unit << 4 | value;
         }
         Ok(unit)
+    }
+}
+
+/// Bytes up to the first quote, backslash or control character, eight at a time: most of a chain
+/// file is text.
+fn run_length(bytes: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const HIGH: u64 = ONES << 7;
+    // The lowest bit that `below` sets is right: a borrow only reaches higher bytes.
+    let below = |word: u64, limit: u8| word.wrapping_sub(ONES * u64::from(limit)) & !word & HIGH;
+    let equal = |word: u64, byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (place, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let found = equal(word, b'"') | equal(word, b'\\') | below(word, b' ');
+        if found != 0 {
+            return Some(8 * place + found.trailing_zeros() as usize / 8);
+        }
+    }
+    let end = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
+    let found = rest.iter().position(end)?;
+    Some(bytes.len() - rest.len() + found)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_run_ends_where_a_byte_by_byte_search_ends_it(
+            bytes in proptest::collection::vec(prop_oneof![
+                any::<u8>(), 0x1e_u8..0x24, 0x5a_u8..0x5e, 0x7e_u8..0x84, 0x9e_u8..0xa4
+            ], 0..40),
+        ) {
+            let end = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
+            prop_assert_eq!(run_length(&bytes), bytes.iter().position(end));
+        }
     }
 }

@@ -32,13 +32,14 @@ pub struct ChainReader<R> {
     memo: Memo<Shared>,
     recent: Recent,
     objects: u64,
+    ready: Option<Block>,
     position: u64,
     ended: bool,
 }
 
 enum Step {
     On,
-    Block(Block),
+    Block,
     End,
 }
 
@@ -54,6 +55,7 @@ impl<R: Read> ChainReader<R> {
             memo: Memo::new(),
             recent: Recent::default(),
             objects: 0,
+            ready: None,
             position: 0,
             ended: false,
         }
@@ -76,9 +78,9 @@ impl<R: Read> ChainReader<R> {
                 .map_err(|error| error.in_block(position))?;
             match step {
                 Step::On => {}
-                Step::Block(block) => {
+                Step::Block => {
                     self.position += 1;
-                    return Ok(Some(block));
+                    return Ok(self.ready.take());
                 }
                 Step::End => {
                     self.finish()?;
@@ -241,9 +243,9 @@ impl<R: Read> ChainReader<R> {
             self.stack.push(Item::Shared(Shared::Other("a block")));
             return Ok(Step::On);
         }
-        let block = attributes.into_block().judge(at, self.position)?;
+        self.ready = Some(attributes.into_block().judge(at, self.position)?);
         self.stack.push(Item::HandedOut);
-        Ok(Step::Block(block))
+        Ok(Step::Block)
     }
 
     fn set_items(&mut self, items: Vec<Item>, at: u64) -> Done {

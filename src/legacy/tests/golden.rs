@@ -82,7 +82,7 @@ fn mined(ids: &str, content: impl Fn(u32) -> (f64, String)) -> Vec<Block> {
             };
             Link {
                 previous_hash: BlockHash::of(last),
-                proof: (0..).find(fits).unwrap().into(),
+                proof: (0..1000).find(fits).unwrap().into(),
             }
         });
         blocks.push(Block {

@@ -1,0 +1,313 @@
+//! Chains as the block objects of this program's API ([`crate::wire::Block`]).
+//!
+//! Three layouts: an array of blocks; with pending messages, an object
+//! `{"blocks": […], "mempool": [{"id", "message"}, …]}`; or one block a line. Each block and
+//! message is written on a line of its own.
+//!
+//! A block is read from `index`, `previous_hash`, `timestamp_text`, `proof` and `data`; of the
+//! time only the text counts, because the type of the number is part of the chain and many
+//! programs do not keep it. A `hash` that is given must be that of the block; whatever else is
+//! derived, or unknown, is left alone.
+
+use std::io::{self, Read, Write};
+
+use serde::Deserialize;
+
+use super::Item;
+use super::scanner::Scanner;
+use crate::chain::{Block, BlockHash, History, Link, Message};
+use crate::legacy::ReadError;
+use crate::legacy::error::{Breach, quoted};
+use crate::wire::{self, Describer};
+
+/// Key of the blocks in the object that holds pending messages, too.
+pub(super) const BLOCKS: &str = "blocks";
+/// Key of the pending messages in it.
+pub(super) const MEMPOOL: &str = "mempool";
+
+/// How block objects are joined to a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// In an array.
+    Array,
+    /// In an array inside an object, with pending messages beside it.
+    Object,
+    /// One a line.
+    Lines,
+}
+
+/// Writes block objects.
+#[derive(Debug)]
+pub struct PlainWriter<W> {
+    out: W,
+    layout: Layout,
+    describer: Describer,
+    in_blocks: bool,
+    first: bool,
+}
+
+impl<W: Write> PlainWriter<W> {
+    pub(super) fn new(layout: Layout, mut out: W) -> io::Result<Self> {
+        if layout == Layout::Object {
+            write!(out, "{{\"{BLOCKS}\": ")?;
+        }
+        Ok(Self {
+            out,
+            layout,
+            describer: Describer::above(History::default(), None),
+            in_blocks: true,
+            first: true,
+        })
+    }
+
+    pub(super) fn push(&mut self, block: &Block) -> io::Result<()> {
+        let described = self.describer.describe(block);
+        self.separate()?;
+        serde_json::to_writer(&mut self.out, &described)?;
+        if self.layout == Layout::Lines {
+            self.out.write_all(b"\n")?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn push_pending(&mut self, message: &Message) -> io::Result<()> {
+        if self.layout != Layout::Object {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        self.end_blocks()?;
+        self.separate()?;
+        Ok(serde_json::to_writer(
+            &mut self.out,
+            &wire::Message::from(message),
+        )?)
+    }
+
+    pub(super) fn finish(mut self) -> io::Result<W> {
+        match self.layout {
+            Layout::Lines => {}
+            Layout::Array => {
+                self.end_array()?;
+                self.out.write_all(b"\n")?;
+            }
+            Layout::Object => {
+                self.end_blocks()?;
+                self.end_array()?;
+                self.out.write_all(b"}\n")?;
+            }
+        }
+        self.out.flush()?;
+        Ok(self.out)
+    }
+
+    fn separate(&mut self) -> io::Result<()> {
+        let first = std::mem::take(&mut self.first);
+        match self.layout {
+            Layout::Lines => Ok(()),
+            _ if first => self.out.write_all(b"[\n"),
+            _ => self.out.write_all(b",\n"),
+        }
+    }
+
+    fn end_array(&mut self) -> io::Result<()> {
+        self.out.write_all(if self.first { b"[]" } else { b"\n]" })
+    }
+
+    fn end_blocks(&mut self) -> io::Result<()> {
+        if self.in_blocks {
+            self.end_array()?;
+            (self.in_blocks, self.first) = (false, true);
+            write!(self.out, ",\n\"{MEMPOOL}\": ")?;
+        }
+        Ok(())
+    }
+}
+
+/// What is read of a block.
+#[derive(Debug, Deserialize)]
+pub(super) struct Record {
+    pub(super) index: u64,
+    pub(super) hash: Option<String>,
+    pub(super) previous_hash: Option<String>,
+    pub(super) timestamp_text: String,
+    pub(super) proof: Option<String>,
+    pub(super) data: wire::Message,
+}
+
+/// Why a record is no block.
+#[derive(Debug)]
+pub(super) enum Fault {
+    NotWellFormed(String),
+    Rule(Breach),
+}
+
+impl Fault {
+    pub(super) fn at(self, offset: u64) -> ReadError {
+        match self {
+            Self::NotWellFormed(reason) => ReadError::not_well_formed(offset, reason),
+            Self::Rule(breach) => ReadError::rule(offset, breach),
+        }
+    }
+
+    fn from(error: impl std::fmt::Display) -> Self {
+        Self::NotWellFormed(error.to_string())
+    }
+}
+
+impl Record {
+    /// The block at this position of the chain.
+    pub(super) fn into_block(self, position: u64) -> Result<Block, Fault> {
+        let first = position == 0;
+        let proof = match self.proof {
+            Some(proof) => Some(proof.try_into().map_err(Fault::from)?),
+            None => None,
+        };
+        let link = match (self.previous_hash, proof) {
+            (None, None) => None,
+            (None, Some(found)) if first => {
+                return Err(Fault::Rule(Breach::GenesisProof { found }));
+            }
+            (Some(found), None) if first => {
+                let found = quoted(&found);
+                return Err(Fault::Rule(Breach::GenesisPreviousHash { found }));
+            }
+            (None, Some(_)) => return Err(Fault::Rule(Breach::NoPreviousHash)),
+            (Some(_), None) => return Err(Fault::Rule(Breach::NoProof)),
+            (Some(hash), Some(proof)) => match hash.parse() {
+                Ok(previous_hash) => Some(Link {
+                    previous_hash,
+                    proof,
+                }),
+                Err(_) => {
+                    let found = quoted(&hash);
+                    return Err(Fault::Rule(Breach::PreviousHash { found }));
+                }
+            },
+        };
+        let block = Block {
+            index: self.index,
+            timestamp: self.timestamp_text.parse().map_err(Fault::from)?,
+            message: message(self.data)?,
+            link,
+        };
+        if let Some(given) = self.hash {
+            let hash = BlockHash::of(&block);
+            if given != hash.to_string() {
+                let given = quoted(&given);
+                return Err(Fault::NotWellFormed(format!(
+                    "the hash given is {given}, but this block has {hash}"
+                )));
+            }
+        }
+        Ok(block)
+    }
+}
+
+fn message(data: wire::Message) -> Result<Message, Fault> {
+    let id = data.id.parse().map_err(Fault::from)?;
+    Message::new(id, data.message).map_err(Fault::from)
+}
+
+/// Reads an array of blocks, or the object around one.
+pub(super) fn read_array<E: From<ReadError>>(
+    source: impl Read,
+    each: &mut impl FnMut(Item) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut scanner = Scanner::new(source);
+    if scanner.peek()? == Some(b'[') {
+        blocks(&mut scanner, each)?;
+    } else {
+        scanner.expect(b'{', "a list of blocks")?;
+        let (mut first, mut seen) = (true, [false; 2]);
+        while scanner.goes_on(b'}', &mut first)? {
+            let key: String = scanner.parse(b'"', "a key")?;
+            scanner.expect(b':', "a colon")?;
+            let nth = match &*key {
+                BLOCKS => 0,
+                MEMPOOL => 1,
+                _ => {
+                    let reason =
+                        format!("expected `{BLOCKS}` or `{MEMPOOL}`, found {}", quoted(&key));
+                    return Err(scanner.refuse(reason).into());
+                }
+            };
+            if std::mem::replace(&mut seen[nth], true) {
+                return Err(scanner.refuse(format!("`{key}` stands there twice")).into());
+            }
+            if nth == 0 {
+                blocks(&mut scanner, each)?;
+            } else {
+                pending(&mut scanner, each)?;
+            }
+        }
+        if !seen[0] {
+            return Err(scanner.no_block().into());
+        }
+    }
+    match scanner.peek()? {
+        None => Ok(()),
+        Some(_) => Err(scanner
+            .refuse("the chain ends here, but the file goes on")
+            .into()),
+    }
+}
+
+/// Reads blocks that follow each other without commas.
+pub(super) fn read_lines<E: From<ReadError>>(
+    source: impl Read,
+    each: &mut impl FnMut(Item) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut scanner = Scanner::new(source);
+    let mut position = 0;
+    while scanner.peek()?.is_some() {
+        each(Item::Block(block(&mut scanner, position)?))?;
+        position += 1;
+    }
+    if position == 0 {
+        return Err(scanner.no_block().into());
+    }
+    Ok(())
+}
+
+fn blocks<R: Read, E: From<ReadError>>(
+    scanner: &mut Scanner<R>,
+    each: &mut impl FnMut(Item) -> Result<(), E>,
+) -> Result<(), E> {
+    scanner.expect(b'[', "a list of blocks")?;
+    let (mut first, mut position) = (true, 0);
+    while scanner
+        .goes_on(b']', &mut first)
+        .map_err(|error| error.in_block(position))?
+    {
+        each(Item::Block(block(scanner, position)?))?;
+        position += 1;
+    }
+    if position == 0 {
+        return Err(scanner.no_block().into());
+    }
+    Ok(())
+}
+
+/// Reads the block at this position of the chain.
+fn block<R: Read>(scanner: &mut Scanner<R>, position: u64) -> Result<Block, ReadError> {
+    scanner
+        .parse(b'{', "a block")
+        .and_then(|record: Record| {
+            let block = record.into_block(position);
+            block.map_err(|fault| fault.at(scanner.start).on_line(scanner.start_line))
+        })
+        .map_err(|error| error.in_block(position))
+}
+
+fn pending<R: Read, E: From<ReadError>>(
+    scanner: &mut Scanner<R>,
+    each: &mut impl FnMut(Item) -> Result<(), E>,
+) -> Result<(), E> {
+    scanner.expect(b'[', "a list of messages")?;
+    let mut first = true;
+    while scanner.goes_on(b']', &mut first)? {
+        let data = scanner.parse(b'{', "a message")?;
+        let message = message(data).map_err(|fault| fault.at(scanner.start))?;
+        each(Item::Pending(message))?;
+    }
+    Ok(())
+}

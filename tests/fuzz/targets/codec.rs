@@ -1,0 +1,13 @@
+//! Any bytes as a stored block: no panic, and what is decoded is encoded and decoded as the same.
+
+#![no_main]
+
+use blockchain::codec::{decode_block, encode_block};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Ok(block) = decode_block(bytes) {
+        let again = decode_block(&encode_block(&block)).expect("what was encoded is decoded");
+        assert_eq!(again, block);
+    }
+});

@@ -1,0 +1,32 @@
+//! Any bytes as a chain file in JSON, and as the sets in the answers of the original: no panic,
+//! and what is read is written and read again as the same.
+
+#![no_main]
+
+use blockchain::chain::Block;
+use blockchain::legacy::json::{ChainReader, ChainWriter, read_messages, read_neighbours};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let read: Result<Vec<Block>, _> = ChainReader::new(bytes).collect();
+    match read {
+        Ok(blocks) => {
+            let mut writer = ChainWriter::new(Vec::new());
+            for block in &blocks {
+                writer.push(block).expect("a Vec takes all");
+            }
+            let written = writer.finish().expect("a Vec takes all");
+            let again: Result<Vec<Block>, _> = ChainReader::new(&written[..]).collect();
+            assert_eq!(again.expect("what was written is read"), blocks);
+        }
+        Err(error) => {
+            let place = error.place();
+            assert!(place.offset <= bytes.len() as u64, "{error}");
+            assert!(error.to_string().len() < 1000);
+        }
+    }
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        let _ = read_messages(text, 10);
+        let _ = read_neighbours(text, 10);
+    }
+});

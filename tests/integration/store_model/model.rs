@@ -1,0 +1,308 @@
+//! What the store should do, said with a list of blocks and a list of messages.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use blockchain::chain::choice::{Standing, prefers_offered};
+use blockchain::chain::{Block, BlockHash, Message, MessageId, Seal};
+use blockchain::store::{Network, Refusal, ReorgRecord, StoreError};
+
+use crate::support_store::Maker;
+
+/// A refusal without its details.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    StaleTip,
+    /// Index of the block that breaks a rule.
+    Invalid(u64),
+    NotPreferred,
+    NotConnected,
+    KeyReused,
+}
+
+impl Refused {
+    /// What a failed operation was refused for; any other failure fails the test.
+    pub(crate) fn of(error: &StoreError) -> Self {
+        match error {
+            StoreError::Refused(Refusal::StaleTip) => Self::StaleTip,
+            StoreError::Refused(Refusal::Invalid { index, .. }) => Self::Invalid(*index),
+            StoreError::Refused(Refusal::NotPreferred) => Self::NotPreferred,
+            StoreError::Refused(Refusal::NotConnected) => Self::NotConnected,
+            StoreError::Refused(Refusal::KeyReused) => Self::KeyReused,
+            other => panic!("the store failed: {other:?}"),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Waiting {
+    pub(crate) message: Message,
+    pub(crate) arrived: u64,
+    /// Whether the reorg under way brought it back.
+    returned: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Model {
+    pub(crate) network: Network,
+    pub(crate) blocks: Vec<Block>,
+    /// In order of arrival.
+    pub(crate) pending: Vec<Waiting>,
+    pub(crate) renamed: BTreeMap<MessageId, MessageId>,
+    pub(crate) reorgs: Vec<ReorgRecord>,
+    /// Every message whose adding was answered with success, under the id of the answer; and
+    /// whether nobody had used that id before, as it is for an id made at random.
+    pub(crate) acknowledged: Vec<(Message, bool)>,
+    used: BTreeSet<MessageId>,
+    keys: BTreeMap<[u8; 32], Message>,
+}
+
+impl Model {
+    pub(crate) fn new(genesis: Block, network: Network) -> Self {
+        Self {
+            network,
+            blocks: vec![genesis],
+            pending: Vec::new(),
+            renamed: BTreeMap::new(),
+            reorgs: Vec::new(),
+            acknowledged: Vec::new(),
+            used: BTreeSet::new(),
+            keys: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn length(&self) -> u64 {
+        self.blocks.len() as u64
+    }
+
+    pub(crate) fn tip(&self) -> BlockHash {
+        BlockHash::of(self.blocks.last().unwrap())
+    }
+
+    /// Adds a message; the answer is its id and whether it is new.
+    pub(crate) fn add(
+        &mut self,
+        message: &Message,
+        key: Option<[u8; 32]>,
+        arrived: u64,
+    ) -> Result<(MessageId, bool), Refused> {
+        if let Some(first) = key.and_then(|key| self.keys.get(&key)) {
+            let same = first.text() == message.text();
+            return if same {
+                Ok((first.id(), false))
+            } else {
+                Err(Refused::KeyReused)
+            };
+        }
+        let waiting = Waiting {
+            message: message.clone(),
+            arrived,
+            returned: false,
+        };
+        let kept = self.keep(self.pending.len(), waiting);
+        if let Some(key) = key {
+            self.keys.insert(key, kept.clone());
+        }
+        let fresh = self.used.insert(message.id());
+        self.acknowledged.push((kept.clone(), fresh));
+        Ok((kept.id(), true))
+    }
+
+    /// Appends blocks. `broken` is the index of the first that breaks a rule by itself.
+    pub(crate) fn append(
+        &mut self,
+        parent: BlockHash,
+        blocks: &[Block],
+        broken: Option<u64>,
+    ) -> Result<(), Refused> {
+        if parent != self.tip() {
+            return Err(Refused::StaleTip);
+        }
+        self.check(self.blocks.len(), blocks, broken)?;
+        blocks.iter().for_each(|block| self.connect(block));
+        Ok(())
+    }
+
+    /// Switches to a branch, given from the first block that was staged.
+    pub(crate) fn adopt(
+        &mut self,
+        branch: &[Block],
+        broken: Option<u64>,
+        source: &str,
+        at: u64,
+    ) -> Result<ReorgRecord, Refused> {
+        let first = branch.first().ok_or(Refused::NotConnected)?.index;
+        let from = usize::try_from(first).unwrap();
+        if from > self.blocks.len() {
+            return Err(Refused::NotConnected);
+        }
+        self.check(from, branch, broken)?;
+        let new = [&self.blocks[..from], branch].concat();
+        if !prefers_offered(&standing(&self.blocks), &standing(&new)) {
+            return Err(Refused::NotPreferred);
+        }
+        let old = std::mem::take(&mut self.blocks);
+        self.blocks = old[..from].to_vec();
+        self.pending
+            .iter_mut()
+            .for_each(|waiting| waiting.returned = false);
+        branch.iter().for_each(|block| self.connect(block));
+        for block in old[from..].iter().filter(|block| block.index > 0) {
+            let id = block.message.id();
+            let lowest = old.iter().find(|block| block.message.id() == id);
+            let waiting = Waiting {
+                message: block.message.clone(),
+                arrived: at,
+                returned: true,
+            };
+            let kept = self.keep(self.pending.len(), waiting);
+            if lowest == Some(block) {
+                self.rename(id, kept.id());
+            }
+        }
+        let sealed = |blocks: &[Block]| {
+            seals(blocks)[from..]
+                .iter()
+                .filter(|s| is_sealed(**s))
+                .count()
+        };
+        let reorg = ReorgRecord {
+            at,
+            source: source.to_owned(),
+            from: first,
+            old_tip: *BlockHash::of(old.last().unwrap()).as_bytes(),
+            new_tip: *self.tip().as_bytes(),
+            disconnected: (old.len() - from) as u64,
+            disconnected_sealed: sealed(&old) as u64,
+            connected: branch.len() as u64,
+            connected_sealed: sealed(&new) as u64,
+            returned: self
+                .pending
+                .iter()
+                .filter(|waiting| waiting.returned)
+                .count() as u64,
+        };
+        if reorg.disconnected > 0 {
+            self.reorgs.push(reorg.clone());
+        }
+        Ok(reorg)
+    }
+
+    /// Where an acknowledged message is now, under its own or a derived id.
+    pub(crate) fn holds(&self, message: &Message) -> bool {
+        let mut message = message.clone();
+        for _ in 0..20 {
+            let mined = self.blocks.iter().any(|block| block.message == message);
+            if mined
+                || self
+                    .pending
+                    .iter()
+                    .any(|waiting| waiting.message == message)
+            {
+                return true;
+            }
+            message = message.renamed();
+        }
+        false
+    }
+
+    /// The first block that may not stand above the first `from`.
+    fn check(&self, from: usize, blocks: &[Block], broken: Option<u64>) -> Result<(), Refused> {
+        let all = [&self.blocks[..from], blocks].concat();
+        let open = seals(&all)
+            .into_iter()
+            .zip(0_u64..)
+            .skip(from)
+            .find(|(seal, index)| {
+                let sealed_from = self.network.sealed_from;
+                *seal == Some(Seal::Open) && sealed_from.is_some_and(|from| *index >= from)
+            });
+        let open = open.map(|(_, index)| index);
+        match open.into_iter().chain(broken).min() {
+            Some(index) => Err(Refused::Invalid(index)),
+            None => Ok(()),
+        }
+    }
+
+    fn connect(&mut self, block: &Block) {
+        self.blocks.push(block.clone());
+        let id = block.message.id();
+        self.used.insert(id);
+        let at = self
+            .pending
+            .iter()
+            .position(|waiting| waiting.message.id() == id);
+        if let Some(at) = at {
+            let waiting = self.pending.remove(at);
+            if waiting.message != block.message {
+                let kept = self.keep(at, waiting);
+                self.rename(id, kept.id());
+            }
+        }
+    }
+
+    /// Lets a message wait at a place, under the first derived id that is free, unless the same
+    /// message is held there already.
+    fn keep(&mut self, at: usize, mut waiting: Waiting) -> Message {
+        let mut held = false;
+        while let Some(text) = self.text_under(waiting.message.id()) {
+            held = text == waiting.message.text();
+            if held {
+                break;
+            }
+            waiting.message = waiting.message.renamed();
+        }
+        let message = waiting.message.clone();
+        if !held {
+            self.pending.insert(at, waiting);
+        }
+        message
+    }
+
+    /// The first message to lose an id is the one that is asked for under it.
+    fn rename(&mut self, from: MessageId, to: MessageId) {
+        if from != to {
+            self.renamed.entry(from).or_insert(to);
+        }
+    }
+
+    /// What is found under an id by someone who was given it.
+    pub(crate) fn found_under(&self, mut id: MessageId) -> Option<&str> {
+        while let Some(renamed) = self.renamed.get(&id) {
+            id = *renamed;
+        }
+        self.text_under(id)
+    }
+
+    fn text_under(&self, id: MessageId) -> Option<&str> {
+        let pending = self.pending.iter().map(|waiting| &waiting.message);
+        pending
+            .chain(self.blocks.iter().map(|block| &block.message))
+            .find(|message| message.id() == id)
+            .map(Message::text)
+    }
+}
+
+pub(crate) fn seals(blocks: &[Block]) -> Vec<Option<Seal>> {
+    let mut maker = Maker::new(&[]);
+    let seal = |block: &Block| {
+        let seal = Seal::of(block, &maker.root());
+        maker.push(block.clone());
+        seal
+    };
+    blocks.iter().map(seal).collect()
+}
+
+fn is_sealed(seal: Option<Seal>) -> bool {
+    seal == Some(Seal::Sealed)
+}
+
+pub(crate) fn standing(blocks: &[Block]) -> Standing {
+    let seals = seals(blocks);
+    Standing {
+        length: blocks.len() as u64,
+        sealed: seals.iter().filter(|seal| is_sealed(**seal)).count() as u64,
+        genesis: BlockHash::of(&blocks[0]),
+        tip: BlockHash::of(blocks.last().unwrap()),
+        tip_is_sealed: is_sealed(*seals.last().unwrap()),
+    }
+}
