@@ -17,35 +17,21 @@ const SOON: Duration = Duration::from_secs(2);
 fn full() -> TestNode {
     let node = TestNode::start(&["--threads", "0"]);
     let text = "x".repeat(64 * 1024);
-    for _ in 0..160 {
-        node.add(&text);
-    }
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| (0..20).for_each(|_| drop(node.add(&text))));
+        }
+    });
     node
 }
 
-/// Asks for a stream over a connection that takes little at a time.
+/// Asks for a stream and reads no more than its beginning.
 fn slow_reader(address: SocketAddr) -> TcpStream {
-    let socket = tokio::net::TcpSocket::new_v4().unwrap();
-    socket.set_recv_buffer_size(4096).unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .build()
-        .unwrap();
-    let stream = runtime
-        .block_on(socket.connect(address))
-        .unwrap()
-        .into_std()
-        .unwrap();
-    stream.set_nonblocking(false).unwrap();
-    stream
-        .set_read_timeout(Some(crate::support::PATIENCE))
-        .unwrap();
-    (&stream)
-        .write_all(&request_bytes("GET", "/data", &[], &[]))
-        .unwrap();
-    // The answer has begun.
+    let mut stream = connect(address).unwrap();
+    let request = request_bytes("GET", "/data", &[], &[]);
+    stream.write_all(&request).unwrap();
     let mut start = [0; 12];
-    (&stream).read_exact(&mut start).unwrap();
+    stream.read_exact(&mut start).unwrap();
     assert_eq!(&start, b"HTTP/1.1 200");
     stream
 }

@@ -91,7 +91,7 @@ fn a_key_makes_one_message_of_many_posts_also_after_a_restart() {
 #[test]
 fn the_mempool_has_pages_in_the_order_of_arrival() {
     let node = TestNode::start(&["--threads", "0"]);
-    let (each, clients) = (140, 8);
+    let (each, clients) = (35, 32);
     thread::scope(|scope| {
         for client in 0..clients {
             let node = &node;
