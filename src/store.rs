@@ -6,12 +6,14 @@
 //! * [`view`]: everything that reads
 //! * [`writer`]: the queue and the commits
 //! * `edit`, `blocks`, `mempool`, `reorg`: what a commit may change
+//! * `engine`: redb, opened and closed with care
 //! * [`state`]: tip, history tree, network and counts as of the last commit
 //! * [`integrity`]: does the file hold what it should
 //! * [`error`]: what can go wrong
 
 mod blocks;
 mod edit;
+mod engine;
 pub mod error;
 pub mod integrity;
 pub mod mempool;
@@ -26,9 +28,10 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use redb::{Builder, Database, ReadableDatabase, StorageBackend};
+use redb::{Database, ReadableDatabase, StorageBackend};
 
 use self::edit::Edit;
+use self::engine::Engine;
 use self::error::guarded;
 use self::tables::{META, RUNNING, SCHEMA, SCHEMA_VERSION};
 use self::writer::Writer;
@@ -42,15 +45,12 @@ pub use self::tables::{ReorgRecord, SnapshotRecord};
 pub use self::view::{PageLimit, Pending, View};
 pub use self::writer::{Listener, Operation, Reply};
 
-/// Memory for pages of the file, in bytes.
-const CACHE_BYTES: usize = 48 * 1024 * 1024;
-
 /// Blocks that are checked at open after a run that did not end cleanly.
 const CHECKED_AFTER_KILL: u64 = 1000;
 
 /// An open database.
 pub struct Store {
-    database: Arc<Database>,
+    database: Arc<Engine>,
     writer: Writer,
     free_space: writer::FreeSpace,
     stopped_cleanly: bool,
@@ -73,11 +73,10 @@ impl Store {
         let reopened = file
             .reopen()
             .map_err(|source| io_error(file.path(), source))?;
-        let database = guarded(|| {
-            Ok(builder().create_with_backend(redb::backends::FileBackend::new(reopened)?)?)
-        })?;
+        let backend = guarded(|| Ok(redb::backends::FileBackend::new(reopened)?))?;
+        let database = Engine::on(backend)?;
         initialise(&database, genesis, network)?;
-        guarded(|| Ok(database.close()?))?;
+        database.close()?;
         file.as_file()
             .sync_all()
             .map_err(|source| io_error(file.path(), source))?;
@@ -96,7 +95,7 @@ impl Store {
     /// Opens a database and starts its writer. `min_free` is the number of bytes that writing
     /// leaves free on the disk.
     pub fn open(path: &Path, min_free: u64, listener: Listener) -> Result<Self, StoreError> {
-        let database = open_file(path)?;
+        let database = Engine::open(path)?;
         let folder = folder_of(path).to_owned();
         Self::start(
             database,
@@ -116,7 +115,7 @@ impl Store {
         network: Network,
         listener: Listener,
     ) -> Result<Self, StoreError> {
-        let database = guarded(|| Ok(builder().create_with_backend(backend)?))?;
+        let database = Engine::on(backend)?;
         if guarded(|| is_empty(&database))? {
             initialise(&database, genesis, network)?;
         }
@@ -124,7 +123,7 @@ impl Store {
     }
 
     fn start(
-        database: Database,
+        database: Engine,
         listener: Listener,
         free_space: writer::FreeSpace,
     ) -> Result<Self, StoreError> {
@@ -205,13 +204,13 @@ impl Store {
 
 /// The database of a stopped node, to read from.
 pub struct StoppedStore {
-    database: Database,
+    database: Engine,
 }
 
 impl StoppedStore {
     /// Opens the file; no other process can use it meanwhile.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let database = open_file(path)?;
+        let database = Engine::open(path)?;
         check_schema(&database)?;
         Ok(Self { database })
     }
@@ -227,30 +226,6 @@ fn folder_of(path: &Path) -> &Path {
     path.parent()
         .filter(|folder| !folder.as_os_str().is_empty())
         .unwrap_or(Path::new("."))
-}
-
-fn builder() -> Builder {
-    let mut builder = Database::builder();
-    builder.set_cache_size(CACHE_BYTES);
-    builder
-}
-
-/// Opens the file and names what stands in the way.
-fn open_file(path: &Path) -> Result<Database, StoreError> {
-    if !path.exists() {
-        return Err(StoreError::Missing {
-            path: path.to_owned(),
-        });
-    }
-    guarded(|| {
-        builder().open(path).map_err(|error| match error {
-            redb::DatabaseError::DatabaseAlreadyOpen
-            | redb::DatabaseError::LockProtocolMismatch => StoreError::Busy {
-                path: path.to_owned(),
-            },
-            error => error.into(),
-        })
-    })
 }
 
 fn is_empty(database: &Database) -> Result<bool, StoreError> {

@@ -252,3 +252,6 @@ impl Checker {
         self.fewest_zeros
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,9 +10,8 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 
-use redb::Database;
-
 use super::edit::Edit;
+use super::engine::Engine;
 use super::error::{Refusal, StoreError, guarded};
 use super::mempool::{Added, Addition};
 use super::reorg::Adoption;
@@ -87,7 +86,7 @@ pub(crate) struct Writer {
 
 impl Writer {
     pub(crate) fn start(
-        database: Arc<Database>,
+        database: Arc<Engine>,
         state: State,
         listener: Listener,
         free_space: FreeSpace,
@@ -145,7 +144,7 @@ impl Drop for Writer {
 }
 
 struct Work {
-    database: Arc<Database>,
+    database: Arc<Engine>,
     state: Arc<RwLock<Arc<State>>>,
     listener: Listener,
     free_space: FreeSpace,

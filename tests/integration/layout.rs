@@ -20,7 +20,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
     ("codec", &["chain"]),
     ("legacy", &["chain"]),
     ("wire", &["chain"]),
-    ("snapshot", &["legacy", "codec", "chain"]),
+    ("snapshot", &["legacy", "codec", "wire", "chain"]),
     // The lengths of the documented bodies are counted in the same transaction.
     ("store", &["codec", "chain", "pow", "legacy"]),
     ("client", &["wire", "legacy", "codec"]),
