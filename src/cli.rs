@@ -2,9 +2,12 @@
 //! `run` and, where it prints a value, that value.
 
 mod add;
+mod chain_file;
 mod error;
+mod examine;
 mod export;
 mod get;
+mod import;
 mod log;
 mod node;
 mod output;
@@ -47,7 +50,9 @@ enum Command {
     Get(get::GetArgs),
     /// Write the chain of a database or a node
     Export(export::ExportArgs),
-    /// Check the chain of a database or a node, rule by rule
+    /// Make the chain of a file that of a stopped node
+    Import(import::ImportArgs),
+    /// Check the chain of a file, a database or a node, rule by rule
     Verify(verify::VerifyArgs),
     /// Solve or check the puzzle by hand
     Pow(pow::PowArgs),
@@ -100,6 +105,7 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), Error> {
         Command::Add(args) => add::run(args, output).await,
         Command::Get(args) => get::run(args, output).await,
         Command::Export(args) => export::run(args, output).await,
+        Command::Import(args) => import::run(&args, output),
         Command::Verify(args) => verify::run(args, output).await,
         Command::Pow(args) => pow::run(args, output).await,
     }

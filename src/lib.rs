@@ -27,6 +27,11 @@ pub mod snapshot;
 pub mod store;
 pub mod wire;
 
-/// How the names of files that are still being written begin; what a kill leaves of them is removed
-/// at the next start.
-pub(crate) const TEMPORARY_PREFIX: &str = ".blockchain-tmp-";
+/// How the names of files that are still being written begin, for the files that share the name of
+/// `file`. What a kill leaves of them is removed at the next start.
+pub(crate) fn temporary_prefix(file: &std::path::Path) -> String {
+    format!(
+        ".blockchain-tmp-{}-",
+        file.file_stem().unwrap_or_default().display()
+    )
+}

@@ -85,6 +85,20 @@ pub enum Violation {
     },
 }
 
+impl Violation {
+    /// The number of the broken rule; none if the rules hold, but the block is not acceptable.
+    pub fn rule(&self) -> Option<u8> {
+        match self {
+            Self::GenesisIndex { .. } | Self::GenesisLink { .. } => Some(1),
+            Self::Index { .. } => Some(2),
+            Self::NoLink { .. } | Self::PreviousHash { .. } => Some(3),
+            Self::ProofOfWork { .. } => Some(4),
+            Self::Time { .. } => Some(5),
+            Self::BrokenSeal | Self::NotSealed { .. } => None,
+        }
+    }
+}
+
 /// Checks rule 1.
 pub fn check_genesis(block: &Block) -> Result<(), Violation> {
     if block.index != 0 {

@@ -1,19 +1,20 @@
-//! `blockchain export`: writes a chain.
+//! `blockchain export`: writes a chain to a file of any format.
 
-use std::fs::Permissions;
+use std::fs::{File, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use sha2::{Digest, Sha256};
+use tempfile::NamedTempFile;
 
 use super::NodeArgs;
 use super::error::Error;
-use super::output::{Output, bar, escape_json, stdout};
+use super::output::{Output, bar, stdout};
 use super::source::{Files, Source};
-use crate::chain::History;
-use crate::wire::Describer;
+use crate::snapshot::files::Hashed;
+use crate::snapshot::format::{ChainWriter, Format};
 
 #[derive(Debug, Args)]
 pub(super) struct ExportArgs {
@@ -22,92 +23,155 @@ pub(super) struct ExportArgs {
     db: Option<PathBuf>,
     #[command(flatten)]
     node: NodeArgs,
+    /// Which format to write; --json alone means json
+    #[arg(long, value_enum, required_unless_present = "json")]
+    format: Option<FormatArg>,
+    /// Write the pending messages, too (bincode, json); import takes them back
+    #[arg(long, alias = "with_mempool")]
+    with_mempool: bool,
     /// Write to a file, and its SHA-256 to a file beside it with the ending .hash
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 }
 
+/// A format to write; read are all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum FormatArg {
+    /// The documented JSON, as the original program keeps it
+    Chain,
+    /// The documented pickle, as the original program keeps it
+    Pickle,
+    /// This program's own encoding: the smallest
+    Bincode,
+    /// An array of plain block objects
+    Json,
+    /// One plain block object a line
+    Ndjson,
+    /// One row a block, for spreadsheets
+    Csv,
+}
+
+impl From<FormatArg> for Format {
+    fn from(format: FormatArg) -> Self {
+        match format {
+            FormatArg::Chain => Self::Chain,
+            FormatArg::Pickle => Self::Pickle,
+            FormatArg::Bincode => Self::Bincode,
+            FormatArg::Json => Self::Json,
+            FormatArg::Ndjson => Self::Ndjson,
+            FormatArg::Csv => Self::Csv,
+        }
+    }
+}
+
 pub(super) async fn run(args: ExportArgs, output: &Output) -> Result<(), Error> {
-    if !output.is_json() {
-        return Err(Error::usage("say in which format: --json"));
+    let format = match args.format {
+        Some(format) if output.is_json() && format != FormatArg::Json => {
+            let name = Format::from(format).name();
+            return Err(Error::usage(format!("--json is not --format {name}")));
+        }
+        Some(format) => format.into(),
+        None => Format::Json,
+    };
+    if args.with_mempool && !format.holds_pending() {
+        let name = format.name();
+        return Err(Error::usage(format!(
+            "{name} cannot hold pending messages; --with-mempool goes with bincode and json"
+        )));
     }
     let source = match &args.db {
         Some(folder) => Source::in_folder(&Files::in_folder(&super::node::expand(folder))).await?,
         None => Source::Running(args.node.client()?),
     };
-    let Some(path) = &args.output else {
-        let mut stdout = stdout();
-        let written = write_array(&source, &mut stdout, "the standard output").await;
-        return written.and_then(|()| {
-            stdout
-                .flush()
-                .map_err(|source| Error::io("the standard output", source))
-        });
+    let export = Export {
+        source,
+        format,
+        with_mempool: args.with_mempool,
     };
-    let name = path.display().to_string();
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(std::path::Path::new("."));
-    // Complete or not there: an interrupted export must not look like one.
-    let file = tempfile::Builder::new()
-        // As readable as any file this user makes.
+    match &args.output {
+        Some(path) => export.to_file(path).await,
+        None => export.to(stdout(), "the standard output").await.map(drop),
+    }
+}
+
+struct Export {
+    source: Source,
+    format: Format,
+    with_mempool: bool,
+}
+
+impl Export {
+    /// Complete or not there: an interrupted export must not look like one.
+    async fn to_file(&self, path: &Path) -> Result<(), Error> {
+        let hash_path = path.with_extension("hash");
+        if hash_path == path {
+            return Err(Error::usage(format!(
+                "{} is the name of the hash beside the export; choose another",
+                path.display()
+            )));
+        }
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
+        let name = path.display().to_string();
+        let hashed = Hashed {
+            out: io::BufWriter::new(temporary_in(folder)?),
+            digest: Sha256::new(),
+        };
+        let hashed = self.to(hashed, &name).await?;
+        let file = hashed
+            .out
+            .into_inner()
+            .map_err(|error| Error::file(path, error.into_error()))?;
+        let mut hash = temporary_in(folder)?;
+        hash.write_all(hex::encode(hashed.digest.finalize()).as_bytes())
+            .map_err(|source| Error::file(&hash_path, source))?;
+        persist(file, path)?;
+        persist(hash, &hash_path)?;
+        File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(|source| Error::file(folder, source))
+    }
+
+    async fn to<W: Write>(&self, out: W, name: &str) -> Result<W, Error> {
+        let failed = |source| Error::io(name, source);
+        let pending = if self.with_mempool {
+            self.source.pending().await?
+        } else {
+            Vec::new()
+        };
+        let mut writer = ChainWriter::new(self.format, out, self.with_mempool).map_err(failed)?;
+        let progress = bar(Some(0), "blocks");
+        self.source
+            .for_each(|block, length| {
+                progress.set_length(length);
+                progress.set_position(block.index + 1);
+                writer.push(&block).map_err(failed)
+            })
+            .await?;
+        progress.finish_and_clear();
+        for message in &pending {
+            writer.push_pending(message).map_err(failed)?;
+        }
+        writer.finish().map_err(failed)
+    }
+}
+
+/// A file to be renamed later, as readable as any other new file.
+fn temporary_in(folder: &Path) -> Result<NamedTempFile, Error> {
+    tempfile::Builder::new()
+        .prefix(".export-")
         .permissions(Permissions::from_mode(0o666))
         .tempfile_in(folder)
-        .map_err(|source| Error::file(folder, source))?;
-    let mut hashed = Hashed {
-        out: io::BufWriter::new(file),
-        digest: Sha256::new(),
-    };
-    write_array(&source, &mut hashed, &name).await?;
-    let file = hashed
-        .out
-        .into_inner()
-        .map_err(|error| Error::file(path, error.into_error()))?;
+        .map_err(|source| Error::file(folder, source))
+}
+
+fn persist(file: NamedTempFile, path: &Path) -> Result<(), Error> {
     file.as_file()
         .sync_all()
         .map_err(|source| Error::file(path, source))?;
     file.persist(path)
         .map_err(|error| Error::file(path, error.error))?;
-    let hash_path = path.with_extension("hash");
-    std::fs::write(&hash_path, hex::encode(hashed.digest.finalize()))
-        .map_err(|source| Error::file(&hash_path, source))
-}
-
-/// Writes an array of plain block objects, one a line.
-async fn write_array(source: &Source, out: &mut impl Write, name: &str) -> Result<(), Error> {
-    let failed = |source| Error::io(name, source);
-    let progress = bar(Some(0), "blocks");
-    let mut describer = Describer::above(History::default(), None);
-    source
-        .for_each(|block, length| {
-            progress.set_length(length);
-            progress.set_position(block.index + 1);
-            out.write_all(if block.index == 0 { b"[\n" } else { b",\n" })
-                .map_err(failed)?;
-            let json = serde_json::to_string(&describer.describe(&block))
-                .map_err(|error| failed(error.into()))?;
-            out.write_all(escape_json(&json).as_bytes()).map_err(failed)
-        })
-        .await?;
-    progress.finish_and_clear();
-    out.write_all(b"\n]\n").map_err(failed)
-}
-
-/// Hashes what passes through.
-struct Hashed<W> {
-    out: W,
-    digest: Sha256,
-}
-
-impl<W: Write> Write for Hashed<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.out.write(bytes)?;
-        self.digest.update(&bytes[..written]);
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
-    }
+    Ok(())
 }

@@ -1,6 +1,7 @@
 //! `blockchain node`: runs a node.
 
 mod args;
+mod begin;
 
 use std::fs;
 use std::io::Write;
@@ -22,11 +23,10 @@ use super::log;
 use super::source::{Files, RunningNode};
 use crate::api;
 use crate::api::guard::Guard;
-use crate::chain::{Block, BlockHash, MessageId};
-use crate::clock::{Clock, SystemClock};
+use crate::clock::SystemClock;
 use crate::node::settings::{Settings, SnapshotSettings};
 use crate::node::{Node, network, run};
-use crate::store::{Network, Store, StoreError};
+use crate::store::Network;
 
 /// Expands `~`, for where no shell has done so.
 pub(super) fn expand(path: &Path) -> PathBuf {
@@ -88,7 +88,7 @@ async fn start(
             at_stop: args.snapshot_at_stop.into(),
         }),
     };
-    create_if_missing(&args, rules, files)?;
+    begin::make_database(&args, rules, files)?;
     let node = Node::open(
         &files.database,
         args.min_free,
@@ -96,7 +96,7 @@ async fn start(
         Arc::new(SystemClock),
     )?;
     let node = Arc::new(node);
-    remove_leftovers(&files.folder);
+    remove_leftovers(files);
     let shutdown = CancellationToken::new();
     let listener = match prepare(&args, files, &node, &shutdown).await {
         Ok(listener) => listener,
@@ -143,46 +143,18 @@ async fn prepare(
     Ok(listener)
 }
 
-/// Makes the database of a new node. Options that fix its network are refused on an old one.
-fn create_if_missing(args: &NodeOptions, rules: Rules, files: &Files) -> Result<(), Error> {
-    if files.database.exists() {
-        if args.new_genesis.is_some() {
-            return Err(Error::Refused(format!(
-                "{} has a chain already; --new-genesis needs a new folder",
-                files.folder.display()
-            )));
-        }
-        return Ok(());
-    }
-    let genesis = match &args.new_genesis {
-        None => Block::documented_genesis(),
-        Some(text) => Block::genesis(SystemClock.seconds(), MessageId::random(), text.clone())
-            .map_err(Error::usage)?,
-    };
-    let network = Network {
-        difficulty: args.difficulty.unwrap_or_default(),
-        sealed_from: (!rules.accept_open(args)).then_some(1),
-    };
-    match Store::create(&files.database, &genesis, network) {
-        // Another process may have made it meanwhile; opening will tell.
-        Ok(()) | Err(StoreError::Exists { .. }) => {}
-        Err(error) => return Err(error.into()),
-    }
-    info!(path = %files.database.display(), genesis = %BlockHash::of(&genesis), "new database");
-    Ok(())
-}
-
 /// Removes what a kill left of files that were being written. Called by the process that has the
-/// database of the folder open.
-fn remove_leftovers(folder: &Path) {
-    let Ok(entries) = fs::read_dir(folder) else {
+/// database of these files open.
+fn remove_leftovers(files: &Files) {
+    let prefix = files.temporary_prefix();
+    let Ok(entries) = fs::read_dir(&files.folder) else {
         return;
     };
     for entry in entries.flatten() {
         let left = entry
             .file_name()
             .as_encoded_bytes()
-            .starts_with(crate::TEMPORARY_PREFIX.as_bytes());
+            .starts_with(prefix.as_bytes());
         // One that cannot be removed does no harm.
         if left && fs::remove_file(entry.path()).is_ok() {
             info!(path = %entry.path().display(), "leftover of an earlier run removed");
@@ -253,7 +225,7 @@ fn write_address(files: &Files, address: SocketAddr, node: &Node) -> Result<(), 
     };
     let failed = |source| Error::file(&files.address, source);
     let mut file = tempfile::Builder::new()
-        .prefix(crate::TEMPORARY_PREFIX)
+        .prefix(&files.temporary_prefix())
         .tempfile_in(&files.folder)
         .map_err(failed)?;
     let json = serde_json::to_vec(&running).map_err(|error| failed(error.into()))?;

@@ -75,6 +75,24 @@ pub(super) fn bar(length: Option<u64>, unit: &str) -> ProgressBar {
     bar
 }
 
+/// A bar over the bytes of a file on a terminal, nothing elsewhere.
+pub(super) fn bytes_bar(length: Option<u64>) -> ProgressBar {
+    let bar = bar(length, "");
+    let template = match length {
+        Some(_) => "{bar:32} {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left",
+        None => "{spinner} {bytes}, {bytes_per_sec}",
+    };
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar
+}
+
+/// Prints a warning for people; it may show text from outside.
+pub(super) fn warn(text: &str) {
+    print_error("warning", &escape(text));
+}
+
 /// Text from outside with everything that could steer a terminal, hide or reorder text shown as
 /// an escape.
 pub(super) fn escape(text: &str) -> Cow<'_, str> {

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::error::Error;
-use crate::chain::{Block, BlockHash};
+use crate::chain::{Block, BlockHash, Message};
 use crate::client::{HttpClient, NodeAddress};
 use crate::store::{PageLimit, StoppedStore, StoreError, View};
+use crate::wire::PendingMessage;
 
 /// How many blocks are read at a time.
-const PAGE: PageLimit = PageLimit {
+pub(super) const PAGE: PageLimit = PageLimit {
     count: 1000,
     bytes: 4 * 1024 * 1024,
 };
@@ -39,6 +40,11 @@ impl Files {
             .filter(|folder| !folder.as_os_str().is_empty());
         let folder = folder.unwrap_or(Path::new("."));
         Ok(Self::named(folder.to_owned(), name, chain.to_owned()))
+    }
+
+    /// How the names of files that are still being written begin.
+    pub(super) fn temporary_prefix(&self) -> String {
+        crate::temporary_prefix(&self.database)
     }
 
     fn named(folder: PathBuf, name: &str, chain: PathBuf) -> Self {
@@ -93,6 +99,43 @@ impl Source {
             return Err(unknown());
         }
         Ok(Self::Running(client))
+    }
+
+    /// All pending messages in order of arrival. Asked for before the blocks, so that one that is
+    /// mined meanwhile is not missed.
+    pub(super) async fn pending(&self) -> Result<Vec<Message>, Error> {
+        let mut pending = Vec::new();
+        match self {
+            Self::Stopped { view, .. } => {
+                let mut next = 0;
+                loop {
+                    let page = view.pending_from(next, PAGE)?;
+                    let Some(last) = page.last() else { break };
+                    next = last.sequence + 1;
+                    pending.extend(page.into_iter().map(|pending| pending.message));
+                }
+            }
+            Self::Running(client) => {
+                let mut after = None;
+                loop {
+                    let page = client.mempool(after).await?;
+                    for message in page.messages {
+                        pending.push(message_from(message).map_err(|error| {
+                            Error::Refused(format!("a pending message is not well-formed: {error}"))
+                        })?);
+                    }
+                    // The pages of an honest node go up.
+                    match page
+                        .next
+                        .filter(|next| after.is_none_or(|after| *next > after))
+                    {
+                        Some(next) => after = Some(next),
+                        None => break,
+                    }
+                }
+            }
+        }
+        Ok(pending)
     }
 
     /// Hands all blocks to `each`, oldest first; it is told how many there are.
@@ -152,6 +195,12 @@ async fn from_node(
         return Err(moved());
     }
     Ok(())
+}
+
+fn message_from(
+    pending: PendingMessage,
+) -> Result<Message, Box<dyn std::error::Error + Send + Sync>> {
+    Ok(Message::new(pending.id.parse()?, pending.message)?)
 }
 
 fn moved() -> Error {

@@ -1,18 +1,19 @@
 //! `blockchain verify`: checks a chain rule by rule.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
 
+use super::chain_file::ChainFile;
 use super::error::Error;
-use super::output::{Output, bar};
+use super::examine::{Examiner, Finding};
+use super::output::{Output, bar, escape};
 use super::source::{Files, Source};
-use crate::chain::check::SealCounts;
-use crate::chain::{BlockHash, Checker};
 use crate::client::{HttpClient, NodeAddress};
 use crate::pow::Difficulty;
+use crate::snapshot::format::{Format, Item};
 use crate::store::{StoreError, integrity};
 
 #[derive(Debug, Args)]
@@ -37,6 +38,10 @@ pub(super) struct VerifyArgs {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 struct What {
+    /// A chain file of any format that export writes, or of the original program; `-` reads the
+    /// standard input
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
     /// Folder of a node; of a stopped node, the whole database file is checked, too
     #[arg(long, value_name = "DIR")]
     db: Option<PathBuf>,
@@ -49,6 +54,9 @@ struct What {
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     valid: bool,
+    /// Format of the file, if it was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    format: Option<&'static str>,
     /// Blocks that passed.
     blocks: u64,
     genesis: Option<String>,
@@ -58,28 +66,47 @@ pub(super) struct Report {
     sealed: u64,
     open: u64,
     broken: u64,
+    /// Message ids that stand in more than one block: allowed, but worth knowing.
+    repeated_ids: u64,
+    /// Pending messages in the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pending: Option<u64>,
+    /// Whether the `.hash` beside the file matches it; null if there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hash_matches: Option<bool>,
     /// Whether the database file was checked, too.
     database_checked: bool,
     /// The first offence.
     finding: Option<Finding>,
 }
 
-#[derive(Debug, Serialize)]
-struct Finding {
-    /// Index of the block, or null if it is not about one.
-    block: Option<u64>,
-    /// Which rule, what was expected and what was found.
-    problem: String,
+impl Report {
+    fn of(mut examiner: Examiner) -> Self {
+        let seals = examiner.checker.seals();
+        Self {
+            valid: examiner.finding.is_none(),
+            format: None,
+            blocks: examiner.blocks(),
+            genesis: examiner.genesis_hash(),
+            tip: examiner.checker.tip().map(|tip| tip.hash.to_string()),
+            difficulty: examiner.checker.fewest_zeros(),
+            sealed: seals.sealed,
+            open: seals.open,
+            broken: seals.broken,
+            repeated_ids: examiner.repeated_ids(),
+            pending: None,
+            hash_matches: None,
+            database_checked: false,
+            finding: examiner.finding,
+        }
+    }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", if self.valid { "valid" } else { "NOT VALID" })?;
         if let Some(finding) = &self.finding {
-            match finding.block {
-                Some(index) => writeln!(f, "block {index} {}", finding.problem)?,
-                None => writeln!(f, "{}", finding.problem)?,
-            }
+            writeln!(f, "{}", escape(&finding.to_string()))?;
         }
         writeln!(
             f,
@@ -88,6 +115,20 @@ impl fmt::Display for Report {
         )?;
         if let Some(difficulty) = self.difficulty {
             writeln!(f, "proofs hold up to difficulty {difficulty}")?;
+        }
+        if self.repeated_ids > 0 {
+            let count = self.repeated_ids;
+            writeln!(f, "{count} message ids stand in more than one block")?;
+        }
+        if let Some(format) = self.format {
+            write!(f, "read as {format}")?;
+            match self.pending {
+                Some(count) if count > 0 => writeln!(f, ", with {count} pending messages")?,
+                _ => writeln!(f)?,
+            }
+        }
+        if self.hash_matches == Some(true) {
+            writeln!(f, "the .hash beside the file matches it")?;
         }
         if self.database_checked {
             writeln!(f, "the database file and its indexes were checked")?;
@@ -99,106 +140,89 @@ impl fmt::Display for Report {
 }
 
 pub(super) async fn run(args: VerifyArgs, output: &Output) -> Result<(), Error> {
-    let lowest = Difficulty::MIN;
-    let checker = Checker::new(args.difficulty.unwrap_or(lowest), args.require_sealed);
-    let report = match (args.what.db, args.what.node) {
-        (Some(folder), _) => {
-            verify_folder(&Files::in_folder(&super::node::expand(&folder)), checker).await?
+    let examiner = Examiner::new(args.difficulty, args.require_sealed);
+    let report = match (args.what.file, args.what.db, args.what.node) {
+        (Some(path), _, _) => verify_file(&path, examiner)?,
+        (_, Some(folder), _) => {
+            verify_folder(&Files::in_folder(&super::node::expand(&folder)), examiner).await?
         }
-        (None, Some(address)) => {
-            verify(&Source::Running(HttpClient::new(address)?), checker).await?
+        (_, _, Some(address)) => {
+            verify(&Source::Running(HttpClient::new(address)?), examiner).await?
         }
-        (None, None) => return Err(Error::usage("say what to verify: --db or --node")),
+        (None, None, None) => {
+            return Err(Error::usage("say what to verify: a file, --db or --node"));
+        }
     };
     let valid = report.valid;
     output.print(&report)?;
     if valid { Ok(()) } else { Err(Error::No) }
 }
 
-async fn verify_folder(files: &Files, checker: Checker) -> Result<Report, Error> {
+fn verify_file(path: &Path, mut examiner: Examiner) -> Result<Report, Error> {
+    let mut file = ChainFile::open(path)?;
+    let walk = file.walk(|item| {
+        match item {
+            Item::Block(block) => {
+                if !examiner.push(&block) {
+                    return Ok(false);
+                }
+            }
+            Item::Pending(_) => examiner.pending += 1,
+        }
+        Ok(true)
+    })?;
+    file.warn_of_hash(&walk);
+    if let Some(offence) = &walk.offence {
+        examiner.refuse(offence);
+    }
+    Ok(Report {
+        format: walk.format.map(Format::name),
+        pending: Some(examiner.pending),
+        hash_matches: walk.hash_matches,
+        ..Report::of(examiner)
+    })
+}
+
+async fn verify_folder(files: &Files, mut examiner: Examiner) -> Result<Report, Error> {
     let progress = bar(Some(0), "blocks");
     let checked = integrity::check_file(&files.database, |done, length| {
         progress.set_length(length);
         progress.set_position(done);
     });
     progress.finish_and_clear();
-    let damage = match checked {
-        Ok(_) => None,
+    let report = match checked {
+        Ok(_) => verify(&Source::in_folder(files).await?, examiner).await?,
         Err(StoreError::Busy { .. }) => {
-            return verify(&Source::in_folder(files).await?, checker).await;
+            return verify(&Source::in_folder(files).await?, examiner).await;
         }
-        Err(error @ StoreError::Corrupt { .. }) => Some(error.to_string()),
+        Err(error @ StoreError::Corrupt { .. }) => {
+            examiner.finding = Some(Finding::damaged(error.to_string()));
+            Report::of(examiner)
+        }
         Err(error) => return Err(error.into()),
     };
-    if let Some(problem) = damage {
-        let report = report(
-            &checker,
-            None,
-            Some(Finding {
-                block: None,
-                problem,
-            }),
-        );
-        return Ok(Report {
-            database_checked: true,
-            ..report
-        });
-    }
-    let report = verify(&Source::in_folder(files).await?, checker).await?;
     Ok(Report {
         database_checked: true,
         ..report
     })
 }
 
-async fn verify(source: &Source, mut checker: Checker) -> Result<Report, Error> {
+async fn verify(source: &Source, mut examiner: Examiner) -> Result<Report, Error> {
     let progress = bar(Some(0), "blocks");
-    let (mut genesis, mut finding) = (None, None);
     let walked = source
         .for_each(|block, length| {
             progress.set_length(length);
             progress.set_position(block.index + 1);
-            let before = checker.tip().map(|tip| tip.index);
-            if let Err(violation) = checker.push(&block) {
-                let problem = violation.to_string();
-                finding.get_or_insert(Finding {
-                    block: Some(block.index),
-                    problem,
-                });
-                if checker.tip().map(|tip| tip.index) == before {
-                    // Nothing above a block that breaks a rule can be judged.
-                    return Err(Error::No);
-                }
+            if examiner.push(&block) {
+                Ok(())
+            } else {
+                Err(Error::No)
             }
-            if block.index == 0 {
-                genesis = Some(BlockHash::of(&block));
-            }
-            Ok(())
         })
         .await;
     progress.finish_and_clear();
     match walked {
-        Ok(()) | Err(Error::No) => Ok(report(&checker, genesis, finding)),
+        Ok(()) | Err(Error::No) => Ok(Report::of(examiner)),
         Err(error) => Err(error),
-    }
-}
-
-fn report(checker: &Checker, genesis: Option<BlockHash>, finding: Option<Finding>) -> Report {
-    let SealCounts {
-        sealed,
-        open,
-        broken,
-    } = checker.seals();
-    Report {
-        valid: finding.is_none(),
-        blocks: checker.tip().map_or(0, |tip| tip.index + 1),
-        genesis: genesis.map(|hash| hash.to_string()),
-        tip: checker.tip().map(|tip| tip.hash.to_string()),
-        difficulty: checker.fewest_zeros(),
-        sealed,
-        open,
-        broken,
-        database_checked: false,
-        finding,
     }
 }

@@ -89,6 +89,20 @@ impl SnapshotFiles {
         Ok(written)
     }
 
+    /// Gives the chain file a dated name, if there is one, and takes the plain one away with its
+    /// hash. Returns the name it has now.
+    pub fn set_aside(&self, now: DateTime<Local>) -> Result<Option<String>, SnapshotError> {
+        if !self.chain.exists() {
+            return Ok(None);
+        }
+        let kept = self.keep_old(now)?;
+        fs::remove_file(&self.chain).map_err(|source| self.failed(&self.chain, source))?;
+        // A hash alone says nothing; it may have been missing.
+        let _ = fs::remove_file(self.hash());
+        self.sync_folder()?;
+        Ok(Some(kept))
+    }
+
     /// Deletes all but the newest `most` of the backups named, oldest first; returns those left.
     /// One that cannot be deleted is not tried again.
     pub fn prune(&self, backups: Vec<String>, most: usize) -> Vec<String> {
@@ -165,7 +179,7 @@ impl SnapshotFiles {
 
     fn temporary(&self) -> io::Result<NamedTempFile> {
         tempfile::Builder::new()
-            .prefix(crate::TEMPORARY_PREFIX)
+            .prefix(&crate::temporary_prefix(&self.chain))
             .tempfile_in(self.folder())
     }
 

@@ -82,6 +82,14 @@ impl Edit<'_> {
         Ok(Ok(Added { id, is_new: true }))
     }
 
+    /// Takes back messages that were taken in before, in their order of arrival.
+    pub(crate) fn restore(&mut self, messages: Vec<(Message, u64)>) -> Result<(), StoreError> {
+        for (message, arrived) in messages {
+            self.wait(message, arrived)?;
+        }
+        Ok(())
+    }
+
     /// Puts a message into the mempool unless it waits or stands in the chain already, which is
     /// found by index. Returns the id it is kept under.
     pub(crate) fn wait(&mut self, message: Message, arrived: u64) -> Result<MessageId, StoreError> {

@@ -269,7 +269,11 @@ fn absent(index: u64, length: u64) -> Result<(), StoreError> {
 /// A damaged page can lose rows; then the blocks read are not the ones asked for.
 fn consecutive(indexes: impl Iterator<Item = u64>, page: &[Block]) -> Result<(), StoreError> {
     // The page ends first: there is no index after the last.
-    match page.iter().zip(indexes).find(|(block, index)| block.index != *index) {
+    match page
+        .iter()
+        .zip(indexes)
+        .find(|(block, index)| block.index != *index)
+    {
         Some((_, index)) => Err(StoreError::missing("blocks", index)),
         None => Ok(()),
     }

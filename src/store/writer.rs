@@ -17,7 +17,7 @@ use super::mempool::{Added, Addition};
 use super::reorg::Adoption;
 use super::state::{Network, State};
 use super::tables::{ReorgRecord, SnapshotRecord};
-use crate::chain::{Block, BlockHash};
+use crate::chain::{Block, BlockHash, Message};
 
 /// Most operations that may wait.
 const QUEUE: usize = 16_384;
@@ -40,6 +40,9 @@ pub type FreeSpace = Arc<dyn Fn() -> Option<(u64, u64)> + Send + Sync>;
 pub enum Operation {
     /// Take in a message of a client.
     Add(Addition, Reply<Added>),
+    /// Take back messages that were taken in before, each with its time of arrival in
+    /// milliseconds since the epoch: no limit applies to what was acknowledged.
+    Restore(Vec<(Message, u64)>, Reply<()>),
     /// Put blocks above the block with this hash.
     Append(BlockHash, Vec<Block>, Reply<()>),
     /// Add blocks to a branch that may be adopted later.
@@ -65,6 +68,10 @@ impl Operation {
         };
         match self {
             Self::Add(addition, _) => 512 + addition.message.text().len(),
+            Self::Restore(messages, _) => {
+                let bytes = |(message, _): &(Message, u64)| 512 + message.text().len();
+                messages.iter().map(bytes).sum()
+            }
             Self::Append(_, appended, _) => blocks(appended),
             Self::Stage(_, staged, _) => blocks(staged),
             Self::DropBranch(..) | Self::SetNetwork(..) | Self::NoteSnapshot(..) => 512,
@@ -222,7 +229,12 @@ fn apply(
         (Operation::Add(_, reply), Some(refusal)) => {
             answers.push(answer(reply, Err(refusal.clone())));
         }
-        (Operation::Append(_, _, reply) | Operation::Stage(_, _, reply), Some(refusal)) => {
+        (
+            Operation::Restore(_, reply)
+            | Operation::Append(_, _, reply)
+            | Operation::Stage(_, _, reply),
+            Some(refusal),
+        ) => {
             answers.push(answer(reply, Err(refusal.clone())));
         }
         (Operation::Adopt(_, reply), Some(refusal)) => {
@@ -230,6 +242,9 @@ fn apply(
         }
         (Operation::Add(addition, reply), None) => {
             run(reply, answers, || edit.add(&addition))?;
+        }
+        (Operation::Restore(messages, reply), None) => {
+            run(reply, answers, || edit.restore(messages).map(Ok))?;
         }
         (Operation::Append(parent, blocks, reply), None) => {
             run(reply, answers, || edit.append(&parent, &blocks))?;
@@ -284,7 +299,8 @@ fn refuse(operation: Operation, error: &StoreError) {
     let error = error.clone();
     match operation {
         Operation::Add(_, reply) => reply(Err(error)),
-        Operation::Append(_, _, reply)
+        Operation::Restore(_, reply)
+        | Operation::Append(_, _, reply)
         | Operation::Stage(_, _, reply)
         | Operation::DropBranch(_, reply)
         | Operation::SetNetwork(_, reply)

@@ -1,0 +1,200 @@
+//! What verify and import look for in a chain: the first offence, with its class, and what is
+//! counted on the way.
+
+use std::collections::hash_map::RandomState;
+use std::fmt;
+use std::hash::BuildHasher;
+
+use serde::Serialize;
+
+use crate::chain::{Block, BlockHash, Checker};
+use crate::legacy::ReadError;
+use crate::pow::Difficulty;
+
+/// The first offence of a chain.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Finding {
+    /// Position of the block, or null if it is not about one.
+    block: Option<u64>,
+    /// Line of the file, in a format of lines.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u64>,
+    /// Byte of the file, counted from 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    byte: Option<u64>,
+    /// What kind of offence it is.
+    class: Class,
+    /// The number of the broken rule.
+    rule: Option<u8>,
+    /// What was expected and what was found.
+    problem: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Class {
+    /// The bytes are not the format.
+    NotReadable,
+    /// A value is none that a block may hold.
+    NotWellFormed,
+    /// A rule of the chain is broken.
+    Rule,
+    /// The rules hold, but this program does not take the block.
+    NotAcceptable,
+    /// The database contradicts itself.
+    Damaged,
+}
+
+impl Finding {
+    /// A database that is damaged.
+    pub(super) fn damaged(problem: String) -> Self {
+        Self {
+            block: None,
+            line: None,
+            byte: None,
+            class: Class::Damaged,
+            rule: None,
+            problem,
+        }
+    }
+
+    /// A file that ends here.
+    fn in_file(error: &ReadError) -> Self {
+        let (class, rule) = match error {
+            ReadError::NotWellFormed { .. } => (Class::NotWellFormed, None),
+            ReadError::Rule { breach, .. } => (Class::Rule, Some(breach.rule())),
+            _ => (Class::NotReadable, None),
+        };
+        let place = error.place();
+        let text = error.to_string();
+        let problem = text.strip_prefix(&format!("{place}: ")).unwrap_or(&text);
+        Self {
+            block: place.block,
+            line: place.line,
+            byte: Some(place.offset),
+            class,
+            rule,
+            problem: problem.to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let block = self.block.map(|block| format!("block {block}"));
+        let line = self.line.map(|line| format!("line {line}"));
+        let byte = self.byte.map(|byte| format!("byte {byte}"));
+        let place: Vec<_> = [block, line, byte].into_iter().flatten().collect();
+        if !place.is_empty() {
+            write!(f, "{}: ", place.join(", "))?;
+        }
+        f.write_str(&self.problem)
+    }
+}
+
+/// Looks at a chain block by block, until nothing above can be judged.
+pub(super) struct Examiner {
+    pub(super) checker: Checker,
+    pub(super) genesis: Option<Block>,
+    pub(super) finding: Option<Finding>,
+    pub(super) pending: u64,
+    /// A keyed hash of each message id: eight bytes a block, the only memory that grows.
+    ids: Vec<u64>,
+    key: RandomState,
+}
+
+impl Examiner {
+    pub(super) fn new(difficulty: Option<Difficulty>, sealed_from: Option<u64>) -> Self {
+        Self {
+            checker: Checker::new(difficulty.unwrap_or(Difficulty::MIN), sealed_from),
+            genesis: None,
+            finding: None,
+            pending: 0,
+            ids: Vec::new(),
+            key: RandomState::new(),
+        }
+    }
+
+    /// Looks at the next block. False after a block that breaks a rule: nothing above it can be
+    /// judged.
+    pub(super) fn push(&mut self, block: &Block) -> bool {
+        let position = self.blocks();
+        if let Err(violation) = self.checker.push(block) {
+            let rule = violation.rule();
+            self.finding.get_or_insert(Finding {
+                block: Some(position),
+                line: None,
+                byte: None,
+                class: rule.map_or(Class::NotAcceptable, |_| Class::Rule),
+                rule,
+                problem: violation.to_string(),
+            });
+            if self.blocks() == position {
+                return false;
+            }
+        }
+        if position == 0 {
+            self.genesis = Some(block.clone());
+        }
+        self.ids.push(self.key.hash_one(block.message.id()));
+        true
+    }
+
+    /// Takes note of a file that cannot be read on.
+    pub(super) fn refuse(&mut self, error: &ReadError) {
+        self.finding.get_or_insert_with(|| Finding::in_file(error));
+    }
+
+    /// Blocks that broke no rule.
+    pub(super) fn blocks(&self) -> u64 {
+        self.checker.tip().map_or(0, |tip| tip.index + 1)
+    }
+
+    pub(super) fn genesis_hash(&self) -> Option<String> {
+        let genesis = self.genesis.as_ref()?;
+        Some(BlockHash::of(genesis).to_string())
+    }
+
+    /// Number of message ids that stand in more than one block.
+    pub(super) fn repeated_ids(&mut self) -> u64 {
+        self.ids.sort_unstable();
+        let runs = self.ids.chunk_by(|a, b| a == b);
+        runs.filter(|run| run.len() > 1).count() as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chain::{Message, MessageId, Timestamp, Tip};
+    use crate::pow;
+
+    #[test]
+    fn repeated_ids_are_counted_once_each() {
+        let mut examiner = Examiner::new(None, None);
+        let mut block = Block::documented_genesis();
+        for id in [1, 2, 1, 3, 1, 2] {
+            assert!(examiner.push(&block));
+            let tip = Tip::of(&block);
+            let fits = |proof: &u64| {
+                let proof = proof.to_string();
+                pow::proof_is_valid(tip.proof_text(), proof.as_bytes(), Difficulty::MIN)
+            };
+            let proof = (0_u64..).find(fits).unwrap();
+            let message = Message::new(MessageId::from_bytes([id; 16]), String::new()).unwrap();
+            let time = Timestamp::float(tip.timestamp.seconds() + 1.0).unwrap();
+            block = tip.successor(message, time, proof.into());
+        }
+        assert!(examiner.push(&block));
+        assert_eq!((examiner.blocks(), examiner.repeated_ids()), (7, 2));
+
+        let broken = Block::documented_genesis();
+        assert!(!examiner.push(&broken));
+        let finding = examiner.finding.unwrap();
+        assert_eq!((finding.class, finding.rule), (Class::Rule, Some(2)));
+        assert_eq!(
+            finding.to_string(),
+            "block 7: breaks rule 2: the index is 0, expected 7"
+        );
+    }
+}

@@ -1,0 +1,147 @@
+//! Building the database of an imported chain.
+
+use std::path::Path;
+use std::sync::mpsc::{Receiver, sync_channel};
+
+use super::super::chain_file::ChainFile;
+use super::super::error::Error;
+use super::super::source::PAGE;
+use crate::chain::{Block, BlockHash, Message};
+use crate::clock::{Clock, SystemClock};
+use crate::snapshot::format::Item;
+use crate::store::{Network, Operation, Reply, Store, StoreError, View};
+
+/// Most items, and about the most bytes of text, that are written at once.
+const BATCH_COUNT: usize = 4000;
+const BATCH_BYTES: usize = 8 * 1024 * 1024;
+
+/// Bytes that stay free on the disk.
+const MIN_FREE: u64 = 64 << 20;
+
+/// Pending messages of the old database, with their times of arrival.
+#[derive(Default)]
+pub(super) struct Carried(Vec<(Message, u64)>);
+
+impl Carried {
+    pub(super) fn from(view: &View) -> Result<Self, StoreError> {
+        let (mut carried, mut next) = (Vec::new(), 0);
+        loop {
+            let page = view.pending_from(next, PAGE)?;
+            let Some(last) = page.last() else { break };
+            next = last.sequence + 1;
+            let parts = |pending: crate::store::Pending| (pending.message, pending.arrived);
+            carried.extend(page.into_iter().map(parts));
+        }
+        Ok(Self(carried))
+    }
+}
+
+/// What a new database holds.
+pub(super) struct Built {
+    pub(super) genesis: BlockHash,
+    pub(super) tip: BlockHash,
+    pub(super) pending: u64,
+}
+
+/// Makes a database at `path` of what the file holds and what is carried over. When this returns
+/// without an error, it is complete, on disk and closed.
+pub(super) fn build(
+    file: &mut ChainFile,
+    path: &Path,
+    genesis: &Block,
+    network: Network,
+    carried: &Carried,
+) -> Result<Built, Error> {
+    Store::create(path, genesis, network)?;
+    let store = Store::open(path, MIN_FREE, Box::new(|_| {}))?;
+    let mut builder = Builder {
+        store: &store,
+        tip: BlockHash::of(genesis),
+        blocks: Vec::new(),
+        messages: Vec::new(),
+        bytes: 0,
+        under_way: None,
+    };
+    // Where they were acknowledged their ids are known, so they come first.
+    builder.messages.extend_from_slice(&carried.0);
+    builder.flush()?;
+    let now = SystemClock.millis();
+    let walk = file.walk(|item| builder.push(item, now).map(|()| true))?;
+    if let Some(offence) = walk.offence {
+        return Err(super::refused(file, offence));
+    }
+    builder.flush()?;
+    builder.wait()?;
+    let state = store.state();
+    store.close()?;
+    Ok(Built {
+        genesis: state.genesis,
+        tip: state.tip.hash,
+        pending: state.mempool_count(),
+    })
+}
+
+/// Hands batches to the writer of the store, which writes one while the next is read.
+struct Builder<'a> {
+    store: &'a Store,
+    /// Hash of the last block handed over.
+    tip: BlockHash,
+    blocks: Vec<Block>,
+    messages: Vec<(Message, u64)>,
+    bytes: usize,
+    under_way: Option<Receiver<Result<(), StoreError>>>,
+}
+
+impl Builder<'_> {
+    fn push(&mut self, item: Item, now: u64) -> Result<(), Error> {
+        match item {
+            // The genesis block is there; should it be another one, the next does not fit.
+            Item::Block(block) if block.index == 0 => {}
+            Item::Block(block) => {
+                self.bytes += block.message.text().len();
+                self.blocks.push(block);
+            }
+            Item::Pending(message) => {
+                self.bytes += message.text().len();
+                self.messages.push((message, now));
+            }
+        }
+        if self.blocks.len() + self.messages.len() >= BATCH_COUNT || self.bytes >= BATCH_BYTES {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        self.bytes = 0;
+        let blocks = std::mem::take(&mut self.blocks);
+        if let Some(last) = blocks.last() {
+            let parent = std::mem::replace(&mut self.tip, BlockHash::of(last));
+            self.submit(|reply| Operation::Append(parent, blocks, reply))?;
+        }
+        let messages = std::mem::take(&mut self.messages);
+        if !messages.is_empty() {
+            self.submit(|reply| Operation::Restore(messages, reply))?;
+        }
+        Ok(())
+    }
+
+    fn submit(&mut self, operation: impl FnOnce(Reply<()>) -> Operation) -> Result<(), Error> {
+        self.wait()?;
+        let (sender, receiver) = sync_channel(1);
+        self.store.submit(operation(Box::new(move |result| {
+            // Nobody waits any more after another failure.
+            let _ = sender.send(result);
+        })))?;
+        self.under_way = Some(receiver);
+        Ok(())
+    }
+
+    /// Waits for what was handed over last.
+    fn wait(&mut self) -> Result<(), Error> {
+        match self.under_way.take() {
+            Some(receiver) => Ok(receiver.recv().unwrap_or(Err(StoreError::Closed))?),
+            None => Ok(()),
+        }
+    }
+}

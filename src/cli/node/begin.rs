@@ -1,0 +1,194 @@
+//! The database a node begins with: the one there is, one made of a chain file that was moved in,
+//! or a new one.
+
+use std::fs;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use chrono::Local;
+use tracing::info;
+
+use super::Rules;
+use super::args::NodeOptions;
+use crate::chain::{Block, BlockHash, MessageId};
+use crate::cli::error::Error;
+use crate::cli::import::{Request, import};
+use crate::cli::source::Files;
+use crate::clock::{Clock, SystemClock};
+use crate::snapshot::files::SnapshotFiles;
+use crate::snapshot::format::{ChainWriter, Format};
+use crate::store::{Network, Store, StoreError};
+
+/// Makes the database if it is missing, or if a new chain is forced. Options that fix the network
+/// of a database are refused on one there is.
+pub(super) fn make_database(args: &NodeOptions, rules: Rules, files: &Files) -> Result<(), Error> {
+    if args.force_new_chain {
+        return force_new_chain(args, rules, files);
+    }
+    if files.database.exists() {
+        if args.new_genesis.is_some() {
+            return Err(Error::Refused(format!(
+                "{} has a chain already; --new-genesis needs a new folder, or --force-new-chain",
+                files.folder.display()
+            )));
+        }
+        return Ok(());
+    }
+    if args.new_genesis.is_none()
+        && let Some(chain) = moved_in(rules, files)?
+    {
+        return import_chain(args, rules, files, &chain, false);
+    }
+    let genesis = genesis(args, rules)?;
+    let network = Network {
+        difficulty: args.difficulty.unwrap_or_default(),
+        sealed_from: (!rules.accept_open(args)).then_some(1),
+    };
+    match Store::create(&files.database, &genesis, network) {
+        // Another process may have made it meanwhile; opening will tell.
+        Ok(()) | Err(StoreError::Exists { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    info!(path = %files.database.display(), genesis = %BlockHash::of(&genesis), "new database");
+    Ok(())
+}
+
+/// The genesis block of a new chain. Forced to make a new one, the original makes one of its own.
+fn genesis(args: &NodeOptions, rules: Rules) -> Result<Block, Error> {
+    let text = match &args.new_genesis {
+        Some(text) => text,
+        None if args.force_new_chain && rules == Rules::Documented => {
+            crate::chain::block::GENESIS_TEXT
+        }
+        None => return Ok(Block::documented_genesis()),
+    };
+    Block::genesis(SystemClock.seconds(), MessageId::random(), text.to_owned())
+        .map_err(Error::usage)
+}
+
+/// The chain file of a reference miner that a new node begins with: for `miner start` the one it
+/// names, else the only one in the folder.
+fn moved_in(rules: Rules, files: &Files) -> Result<Option<PathBuf>, Error> {
+    if rules == Rules::Documented {
+        return Ok(Some(files.chain.clone()).filter(|chain| chain.exists()));
+    }
+    let folder =
+        fs::read_dir(&files.folder).map_err(|source| Error::file(&files.folder, source))?;
+    let mut chains: Vec<_> = folder
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "chain")
+        })
+        .filter(|path| !is_backup(path))
+        .collect();
+    chains.sort();
+    match &chains[..] {
+        [] => Ok(None),
+        [chain] => Ok(Some(chain.clone())),
+        _ => {
+            let names: Vec<_> = chains
+                .iter()
+                .map(|chain| chain.display().to_string())
+                .collect();
+            Err(Error::Refused(format!(
+                "there are several chain files to begin with: {}; name one with: blockchain \
+                 import FILE --db {}",
+                names.join(", "),
+                files.folder.display()
+            )))
+        }
+    }
+}
+
+/// Whether a file is named `NAME_DD-MM-YYYY_HH:MM:SS.chain`.
+fn is_backup(path: &Path) -> bool {
+    const DATE: &str = "_dd-dd-dddd_dd:dd:dd";
+    let stem = path.file_stem().unwrap_or_default().as_encoded_bytes();
+    let Some(date) = stem
+        .len()
+        .checked_sub(DATE.len())
+        .map(|start| &stem[start..])
+    else {
+        return false;
+    };
+    date.iter()
+        .zip(DATE.bytes())
+        .all(|(found, expected)| match expected {
+            b'd' => found.is_ascii_digit(),
+            sign => *found == sign,
+        })
+}
+
+fn import_chain(
+    args: &NodeOptions,
+    rules: Rules,
+    files: &Files,
+    path: &Path,
+    force_new_chain: bool,
+) -> Result<(), Error> {
+    let age = fs::metadata(path).and_then(|file| file.modified()).ok();
+    let age = age
+        .and_then(|written| written.elapsed().ok())
+        .unwrap_or_default();
+    info!(path = %path.display(), seconds_old = age.as_secs(), "importing a chain file");
+    let request = Request {
+        path,
+        difficulty: args.difficulty,
+        force_new_chain,
+        accept_open: rules.accept_open(args),
+    };
+    let report = import(files, request)?;
+    info!(
+        blocks = report.blocks,
+        difficulty = report.difficulty,
+        genesis = report.genesis,
+        pending = report.pending,
+        "new database"
+    );
+    Ok(())
+}
+
+/// Sets the chain there is aside, database and chain file, and begins with a genesis block alone:
+/// the import of such a chain does all of that.
+fn force_new_chain(args: &NodeOptions, rules: Rules, files: &Files) -> Result<(), Error> {
+    let failed = |source| Error::file(&files.folder, source);
+    let file = tempfile::Builder::new()
+        .prefix(&files.temporary_prefix())
+        .tempfile_in(&files.folder)
+        .map_err(failed)?;
+    let mut writer =
+        ChainWriter::new(Format::Chain, BufWriter::new(&file), false).map_err(failed)?;
+    writer.push(&genesis(args, rules)?).map_err(failed)?;
+    writer
+        .finish()
+        .and_then(|mut out| out.flush())
+        .map_err(failed)?;
+    import_chain(args, rules, files, file.path(), true)?;
+    let kept = SnapshotFiles::new(files.chain.clone())
+        .set_aside(Local::now())
+        .map_err(|error| Error::file(&error.path, std::io::Error::other(error.source)))?;
+    if let Some(kept) = kept {
+        info!(file = kept, "the old chain file is kept");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dated_name_is_a_backup() {
+        assert!(is_backup(Path::new("/x/node_22-11-2026_09:05:03.chain")));
+        for name in [
+            "node.chain",
+            "node_22-11-2026.chain",
+            "22-11-2026_09:05:03.chain",
+            "é.chain",
+        ] {
+            assert!(!is_backup(Path::new(name)), "{name}");
+        }
+    }
+}
