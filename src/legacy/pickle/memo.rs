@@ -10,7 +10,7 @@ use std::collections::{HashMap, VecDeque};
 /// Numbers that are always held: all that an instruction of two bytes can ask for.
 const FIRST: usize = 256;
 /// Most objects, and most bytes of them, that are held because they are the last.
-const LAST: usize = 16 * 1024;
+const LAST: usize = 4 * 1024;
 const LAST_BYTES: usize = 4 * 1024 * 1024;
 /// Most objects, and most bytes of them, that are held because they were asked for.
 const KEPT: usize = 64 * 1024;

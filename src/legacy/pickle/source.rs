@@ -1,6 +1,7 @@
 //! The arguments of instructions, from the bytes of a pickle.
 
 use std::io::Read;
+use std::sync::Arc;
 
 use crate::chain::message::MAX_TEXT_BYTES;
 use crate::legacy::ReadError;
@@ -17,7 +18,7 @@ pub(super) struct Source<R> {
 }
 
 /// A text, or none if it holds half a surrogate pair.
-pub(super) type Text = Option<String>;
+pub(super) type Text = Option<Arc<str>>;
 
 impl<R: Read> Source<R> {
     pub(super) fn new(source: R) -> Self {
@@ -89,7 +90,7 @@ impl<R: Read> Source<R> {
         }
         let at = self.offset();
         self.bytes(count, |bytes| match str::from_utf8(bytes) {
-            Ok(text) => Ok(Some(text.to_owned())),
+            Ok(text) => Ok(Some(text.into())),
             // Python writes half a surrogate pair as if it were a character.
             Err(error) => match bytes.get(error.valid_up_to()..) {
                 Some([0xed, 0xa0..=0xbf, ..]) => Ok(None),
@@ -163,7 +164,7 @@ impl<R: Read> Source<R> {
                 None => return Err(refused()),
             }
         }
-        Ok(whole.then_some(text))
+        Ok(whole.then(|| text.into()))
     }
 
     /// Begins a frame of so many bytes.

@@ -5,6 +5,7 @@ use std::io::Read;
 use super::super::integer;
 use super::super::item::{Class, Item, Shared};
 use super::super::opcode as op;
+use super::super::source::Text;
 use super::{ChainReader, Done};
 use crate::chain::Proof;
 use crate::legacy::ReadError;
@@ -175,6 +176,6 @@ impl<R: Read> ChainReader<R> {
     }
 }
 
-fn text(text: Option<String>) -> Shared {
-    text.map_or(Shared::LoneSurrogate, |text| Shared::Text(text.into()))
+fn text(text: Text) -> Shared {
+    text.map_or(Shared::LoneSurrogate, Shared::Text)
 }
