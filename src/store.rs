@@ -3,7 +3,7 @@
 //! Reads go through a [`View`], one transaction each. Writes go through the one writer thread
 //! ([`writer`]), which joins what waits into one durable commit. The parts:
 //! * [`tables`]: the schema
-//! * [`view`]: reading
+//! * [`view`]: what is asked of the store
 //! * [`writer`]: the queue and the commits
 //! * `edit`, `blocks`, `mempool`, `reorg`: what a commit may change
 //! * `engine`: redb, opened and closed with care

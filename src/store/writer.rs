@@ -7,7 +7,7 @@
 //! ends: the database must be opened anew.
 
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 
 use super::edit::Edit;
@@ -113,12 +113,7 @@ impl Writer {
 
     pub(crate) fn state(&self) -> Arc<State> {
         // A poisoned lock still holds a whole Arc: it is only ever replaced.
-        Arc::clone(
-            &self
-                .state
-                .read()
-                .unwrap_or_else(std::sync::PoisonError::into_inner),
-        )
+        Arc::clone(&self.state.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Hands an operation over without waiting.
@@ -179,7 +174,7 @@ impl Work {
             .map(|(free, needed)| Refusal::NoSpace { free, needed });
         let mut batch = batch.into_iter();
         let committed = guarded(|| {
-            let before = State::clone(&self.state.read().unwrap_or_else(|lock| lock.into_inner()));
+            let before = State::clone(&self.state.read().unwrap_or_else(PoisonError::into_inner));
             let mut txn = self.database.begin_write()?;
             // Reopening after a kill must not walk the file.
             txn.set_quick_repair(true);
@@ -194,16 +189,17 @@ impl Work {
         match committed {
             Ok(after) => {
                 let after = Arc::new(after);
-                *self
-                    .state
-                    .write()
-                    .unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::clone(&after);
+                *self.state.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&after);
                 (self.listener)(Ok(&after));
-                answers.into_iter().for_each(|answer| answer(None));
+                for answer in answers {
+                    answer(None);
+                }
                 Ok(())
             }
             Err(error) => {
-                answers.into_iter().for_each(|answer| answer(Some(&error)));
+                for answer in answers {
+                    answer(Some(&error));
+                }
                 batch.for_each(|operation| refuse(operation, &error));
                 Err(error)
             }
