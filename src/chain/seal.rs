@@ -203,13 +203,9 @@ mod tests {
             |block| block.message = block.message.renamed(),
         ];
         for (nth, change) in changes.iter().enumerate() {
-            let mut changed = block.clone();
-            change(&mut changed);
-            assert_eq!(
-                Seal::of(&changed, &root),
-                Some(Seal::Broken),
-                "change {nth}"
-            );
+            let mut other = block.clone();
+            change(&mut other);
+            assert_eq!(Seal::of(&other, &root), Some(Seal::Broken), "change {nth}");
         }
         assert_eq!(Seal::of(&block, &[0; 32]), Some(Seal::Broken));
     }

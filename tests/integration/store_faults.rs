@@ -72,7 +72,7 @@ impl Work {
     /// Adds some messages at once; they may share a commit.
     fn add(&mut self, store: &Store) -> Result<(), StoreError> {
         let (sender, answers) = channel();
-        for nth in 0..1 + self.dice.below(4) {
+        for nth in 0..=self.dice.below(4) {
             let message = self.dice.message();
             self.open_adds.push(message.clone());
             let sender = sender.clone();

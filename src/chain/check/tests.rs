@@ -286,7 +286,7 @@ fn a_chain_holds_up_to_its_easiest_proof_and_fails_there_above() {
     for zeros in [3, 2, 1, 2] {
         // Not the smallest that fits, but one of exactly these zeros.
         let tip = Tip::of(chain.last().unwrap());
-        let exact = (0..)
+        let exact = (0..u64::MAX)
             .map(Proof::from)
             .find(|proof| pow::zeros(tip.proof_text(), proof.as_bytes()) == zeros);
         let time = tip.timestamp.next(0.0);

@@ -118,7 +118,9 @@ impl Model {
             return Err(Refused::StaleTip);
         }
         self.check(self.blocks.len(), blocks, broken)?;
-        blocks.iter().for_each(|block| self.connect(block));
+        for block in blocks {
+            self.connect(block);
+        }
         Ok(())
     }
 
@@ -145,7 +147,9 @@ impl Model {
         self.pending
             .iter_mut()
             .for_each(|waiting| waiting.returned = false);
-        branch.iter().for_each(|block| self.connect(block));
+        for block in branch {
+            self.connect(block);
+        }
         for block in old[from..].iter().filter(|block| block.index > 0) {
             let id = block.message.id();
             let lowest = old.iter().find(|block| block.message.id() == id);

@@ -212,7 +212,7 @@ impl World {
         let (added, additions) = channel();
         let (appended, appends) = channel();
         let mut expected = (Vec::new(), Vec::new());
-        for _ in 0..1 + dice.below(6) {
+        for _ in 0..=dice.below(6) {
             let addition = Addition {
                 message: self.message(dice),
                 key: None,
@@ -286,7 +286,7 @@ impl World {
     /// Some good blocks on our tip.
     fn next_blocks(&self, dice: &mut Dice) -> Vec<Block> {
         let mut maker = Maker::new(&self.model.blocks);
-        for _ in 0..1 + dice.below(3) {
+        for _ in 0..=dice.below(3) {
             maker.mine(self.message(dice), kind(dice));
         }
         maker.above(self.model.blocks.len())
