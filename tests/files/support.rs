@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -126,15 +126,12 @@ pub(crate) struct Running(Child);
 impl Running {
     pub(crate) fn on(db: &str) -> Self {
         let args = ["node", "--db", db, "--port", "0", "--threads", "0"];
-        let child = program()
-            .args(args)
-            .stderr(std::process::Stdio::null())
-            .spawn()
-            .unwrap();
+        let node = program().args(args).stderr(Stdio::null()).spawn();
+        let node = Self(node.unwrap());
         let address = Path::new(db).join("node.address");
         for _ in 0..600 {
             if address.exists() {
-                return Self(child);
+                return node;
             }
             std::thread::sleep(Duration::from_millis(50));
         }
