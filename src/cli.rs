@@ -105,7 +105,7 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), Error> {
         Command::Add(args) => add::run(args, output).await,
         Command::Get(args) => get::run(args, output).await,
         Command::Export(args) => export::run(args, output).await,
-        Command::Import(args) => import::run(&args, output),
+        Command::Import(args) => import::run(&args, *output),
         Command::Verify(args) => verify::run(args, output).await,
         Command::Pow(args) => pow::run(args, output).await,
     }

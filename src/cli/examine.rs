@@ -180,7 +180,7 @@ mod tests {
                 let proof = proof.to_string();
                 pow::proof_is_valid(tip.proof_text(), proof.as_bytes(), Difficulty::MIN)
             };
-            let proof = (0_u64..).find(fits).unwrap();
+            let proof = (0..10_000_u64).find(fits).unwrap();
             let message = Message::new(MessageId::from_bytes([id; 16]), String::new()).unwrap();
             let time = Timestamp::float(tip.timestamp.seconds() + 1.0).unwrap();
             block = tip.successor(message, time, proof.into());

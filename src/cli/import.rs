@@ -132,7 +132,7 @@ impl fmt::Display for Report {
     }
 }
 
-pub(super) fn run(args: &ImportArgs, output: &Output) -> Result<(), Error> {
+pub(super) fn run(args: &ImportArgs, output: Output) -> Result<(), Error> {
     let files = Files::in_folder(&super::node::expand(&args.db));
     let report = import(
         &files,

@@ -89,10 +89,10 @@ pub struct ChainWriter<W: Write>(Writer<W>);
 #[derive(Debug)]
 enum Writer<W: Write> {
     Chain(json::ChainWriter<W>),
-    Pickle(pickle::ChainWriter<W>),
+    Pickle(Box<pickle::ChainWriter<W>>),
     Frames(frames::FrameWriter<W>),
     Plain(plain::PlainWriter<W>),
-    Table(table::TableWriter<W>),
+    Table(Box<table::TableWriter<W>>),
 }
 
 impl<W: Write> ChainWriter<W> {
@@ -105,14 +105,14 @@ impl<W: Write> ChainWriter<W> {
         use plain::Layout;
         Ok(Self(match format {
             Format::Chain => Writer::Chain(json::ChainWriter::new(out)),
-            Format::Pickle => Writer::Pickle(pickle::ChainWriter::new(out)),
+            Format::Pickle => Writer::Pickle(Box::new(pickle::ChainWriter::new(out))),
             Format::Bincode => Writer::Frames(frames::FrameWriter::new(out)?),
             Format::Json if with_pending => {
                 Writer::Plain(plain::PlainWriter::new(Layout::Object, out)?)
             }
             Format::Json => Writer::Plain(plain::PlainWriter::new(Layout::Array, out)?),
             Format::Ndjson => Writer::Plain(plain::PlainWriter::new(Layout::Lines, out)?),
-            Format::Csv => Writer::Table(table::TableWriter::new(out)?),
+            Format::Csv => Writer::Table(Box::new(table::TableWriter::new(out)?)),
         }))
     }
 

@@ -172,16 +172,16 @@ impl Record {
             }
             (None, Some(_)) => return Err(Fault::Rule(Breach::NoPreviousHash)),
             (Some(_), None) => return Err(Fault::Rule(Breach::NoProof)),
-            (Some(hash), Some(proof)) => match hash.parse() {
-                Ok(previous_hash) => Some(Link {
+            (Some(hash), Some(proof)) => {
+                let previous_hash = hash.parse().map_err(|_| {
+                    let found = quoted(&hash);
+                    Fault::Rule(Breach::PreviousHash { found })
+                })?;
+                Some(Link {
                     previous_hash,
                     proof,
-                }),
-                Err(_) => {
-                    let found = quoted(&hash);
-                    return Err(Fault::Rule(Breach::PreviousHash { found }));
-                }
-            },
+                })
+            }
         };
         let block = Block {
             index: self.index,

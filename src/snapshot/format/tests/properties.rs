@@ -83,10 +83,10 @@ proptest! {
                 .iter()
                 .map(|(key, value)| format!("{blank}\"{key}\"{blank}:{blank}{value}{blank}"))
                 .collect();
-            text += if nth == 0 { "" } else { "," };
-            text += &format!("{blank}{{{}}}{blank}", pairs.join(","));
+            text.extend((nth > 0).then_some(","));
+            text.extend([&blank, "{", &pairs.join(","), "}", &blank]);
         }
-        text += &format!("]{blank}}}{blank}");
+        text.extend(["]", &blank, "}", &blank]);
         let read = content(text.as_bytes()).unwrap();
         prop_assert_eq!(&read.0, &chain.0);
         let array = &text[text.find('[').unwrap()..=text.rfind(']').unwrap()];
