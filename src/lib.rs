@@ -6,6 +6,7 @@
 //! * [`codec`], [`legacy`], [`wire`]: blocks as stored bytes, as the original program's texts, as
 //!   JSON of this program's API; pure
 //! * [`snapshot`]: chain files in every format; pure but for what it is given to read and write
+//! * [`text`], [`temporary`], [`clock`]: text made safe to show, names of unfinished files, the time
 //! * [`store`]: the database; plain threads, no async
 //! * [`snapshot`]: the chain as files
 //! * [`node`]: the one door to the store, and the tasks
@@ -25,13 +26,6 @@ pub mod node;
 pub mod pow;
 pub mod snapshot;
 pub mod store;
+pub mod temporary;
+pub mod text;
 pub mod wire;
-
-/// How the names of files that are still being written begin, for the files that share the name of
-/// `file`. What a kill leaves of them is removed at the next start.
-pub(crate) fn temporary_prefix(file: &std::path::Path) -> String {
-    format!(
-        ".blockchain-tmp-{}-",
-        file.file_stem().unwrap_or_default().display()
-    )
-}

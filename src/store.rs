@@ -66,7 +66,7 @@ impl Store {
         };
         let folder = folder_of(path);
         let file = tempfile::Builder::new()
-            .prefix(&crate::temporary_prefix(path))
+            .prefix(&crate::temporary::prefix(path))
             .suffix(".redb")
             .tempfile_in(folder)
             .map_err(|source| io_error(folder, source))?;

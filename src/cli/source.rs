@@ -44,7 +44,7 @@ impl Files {
 
     /// How the names of files that are still being written begin.
     pub(super) fn temporary_prefix(&self) -> String {
-        crate::temporary_prefix(&self.database)
+        crate::temporary::prefix(&self.database)
     }
 
     fn named(folder: PathBuf, name: &str, chain: PathBuf) -> Self {

@@ -179,7 +179,7 @@ impl SnapshotFiles {
 
     fn temporary(&self) -> io::Result<NamedTempFile> {
         tempfile::Builder::new()
-            .prefix(&crate::temporary_prefix(&self.chain))
+            .prefix(&crate::temporary::prefix(&self.chain))
             .tempfile_in(self.folder())
     }
 

@@ -16,13 +16,18 @@ const LINES: usize = 400;
 const DIRECTION: &[(&str, &[&str])] = &[
     ("pow", &[]),
     ("clock", &[]),
+    ("temporary", &[]),
+    ("text", &[]),
     ("chain", &["pow"]),
     ("codec", &["chain"]),
     ("legacy", &["chain"]),
     ("wire", &["chain"]),
-    ("snapshot", &["legacy", "codec", "wire", "chain"]),
+    (
+        "snapshot",
+        &["legacy", "codec", "wire", "chain", "temporary", "text"],
+    ),
     // The lengths of the documented bodies are counted in the same transaction.
-    ("store", &["codec", "chain", "pow", "legacy"]),
+    ("store", &["codec", "chain", "pow", "legacy", "temporary"]),
     ("client", &["wire", "legacy", "codec"]),
     ("node", &["store", "snapshot", "client", "pow", "clock"]),
     ("api", &["node", "wire", "legacy"]),
@@ -30,7 +35,16 @@ const DIRECTION: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "node", "api", "ui", "snapshot", "client", "store", "wire", "pow",
+            "node",
+            "api",
+            "ui",
+            "snapshot",
+            "client",
+            "store",
+            "wire",
+            "pow",
+            "temporary",
+            "text",
         ],
     ),
 ];

@@ -18,6 +18,7 @@ use super::scanner::Scanner;
 use crate::chain::{Block, BlockHash, History, Link, Message};
 use crate::legacy::ReadError;
 use crate::legacy::error::{Breach, quoted};
+use crate::text::escape_json;
 use crate::wire::{self, Describer};
 
 /// Key of the blocks in the object that holds pending messages, too.
@@ -63,7 +64,7 @@ impl<W: Write> PlainWriter<W> {
     pub(super) fn push(&mut self, block: &Block) -> io::Result<()> {
         let described = self.describer.describe(block);
         self.separate()?;
-        serde_json::to_writer(&mut self.out, &described)?;
+        self.write(&described)?;
         if self.layout == Layout::Lines {
             self.out.write_all(b"\n")?;
         }
@@ -76,10 +77,13 @@ impl<W: Write> PlainWriter<W> {
         }
         self.end_blocks()?;
         self.separate()?;
-        Ok(serde_json::to_writer(
-            &mut self.out,
-            &wire::Message::from(message),
-        )?)
+        self.write(&wire::Message::from(message))
+    }
+
+    /// Writes an object that is safe to show, too: an export may go to a terminal.
+    fn write(&mut self, object: &impl serde::Serialize) -> io::Result<()> {
+        let json = serde_json::to_string(object)?;
+        self.out.write_all(escape_json(&json).as_bytes())
     }
 
     pub(super) fn finish(mut self) -> io::Result<W> {

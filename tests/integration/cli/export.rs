@@ -73,7 +73,7 @@ fn what_cannot_be_exported_is_named() {
     Blockchain::new(["export", "--db"])
         .args([node.folder()])
         .exits(2)
-        .complains(&["--json"]);
+        .complains(&["--format"]);
     export(&node.beside("nowhere"))
         .exits(3)
         .complains(&["there is no database at"]);

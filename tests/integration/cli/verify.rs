@@ -59,7 +59,7 @@ fn a_difficulty_too_high_names_block_and_rule() {
     node.mine(&["one", "two"]);
     let words = [
         "NOT VALID\n",
-        "block 1 breaks rule 4: the digest of the proofs ends with",
+        "block 1: breaks rule 4: the digest of the proofs ends with",
         "expected 20 or more",
         "1 blocks checked",
     ];
@@ -91,7 +91,7 @@ fn open_proofs_are_counted_and_may_be_refused() {
     }
     let words = [
         "NOT VALID",
-        "block 1 not acceptable because the proof is open",
+        "block 1: not acceptable because the proof is open",
     ];
     for option in [
         "--require-sealed",
