@@ -279,3 +279,6 @@ fn check_schema(database: &Database) -> Result<(), StoreError> {
         Ok(())
     })
 }
+
+#[cfg(test)]
+mod tests;

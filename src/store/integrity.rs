@@ -233,3 +233,6 @@ fn check_mempool(view: &View, state: &State) -> Result<u64, StoreError> {
     }
     Ok(count)
 }
+
+#[cfg(test)]
+mod tests;

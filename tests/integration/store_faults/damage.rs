@@ -82,13 +82,11 @@ fn use_all(path: &Path) -> Result<Held, StoreError> {
 }
 
 /// Runs on a thread of its own, so that a hang is noticed.
-fn in_time<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+fn in_time<T: Send + 'static>(what: &str, work: impl FnOnce() -> T + Send + 'static) -> T {
     let (sender, result) = channel();
     thread::spawn(move || sender.send(work()));
-    let patience = Duration::from_secs(60);
-    result
-        .recv_timeout(patience)
-        .expect("the work panicked or hangs")
+    let result = result.recv_timeout(Duration::from_secs(60));
+    result.unwrap_or_else(|error| panic!("{what}: panics or hangs: {error}"))
 }
 
 /// Damages a file in some way and says how.
@@ -149,14 +147,15 @@ fn a_damaged_file_is_named_or_holds_everything() {
     let (mut refused, mut read) = (0, 0);
     for seed in 0..if all() { 5000 } else { 150 } {
         let mut file = whole.clone();
-        let what = damage(&mut file, &mut Dice::new(seed));
+        let how = damage(&mut file, &mut Dice::new(seed));
+        let what = format!("seed {seed}, {how}");
         fs::write(&path, &file).unwrap();
         let used = path.clone();
-        let held = in_time(move || use_all(&used));
+        let held = in_time(&what, move || use_all(&used));
         // Opening may have repaired the first file, so the check gets one of its own.
         fs::write(&path, &file).unwrap();
         let checked = path.clone();
-        let checked = in_time(move || check_file(&checked, |_, _| {}));
+        let checked = in_time(&what, move || check_file(&checked, |_, _| {}));
         match &checked {
             Ok(found) => assert_eq!(*found, report, "{what}"),
             Err(error) => check_named(error, &what),

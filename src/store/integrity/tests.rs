@@ -1,0 +1,169 @@
+use std::sync::Arc;
+
+use super::super::Store;
+use super::super::edit::Edit;
+use super::super::tests::{Bench, chain, message};
+use super::*;
+use crate::chain::BlockHash;
+use crate::codec;
+
+/// Five blocks above the genesis block, and a message that waits.
+fn bench() -> Bench {
+    let messages: Vec<_> = (1..=5).map(|id| message(id, "mined")).collect();
+    let mut bench = Bench::new(&messages);
+    bench.add(message(9, "waiting"), None, 0).unwrap();
+    let report = check_all(&bench.view(), |_, _| {}).unwrap();
+    assert_eq!((report.blocks, report.pending), (6, 1));
+    bench
+}
+
+/// What a whole check says after a change behind the store's back.
+fn damage(change: impl FnOnce(&mut Edit<'_>) -> Result<(), StoreError>) -> String {
+    let mut bench = bench();
+    bench.change(|edit| change(edit).map(Ok)).unwrap();
+    match check_all(&bench.view(), |_, _| {}) {
+        Err(StoreError::Corrupt { what }) => what,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn blocks_that_a_damaged_page_hides_are_not_the_end_of_the_chain() {
+    let page = PageLimit {
+        count: 2,
+        bytes: usize::MAX,
+    };
+    let hide = |index: u64| {
+        let mut bench = bench();
+        bench
+            .change(|edit| {
+                // A row in its place that belongs nowhere: their number is right.
+                let block = edit.blocks.remove(index)?.map(|row| row.value().to_owned());
+                edit.blocks.insert(100, &*block.unwrap_or_default())?;
+                Ok(Ok(()))
+            })
+            .unwrap();
+        bench
+    };
+    let missing = |error: StoreError, index: u64| {
+        let expected = format!("table blocks, key {index}: missing");
+        assert!(matches!(error, StoreError::Corrupt { what } if what == expected));
+    };
+    let hidden = hide(3);
+    let view = hidden.view();
+    missing(view.block(3).unwrap_err(), 3);
+    missing(view.blocks(2, page).unwrap_err(), 3);
+    missing(view.blocks(3, page).unwrap_err(), 3);
+    missing(view.blocks_down(4, page).unwrap_err(), 3);
+    assert_eq!(view.blocks(1, page).unwrap().len(), 2);
+    assert!(view.block(6).unwrap().is_none() && view.blocks(200, page).unwrap().is_empty());
+
+    // The last rows are gone, and the count still tells of them.
+    let mut bench = bench();
+    bench
+        .change(|edit| {
+            edit.blocks.remove(5)?;
+            Ok(Ok(()))
+        })
+        .unwrap();
+    assert_eq!(bench.view().last_block().unwrap().index, 4);
+    let opened = Store::start(bench.engine, Box::new(|_| {}), Arc::new(|| None));
+    let what = opened.map(drop).unwrap_err().to_string();
+    assert!(what.contains("table index_by_hash has 6 rows"), "{what}");
+}
+
+#[test]
+fn a_range_beyond_the_tip_is_an_error_and_comes_back() {
+    let bench = bench();
+    let view = bench.view();
+    assert!(check_range(&view, 2, 6).is_ok());
+    assert!(check_range(&view, 2, 7).is_err());
+    assert!(check_range(&view, 50, 60).is_err());
+}
+
+#[test]
+fn a_whole_check_finds_every_row_that_is_wrong() {
+    let hash = |edit: &Edit<'_>| edit.state.tip.hash;
+    let named = |what: &str, part: &str| assert!(what.contains(part), "{what}");
+    named(
+        &damage(|edit| {
+            let other = codec::encode_block(&chain(&[message(1, "forged")])[1]);
+            edit.blocks.insert(1, &*other)?;
+            Ok(())
+        }),
+        "block 1: the index by hash",
+    );
+    named(
+        &damage(|edit| {
+            let hash = hash(edit);
+            edit.index_by_hash.insert(hash.as_bytes(), 2)?;
+            Ok(())
+        }),
+        "block 5: the index by hash",
+    );
+    named(
+        &damage(|edit| {
+            edit.index_by_hash
+                .insert(BlockHash::from_bytes([0; 32]).as_bytes(), 2)?;
+            Ok(())
+        }),
+        "table index_by_hash has 7 rows",
+    );
+    named(
+        &damage(|edit| {
+            edit.index_by_message.insert(&[3; 16], 4)?;
+            Ok(())
+        }),
+        "block 3: the index by message",
+    );
+    named(
+        &damage(|edit| {
+            edit.index_by_message.insert(&[77; 16], 4)?;
+            Ok(())
+        }),
+        "table index_by_message",
+    );
+    named(
+        &damage(|edit| {
+            edit.history.insert(3, &[0; 32])?;
+            Ok(())
+        }),
+        "the history tree",
+    );
+    named(
+        &damage(|edit| {
+            edit.mempool_by_id.insert(&[9; 16], 5)?;
+            Ok(())
+        }),
+        "mempool",
+    );
+    named(
+        &damage(|edit| {
+            edit.mempool.remove(0)?;
+            Ok(())
+        }),
+        "table mempool has 0 rows",
+    );
+}
+
+#[test]
+fn a_whole_check_finds_every_count_that_is_wrong() {
+    type Change = fn(&mut tables::Totals);
+    let changes: [(&str, Change); 6] = [
+        ("sealed", |totals| totals.sealed += 1),
+        ("chain_json_bytes", |totals| totals.chain_json_bytes -= 1),
+        ("mempool_bytes", |totals| totals.mempool_bytes += 1),
+        ("mempool_json_bytes", |totals| {
+            totals.mempool_json_bytes += 1;
+        }),
+        ("next_sequence", |totals| totals.next_sequence = 0),
+        ("mempool", |totals| totals.mempool_count += 1),
+    ];
+    for (field, change) in changes {
+        let what = damage(|edit| {
+            change(&mut edit.state.totals);
+            Ok(())
+        });
+        assert!(what.contains(field), "{field}: {what}");
+    }
+}

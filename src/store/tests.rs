@@ -1,0 +1,311 @@
+use redb::backends::InMemoryBackend;
+
+use super::edit::Outcome;
+use super::mempool::{MAX_BYTES, MAX_COUNT};
+use super::*;
+use crate::chain::message::MAX_TEXT_BYTES;
+use crate::chain::{Block, Message, MessageId, Proof, Tip};
+use crate::pow::{self, Difficulty};
+
+const NETWORK: Network = Network {
+    difficulty: Difficulty::MIN,
+    sealed_from: None,
+};
+
+const DAY: u64 = 24 * 60 * 60 * 1000;
+
+pub(crate) fn message(id: u8, text: &str) -> Message {
+    Message::new(MessageId::from_bytes([id; 16]), text.to_owned()).unwrap()
+}
+
+/// A chain of open blocks with these messages after the documented genesis.
+pub(crate) fn chain(messages: &[Message]) -> Vec<Block> {
+    let mut blocks = vec![Block::documented_genesis()];
+    for message in messages {
+        let tip = Tip::of(&blocks[blocks.len() - 1]);
+        let fits = |proof: &Proof| pow::zeros(tip.proof_text(), proof.as_bytes()) > 0;
+        let proof = (0..u64::MAX).map(Proof::from).find(fits).unwrap();
+        let time = tip.timestamp.next(0.0);
+        blocks.push(tip.successor(message.clone(), time, proof));
+    }
+    blocks
+}
+
+/// A database of its own, used through single commits.
+pub(crate) struct Bench {
+    pub(crate) engine: Engine,
+    pub(crate) state: State,
+}
+
+impl Bench {
+    /// Holds a chain with these messages.
+    pub(crate) fn new(messages: &[Message]) -> Self {
+        let (engine, blocks) = (Engine::on(InMemoryBackend::new()).unwrap(), chain(messages));
+        initialise(&engine, &blocks[0], NETWORK).unwrap();
+        let state = State::load(&View::new(&engine).unwrap()).unwrap();
+        let mut bench = Self { engine, state };
+        let parent = bench.state.tip.hash;
+        bench
+            .change(|edit| edit.append(&parent, &blocks[1..]))
+            .unwrap();
+        bench
+    }
+
+    pub(crate) fn change<T>(
+        &mut self,
+        work: impl FnOnce(&mut Edit<'_>) -> Outcome<T>,
+    ) -> Result<T, Refusal> {
+        let txn = self.engine.begin_write().unwrap();
+        let mut edit = Edit::open(&txn, self.state.clone()).unwrap();
+        let outcome = work(&mut edit).unwrap();
+        self.state = edit.finish().unwrap();
+        txn.commit().unwrap();
+        outcome
+    }
+
+    pub(crate) fn add(
+        &mut self,
+        message: Message,
+        key: Option<[u8; 32]>,
+        arrived: u64,
+    ) -> Result<Added, Refusal> {
+        let addition = Addition {
+            message,
+            key,
+            arrived,
+        };
+        self.change(|edit| edit.add(&addition))
+    }
+
+    /// Offers a chain with these messages from the block at index 1 on.
+    fn adopt(&mut self, messages: &[Message]) -> Result<ReorgRecord, Refusal> {
+        let blocks = chain(messages);
+        let adoption = Adoption {
+            branch: 1,
+            source: "peer".to_owned(),
+            at: 0,
+        };
+        self.change(|edit| {
+            edit.stage(1, &blocks[1..])?;
+            edit.adopt(&adoption)
+        })
+    }
+
+    pub(crate) fn view(&self) -> View {
+        View::new(&self.engine).unwrap()
+    }
+
+    fn pending(&self) -> Vec<Message> {
+        let limit = PageLimit {
+            count: usize::MAX,
+            bytes: usize::MAX,
+        };
+        let pending = self.view().pending_from(0, limit).unwrap();
+        pending.into_iter().map(|pending| pending.message).collect()
+    }
+}
+
+#[test]
+fn a_key_is_known_for_a_day_and_gone_some_keys_later() {
+    let mut bench = Bench::new(&[]);
+    let (key, first) = (Addition::key_digest(b"key"), message(1, "text"));
+    let added = bench.add(first.clone(), Some(key), 0).unwrap();
+    assert!(added.is_new && added.id == first.id());
+    let again = bench.add(message(2, "text"), Some(key), DAY - 1).unwrap();
+    assert_eq!(
+        again,
+        Added {
+            id: first.id(),
+            is_new: false
+        }
+    );
+    assert_eq!(
+        bench.add(message(3, "other"), Some(key), 1),
+        Err(Refusal::KeyReused)
+    );
+    assert_eq!(bench.pending(), [first]);
+
+    bench.add(message(4, "x"), Some([4; 32]), DAY).unwrap();
+    let after = bench.add(message(5, "text"), Some(key), DAY).unwrap();
+    assert_eq!(
+        after,
+        Added {
+            id: message(5, "").id(),
+            is_new: true
+        }
+    );
+}
+
+#[test]
+fn a_full_mempool_takes_no_message_but_those_a_switch_gives_back() {
+    let fill: [fn(&mut Edit<'_>); 2] = [
+        |edit| edit.state.totals.mempool_count = MAX_COUNT,
+        |edit| edit.state.totals.mempool_bytes = MAX_BYTES - 3,
+    ];
+    for fill in fill {
+        let mut bench = Bench::new(&[message(1, "mine")]);
+        bench
+            .change(|edit| {
+                fill(edit);
+                Ok(Ok(()))
+            })
+            .unwrap();
+        let (count, bytes) = (bench.state.mempool_count(), bench.state.mempool_bytes());
+        let refused = Err(Refusal::MempoolFull { count, bytes });
+        assert_eq!(bench.add(message(2, "four"), None, 0), refused);
+        let reorg = bench.adopt(&[message(3, "b"), message(4, "c")]).unwrap();
+        assert_eq!(
+            (reorg.returned, bench.pending()),
+            (1, vec![message(1, "mine")])
+        );
+    }
+}
+
+#[test]
+fn the_longest_message_is_kept_whole() {
+    let mut bench = Bench::new(&[]);
+    let longest = message(1, &"é".repeat(MAX_TEXT_BYTES / 2));
+    bench.add(longest.clone(), None, 0).unwrap();
+    assert_eq!(bench.pending().as_slice(), std::slice::from_ref(&longest));
+    let (parent, blocks) = (bench.state.tip.hash, chain(&[longest]));
+    bench
+        .change(|edit| edit.append(&parent, &blocks[1..]))
+        .unwrap();
+    assert_eq!(bench.view().last_block().unwrap(), blocks[1]);
+}
+
+#[test]
+fn messages_that_the_new_branch_holds_do_not_wait_again() {
+    let (a, b, c) = (message(1, "a"), message(2, "b"), message(3, "c"));
+    let mut bench = Bench::new(&[a.clone(), b.clone(), c.clone()]);
+    let new = [c, message(4, "d"), a, message(5, "e")];
+    let reorg = bench.adopt(&new).unwrap();
+    assert_eq!(
+        (reorg.disconnected, reorg.connected, reorg.returned),
+        (3, 4, 1)
+    );
+    assert_eq!(bench.pending(), [b]);
+}
+
+#[test]
+fn a_message_whose_id_a_block_takes_is_found_through_the_old_id() {
+    let (mine, theirs) = (message(1, "mine"), message(1, "theirs"));
+    let moved = mine.renamed();
+    let mut pending = Bench::new(&[]);
+    pending.add(mine.clone(), None, 0).unwrap();
+    let parent = pending.state.tip.hash;
+    let blocks = chain(std::slice::from_ref(&theirs));
+    pending
+        .change(|edit| edit.append(&parent, &blocks[1..]))
+        .unwrap();
+
+    let mut mined = Bench::new(std::slice::from_ref(&mine));
+    mined.adopt(&[theirs, message(2, "x")]).unwrap();
+    for bench in [pending, mined] {
+        assert_eq!(bench.view().renamed(&mine.id()).unwrap(), Some(moved.id()));
+        assert_eq!(bench.pending().as_slice(), std::slice::from_ref(&moved));
+    }
+}
+
+#[test]
+fn a_strangers_message_under_my_id_does_not_hide_mine() {
+    let (mine, theirs) = (message(1, "mine"), message(1, "theirs"));
+    // Added while mine waits: it gets another id at once, which is its answer.
+    let mut bench = Bench::new(&[]);
+    bench.add(mine.clone(), None, 0).unwrap();
+    let added = bench.add(theirs.clone(), None, 0).unwrap();
+    assert_eq!(added.id, theirs.renamed().id());
+    assert_eq!(bench.view().renamed(&mine.id()).unwrap(), None);
+    // Mined above mine, and given back when the branch below it is left.
+    let mut bench = Bench::new(&[mine.clone(), theirs.clone()]);
+    bench
+        .adopt(&[mine.clone(), message(2, "x"), message(3, "y")])
+        .unwrap();
+    assert_eq!(bench.pending(), [theirs.renamed()]);
+    assert_eq!(bench.view().renamed(&mine.id()).unwrap(), None);
+}
+
+#[test]
+fn a_refused_block_is_named_by_its_place() {
+    let mut bench = Bench::new(&[]);
+    let (parent, mut blocks) = (
+        bench.state.tip.hash,
+        chain(&[message(1, "a"), message(2, "b")]),
+    );
+    blocks[2].index = 77;
+    let refused = bench.change(|edit| edit.append(&parent, &blocks[1..]));
+    assert!(
+        matches!(refused, Err(Refusal::Invalid { index: 2, .. })),
+        "{refused:?}"
+    );
+    assert_eq!(bench.state.length(), 1);
+}
+
+#[test]
+fn without_room_on_the_disk_nothing_is_taken_in() {
+    let bench = Bench::new(&[]);
+    let (parent, blocks) = (bench.state.tip.hash, chain(&[message(1, "x")]));
+    let full: writer::FreeSpace = Arc::new(|| Some((5, 10)));
+    let store = Store::start(bench.engine, Box::new(|_| {}), full).unwrap();
+    let addition = Addition {
+        message: message(7, "x"),
+        key: None,
+        arrived: 0,
+    };
+    let adoption = Adoption {
+        branch: 1,
+        source: String::new(),
+        at: 0,
+    };
+    let answers = [
+        store
+            .write(|reply| Operation::Add(addition, reply))
+            .map(drop),
+        store.write(|reply| Operation::Append(parent, blocks.clone(), reply)),
+        store.write(|reply| Operation::Stage(1, blocks, reply)),
+        store
+            .write(|reply| Operation::Adopt(adoption, reply))
+            .map(drop),
+    ];
+    for answer in answers {
+        let refusal = Refusal::NoSpace {
+            free: 5,
+            needed: 10,
+        };
+        assert!(matches!(answer, Err(StoreError::Refused(found)) if found == refusal));
+    }
+    assert_eq!(store.free_space(), Some((5, 10)));
+    store
+        .write(|reply| Operation::DropBranch(1, reply))
+        .unwrap();
+    store.close().unwrap();
+}
+
+#[test]
+fn a_bare_file_name_is_in_the_working_directory() {
+    assert_eq!(folder_of(Path::new("node.redb")), Path::new("."));
+    assert_eq!(folder_of(Path::new("/a/node.redb")), Path::new("/a"));
+}
+
+#[test]
+fn a_file_cut_short_is_damaged_and_a_failing_disk_is_not() {
+    let io = |kind: io::ErrorKind| StoreError::from(redb::Error::Io(kind.into()));
+    assert!(matches!(
+        io(io::ErrorKind::UnexpectedEof),
+        StoreError::Corrupt { .. }
+    ));
+    assert!(matches!(
+        io(io::ErrorKind::InvalidData),
+        StoreError::Corrupt { .. }
+    ));
+    assert!(matches!(
+        io(io::ErrorKind::StorageFull),
+        StoreError::Engine(_)
+    ));
+}
+
+#[test]
+fn a_panic_of_the_engine_is_damage_with_its_text() {
+    let damage = guarded::<()>(|| panic!("page 3 is {}", "odd")).unwrap_err();
+    assert_eq!(damage.to_string(), "the database is damaged: page 3 is odd");
+}
