@@ -107,7 +107,7 @@ fn open_proofs_are_counted_and_may_be_refused() {
     verify(&node)
         .args(["--require-sealed=2"])
         .exits(1)
-        .prints(&["block 2 not acceptable"]);
+        .prints(&["block 2: not acceptable"]);
     verify_running(&node)
         .args(["--require-sealed=3"])
         .succeeds()
