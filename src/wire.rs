@@ -88,7 +88,7 @@ impl Describer {
             timestamp_text: block.timestamp.to_string(),
             time: calendar_time(block.timestamp.seconds()),
             proof: block.proof().map(ToString::to_string),
-            seal: Seal::of(block, &root).map(|seal| seal.to_string()),
+            seal: Seal::of(block, || root).map(|seal| seal.to_string()),
             history_root: hex::encode(root),
             difficulty: block
                 .proof()

@@ -232,7 +232,7 @@ impl Checker {
                 self.fewest_zeros = Some(self.fewest_zeros.map_or(zeros, |few| few.min(zeros)));
             }
         }
-        let seal = Seal::of(block, &self.history.root());
+        let seal = Seal::of(block, || self.history.root());
         let tip = Tip::of(block);
         self.history.append(&tip.hash, |_, _| {});
         self.seals.add(seal);

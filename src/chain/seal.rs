@@ -38,9 +38,9 @@ pub enum Seal {
 }
 
 impl Seal {
-    /// Classifies the proof of a block, given the history root over the blocks before it; none
-    /// for a genesis block.
-    pub fn of(block: &Block, history_root: &NodeHash) -> Option<Self> {
+    /// Classifies the proof of a block, given the history root over the blocks before it, which is
+    /// worked out only if it is needed; none for a genesis block.
+    pub fn of(block: &Block, history_root: impl FnOnce() -> NodeHash) -> Option<Self> {
         let link = block.link.as_ref()?;
         let proof = link.proof.as_str();
         let digits = proof.trim_start_matches('-').len();
@@ -52,7 +52,7 @@ impl Seal {
             let start = commitment(
                 block.index,
                 &link.previous_hash,
-                history_root,
+                &history_root(),
                 &block.message,
                 time,
             );
@@ -181,7 +181,7 @@ mod tests {
             let previous_hash = vector.previous_hash.parse().unwrap();
             let start = commitment(block.index, &previous_hash, &root, &block.message, time);
             assert_eq!(start, vector.commitment_decimal);
-            assert_eq!(Seal::of(&block, &root), Some(Seal::Sealed));
+            assert_eq!(Seal::of(&block, || root), Some(Seal::Sealed));
             let hash = BlockHash::of(&block);
             assert_eq!(hash.to_string(), vector.hash);
             history.append(&hash, |_, _| {});
@@ -193,7 +193,7 @@ mod tests {
         let (vector, block) = vectors().swap_remove(4);
         let mut root: NodeHash = [0; 32];
         hex::decode_to_slice(&vector.history_root, &mut root).unwrap();
-        assert_eq!(Seal::of(&block, &root), Some(Seal::Sealed));
+        assert_eq!(Seal::of(&block, || root), Some(Seal::Sealed));
 
         let changes: [fn(&mut Block); 5] = [
             |block| block.index += 1,
@@ -205,9 +205,13 @@ mod tests {
         for (nth, change) in changes.iter().enumerate() {
             let mut other = block.clone();
             change(&mut other);
-            assert_eq!(Seal::of(&other, &root), Some(Seal::Broken), "change {nth}");
+            assert_eq!(
+                Seal::of(&other, || root),
+                Some(Seal::Broken),
+                "change {nth}"
+            );
         }
-        assert_eq!(Seal::of(&block, &[0; 32]), Some(Seal::Broken));
+        assert_eq!(Seal::of(&block, || [0; 32]), Some(Seal::Broken));
     }
 
     #[test]
@@ -219,7 +223,7 @@ mod tests {
         let seal = |proof: String| {
             let mut block = block.clone();
             block.link.as_mut().unwrap().proof = proof.parse().unwrap();
-            Seal::of(&block, &root)
+            Seal::of(&block, || root)
         };
         assert_eq!(seal(start.clone()), Some(Seal::Broken));
         assert_eq!(seal(format!("{start}0")), Some(Seal::Sealed));

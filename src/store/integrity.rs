@@ -163,7 +163,7 @@ pub fn check_all(view: &View, mut progress: impl FnMut(u64, u64)) -> Result<Repo
     for from in (0..length).step_by(PAGE.count) {
         let to = length.min(from + PAGE.count as u64);
         check_blocks(view, from, to, |block, before| {
-            sealed += u64::from(Seal::of(block, &before.root()) == Some(Seal::Sealed));
+            sealed += u64::from(Seal::of(block, || before.root()) == Some(Seal::Sealed));
             json_bytes += block_json_bytes(block);
         })?;
         progress(to, length);

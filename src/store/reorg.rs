@@ -142,7 +142,7 @@ impl Edit<'_> {
         for row in self.blocks.range(from..)? {
             let (index, bytes) = row?;
             let block = decode_block(index.value(), bytes.value())?;
-            sealed += u64::from(Seal::of(&block, &history.root()) == Some(Seal::Sealed));
+            sealed += u64::from(Seal::of(&block, || history.root()) == Some(Seal::Sealed));
             history.append(&BlockHash::of(&block), |_, _| {});
         }
         Ok(sealed)
@@ -175,7 +175,7 @@ impl Edit<'_> {
                 let replaced = codec::encode_block(&self.held_block(index)?);
                 self.staged.insert((branch, index), &*replaced)?;
             }
-            let seal = Seal::of(&block, &self.state.history.root());
+            let seal = Seal::of(&block, || self.state.history.root());
             self.insert_block(&block, Tip::of(&block), seal)?;
             if index == 0 {
                 self.state.genesis = self.state.tip.hash;

@@ -75,7 +75,7 @@ impl State {
             .block(0)?
             .ok_or_else(|| StoreError::corrupt("block 0 is missing"))?;
         let before = view.history(tip.index)?;
-        let tip_is_sealed = Seal::of(&tip, &before.root()) == Some(Seal::Sealed);
+        let tip_is_sealed = Seal::of(&tip, || before.root()) == Some(Seal::Sealed);
         Ok(Self {
             genesis: BlockHash::of(&genesis),
             history: view.history(tip.index + 1)?,

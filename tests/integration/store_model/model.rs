@@ -289,7 +289,7 @@ impl Model {
 pub(crate) fn seals(blocks: &[Block]) -> Vec<Option<Seal>> {
     let mut maker = Maker::new(&[]);
     let seal = |block: &Block| {
-        let seal = Seal::of(block, &maker.root());
+        let seal = Seal::of(block, || maker.root());
         maker.push(block.clone());
         seal
     };
