@@ -126,13 +126,16 @@ pub(crate) fn routes(
 fn stream(
     method: &Method,
     context: &Context,
-    answer: impl FnOnce(&Arc<crate::node::Node>, server::StreamPermit, bool) -> Response,
+    answer: impl FnOnce(&Arc<crate::node::Node>, Option<server::StreamPermit>) -> Response,
 ) -> Result<Response, Rejection> {
     if *method != Method::GET && *method != Method::HEAD {
         return Err(warp::reject());
     }
+    if *method == Method::HEAD {
+        return Ok(answer(&context.node, None));
+    }
     Ok(match Arc::clone(&context.streams).try_acquire_owned() {
-        Ok(permit) => answer(&context.node, permit, *method == Method::HEAD),
+        Ok(permit) => answer(&context.node, Some(permit)),
         Err(_) => ApiError::unavailable("too many answers are being streamed").into_response(),
     })
 }

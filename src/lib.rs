@@ -8,7 +8,6 @@
 //! * [`snapshot`]: chain files in every format; pure but for what it is given to read and write
 //! * [`text`], [`temporary`], [`clock`]: text made safe to show, names of unfinished files, the time
 //! * [`store`]: the database; plain threads, no async
-//! * [`snapshot`]: the chain as files
 //! * [`node`]: the one door to the store, and the tasks
 //! * [`api`]: the REST API in front of a node; [`client`]: asking one
 //! * [`cli`]: the commands

@@ -217,6 +217,11 @@ impl Node {
         }
     }
 
+    /// Notes that every block was checked after an unclean stop.
+    pub fn note_scrubbed(&self) {
+        self.store.note_scrubbed();
+    }
+
     /// Whether the run before this one closed the database.
     pub fn stopped_cleanly(&self) -> bool {
         self.store.stopped_cleanly()

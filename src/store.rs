@@ -27,6 +27,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use redb::{Database, ReadableDatabase, StorageBackend};
 
@@ -54,6 +55,8 @@ pub struct Store {
     writer: Writer,
     free_space: writer::FreeSpace,
     stopped_cleanly: bool,
+    /// Whether every block was checked since the last unclean stop.
+    scrubbed: AtomicBool,
 }
 
 impl Store {
@@ -153,6 +156,7 @@ impl Store {
             writer,
             free_space,
             stopped_cleanly,
+            scrubbed: AtomicBool::new(stopped_cleanly),
         })
     }
 
@@ -164,6 +168,11 @@ impl Store {
     /// What is committed now, without asking the disk.
     pub fn state(&self) -> Arc<State> {
         self.writer.state()
+    }
+
+    /// Notes that every block was checked, so that a clean stop counts as one.
+    pub fn note_scrubbed(&self) {
+        self.scrubbed.store(true, Ordering::Relaxed);
     }
 
     /// Whether the run before this one closed the database.
@@ -197,6 +206,10 @@ impl Store {
     /// Writes what waits and closes the file, noting that this run ended cleanly.
     pub fn close(mut self) -> Result<(), StoreError> {
         self.writer.stop();
+        if !self.scrubbed.load(Ordering::Relaxed) {
+            // The next start begins the check of the older blocks again.
+            return Ok(());
+        }
         let state = State::clone(&self.state());
         change(&self.database, state, |edit| edit.set_running(false))
     }

@@ -53,8 +53,8 @@ pub(crate) fn neighbours() -> Response {
     bytes_response(StatusCode::OK, body.into())
 }
 
-/// `GET /chain`: all blocks.
-pub(crate) fn chain(node: &Arc<Node>, permit: StreamPermit, head: bool) -> Response {
+/// `GET /chain`: all blocks; without a permit only how long they are.
+pub(crate) fn chain(node: &Arc<Node>, permit: Option<StreamPermit>) -> Response {
     let opened = node.view().and_then(|view| {
         let totals = view.totals()?;
         let length = view.last_block()?.index + 1;
@@ -69,9 +69,9 @@ pub(crate) fn chain(node: &Arc<Node>, permit: StreamPermit, head: bool) -> Respo
         format!("]\",\"length\":{length}}}\n"),
     );
     let bytes = body_bytes(&start, &end, blocks_bytes, length);
-    if head {
+    let Some(permit) = permit else {
         return streamed(bytes, Response::new(Vec::new().into()));
-    }
+    };
     let page = move |view: &View, next: u64| {
         let mut json = Vec::with_capacity(PAGE.bytes * 2);
         let mut text = Vec::new();
@@ -97,8 +97,8 @@ pub(crate) fn chain(node: &Arc<Node>, permit: StreamPermit, head: bool) -> Respo
     )
 }
 
-/// `GET /data`: all pending messages.
-pub(crate) fn data(node: &Arc<Node>, permit: StreamPermit, head: bool) -> Response {
+/// `GET /data`: all pending messages; without a permit only how long they are.
+pub(crate) fn data(node: &Arc<Node>, permit: Option<StreamPermit>) -> Response {
     let opened = node.view().and_then(|view| {
         let totals = view.totals()?;
         let first = view.pending_from(0, PageLimit { count: 1, bytes: 0 })?;
@@ -115,9 +115,9 @@ pub(crate) fn data(node: &Arc<Node>, permit: StreamPermit, head: bool) -> Respon
         totals.mempool_json_bytes,
         totals.mempool_count,
     );
-    if head {
+    let Some(permit) = permit else {
         return streamed(bytes, Response::new(Vec::new().into()));
-    }
+    };
     let page = move |view: &View, next: u64| {
         let mut json = Vec::with_capacity(PAGE.bytes * 2);
         let mut text = Vec::new();

@@ -134,15 +134,21 @@ async fn add_lines(client: &HttpClient, wait_for_all: bool, output: &Output) -> 
         }
         let added = add(client, text).await?;
         bar.inc(1);
+        // What is added is told at once: an error further on must not swallow it.
+        match bar.suspend(|| output.print(&added)) {
+            Err(Error::ClosedOutput) => {
+                return Err(Error::Failed(format!(
+                    "nobody reads the ids; nothing was added after line {number}"
+                )));
+            }
+            printed => printed?,
+        }
         if wait_for_all {
             unmined.push(added);
-        } else {
-            bar.suspend(|| output.print(&added))?;
         }
     }
     for added in unmined {
-        let added = wait(client, added).await?;
-        bar.suspend(|| output.print(&added))?;
+        wait(client, added).await?;
     }
     bar.finish_and_clear();
     Ok(())

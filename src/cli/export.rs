@@ -18,8 +18,8 @@ use crate::snapshot::format::{ChainWriter, Format};
 
 #[derive(Debug, Args)]
 pub(super) struct ExportArgs {
-    /// Folder of a node, running or stopped; without it a running node is asked
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["host", "port"])]
+    /// Folder of a node, running or stopped; without it the node at --host and --port is asked
+    #[arg(long, value_name = "DIR")]
     db: Option<PathBuf>,
     #[command(flatten)]
     node: NodeArgs,

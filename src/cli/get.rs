@@ -107,11 +107,12 @@ async fn chain(client: &HttpClient, newest: Option<u64>, output: &Output) -> Res
                 stdout.write_all(separator).map_err(failed)?;
                 write_json(&mut stdout, &block)?;
             } else {
-                writeln!(stdout, "{}", Line(&block)).map_err(failed)?;
+                writeln!(stdout, "{}", escape(&Line(&block).to_string())).map_err(failed)?;
             }
             first = false;
         }
-        next = page.next;
+        // A node that goes in circles, or grows faster than it is read, must come to an end.
+        next = page.next.filter(|next| *next > from && *next < length);
     }
     if output.is_json() {
         let end: &[u8] = if first { b"[]\n" } else { b"\n]\n" };
@@ -126,7 +127,7 @@ async fn data(client: &HttpClient, output: &Output) -> Result<(), Error> {
     while let Some(after) = all.next {
         let page = client.mempool(Some(after)).await?;
         all.messages.extend(page.messages);
-        all.next = page.next;
+        all.next = page.next.filter(|next| *next > after);
     }
     output.print(&Data(all))
 }

@@ -27,6 +27,9 @@ use crate::pow::Difficulty;
 use crate::snapshot::format::{Format, Item};
 use crate::store::{Network, StoppedStore, StoreError};
 
+/// Up to this many blocks all proofs may well have a zero too many by luck.
+const FEW_BLOCKS: u64 = 8;
+
 #[derive(Debug, Args)]
 pub(super) struct ImportArgs {
     /// A chain file of any format that export writes, or of the original program; `-` reads the
@@ -94,7 +97,7 @@ pub(super) enum DifficultyFrom {
     Option,
     /// All proofs of the chain have as many zeros.
     Chain,
-    /// There are no proofs.
+    /// There are no proofs, or too few to tell.
     Default,
 }
 
@@ -110,7 +113,7 @@ impl fmt::Display for Report {
             DifficultyFrom::Chain => {
                 "the fewest zeros of any proof of the chain; --difficulty sets it lower"
             }
-            DifficultyFrom::Default => "the default, since there are no proofs",
+            DifficultyFrom::Default => "the default, since there are too few proofs to tell",
         };
         writeln!(f, "difficulty {} ({from})", self.difficulty)?;
         match self.sealed_from {
@@ -159,12 +162,17 @@ pub(super) fn import(files: &Files, request: Request<'_>) -> Result<Report, Erro
     let Some(genesis) = &examiner.genesis else {
         return Err(refused(&file, "the chain has no block"));
     };
+    let default = Difficulty::default();
     let lowest = examiner.checker.fewest_zeros();
     let lowest = lowest.and_then(|zeros| Difficulty::new(zeros).ok());
     let (difficulty, difficulty_from) = match (request.difficulty, lowest) {
         (Some(difficulty), _) => (difficulty, DifficultyFrom::Option),
-        (None, Some(difficulty)) => (difficulty, DifficultyFrom::Chain),
-        (None, None) => (Difficulty::default(), DifficultyFrom::Default),
+        // A few proofs may have more zeros than anybody asked for.
+        (None, Some(lowest)) if examiner.blocks() <= FEW_BLOCKS && lowest > default => {
+            (default, DifficultyFrom::Default)
+        }
+        (None, Some(lowest)) => (lowest, DifficultyFrom::Chain),
+        (None, None) => (default, DifficultyFrom::Default),
     };
     let network = Network {
         difficulty,
@@ -228,7 +236,9 @@ fn examine(
 /// A name for the new database that goes away unless it is used. What an import that was killed
 /// has left under it is removed.
 fn temporary_name(files: &Files) -> Result<TempPath, Error> {
-    let path = files.folder.join(format!(".{}.import", name_of(files)));
+    let path = files
+        .folder
+        .join(format!("{}import", files.temporary_prefix()));
     match StoppedStore::open(&path) {
         Err(StoreError::Missing { .. }) => {}
         Err(StoreError::Busy { .. }) => {

@@ -71,7 +71,8 @@ async fn start(
     rules: Rules,
     directives: Option<&str>,
 ) -> Result<(), Error> {
-    if args.proof == ProofArg::Open && !rules.accept_open(&args) && !files.database.exists() {
+    let is_new = args.force_new_chain || !files.database.exists();
+    if args.proof == ProofArg::Open && !rules.accept_open(&args) && is_new {
         return Err(Error::usage("--proof open needs --accept-open"));
     }
     fs::create_dir_all(&files.folder).map_err(|source| Error::file(&files.folder, source))?;
@@ -115,10 +116,13 @@ async fn start(
             .map(|host| host.to_ascii_lowercase())
             .collect(),
     };
+    let id = node.id.clone();
     let serve = api::server::serve(listener, Arc::clone(&node), guard, shutdown.clone());
     let outcome = run::run(node, serve, shutdown).await;
-    // A stale file would lead to whoever has the address next.
-    let _ = fs::remove_file(&files.address);
+    // A stale file would lead to whoever has the address next; a successor may have its own by now.
+    if fs::read(&files.address).is_ok_and(|text| is_address_of(&text, &id)) {
+        let _ = fs::remove_file(&files.address);
+    }
     info!("stopped");
     Ok(outcome?)
 }
@@ -233,6 +237,10 @@ fn write_address(files: &Files, address: SocketAddr, node: &Node) -> Result<(), 
     file.persist(&files.address)
         .map_err(|error| failed(error.error))?;
     Ok(())
+}
+
+fn is_address_of(text: &[u8], id: &str) -> bool {
+    serde_json::from_slice::<RunningNode>(text).is_ok_and(|running| running.node_id == id)
 }
 
 fn stop_on_signals(shutdown: CancellationToken) -> Result<(), Error> {

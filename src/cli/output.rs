@@ -35,7 +35,7 @@ impl Output {
             write_json(&mut stdout, value)?;
             stdout.write_all(b"\n")
         } else {
-            writeln!(stdout, "{value}")
+            writeln!(stdout, "{}", escape_lines(&value.to_string()))
         }
         .and_then(|()| stdout.flush())
         .map_err(|source| Error::io("the standard output", source))
@@ -92,4 +92,9 @@ pub(super) fn bytes_bar(length: Option<u64>) -> ProgressBar {
 /// Prints a warning for people; it may show text from outside.
 pub(super) fn warn(text: &str) {
     print_error("warning", &escape(text));
+}
+
+/// Lines of text, each made safe to show.
+pub(super) fn escape_lines(text: &str) -> String {
+    text.split('\n').map(escape).collect::<Vec<_>>().join("\n")
 }

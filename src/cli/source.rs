@@ -35,6 +35,16 @@ impl Files {
     pub(super) fn of_chain(chain: &Path) -> Result<Self, String> {
         let name = chain.file_stem().and_then(|name| name.to_str());
         let name = name.ok_or_else(|| format!("{} names no file", chain.display()))?;
+        let ending = chain
+            .extension()
+            .and_then(|ending| ending.to_str())
+            .unwrap_or_default();
+        if matches!(ending, "redb" | "hash" | "address" | "token" | "log") {
+            return Err(format!(
+                "{} cannot be a chain file: .{ending} is the name of another file beside it",
+                chain.display()
+            ));
+        }
         let folder = chain
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty());

@@ -68,7 +68,7 @@ pub async fn run(node: Arc<Node>, settings: SnapshotSettings, shutdown: Cancella
     }
 }
 
-/// Makes one snapshot; none if it failed. Returns how long it took.
+/// Makes one snapshot and returns how long it took; none if it failed or was not due.
 async fn snapshot(node: &Arc<Node>, settings: &SnapshotSettings) -> Option<Duration> {
     let started = Instant::now();
     let (files, format, most) = (
@@ -81,7 +81,7 @@ async fn snapshot(node: &Arc<Node>, settings: &SnapshotSettings) -> Option<Durat
         tokio::task::spawn_blocking(move || write(&node, &files, format, most))
     };
     match work.await {
-        Ok(Ok(None)) => {}
+        Ok(Ok(None)) => return None,
         Ok(Ok(Some(path))) => {
             info!(path = %path.display(), took = ?started.elapsed(), "snapshot written");
         }
@@ -131,7 +131,10 @@ fn write(
     if let Some(error) = unread {
         return Err(error.into());
     }
-    if let Written::Replaced { backup } = outcome? {
+    // What was there before the first snapshot is somebody else's.
+    if let Written::Replaced { backup } = outcome?
+        && record.tip.is_some()
+    {
         record.backups.push(backup);
     }
     record.tip = Some(tip);

@@ -197,6 +197,7 @@ async fn mine_piece(
     shutdown: &CancellationToken,
 ) -> Result<(Front, Vec<Block>), StoreError> {
     let stop = Arc::new(AtomicBool::new(false));
+    let is_sealing = node.settings.proof == ProofMode::Sealed;
     let renewal = tokio::time::sleep(RENEWAL);
     tokio::pin!(renewal);
     let mut work = {
@@ -214,7 +215,10 @@ async fn mine_piece(
                     Err(StoreError::Corrupt { what: format!("mining ended early: {error}") })
                 });
             }
-            () = &mut renewal, if !renewal.is_elapsed() => stop.store(true, Ordering::Relaxed),
+            // An open search does not depend on the time: begun again, it would never end.
+            () = &mut renewal, if is_sealing && !renewal.is_elapsed() => {
+                stop.store(true, Ordering::Relaxed);
+            }
             () = shutdown.cancelled(), if !stop.load(Ordering::Relaxed) => {
                 stop.store(true, Ordering::Relaxed);
             }

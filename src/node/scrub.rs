@@ -24,11 +24,15 @@ pub async fn run(node: Arc<Node>, shutdown: CancellationToken) -> Result<(), Sto
         .await?;
         debug!(from, to, "blocks checked");
         next = to;
+        if next == length {
+            break;
+        }
         tokio::select! {
             () = tokio::time::sleep(SCRUB_PAUSE) => {}
             () = shutdown.cancelled() => return Ok(()),
         }
     }
+    node.note_scrubbed();
     info!(blocks = length, "all blocks checked after an unclean stop");
     Ok(())
 }

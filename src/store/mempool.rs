@@ -54,6 +54,7 @@ impl Edit<'_> {
         let text_digest = Sha256::digest(addition.message.text()).into();
         if let Some(key) = &addition.key
             && let Some(known) = self.known_key(key)?
+            && !is_expired(known.at, addition.arrived)
         {
             return Ok(if known.text_digest == text_digest {
                 Ok(Added {
@@ -76,8 +77,9 @@ impl Edit<'_> {
             let known = IdempotencyRecord {
                 id: *id.as_bytes(),
                 text_digest,
+                at: addition.arrived,
             };
-            self.remember_key(key, &known, addition.arrived)?;
+            self.remember_key(key, &known)?;
         }
         Ok(Ok(Added { id, is_new: true }))
     }
@@ -214,8 +216,10 @@ impl Edit<'_> {
         &mut self,
         key: &[u8; 32],
         known: &IdempotencyRecord,
-        now: u64,
     ) -> Result<(), StoreError> {
+        if let Some(expired) = self.known_key(key)? {
+            self.idempotency_by_time.remove((expired.at, key))?;
+        }
         // Two expired keys go for each new one, so the table stays bounded without a task.
         for _ in 0..2 {
             let Some(oldest) = self.idempotency_by_time.first()? else {
@@ -224,16 +228,21 @@ impl Edit<'_> {
             let (time, key) = oldest.0.value();
             let key = *key;
             drop(oldest);
-            if time.saturating_add(KEY_LIFETIME) > now {
+            if !is_expired(time, known.at) {
                 break;
             }
             self.idempotency.remove(&key)?;
             self.idempotency_by_time.remove((time, &key))?;
         }
         self.idempotency.insert(key, &*codec::encode(known))?;
-        self.idempotency_by_time.insert((now, key), ())?;
+        self.idempotency_by_time.insert((known.at, key), ())?;
         Ok(())
     }
+}
+
+/// Whether a key that was used at one time is forgotten at another.
+fn is_expired(used: u64, now: u64) -> bool {
+    used.saturating_add(KEY_LIFETIME) <= now
 }
 
 fn missing(sequence: u64) -> StoreError {

@@ -94,6 +94,8 @@ pub(crate) struct IdempotencyRecord {
     pub(crate) id: [u8; 16],
     /// SHA-256 of the text, to tell a repetition from a key used twice.
     pub(crate) text_digest: [u8; 32],
+    /// When it was used, in milliseconds since the epoch.
+    pub(crate) at: u64,
 }
 
 /// What is known of the snapshot files.

@@ -16,7 +16,7 @@ use crate::wire::{self, BlockPage, Describer, SingleBlock};
 /// Most blocks on a page, and about the most bytes.
 const LIMIT: PageLimit = PageLimit {
     count: 1000,
-    bytes: 4 * 1024 * 1024,
+    bytes: 1024 * 1024,
 };
 
 /// Blocks on a page if the request does not say.

@@ -9,7 +9,7 @@ use chrono::Local;
 use tracing::info;
 
 use super::Rules;
-use super::args::NodeOptions;
+use super::args::{NodeOptions, SealedFrom};
 use crate::chain::{Block, BlockHash, MessageId};
 use crate::cli::error::Error;
 use crate::cli::import::{Request, import};
@@ -42,7 +42,10 @@ pub(super) fn make_database(args: &NodeOptions, rules: Rules, files: &Files) -> 
     let genesis = genesis(args, rules)?;
     let network = Network {
         difficulty: args.difficulty.unwrap_or_default(),
-        sealed_from: (!rules.accept_open(args)).then_some(1),
+        sealed_from: match args.require_sealed {
+            Some(SealedFrom::Index(from)) => Some(from.max(1)),
+            _ => (!rules.accept_open(args)).then_some(1),
+        },
     };
     match Store::create(&files.database, &genesis, network) {
         // Another process may have made it meanwhile; opening will tell.
