@@ -145,7 +145,9 @@ fn a_damaged_file_is_named_or_holds_everything() {
     assert_eq!(use_all(&path).unwrap(), (blocks.clone(), pending.clone()));
 
     let (mut refused, mut read) = (0, 0);
-    for seed in 0..if all() { 5000 } else { 150 } {
+    // At 1333 the engine panics a second time when it is dropped.
+    let seeds = (0..if all() { 5000 } else { 150 }).chain([1333]);
+    for seed in seeds {
         let mut file = whole.clone();
         let how = damage(&mut file, &mut Dice::new(seed));
         let what = format!("seed {seed}, {how}");
