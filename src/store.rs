@@ -140,6 +140,7 @@ impl Store {
             integrity::check_newest(&view, CHECKED_AFTER_KILL)?;
         }
         drop(view);
+        let length = state.length();
         change(&database, state.clone(), |edit| {
             edit.clear_staged()?;
             edit.set_running(true)
@@ -156,7 +157,8 @@ impl Store {
             writer,
             free_space,
             stopped_cleanly,
-            scrubbed: AtomicBool::new(stopped_cleanly),
+            // The newest blocks may be all there are.
+            scrubbed: AtomicBool::new(stopped_cleanly || length <= CHECKED_AFTER_KILL),
         })
     }
 

@@ -33,7 +33,7 @@ pub(super) struct AddArgs {
 }
 
 /// One message that is on the node's disk.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(super) struct Added {
     /// Its id; null from a reference miner, which tells none.
     id: Option<String>,
@@ -110,6 +110,35 @@ fn read_message() -> Result<String, Error> {
 async fn add_lines(client: &HttpClient, wait_for_all: bool, output: &Output) -> Result<(), Error> {
     let bar = bar(None, "messages");
     let mut unmined = Vec::new();
+    let sent = send_lines(client, |added| {
+        bar.inc(1);
+        if wait_for_all {
+            unmined.push(added);
+            return Ok(());
+        }
+        bar.suspend(|| output.print(&added))
+    })
+    .await;
+    // Whatever goes wrong, every id that was acknowledged is told.
+    let mut failure = sent.err();
+    for mut added in unmined {
+        if failure.is_none() {
+            match wait(client, added.clone()).await {
+                Ok(mined) => added = mined,
+                Err(error) => failure = Some(error),
+            }
+        }
+        bar.suspend(|| output.print(&added))?;
+    }
+    bar.finish_and_clear();
+    failure.map_or(Ok(()), Err)
+}
+
+/// Adds each line of the standard input and hands out what was added.
+async fn send_lines(
+    client: &HttpClient,
+    mut tell: impl FnMut(Added) -> Result<(), Error>,
+) -> Result<(), Error> {
     let mut input = io::stdin().lock();
     let mut line = Vec::new();
     for number in 1_u64.. {
@@ -132,25 +161,16 @@ async fn add_lines(client: &HttpClient, wait_for_all: bool, output: &Output) -> 
         if text.is_empty() {
             continue;
         }
-        let added = add(client, text).await?;
-        bar.inc(1);
-        // What is added is told at once: an error further on must not swallow it.
-        match bar.suspend(|| output.print(&added)) {
+        match tell(add(client, text).await?) {
+            // Lines are left, so this is no success.
             Err(Error::ClosedOutput) => {
                 return Err(Error::Failed(format!(
-                    "nobody reads the ids; nothing was added after line {number}"
+                    "nobody reads the ids any more; line {number} is the last one added"
                 )));
             }
-            printed => printed?,
-        }
-        if wait_for_all {
-            unmined.push(added);
+            told => told?,
         }
     }
-    for added in unmined {
-        wait(client, added).await?;
-    }
-    bar.finish_and_clear();
     Ok(())
 }
 

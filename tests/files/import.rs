@@ -200,7 +200,7 @@ fn a_damaged_database_can_be_replaced_but_only_on_demand() {
 fn what_a_killed_import_left_does_not_stay_or_stop_the_next() {
     let folder = Folder::new();
     fs::create_dir(folder.path("db")).unwrap();
-    fs::write(folder.path("db/.node.import"), b"half a database").unwrap();
+    fs::write(folder.path("db/.node.tmp-import"), b"half a database").unwrap();
     folder.imported("db", "chains/json_3.chain");
     assert_eq!(folder.names("db"), ["node.redb"]);
 }

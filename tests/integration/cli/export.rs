@@ -81,10 +81,6 @@ fn what_cannot_be_exported_is_named() {
         .args(["--output", "/nowhere/at/all"])
         .exits(3)
         .complains(&["/nowhere/at"]);
-    export(&node.folder())
-        .args(["--port", "1"])
-        .exits(2)
-        .complains(&["cannot be used with"]);
     // A database in use whose node cannot be found.
     fs::remove_file(node.folder().join("node.address")).unwrap();
     export(&node.folder())

@@ -33,7 +33,6 @@ fn wrong_usage_is_exit_code_2() {
         "verify --node a:b",
         "verify --db a --difficulty 65",
         "export",
-        "export --json --db a --host b",
         "pow",
         "pow solve --threads 0",
         "pow solve --difficulty 0",
