@@ -9,7 +9,7 @@
 //! | [`Ndjson`](Format::Ndjson) | one such object a line | no |
 //! | [`Csv`](Format::Csv) | one row a block, for spreadsheets ([`table`]) | no |
 //!
-//! The reader tells the format by content, never by name ([`detect`]), and hands out one block at
+//! The reader tells the format by content, never by name ([`mod@detect`]), and hands out one block at
 //! a time: memory is bounded by the longest block, whoever wrote the bytes. Whether the blocks
 //! make a valid chain is checked by [`crate::chain::Checker`]. The formats of lines cannot tell a
 //! file that was cut between two blocks from a shorter chain; the others can.

@@ -15,6 +15,8 @@ mod crash;
 mod documented;
 /// The source tree keeps its own rules.
 mod layout;
+/// The files of a reference miner: written, and moved in from.
+mod moving;
 /// Nothing acknowledged is lost when the disk fails or the power does, and damage has a name.
 mod store_faults;
 /// The store does what a plain list of blocks and messages does, step by step.
