@@ -166,7 +166,14 @@ fn a_forced_new_chain_deletes_nothing_and_keeps_what_waits() {
         .filter(|name| name.starts_with("node_"))
         .collect();
     assert_eq!(kept.len(), 2, "{kept:?}");
-    let old = kept.iter().find(|name| name.ends_with(".chain")).unwrap();
+    let old = kept
+        .iter()
+        .find(|name| {
+            Path::new(name)
+                .extension()
+                .is_some_and(|ending| ending == "chain")
+        })
+        .unwrap();
     assert_eq!(fs::read(node.folder().join(old)).unwrap(), chain);
 }
 
