@@ -19,9 +19,10 @@ const PAGE: PageLimit = PageLimit {
 pub enum ChangeError {
     /// The chain does not hold at the difficulty or seal rule wanted.
     #[error(
-        "the chain does not hold at difficulty {}: block {index} {violation}; start with the \
-         difficulty {kept} it was mined at, or on a new folder",
-        wanted.difficulty
+        "the chain does not hold at difficulty {}{}: block {index} {violation}; start with what \
+         the database keeps (difficulty {kept}), or on a new folder",
+        wanted.difficulty,
+        wanted.sealed_from.map_or(String::new(), |from| format!(", sealed from block {from} on"))
     )]
     Chain {
         /// The first block that does not.

@@ -54,7 +54,7 @@ fn a_difficulty_the_chain_does_not_have_is_refused_with_the_block() {
             "the chain does not hold at difficulty 20",
             "block 1 breaks rule 4",
             "expected 20 or more",
-            "start with the difficulty 1",
+            "the database keeps (difficulty 1)",
         ],
     );
     node.start_again(&[]);
