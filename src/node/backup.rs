@@ -53,7 +53,10 @@ pub async fn run(node: Arc<Node>, settings: SnapshotSettings, shutdown: Cancella
         if Instant::now() < earliest {
             continue;
         }
-        took = snapshot(&node, &settings).await.unwrap_or(took);
+        // A stop does not wait for a long chain to be written.
+        let stop = shutdown.clone();
+        let give_up = move || stop.is_cancelled();
+        took = snapshot(&node, &settings, give_up).await.unwrap_or(took);
         earliest = Instant::now() + took * SNAPSHOT_SHARE;
     }
     let wanted = match settings.at_stop {
@@ -61,15 +64,24 @@ pub async fn run(node: Arc<Node>, settings: SnapshotSettings, shutdown: Cancella
         AtStop::Auto => took < QUICK,
         AtStop::Never => false,
     };
-    if wanted {
-        let _ = snapshot(&node, &settings).await;
-    } else {
+    if !wanted {
         info!(took = ?took, "no snapshot at this stop; the last one is older than the chain");
+        return;
     }
+    // This may be the first one of this run, of a chain of any length.
+    let (begin, patient) = (Instant::now(), settings.at_stop == AtStop::Always);
+    let _ = snapshot(&node, &settings, move || {
+        !patient && begin.elapsed() > QUICK
+    })
+    .await;
 }
 
 /// Makes one snapshot and returns how long it took; none if it failed or was not due.
-async fn snapshot(node: &Arc<Node>, settings: &SnapshotSettings) -> Option<Duration> {
+async fn snapshot(
+    node: &Arc<Node>,
+    settings: &SnapshotSettings,
+    give_up: impl Fn() -> bool + Send + 'static,
+) -> Option<Duration> {
     let started = Instant::now();
     let (files, format, most) = (
         SnapshotFiles::new(settings.chain.clone()),
@@ -78,7 +90,7 @@ async fn snapshot(node: &Arc<Node>, settings: &SnapshotSettings) -> Option<Durat
     );
     let work = {
         let node = Arc::clone(node);
-        tokio::task::spawn_blocking(move || write(&node, &files, format, most))
+        tokio::task::spawn_blocking(move || write(&node, &files, format, most, give_up))
     };
     match work.await {
         Ok(Ok(None)) => return None,
@@ -103,6 +115,7 @@ fn write(
     files: &SnapshotFiles,
     format: crate::snapshot::format::Format,
     max_backups: usize,
+    give_up: impl Fn() -> bool,
 ) -> Result<Option<PathBuf>, BackupError> {
     let view = node.view()?;
     let tip = *crate::chain::BlockHash::of(&view.last_block()?).as_bytes();
@@ -115,6 +128,11 @@ fn write(
         let mut writer = ChainWriter::new(format, out, false)?;
         let mut next = 0;
         loop {
+            if give_up() {
+                return Err(std::io::Error::other(
+                    "given up: it takes too long for a stop",
+                ));
+            }
             let page = view.blocks(next, PAGE).map_err(|error| {
                 let text = error.to_string();
                 unread = Some(error);

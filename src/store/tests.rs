@@ -309,3 +309,29 @@ fn a_panic_of_the_engine_is_damage_with_its_text() {
     let damage = guarded::<()>(|| panic!("page 3 is {}", "odd")).unwrap_err();
     assert_eq!(damage.to_string(), "the database is damaged: page 3 is odd");
 }
+
+#[test]
+fn a_key_is_forgotten_after_a_day() {
+    const DAY: u64 = 24 * 60 * 60 * 1000;
+    let mut bench = Bench::new(&[]);
+    let key = Some([7; 32]);
+    let first = bench.add(message(1, "first"), key, 5).unwrap();
+    assert_eq!(
+        bench.add(message(2, "first"), key, 4 + DAY).unwrap().id,
+        first.id
+    );
+    assert_eq!(
+        bench.add(message(3, "other"), key, 4 + DAY),
+        Err(Refusal::KeyReused)
+    );
+    let second = bench.add(message(4, "other"), key, 5 + DAY).unwrap();
+    assert!(second.is_new);
+    // The old row is gone, so purging it later does not take the new key with it.
+    bench
+        .add(message(5, "more"), Some([8; 32]), 6 + DAY)
+        .unwrap();
+    assert_eq!(
+        bench.add(message(6, "other"), key, 7 + DAY).unwrap().id,
+        second.id
+    );
+}

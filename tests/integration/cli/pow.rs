@@ -136,3 +136,17 @@ fn a_search_can_be_given_up() {
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(stderr.contains("stopped after "), "{stderr}");
 }
+
+#[test]
+fn the_verdict_stands_when_nobody_reads_it() {
+    for (proof, code) in [("1406000", 0), ("1406001", 1)] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let status = Command::new(BINARY)
+            .args(["pow", "check", "--difficulty", "5", "--proof", proof])
+            .stdout(writer)
+            .status()
+            .unwrap();
+        assert_eq!(status.code(), Some(code), "{proof}");
+    }
+}
