@@ -118,7 +118,7 @@ pub(in crate::cli) struct NodeOptions {
         env = "BLOCKCHAIN_NODE_MAX_BACKUPS"
     )]
     pub(super) max_backups: usize,
-    /// Write NAME.chain when the node is stopped; auto: if the last one took under a second
+    /// Write NAME.chain when the node is stopped; auto: if that takes under a second
     #[arg(
         long,
         alias = "snapshot_at_stop",
