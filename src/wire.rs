@@ -1,5 +1,13 @@
 //! Every body of `/api/v1`, once: the API writes them, the client, the command line and the tests
 //! read them.
+//!
+//! * this file: blocks, messages, the mempool, the status, errors
+//! * [`network`]: neighbours, announcements, reorgs
+//! * [`search`], [`events`]: what they are named after
+
+pub mod events;
+pub mod network;
+pub mod search;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
@@ -7,6 +15,13 @@ use serde_json::Number;
 
 use crate::chain::{self, BlockHash, History, Seal};
 use crate::pow;
+
+pub use events::Event;
+pub use network::{
+    Announcement, LeftBlock, Neighbour, Neighbours, NetworkStatus, NewNeighbour, PeerKind,
+    PeerOrigin, Position, Reorg, ReorgPage, SyncStatus,
+};
+pub use search::{SearchField, SearchHit, SearchPage};
 
 /// A block with all that can be said of it from the chain up to it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -199,18 +214,9 @@ pub struct MessageStatus {
     /// Seconds the message has waited; null once it is mined.
     pub waiting: Option<f64>,
     /// The block that carries it; null while it is pending.
-    pub block: Option<BlockPosition>,
+    pub block: Option<Position>,
     /// Blocks from that one to the tip; 0 while it is pending.
     pub confirmations: u64,
-}
-
-/// Which block.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BlockPosition {
-    /// Its index.
-    pub index: u64,
-    /// Its hash.
-    pub hash: String,
 }
 
 /// `GET /mempool`.
@@ -252,6 +258,8 @@ pub struct Status {
     pub tip: TipStatus,
     /// Number of blocks.
     pub length: u64,
+    /// Number of sealed blocks.
+    pub sealed: u64,
     /// Zeros every proof must have.
     pub difficulty: u8,
     /// First index that must be sealed; null where the documented rules alone hold.
@@ -264,6 +272,8 @@ pub struct Status {
     pub mempool: MempoolStatus,
     /// The miner.
     pub mining: MiningStatus,
+    /// How the node keeps up with its neighbours.
+    pub sync: SyncStatus,
     /// Reorgs since the database was made.
     pub reorgs: u64,
     /// Seconds since the start.
@@ -299,6 +309,8 @@ pub struct MempoolStatus {
     pub count: u64,
     /// Bytes of their texts.
     pub bytes: u64,
+    /// Sequence number that the next one will have.
+    pub next_sequence: u64,
 }
 
 /// The miner.

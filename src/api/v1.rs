@@ -12,7 +12,7 @@ use warp::reply::Response;
 
 use super::reject::json_response;
 use crate::node::Node;
-use crate::wire::{Health, MempoolStatus, MiningStatus, Status};
+use crate::wire::{Health, MempoolStatus, MiningStatus, Status, SyncStatus};
 
 /// Version of this API between nodes.
 pub const PROTOCOL: u32 = 1;
@@ -30,6 +30,7 @@ pub(crate) fn status(node: &Arc<Node>) -> Response {
             genesis: state.genesis.to_string(),
             tip: (&state.tip).into(),
             length: state.length(),
+            sealed: state.sealed(),
             difficulty: state.network.difficulty.get(),
             sealed_from: state.network.sealed_from,
             proof_mode: node.settings.proof.to_string(),
@@ -37,12 +38,20 @@ pub(crate) fn status(node: &Arc<Node>) -> Response {
             mempool: MempoolStatus {
                 count: state.mempool_count(),
                 bytes: state.mempool_bytes(),
+                next_sequence: state.next_sequence(),
             },
             mining: MiningStatus {
                 active: mining.active.load(Ordering::Relaxed),
                 threads: node.settings.threads.map_or(0, std::num::NonZeroUsize::get),
                 tries: mining.tries.load(Ordering::Relaxed),
                 hash_rate: f64::from_bits(mining.hash_rate.load(Ordering::Relaxed)),
+            },
+            sync: SyncStatus {
+                neighbours: 0,
+                answering: 0,
+                fetching_from: None,
+                target: None,
+                differences: Vec::new(),
             },
             reorgs: state.reorgs(),
             uptime: node.uptime(),

@@ -106,6 +106,11 @@ impl State {
         self.totals.mempool_bytes
     }
 
+    /// Sequence number of the next message to arrive.
+    pub fn next_sequence(&self) -> u64 {
+        self.totals.next_sequence
+    }
+
     /// Number of reorgs since the database was made.
     pub fn reorgs(&self) -> u64 {
         self.totals.reorgs

@@ -17,8 +17,7 @@ use crate::node::Node;
 use crate::node::settings::MAX_INGEST_BYTES;
 use crate::store::{PageLimit, Pending, StoreError, View};
 use crate::wire::{
-    BlockPosition, MempoolPage, MessageState, MessageStatus, NewMessage, PendingMessage,
-    PostedMessage,
+    MempoolPage, MessageState, MessageStatus, NewMessage, PendingMessage, Position, PostedMessage,
 };
 
 /// Most bytes of a body: the longest text with every byte escaped, and its frame.
@@ -151,7 +150,7 @@ fn find(view: &View, id: &MessageId, now: u64) -> Result<Option<MessageStatus>, 
         message: block.message.text().to_owned(),
         state: MessageState::Mined,
         waiting: None,
-        block: Some(BlockPosition {
+        block: Some(Position {
             index,
             hash: BlockHash::of(&block).to_string(),
         }),
