@@ -184,6 +184,14 @@ impl Model {
                 .iter()
                 .filter(|waiting| waiting.returned)
                 .count() as u64,
+            left: old[from..]
+                .iter()
+                .take(100)
+                .map(|block| {
+                    let hash = *BlockHash::of(block).as_bytes();
+                    (hash, *block.message.id().as_bytes())
+                })
+                .collect(),
         };
         if reorg.disconnected > 0 {
             self.reorgs.push(reorg.clone());
