@@ -10,7 +10,7 @@ use redb::ReadableTable;
 use super::edit::{Edit, Outcome};
 use super::error::{Refusal, StoreError};
 use super::state::block_json_bytes;
-use super::tables::ReorgRecord;
+use super::tables::{LeftRecord, ReorgRecord};
 use super::view::decode_block;
 use crate::chain::block::Tip;
 use crate::chain::choice::{Standing, prefers_offered};
@@ -126,13 +126,15 @@ impl Edit<'_> {
         Ok(Ok(reorg))
     }
 
-    /// The lowest blocks from an index on: hash, and id of the message.
-    fn left(&self, from: u64) -> Result<Vec<([u8; 32], [u8; 16])>, StoreError> {
+    /// The lowest blocks from an index on, for the record of a reorg.
+    fn left(&self, from: u64) -> Result<Vec<LeftRecord>, StoreError> {
         let describe = |row: Result<(redb::AccessGuard<'_, u64>, redb::AccessGuard<'_, _>), _>| {
             let (index, bytes): (_, redb::AccessGuard<'_, &[u8]>) = row?;
             let block = decode_block(index.value(), bytes.value())?;
-            let hash = *BlockHash::of(&block).as_bytes();
-            Ok((hash, *block.message.id().as_bytes()))
+            Ok(LeftRecord {
+                hash: *BlockHash::of(&block).as_bytes(),
+                message: *block.message.id().as_bytes(),
+            })
         };
         self.blocks
             .range(from..)?

@@ -138,8 +138,17 @@ pub struct ReorgRecord {
     pub connected_sealed: u64,
     /// Messages of the old branch that wait again.
     pub returned: u64,
-    /// The lowest of the blocks taken off: hash, and id of the message.
-    pub left: Vec<([u8; 32], [u8; 16])>,
+    /// The lowest of the blocks taken off.
+    pub left: Vec<LeftRecord>,
+}
+
+/// A block that was taken off.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftRecord {
+    /// Its hash.
+    pub hash: [u8; 32],
+    /// Id of the message it carried.
+    pub message: [u8; 16],
 }
 
 /// A neighbour that outlives a restart.

@@ -93,7 +93,7 @@ fn a_branch_that_takes_off_too_much_is_refused() {
         max_reorg: 1,
         genesis_until: 0,
     };
-    let mut offer = |bench: &mut Bench, from: usize, adoption: &Adoption| {
+    let offer = |bench: &mut Bench, from: usize, adoption: &Adoption| {
         bench.change(|edit| {
             edit.stage(1, &branch[from..])?;
             edit.adopt(adoption)
@@ -107,7 +107,7 @@ fn a_branch_that_takes_off_too_much_is_refused() {
     assert_eq!(fixed, Refusal::GenesisFixed);
     let record = offer(&mut bench, 1, &adoption).unwrap();
     assert_eq!((record.disconnected, record.left.len()), (2, 2));
-    assert_eq!(record.left[1].1, [2; 16]);
+    assert_eq!(record.left[1].message, [2; 16]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use blockchain::chain::choice::{Standing, prefers_offered};
 use blockchain::chain::{Block, BlockHash, Message, MessageId, Seal};
-use blockchain::store::{Network, Refusal, ReorgRecord, StoreError};
+use blockchain::store::{LeftRecord, Network, Refusal, ReorgRecord, StoreError};
 
 use crate::support_store::Maker;
 
@@ -187,9 +187,9 @@ impl Model {
             left: old[from..]
                 .iter()
                 .take(100)
-                .map(|block| {
-                    let hash = *BlockHash::of(block).as_bytes();
-                    (hash, *block.message.id().as_bytes())
+                .map(|block| LeftRecord {
+                    hash: *BlockHash::of(block).as_bytes(),
+                    message: *block.message.id().as_bytes(),
                 })
                 .collect(),
         };
