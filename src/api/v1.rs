@@ -11,11 +11,8 @@ use warp::http;
 use warp::reply::Response;
 
 use super::reject::json_response;
-use crate::node::Node;
-use crate::wire::{Health, MempoolStatus, MiningStatus, Status, SyncStatus};
-
-/// Version of this API between nodes.
-pub const PROTOCOL: u32 = 1;
+use crate::node::{Node, PROTOCOL};
+use crate::wire::{Health, MempoolStatus, MiningStatus, Status};
 
 /// `GET /status`.
 pub(crate) fn status(node: &Arc<Node>) -> Response {
@@ -46,13 +43,7 @@ pub(crate) fn status(node: &Arc<Node>) -> Response {
                 tries: mining.tries.load(Ordering::Relaxed),
                 hash_rate: f64::from_bits(mining.hash_rate.load(Ordering::Relaxed)),
             },
-            sync: SyncStatus {
-                neighbours: 0,
-                answering: 0,
-                fetching_from: None,
-                target: None,
-                differences: Vec::new(),
-            },
+            sync: node.peers.sync_status(),
             reorgs: state.reorgs(),
             uptime: node.uptime(),
         },

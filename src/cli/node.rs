@@ -24,7 +24,7 @@ use super::source::{Files, RunningNode};
 use crate::api;
 use crate::api::guard::Guard;
 use crate::clock::SystemClock;
-use crate::node::settings::{Settings, SnapshotSettings};
+use crate::node::settings::{PeerSettings, Settings, SnapshotSettings};
 use crate::node::{Node, network, run};
 use crate::store::Network;
 
@@ -88,6 +88,8 @@ async fn start(
             max_backups: args.max_backups,
             at_stop: args.snapshot_at_stop.into(),
         }),
+        peers: PeerSettings::default(),
+        inline: false,
     };
     begin::make_database(&args, rules, files)?;
     let node = Node::open(

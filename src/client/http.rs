@@ -1,5 +1,7 @@
 //! Asking a node over HTTP: no redirects, no proxies, timeouts and size limits on everything.
 
+mod transport;
+
 use std::time::Duration;
 
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
@@ -11,6 +13,8 @@ use crate::wire::{
     BlockPage, ErrorBody, MempoolPage, MessageStatus, NewMessage, PostedMessage, SingleBlock,
     Status,
 };
+
+pub use transport::HttpTransport;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -80,16 +84,21 @@ pub struct HttpClient {
     http: reqwest::Client,
 }
 
+/// What all requests have in common.
+fn client_builder() -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .tcp_nodelay(true)
+        .user_agent(concat!("blockchain/", env!("CARGO_PKG_VERSION")))
+}
+
 impl HttpClient {
     /// A client of the node at this address; nothing is sent yet.
     pub fn new(address: NodeAddress) -> Result<Self, ClientError> {
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_TIMEOUT)
+        let http = client_builder()
             .timeout(TIMEOUT)
-            .tcp_nodelay(true)
-            .user_agent(concat!("blockchain/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|source| ClientError::Unreachable {
                 address: address.clone(),

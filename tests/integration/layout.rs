@@ -53,7 +53,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
 const PLACES: &[(&str, &[&str])] = &[
     ("unsafe", &["src/pow/lanes"]),
     ("redb", &["src/store"]),
-    ("reqwest", &["src/client/http.rs"]),
+    ("reqwest", &["src/client/http"]),
     ("warp", &["src/api", "src/ui"]),
     ("clap", &["src/cli"]),
     ("bincode", &["src/codec.rs"]),

@@ -1,0 +1,149 @@
+//! Gossip: who else is there. Candidates, heard of from neighbours or from their own requests, are
+//! dialled once and matched by node id before they are kept.
+
+use std::sync::Arc;
+
+use futures_util::{StreamExt, stream};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info};
+
+use super::peers::Candidate;
+use super::{Node, session};
+use crate::client::peer::Identity;
+use crate::client::{NodeAddress, PeerClient};
+use crate::store::{NeighbourRecord, Operation, StoreError};
+use crate::wire::PeerKind;
+
+/// Candidates that are dialled at the same time.
+const DIALLED: usize = 4;
+
+/// Starts a session for each peer, and ends when the node shuts down.
+pub(super) async fn converse(
+    node: Arc<Node>,
+    client: PeerClient,
+    shutdown: CancellationToken,
+) -> Result<(), StoreError> {
+    let mut sessions = JoinSet::new();
+    let mut kept = node.view()?.neighbours()?;
+    loop {
+        for (peer, handle) in node.peers.without_session() {
+            debug!(%peer, "session begins");
+            let (node, client) = (Arc::clone(&node), client.clone());
+            sessions.spawn(session::run(node, client, peer, handle));
+        }
+        keep(&node, &mut kept).await?;
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => return Ok(()),
+            () = node.peers.changed.notified() => {}
+            Some(ended) = sessions.join_next() => match ended {
+                Ok(outcome) => outcome?,
+                Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                Err(_) => {}
+            },
+        }
+    }
+}
+
+/// Keeps the learned and the removed neighbours in the database.
+async fn keep(node: &Arc<Node>, kept: &mut Vec<NeighbourRecord>) -> Result<(), StoreError> {
+    let records = node.peers.records();
+    if records != *kept {
+        let answer = node.submit(|reply| Operation::SetNeighbours(records.clone(), reply))?;
+        answer.await.unwrap_or(Err(StoreError::Closed))?;
+        *kept = records;
+    }
+    Ok(())
+}
+
+/// Asks neighbours for others as long as there is room, and dials candidates.
+pub(super) async fn run(
+    node: Arc<Node>,
+    client: PeerClient,
+    shutdown: CancellationToken,
+) -> Result<(), StoreError> {
+    let mut tick = tokio::time::interval(node.settings.peers.gossip_interval);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => return Ok(()),
+            () = work(&node, &client, &mut tick) => {}
+        }
+    }
+}
+
+async fn work(node: &Arc<Node>, client: &PeerClient, tick: &mut tokio::time::Interval) {
+    tokio::select! {
+        biased;
+        () = node.peers.candidates_changed.notified() => {}
+        _ = tick.tick() => {
+            node.peers.forget_silent_guests();
+            if node.peers.has_room() {
+                ask_neighbours(node, client).await;
+            }
+        }
+    }
+    let candidates = node.peers.take_candidates();
+    stream::iter(candidates)
+        .for_each_concurrent(DIALLED, |(address, asked_us)| {
+            dial(node, client, address, asked_us)
+        })
+        .await;
+}
+
+/// Asks each neighbour that answers whom it knows.
+async fn ask_neighbours(node: &Arc<Node>, client: &PeerClient) {
+    for (address, kind) in node.peers.to_ask() {
+        let known = match kind {
+            PeerKind::Ours => client.neighbours(&address).await,
+            PeerKind::Reference => client.documented_neighbours(&address).await,
+            PeerKind::Unknown => continue,
+        };
+        match known {
+            Ok(known) => known
+                .into_iter()
+                .for_each(|address| node.peers.suggested(address)),
+            // Its session notices, too, and deals with it.
+            Err(error) => debug!(peer = %address, %error, "neighbours not told"),
+        }
+    }
+}
+
+/// Dials a candidate for the first time.
+async fn dial(node: &Arc<Node>, client: &PeerClient, address: NodeAddress, asked_us: Candidate) {
+    if !leads_to_allowed(node, &address).await {
+        return;
+    }
+    let kind = match client.identify(&address).await {
+        Ok(Identity::Ours(status)) => {
+            if !node.peers.identified(&address, &node.id, &status.node_id) {
+                return;
+            }
+            PeerKind::Ours
+        }
+        Ok(Identity::Reference) if node.state().network.sealed_from.is_none() => {
+            PeerKind::Reference
+        }
+        Ok(Identity::Reference) => return,
+        Err(error) => {
+            debug!(%address, %error, "candidate does not answer");
+            return;
+        }
+    };
+    if node.peers.introduce(address.clone(), kind, asked_us) {
+        info!(%address, "new neighbour");
+    }
+}
+
+/// Whether what a name leads to is where learned peers may be.
+async fn leads_to_allowed(node: &Node, address: &NodeAddress) -> bool {
+    if address.ip().is_some() || node.settings.inline {
+        return true;
+    }
+    match tokio::net::lookup_host((address.host(), address.port())).await {
+        Ok(mut found) => found.all(|found| node.peers.reach().allows_ip(found.ip())),
+        Err(_) => false,
+    }
+}

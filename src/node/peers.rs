@@ -1,0 +1,465 @@
+//! The peers this node knows, and what it knows of them.
+//!
+//! Three kinds of them: *configured* by the user and retried for ever; *learned* from others, up to
+//! the limit of neighbours, kept in the database; *guests*, which ask this node beyond that limit
+//! and are asked only when they announce something. Nothing here sends anything: sessions
+//! ([`super::session`]) and gossip ([`super::gossip`]) do, and note here what comes of it.
+
+mod listing;
+mod origin;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::settings::{
+    DROPPED_AFTER, GUEST_FORGOTTEN, MAX_CANDIDATES, MAX_GUESTS, MISBEHAVED, PeerSettings,
+    RETRY_CONFIGURED, RETRY_LEARNED,
+};
+use crate::client::NodeAddress;
+use crate::store::NeighbourRecord;
+use crate::wire::{NetworkStatus, PeerKind, PeerOrigin, Position};
+
+pub use listing::Fetching;
+pub use origin::Reach;
+
+/// What a peer announced last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct News {
+    /// Hash of its tip, in hex.
+    pub tip: String,
+    /// Number of its blocks.
+    pub length: u64,
+    /// Sequence number of its next message.
+    pub mempool_seq: u64,
+}
+
+/// How a candidate was heard of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Candidate {
+    /// A neighbour named it.
+    Suggested,
+    /// It asked this node, perhaps with news.
+    Asked(Option<News>),
+}
+
+/// What is known of a peer.
+#[derive(Debug)]
+pub struct Peer {
+    /// How it became known.
+    pub origin: PeerOrigin,
+    /// What it runs.
+    pub kind: PeerKind,
+    /// The id of its run.
+    pub node_id: Option<String>,
+    /// Its last block.
+    pub tip: Option<Position>,
+    /// Genesis, difficulty and seal rule.
+    pub network: Option<NetworkStatus>,
+    /// Version of its program.
+    pub version: Option<String>,
+    /// When it answered last.
+    pub last_answer: Option<Instant>,
+    /// Why it is not followed, with the remedy.
+    pub refused: Option<String>,
+    /// What it announced and nobody has looked at yet.
+    pub news: Option<News>,
+    failures: u32,
+    misbehaved: bool,
+    retry_at: Option<Instant>,
+    known_since: Instant,
+    /// Whether a first round with it has ended, well or not.
+    tried: bool,
+    session: Option<Session>,
+}
+
+/// How the session of a peer is woken and ended.
+#[derive(Clone, Debug, Default)]
+pub struct Session {
+    /// Wakes it.
+    pub wake: Arc<Notify>,
+    /// Ends it.
+    pub end: CancellationToken,
+}
+
+/// All peers.
+#[derive(Debug)]
+pub struct Peers {
+    inner: Mutex<Inner>,
+    /// Rings when there are peers without a session or candidates to dial.
+    pub(super) changed: Notify,
+    pub(super) candidates_changed: Notify,
+    max_neighbours: usize,
+    started: Instant,
+}
+
+#[derive(Debug)]
+struct Inner {
+    peers: BTreeMap<NodeAddress, Peer>,
+    /// Other names of known peers, and of this node (none).
+    aliases: BTreeMap<NodeAddress, Option<NodeAddress>>,
+    removed: BTreeSet<NodeAddress>,
+    candidates: BTreeMap<NodeAddress, Candidate>,
+    reach: Reach,
+    fetching: Option<Fetching>,
+}
+
+impl Peers {
+    /// The configured neighbours and those kept from earlier runs.
+    pub fn new(settings: &PeerSettings, kept: &[NeighbourRecord]) -> Self {
+        let parse = |record: &NeighbourRecord| record.address.parse::<NodeAddress>().ok();
+        let removed: BTreeSet<_> = kept
+            .iter()
+            .filter(|r| r.removed)
+            .filter_map(parse)
+            .collect();
+        let mut peers = BTreeMap::new();
+        for address in &settings.configured {
+            if removed.contains(address) {
+                warn!(
+                    %address,
+                    "this neighbour was removed; it stays out until it is added again"
+                );
+            } else if peers.len() < settings.max_neighbours {
+                peers.insert(address.clone(), Peer::new(PeerOrigin::Configured));
+            } else {
+                warn!(%address, "left out: there are more neighbours than --max-neighbours");
+            }
+        }
+        for address in kept.iter().filter(|r| !r.removed).filter_map(parse) {
+            if peers.len() < settings.max_neighbours {
+                peers
+                    .entry(address)
+                    .or_insert_with(|| Peer::new(PeerOrigin::Learned));
+            }
+        }
+        Self {
+            inner: Mutex::new(Inner {
+                peers,
+                aliases: BTreeMap::new(),
+                removed,
+                candidates: BTreeMap::new(),
+                reach: Reach::default(),
+                fetching: None,
+            }),
+            changed: Notify::new(),
+            candidates_changed: Notify::new(),
+            max_neighbours: settings.max_neighbours,
+            started: Instant::now(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Nothing under the lock panics half-way through a change.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes where this node listens, which decides where its peers may be.
+    pub fn set_reach(&self, reach: Reach) {
+        self.lock().reach = reach;
+    }
+
+    /// Starts a session for each peer that has none.
+    pub(super) fn without_session(&self) -> Vec<(NodeAddress, Session)> {
+        let mut started = Vec::new();
+        for (address, peer) in &mut self.lock().peers {
+            if peer.session.is_none() {
+                let session = Session::default();
+                peer.session = Some(session.clone());
+                started.push((address.clone(), session));
+            }
+        }
+        started
+    }
+
+    /// Looks at a peer, or changes what is known of it; none if it is not known any more.
+    pub fn with<T>(&self, address: &NodeAddress, work: impl FnOnce(&mut Peer) -> T) -> Option<T> {
+        self.lock().peers.get_mut(address).map(work)
+    }
+
+    /// Notes that a peer answered.
+    pub fn answered(&self, address: &NodeAddress) {
+        self.with(address, |peer| {
+            peer.last_answer = Some(Instant::now());
+            peer.tried = true;
+            (peer.failures, peer.misbehaved, peer.retry_at) = (0, false, None);
+        });
+    }
+
+    /// Notes that a peer could not be asked, or answered what no honest node answers. It is asked
+    /// again after a pause that grows; returns when. A learned one that has been silent for long
+    /// is dropped.
+    pub fn failed(&self, address: &NodeAddress, why: String, misbehaved: bool) -> Option<Instant> {
+        let now = Instant::now();
+        let mut inner = self.lock();
+        let peer = inner.peers.get_mut(address)?;
+        peer.failures = peer.failures.saturating_add(1);
+        (peer.tried, peer.misbehaved) = (true, misbehaved);
+        peer.refused = Some(why);
+        let (first, most) = match (misbehaved, peer.origin) {
+            (true, _) => MISBEHAVED,
+            (false, PeerOrigin::Configured) => (Duration::from_secs(1), RETRY_CONFIGURED),
+            (false, _) => (Duration::from_secs(1), RETRY_LEARNED),
+        };
+        let pause = first
+            .saturating_mul(1 << peer.failures.saturating_sub(1).min(16))
+            .min(most);
+        peer.retry_at = Some(now + pause);
+        let silent = now - peer.last_answer.unwrap_or(peer.known_since);
+        let is_lost = match peer.origin {
+            PeerOrigin::Configured => false,
+            PeerOrigin::Learned => silent > DROPPED_AFTER || (misbehaved && peer.failures > 3),
+            PeerOrigin::Guest => silent > GUEST_FORGOTTEN || peer.failures > 3,
+        };
+        let retry_at = peer.retry_at;
+        if is_lost {
+            info!(%address, "peer dropped");
+            inner.forget(address);
+            drop(inner);
+            self.changed.notify_one();
+            return None;
+        }
+        retry_at
+    }
+
+    /// When a peer may be asked again; none if at once.
+    pub(super) fn retry_at(&self, address: &NodeAddress) -> Option<Instant> {
+        self.with(address, |peer| peer.retry_at)?
+    }
+
+    /// Forgets guests that have been silent for long.
+    pub(super) fn forget_silent_guests(&self) {
+        let mut inner = self.lock();
+        let is_silent = |peer: &Peer| {
+            peer.origin == PeerOrigin::Guest
+                && peer.last_answer.unwrap_or(peer.known_since).elapsed() > GUEST_FORGOTTEN
+        };
+        let silent: Vec<_> = inner
+            .peers
+            .iter()
+            .filter(|(_, peer)| is_silent(peer))
+            .map(|(address, _)| address.clone())
+            .collect();
+        for address in silent {
+            inner.forget(&address);
+        }
+    }
+
+    /// Notes what a peer says of itself. False if it turns out to be this node, or one that is
+    /// known by another name: then it is known under this address no more.
+    pub(super) fn identified(&self, address: &NodeAddress, own_id: &str, id: &str) -> bool {
+        let mut inner = self.lock();
+        if id == own_id {
+            info!(%address, "this is the node itself");
+            inner.forget(address);
+            inner.aliases.insert(address.clone(), None);
+            return false;
+        }
+        let same = |(_, peer): &(&NodeAddress, &Peer)| peer.node_id.as_deref() == Some(id);
+        let other = inner.peers.iter().filter(same).map(|(name, _)| name);
+        if let Some(other) = other.filter(|name| *name != address).min().cloned() {
+            let configured = |name| {
+                let peer: Option<&Peer> = inner.peers.get(name);
+                peer.is_some_and(|peer| peer.origin == PeerOrigin::Configured)
+            };
+            let (kept, dropped) = if configured(address) && !configured(&other) {
+                (address.clone(), other)
+            } else {
+                (other, address.clone())
+            };
+            inner.forget(&dropped);
+            let is_this = dropped == *address;
+            inner.aliases.insert(dropped, Some(kept));
+            if is_this {
+                return false;
+            }
+        }
+        if let Some(peer) = inner.peers.get_mut(address) {
+            peer.kind = PeerKind::Ours;
+            peer.node_id = Some(id.to_owned());
+        }
+        true
+    }
+
+    /// Someone asks this node and says where it can be asked in turn; with `news` it says, too,
+    /// that it has something new.
+    pub fn heard(&self, from: IpAddr, said: &str, news: Option<News>) {
+        let Some(address) = origin::address(from, said) else {
+            return;
+        };
+        let mut inner = self.lock();
+        let address = match inner.aliases.get(&address) {
+            Some(None) => return,
+            Some(Some(known)) => known.clone(),
+            None => address,
+        };
+        if let Some(peer) = inner.peers.get_mut(&address) {
+            let has_news = news.is_some();
+            if has_news {
+                peer.news = news;
+            }
+            // It lives, so it is asked at once; but one that misbehaved waits for its time.
+            let is_back = peer.retry_at.is_some() && !peer.misbehaved;
+            if is_back {
+                peer.retry_at = None;
+            }
+            if (has_news || is_back)
+                && peer.retry_at.is_none()
+                && let Some(session) = &peer.session
+            {
+                session.wake.notify_one();
+            }
+            return;
+        }
+        let is_welcome = !inner.removed.contains(&address)
+            && inner.reach.allows(&address)
+            && inner.candidates.len() < MAX_CANDIDATES;
+        if is_welcome {
+            inner.candidates.insert(address, Candidate::Asked(news));
+            drop(inner);
+            self.candidates_changed.notify_one();
+        }
+    }
+
+    /// A neighbour names another.
+    pub(super) fn suggested(&self, address: NodeAddress) {
+        let mut inner = self.lock();
+        let is_new = !inner.peers.contains_key(&address) && !inner.aliases.contains_key(&address);
+        let is_welcome = is_new
+            && !inner.removed.contains(&address)
+            && inner.reach.allows(&address)
+            && inner.candidates.len() < MAX_CANDIDATES;
+        if is_welcome {
+            inner
+                .candidates
+                .entry(address)
+                .or_insert(Candidate::Suggested);
+            drop(inner);
+            self.candidates_changed.notify_one();
+        }
+    }
+
+    /// The addresses to dial for the first time.
+    pub(super) fn take_candidates(&self) -> BTreeMap<NodeAddress, Candidate> {
+        std::mem::take(&mut self.lock().candidates)
+    }
+
+    /// The neighbours that answer, to be asked for others.
+    pub(super) fn to_ask(&self) -> Vec<(NodeAddress, PeerKind)> {
+        let inner = self.lock();
+        let answers = |(_, peer): &(&NodeAddress, &Peer)| {
+            peer.failures == 0 && peer.origin != PeerOrigin::Guest
+        };
+        let asked = inner.peers.iter().filter(answers);
+        asked
+            .map(|(address, peer)| (address.clone(), peer.kind))
+            .collect()
+    }
+
+    /// Where this node is.
+    pub(super) fn reach(&self) -> Reach {
+        self.lock().reach.clone()
+    }
+
+    /// Whether there is room for another neighbour.
+    pub(super) fn has_room(&self) -> bool {
+        self.lock().neighbours() < self.max_neighbours
+    }
+
+    /// Takes in a candidate that answered: as a neighbour if there is room, else as a guest if it
+    /// asks this node. Says whether it became a neighbour.
+    pub(super) fn introduce(&self, address: NodeAddress, kind: PeerKind, heard: Candidate) -> bool {
+        let mut inner = self.lock();
+        let origin = if inner.neighbours() < self.max_neighbours {
+            PeerOrigin::Learned
+        } else {
+            let guests = inner.peers.len() - inner.neighbours();
+            if heard == Candidate::Suggested || guests >= MAX_GUESTS {
+                return false;
+            }
+            PeerOrigin::Guest
+        };
+        let mut peer = Peer::new(origin);
+        peer.kind = kind;
+        if let Candidate::Asked(news) = heard {
+            peer.news = news;
+        }
+        peer.last_answer = Some(Instant::now());
+        inner.peers.entry(address).or_insert(peer);
+        drop(inner);
+        self.changed.notify_one();
+        origin == PeerOrigin::Learned
+    }
+
+    /// Makes a neighbour of an address for the administrator.
+    pub fn add(&self, address: NodeAddress) {
+        let mut inner = self.lock();
+        inner.removed.remove(&address);
+        inner.aliases.remove(&address);
+        match inner.peers.get_mut(&address) {
+            Some(peer) if peer.origin == PeerOrigin::Guest => peer.origin = PeerOrigin::Learned,
+            Some(_) => {}
+            None => {
+                inner.peers.insert(address, Peer::new(PeerOrigin::Learned));
+            }
+        }
+        drop(inner);
+        self.changed.notify_one();
+    }
+
+    /// Removes a neighbour for the administrator: it stays out until it is added again. Says
+    /// whether it was known.
+    pub fn remove(&self, address: &NodeAddress) -> bool {
+        let mut inner = self.lock();
+        let known = inner.peers.contains_key(address);
+        if known {
+            inner.forget(address);
+            inner.removed.insert(address.clone());
+        }
+        known
+    }
+}
+
+impl Inner {
+    fn forget(&mut self, address: &NodeAddress) {
+        let session = self.peers.remove(address).and_then(|peer| peer.session);
+        if let Some(session) = session {
+            session.end.cancel();
+        }
+        self.aliases
+            .retain(|_, known| known.as_ref() != Some(address));
+    }
+
+    fn neighbours(&self) -> usize {
+        let is_neighbour = |peer: &&Peer| peer.origin != PeerOrigin::Guest;
+        self.peers.values().filter(is_neighbour).count()
+    }
+}
+
+impl Peer {
+    fn new(origin: PeerOrigin) -> Self {
+        Self {
+            origin,
+            kind: PeerKind::Unknown,
+            node_id: None,
+            tip: None,
+            network: None,
+            version: None,
+            last_answer: None,
+            refused: None,
+            news: None,
+            failures: 0,
+            misbehaved: false,
+            retry_at: None,
+            known_since: Instant::now(),
+            tried: false,
+            session: None,
+        }
+    }
+}
