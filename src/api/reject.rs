@@ -4,6 +4,7 @@ use http::{Method, StatusCode};
 use warp::http;
 use warp::reply::Response;
 
+use super::paths;
 use crate::chain::MessageId;
 use crate::legacy::json;
 use crate::node::AddError;
@@ -153,15 +154,16 @@ pub(crate) fn bytes_response(status: StatusCode, body: Vec<u8>) -> Response {
 }
 
 /// What no route takes: the documented 404 that names the path, 405 for other methods, OPTIONS;
-/// below `/api` and for `/health` errors in our own shape only.
+/// below `/api` and for other paths of our own errors in our own shape only.
 pub(crate) fn no_route(method: &Method, path: &str) -> Response {
-    let allow = allowed(path);
-    if *method == Method::OPTIONS && (allow.is_some() || !is_ours(path)) {
+    let allow = paths::find(path).map(|path| path.allow);
+    let is_ours = paths::is_ours(path);
+    if *method == Method::OPTIONS && (allow.is_some() || !is_ours) {
         let mut response = Response::new(Vec::new().into());
-        allow_only(&mut response, allow.unwrap_or(READ));
+        allow_only(&mut response, allow.unwrap_or(paths::READ));
         return response;
     }
-    let is_405 = if is_ours(path) {
+    let is_405 = if is_ours {
         allow.is_some()
     } else {
         // The documented server knows GET, HEAD and POST on every path, so it says 404 to them.
@@ -169,10 +171,10 @@ pub(crate) fn no_route(method: &Method, path: &str) -> Response {
     };
     if is_405 {
         let mut response = ApiError::method_not_allowed(method).into_response();
-        allow_only(&mut response, allow.unwrap_or(READ));
+        allow_only(&mut response, allow.unwrap_or(paths::READ));
         return response;
     }
-    if is_ours(path) {
+    if is_ours {
         return ApiError::not_found("there is no such path").into_response();
     }
     let decoded = crate::legacy::query::decode_path(path.trim_start_matches('/'));
@@ -180,28 +182,6 @@ pub(crate) fn no_route(method: &Method, path: &str) -> Response {
     json::write_string(&format!("'{decoded}' is not a valid endpoint!"), &mut body);
     body.extend_from_slice(b"}\n");
     bytes_response(StatusCode::NOT_FOUND, body)
-}
-
-const READ: &str = "GET, HEAD, OPTIONS";
-
-fn is_ours(path: &str) -> bool {
-    path == "/health" || path.starts_with("/api/")
-}
-
-/// The methods of a path; none if there is no such path.
-fn allowed(path: &str) -> Option<&'static str> {
-    match path {
-        "/add" => return Some("OPTIONS, PUT"),
-        "/chain" | "/neighbours" | "/data" | "/health" => return Some(READ),
-        _ => {}
-    }
-    let mut names = path.strip_prefix("/api/v1/")?.split('/');
-    match (names.next()?, names.next(), names.next()) {
-        ("messages", None, None) => Some("OPTIONS, POST"),
-        ("status" | "blocks" | "mempool", None, None) => Some(READ),
-        ("blocks" | "messages", Some(name), None) if !name.is_empty() => Some(READ),
-        _ => None,
-    }
 }
 
 fn allow_only(response: &mut Response, methods: &'static str) {

@@ -29,6 +29,9 @@ const CONNECTIONS: usize = 512;
 /// Most answers that are streamed at a time.
 const STREAMS: usize = 16;
 
+/// Most clients that listen to events at a time.
+const EVENT_STREAMS: usize = 64;
+
 /// How long the head of a request may take, and how long a connection may stay unused.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -49,6 +52,9 @@ pub(crate) type StreamPermit = OwnedSemaphorePermit;
 pub(crate) struct Context {
     pub(crate) node: Arc<Node>,
     pub(crate) streams: Arc<Semaphore>,
+    pub(crate) event_streams: Arc<Semaphore>,
+    /// Ends what would otherwise go on for ever.
+    pub(crate) shutdown: CancellationToken,
 }
 
 /// Serves the API until the shutdown, then lets requests under way end within [`GRACE`].
@@ -61,6 +67,8 @@ pub async fn serve(
     let context = Context {
         node,
         streams: Arc::new(Semaphore::new(STREAMS)),
+        event_streams: Arc::new(Semaphore::new(EVENT_STREAMS)),
+        shutdown: shutdown.clone(),
     };
     let routes = TowerToHyperService::new(warp::service(super::routes(context)));
     let guard = Arc::new(guard);

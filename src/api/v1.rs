@@ -1,7 +1,9 @@
 //! `/api/v1`: real JSON for people and programs.
 
 pub(crate) mod blocks;
+pub(crate) mod events;
 pub(crate) mod messages;
+pub(crate) mod reorgs;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -3,10 +3,12 @@
 //! * [`documented`]: the answers of the original program, as captured from it
 //! * [`blocks`], [`messages`]: `/api/v1`
 //! * [`errors`]: what `/api/v1` does not take
+//! * [`events`]: server-sent events, and the reorgs they tell of
 //! * [`load`]: slow readers, idle connections, long bodies
 
 mod blocks;
 mod documented;
 mod errors;
+mod events;
 mod load;
 mod messages;

@@ -1,11 +1,15 @@
 //! What the tests of the real binary share.
 //!
 //! * [`command`]: a command that runs to its end
+//! * [`events`]: a reader of server-sent events
 //! * [`http`]: requests on plain sockets
+//! * [`own_node`]: a node within the test, whose store the test can change itself
 //! * [`test_node`]: a node that runs until the test is done with it
 
 pub(crate) mod command;
+pub(crate) mod events;
 pub(crate) mod http;
+pub(crate) mod own_node;
 pub(crate) mod test_node;
 
 use std::time::{Duration, Instant};
