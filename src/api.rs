@@ -26,7 +26,7 @@ use warp::path;
 use warp::reply::{Reply, Response};
 use warp::{Filter, Rejection};
 
-use v1::{blocks, events, messages, reorgs};
+use v1::{blocks, events, messages, neighbours, reorgs};
 
 /// All routes. The first that fits answers; point reads run inline, longer ones on threads that
 /// may block.
@@ -42,7 +42,10 @@ pub(crate) fn routes(
         .and(node.clone())
         .and(query)
         .then(documented::add);
-    let neighbours = path!("neighbours").and(read).map(documented::neighbours);
+    let neighbours = path!("neighbours")
+        .and(read)
+        .and(node.clone())
+        .map(|node: Arc<crate::node::Node>| documented::neighbours(&node));
     let chain = path!("chain")
         .and(warp::method())
         .and(with.clone())
@@ -95,7 +98,8 @@ fn v1_routes(context: Context) -> impl Filter<Extract = (Response,), Error = Rej
         .and(read)
         .and(node.clone())
         .and(query)
-        .then(|node, query| answered(blocks::page(node, query)));
+        .and(warp::header::headers_cloned())
+        .then(|node, query, headers| answered(blocks::page(node, query, headers)));
     let status = path!("status")
         .and(read)
         .and(node.clone())
@@ -120,6 +124,16 @@ fn v1_routes(context: Context) -> impl Filter<Extract = (Response,), Error = Rej
         .and(with)
         .and(warp::header::headers_cloned())
         .map(|context: Context, headers| respond(events::open(&context, &headers)));
+    let neighbour_list = path!("neighbours")
+        .and(read)
+        .and(node.clone())
+        .map(|node: Arc<crate::node::Node>| neighbours::list(&node));
+    let announce = path!("announce")
+        .and(warp::post())
+        .and(node.clone())
+        .and(warp::ext::get())
+        .and(warp::body::stream())
+        .then(|node, remote, body| answered(neighbours::announce(node, remote, body)));
     let mempool = path!("mempool")
         .and(read)
         .and(node)
@@ -139,6 +153,10 @@ fn v1_routes(context: Context) -> impl Filter<Extract = (Response,), Error = Rej
         .or(reorg_page)
         .unify()
         .or(events)
+        .unify()
+        .or(neighbour_list)
+        .unify()
+        .or(announce)
         .unify()
 }
 

@@ -106,6 +106,9 @@ pub fn decode_block(bytes: &[u8]) -> Result<Block, DecodeError> {
 pub const FRAMES: &str = "application/octet-stream";
 
 /// Appends a block as a frame: its length as u32, big endian, and its bytes.
+///
+/// # Panics
+/// Never: no block is as long as 4 GiB.
 pub fn write_frame(block: &Block, out: &mut Vec<u8>) {
     let bytes = encode_block(block);
     let length = u32::try_from(bytes.len()).expect("a block is far shorter than 4 GiB");

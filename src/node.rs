@@ -25,10 +25,12 @@
 //! * [`peers`]: whom this node knows
 //! * [`gossip`]: finds peers and holds a [`session`] with each
 //! * [`chain_sync`], [`reference_sync`], [`mempool_sync`]: what a session fetches
+//! * [`genesis`]: the first block of a network to join
 //! * [`run`]: starts the tasks, supervises them and stops them in order
 
 pub mod backup;
 mod chain_sync;
+pub mod genesis;
 mod gossip;
 mod mempool_sync;
 pub mod miner;

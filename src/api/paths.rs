@@ -27,6 +27,8 @@ const PATHS: &[Path] = &[
     of("/api/v1/mempool", READ),
     of("/api/v1/reorgs", READ),
     of("/api/v1/events", READ),
+    of("/api/v1/neighbours", READ),
+    of("/api/v1/announce", "OPTIONS, POST"),
 ];
 
 const fn of(template: &'static str, allow: &'static str) -> Path {

@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::{self, Either};
+use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::{self, BoxFuture, Either};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
@@ -21,6 +23,7 @@ use tracing::{debug, warn};
 use warp::http;
 
 use super::guard::Guard;
+use super::v1::neighbours::note_asker;
 use crate::node::Node;
 
 /// Most connections at a time.
@@ -57,6 +60,35 @@ pub(crate) struct Context {
     pub(crate) shutdown: CancellationToken,
 }
 
+impl Context {
+    fn new(node: Arc<Node>, shutdown: CancellationToken) -> Self {
+        Self {
+            node,
+            streams: Arc::new(Semaphore::new(STREAMS)),
+            event_streams: Arc::new(Semaphore::new(EVENT_STREAMS)),
+            shutdown,
+        }
+    }
+}
+
+/// Answers requests without a network, for simulated ones: `remote` is who asks.
+pub fn answerer<B>(
+    node: Arc<Node>,
+) -> impl Fn(SocketAddr, http::Request<B>) -> BoxFuture<'static, warp::reply::Response>
+where
+    B: http_body::Body<Data = Bytes> + Send + Sync + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let context = Context::new(Arc::clone(&node), CancellationToken::new());
+    let routes = TowerToHyperService::new(warp::service(super::routes(context)));
+    move |remote, mut request| {
+        note_asker(&node, remote, &request);
+        request.extensions_mut().insert(remote);
+        let answer = routes.call(request);
+        async move { answer.await.unwrap_or_else(|never| match never {}) }.boxed()
+    }
+}
+
 /// Serves the API until the shutdown, then lets requests under way end within [`GRACE`].
 pub async fn serve(
     listener: TcpListener,
@@ -64,21 +96,9 @@ pub async fn serve(
     guard: Guard,
     shutdown: CancellationToken,
 ) {
-    let context = Context {
-        node,
-        streams: Arc::new(Semaphore::new(STREAMS)),
-        event_streams: Arc::new(Semaphore::new(EVENT_STREAMS)),
-        shutdown: shutdown.clone(),
-    };
+    let context = Context::new(Arc::clone(&node), shutdown.clone());
     let routes = TowerToHyperService::new(warp::service(super::routes(context)));
     let guard = Arc::new(guard);
-    let service =
-        service_fn(
-            move |mut request: http::Request<Incoming>| match guard.admit(&mut request) {
-                Some(answer) => Either::Left(future::ok(answer)),
-                None => Either::Right(routes.call(request)),
-            },
-        );
     let connections = Arc::new(Semaphore::new(CONNECTIONS));
     let tasks = TaskTracker::new();
     loop {
@@ -95,7 +115,16 @@ pub async fn serve(
                 continue;
             }
         };
-        let (service, shutdown) = (service.clone(), shutdown.clone());
+        let (routes, guard, node) = (routes.clone(), Arc::clone(&guard), Arc::clone(&node));
+        let service = service_fn(move |mut request: http::Request<Incoming>| {
+            if let Some(answer) = guard.admit(&mut request) {
+                return Either::Left(future::ok(answer));
+            }
+            note_asker(&node, remote, &request);
+            request.extensions_mut().insert(remote);
+            Either::Right(routes.call(request))
+        });
+        let shutdown = shutdown.clone();
         tasks.spawn(async move {
             // Small answers must not wait for more to send.
             let _ = stream.set_nodelay(true);

@@ -1,8 +1,10 @@
 //! `/api/v1`: real JSON for people and programs.
 
 pub(crate) mod blocks;
+pub(crate) mod body;
 pub(crate) mod events;
 pub(crate) mod messages;
+pub(crate) mod neighbours;
 pub(crate) mod reorgs;
 
 use std::sync::Arc;

@@ -169,7 +169,10 @@ impl PeerClient {
         };
         let mut messages = Vec::with_capacity(page.messages.len());
         for pending in page.messages {
-            let id: MessageId = pending.id.parse().map_err(|e| malformed(&path, e))?;
+            let id: MessageId = pending
+                .id
+                .parse()
+                .map_err(|error| malformed(&path, error))?;
             if pending.message.is_empty() || pending.message.len() > MAX_TEXT_BYTES {
                 return Err(malformed(&path, "a message of a length no message has"));
             }
@@ -335,7 +338,7 @@ fn parse<T: DeserializeOwned>(body: &[u8], what: &str) -> Result<T, PeerError> {
     serde_json::from_slice(body).map_err(|error| malformed(what, error))
 }
 
-fn malformed(what: &str, why: impl ToString) -> PeerError {
+fn malformed(what: &str, why: impl std::fmt::Display) -> PeerError {
     PeerError::Malformed {
         what: what.to_owned(),
         why: why.to_string(),

@@ -35,7 +35,7 @@ pub(super) async fn converse(
         keep(&node, &mut kept).await?;
         tokio::select! {
             biased;
-            () = shutdown.cancelled() => return Ok(()),
+            () = shutdown.cancelled() => break,
             () = node.peers.changed.notified() => {}
             Some(ended) = sessions.join_next() => match ended {
                 Ok(outcome) => outcome?,
@@ -44,6 +44,8 @@ pub(super) async fn converse(
             },
         }
     }
+    sessions.shutdown().await;
+    Ok(())
 }
 
 /// Keeps the learned and the removed neighbours in the database.

@@ -7,86 +7,24 @@
 
 mod listing;
 mod origin;
+mod peer;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::settings::{
-    DROPPED_AFTER, GUEST_FORGOTTEN, MAX_CANDIDATES, MAX_GUESTS, MISBEHAVED, PeerSettings,
-    RETRY_CONFIGURED, RETRY_LEARNED,
-};
+use super::settings::{GUEST_FORGOTTEN, MAX_CANDIDATES, MAX_GUESTS, PeerSettings};
 use crate::client::NodeAddress;
 use crate::store::NeighbourRecord;
-use crate::wire::{NetworkStatus, PeerKind, PeerOrigin, Position};
+use crate::wire::{PeerKind, PeerOrigin};
 
 pub use listing::Fetching;
 pub use origin::Reach;
-
-/// What a peer announced last.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct News {
-    /// Hash of its tip, in hex.
-    pub tip: String,
-    /// Number of its blocks.
-    pub length: u64,
-    /// Sequence number of its next message.
-    pub mempool_seq: u64,
-}
-
-/// How a candidate was heard of.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Candidate {
-    /// A neighbour named it.
-    Suggested,
-    /// It asked this node, perhaps with news.
-    Asked(Option<News>),
-}
-
-/// What is known of a peer.
-#[derive(Debug)]
-pub struct Peer {
-    /// How it became known.
-    pub origin: PeerOrigin,
-    /// What it runs.
-    pub kind: PeerKind,
-    /// The id of its run.
-    pub node_id: Option<String>,
-    /// Its last block.
-    pub tip: Option<Position>,
-    /// Genesis, difficulty and seal rule.
-    pub network: Option<NetworkStatus>,
-    /// Version of its program.
-    pub version: Option<String>,
-    /// When it answered last.
-    pub last_answer: Option<Instant>,
-    /// Why it is not followed, with the remedy.
-    pub refused: Option<String>,
-    /// What it announced and nobody has looked at yet.
-    pub news: Option<News>,
-    failures: u32,
-    misbehaved: bool,
-    retry_at: Option<Instant>,
-    known_since: Instant,
-    /// Whether a first round with it has ended, well or not.
-    tried: bool,
-    session: Option<Session>,
-}
-
-/// How the session of a peer is woken and ended.
-#[derive(Clone, Debug, Default)]
-pub struct Session {
-    /// Wakes it.
-    pub wake: Arc<Notify>,
-    /// Ends it.
-    pub end: CancellationToken,
-}
+pub use peer::{Candidate, News, Peer, Session};
 
 /// All peers.
 #[derive(Debug)]
@@ -184,48 +122,24 @@ impl Peers {
     }
 
     /// Notes that a peer answered.
-    pub fn answered(&self, address: &NodeAddress) {
-        self.with(address, |peer| {
-            peer.last_answer = Some(Instant::now());
-            peer.tried = true;
-            (peer.failures, peer.misbehaved, peer.retry_at) = (0, false, None);
-        });
+    pub(super) fn answered(&self, address: &NodeAddress) {
+        self.with(address, Peer::answered);
     }
 
-    /// Notes that a peer could not be asked, or answered what no honest node answers. It is asked
-    /// again after a pause that grows; returns when. A learned one that has been silent for long
-    /// is dropped.
-    pub fn failed(&self, address: &NodeAddress, why: String, misbehaved: bool) -> Option<Instant> {
-        let now = Instant::now();
+    /// Notes that a peer could not be asked, or answered what no honest node answers. A learned one
+    /// that has been silent for long is dropped.
+    pub(super) fn failed(&self, address: &NodeAddress, why: String, misbehaved: bool) {
         let mut inner = self.lock();
-        let peer = inner.peers.get_mut(address)?;
-        peer.failures = peer.failures.saturating_add(1);
-        (peer.tried, peer.misbehaved) = (true, misbehaved);
-        peer.refused = Some(why);
-        let (first, most) = match (misbehaved, peer.origin) {
-            (true, _) => MISBEHAVED,
-            (false, PeerOrigin::Configured) => (Duration::from_secs(1), RETRY_CONFIGURED),
-            (false, _) => (Duration::from_secs(1), RETRY_LEARNED),
+        let Some(peer) = inner.peers.get_mut(address) else {
+            return;
         };
-        let pause = first
-            .saturating_mul(1 << peer.failures.saturating_sub(1).min(16))
-            .min(most);
-        peer.retry_at = Some(now + pause);
-        let silent = now - peer.last_answer.unwrap_or(peer.known_since);
-        let is_lost = match peer.origin {
-            PeerOrigin::Configured => false,
-            PeerOrigin::Learned => silent > DROPPED_AFTER || (misbehaved && peer.failures > 3),
-            PeerOrigin::Guest => silent > GUEST_FORGOTTEN || peer.failures > 3,
-        };
-        let retry_at = peer.retry_at;
-        if is_lost {
+        peer.failed(why, misbehaved);
+        if peer.is_lost() {
             info!(%address, "peer dropped");
             inner.forget(address);
             drop(inner);
             self.changed.notify_one();
-            return None;
         }
-        retry_at
     }
 
     /// When a peer may be asked again; none if at once.
@@ -236,10 +150,8 @@ impl Peers {
     /// Forgets guests that have been silent for long.
     pub(super) fn forget_silent_guests(&self) {
         let mut inner = self.lock();
-        let is_silent = |peer: &Peer| {
-            peer.origin == PeerOrigin::Guest
-                && peer.last_answer.unwrap_or(peer.known_since).elapsed() > GUEST_FORGOTTEN
-        };
+        let is_silent =
+            |peer: &Peer| peer.origin == PeerOrigin::Guest && peer.silence() > GUEST_FORGOTTEN;
         let silent: Vec<_> = inner
             .peers
             .iter()
@@ -300,17 +212,7 @@ impl Peers {
             None => address,
         };
         if let Some(peer) = inner.peers.get_mut(&address) {
-            let has_news = news.is_some();
-            if has_news {
-                peer.news = news;
-            }
-            // It lives, so it is asked at once; but one that misbehaved waits for its time.
-            let is_back = peer.retry_at.is_some() && !peer.misbehaved;
-            if is_back {
-                peer.retry_at = None;
-            }
-            if (has_news || is_back)
-                && peer.retry_at.is_none()
+            if peer.heard(news)
                 && let Some(session) = &peer.session
             {
                 session.wake.notify_one();
@@ -439,27 +341,5 @@ impl Inner {
     fn neighbours(&self) -> usize {
         let is_neighbour = |peer: &&Peer| peer.origin != PeerOrigin::Guest;
         self.peers.values().filter(is_neighbour).count()
-    }
-}
-
-impl Peer {
-    fn new(origin: PeerOrigin) -> Self {
-        Self {
-            origin,
-            kind: PeerKind::Unknown,
-            node_id: None,
-            tip: None,
-            network: None,
-            version: None,
-            last_answer: None,
-            refused: None,
-            news: None,
-            failures: 0,
-            misbehaved: false,
-            retry_at: None,
-            known_since: Instant::now(),
-            tried: false,
-            session: None,
-        }
     }
 }

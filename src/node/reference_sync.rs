@@ -18,7 +18,7 @@ use super::chain_sync::{Branch, log_reorg};
 use super::session::{Conversation, Trouble};
 use super::settings::{MAX_AHEAD, REFERENCE_REFRESH, REFERENCE_SHARE, RESCUED_BLOCKS, SYNC_PAGE};
 use crate::chain::{Block, BlockHash, Message};
-use crate::client::NodeAddress;
+use crate::client::{NodeAddress, PeerClient};
 use crate::legacy::json::{ChainBody, ChainReader};
 use crate::store::{Operation, PageLimit, Refusal, StoreError};
 use crate::wire::Position;
@@ -85,12 +85,39 @@ impl Progress {
     }
 }
 
-/// Fetches the chain and reads it on a thread that may block.
+/// Fetches the chain and follows it if it is better.
 async fn fetch(with: &Conversation, most: u64) -> Result<Verdict, Trouble> {
-    let mut body = with.client.chain(&with.peer, most).await?;
-    let (sender, pieces) = sync_channel::<Bytes>(PIECES);
     let (node, peer) = (Arc::clone(&with.node), with.peer.clone());
-    let reading = tokio::task::spawn_blocking(move || read(&node, &peer, pieces));
+    fetched(&with.client, &with.peer, most, move |pieces| {
+        read(&node, &peer, pieces)
+    })
+    .await
+}
+
+/// The genesis block of a reference miner.
+pub(super) async fn first_block(client: &PeerClient, peer: &NodeAddress) -> Result<Block, Trouble> {
+    fetched(client, peer, u64::MAX, |arriving| {
+        let first = ChainReader::new(ChainBody::new(arriving)).next();
+        let first = first.ok_or_else(|| Trouble::Misbehaved("has an empty chain".to_owned()))?;
+        first.map_err(|error| refused(&error))
+    })
+    .await
+}
+
+/// Reads the chain of a reference miner as it arrives, on a thread that may block.
+async fn fetched<T: Send + 'static>(
+    client: &PeerClient,
+    peer: &NodeAddress,
+    most: u64,
+    read: impl FnOnce(Arriving) -> Result<T, Trouble> + Send + 'static,
+) -> Result<T, Trouble> {
+    let mut body = client.chain(peer, most).await?;
+    let (sender, pieces) = sync_channel::<Bytes>(PIECES);
+    let arriving = Arriving {
+        pieces,
+        piece: Bytes::new(),
+    };
+    let reading = tokio::task::spawn_blocking(move || read(arriving));
     let pump = async {
         while let Some(mut piece) = body.next().await? {
             // The channel has no waiting of its own that could be cancelled.
@@ -150,11 +177,7 @@ impl Ours<'_> {
     }
 }
 
-fn read(node: &Arc<Node>, peer: &NodeAddress, pieces: Receiver<Bytes>) -> Result<Verdict, Trouble> {
-    let arriving = Arriving {
-        pieces,
-        piece: Bytes::new(),
-    };
+fn read(node: &Arc<Node>, peer: &NodeAddress, arriving: Arriving) -> Result<Verdict, Trouble> {
     let mut theirs = ChainReader::new(ChainBody::new(arriving)).peekable();
     let mut ours = Ours {
         node,

@@ -23,7 +23,7 @@ use crate::wire::{Announcement, NetworkStatus, PeerKind, PeerOrigin, Position, S
 
 /// Why a round with a peer came to nothing.
 #[derive(Debug, Error)]
-pub enum Trouble {
+pub(super) enum Trouble {
     /// It did not answer as asked.
     #[error(transparent)]
     Peer(#[from] PeerError),
@@ -43,15 +43,15 @@ pub enum Trouble {
 
 /// What a peer says of its chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Claim {
+pub(super) struct Claim {
     /// Hash of its tip.
-    pub tip: BlockHash,
+    pub(super) tip: BlockHash,
     /// Number of its blocks.
-    pub length: u64,
+    pub(super) length: u64,
     /// Number of its sealed blocks, if it said so.
-    pub sealed: Option<u64>,
+    pub(super) sealed: Option<u64>,
     /// Hash of its genesis block, if it said so.
-    pub genesis: Option<BlockHash>,
+    pub(super) genesis: Option<BlockHash>,
 }
 
 /// What the parts of a conversation share.

@@ -155,7 +155,8 @@ pub struct PeerSettings {
     pub gossip_interval: Duration,
     /// Most blocks that a switch to another branch may take off.
     pub max_reorg: u64,
-    /// Longest chain whose genesis block may be replaced; 0: it is fixed.
+    /// Longest chain whose genesis block may be replaced where open proofs are accepted; 0: it is
+    /// fixed.
     pub genesis_until: u64,
     /// Most bytes of a reference miner's chain.
     pub max_chain_bytes: u64,

@@ -138,7 +138,7 @@ impl Branch {
             source,
             at: self.node.clock().millis(),
             max_reorg: settings.max_reorg,
-            genesis_until: settings.genesis_until,
+            genesis_until: self.node.genesis_until(),
         }
     }
 }
@@ -154,11 +154,20 @@ impl Drop for Branch {
 }
 
 impl Node {
+    /// Longest chain whose genesis block may be replaced; 0 where every block must be sealed.
+    fn genesis_until(&self) -> u64 {
+        match self.state().network.sealed_from {
+            Some(_) => 0,
+            None => self.settings.peers.genesis_until,
+        }
+    }
+
     /// Whether our chain may be left for one that shares its first `common` blocks.
     pub(in crate::node) fn may_leave(&self, common: u64) -> Result<(), Trouble> {
         let (length, settings) = (self.state().length(), &self.settings.peers);
+        let is_fixed = length > self.genesis_until() || !self.peers.first_round_ended();
         let depth = length.saturating_sub(common);
-        if common == 0 && (length > settings.genesis_until || !self.peers.first_round_ended()) {
+        if common == 0 && is_fixed {
             return Err(Trouble::Differs(
                 "has another genesis, and that of this chain is fixed".to_owned(),
             ));

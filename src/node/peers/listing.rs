@@ -126,9 +126,10 @@ impl Peers {
             || self.started.elapsed() >= FIRST_ROUND
     }
 
-    /// Marks the first round with a peer as ended.
-    pub(in crate::node) fn note_tried(&self, address: &NodeAddress) {
-        self.with(address, |peer| peer.tried = true);
+    /// Whether any peer has answered yet.
+    pub(in crate::node) fn has_answer(&self) -> bool {
+        let inner = self.lock();
+        inner.peers.values().any(|peer| peer.last_answer.is_some())
     }
 }
 

@@ -14,7 +14,7 @@ use blockchain::api::server::serve;
 use blockchain::chain::Block;
 use blockchain::clock::SystemClock;
 use blockchain::node::Node;
-use blockchain::node::settings::{ProofMode, Settings};
+use blockchain::node::settings::{PeerSettings, ProofMode, Settings};
 use blockchain::store::{Adoption, Network, Operation, Store};
 
 /// A node and what it runs on.
@@ -41,6 +41,8 @@ impl OwnNode {
             threads: None,
             proof: ProofMode::Sealed,
             snapshot: None,
+            peers: PeerSettings::default(),
+            inline: false,
         };
         let path = folder.path().join("node.redb");
         let node = Arc::new(Node::open(&path, 0, settings, Arc::new(SystemClock)).unwrap());
@@ -88,6 +90,8 @@ impl OwnNode {
             branch: 1,
             source: "neighbour.example:12345".to_owned(),
             at: 1_700_000_000_000,
+            max_reorg: u64::MAX,
+            genesis_until: 0,
         };
         self.node
             .write(|reply| Operation::Adopt(adoption, reply))
