@@ -15,7 +15,7 @@ use tracing::{info, warn};
 use super::Node;
 use super::session::{Claim, Conversation, Trouble};
 use super::settings::{MAX_AHEAD, SYNC_PAGE};
-use crate::chain::{Block, BlockHash};
+use crate::chain::{Block, BlockHash, Violation};
 use crate::store::{Operation, Refusal, ReorgRecord, StoreError};
 use crate::wire::NetworkStatus;
 
@@ -33,7 +33,7 @@ pub(super) async fn follow(with: &Conversation, claim: &Claim) -> Result<(), Tro
     let is_long = missing > MANY;
     if is_long && !node.peers.claim_fetch(&with.peer, claim.length) {
         // Another peer is sending; what it leaves missing is asked for afterwards.
-        return Err(Trouble::Moved);
+        return Err(Trouble::Later);
     }
     let outcome = fetch(with, claim).await;
     if is_long {
@@ -136,11 +136,11 @@ fn settled<T>(
 ) -> Result<T, Trouble> {
     match answer.unwrap_or(Err(StoreError::Closed)) {
         Ok(outcome) => Ok(outcome),
-        Err(StoreError::Refused(Refusal::StaleTip | Refusal::NotPreferred)) => Err(Trouble::Moved),
-        Err(StoreError::Refused(refusal @ (Refusal::Invalid { .. } | Refusal::NotConnected))) => {
-            Err(Trouble::Misbehaved(format!(
-                "sends a chain that is refused: {refusal}"
-            )))
+        Err(StoreError::Refused(
+            Refusal::StaleTip | Refusal::NotPreferred | Refusal::NotConnected,
+        )) => Err(Trouble::Moved),
+        Err(StoreError::Refused(Refusal::Invalid { index, violation })) => {
+            Err(not_followed(index, &violation))
         }
         Err(StoreError::Refused(refusal @ (Refusal::TooDeep { .. } | Refusal::GenesisFixed))) => {
             Err(Trouble::Differs(format!(
@@ -148,6 +148,15 @@ fn settled<T>(
             )))
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+/// What a violation in pages of blocks means. Pages of two chains do not join, and a peer may switch
+/// from one to the other at any time.
+fn not_followed(index: u64, violation: &Violation) -> Trouble {
+    match violation {
+        Violation::PreviousHash { .. } => Trouble::Moved,
+        violation => Trouble::refused_block(index, violation),
     }
 }
 

@@ -224,7 +224,9 @@ fn follow(
         if block.timestamp.seconds() > latest {
             break;
         }
-        branch.check(std::slice::from_ref(&block))?;
+        let checked = branch.check(std::slice::from_ref(&block));
+        checked.map_err(|(index, violation)| Trouble::refused_block(index, &violation))?;
+        branch.check_size()?;
         rescued_bytes += block.message.text().len();
         if is_near && rescued_bytes <= RESCUED_BYTES {
             rescued.push(block.message.clone());

@@ -4,42 +4,33 @@
 //! is new here. One thing at a time: a peer that is slow, silent or hostile holds up nothing but
 //! its own session.
 
+mod trouble;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use thiserror::Error;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, info, warn};
+
+pub(super) use trouble::Trouble;
 
 use super::peers::{News, Session as Handle};
 use super::settings::ANNOUNCE_PAUSE;
 use super::{Node, PROTOCOL, Signal, chain_sync, mempool_sync, reference_sync};
 use crate::chain::BlockHash;
 use crate::client::peer::Identity;
-use crate::client::{NodeAddress, PeerClient, PeerError};
+use crate::client::{NodeAddress, PeerClient};
 use crate::store::StoreError;
 use crate::wire::{Announcement, NetworkStatus, PeerKind, PeerOrigin, Position, Status};
 
-/// Why a round with a peer came to nothing.
-#[derive(Debug, Error)]
-pub(super) enum Trouble {
-    /// It did not answer as asked.
-    #[error(transparent)]
-    Peer(#[from] PeerError),
-    /// It sent what no honest node sends.
-    #[error("{0}")]
-    Misbehaved(String),
-    /// What it sends does not fit this node, which is nobody's fault; the text has the remedy.
-    #[error("{0}")]
-    Differs(String),
-    /// Its chain or ours moved meanwhile.
-    #[error("the chain moved meanwhile")]
-    Moved,
-    /// Our database refused or failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
+/// So many rounds one after the other may come to nothing because the chain moved, each with a
+/// longer pause after it.
+const MOVED: u32 = 8;
+const MOVED_PAUSE: Duration = Duration::from_millis(20);
+
+/// How long a peer waits while another sends the same blocks.
+const LATER: Duration = Duration::from_millis(500);
 
 /// What a peer says of its chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +63,8 @@ struct Session {
     data_due: Instant,
     /// Tip of a chain that was refused, so that it is not fetched again.
     refused_tip: Option<BlockHash>,
+    /// Rounds one after the other in which the chain moved.
+    moved: u32,
     mempool: mempool_sync::Cursor,
     reference: reference_sync::Progress,
 }
@@ -94,6 +87,7 @@ pub(super) async fn run(
         chain_due: now,
         data_due: now,
         refused_tip: None,
+        moved: 0,
         mempool: mempool_sync::Cursor::default(),
         reference: reference_sync::Progress::default(),
     };
@@ -168,23 +162,24 @@ impl Session {
                     warn!(%peer, "this peer {why}");
                 }
             }
-            Err(Trouble::Moved) => {
+            Err(Trouble::Moved) if self.moved < MOVED => {
                 peers.answered(peer);
-                let soon = now + Duration::from_millis(50);
-                self.chain_due = self.chain_due.min(soon);
+                self.moved += 1;
+                self.chain_due = now + MOVED_PAUSE * self.moved;
+                return Ok(());
+            }
+            Err(Trouble::Later) => {
+                peers.answered(peer);
+                self.chain_due = now + LATER;
             }
             Err(Trouble::Store(StoreError::Refused(refusal))) => {
                 debug!(%peer, %refusal, "not taken");
             }
             Err(Trouble::Store(StoreError::Overloaded)) => {}
             Err(Trouble::Store(error)) => return Err(error),
-            Err(trouble @ (Trouble::Peer(_) | Trouble::Misbehaved(_))) => {
-                let misbehaved = matches!(
-                    trouble,
-                    Trouble::Misbehaved(_)
-                        | Trouble::Peer(PeerError::Malformed { .. } | PeerError::TooSlow { .. })
-                );
-                let why = describe(&trouble);
+            Err(trouble @ (Trouble::Peer(_) | Trouble::Misbehaved(_) | Trouble::Moved)) => {
+                let misbehaved = trouble.is_misbehaviour();
+                let why = trouble.in_one_line();
                 if misbehaved {
                     info!(%peer, "this peer {why}");
                 } else {
@@ -196,6 +191,7 @@ impl Session {
                 peers.failed(peer, why, misbehaved);
             }
         }
+        self.moved = 0;
         Ok(())
     }
 
@@ -386,10 +382,4 @@ impl Session {
             Err(error) => self.settle(Err(error.into())),
         }
     }
-}
-
-/// An error with its causes in one line.
-fn describe(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |error| error.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{drop_ahead, log_reorg, settled, wanted};
-use crate::chain::{Block, BlockHash, Checker, Tip};
+use super::{drop_ahead, log_reorg, not_followed, settled, wanted};
+use crate::chain::{Block, BlockHash, Checker, Tip, Violation};
 use crate::node::Node;
 use crate::node::session::{Claim, Conversation, Trouble};
 use crate::store::{Adoption, Operation, StoreError};
@@ -35,7 +35,9 @@ pub(super) async fn switch(with: &Conversation, claim: &Claim) -> Result<(), Tro
         }
         let is_last = page.len() < complete;
         next += page.len() as u64;
-        branch.check(&page)?;
+        let checked = branch.check(&page);
+        checked.map_err(|(index, violation)| not_followed(index, &violation))?;
+        branch.check_size()?;
         node.peers.claim_fetch(&with.peer, claim.length);
         let number = branch.number;
         let staged = node.submit(|reply| Operation::Stage(number, page, reply))?;
@@ -112,17 +114,20 @@ impl Branch {
         })
     }
 
-    /// Checks the next blocks.
-    pub(in crate::node) fn check(&mut self, blocks: &[Block]) -> Result<(), Trouble> {
+    /// Checks the next blocks; else the first that breaks a rule, and which.
+    pub(in crate::node) fn check(&mut self, blocks: &[Block]) -> Result<(), (u64, Violation)> {
         for block in blocks {
             let index = self.checker.next_index();
-            self.checker.push(block).map_err(|violation| {
-                Trouble::Misbehaved(format!(
-                    "sends a chain that is refused: block {index} {violation}"
-                ))
-            })?;
+            self.checker
+                .push(block)
+                .map_err(|violation| (index, violation))?;
             self.bytes += 256 + block.message.text().len() as u64;
         }
+        Ok(())
+    }
+
+    /// Refuses a branch that grows beyond all measure.
+    pub(in crate::node) fn check_size(&self) -> Result<(), Trouble> {
         if self.bytes > MAX_STAGED_BYTES {
             let why = format!("has a branch of more than {MAX_STAGED_BYTES} bytes");
             return Err(Trouble::Differs(why));
