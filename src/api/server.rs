@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use warp::http;
+use warp::reply::Response;
 
 use super::guard::Guard;
 use super::v1::neighbours::note_asker;
@@ -71,18 +72,15 @@ impl Context {
     }
 }
 
-/// Answers requests without a network, for simulated ones: `remote` is who asks.
-pub fn answerer<B>(
+/// Answers requests without a network, for simulated ones: the address is who asks.
+pub fn answerer(
     node: Arc<Node>,
-) -> impl Fn(SocketAddr, http::Request<B>) -> BoxFuture<'static, warp::reply::Response>
-where
-    B: http_body::Body<Data = Bytes> + Send + Sync + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+) -> impl Fn(SocketAddr, http::Request<Bytes>) -> BoxFuture<'static, Response> {
     let context = Context::new(Arc::clone(&node), CancellationToken::new());
     let routes = TowerToHyperService::new(warp::service(super::routes(context)));
-    move |remote, mut request| {
+    move |remote, request| {
         note_asker(&node, remote, &request);
+        let mut request = request.map(|body| Response::new(body.into()).into_body());
         request.extensions_mut().insert(remote);
         let answer = routes.call(request);
         async move { answer.await.unwrap_or_else(|never| match never {}) }.boxed()

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::NodeAddress;
 use super::transport::{Answer, Method, Request, Transport, TransportError};
-use crate::chain::{self, message::MAX_TEXT_BYTES};
+use crate::chain;
 use crate::chain::{Block, MessageId};
 use crate::codec;
 use crate::legacy::json;
@@ -173,9 +173,6 @@ impl PeerClient {
                 .id
                 .parse()
                 .map_err(|error| malformed(&path, error))?;
-            if pending.message.is_empty() || pending.message.len() > MAX_TEXT_BYTES {
-                return Err(malformed(&path, "a message of a length no message has"));
-            }
             let message = chain::Message::new(id, pending.message);
             messages.push(message.map_err(|error| malformed(&path, error))?);
         }

@@ -26,6 +26,7 @@ pub(super) async fn converse(
 ) -> Result<(), StoreError> {
     let mut sessions = JoinSet::new();
     let mut kept = node.view()?.neighbours()?;
+    let mut signal = node.subscribe();
     loop {
         for (peer, handle) in node.peers.without_session() {
             debug!(%peer, "session begins");
@@ -37,6 +38,12 @@ pub(super) async fn converse(
             biased;
             () = shutdown.cancelled() => break,
             () = node.peers.changed.notified() => {}
+            changed = signal.changed() => {
+                if changed.is_err() {
+                    break;
+                }
+                node.peers.note_commit();
+            }
             Some(ended) = sessions.join_next() => match ended {
                 Ok(outcome) => outcome?,
                 Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),

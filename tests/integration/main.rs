@@ -17,6 +17,8 @@ mod documented;
 mod layout;
 /// The files of a reference miner: written, and moved in from.
 mod moving;
+/// Many nodes on a network that loses, delays and doubles messages, the same way twice.
+mod simulation;
 /// Nothing acknowledged is lost when the disk fails or the power does, and damage has a name.
 mod store_faults;
 /// The store does what a plain list of blocks and messages does, step by step.
