@@ -26,7 +26,7 @@ use warp::path;
 use warp::reply::{Reply, Response};
 use warp::{Filter, Rejection};
 
-use v1::{blocks, events, messages, reorgs};
+use v1::{blocks, events, messages, reorgs, search};
 
 /// All routes. The first that fits answers; point reads run inline, longer ones on threads that
 /// may block.
@@ -115,6 +115,11 @@ fn v1_routes(context: Context) -> impl Filter<Extract = (Response,), Error = Rej
         .and(node.clone())
         .and(query)
         .then(|node, query| answered(reorgs::page(node, query)));
+    let search = path!("search")
+        .and(read)
+        .and(with.clone())
+        .and(query)
+        .then(|context, query| answered(search::page(context, query)));
     let events = path!("events")
         .and(read)
         .and(with)
@@ -137,6 +142,8 @@ fn v1_routes(context: Context) -> impl Filter<Extract = (Response,), Error = Rej
         .or(mempool)
         .unify()
         .or(reorg_page)
+        .unify()
+        .or(search)
         .unify()
         .or(events)
         .unify()

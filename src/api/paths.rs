@@ -26,6 +26,7 @@ const PATHS: &[Path] = &[
     of("/api/v1/messages/{id}", READ),
     of("/api/v1/mempool", READ),
     of("/api/v1/reorgs", READ),
+    of("/api/v1/search", READ),
     of("/api/v1/events", READ),
 ];
 

@@ -32,6 +32,9 @@ const STREAMS: usize = 16;
 /// Most clients that listen to events at a time.
 const EVENT_STREAMS: usize = 64;
 
+/// Most searches at a time.
+const SEARCHES: usize = 2;
+
 /// How long the head of a request may take, and how long a connection may stay unused.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -53,6 +56,7 @@ pub(crate) struct Context {
     pub(crate) node: Arc<Node>,
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) event_streams: Arc<Semaphore>,
+    pub(crate) searches: Arc<Semaphore>,
     /// Ends what would otherwise go on for ever.
     pub(crate) shutdown: CancellationToken,
 }
@@ -68,6 +72,7 @@ pub async fn serve(
         node,
         streams: Arc::new(Semaphore::new(STREAMS)),
         event_streams: Arc::new(Semaphore::new(EVENT_STREAMS)),
+        searches: Arc::new(Semaphore::new(SEARCHES)),
         shutdown: shutdown.clone(),
     };
     let routes = TowerToHyperService::new(warp::service(super::routes(context)));

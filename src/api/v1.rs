@@ -4,6 +4,7 @@ pub(crate) mod blocks;
 pub(crate) mod events;
 pub(crate) mod messages;
 pub(crate) mod reorgs;
+pub(crate) mod search;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -14,7 +14,7 @@ pub struct SearchPage {
 }
 
 /// Why something was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SearchField {
     /// The block has this index.
@@ -25,7 +25,7 @@ pub enum SearchField {
     Id,
     /// It is the first one at or after this date.
     Date,
-    /// Its message holds this text.
+    /// Its message holds this text, in capitals or not.
     Text,
 }
 

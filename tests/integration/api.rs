@@ -4,6 +4,7 @@
 //! * [`blocks`], [`messages`]: `/api/v1`
 //! * [`errors`]: what `/api/v1` does not take
 //! * [`events`]: server-sent events, and the reorgs they tell of
+//! * [`search`]: finding blocks and messages
 //! * [`load`]: slow readers, idle connections, long bodies
 
 mod blocks;
@@ -12,3 +13,4 @@ mod errors;
 mod events;
 mod load;
 mod messages;
+mod search;
