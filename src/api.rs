@@ -4,11 +4,13 @@
 //! * [`guard`]: paths put right, and whether a browser may ask
 //! * `documented`: `PUT /add`, `GET /chain`, `/neighbours`, `/data`
 //! * [`v1`]: everything below `/api/v1`, and `/health`
+//! * `metrics`: `/metrics`, and the count of requests
 //! * `paths`: every path with its methods
 //! * `reject`: errors, and what no route takes
 
 mod documented;
 pub mod guard;
+mod metrics;
 mod paths;
 mod reject;
 pub mod server;
@@ -49,12 +51,16 @@ pub(crate) fn routes(
         .and_then(async |method, context| stream(&method, &context, documented::chain));
     let data = path!("data")
         .and(warp::method())
-        .and(with)
+        .and(with.clone())
         .and_then(async |method, context| stream(&method, &context, documented::data));
     let health = path!("health")
         .and(read)
         .and(node)
         .map(|node| v1::health(&node));
+    let metrics = path!("metrics")
+        .and(read)
+        .and(with)
+        .then(|context| answered(metrics::page(context)));
     let none = warp::method()
         .and(path::full())
         .map(|method: Method, path: path::FullPath| reject::no_route(&method, path.as_str()));
@@ -63,6 +69,8 @@ pub(crate) fn routes(
         .or(path!("api" / "v1" / ..).and(v1_routes(context)))
         .unify()
         .or(health)
+        .unify()
+        .or(metrics)
         .unify()
         .or(chain)
         .unify()

@@ -19,6 +19,7 @@ const PATHS: &[Path] = &[
     of("/neighbours", READ),
     of("/data", READ),
     of("/health", READ),
+    of("/metrics", READ),
     of("/api/v1/status", READ),
     of("/api/v1/blocks", READ),
     of("/api/v1/blocks/{block}", READ),
@@ -41,7 +42,7 @@ pub(crate) fn find(path: &str) -> Option<&'static Path> {
 
 /// Whether errors on a path come in our own shape only, not in that of the documented endpoints.
 pub(crate) fn is_ours(path: &str) -> bool {
-    path == "/health" || path.starts_with("/api/")
+    matches!(path, "/health" | "/metrics") || path.starts_with("/api/")
 }
 
 impl Path {

@@ -1,5 +1,6 @@
 //! The accept loop: connection limit, timeouts, graceful stop.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use tracing::{debug, warn};
 use warp::http;
 
 use super::guard::Guard;
+use super::metrics::Metrics;
 use crate::node::Node;
 
 /// Most connections at a time.
@@ -57,8 +59,19 @@ pub(crate) struct Context {
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) event_streams: Arc<Semaphore>,
     pub(crate) searches: Arc<Semaphore>,
+    pub(crate) metrics: Arc<Metrics>,
+    connections: Arc<Semaphore>,
     /// Ends what would otherwise go on for ever.
     pub(crate) shutdown: CancellationToken,
+}
+
+impl Context {
+    /// Number of open connections.
+    pub(crate) fn connections(&self) -> u64 {
+        // One is kept for the next to come.
+        let taken = CONNECTIONS - self.connections.available_permits();
+        taken.saturating_sub(1) as u64
+    }
 }
 
 /// Serves the API until the shutdown, then lets requests under way end within [`GRACE`].
@@ -68,23 +81,34 @@ pub async fn serve(
     guard: Guard,
     shutdown: CancellationToken,
 ) {
+    let connections = Arc::new(Semaphore::new(CONNECTIONS));
+    let metrics = Arc::new(Metrics::default());
     let context = Context {
         node,
         streams: Arc::new(Semaphore::new(STREAMS)),
         event_streams: Arc::new(Semaphore::new(EVENT_STREAMS)),
         searches: Arc::new(Semaphore::new(SEARCHES)),
+        metrics: Arc::clone(&metrics),
+        connections: Arc::clone(&connections),
         shutdown: shutdown.clone(),
     };
     let routes = TowerToHyperService::new(warp::service(super::routes(context)));
     let guard = Arc::new(guard);
-    let service =
-        service_fn(
-            move |mut request: http::Request<Incoming>| match guard.admit(&mut request) {
-                Some(answer) => Either::Left(future::ok(answer)),
-                None => Either::Right(routes.call(request)),
-            },
-        );
-    let connections = Arc::new(Semaphore::new(CONNECTIONS));
+    let service = service_fn(move |mut request: http::Request<Incoming>| {
+        let begun = Metrics::begin(&request);
+        let answer = match guard.admit(&mut request) {
+            Some(answer) => Either::Left(future::ok(answer)),
+            None => Either::Right(routes.call(request)),
+        };
+        let metrics = Arc::clone(&metrics);
+        async move {
+            let answer: Result<_, Infallible> = answer.await;
+            if let Ok(answer) = &answer {
+                metrics.end(begun, answer.status());
+            }
+            answer
+        }
+    });
     let tasks = TaskTracker::new();
     loop {
         let accepted = tokio::select! {

@@ -5,6 +5,7 @@
 //! * [`errors`]: what `/api/v1` does not take
 //! * [`events`]: server-sent events, and the reorgs they tell of
 //! * [`search`]: finding blocks and messages
+//! * [`metrics`]: numbers for a monitor
 //! * [`load`]: slow readers, idle connections, long bodies
 
 mod blocks;
@@ -13,4 +14,5 @@ mod errors;
 mod events;
 mod load;
 mod messages;
+mod metrics;
 mod search;

@@ -55,6 +55,7 @@ const PLACES: &[(&str, &[&str])] = &[
     ("redb", &["src/store"]),
     ("reqwest", &["src/client/http.rs"]),
     ("warp", &["src/api", "src/ui"]),
+    ("prometheus_client", &["src/api/metrics.rs", "src/node.rs"]),
     ("clap", &["src/cli"]),
     ("bincode", &["src/codec.rs"]),
 ];
