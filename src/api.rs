@@ -2,12 +2,14 @@
 //!
 //! * [`server`]: the accept loop under the routes
 //! * [`guard`]: paths put right, and whether a browser may ask
+//! * [`admin`]: who may change what the node does
 //! * `documented`: `PUT /add`, `GET /chain`, `/neighbours`, `/data`
 //! * [`v1`]: everything below `/api/v1`, and `/health`
 //! * `metrics`: `/metrics`, and the count of requests
 //! * `paths`: every path with its methods
 //! * `reject`: errors, and what no route takes
 
+pub mod admin;
 mod documented;
 pub mod guard;
 mod metrics;

@@ -92,7 +92,13 @@ impl ApiError {
                 id: self.id.map(|id| id.to_string()),
             },
         };
-        json_response(self.status, &body)
+        let mut response = json_response(self.status, &body);
+        if self.status == StatusCode::UNAUTHORIZED {
+            let scheme = http::HeaderValue::from_static("Bearer");
+            let name = http::header::WWW_AUTHENTICATE;
+            response.headers_mut().insert(name, scheme);
+        }
+        response
     }
 }
 

@@ -94,9 +94,9 @@ pub async fn serve(
     };
     let routes = TowerToHyperService::new(warp::service(super::routes(context)));
     let guard = Arc::new(guard);
-    let service = service_fn(move |mut request: http::Request<Incoming>| {
+    let answer = move |mut request: http::Request<Incoming>, remote| {
         let begun = Metrics::begin(&request);
-        let answer = match guard.admit(&mut request) {
+        let answer = match guard.admit(&mut request, remote) {
             Some(answer) => Either::Left(future::ok(answer)),
             None => Either::Right(routes.call(request)),
         };
@@ -108,7 +108,7 @@ pub async fn serve(
             }
             answer
         }
-    });
+    };
     let tasks = TaskTracker::new();
     loop {
         let accepted = tokio::select! {
@@ -124,7 +124,7 @@ pub async fn serve(
                 continue;
             }
         };
-        let (service, shutdown) = (service.clone(), shutdown.clone());
+        let (answer, shutdown) = (answer.clone(), shutdown.clone());
         tasks.spawn(async move {
             // Small answers must not wait for more to send.
             let _ = stream.set_nodelay(true);
@@ -135,7 +135,7 @@ pub async fn serve(
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEAD_TIMEOUT)
                 .max_buf_size(HEAD_BYTES)
-                .serve_connection(stream, service);
+                .serve_connection(stream, service_fn(move |request| answer(request, remote)));
             tokio::pin!(connection);
             let outcome = tokio::select! {
                 outcome = &mut connection => outcome,
