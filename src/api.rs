@@ -1,6 +1,7 @@
 //! The REST API: the documented endpoints as reference miners know them, and `/api/v1`.
 //!
 //! * [`server`]: the accept loop under the routes
+//! * `connection`: a body for answers that the HTTP server gives by itself
 //! * [`guard`]: paths put right, and whether a browser may ask
 //! * [`admin`]: who may change what the node does
 //! * `documented`: `PUT /add`, `GET /chain`, `/neighbours`, `/data`
@@ -10,6 +11,7 @@
 //! * `reject`: errors, and what no route takes
 
 pub mod admin;
+mod connection;
 mod documented;
 pub mod guard;
 mod metrics;

@@ -83,8 +83,8 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
     }
 
-    /// The answer with the error as its body.
-    pub(crate) fn into_response(self) -> Response {
+    /// The error as JSON.
+    pub(crate) fn into_body(self) -> Vec<u8> {
         let body = ErrorBody {
             error: ErrorDetail {
                 code: self.code.to_owned(),
@@ -92,8 +92,15 @@ impl ApiError {
                 id: self.id.map(|id| id.to_string()),
             },
         };
-        let mut response = json_response(self.status, &body);
-        if self.status == StatusCode::UNAUTHORIZED {
+        // Texts and nothing else can always be written.
+        serde_json::to_vec(&body).unwrap_or_default()
+    }
+
+    /// The answer with the error as its body.
+    pub(crate) fn into_response(self) -> Response {
+        let status = self.status;
+        let mut response = bytes_response(status, self.into_body());
+        if status == StatusCode::UNAUTHORIZED {
             let scheme = http::HeaderValue::from_static("Bearer");
             let name = http::header::WWW_AUTHENTICATE;
             response.headers_mut().insert(name, scheme);

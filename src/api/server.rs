@@ -21,6 +21,7 @@ use tracing::{debug, warn};
 
 use warp::http;
 
+use super::connection::Connection;
 use super::guard::Guard;
 use super::metrics::Metrics;
 use crate::node::Node;
@@ -130,22 +131,27 @@ pub async fn serve(
             let _ = stream.set_nodelay(true);
             let mut stream = TimeoutStream::new(stream);
             stream.set_write_timeout(Some(WRITE_TIMEOUT));
-            let stream = TokioIo::new(Box::pin(stream));
-            let connection = http1::Builder::new()
+            let stream = TokioIo::new(Connection::new(Box::pin(stream)));
+            let mut connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEAD_TIMEOUT)
                 .max_buf_size(HEAD_BYTES)
                 .serve_connection(stream, service_fn(move |request| answer(request, remote)));
-            tokio::pin!(connection);
             let outcome = tokio::select! {
                 outcome = &mut connection => outcome,
                 () = shutdown.cancelled() => {
-                    connection.as_mut().graceful_shutdown();
-                    tokio::time::timeout(GRACE, connection).await.unwrap_or(Ok(()))
+                    std::pin::Pin::new(&mut connection).graceful_shutdown();
+                    let rest = tokio::time::timeout(GRACE, &mut connection);
+                    rest.await.unwrap_or(Ok(()))
                 }
             };
             if let Err(error) = outcome {
                 debug!(%remote, %error, "connection ended");
+                tokio::select! {
+                    // The other end may be gone already.
+                    _ = connection.into_parts().io.into_inner().end() => {}
+                    () = shutdown.cancelled() => {}
+                }
             }
             drop(permit);
         });
