@@ -7,6 +7,7 @@
 //! * `documented`: `PUT /add`, `GET /chain`, `/neighbours`, `/data`
 //! * [`v1`]: everything below `/api/v1`, and `/health`
 //! * `metrics`: `/metrics`, and the count of requests
+//! * `openapi`: `/openapi.json` and `/docs`
 //! * `paths`: every path with its methods
 //! * `reject`: errors, and what no route takes
 
@@ -15,6 +16,7 @@ mod connection;
 mod documented;
 pub mod guard;
 mod metrics;
+mod openapi;
 mod paths;
 mod reject;
 pub mod server;
@@ -65,6 +67,13 @@ pub(crate) fn routes(
         .and(read)
         .and(with)
         .then(|context| answered(metrics::page(context)));
+    let documents = openapi::Documents::new();
+    let description = documents.clone();
+    let openapi = path!("openapi.json")
+        .and(read)
+        .map(move || description.json());
+    let docs = path!("docs").and(read).map(move || documents.page());
+    let style = path!("docs" / "style.css").and(read).map(openapi::style);
     let none = warp::method()
         .and(path::full())
         .map(|method: Method, path: path::FullPath| reject::no_route(&method, path.as_str()));
@@ -75,6 +84,12 @@ pub(crate) fn routes(
         .or(health)
         .unify()
         .or(metrics)
+        .unify()
+        .or(openapi)
+        .unify()
+        .or(docs)
+        .unify()
+        .or(style)
         .unify()
         .or(chain)
         .unify()

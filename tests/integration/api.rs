@@ -6,6 +6,7 @@
 //! * [`events`]: server-sent events, and the reorgs they tell of
 //! * [`search`]: finding blocks and messages
 //! * [`metrics`]: numbers for a monitor
+//! * [`openapi`]: the API describes itself
 //! * [`load`]: slow readers, idle connections, long bodies
 
 mod blocks;
@@ -15,4 +16,5 @@ mod events;
 mod load;
 mod messages;
 mod metrics;
+mod openapi;
 mod search;

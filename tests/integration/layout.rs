@@ -57,6 +57,7 @@ const PLACES: &[(&str, &[&str])] = &[
     ("warp", &["src/api", "src/ui"]),
     ("prometheus_client", &["src/api/metrics.rs", "src/node.rs"]),
     ("clap", &["src/cli"]),
+    ("utoipa", &["src/wire", "src/api/openapi"]),
     ("bincode", &["src/codec.rs"]),
 ];
 
