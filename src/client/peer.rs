@@ -323,7 +323,7 @@ async fn read(answer: Answer, what: &str, most: usize) -> Result<Vec<u8>, PeerEr
 
 fn expect_ok(answer: Answer, what: &str) -> Result<Answer, PeerError> {
     match answer.status {
-        200 => Ok(answer),
+        200 | 204 => Ok(answer),
         status => Err(PeerError::Status {
             what: what.to_owned(),
             status,
