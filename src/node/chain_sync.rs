@@ -104,11 +104,10 @@ async fn extend(
     let node = &with.node;
     let mut under_way: Option<oneshot::Receiver<Result<(), StoreError>>> = None;
     loop {
-        let complete = page.len();
-        drop_ahead(node, &mut page);
+        let is_cut = drop_ahead(node, &mut page);
         let Some(last) = page.last() else { break };
         let (next, hash) = (last.index + 1, BlockHash::of(last));
-        let is_last = next >= claim.length || page.len() < complete;
+        let is_last = next >= claim.length || is_cut;
         let appended = node.submit(|reply| Operation::Append(parent, page, reply))?;
         if let Some(earlier) = under_way.replace(appended) {
             settled(earlier.await)?;
@@ -136,9 +135,8 @@ fn settled<T>(
 ) -> Result<T, Trouble> {
     match answer.unwrap_or(Err(StoreError::Closed)) {
         Ok(outcome) => Ok(outcome),
-        Err(StoreError::Refused(
-            Refusal::StaleTip | Refusal::NotPreferred | Refusal::NotConnected,
-        )) => Err(Trouble::Moved),
+        Err(StoreError::Refused(Refusal::StaleTip | Refusal::NotConnected)) => Err(Trouble::Moved),
+        Err(StoreError::Refused(Refusal::NotPreferred)) => Err(Trouble::NotBetter),
         Err(StoreError::Refused(Refusal::Invalid { index, violation })) => {
             Err(not_followed(index, &violation))
         }
@@ -160,12 +158,13 @@ fn not_followed(index: u64, violation: &Violation) -> Trouble {
     }
 }
 
-/// Leaves away blocks from the first that is too far ahead of the local clock: not yet.
-fn drop_ahead(node: &Node, page: &mut Vec<Block>) {
+/// Leaves away blocks from the first that is too far ahead of the local clock: not yet. Says
+/// whether there is one.
+fn drop_ahead(node: &Node, page: &mut Vec<Block>) -> bool {
     let latest = node.clock().seconds() + MAX_AHEAD;
-    if let Some(ahead) = page.iter().position(|b| b.timestamp.seconds() > latest) {
-        page.truncate(ahead);
-    }
+    let ahead = page.iter().position(|b| b.timestamp.seconds() > latest);
+    page.truncate(ahead.unwrap_or(page.len()));
+    ahead.is_some()
 }
 
 /// Says that another branch is followed now.

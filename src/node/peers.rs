@@ -26,6 +26,9 @@ pub use listing::Fetching;
 pub use origin::Reach;
 pub use peer::{Candidate, News, Peer, Session};
 
+/// Most names known to lead to a peer that has another, or to this node.
+const MAX_ALIASES: usize = 256;
+
 /// All peers.
 #[derive(Debug)]
 pub struct Peers {
@@ -170,7 +173,7 @@ impl Peers {
         if id == own_id {
             info!(%address, "this is the node itself");
             inner.forget(address);
-            inner.aliases.insert(address.clone(), None);
+            inner.note_alias(address.clone(), None);
             return false;
         }
         let same = |(_, peer): &(&NodeAddress, &Peer)| peer.node_id.as_deref() == Some(id);
@@ -180,16 +183,19 @@ impl Peers {
                 let peer: Option<&Peer> = inner.peers.get(name);
                 peer.is_some_and(|peer| peer.origin == PeerOrigin::Configured)
             };
-            let (kept, dropped) = if configured(address) && !configured(&other) {
-                (address.clone(), other)
-            } else {
-                (other, address.clone())
+            // Whatever a peer says of itself, it cannot take the place of one that was configured.
+            let dropped = match (configured(address), configured(&other)) {
+                (true, true) => None,
+                (true, false) => Some((other, address.clone())),
+                (false, _) => Some((address.clone(), other)),
             };
-            inner.forget(&dropped);
-            let is_this = dropped == *address;
-            inner.aliases.insert(dropped, Some(kept));
-            if is_this {
-                return false;
+            if let Some((dropped, kept)) = dropped {
+                inner.forget(&dropped);
+                let is_this = dropped == *address;
+                inner.note_alias(dropped, Some(kept));
+                if is_this {
+                    return false;
+                }
             }
         }
         if let Some(peer) = inner.peers.get_mut(address) {
@@ -223,7 +229,14 @@ impl Peers {
             && inner.reach.allows(&address)
             && inner.candidates.len() < MAX_CANDIDATES;
         if is_welcome {
-            inner.candidates.insert(address, Candidate::Asked(news));
+            let candidate = inner
+                .candidates
+                .entry(address)
+                .or_insert(Candidate::Suggested);
+            // A later request without news does not take back what was announced.
+            if news.is_some() || *candidate == Candidate::Suggested {
+                *candidate = Candidate::Asked(news);
+            }
             drop(inner);
             self.candidates_changed.notify_one();
         }
@@ -278,6 +291,16 @@ impl Peers {
     /// asks this node. Says whether it became a neighbour.
     pub(super) fn introduce(&self, address: NodeAddress, kind: PeerKind, heard: Candidate) -> bool {
         let mut inner = self.lock();
+        if let Some(known) = inner.peers.get_mut(&address) {
+            // It asked again while it was being dialled.
+            if let Candidate::Asked(news) = heard
+                && known.heard(news)
+                && let Some(session) = &known.session
+            {
+                session.wake.notify_one();
+            }
+            return false;
+        }
         let origin = if inner.neighbours() < self.max_neighbours {
             PeerOrigin::Learned
         } else {
@@ -293,7 +316,7 @@ impl Peers {
             peer.news = news;
         }
         peer.last_answer = Some(Instant::now());
-        inner.peers.entry(address).or_insert(peer);
+        inner.peers.insert(address, peer);
         drop(inner);
         self.changed.notify_one();
         origin == PeerOrigin::Learned
@@ -336,6 +359,13 @@ impl Inner {
         }
         self.aliases
             .retain(|_, known| known.as_ref() != Some(address));
+    }
+
+    fn note_alias(&mut self, address: NodeAddress, known: Option<NodeAddress>) {
+        // One that is not remembered is dialled again when it is heard of again, and no more.
+        if self.aliases.len() < MAX_ALIASES {
+            self.aliases.insert(address, known);
+        }
     }
 
     fn neighbours(&self) -> usize {

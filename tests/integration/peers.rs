@@ -38,9 +38,7 @@ const SOON: Duration = Duration::from_secs(5);
 /// How much more memory a bad peer may cost.
 const MEMORY: u64 = 64 * 1024 * 1024;
 
-const QUICK: [&str; 12] = [
-    "--max-neighbours",
-    "64",
+const QUICK: [&str; 10] = [
     "--difficulty",
     "1",
     "--threads",
@@ -57,8 +55,9 @@ const QUICK: [&str; 12] = [
 struct Scene {
     node: TestNode,
     good: TestNode,
-    /// The bad neighbours.
+    /// Where the bad neighbours are.
     bad: Vec<String>,
+    _peers: Vec<FakePeer>,
     /// Memory in use by a node like this one that has no bad neighbour.
     memory: Option<u64>,
 }
@@ -83,15 +82,19 @@ impl Scene {
     }
 
     fn with(good: TestNode, bad: &[FakePeer], options: &[&str]) -> Self {
+        let peers = bad.to_vec();
         let bad: Vec<_> = bad.iter().map(|bad| bad.address().to_string()).collect();
         let neighbours = format!("{},{}", bad.join(","), good.address());
-        let options = [&QUICK[..], &["--neighbours", &neighbours], options].concat();
+        let most = (bad.len() + 2).to_string();
+        let room = ["--max-neighbours", &most, "--neighbours", &neighbours];
+        let options = [&QUICK[..], &room, options].concat();
         let node = TestNode::start(&options);
         let scene = Self {
             memory: good.resident(),
             node,
             good,
             bad,
+            _peers: peers,
         };
         scene.same_tip();
         scene
@@ -126,7 +129,11 @@ impl Scene {
                 return;
             }
             let log = || self.node.stderr();
-            assert!(Instant::now() < deadline, "{reason:?}: {listed:?}\n{}", log());
+            assert!(
+                Instant::now() < deadline,
+                "{reason:?}: {listed:?}\n{}",
+                log()
+            );
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -134,8 +141,7 @@ impl Scene {
     #[track_caller]
     fn same_tip(&self) {
         let begin = Instant::now();
-        let wanted = self.good.status().tip.hash;
-        while self.node.status().tip.hash != wanted {
+        while self.node.status().tip.hash != self.good.status().tip.hash {
             let listed = self.node.get("/api/v1/neighbours");
             assert!(
                 begin.elapsed() < SOON,
@@ -183,7 +189,10 @@ impl Scene {
 /// What a node says of a neighbour.
 fn listed(node: &TestNode, address: &str) -> Option<Neighbour> {
     let known: Neighbours = node.json("/neighbours");
-    known.neighbours.into_iter().find(|one| one.address == address)
+    known
+        .neighbours
+        .into_iter()
+        .find(|one| one.address == address)
 }
 
 /// All blocks of a node.

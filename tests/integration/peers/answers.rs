@@ -22,7 +22,10 @@ fn longer() -> Ours {
 }
 
 fn endless() -> Reply {
-    vec![head(200, &[], None), Step::Endless(MARK.repeat(10_000).into_bytes())]
+    vec![
+        head(200, &[], None),
+        Step::Endless(MARK.repeat(10_000).into_bytes()),
+    ]
 }
 
 /// A peer for each of these bodies of a good answer.
@@ -56,7 +59,10 @@ fn a_body_that_never_ends_is_cut() {
 fn what_comes_byte_by_byte_is_too_slow() {
     let body = FakePeer::start(|_| {
         let body = MARK.repeat(100).into_bytes();
-        vec![head(200, &[], Some(600)), Step::Trickle(body, Duration::from_secs(1))]
+        vec![
+            head(200, &[], Some(600)),
+            Step::Trickle(body, Duration::from_secs(1)),
+        ]
     });
     let head = FakePeer::start(|_| {
         let head = format!("HTTP/1.1 200 OK\r\nX: {}", MARK.repeat(100)).into_bytes();
@@ -96,7 +102,14 @@ fn an_answer_cut_short_is_none() {
 #[test]
 fn json_of_another_shape_is_refused_and_not_repeated() {
     let long = format!("{MARK}\n\u{1b}[2J\u{202e}").repeat(1000);
-    let pointers = ["/node_id", "/length", "/tip", "/mempool", "/sync", "/difficulty"];
+    let pointers = [
+        "/node_id",
+        "/length",
+        "/tip",
+        "/mempool",
+        "/sync",
+        "/difficulty",
+    ];
     let with = |pointer: &&str| empty().with(pointer, long.clone()).status;
     let mut statuses: Vec<Value> = pointers.iter().map(with).collect();
     statuses.extend([
@@ -149,14 +162,22 @@ fn numbers_beyond_all_measure_come_to_nothing() {
         "/protocol",
     ];
     let bad = pointers.map(|pointer| {
-        let most = if pointer == "/protocol" { u64::from(u32::MAX) } else { u64::MAX };
-        let ours = empty().with(pointer, most);
+        let most = if pointer == "/protocol" {
+            u64::from(u32::MAX)
+        } else {
+            u64::MAX
+        };
+        let ours = empty()
+            .with(pointer, most)
+            .with("/tip/hash", "0f".repeat(32));
         FakePeer::start(move |asked| ours.answer(asked))
     });
     let scene = Scene::among(&bad);
     scene.stays_well();
     scene.is_told(0, "does not deliver", |listed| listed.failures > 0);
-    scene.is_told(6, "speaks protocol 4294967295", |listed| listed.failures == 0);
+    scene.is_told(6, "speaks protocol 4294967295", |listed| {
+        listed.failures == 0
+    });
     scene.stays_well();
 }
 

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::{MARK, Scene, blocks_of, but_for, chain_above, fake, genesis, good_node, poison, turning};
+use super::{
+    MARK, Scene, blocks_of, but_for, chain_above, fake, genesis, good_node, poison, turning,
+};
 use crate::support::fake_peer::{FakePeer, Step, answer, head};
 use crate::support::pretence::{Ours, frames};
 use crate::support::wait_for;
@@ -113,7 +115,10 @@ fn blocks_from_the_future_have_to_wait_and_are_not_held_against_their_peer() {
         tied
     });
     let lower = Maker::new(&held).tip().hash;
-    let mut tied = tied.into_iter().find(|tied| tied.tip().hash > lower).unwrap();
+    let mut tied = tied
+        .into_iter()
+        .find(|tied| tied.tip().hash > lower)
+        .unwrap();
     push_ahead(&mut tied, 3);
     let (bad, turn): (Vec<_>, Vec<_>) = (0..3).map(|_| turning(Ours::new(&genesis()))).unzip();
     let scene = Scene::with(good, &bad, &[]);
@@ -129,7 +134,11 @@ fn blocks_from_the_future_have_to_wait_and_are_not_held_against_their_peer() {
     }
     for which in 0..bad.len() {
         let listed = scene.listed(which);
-        assert_eq!((listed.failures, &listed.refused), (0, &None), "{which}: {listed:?}");
+        assert_eq!(
+            (listed.failures, &listed.refused),
+            (0, &None),
+            "{which}: {listed:?}"
+        );
     }
     scene.stays_well();
 }
@@ -152,10 +161,14 @@ fn a_time_that_is_no_number_is_refused() {
     let good_frames = frames(&blocks);
     let bad = [f64::NAN, f64::INFINITY, -f64::INFINITY].map(|nonsense| {
         let mut bytes = good_frames.clone();
-        let place = bytes.windows(8).position(|window| window == time.to_le_bytes());
+        let place = bytes
+            .windows(8)
+            .position(|window| window == time.to_le_bytes());
         let place = place.unwrap();
         bytes[place..place + 8].copy_from_slice(&nonsense.to_le_bytes());
-        but_for(Ours::new(&blocks), "/api/v1/blocks", move |_| answer(200, &[], &*bytes))
+        but_for(Ours::new(&blocks), "/api/v1/blocks", move |_| {
+            answer(200, &[], &*bytes)
+        })
     });
     let scene = Scene::among(&bad);
     scene.fails("not well-formed");
@@ -172,19 +185,28 @@ fn frames_that_lie_about_their_length_are_refused() {
     let stray = [&good[..], &[1, 2]].concat();
     let mut inside = good.clone();
     // The text's length within the first block: as long as an address space.
-    let place = inside.windows(4).position(|window| window == b"This").unwrap();
+    let place = inside
+        .windows(4)
+        .position(|window| window == b"This")
+        .unwrap();
     inside[place - 1] = 253;
     let bodies = [longest, empty, cut, stray, inside];
     let mut bad: Vec<_> = bodies
         .map(|body| {
-            but_for(Ours::new(&blocks), "/api/v1/blocks", move |_| answer(200, &[], &*body))
+            but_for(Ours::new(&blocks), "/api/v1/blocks", move |_| {
+                answer(200, &[], &*body)
+            })
         })
         .into();
     // More blocks than asked for, others than asked for, and a head that promises too much.
     let many = frames(&chain_above(&genesis(), 1100, Kind::Open).blocks);
-    bad.push(but_for(Ours::new(&blocks), "/api/v1/blocks", move |_| answer(200, &[], &*many)));
+    bad.push(but_for(Ours::new(&blocks), "/api/v1/blocks", move |_| {
+        answer(200, &[], &*many)
+    }));
     let shifted = frames(&blocks[2..]);
-    bad.push(but_for(Ours::new(&blocks), "/api/v1/blocks", move |_| answer(200, &[], &*shifted)));
+    bad.push(but_for(Ours::new(&blocks), "/api/v1/blocks", move |_| {
+        answer(200, &[], &*shifted)
+    }));
     let scene = Scene::among(&bad);
     scene.fails("something else");
     scene.stays_well();

@@ -21,6 +21,7 @@ use blockchain::wire::PendingMessage;
 fn a_length_that_is_not_delivered_is_held_against_the_peer() {
     let liar = Ours::new(&genesis()).with("/length", 1_000_000_000_u64);
     let liar = liar.with("/tip/index", 999_999_999_u64);
+    let liar = liar.with("/tip/hash", "0f".repeat(32));
     let bad = FakePeer::start(move |asked| liar.answer(asked));
     let scene = Scene::around(&bad);
     scene.fails("claims 1000000000 blocks and does not deliver them");
@@ -33,7 +34,9 @@ fn a_tip_that_is_not_delivered_changes_nothing() {
     let good = good_node(&[]);
     // As long as our chain and as good as it gets, only that there is no such block.
     let liar = Ours::new(&blocks_of(&good));
-    let liar = liar.with("/tip/hash", "0".repeat(64)).with("/sealed", 1_000_000);
+    let liar = liar
+        .with("/tip/hash", "0".repeat(64))
+        .with("/sealed", 1_000_000);
     let bad = FakePeer::start(move |asked| liar.answer(asked));
     let scene = Scene::with(good, &[bad], &[]);
     scene.stays_well();
@@ -73,7 +76,10 @@ fn flapping_between_two_equal_tips_moves_nothing_for_long() {
     assert!(reorgs < 6, "{reorgs}");
     std::thread::sleep(Duration::from_secs(1));
     let status = scene.node.status();
-    assert_eq!((status.tip.hash, status.reorgs), (lowest.to_string(), reorgs));
+    assert_eq!(
+        (status.tip.hash, status.reorgs),
+        (lowest.to_string(), reorgs)
+    );
     scene.same_tip();
 }
 
@@ -87,7 +93,9 @@ fn an_equal_chain_that_is_no_better_is_not_held_against_the_peer() {
         maker.mine(poison(&mut Dice::new(seed)), Kind::Open);
         maker
     });
-    let theirs = theirs.find(|theirs| theirs.tip().hash < ours.tip().hash).unwrap();
+    let theirs = theirs
+        .find(|theirs| theirs.tip().hash < ours.tip().hash)
+        .unwrap();
     let pretend = |maker: &Maker| {
         let ours = Ours::new(&maker.blocks).with("/sealed", 1);
         ours.with("/sealed_from", Value::Null)
@@ -99,7 +107,9 @@ fn an_equal_chain_that_is_no_better_is_not_held_against_the_peer() {
     wait_for("its blocks", || (node.status().length == 3).then_some(()));
     turn(pretend(&theirs));
     let asked = peer.count("GET", "/api/v1/status");
-    wait_for("rounds", || (peer.count("GET", "/api/v1/status") > asked + 12).then_some(()));
+    wait_for("rounds", || {
+        (peer.count("GET", "/api/v1/status") > asked + 12).then_some(())
+    });
     let listed = listed(&node, &address).unwrap();
     assert_eq!((listed.failures, listed.refused), (0, None));
     assert_eq!(node.status().tip.hash, ours.tip().hash.to_string());

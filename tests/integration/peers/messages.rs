@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{MARK, Scene, blocks_of, but_for, fake, genesis, good_node, poison, turning};
+use super::{MARK, Scene, blocks_of, but_for, genesis, good_node, poison, turning};
 use crate::support::fake_peer::{FakePeer, json};
 use crate::support::pretence::{Ours, pending};
 use crate::support::wait_for;
@@ -13,16 +13,21 @@ use blockchain::chain::{Message, MessageId};
 fn mined_messages_do_not_wait_again() {
     let good = good_node(&[]);
     good.mine(&["two", "three"]);
-    let mined: Vec<_> = blocks_of(&good).into_iter().map(|block| block.message).collect();
+    let mined: Vec<_> = blocks_of(&good)
+        .into_iter()
+        .map(|block| block.message)
+        .collect();
     // The same ids with other texts, too: an id belongs to whoever had it first.
-    let other = mined.iter().map(|message| {
-        Message::new(message.id(), format!("{MARK} {}", message.text())).unwrap()
-    });
+    let other = mined
+        .iter()
+        .map(|message| Message::new(message.id(), format!("{MARK} {}", message.text())).unwrap());
     let waiting: Vec<_> = mined.iter().cloned().chain(other).collect();
     let (bad, turn) = turning(Ours::new(&genesis()));
     let scene = Scene::with(good, std::slice::from_ref(&bad), &[]);
     turn(Ours::new(&genesis()).with_waiting(waiting));
-    wait_for("two looks", || (bad.count("GET", "/api/v1/mempool") > 0).then_some(()));
+    wait_for("two looks", || {
+        (bad.count("GET", "/api/v1/mempool") > 0).then_some(())
+    });
     scene.stays_well();
     assert_eq!(scene.node.pending(), []);
 }
@@ -35,7 +40,9 @@ fn a_waiting_message_is_not_replaced() {
     // The good neighbour mines what waits, unless it is stopped.
     let message = Message::new(id, MARK.to_owned()).unwrap();
     turn(Ours::new(&genesis()).with_waiting(vec![message]));
-    wait_for("a look", || (bad.count("GET", "/api/v1/mempool") > 0).then_some(()));
+    wait_for("a look", || {
+        (bad.count("GET", "/api/v1/mempool") > 0).then_some(())
+    });
     scene.stays_well();
     let kept: blockchain::wire::MessageStatus = scene.node.json(&format!("/messages/{id}"));
     assert_eq!(kept.message, "ours");
@@ -108,10 +115,11 @@ fn a_peer_without_room_for_more_is_left_alone() {
     let options = [&super::QUICK[..], &options].concat();
     let mut node = crate::support::test_node::TestNode::stopped();
     node.spawn(&options);
-    wait_for("some rounds", || (peer.count("GET", "/api/v1/status") > 3).then_some(()));
+    wait_for("some rounds", || {
+        (peer.count("GET", "/api/v1/status") > 3).then_some(())
+    });
     let before = peer.count("GET", "/api/v1/status");
     std::thread::sleep(std::time::Duration::from_secs(1));
     let asked = peer.count("GET", "/api/v1/status") - before;
     assert!(asked < 20, "{asked} rounds a second");
-    let _ = fake(&genesis());
 }

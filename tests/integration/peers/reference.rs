@@ -37,7 +37,12 @@ impl Pair {
             now.answer(asked)
         });
         let address = miner.address().to_string();
-        let options = [&QUICK[..], &["--accept-open", "--neighbours", &address], options].concat();
+        let options = [
+            &QUICK[..],
+            &["--accept-open", "--neighbours", &address],
+            options,
+        ]
+        .concat();
         Self {
             node: TestNode::start(&options),
             miner,
@@ -60,7 +65,12 @@ impl Pair {
         let deadline = std::time::Instant::now() + super::SOON;
         while self.node.status().tip.hash != wanted {
             let log = || self.node.stderr();
-            assert!(std::time::Instant::now() < deadline, "{:?}\n{}", self.listed(), log());
+            assert!(
+                std::time::Instant::now() < deadline,
+                "{:?}\n{}",
+                self.listed(),
+                log()
+            );
             std::thread::sleep(Duration::from_millis(5));
         }
     }
@@ -152,11 +162,20 @@ fn chains_that_are_invalid_are_refused() {
         (chain_text(&old_tip), "breaks rule 3: the previous hash is"),
         (chain_text(&changed), "breaks rule 3"),
         (chain_text(&sealed), "the seal is broken"),
-        (text.replace(&later, "\"_timestamp\": NaN"), "not well-formed"),
-        (text.replace(&later, "\"_timestamp\": Infinity"), "not well-formed"),
+        (
+            text.replace(&later, "\"_timestamp\": NaN"),
+            "not well-formed",
+        ),
+        (
+            text.replace(&later, "\"_timestamp\": Infinity"),
+            "not well-formed",
+        ),
         (text.replace(&later, "\"_timestamp\": 1"), "breaks rule 5"),
         (text[..text.len() - 40].to_owned(), "ends too early"),
-        (text.replace("\"_index\": 4", "\"_index\": 5"), "breaks rule 2"),
+        (
+            text.replace("\"_index\": 4", "\"_index\": 5"),
+            "breaks rule 2",
+        ),
         (text.replace("\"_index\": 4", "\"py/reduce\": 4"), "refused"),
         ("[".repeat(100_000), "refused"),
         (String::new(), "refused"),
@@ -166,7 +185,10 @@ fn chains_that_are_invalid_are_refused() {
     ] {
         let pair = Pair::start(Reference::new(&good));
         pair.follows(&good);
-        pair.turn(Reference { chain, ..Reference::default() });
+        pair.turn(Reference {
+            chain,
+            ..Reference::default()
+        });
         pair.refuses(reason);
         assert!(pair.listed().failures > 0, "{reason}: {:?}", pair.listed());
         assert_eq!(pair.node.status().length, 3, "{reason}");
@@ -193,7 +215,11 @@ fn an_answer_that_never_ends_is_given_up() {
                 return reference.answer(asked);
             }
             let endless = Step::Endless(piece.repeat(5_000).into_bytes());
-            vec![head(200, &[], None), Step::Bytes(begin.clone().into_bytes()), endless]
+            vec![
+                head(200, &[], None),
+                Step::Bytes(begin.clone().into_bytes()),
+                endless,
+            ]
         });
         let address = miner.address().to_string();
         let options = [&QUICK[..], &["--accept-open", "--max-chain-bytes", "64MiB"]].concat();
@@ -202,10 +228,15 @@ fn an_answer_that_never_ends_is_given_up() {
         if path == "/neighbours" {
             wait_for("two looks", || (miner.count("GET", path) > 1).then_some(()));
         } else {
-            wait_for("the refusal", || (listed(&node, &address)?.failures > 0).then_some(()));
+            wait_for("the refusal", || {
+                (listed(&node, &address)?.failures > 0).then_some(())
+            });
         }
         if let (Some(before), Some(now)) = (before, node.resident()) {
-            assert!(now < before + super::MEMORY, "{path}: {before} bytes before, {now} now");
+            assert!(
+                now < before + super::MEMORY,
+                "{path}: {before} bytes before, {now} now"
+            );
         }
         let shown = node.get("/api/v1/neighbours");
         assert!(!shown.text().contains(&MARK.repeat(20)), "{}", shown.text());
@@ -273,8 +304,13 @@ fn neighbours_named_twice_or_wrongly_are_kept_once() {
         ("http://x".to_owned(), 1),
         (loopback(), 0),
     ];
-    pair.turn(Reference { neighbours, ..reference });
-    wait_for("the second one", || listed(&pair.node, &second.address().to_string()));
+    pair.turn(Reference {
+        neighbours,
+        ..reference
+    });
+    wait_for("the second one", || {
+        listed(&pair.node, &second.address().to_string())
+    });
     pair.rounds("GET", "/neighbours", 2);
     let known = pair.node.get("/api/v1/neighbours");
     assert!(!known.text().contains(MARK), "{}", known.text());
@@ -296,9 +332,13 @@ fn a_status_that_is_none_is_held_off() {
     let address = miner.address().to_string();
     let options = [&QUICK[..], &["--accept-open", "--neighbours", &address]].concat();
     let node = TestNode::start(&options);
-    wait_for("its chain", || (miner.count("GET", "/data") > 0).then_some(()));
+    wait_for("its chain", || {
+        (miner.count("GET", "/data") > 0).then_some(())
+    });
     *down.lock().unwrap() = true;
-    wait_for("the failure", || (listed(&node, &address)?.failures > 0).then_some(()));
+    wait_for("the failure", || {
+        (listed(&node, &address)?.failures > 0).then_some(())
+    });
     *down.lock().unwrap() = false;
     wait_for("better times", || {
         let listed = listed(&node, &address)?;

@@ -74,8 +74,11 @@ pub(crate) fn json(body: &Value) -> Reply {
 
 type Script = Box<dyn Fn(&Asked) -> Reply + Send + Sync>;
 
-/// A listener that lives as long as this.
-pub(crate) struct FakePeer {
+/// A listener that lives as long as this and its clones.
+#[derive(Clone)]
+pub(crate) struct FakePeer(Arc<Inner>);
+
+struct Inner {
     address: SocketAddr,
     asked: Arc<Mutex<Vec<Asked>>>,
     stopped: Arc<AtomicBool>,
@@ -85,7 +88,7 @@ impl FakePeer {
     /// Answers each request with what `script` says.
     pub(crate) fn start(script: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let peer = Self {
+        let peer = Inner {
             address: listener.local_addr().unwrap(),
             asked: Arc::default(),
             stopped: Arc::default(),
@@ -99,53 +102,53 @@ impl FakePeer {
                 }
                 let (asked, script) = (Arc::clone(&asked), Arc::clone(&script));
                 // The other side may leave at any time: that is what a bad peer is for.
-                thread::spawn(move || serve(stream, &asked, &script));
+                thread::spawn(move || serve(&stream, &asked, &script));
             }
         });
-        peer
+        Self(Arc::new(peer))
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+        self.0.address
     }
 
     /// All requests so far.
     pub(crate) fn asked(&self) -> Vec<Asked> {
-        self.asked.lock().unwrap().clone()
+        self.0.asked.lock().unwrap().clone()
     }
 
     /// How often a path was asked for.
     pub(crate) fn count(&self, method: &str, path: &str) -> usize {
         let is_this = |asked: &&Asked| asked.method == method && asked.path() == path;
-        self.asked.lock().unwrap().iter().filter(is_this).count()
+        self.0.asked.lock().unwrap().iter().filter(is_this).count()
     }
 }
 
-impl Drop for FakePeer {
+impl Drop for Inner {
     fn drop(&mut self) {
         self.stopped.store(true, Ordering::Relaxed);
         let _ = TcpStream::connect(self.address);
     }
 }
 
-fn serve(stream: TcpStream, asked: &Mutex<Vec<Asked>>, script: &Script) -> io::Result<()> {
+fn serve(mut stream: &TcpStream, asked: &Mutex<Vec<Asked>>, script: &Script) -> io::Result<()> {
     stream.set_read_timeout(Some(2 * PATIENCE))?;
     stream.set_nodelay(true)?;
-    let mut reader = BufReader::new(&stream);
+    let mut reader = BufReader::new(stream);
     let request = read_request(&mut reader)?;
     asked.lock().unwrap().push(request.clone());
     let is_head = request.method == "HEAD";
     for step in script(&request) {
         match step {
-            Step::Bytes(bytes) => (&stream).write_all(&bytes)?,
+            Step::Bytes(bytes) => stream.write_all(&bytes)?,
             Step::Trickle(bytes, pause) => {
                 for byte in bytes {
                     thread::sleep(pause);
-                    (&stream).write_all(&[byte])?;
+                    stream.write_all(&[byte])?;
                 }
             }
             Step::Endless(bytes) => loop {
-                (&stream).write_all(&bytes)?;
+                stream.write_all(&bytes)?;
             },
             Step::Silence => {
                 io::copy(&mut reader, &mut io::sink())?;
@@ -162,7 +165,10 @@ fn read_request(reader: &mut impl BufRead) -> io::Result<Asked> {
     let mut line = String::new();
     reader.read_line(&mut line)?;
     let mut words = line.split_whitespace();
-    let (method, target) = words.next().zip(words.next()).ok_or(io::ErrorKind::UnexpectedEof)?;
+    let (method, target) = words
+        .next()
+        .zip(words.next())
+        .ok_or(io::ErrorKind::UnexpectedEof)?;
     let (method, target) = (method.to_owned(), target.to_owned());
     let mut length = 0;
     loop {

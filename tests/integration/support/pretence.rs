@@ -137,7 +137,11 @@ impl Reference {
             path => {
                 let path = path.trim_start_matches('/');
                 let body = json!({"message": format!("'{path}' is not a valid endpoint!")});
-                return answer(404, &[("Content-Type", "application/json")], body.to_string());
+                return answer(
+                    404,
+                    &[("Content-Type", "application/json")],
+                    body.to_string(),
+                );
             }
         };
         let body = format!("{body}\n");

@@ -12,7 +12,11 @@ use blockchain::wire::{Reorg, ReorgPage};
 
 #[test]
 fn a_longer_chain_is_followed_whoever_wrote_it() {
-    for name in ["json_3.chain", "json_3_py311_jsonpickle1.4.1.chain", "json_odd.chain"] {
+    for name in [
+        "json_3.chain",
+        "json_3_py311_jsonpickle1.4.1.chain",
+        "json_odd.chain",
+    ] {
         let pair = Pair::start(Reference {
             chain: fixture(name),
             ..Reference::default()
@@ -37,7 +41,12 @@ fn messages_of_a_branch_that_loses_wait_here() {
     }
     pair.turn(Reference::new(&losing.blocks));
     wait_for("both messages", || {
-        let texts: Vec<_> = pair.node.pending().into_iter().map(|one| one.message).collect();
+        let texts: Vec<_> = pair
+            .node
+            .pending()
+            .into_iter()
+            .map(|one| one.message)
+            .collect();
         (texts == ["rescued 0", "rescued 1"]).then_some(())
     });
     assert_eq!(pair.node.status().tip.index, 5);
@@ -46,15 +55,28 @@ fn messages_of_a_branch_that_loses_wait_here() {
     let winning = chain_above(&losing.blocks, 4, Kind::Sealed).blocks;
     pair.turn(Reference::new(&winning));
     pair.follows(&winning);
-    let mut texts: Vec<_> = pair.node.pending().into_iter().map(|one| one.message).collect();
+    let mut texts: Vec<_> = pair
+        .node
+        .pending()
+        .into_iter()
+        .map(|one| one.message)
+        .collect();
     texts.sort();
-    let mut left: Vec<_> = ours[3..].iter().map(|block| block.message.text().to_owned()).collect();
+    let mut left: Vec<_> = ours[3..]
+        .iter()
+        .map(|block| block.message.text().to_owned())
+        .collect();
     left.sort();
     // The branch shares the ids of some of its messages with ours.
     left.retain(|text| !winning.iter().any(|block| block.message.text() == text));
     assert_eq!(texts, left);
     let reorgs: ReorgPage = pair.node.json("/reorgs");
-    let [Reorg { disconnected: 3, .. }] = reorgs.reorgs[..] else {
+    let [
+        Reorg {
+            disconnected: 3, ..
+        },
+    ] = reorgs.reorgs[..]
+    else {
         panic!("{reorgs:?}");
     };
 }
@@ -66,7 +88,10 @@ fn waiting_messages_are_taken_once() {
     waiting.push(Message::new(message.id(), "another text".to_owned()).unwrap());
     waiting.push(Message::new(Dice::new(2).id(), String::new()).unwrap());
     let reference = Reference::new(&genesis());
-    let pair = Pair::start(Reference { waiting, ..reference });
+    let pair = Pair::start(Reference {
+        waiting,
+        ..reference
+    });
     pair.rounds("GET", "/data", 3);
     let pending = pair.node.pending();
     assert_eq!(pending.len(), 1, "{pending:?}");
@@ -78,14 +103,19 @@ fn a_block_from_the_future_waits_and_is_not_held_against_the_miner() {
     let blocks = chain_above(&genesis(), 2, Kind::Open).blocks;
     let pair = Pair::start(Reference::new(&blocks));
     pair.follows(&blocks);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_secs_f64();
     for below in [&blocks[..], &blocks[..2]] {
         let mut ahead = Maker::new(below);
         ahead.mine_at(poison(&mut Dice::new(9)), Kind::Open, now + 3.0 * 3600.0);
         ahead.mine(poison(&mut Dice::new(10)), Kind::Open);
         let before = pair.miner.count("GET", "/chain");
         pair.turn(Reference::new(&ahead.blocks));
-        wait_for("a look", || (pair.miner.count("GET", "/chain") > before).then_some(()));
+        wait_for("a look", || {
+            (pair.miner.count("GET", "/chain") > before).then_some(())
+        });
         std::thread::sleep(Duration::from_millis(1500));
         let listed = pair.listed();
         assert_eq!((listed.failures, listed.refused), (0, None));
@@ -109,7 +139,10 @@ fn long_messages_are_staged_in_bounded_memory() {
     let chain = chain_text(&maker.blocks);
     let pair = Pair::start(Reference::new(&genesis()));
     let before = pair.node.resident();
-    pair.turn(Reference { chain, ..Reference::default() });
+    pair.turn(Reference {
+        chain,
+        ..Reference::default()
+    });
     let mut most = None;
     let begin = std::time::Instant::now();
     while pair.node.status().length == 1 && begin.elapsed() < 4 * SOON {
@@ -118,7 +151,10 @@ fn long_messages_are_staged_in_bounded_memory() {
     }
     pair.follows(&maker.blocks);
     if let (Some(before), Some(most)) = (before, most) {
-        assert!(most < before + crate::peers::MEMORY, "{before} before, up to {most}");
+        assert!(
+            most < before + crate::peers::MEMORY,
+            "{before} before, up to {most}"
+        );
     }
 }
 
