@@ -36,8 +36,8 @@ pub(super) async fn follow(with: &Conversation, claim: &Claim) -> Result<(), Tro
         return Err(Trouble::Later);
     }
     let outcome = fetch(with, claim).await;
+    node.peers.end_fetch(&with.peer);
     if is_long {
-        node.peers.end_fetch(&with.peer);
         let length = node.state().length();
         info!(blocks = length - state.length().min(length), length, peer = %with.peer, "synchronised");
     }

@@ -249,7 +249,7 @@ impl Peers {
         let is_welcome = is_new
             && !inner.removed.contains(&address)
             && inner.reach.allows(&address)
-            && inner.candidates.len() < MAX_CANDIDATES;
+            && inner.candidates.len() < MAX_CANDIDATES / 2;
         if is_welcome {
             inner
                 .candidates
@@ -260,9 +260,15 @@ impl Peers {
         }
     }
 
-    /// The addresses to dial for the first time.
-    pub(super) fn take_candidates(&self) -> BTreeMap<NodeAddress, Candidate> {
-        std::mem::take(&mut self.lock().candidates)
+    /// The next address to dial for the first time: those that ask this node before those that
+    /// others name, so that nobody can keep them waiting by naming many.
+    pub(super) fn take_candidate(&self) -> Option<(NodeAddress, Candidate)> {
+        let mut inner = self.lock();
+        let asked = |(_, heard): &(&NodeAddress, &Candidate)| **heard != Candidate::Suggested;
+        let first = inner.candidates.iter().find(asked);
+        let first = first.or_else(|| inner.candidates.iter().next());
+        let address = first?.0.clone();
+        inner.candidates.remove_entry(&address)
     }
 
     /// The neighbours that answer, to be asked for others.
@@ -357,6 +363,7 @@ impl Inner {
         if let Some(session) = session {
             session.end.cancel();
         }
+        self.fetching = self.fetching.take().filter(|f| f.from != *address);
         self.aliases
             .retain(|_, known| known.as_ref() != Some(address));
     }

@@ -1,5 +1,7 @@
 //! Who names whom.
 
+use std::sync::{Arc, Mutex};
+
 use serde_json::{Value, json};
 
 use super::{MARK, QUICK, Scene, but_for, fake, genesis, good_node, listed};
@@ -63,29 +65,29 @@ fn no_more_are_learned_than_there_is_room_for() {
 
 #[test]
 fn a_node_named_to_itself_under_any_name_is_not_kept() {
-    let bad = fake(&genesis());
+    let names = Arc::new(Mutex::new(Vec::new()));
+    let told = Arc::clone(&names);
+    let bad = but_for(Ours::new(&genesis()), "/api/v1/neighbours", move |_| {
+        let all: Vec<_> = told
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|name: &String| entry(name))
+            .collect();
+        json(&json!({"neighbours": all}))
+    });
     let scene = Scene::around(&bad);
     let port = scene.node.address().port();
-    let own = [
-        format!("127.0.0.1:{port}"),
-        format!("localhost:{port}"),
-        format!("127.0.0.2:{port}"),
-        format!("0.0.0.0:{port}"),
-        format!("127.1:{port}"),
-    ];
-    let namer = naming(&own);
-    super::announce(
-        &scene.node,
-        &namer.address().to_string(),
-        &"0f".repeat(32),
-        1,
-        0,
-    );
+    let hosts = ["127.0.0.1", "localhost", "127.0.0.2", "0.0.0.0", "127.1"];
+    *names.lock().unwrap() = hosts.map(|host| format!("{host}:{port}")).into();
+    let before = bad.count("GET", "/api/v1/neighbours");
     wait_for("two rounds", || {
-        (namer.count("GET", "/api/v1/neighbours") > 2).then_some(())
+        (bad.count("GET", "/api/v1/neighbours") > before + 2).then_some(())
     });
     let known: Neighbours = scene.node.json("/neighbours");
-    assert_eq!(known.neighbours.len(), 3, "{known:?}");
+    assert_eq!(known.neighbours.len(), 2, "{known:?}");
+    let log = scene.node.stderr();
+    assert!(log.contains("this is the node itself"), "{log}");
     scene.stays_well();
 }
 

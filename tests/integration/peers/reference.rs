@@ -148,11 +148,11 @@ fn chains_that_are_invalid_are_refused() {
     stray.link.as_mut().unwrap().previous_hash = BlockHash::of(&genesis()[0]);
     old_tip[3] = stray;
     let mut changed = longer.clone();
-    changed[3] = with_text(&changed[3], MARK);
+    changed[3] = with_text(&changed[3], "changed");
     let sealed = {
         let mut sealed = chain_above(&good, 2, Kind::Sealed).blocks;
         let last = sealed.len() - 1;
-        sealed[last] = with_text(&sealed[last], MARK);
+        sealed[last] = with_text(&sealed[last], "changed");
         sealed
     };
     let text = chain_text(&longer);
@@ -192,7 +192,7 @@ fn chains_that_are_invalid_are_refused() {
         pair.refuses(reason);
         assert!(pair.listed().failures > 0, "{reason}: {:?}", pair.listed());
         assert_eq!(pair.node.status().length, 3, "{reason}");
-        assert!(!pair.node.get("/chain").text().contains(MARK));
+        assert!(!pair.node.get("/chain").text().contains("changed"));
     }
 }
 
@@ -260,9 +260,13 @@ fn it_is_no_neighbour_where_blocks_are_sealed() {
 
 #[test]
 fn another_genesis_is_taken_while_the_chain_is_short_and_refused_later() {
+    // Of different lengths in bytes, so that each is fetched.
     let other = |seed: u64| {
-        let id = Dice::new(seed).id();
-        Block::genesis(1e9, id, "another".to_owned()).unwrap()
+        let (id, text) = (
+            Dice::new(seed).id(),
+            format!("another {:x}", 1 << (4 * seed)),
+        );
+        Block::genesis(1e9, id, text).unwrap()
     };
     let first = chain_above(&[other(1)], 2, Kind::Open).blocks;
     let pair = Pair::start(Reference::new(&first));
