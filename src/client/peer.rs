@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
+use serde_json::error::Category;
 use thiserror::Error;
 use tokio::time::Instant;
 
@@ -40,11 +41,20 @@ const SHORT: usize = 256 * 1024;
 /// Most bytes of a page of blocks in frames: one page of 1 MiB, and one longest block on top.
 const BLOCKS: usize = 2 * 1024 * 1024;
 
-/// Most bytes of a page of the mempool, or of all waiting messages of a reference miner.
+/// Most bytes of a page of the mempool: a page of 1 MiB and one longest text, all escaped.
+const PAGE: usize = 8 * 1024 * 1024;
+
+/// Most messages on a page of the mempool.
+const PAGE_MESSAGES: usize = 1000;
+
+/// Most bytes of all waiting messages of a reference miner.
 const MESSAGES: usize = 16 * 1024 * 1024;
 
 /// Most messages taken from one answer of a reference miner.
 const MOST_MESSAGES: usize = 10_000;
+
+/// Longest name of a run that a peer may have.
+const MAX_NODE_ID: usize = 64;
 
 /// Most neighbours read from one answer.
 const MOST_NEIGHBOURS: usize = 100;
@@ -113,7 +123,11 @@ impl PeerClient {
         let answer = self.send(to, Method::Get, PATH, None, Vec::new()).await?;
         if answer.status != 404 {
             let body = read(expect_ok(answer, PATH)?, PATH, SHORT).await?;
-            return Ok(Identity::Ours(Box::new(parse(&body, PATH)?)));
+            let status: Status = parse(&body, PATH)?;
+            if status.node_id.len() > MAX_NODE_ID {
+                return Err(malformed(PATH, "a node id that is none"));
+            }
+            return Ok(Identity::Ours(Box::new(status)));
         }
         let body = read(answer, PATH, SHORT).await?;
         let body: serde_json::Value = parse(&body, PATH)?;
@@ -161,18 +175,22 @@ impl PeerClient {
             None => "/api/v1/mempool".to_owned(),
         };
         let answer = self.send(to, Method::Get, &path, None, Vec::new()).await?;
-        let body = read(expect_ok(answer, &path)?, &path, MESSAGES).await?;
+        let body = read(expect_ok(answer, &path)?, &path, PAGE).await?;
         let page: MempoolPage = parse(&body, &path)?;
+        if page.messages.len() > PAGE_MESSAGES {
+            return Err(malformed(&path, "more messages than a page holds"));
+        }
+        if page.messages.is_empty() && page.next.is_some() {
+            return Err(malformed(&path, "no messages, and yet more of them"));
+        }
         let cursor = MempoolCursor {
             last: page.messages.last().map(|last| last.sequence),
             more: page.next.is_some(),
         };
         let mut messages = Vec::with_capacity(page.messages.len());
         for pending in page.messages {
-            let id: MessageId = pending
-                .id
-                .parse()
-                .map_err(|error| malformed(&path, error))?;
+            let id: Result<MessageId, _> = pending.id.parse();
+            let id = id.map_err(|_| malformed(&path, "an id that is none"))?;
             let message = chain::Message::new(id, pending.message);
             messages.push(message.map_err(|error| malformed(&path, error))?);
         }
@@ -332,7 +350,15 @@ fn expect_ok(answer: Answer, what: &str) -> Result<Answer, PeerError> {
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8], what: &str) -> Result<T, PeerError> {
-    serde_json::from_slice(body).map_err(|error| malformed(what, error))
+    // The reader's own words repeat what it found, and no text of a peer is passed on.
+    serde_json::from_slice(body).map_err(|error| {
+        let class = match error.classify() {
+            Category::Data => "JSON of another shape",
+            Category::Io | Category::Syntax | Category::Eof => "no JSON",
+        };
+        let (line, column) = (error.line(), error.column());
+        malformed(what, format!("{class}, at line {line} column {column}"))
+    })
 }
 
 fn malformed(what: &str, why: impl std::fmt::Display) -> PeerError {

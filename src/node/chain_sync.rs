@@ -42,8 +42,8 @@ pub(super) async fn follow(with: &Conversation, claim: &Claim) -> Result<(), Tro
         return Err(Trouble::Later);
     }
     let outcome = fetch(with, claim).await;
+    node.peers.end_fetch(&with.peer);
     if is_long {
-        node.peers.end_fetch(&with.peer);
         let length = node.state().length();
         info!(blocks = length - state.length().min(length), length, peer = %with.peer, "synchronised");
     }
@@ -110,11 +110,10 @@ async fn extend(
     let node = &with.node;
     let mut under_way: VecDeque<oneshot::Receiver<Result<(), StoreError>>> = VecDeque::new();
     loop {
-        let complete = page.len();
-        drop_ahead(node, &mut page);
+        let is_cut = drop_ahead(node, &mut page);
         let Some(last) = page.last() else { break };
         let (next, hash) = (last.index + 1, BlockHash::of(last));
-        let is_last = next >= claim.length || page.len() < complete;
+        let is_last = next >= claim.length || is_cut;
         let appended = node.submit(|reply| Operation::Append(parent, page, reply))?;
         under_way.push_back(appended);
         if under_way.len() > APPENDS_UNDER_WAY
@@ -145,9 +144,8 @@ fn settled<T>(
 ) -> Result<T, Trouble> {
     match answer.unwrap_or(Err(StoreError::Closed)) {
         Ok(outcome) => Ok(outcome),
-        Err(StoreError::Refused(
-            Refusal::StaleTip | Refusal::NotPreferred | Refusal::NotConnected,
-        )) => Err(Trouble::Moved),
+        Err(StoreError::Refused(Refusal::StaleTip | Refusal::NotConnected)) => Err(Trouble::Moved),
+        Err(StoreError::Refused(Refusal::NotPreferred)) => Err(Trouble::NotBetter),
         Err(StoreError::Refused(Refusal::Invalid { index, violation })) => {
             Err(not_followed(index, &violation))
         }
@@ -169,12 +167,13 @@ fn not_followed(index: u64, violation: &Violation) -> Trouble {
     }
 }
 
-/// Leaves away blocks from the first that is too far ahead of the local clock: not yet.
-fn drop_ahead(node: &Node, page: &mut Vec<Block>) {
+/// Leaves away blocks from the first that is too far ahead of the local clock: not yet. Says
+/// whether there is one.
+fn drop_ahead(node: &Node, page: &mut Vec<Block>) -> bool {
     let latest = node.clock().seconds() + MAX_AHEAD;
-    if let Some(ahead) = page.iter().position(|b| b.timestamp.seconds() > latest) {
-        page.truncate(ahead);
-    }
+    let ahead = page.iter().position(|b| b.timestamp.seconds() > latest);
+    page.truncate(ahead.unwrap_or(page.len()));
+    ahead.is_some()
 }
 
 /// Says that another branch is followed now.

@@ -2,9 +2,12 @@
 //! dialled once and matched by node id before they are kept.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use futures_util::{StreamExt, stream};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
@@ -16,7 +19,10 @@ use crate::store::{NeighbourRecord, Operation, StoreError};
 use crate::wire::PeerKind;
 
 /// Candidates that are dialled at the same time.
-const DIALLED: usize = 4;
+const DIALLED: usize = 8;
+
+/// How long a name may take to be looked up.
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Starts a session for each peer, and ends when the node shuts down.
 pub(super) async fn converse(
@@ -88,63 +94,60 @@ impl Node {
     }
 }
 
-/// Asks neighbours for others as long as there is room, and dials candidates.
+/// Asks neighbours for others as long as there is room, and dials candidates. One that is slow to
+/// answer holds up neither.
 pub(super) async fn run(
     node: Arc<Node>,
     client: PeerClient,
     shutdown: CancellationToken,
 ) -> Result<(), StoreError> {
     let mut tick = tokio::time::interval(node.settings.peers.gossip_interval);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut asking, mut dialling) = (FuturesUnordered::new(), FuturesUnordered::new());
     loop {
+        while dialling.len() < DIALLED
+            && let Some((address, heard)) = node.peers.take_candidate()
+        {
+            dialling.push(dial(&node, &client, address, heard));
+        }
         tokio::select! {
             biased;
             () = shutdown.cancelled() => return Ok(()),
-            () = work(&node, &client, &mut tick) => {}
-        }
-    }
-}
-
-async fn work(node: &Arc<Node>, client: &PeerClient, tick: &mut tokio::time::Interval) {
-    tokio::select! {
-        biased;
-        () = node.peers.candidates_changed.notified() => {}
-        _ = tick.tick() => {
-            node.peers.forget_silent_guests();
-            if node.peers.has_room() {
-                ask_neighbours(node, client).await;
+            Some(()) = asking.next() => {}
+            Some(()) = dialling.next() => {}
+            () = node.peers.candidates_changed.notified() => {}
+            _ = tick.tick() => {
+                node.peers.forget_silent_guests();
+                if asking.is_empty() && node.peers.has_room() {
+                    for (address, kind) in node.peers.to_ask() {
+                        asking.push(ask(&node, &client, address, kind));
+                    }
+                }
             }
         }
     }
-    let candidates = node.peers.take_candidates();
-    stream::iter(candidates)
-        .for_each_concurrent(DIALLED, |(address, asked_us)| {
-            dial(node, client, address, asked_us)
-        })
-        .await;
 }
 
-/// Asks each neighbour that answers whom it knows.
-async fn ask_neighbours(node: &Arc<Node>, client: &PeerClient) {
-    for (address, kind) in node.peers.to_ask() {
-        let known = match kind {
-            PeerKind::Ours => client.neighbours(&address).await,
-            PeerKind::Reference => client.documented_neighbours(&address).await,
-            PeerKind::Unknown => continue,
-        };
-        match known {
-            Ok(known) => known
-                .into_iter()
-                .for_each(|address| node.peers.suggested(address)),
-            // Its session notices, too, and deals with it.
-            Err(error) => debug!(peer = %address, %error, "neighbours not told"),
-        }
+/// Asks a neighbour whom it knows.
+async fn ask(node: &Node, client: &PeerClient, address: NodeAddress, kind: PeerKind) {
+    let known = match kind {
+        PeerKind::Ours => client.neighbours(&address).await,
+        PeerKind::Reference => client.documented_neighbours(&address).await,
+        PeerKind::Unknown => return,
+    };
+    match known {
+        Ok(known) => known
+            .into_iter()
+            .for_each(|address| node.peers.suggested(address)),
+        // Its session notices, too, and deals with it.
+        Err(error) => debug!(peer = %address, %error, "neighbours not told"),
     }
 }
 
 /// Dials a candidate for the first time.
-async fn dial(node: &Arc<Node>, client: &PeerClient, address: NodeAddress, asked_us: Candidate) {
-    if !leads_to_allowed(node, &address).await {
+async fn dial(node: &Node, client: &PeerClient, address: NodeAddress, asked_us: Candidate) {
+    let is_of_use = asked_us != Candidate::Suggested || node.peers.has_room();
+    if !is_of_use || !leads_to_allowed(node, &address).await {
         return;
     }
     let kind = match client.identify(&address).await {
@@ -173,8 +176,9 @@ async fn leads_to_allowed(node: &Node, address: &NodeAddress) -> bool {
     if address.ip().is_some() || node.settings.inline {
         return true;
     }
-    match tokio::net::lookup_host((address.host(), address.port())).await {
-        Ok(mut found) => found.all(|found| node.peers.reach().allows_ip(found.ip())),
-        Err(_) => false,
+    let looking = tokio::net::lookup_host((address.host(), address.port()));
+    match tokio::time::timeout(LOOKUP_TIMEOUT, looking).await {
+        Ok(Ok(mut found)) => found.all(|found| node.peers.reach().allows_ip(found.ip())),
+        _ => false,
     }
 }

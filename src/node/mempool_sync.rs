@@ -24,8 +24,13 @@ impl Cursor {
     }
 
     /// Takes in what waits at a node of this program and was not read yet; `next` is the sequence
-    /// number of its next message.
-    pub(super) async fn fetch(&mut self, with: &Conversation, next: u64) -> Result<(), Trouble> {
+    /// number of its next message, if it is `certain` that the peer itself says so.
+    pub(super) async fn fetch(
+        &mut self,
+        with: &Conversation,
+        next: u64,
+        certain: bool,
+    ) -> Result<(), Trouble> {
         for _ in 0..PAGES {
             if self.after.map_or(0, |after| after.saturating_add(1)) >= next {
                 break;
@@ -44,7 +49,7 @@ impl Cursor {
             }
             if !cursor.more {
                 // What had a number below and is gone by now is mined.
-                self.after = self.after.max(next.checked_sub(1));
+                self.after = self.after.max(next.checked_sub(1).filter(|_| certain));
                 break;
             }
         }
@@ -64,7 +69,15 @@ pub(super) async fn learn(with: &Conversation, messages: Vec<Message>) -> Result
         .into_iter()
         .filter(|message| !message.text().is_empty())
         .collect();
-    if messages.is_empty() || with.node.knows_all(&messages)? {
+    if messages.is_empty() {
+        return Ok(());
+    }
+    let looking = with.node.blocking(move |node| {
+        let is_known = node.knows_all(&messages)?;
+        Ok((messages, is_known))
+    });
+    let (messages, is_known) = looking.await?;
+    if is_known {
         return Ok(());
     }
     let now = with.node.clock().millis();

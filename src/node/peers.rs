@@ -26,6 +26,9 @@ pub use listing::Fetching;
 pub use origin::Reach;
 pub use peer::{Candidate, News, Peer, Session};
 
+/// Most names known to lead to a peer that has another, or to this node.
+const MAX_ALIASES: usize = 256;
+
 /// All peers.
 #[derive(Debug)]
 pub struct Peers {
@@ -180,7 +183,7 @@ impl Peers {
         if id == own_id {
             info!(%address, "this is the node itself");
             inner.forget(address);
-            inner.aliases.insert(address.clone(), None);
+            inner.note_alias(address.clone(), None);
             return false;
         }
         let same = |(_, peer): &(&NodeAddress, &Peer)| peer.node_id.as_deref() == Some(id);
@@ -190,16 +193,19 @@ impl Peers {
                 let peer: Option<&Peer> = inner.peers.get(name);
                 peer.is_some_and(|peer| peer.origin == PeerOrigin::Configured)
             };
-            let (kept, dropped) = if configured(address) && !configured(&other) {
-                (address.clone(), other)
-            } else {
-                (other, address.clone())
+            // Whatever a peer says of itself, it cannot take the place of one that was configured.
+            let dropped = match (configured(address), configured(&other)) {
+                (true, true) => None,
+                (true, false) => Some((other, address.clone())),
+                (false, _) => Some((address.clone(), other)),
             };
-            inner.forget(&dropped);
-            let is_this = dropped == *address;
-            inner.aliases.insert(dropped, Some(kept));
-            if is_this {
-                return false;
+            if let Some((dropped, kept)) = dropped {
+                inner.forget(&dropped);
+                let is_this = dropped == *address;
+                inner.note_alias(dropped, Some(kept));
+                if is_this {
+                    return false;
+                }
             }
         }
         if let Some(peer) = inner.peers.get_mut(address) {
@@ -233,7 +239,14 @@ impl Peers {
             && inner.reach.allows(&address)
             && inner.candidates.len() < MAX_CANDIDATES;
         if is_welcome {
-            inner.candidates.insert(address, Candidate::Asked(news));
+            let candidate = inner
+                .candidates
+                .entry(address)
+                .or_insert(Candidate::Suggested);
+            // A later request without news does not take back what was announced.
+            if news.is_some() || *candidate == Candidate::Suggested {
+                *candidate = Candidate::Asked(news);
+            }
             drop(inner);
             self.candidates_changed.notify_one();
         }
@@ -246,7 +259,7 @@ impl Peers {
         let is_welcome = is_new
             && !inner.removed.contains(&address)
             && inner.reach.allows(&address)
-            && inner.candidates.len() < MAX_CANDIDATES;
+            && inner.candidates.len() < MAX_CANDIDATES / 2;
         if is_welcome {
             inner
                 .candidates
@@ -257,9 +270,15 @@ impl Peers {
         }
     }
 
-    /// The addresses to dial for the first time.
-    pub(super) fn take_candidates(&self) -> BTreeMap<NodeAddress, Candidate> {
-        std::mem::take(&mut self.lock().candidates)
+    /// The next address to dial for the first time: those that ask this node before those that
+    /// others name, so that nobody can keep them waiting by naming many.
+    pub(super) fn take_candidate(&self) -> Option<(NodeAddress, Candidate)> {
+        let mut inner = self.lock();
+        let asked = |(_, heard): &(&NodeAddress, &Candidate)| **heard != Candidate::Suggested;
+        let first = inner.candidates.iter().find(asked);
+        let first = first.or_else(|| inner.candidates.iter().next());
+        let address = first?.0.clone();
+        inner.candidates.remove_entry(&address)
     }
 
     /// The neighbours that answer, to be asked for others.
@@ -288,6 +307,16 @@ impl Peers {
     /// asks this node. Says whether it became a neighbour.
     pub(super) fn introduce(&self, address: NodeAddress, kind: PeerKind, heard: Candidate) -> bool {
         let mut inner = self.lock();
+        if let Some(known) = inner.peers.get_mut(&address) {
+            // It asked again while it was being dialled.
+            if let Candidate::Asked(news) = heard
+                && known.heard(news)
+                && let Some(session) = &known.session
+            {
+                session.wake.notify_one();
+            }
+            return false;
+        }
         let origin = if inner.neighbours() < self.max_neighbours {
             PeerOrigin::Learned
         } else {
@@ -303,7 +332,7 @@ impl Peers {
             peer.news = news;
         }
         peer.last_answer = Some(Instant::now());
-        inner.peers.entry(address).or_insert(peer);
+        inner.peers.insert(address, peer);
         drop(inner);
         self.changed.notify_one();
         origin == PeerOrigin::Learned
@@ -344,8 +373,16 @@ impl Inner {
         if let Some(session) = session {
             session.end.cancel();
         }
+        self.fetching = self.fetching.take().filter(|f| f.from != *address);
         self.aliases
             .retain(|_, known| known.as_ref() != Some(address));
+    }
+
+    fn note_alias(&mut self, address: NodeAddress, known: Option<NodeAddress>) {
+        // One that is not remembered is dialled again when it is heard of again, and no more.
+        if self.aliases.len() < MAX_ALIASES {
+            self.aliases.insert(address, known);
+        }
     }
 
     fn neighbours(&self) -> usize {

@@ -26,6 +26,9 @@ use crate::wire::Position;
 /// Pieces of an answer that wait to be parsed.
 const PIECES: usize = 16;
 
+/// Most bytes of messages that are staged at a time.
+const STAGED_BYTES: usize = 1024 * 1024;
+
 /// Most bytes of messages that are rescued from one branch.
 const RESCUED_BYTES: usize = 8 * 1024 * 1024;
 
@@ -44,12 +47,13 @@ pub(super) struct Progress {
     not_before: Option<Instant>,
 }
 
-/// What became of a chain that was read to its end.
-enum Verdict {
-    /// Nothing to do, or it was followed.
-    Done,
+/// What became of a chain that was read.
+#[derive(Default)]
+struct Verdict {
     /// It is valid and not followed; these of its messages could get lost.
-    NotFollowed(Vec<Message>),
+    rescued: Vec<Message>,
+    /// The rest of it has a time too far ahead: not yet.
+    is_cut: bool,
 }
 
 impl Progress {
@@ -77,11 +81,10 @@ impl Progress {
         let took = begun.elapsed();
         self.not_before = Some(Instant::now() + took.saturating_mul(REFERENCE_SHARE));
         let verdict = outcome?;
-        self.fetched = bytes.map(|bytes| (bytes, begun));
-        if let Verdict::NotFollowed(messages) = verdict {
-            super::mempool_sync::learn(with, messages).await?;
-        }
-        Ok(())
+        self.fetched = bytes
+            .filter(|_| !verdict.is_cut)
+            .map(|bytes| (bytes, begun));
+        super::mempool_sync::learn(with, verdict.rescued).await
     }
 }
 
@@ -195,9 +198,10 @@ fn read(node: &Arc<Node>, peer: &NodeAddress, arriving: Arriving) -> Result<Verd
     }
     if theirs.peek().is_none() {
         if let Some(Ok(tip)) = tip {
-            note_tip(node, peer, &tip);
+            let tip = position(&tip);
+            node.peers.with(peer, |peer| peer.tip = Some(tip));
         }
-        return Ok(Verdict::Done);
+        return Ok(Verdict::default());
     }
     if let Some(Err(error)) = theirs.peek() {
         return Err(refused(error));
@@ -217,36 +221,43 @@ fn follow(
     let mut branch = Branch::above(node, common)?;
     let is_near = common > 0 && length.saturating_sub(common) <= RESCUED_BLOCKS;
     let (mut rescued, mut rescued_bytes) = (Vec::new(), 0);
-    let mut page = Vec::with_capacity(SYNC_PAGE);
+    let (mut page, mut page_bytes) = (Vec::new(), 0);
+    let (mut is_cut, mut tip) = (false, None);
     let latest = node.clock().seconds() + MAX_AHEAD;
     for block in theirs {
         let block = block.map_err(|error| refused(&error))?;
         if block.timestamp.seconds() > latest {
+            is_cut = true;
             break;
         }
         let checked = branch.check(std::slice::from_ref(&block));
         checked.map_err(|(index, violation)| Trouble::refused_block(index, &violation))?;
         branch.check_size()?;
-        rescued_bytes += block.message.text().len();
+        let bytes = block.message.text().len();
+        (rescued_bytes, page_bytes) = (rescued_bytes + bytes, page_bytes + bytes);
         if is_near && rescued_bytes <= RESCUED_BYTES {
             rescued.push(block.message.clone());
         }
         page.push(block);
-        if page.len() == SYNC_PAGE {
+        if page.len() == SYNC_PAGE || page_bytes >= STAGED_BYTES {
+            tip = page.last().map(position);
             stage(node, branch.number, std::mem::take(&mut page))?;
+            page_bytes = 0;
         }
     }
-    if let Some(tip) = page.last() {
-        note_tip(node, peer, tip);
-    }
+    let Some(tip) = page.last().map(position).or(tip) else {
+        return Ok(Verdict { rescued, is_cut });
+    };
+    node.peers.with(peer, |peer| peer.tip = Some(tip));
     stage(node, branch.number, page)?;
     let adoption = branch.adoption(peer.to_string());
     match node.write(|reply| Operation::Adopt(adoption, reply)) {
         Ok(reorg) => {
             log_reorg(&reorg);
-            Ok(Verdict::Done)
+            rescued.clear();
+            Ok(Verdict { rescued, is_cut })
         }
-        Err(StoreError::Refused(Refusal::NotPreferred)) => Ok(Verdict::NotFollowed(rescued)),
+        Err(StoreError::Refused(Refusal::NotPreferred)) => Ok(Verdict { rescued, is_cut }),
         Err(StoreError::Refused(Refusal::StaleTip | Refusal::NotConnected)) => Err(Trouble::Moved),
         Err(StoreError::Refused(refusal)) => Err(Trouble::Differs(format!(
             "has a branch that is refused: {refusal}"
@@ -262,12 +273,11 @@ fn stage(node: &Node, branch: u64, page: Vec<Block>) -> Result<(), StoreError> {
     node.write(|reply| Operation::Stage(branch, page, reply))
 }
 
-fn note_tip(node: &Node, peer: &NodeAddress, tip: &Block) {
-    let position = Position {
+fn position(tip: &Block) -> Position {
+    Position {
         index: tip.index,
         hash: BlockHash::of(tip).to_string(),
-    };
-    node.peers.with(peer, |peer| peer.tip = Some(position));
+    }
 }
 
 fn refused(error: &crate::legacy::ReadError) -> Trouble {

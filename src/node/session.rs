@@ -4,6 +4,7 @@
 //! is new here. One thing at a time: a peer that is slow, silent or hostile holds up nothing but
 //! its own session.
 
+mod news;
 mod trouble;
 
 use std::sync::Arc;
@@ -14,19 +15,22 @@ use tracing::{debug, info, warn};
 
 pub(super) use trouble::Trouble;
 
-use super::peers::{News, Session as Handle};
+use super::peers::Session as Handle;
 use super::settings::ANNOUNCE_PAUSE;
 use super::{Node, PROTOCOL, chain_sync, mempool_sync, reference_sync};
 use crate::chain::BlockHash;
 use crate::client::peer::Identity;
 use crate::client::{NodeAddress, PeerClient};
 use crate::store::StoreError;
-use crate::wire::{Announcement, NetworkStatus, PeerKind, PeerOrigin, Position, Status};
+use crate::wire::{NetworkStatus, PeerKind, PeerOrigin, Position, Status};
 
 /// So many rounds one after the other may come to nothing because the chain moved, each with a
 /// longer pause after it.
 const MOVED: u32 = 8;
 const MOVED_PAUSE: Duration = Duration::from_millis(20);
+
+/// Least pause between two warnings that a peer differs: it may differ in a new way each time.
+const WARN_PAUSE: Duration = Duration::from_secs(10);
 
 /// How long a peer waits while another sends the same blocks.
 const LATER: Duration = Duration::from_millis(500);
@@ -58,10 +62,15 @@ struct Session {
     announced: Option<(BlockHash, u64)>,
     announce_at: Option<Instant>,
     last_announced: Option<Instant>,
+    last_warned: Option<Instant>,
+    /// When it may be woken again.
+    wake_at: Instant,
     chain_due: Instant,
     data_due: Instant,
     /// Tip of a chain that was refused, so that it is not fetched again.
     refused_tip: Option<BlockHash>,
+    /// Tip of a chain that turned out to be no better than ours.
+    passed_tip: Option<BlockHash>,
     /// Rounds one after the other in which the chain moved.
     moved: u32,
     mempool: mempool_sync::Cursor,
@@ -82,9 +91,12 @@ pub(super) async fn run(
         announced: None,
         announce_at: None,
         last_announced: None,
+        last_warned: None,
+        wake_at: now,
         chain_due: now,
         data_due: now,
         refused_tip: None,
+        passed_tip: None,
         moved: 0,
         mempool: mempool_sync::Cursor::default(),
         reference: reference_sync::Progress::default(),
@@ -102,11 +114,20 @@ impl Session {
             let retry_at = self.with.node.peers.retry_at(&self.with.peer);
             let round_at = retry_at.unwrap_or(self.chain_due.min(self.data_due));
             let announce_at = self.announce_at.filter(|_| retry_at.is_none());
+            let wake_at = self.wake_at;
+            let woken = async {
+                sleep_until(wake_at).await;
+                handle.wake.notified().await;
+            };
             tokio::select! {
                 biased;
-                () = handle.wake.notified() => self.round().await?,
                 () = sleep_until(announce_at.unwrap_or(round_at)), if announce_at.is_some() => {
                     self.announce().await?;
+                }
+                () = woken => {
+                    self.round().await?;
+                    // Anyone can wake it, so that must not keep it and the peer busy.
+                    self.wake_at = Instant::now() + ANNOUNCE_PAUSE;
                 }
                 () = sleep_until(round_at) => self.round().await?,
                 () = handle.committed.notified() => self.plan_announcement(),
@@ -141,14 +162,17 @@ impl Session {
         match outcome {
             Ok(()) => peers.answered(peer),
             Err(Trouble::Differs(why)) => {
+                let why = trouble::shown(&why);
                 peers.answered(peer);
                 let is_new = peers.with(peer, |peer| {
                     let is_new = peer.refused.as_ref() != Some(&why);
                     peer.refused = Some(why.clone());
                     is_new
                 });
-                if is_new == Some(true) {
+                let was_warned = self.last_warned.is_some_and(|at| now < at + WARN_PAUSE);
+                if is_new == Some(true) && !was_warned {
                     warn!(%peer, "this peer {why}");
+                    self.last_warned = Some(now);
                 }
             }
             Err(Trouble::Moved) if self.moved < MOVED => {
@@ -162,9 +186,12 @@ impl Session {
                 self.chain_due = now + LATER;
             }
             Err(Trouble::Store(StoreError::Refused(refusal))) => {
+                peers.answered(peer);
                 debug!(%peer, %refusal, "not taken");
             }
-            Err(Trouble::Store(StoreError::Overloaded)) => {}
+            Err(Trouble::Store(StoreError::Overloaded) | Trouble::NotBetter) => {
+                peers.answered(peer);
+            }
             Err(Trouble::Store(error)) => return Err(error),
             Err(trouble @ (Trouble::Peer(_) | Trouble::Misbehaved(_) | Trouble::Moved)) => {
                 let misbehaved = trouble.is_misbehaviour();
@@ -204,40 +231,6 @@ impl Session {
         }
     }
 
-    /// What an announcement says is enough to fetch what is new, unless the chains are equally
-    /// long: then more must be known of the other.
-    async fn follow_news(&mut self, news: &News) -> Result<(), Trouble> {
-        let state = self.with.node.state();
-        let Ok(tip) = news.tip.parse::<BlockHash>() else {
-            return Err(Trouble::Misbehaved(
-                "announces a tip that is no hash".to_owned(),
-            ));
-        };
-        let peer = &self.with.peer;
-        if news.length == state.length() && tip != state.tip.hash {
-            let Identity::Ours(status) = self.with.client.identify(peer).await? else {
-                return Err(Trouble::Moved);
-            };
-            return self.follow_status(&status).await;
-        }
-        let claim = Claim {
-            tip,
-            length: news.length,
-            sealed: None,
-            genesis: None,
-        };
-        let position = Position {
-            index: news.length.saturating_sub(1),
-            hash: news.tip.clone(),
-        };
-        let network = self.with.node.peers.with(peer, |peer| {
-            peer.tip = Some(position);
-            peer.network.clone()
-        });
-        self.follow(claim, network.flatten(), news.mempool_seq)
-            .await
-    }
-
     async fn follow_status(&mut self, status: &Status) -> Result<(), Trouble> {
         let (node, peer) = (&self.with.node, &self.with.peer);
         if !node.peers.identified(peer, &node.id, &status.node_id) {
@@ -267,7 +260,8 @@ impl Session {
         self.mempool.belongs_to(&status.node_id);
         node.peers.with(peer, |peer| {
             (peer.tip, peer.network) = (Some(position), Some(network.clone()));
-            peer.version = Some(status.version.chars().take(40).collect());
+            let version = status.version.chars().filter(char::is_ascii_graphic);
+            peer.version = Some(version.take(40).collect());
         });
         if status.protocol != PROTOCOL {
             let theirs = status.protocol;
@@ -275,24 +269,33 @@ impl Session {
                 "speaks protocol {theirs}, this node {PROTOCOL}: run the same version on both"
             )));
         }
-        self.follow(claim, Some(network), status.mempool.next_sequence)
-            .await
+        let next = status.mempool.next_sequence;
+        self.follow(claim, Some(network), next, true).await
     }
 
-    /// Fetches the blocks and messages that a node of this program has and we do not.
+    /// Fetches the blocks and messages that a node of this program has and we do not. What is
+    /// wrong is remembered only if it is `certain` that the peer itself made the claim.
     async fn follow(
         &mut self,
         claim: Claim,
         network: Option<NetworkStatus>,
         mempool_seq: u64,
+        certain: bool,
     ) -> Result<(), Trouble> {
         let difference = network.and_then(|theirs| self.with.node.difference(&theirs));
-        if self.refused_tip != Some(claim.tip) {
+        if ![self.refused_tip, self.passed_tip].contains(&Some(claim.tip)) {
             let followed = chain_sync::follow(&self.with, &claim).await;
-            if let Err(Trouble::Differs(_) | Trouble::Misbehaved(_)) = &followed {
-                self.refused_tip = Some(claim.tip);
+            match &followed {
+                Err(Trouble::Misbehaved(_)) if certain => self.refused_tip = Some(claim.tip),
+                // During the first round, another genesis is refused that may be taken later.
+                Err(Trouble::Differs(_)) if certain && self.with.node.peers.first_round_ended() => {
+                    self.refused_tip = Some(claim.tip);
+                }
+                Err(Trouble::NotBetter) => self.passed_tip = Some(claim.tip),
+                _ => {}
             }
             match (followed, &difference) {
+                (Err(Trouble::NotBetter), _) => {}
                 // What its network allows and ours does not is no misbehaviour.
                 (Err(Trouble::Misbehaved(why)), Some(difference)) => {
                     return Err(Trouble::Differs(format!("{difference} ({why})")));
@@ -303,9 +306,9 @@ impl Session {
         if let Some(difference) = difference {
             return Err(Trouble::Differs(difference));
         }
-        self.mempool.fetch(&self.with, mempool_seq).await?;
-        let (peers, peer) = (&self.with.node.peers, &self.with.peer);
-        if self.refused_tip != Some(claim.tip) {
+        self.mempool.fetch(&self.with, mempool_seq, certain).await?;
+        if certain && self.refused_tip != Some(claim.tip) {
+            let (peers, peer) = (&self.with.node.peers, &self.with.peer);
             peers.with(peer, |peer| peer.refused = None);
         }
         Ok(())
@@ -331,44 +334,5 @@ impl Session {
         let (peers, peer) = (&self.with.node.peers, &self.with.peer);
         peers.with(peer, |peer| peer.refused = None);
         Ok(())
-    }
-
-    /// Whether there is something to tell the peer, and when.
-    fn plan_announcement(&mut self) {
-        let state = self.with.node.state();
-        let news = (state.tip.hash, state.next_sequence());
-        let is_news = self.kind == PeerKind::Ours && self.announced != Some(news);
-        self.announce_at = is_news.then(|| {
-            let now = Instant::now();
-            self.last_announced
-                .map_or(now, |last| now.max(last + ANNOUNCE_PAUSE))
-        });
-    }
-
-    async fn announce(&mut self) -> Result<(), StoreError> {
-        let (node, peer) = (&self.with.node, &self.with.peer);
-        let state = node.state();
-        let news = (state.tip.hash, state.next_sequence());
-        let told = self.announced.replace(news);
-        (self.announce_at, self.last_announced) = (None, Some(Instant::now()));
-        let tip = news.0.to_string();
-        let knows_tip = node.peers.with(peer, |peer| {
-            peer.tip.as_ref().is_some_and(|known| known.hash == tip)
-        });
-        let has_messages = told.is_none_or(|(_, sequence)| sequence != news.1);
-        if knows_tip == Some(true) && !(has_messages && state.mempool_count() > 0) {
-            return Ok(());
-        }
-        let announcement = Announcement {
-            protocol: PROTOCOL,
-            address: self.with.client.address().to_owned(),
-            tip,
-            length: state.length(),
-            mempool_seq: news.1,
-        };
-        match self.with.client.announce(peer, &announcement).await {
-            Ok(()) => Ok(()),
-            Err(error) => self.settle(Err(error.into())),
-        }
     }
 }

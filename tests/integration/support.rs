@@ -2,14 +2,18 @@
 //!
 //! * [`command`]: a command that runs to its end
 //! * [`events`]: a reader of server-sent events
+//! * [`fake_peer`]: a peer that answers what a test tells it to
 //! * [`http`]: requests on plain sockets
 //! * [`own_node`]: a node within the test, whose store the test can change itself
+//! * [`pretence`]: what such a peer says of itself
 //! * [`test_node`]: a node that runs until the test is done with it
 
 pub(crate) mod command;
 pub(crate) mod events;
+pub(crate) mod fake_peer;
 pub(crate) mod http;
 pub(crate) mod own_node;
+pub(crate) mod pretence;
 pub(crate) mod test_node;
 
 use std::time::{Duration, Instant};

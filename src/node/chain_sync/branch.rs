@@ -22,18 +22,16 @@ pub(super) async fn switch(with: &Conversation, claim: &Claim) -> Result<(), Tro
     };
     node.may_leave(common)?;
     let mut branch = Branch::above(node, common)?;
-    let mut next = common;
-    while next < claim.length {
+    let (mut next, mut is_cut) = (common, false);
+    while next < claim.length && !is_cut {
         let mut page = with
             .client
             .blocks(&with.peer, next, wanted(next, claim))
             .await?;
-        let complete = page.len();
-        drop_ahead(node, &mut page);
+        is_cut = drop_ahead(node, &mut page);
         if page.is_empty() {
             break;
         }
-        let is_last = page.len() < complete;
         next += page.len() as u64;
         let checked = branch.check(&page);
         checked.map_err(|(index, violation)| not_followed(index, &violation))?;
@@ -42,13 +40,18 @@ pub(super) async fn switch(with: &Conversation, claim: &Claim) -> Result<(), Tro
         let number = branch.number;
         let staged = node.submit(|reply| Operation::Stage(number, page, reply))?;
         settled(staged.await)?;
-        if is_last {
-            break;
-        }
+    }
+    if is_cut && next == common {
+        return Ok(());
     }
     let adoption = branch.adoption(with.peer.to_string());
     let adopted = node.submit(|reply| Operation::Adopt(adoption, reply))?;
-    log_reorg(&settled(adopted.await)?);
+    match settled(adopted.await) {
+        Ok(reorg) => log_reorg(&reorg),
+        // It may be better when the time of its other blocks has come.
+        Err(Trouble::NotBetter) if is_cut => {}
+        Err(trouble) => return Err(trouble),
+    }
     Ok(())
 }
 

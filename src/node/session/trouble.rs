@@ -5,6 +5,15 @@ use thiserror::Error;
 use crate::chain::Violation;
 use crate::client::PeerError;
 use crate::store::StoreError;
+use crate::text::escape;
+
+/// Most characters that are told of what went wrong with a peer.
+const SHOWN: usize = 300;
+
+/// A text that may hold something of a peer, as it is logged and told to others.
+pub(super) fn shown(text: &str) -> String {
+    escape(text).chars().take(SHOWN).collect()
+}
 
 /// Why a round with a peer came to nothing.
 #[derive(Debug, Error)]
@@ -21,6 +30,9 @@ pub(in crate::node) enum Trouble {
     /// Its chain or ours moved meanwhile, or it is not what it said.
     #[error("its chain keeps changing while it is fetched")]
     Moved,
+    /// Its chain is valid as far as it is looked at, and not the one to follow.
+    #[error("its chain is no better than ours")]
+    NotBetter,
     /// Another peer is sending what this one has, too.
     #[error("another peer is asked first")]
     Later,
@@ -42,10 +54,7 @@ impl Trouble {
         match self {
             Self::Misbehaved(_) | Self::Moved => true,
             Self::Peer(error) => {
-                matches!(
-                    error,
-                    PeerError::Malformed { .. } | PeerError::TooSlow { .. }
-                )
+                matches!(error, PeerError::Malformed { .. })
             }
             _ => false,
         }
@@ -55,6 +64,6 @@ impl Trouble {
     pub(super) fn in_one_line(&self) -> String {
         let error: &dyn std::error::Error = self;
         let causes = std::iter::successors(error.source(), |error| error.source());
-        causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+        shown(&causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}")))
     }
 }
