@@ -77,7 +77,7 @@ async fn start(
         return Err(Error::usage("--proof open needs --accept-open"));
     }
     fs::create_dir_all(&files.folder).map_err(|source| Error::file(&files.folder, source))?;
-    let _log = log::to_file(directives, &files.folder)?;
+    let _log = log::to_file(directives, args.log_format, &files.folder)?;
 
     let settings = Settings {
         threads: NonZeroUsize::new(args.threads),
