@@ -4,7 +4,7 @@ use redb::{ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetada
 
 use super::error::{StoreError, guarded};
 use super::state::{Network, record};
-use super::tables::{self, PendingRecord, ReorgRecord, SnapshotRecord, Totals};
+use super::tables::{self, NeighbourRecord, PendingRecord, ReorgRecord, SnapshotRecord, Totals};
 use crate::chain::history::NodeHash;
 use crate::chain::{Block, BlockHash, History, Message, MessageId};
 use crate::codec;
@@ -206,6 +206,20 @@ impl View {
             take_page(reorgs.range(..=from)?.rev(), limit, |number, bytes| {
                 Ok((number, record("reorgs", number, bytes)?))
             })
+        })
+    }
+
+    /// The neighbours kept, in the order of their addresses.
+    pub fn neighbours(&self) -> Result<Vec<NeighbourRecord>, StoreError> {
+        guarded(|| {
+            let neighbours = self.txn.open_table(tables::NEIGHBOURS)?;
+            neighbours
+                .iter()?
+                .map(|row| {
+                    let (address, bytes) = row?;
+                    record("neighbours", address.value(), bytes.value())
+                })
+                .collect()
         })
     }
 
