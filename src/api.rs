@@ -1,13 +1,13 @@
 //! The REST API: the documented endpoints as reference miners know them, and `/api/v1`.
 //!
-//! * [`server`]: the accept loop under the routes
-//! * [`guard`]: paths put right, and whether a browser may ask
+//! * [`server`]: the routes on a listener
+//! * `guard`: whether a browser may ask, and paths put right
 //! * `documented`: `PUT /add`, `GET /chain`, `/neighbours`, `/data`
 //! * [`v1`]: everything below `/api/v1`, and `/health`
 //! * `reject`: errors, and what no route takes
 
 mod documented;
-pub mod guard;
+mod guard;
 mod reject;
 pub mod server;
 pub mod v1;

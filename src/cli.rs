@@ -13,6 +13,7 @@ mod node;
 mod output;
 mod pow;
 mod source;
+mod ui;
 mod verify;
 
 use std::process::ExitCode;
@@ -56,6 +57,8 @@ enum Command {
     Verify(verify::VerifyArgs),
     /// Solve or check the puzzle by hand
     Pow(pow::PowArgs),
+    /// Serve the explorer of a node: pages for a browser
+    Ui(ui::UiArgs),
 }
 
 /// Which node to ask.
@@ -108,6 +111,7 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), Error> {
         Command::Import(args) => import::run(&args, *output),
         Command::Verify(args) => verify::run(args, output).await,
         Command::Pow(args) => pow::run(args, output).await,
+        Command::Ui(args) => ui::run(args).await,
     }
 }
 

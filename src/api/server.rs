@@ -1,45 +1,22 @@
-//! The accept loop: connection limit, timeouts, graceful stop.
+//! The API on a listener.
 
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::future::{self, Either};
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
-use tracing::{debug, warn};
-
 use warp::http;
 
-use super::guard::Guard;
+use super::guard;
 use crate::node::Node;
-
-/// Most connections at a time.
-const CONNECTIONS: usize = 512;
+use crate::serve::{self, Guard};
 
 /// Most answers that are streamed at a time.
 const STREAMS: usize = 16;
-
-/// How long the head of a request may take, and how long a connection may stay unused.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// How long a reader may take nothing before it is cut off.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// How long requests may go on after the stop of the node.
-const GRACE: Duration = Duration::from_millis(500);
-
-/// Most bytes of a request's head: a request line of 64 KiB and as much of headers.
-const HEAD_BYTES: usize = 128 * 1024;
 
 /// The right to stream one answer.
 pub(crate) type StreamPermit = OwnedSemaphorePermit;
@@ -51,7 +28,7 @@ pub(crate) struct Context {
     pub(crate) streams: Arc<Semaphore>,
 }
 
-/// Serves the API until the shutdown, then lets requests under way end within [`GRACE`].
+/// Serves the API until the shutdown.
 pub async fn serve(
     listener: TcpListener,
     node: Arc<Node>,
@@ -63,69 +40,12 @@ pub async fn serve(
         streams: Arc::new(Semaphore::new(STREAMS)),
     };
     let routes = TowerToHyperService::new(warp::service(super::routes(context)));
-    let guard = Arc::new(guard);
-    let service =
-        service_fn(
-            move |mut request: http::Request<Incoming>| match guard.admit(&mut request) {
-                Some(answer) => Either::Left(future::ok(answer)),
-                None => Either::Right(routes.call(request)),
-            },
-        );
-    let connections = Arc::new(Semaphore::new(CONNECTIONS));
-    let tasks = TaskTracker::new();
-    loop {
-        let accepted = tokio::select! {
-            accepted = accept(&listener, &connections) => accepted,
-            () = shutdown.cancelled() => break,
-        };
-        let (stream, remote, permit) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                // Most often there are no file handles left; some will be free soon.
-                warn!(%error, "no connection could be accepted");
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                continue;
-            }
-        };
-        let (service, shutdown) = (service.clone(), shutdown.clone());
-        tasks.spawn(async move {
-            // Small answers must not wait for more to send.
-            let _ = stream.set_nodelay(true);
-            let mut stream = TimeoutStream::new(stream);
-            stream.set_write_timeout(Some(WRITE_TIMEOUT));
-            let stream = TokioIo::new(Box::pin(stream));
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEAD_TIMEOUT)
-                .max_buf_size(HEAD_BYTES)
-                .serve_connection(stream, service);
-            tokio::pin!(connection);
-            let outcome = tokio::select! {
-                outcome = &mut connection => outcome,
-                () = shutdown.cancelled() => {
-                    connection.as_mut().graceful_shutdown();
-                    tokio::time::timeout(GRACE, connection).await.unwrap_or(Ok(()))
-                }
-            };
-            if let Err(error) = outcome {
-                debug!(%remote, %error, "connection ended");
-            }
-            drop(permit);
-        });
-    }
-    drop(listener);
-    tasks.close();
-    tasks.wait().await;
-}
-
-async fn accept(
-    listener: &TcpListener,
-    connections: &Arc<Semaphore>,
-) -> io::Result<(tokio::net::TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let permit = Arc::clone(connections)
-        .acquire_owned()
-        .await
-        .map_err(io::Error::other)?;
-    let (stream, remote) = listener.accept().await?;
-    Ok((stream, remote, permit))
+    let browsers = Arc::new(guard);
+    let service = service_fn(move |mut request: http::Request<Incoming>| {
+        match guard::admit(&browsers, &mut request) {
+            Some(answer) => Either::Left(future::ok(answer)),
+            None => Either::Right(routes.call(request)),
+        }
+    });
+    serve::serve(listener, service, shutdown).await;
 }
