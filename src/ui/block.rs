@@ -109,7 +109,7 @@ mod tests {
         let page = BlockPage::new(samples::frame(), block, None, &samples::status());
         let html = page.render().unwrap();
         samples::is_inert(&html);
-        for text in ["2 blocks stand on it", "/x/raw/block/", "1406000", "[RLO]"] {
+        for text in ["2 blocks stand on it", "/x/raw/block/", "1406000", ">RLO<"] {
             assert!(html.contains(text), "{text} {html}");
         }
         assert!(

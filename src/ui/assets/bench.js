@@ -1,7 +1,7 @@
 // The workbench of a block: hash, puzzle and seal worked out again in the browser, also for a
 // message that was changed.
 
-import { commitment, documentedText, hashOf, puzzle, ribbon, sealOf, zeros } from "./chain.js";
+import { commitment, documentedText, hashOf, hidden, isEditable, puzzle, ribbon, sealOf, zeros } from "./chain.js";
 
 const bench = document.getElementById("bench");
 const where = document.getElementById("bench-where");
@@ -49,7 +49,6 @@ function write(text, message) {
     span.textContent = symbol;
     return span;
   };
-  const hidden = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\u034f\u115f\u1160\u2800\u3164\uffa0]/u;
   const put = (target, piece) => {
     let plain = "";
     for (const character of piece) {
@@ -62,8 +61,8 @@ function write(text, message) {
       const code = character.codePointAt(0);
       if (character === "\n") target.append(mark("↵"), "\n");
       else if (character === "\t") target.append(mark("⇥"));
-      else if (code < 32) target.append(mark(String.fromCodePoint(0x2400 + code)));
-      else target.append(mark(`[U+${code.toString(16).toUpperCase().padStart(4, "0")}]`));
+      else if (code === 27) target.append(mark("ESC"));
+      else target.append(mark(`U+${code.toString(16).toUpperCase().padStart(4, "0")}`));
     }
     target.append(plain);
   };
@@ -114,8 +113,8 @@ async function start() {
   const ask = async (path) => (path ? (await fetch(path)).json() : null);
   const [block, previous] = await Promise.all([ask(bench.dataset.raw), ask(bench.dataset.previous)]);
   field.value = block.data.message;
-  // A text field has its own idea of line breaks; only what it gives back unchanged can be edited.
-  if (field.value !== block.data.message || block.data.message.length > 20000) {
+  // A text field has its own idea of line breaks, and shows what is hidden as it likes.
+  if (field.value !== block.data.message || !isEditable(block.data.message)) {
     where.textContent = hashOf(block) === block.hash
       ? "Your browser has worked out the hash once more: the same."
       : "Your browser has worked out another hash!";

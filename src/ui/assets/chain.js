@@ -69,6 +69,12 @@ export function sealOf(block) {
   return start !== null && block.proof.startsWith(start) && nonce >= 1 && nonce <= 96 ? "sealed" : "broken";
 }
 
+/** Characters that could hide or reorder text. */
+export const hidden = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\u034f\u115f\u1160\u2800\u3164\uffa0]/u;
+
+/** Whether a text field shows a message as what it is. */
+export const isEditable = (text) => text.length <= 5000 && !hidden.test(text.replace(/[\n\t]/g, ""));
+
 /** The colours of a hash, as the server draws them. */
 export function ribbon(hash) {
   const name = "http://www.w3.org/2000/svg";

@@ -1,6 +1,6 @@
 // The second experiment: change a message in a copy of the last blocks, and try to repair it.
 
-import { duration, hashOf, large, ribbon, sealOf } from "./chain.js";
+import { duration, hashOf, isEditable, large, ribbon, sealOf } from "./chain.js";
 
 const lab = document.getElementById("tamper");
 const list = document.getElementById("copy");
@@ -30,11 +30,13 @@ function draw() {
   cards = copy.map((block, at) => {
     const field = element("textarea");
     field.rows = 2;
+    field.dir = "auto";
     field.spellcheck = false;
     field.id = `copy-${block.index}`;
     field.value = block.data.message;
-    // What a text field would not give back as it is, or is long, is left alone.
-    field.disabled = field.value !== block.data.message || block.data.message.length > 5000;
+    // What a text field would not show as it is is left alone.
+    field.disabled = field.value !== block.data.message || !isEditable(block.data.message);
+    if (field.disabled) field.value = "A message with hidden characters, or a very long one.";
     field.addEventListener("input", () => {
       copy[at].data.message = field.value;
       judge();
@@ -60,13 +62,16 @@ function judge() {
     const whole = seal !== "broken";
     const edited = block.data.message !== original[at].data.message;
     if (edited && first < 0) first = at;
+    const loose = joins && torn > 0;
     torn += joins ? 0 : 1;
     broken += whole ? 0 : 1;
     card.classList.toggle("torn", !joins || !whole);
     card.classList.toggle("edited", edited);
+    card.classList.toggle("loose", loose);
     facts.replaceChildren(...hashLine("hash", hashes[at]), ...hashLine("previous", block.previous_hash));
     const line = (holds, text) => element("li", holds ? "yes" : "no", text);
     checks.replaceChildren(line(joins, joins ? "joins the block before" : "names a hash that is gone"));
+    if (loose) checks.append(element("li", "loose", "stands on a torn chain"));
     if (seal !== null) {
       checks.append(line(whole, { sealed: "the seal is whole", open: "open proof: still fits", broken: "the seal is broken" }[seal]));
     }

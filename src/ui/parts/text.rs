@@ -13,6 +13,13 @@ const FOLD: usize = 600;
 /// Characters shown at all; the whole is in the raw answer.
 const SHOWN: usize = 20_000;
 
+/// The control characters of ASCII by their old names.
+const CONTROLS: [&str; 32] = [
+    "NUL", "SOH", "STX", "ETX", "EOT", "ENQ", "ACK", "BEL", "BS", "TAB", "LF", "VT", "FF", "CR",
+    "SO", "SI", "DLE", "DC1", "DC2", "DC3", "DC4", "NAK", "SYN", "ETB", "CAN", "EM", "SUB", "ESC",
+    "FS", "GS", "RS", "US",
+];
+
 /// A piece of text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Run {
@@ -129,17 +136,15 @@ fn is_hidden(character: char) -> bool {
 }
 
 /// What stands for a character that is not shown.
-pub(in crate::ui) fn symbol(character: char) -> String {
+fn symbol(character: char) -> String {
     let code = u32::from(character);
     match character {
         '\n' => "↵".to_owned(),
         '\t' => "⇥".to_owned(),
-        '\0'..='\u{1f}' => char::from_u32(0x2400 + code).unwrap_or('?').to_string(),
-        '\u{7f}' => "␡".to_owned(),
-        _ => short_name(character).map_or_else(
-            || format!("[U+{code:04X}]"),
-            |(short, _)| format!("[{short}]"),
-        ),
+        '\0'..='\u{1f}' => CONTROLS[code as usize % CONTROLS.len()].to_owned(),
+        '\u{7f}' => "DEL".to_owned(),
+        _ => short_name(character)
+            .map_or_else(|| format!("U+{code:04X}"), |(short, _)| short.to_owned()),
     }
 }
 
@@ -205,7 +210,13 @@ mod tests {
         ] {
             assert!(!html.contains("<script"), "{html}");
             assert!(html.contains("&#60;script&#62;"), "{html}");
-            for shown in ["[RLO]", "␀", "␛", "[ZWSP]", "right-to-left override"] {
+            for shown in [
+                ">RLO<",
+                ">NUL<",
+                ">ESC<",
+                ">ZWSP<",
+                "right-to-left override",
+            ] {
                 assert!(html.contains(shown), "{shown} {html}");
             }
             assert!(
@@ -256,7 +267,7 @@ mod tests {
             Line::new("\u{3164}", 9)
                 .render()
                 .unwrap()
-                .contains("[U+3164]")
+                .contains(">U+3164<")
         );
     }
 }
