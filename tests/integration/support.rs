@@ -1,12 +1,16 @@
 //! What the tests of the real binary share.
 //!
 //! * [`command`]: a command that runs to its end
+//! * [`explorer`]: the explorer, and a node that says what a test wants
 //! * [`http`]: requests on plain sockets
 //! * [`test_node`]: a node that runs until the test is done with it
+//! * [`webdriver`]: a real browser, where there is one
 
 pub(crate) mod command;
+pub(crate) mod explorer;
 pub(crate) mod http;
 pub(crate) mod test_node;
+pub(crate) mod webdriver;
 
 use std::time::{Duration, Instant};
 
