@@ -14,6 +14,7 @@ mod node;
 mod output;
 mod pow;
 mod source;
+mod ui;
 mod verify;
 
 use std::process::ExitCode;
@@ -66,6 +67,8 @@ enum Command {
     Completions(completions::CompletionsArgs),
     /// Print a page for man
     Man(completions::ManArgs),
+    /// Serve the explorer of a node: pages for a browser
+    Ui(ui::UiArgs),
 }
 
 /// Which node to ask.
@@ -123,6 +126,7 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), Error> {
         Command::Pow(args) => pow::run(args, output).await,
         Command::Completions(args) => completions::run(&args, Arguments::command()),
         Command::Man(args) => completions::run_man(&args, Arguments::command()),
+        Command::Ui(args) => ui::run(args).await,
     }
 }
 

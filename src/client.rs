@@ -4,4 +4,4 @@ pub mod address;
 pub mod http;
 
 pub use address::NodeAddress;
-pub use http::{ClientError, HttpClient};
+pub use http::{ClientError, Events, HttpClient};

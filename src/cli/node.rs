@@ -10,6 +10,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use futures_util::future::OptionFuture;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -21,9 +22,10 @@ use args::{MinerCommand, NodeOptions, ProofArg, SealedFrom};
 use super::error::Error;
 use super::log;
 use super::source::{Files, RunningNode};
+use super::ui;
 use crate::api;
 use crate::api::admin::AdminToken;
-use crate::api::guard::Guard;
+use crate::client::{HttpClient, NodeAddress};
 use crate::clock::SystemClock;
 use crate::node::settings::{Settings, SnapshotSettings};
 use crate::node::{Node, network, run};
@@ -101,8 +103,8 @@ async fn start(
     remove_leftovers(files);
     let shutdown = CancellationToken::new();
     let token = AdminToken::random();
-    let listener = match prepare(&args, files, &node, &token, &shutdown).await {
-        Ok(listener) => listener,
+    let (listener, explorer) = match prepare(&args, files, &node, &token, &shutdown).await {
+        Ok(listeners) => listeners,
         Err(error) => {
             // The next start must not take this for a crash.
             if let Ok(node) = Arc::try_unwrap(node) {
@@ -111,16 +113,14 @@ async fn start(
             return Err(error);
         }
     };
-    let guard = Guard {
-        allowed_hosts: args
-            .allow_host
-            .iter()
-            .map(|host| host.to_ascii_lowercase())
-            .collect(),
-        admin: Some(token.clone()),
-    };
     let id = node.id.clone();
-    let serve = api::server::serve(listener, Arc::clone(&node), guard, shutdown.clone());
+    let guard = ui::guard(&args.allow_host);
+    let explorer = explorer.map(|explorer| explorer.serve(guard.clone(), shutdown.clone()));
+    let admin = Some(token.clone());
+    let api = api::server::serve(listener, Arc::clone(&node), guard, admin, shutdown.clone());
+    let serve = async {
+        tokio::join!(api, OptionFuture::from(explorer));
+    };
     let outcome = run::run(node, serve, shutdown).await;
     // A stale file would lead to whoever has the address next; a successor may have its own by now.
     if fs::read(&files.address).is_ok_and(|text| is_address_of(&text, &id)) {
@@ -140,7 +140,7 @@ async fn prepare(
     node: &Arc<Node>,
     token: &AdminToken,
     shutdown: &CancellationToken,
-) -> Result<TcpListener, Error> {
+) -> Result<(TcpListener, Option<ui::Explorer>), Error> {
     settle_network(args, node).await?;
     let listener = TcpListener::bind((args.host.as_str(), args.port))
         .await
@@ -148,6 +148,14 @@ async fn prepare(
     let address = listener
         .local_addr()
         .map_err(|source| Error::io("the listener", source))?;
+    let explorer = match args.ui {
+        Some(port) => {
+            let node = NodeAddress::new(&address.ip().to_string(), address.port());
+            let client = HttpClient::new(node.map_err(Error::usage)?)?;
+            Some(ui::Explorer::listen(&args.host, port, client, String::new()).await?)
+        }
+        None => None,
+    };
     stop_on_signals(shutdown.clone())?;
     let running = RunningNode {
         address: address.to_string(),
@@ -162,7 +170,7 @@ async fn prepare(
     )?;
     write_private(files, &files.address, &running)?;
     announce(args, node, address);
-    Ok(listener)
+    Ok((listener, explorer))
 }
 
 /// Removes what a kill left of files that were being written. Called by the process that has the
@@ -256,7 +264,8 @@ fn is_address_of(text: &[u8], id: &str) -> bool {
     serde_json::from_slice::<RunningNode>(text).is_ok_and(|running| running.node_id == id)
 }
 
-fn stop_on_signals(shutdown: CancellationToken) -> Result<(), Error> {
+/// Cancels on an interrupt or a request to end.
+pub(super) fn stop_on_signals(shutdown: CancellationToken) -> Result<(), Error> {
     let failed = |source| Error::io("the signal handler", source);
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;

@@ -1,5 +1,7 @@
 //! Asking a node over HTTP: no redirects, no proxies, timeouts and size limits on everything.
 
+mod explore;
+
 use std::time::Duration;
 
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
@@ -11,6 +13,8 @@ use crate::wire::{
     BlockPage, ErrorBody, MempoolPage, MessageStatus, NewMessage, PostedMessage, SingleBlock,
     Status,
 };
+
+pub use explore::Events;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 

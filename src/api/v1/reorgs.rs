@@ -11,8 +11,8 @@ use warp::reply::Response;
 use crate::api::parse_query;
 use crate::api::reject::{ApiError, json_response};
 use crate::node::Node;
-use crate::store::ReorgRecord;
-use crate::wire::{Reorg, ReorgPage, calendar_time};
+use crate::store::{LeftRecord, ReorgRecord};
+use crate::wire::{LeftBlock, Reorg, ReorgPage, calendar_time};
 
 /// Most reorgs on a page.
 const MAX_COUNT: usize = 1000;
@@ -69,6 +69,14 @@ pub(super) fn describe(number: u64, record: &ReorgRecord) -> Reorg {
         connected: record.connected,
         connected_sealed: record.connected_sealed,
         returned: record.returned,
-        left: Vec::new(),
+        left: record.left.iter().zip(record.from..).map(left).collect(),
+    }
+}
+
+fn left((block, index): (&LeftRecord, u64)) -> LeftBlock {
+    LeftBlock {
+        index,
+        hash: hex::encode(block.hash),
+        message_id: hex::encode(block.message),
     }
 }

@@ -146,6 +146,16 @@ pub(in crate::cli) struct NodeOptions {
         env = "BLOCKCHAIN_NODE_ALLOW_HOST"
     )]
     pub(super) allow_host: Vec<String>,
+    /// Serve the explorer beside the node, on the same host
+    #[arg(
+        long,
+        value_name = "PORT",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "8080",
+        env = "BLOCKCHAIN_NODE_UI"
+    )]
+    pub(super) ui: Option<u16>,
     /// Set the chain there is aside, under a dated name, and start a new one
     #[arg(long, alias = "force_new_chain")]
     pub(super) force_new_chain: bool,

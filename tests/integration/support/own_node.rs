@@ -9,12 +9,12 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
-use blockchain::api::guard::Guard;
 use blockchain::api::server::serve;
 use blockchain::chain::Block;
 use blockchain::clock::SystemClock;
 use blockchain::node::Node;
 use blockchain::node::settings::{ProofMode, Settings};
+use blockchain::serve::Guard;
 use blockchain::store::{Adoption, Network, Operation, Store};
 
 /// A node and what it runs on.
@@ -47,8 +47,8 @@ impl OwnNode {
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
-        let guard = Guard::default();
-        runtime.spawn(serve(listener, Arc::clone(&node), guard, shutdown.clone()));
+        let (guard, api) = (Guard::default(), Arc::clone(&node));
+        runtime.spawn(serve(listener, api, guard, None, shutdown.clone()));
         Self {
             node,
             address,
@@ -88,6 +88,8 @@ impl OwnNode {
             branch: 1,
             source: "neighbour.example:12345".to_owned(),
             at: 1_700_000_000_000,
+            max_reorg: u64::MAX,
+            genesis_until: 0,
         };
         self.node
             .write(|reply| Operation::Adopt(adoption, reply))
