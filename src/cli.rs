@@ -112,8 +112,10 @@ pub fn run() -> ExitCode {
 
 async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), Error> {
     let directives = arguments.log.as_deref();
-    if !matches!(arguments.command, Command::Node(_) | Command::Miner(_)) {
-        log::to_stderr(directives)?;
+    match arguments.command {
+        Command::Node(_) | Command::Miner(_) => {}
+        Command::Ui(_) => log::to_stderr(directives, "info")?,
+        _ => log::to_stderr(directives, "warn")?,
     }
     match arguments.command {
         Command::Node(args) => node::run(*args, directives).await,

@@ -66,7 +66,7 @@ pub async fn serve(
     settings: Settings,
     shutdown: CancellationToken,
 ) {
-    let site = Arc::new(Site::new(client, settings.base_path, shutdown.clone()));
+    let site = Arc::new(Site::new(client, &settings.base_path, shutdown.clone()));
     let follow = tokio::spawn(events::follow(Arc::clone(&site), shutdown.clone()));
     let routes = TowerToHyperService::new(warp::service(routes::routes(Arc::clone(&site))));
     let guard = Arc::new(settings.guard);

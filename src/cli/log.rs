@@ -36,13 +36,13 @@ fn filter(directives: Option<&str>, default: &str) -> Result<EnvFilter, Error> {
         .map_err(|error| Error::usage(format!("--log {}: {error}", directives.unwrap_or(default))))
 }
 
-/// Logs warnings of a short command.
-pub(super) fn to_stderr(directives: Option<&str>) -> Result<(), Error> {
+/// Logs a command to the standard error; `default` is what it logs if nothing else is asked for.
+pub(super) fn to_stderr(directives: Option<&str>, default: &str) -> Result<(), Error> {
     let terminal = fmt::layer()
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal());
     registry()
-        .with(terminal.with_filter(filter(directives, "warn")?))
+        .with(terminal.with_filter(filter(directives, default)?))
         .init();
     Ok(())
 }

@@ -17,6 +17,9 @@ use super::words;
 /// Blocks of a page.
 const ROWS: u64 = 25;
 
+/// Times are shown to the microsecond, and what is shown must be found.
+const ROUNDING: f64 = 0.6e-6;
+
 #[derive(Template)]
 #[template(path = "blocks.html", config = "src/ui/askama.toml")]
 struct BlocksPage {
@@ -88,7 +91,7 @@ pub(super) async fn first_at(site: &Site, date: f64, tip: u64) -> Result<u64, Pr
             .blocks
             .first()
             .and_then(|block| block.timestamp.as_f64());
-        if time.is_some_and(|time| time < date) {
+        if time.is_some_and(|time| time + ROUNDING < date) {
             low = middle + 1;
         } else {
             high = middle;

@@ -33,6 +33,12 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// How long the node may be silent before its connection is taken for broken.
 const SILENCE: Duration = Duration::from_secs(120);
 
+/// How long to wait before a node that tells no news is asked again.
+const SILENT_PAUSE: Duration = Duration::from_secs(30);
+
+/// The name of the last news: none will follow.
+const END: &str = "end";
+
 /// How long a page may be told nothing.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
@@ -112,7 +118,9 @@ impl Relay {
         match reach {
             Reach::Followed => self.tell(News::plain("reset")),
             Reach::Lost => self.tell(News::plain("lost")),
-            Reach::Unknown | Reach::Silent => {}
+            // Pages that listen already must look for themselves from now on.
+            Reach::Silent => self.tell(News::plain(END)),
+            Reach::Unknown => {}
         }
     }
 }
@@ -125,8 +133,13 @@ pub(super) async fn follow(site: Arc<Site>, shutdown: CancellationToken) {
             () = shutdown.cancelled() => return,
         };
         site.relay.set(reach);
+        let pause = if reach == Reach::Silent {
+            SILENT_PAUSE
+        } else {
+            PAUSE
+        };
         tokio::select! {
-            () = tokio::time::sleep(PAUSE) => {}
+            () = tokio::time::sleep(pause) => {}
             () = shutdown.cancelled() => {}
         }
     }
@@ -160,6 +173,7 @@ pub(super) fn get(site: &Arc<Site>) -> Result<Response, Problem> {
     }
     let news = stream::unfold(relay.news.subscribe(), |mut receiver| async move {
         let news = match receiver.recv().await {
+            Ok(news) if news.name == END => return None,
             Ok(news) => news,
             Err(broadcast::error::RecvError::Lagged(_)) => News::plain("reset"),
             Err(broadcast::error::RecvError::Closed) => return None,
@@ -200,6 +214,14 @@ mod tests {
             News::of(&Event::Reset).event().to_string(),
             "event:reset\ndata:{}\n\n"
         );
+    }
+
+    #[test]
+    fn pages_that_listen_to_a_silent_node_are_let_go() {
+        let relay = Relay::default();
+        let mut receiver = relay.news.subscribe();
+        relay.set(Reach::Silent);
+        assert_eq!(receiver.try_recv(), Ok(News::plain(END)));
     }
 
     #[test]

@@ -124,7 +124,7 @@ pub(super) fn if_known<T>(answer: Result<T, ClientError>) -> Result<Option<T>, P
 /// The text of an error as a sentence.
 pub(super) fn sentence(text: &str) -> String {
     let mut characters = text.chars();
-    let first = characters.next().map(|first| first.to_uppercase());
+    let first = characters.next().map(char::to_uppercase);
     first
         .into_iter()
         .flatten()

@@ -19,7 +19,7 @@ pub(super) struct Site {
 }
 
 impl Site {
-    pub(super) fn new(client: HttpClient, base_path: String, shutdown: CancellationToken) -> Self {
+    pub(super) fn new(client: HttpClient, base_path: &str, shutdown: CancellationToken) -> Self {
         let name = base_path.trim_matches('/');
         Self {
             client,
@@ -124,7 +124,7 @@ mod tests {
     fn a_base_path_has_one_slash_before_it_and_none_behind() {
         for (given, base) in [("", ""), ("/", ""), ("x", "/x"), ("/x/y/", "/x/y")] {
             let client = HttpClient::new("localhost:1".parse().unwrap()).unwrap();
-            let site = Site::new(client, given.to_owned(), CancellationToken::new());
+            let site = Site::new(client, given, CancellationToken::new());
             assert_eq!(site.base, base);
             assert_eq!(site.path("/lab"), format!("{base}/lab"));
         }

@@ -29,7 +29,7 @@ impl Explorer {
         for name in foreign_variables() {
             command.env_remove(name);
         }
-        let mut child = command
+        let child = command
             .args(["ui", "--port", "0", "--node", &node.to_string()])
             .args(options)
             .stdin(Stdio::null())
@@ -37,17 +37,19 @@ impl Explorer {
             .stderr(std::fs::File::create(&log).unwrap())
             .spawn()
             .unwrap();
-        let address = wait_for("the explorer", || {
-            let text = std::fs::read_to_string(&log).unwrap();
-            let ended = child.try_wait().unwrap();
+        // From here on it is killed whatever happens.
+        let mut explorer = Self {
+            child,
+            folder,
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+        };
+        explorer.address = wait_for("the explorer", || {
+            let text = explorer.stderr();
+            let ended = explorer.child.try_wait().unwrap();
             assert!(ended.is_none(), "the explorer ended: {text}");
             address_in(&text)
         });
-        Self {
-            child,
-            folder,
-            address,
-        }
+        explorer
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -110,11 +112,11 @@ pub(crate) fn browse(
         all.retain(|(other, _)| other != name);
         all.push((name, (*value).to_owned()));
     }
-    let head: String = all
-        .iter()
-        .map(|(name, value)| format!("{name}: {value}\r\n"))
-        .collect();
-    let request = format!("{method} {target} HTTP/1.1\r\n{head}\r\n{body}");
+    let mut request = format!("{method} {target} HTTP/1.1\r\n");
+    for (name, value) in &all {
+        request.extend([name, ": ", value, "\r\n"]);
+    }
+    request.extend(["\r\n", body]);
     exchange(address, request.as_bytes()).unwrap()
 }
 

@@ -1,14 +1,12 @@
-//! The least of a WebDriver client, for the browser that is installed.
+//! The least of a `WebDriver` client, for the browser that is installed.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-
-use super::http::read_answer;
 
 /// How long one step of a browser may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -37,13 +35,13 @@ impl Browser {
             port.trim_end_matches('.').parse().ok()
         });
         let profile = tempfile::tempdir().unwrap();
+        let folder = format!("--user-data-dir={}", profile.path().display());
         let mut browser = Self {
             driver,
             address: SocketAddr::from(([127, 0, 0, 1], port.unwrap_or(0))),
             session: String::new(),
             _profile: profile,
         };
-        let folder = format!("--user-data-dir={}", browser._profile.path().display());
         let options = json!({"args": [
             "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
             "--disable-dev-shm-usage", "--window-size=1280,1000", folder
@@ -134,14 +132,36 @@ impl Browser {
         let mut stream = connected.map_err(|error| error.to_string())?;
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
-        let answer = read_answer(stream, false).map_err(|error| error.to_string())?;
-        let value = answer.json::<Value>()["value"].take();
-        if answer.status == 200 {
+        let answer = read(stream).map_err(|error| error.to_string());
+        let (status, mut answer) = answer?;
+        let value = answer["value"].take();
+        if status.contains(" 200 ") {
             Ok(value)
         } else {
             Err(value["message"].to_string())
         }
     }
+}
+
+/// Reads the status line and the body of an answer; the driver leaves the connection open.
+fn read(stream: TcpStream) -> io::Result<(String, Value)> {
+    let mut reader = BufReader::new(stream);
+    let (mut status, mut length) = (String::new(), 0);
+    reader.read_line(&mut status)?;
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line)?;
+        match line.trim_end().split_once(':') {
+            Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
+                length = value.trim().parse().map_err(io::Error::other)?;
+            }
+            Some(_) => {}
+            None => break,
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    Ok((status, serde_json::from_slice(&body)?))
 }
 
 impl Drop for Browser {

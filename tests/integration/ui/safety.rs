@@ -63,8 +63,10 @@ fn has_nothing_inline(target: &str, answer: &Answer) {
 
 /// Whether a place stands between the angles of a tag.
 fn is_markup(html: &str, at: usize) -> bool {
-    let before = &html[..=at];
-    before.rfind('<') > before.rfind('>')
+    let before = &html[..at];
+    let tag = before.rfind('<').map_or("", |start| &before[start..]);
+    // Within quotes stands the value of an attribute.
+    !tag.contains('>') && tag.matches('"').count().is_multiple_of(2)
 }
 
 #[test]
@@ -109,7 +111,7 @@ fn every_answer_keeps_a_browser_safe() {
             has_nothing_inline(target, &answer);
         }
         let head = explorer.browse("HEAD", target, &[], "").expect(status);
-        assert_eq!(head.content_length(), answer.content_length(), "{target}");
+        assert!(head.body.is_empty(), "{target}");
     }
 }
 
