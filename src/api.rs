@@ -1,8 +1,7 @@
 //! The REST API: the documented endpoints as reference miners know them, and `/api/v1`.
 //!
-//! * [`server`]: the accept loop under the routes
-//! * `connection`: a body for answers that the HTTP server gives by itself
-//! * [`guard`]: paths put right, and whether a browser may ask
+//! * [`server`]: the routes on a listener
+//! * `guard`: whether a browser may ask, and paths put right
 //! * [`admin`]: who may change what the node does
 //! * `documented`: `PUT /add`, `GET /chain`, `/neighbours`, `/data`
 //! * [`v1`]: everything below `/api/v1`, and `/health`
@@ -12,9 +11,8 @@
 //! * `reject`: errors, and what no route takes
 
 pub mod admin;
-mod connection;
 mod documented;
-pub mod guard;
+mod guard;
 mod metrics;
 mod openapi;
 mod paths;

@@ -11,5 +11,5 @@ pub mod peer;
 pub mod transport;
 
 pub use address::NodeAddress;
-pub use http::{ClientError, HttpClient, HttpTransport};
+pub use http::{ClientError, Events, HttpClient, HttpTransport};
 pub use peer::{PeerClient, PeerError};

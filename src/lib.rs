@@ -8,8 +8,10 @@
 //! * [`snapshot`]: chain files in every format; pure but for what it is given to read and write
 //! * [`text`], [`temporary`], [`clock`]: text made safe to show, names of unfinished files, the time
 //! * [`store`]: the database; plain threads, no async
+//! * [`serve`]: what stands under every server; knows no routes
 //! * [`node`]: the one door to the store, and the tasks
 //! * [`api`]: the REST API in front of a node; [`client`]: asking one
+//! * [`ui`]: the explorer, pages over the API of a node anywhere
 //! * [`cli`]: the commands
 //!
 //! Each may use what stands above it, never what stands below.
@@ -23,8 +25,10 @@ pub mod codec;
 pub mod legacy;
 pub mod node;
 pub mod pow;
+pub mod serve;
 pub mod snapshot;
 pub mod store;
 pub mod temporary;
 pub mod text;
+pub mod ui;
 pub mod wire;

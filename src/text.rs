@@ -41,7 +41,8 @@ pub fn escape_json(json: &str) -> Cow<'_, str> {
     escaped.into()
 }
 
-fn is_unsafe(character: char) -> bool {
+/// Whether a character could steer a terminal, hide or reorder text.
+pub fn is_unsafe(character: char) -> bool {
     character.is_control()
         || matches!(
             character,

@@ -146,7 +146,7 @@ impl Metrics {
 
 /// `GET /metrics`.
 pub(crate) async fn page(context: Context) -> Result<Response, ApiError> {
-    let connections = context.connections();
+    let connections = context.connections.count();
     let metrics = context.metrics;
     let text = context.node.blocking(move |node| {
         let mut registry = Registry::with_prefix("blockchain");

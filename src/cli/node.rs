@@ -10,6 +10,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use futures_util::future::OptionFuture;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -21,12 +22,12 @@ pub(super) use args::{MinerArgs, NodeArgs};
 use super::error::Error;
 use super::log;
 use super::source::{Files, RunningNode};
+use super::ui;
 use crate::api;
 use crate::api::admin::AdminToken;
-use crate::api::guard::Guard;
 use crate::chain::{Block, BlockHash};
 use crate::client::transport::Transport;
-use crate::client::{HttpTransport, NodeAddress, PeerClient};
+use crate::client::{HttpClient, HttpTransport, NodeAddress, PeerClient};
 use crate::clock::SystemClock;
 use crate::node::peers::Reach;
 use crate::node::settings::{Settings, SnapshotSettings};
@@ -81,7 +82,7 @@ async fn start(
         return Err(Error::usage("--proof open needs --accept-open"));
     }
     fs::create_dir_all(&files.folder).map_err(|source| Error::file(&files.folder, source))?;
-    let _log = log::to_file(directives, &files.folder)?;
+    let _log = log::to_file(directives, args.log_format, &files.folder)?;
 
     let settings = Settings {
         threads: NonZeroUsize::new(args.threads),
@@ -110,8 +111,8 @@ async fn start(
     remove_leftovers(files);
     let shutdown = CancellationToken::new();
     let token = AdminToken::random();
-    let listener = match prepare(&args, files, &node, &token, &shutdown).await {
-        Ok(listener) => listener,
+    let (listener, explorer) = match prepare(&args, files, &node, &token, &shutdown).await {
+        Ok(listeners) => listeners,
         Err(error) => {
             // The next start must not take this for a crash.
             if let Ok(node) = Arc::try_unwrap(node) {
@@ -120,17 +121,15 @@ async fn start(
             return Err(error);
         }
     };
-    let guard = Guard {
-        allowed_hosts: args
-            .allow_host
-            .iter()
-            .map(|host| host.to_ascii_lowercase())
-            .collect(),
-        admin: Some(token.clone()),
-    };
     let id = node.id.clone();
     let client = introduce(&args, &listener, &node, transport)?;
-    let serve = api::server::serve(listener, Arc::clone(&node), guard, shutdown.clone());
+    let guard = ui::guard(&args.allow_host);
+    let explorer = explorer.map(|explorer| explorer.serve(guard.clone(), shutdown.clone()));
+    let admin = Some(token.clone());
+    let api = api::server::serve(listener, Arc::clone(&node), guard, admin, shutdown.clone());
+    let serve = async {
+        tokio::join!(api, OptionFuture::from(explorer));
+    };
     let outcome = run::run(node, client, serve, shutdown).await;
     // A stale file would lead to whoever has the address next; a successor may have its own by now.
     if fs::read(&files.address).is_ok_and(|text| is_address_of(&text, &id)) {
@@ -201,7 +200,7 @@ async fn prepare(
     node: &Arc<Node>,
     token: &AdminToken,
     shutdown: &CancellationToken,
-) -> Result<TcpListener, Error> {
+) -> Result<(TcpListener, Option<ui::Explorer>), Error> {
     settle_network(args, node).await?;
     let listener = TcpListener::bind((args.host.as_str(), args.port))
         .await
@@ -209,6 +208,14 @@ async fn prepare(
     let address = listener
         .local_addr()
         .map_err(|source| Error::io("the listener", source))?;
+    let explorer = match args.ui {
+        Some(port) => {
+            let node = NodeAddress::new(&address.ip().to_string(), address.port());
+            let client = HttpClient::new(node.map_err(Error::usage)?)?;
+            Some(ui::Explorer::listen(&args.host, port, client, String::new()).await?)
+        }
+        None => None,
+    };
     stop_on_signals(shutdown.clone())?;
     let running = RunningNode {
         address: address.to_string(),
@@ -223,7 +230,7 @@ async fn prepare(
     )?;
     write_private(files, &files.address, &running)?;
     announce(args, node, address);
-    Ok(listener)
+    Ok((listener, explorer))
 }
 
 /// Removes what a kill left of files that were being written. Called by the process that has the
@@ -326,7 +333,8 @@ fn is_address_of(text: &[u8], id: &str) -> bool {
     serde_json::from_slice::<RunningNode>(text).is_ok_and(|running| running.node_id == id)
 }
 
-fn stop_on_signals(shutdown: CancellationToken) -> Result<(), Error> {
+/// Cancels on an interrupt or a request to end.
+pub(super) fn stop_on_signals(shutdown: CancellationToken) -> Result<(), Error> {
     let failed = |source| Error::io("the signal handler", source);
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;

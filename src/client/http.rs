@@ -1,5 +1,6 @@
 //! Asking a node over HTTP: no redirects, no proxies, timeouts and size limits on everything.
 
+mod explore;
 mod transport;
 
 use std::time::Duration;
@@ -14,6 +15,7 @@ use crate::wire::{
     PostedMessage, SingleBlock, Status,
 };
 
+pub use explore::Events;
 pub use transport::HttpTransport;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

@@ -18,6 +18,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("temporary", &[]),
     ("text", &[]),
+    ("serve", &["wire"]),
     ("chain", &["pow"]),
     ("codec", &["chain"]),
     ("legacy", &["chain"]),
@@ -30,8 +31,8 @@ const DIRECTION: &[(&str, &[&str])] = &[
     ("store", &["codec", "chain", "pow", "legacy", "temporary"]),
     ("client", &["wire", "legacy", "codec"]),
     ("node", &["store", "snapshot", "client", "pow", "clock"]),
-    ("api", &["node", "wire", "legacy"]),
-    ("ui", &["client", "wire"]),
+    ("api", &["node", "wire", "legacy", "serve"]),
+    ("ui", &["client", "wire", "serve", "text"]),
     (
         "cli",
         &[
@@ -43,6 +44,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
             "store",
             "wire",
             "pow",
+            "serve",
             "temporary",
             "text",
         ],

@@ -29,5 +29,7 @@ mod store_model;
 mod support;
 /// What the tests of the store share: a die, a disk in memory, a maker of blocks.
 mod support_store;
+/// The explorer of the real binary: its pages, its one form, and what it keeps out.
+mod ui;
 /// Chains, proofs and seals made by the original program or written down for both.
 mod vectors;

@@ -11,7 +11,7 @@ use warp::reply::Response;
 use crate::api::parse_query;
 use crate::api::reject::{ApiError, json_response};
 use crate::node::Node;
-use crate::store::ReorgRecord;
+use crate::store::{LeftRecord, ReorgRecord};
 use crate::wire::{LeftBlock, Reorg, ReorgPage, calendar_time};
 
 /// Most reorgs on a page.
@@ -69,13 +69,14 @@ pub(super) fn describe(number: u64, record: &ReorgRecord) -> Reorg {
         connected: record.connected,
         connected_sealed: record.connected_sealed,
         returned: record.returned,
-        left: (record.from..)
-            .zip(&record.left)
-            .map(|(index, left)| LeftBlock {
-                index,
-                hash: hex::encode(left.hash),
-                message_id: hex::encode(left.message),
-            })
-            .collect(),
+        left: record.left.iter().zip(record.from..).map(left).collect(),
+    }
+}
+
+fn left((block, index): (&LeftRecord, u64)) -> LeftBlock {
+    LeftBlock {
+        index,
+        hash: hex::encode(block.hash),
+        message_id: hex::encode(block.message),
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::chain::block::GENESIS_TEXT;
+use crate::cli::log::LogFormat;
 use crate::client::address::DEFAULT_PORT;
 use crate::node::settings::{AtStop, ProofMode};
 use crate::pow::Difficulty;
@@ -132,6 +133,15 @@ pub(in crate::cli) struct NodeOptions {
         env = "BLOCKCHAIN_NODE_SNAPSHOT_AT_STOP"
     )]
     pub(super) snapshot_at_stop: SnapshotAtStop,
+    /// How log lines are written, on the standard error and in miner.log
+    #[arg(
+        long,
+        alias = "log_format",
+        value_enum,
+        default_value_t,
+        env = "BLOCKCHAIN_NODE_LOG_FORMAT"
+    )]
+    pub(super) log_format: LogFormat,
     /// A name by which browsers may ask this node, besides its addresses; repeatable
     #[arg(
         long,
@@ -141,6 +151,16 @@ pub(in crate::cli) struct NodeOptions {
         env = "BLOCKCHAIN_NODE_ALLOW_HOST"
     )]
     pub(super) allow_host: Vec<String>,
+    /// Serve the explorer beside the node, on the same host
+    #[arg(
+        long,
+        value_name = "PORT",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "8080",
+        env = "BLOCKCHAIN_NODE_UI"
+    )]
+    pub(super) ui: Option<u16>,
     /// Set the chain there is aside, under a dated name, and start a new one
     #[arg(long, alias = "force_new_chain")]
     pub(super) force_new_chain: bool,

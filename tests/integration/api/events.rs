@@ -143,6 +143,21 @@ fn a_reorg_is_told_with_the_blocks_that_follow_it() {
     assert_eq!((numbers, page.next), (vec![2, 1], None));
     let first = &page.reorgs[1];
     assert_eq!((first.disconnected, first.connected), (3, 4));
+    let left: Vec<_> = first
+        .left
+        .iter()
+        .map(|left| (left.index, &*left.hash))
+        .collect();
+    let hashes: Vec<_> = maker
+        .above(3)
+        .iter()
+        .map(|block| BlockHash::of(block).to_string())
+        .collect();
+    assert_eq!(left, [(3, &*hashes[0]), (4, &hashes[1]), (5, &hashes[2])]);
+    assert_eq!(
+        first.left[0].message_id,
+        maker.blocks[3].message.id().to_string()
+    );
     assert_eq!(first.source, "neighbour.example:12345");
     assert_eq!(first.old_tip, maker.tip().hash.to_string());
     assert_eq!(first.new_tip, other.tip().hash.to_string());

@@ -9,12 +9,12 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
-use blockchain::api::guard::Guard;
 use blockchain::api::server::serve;
 use blockchain::chain::Block;
 use blockchain::clock::SystemClock;
 use blockchain::node::Node;
 use blockchain::node::settings::{PeerSettings, ProofMode, Settings};
+use blockchain::serve::Guard;
 use blockchain::store::{Adoption, Network, Operation, Store};
 
 /// A node and what it runs on.
@@ -49,8 +49,8 @@ impl OwnNode {
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
-        let guard = Guard::default();
-        runtime.spawn(serve(listener, Arc::clone(&node), guard, shutdown.clone()));
+        let (guard, api) = (Guard::default(), Arc::clone(&node));
+        runtime.spawn(serve(listener, api, guard, None, shutdown.clone()));
         Self {
             node,
             address,

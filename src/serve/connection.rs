@@ -7,11 +7,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use http::StatusCode;
+use hyper::StatusCode;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-use warp::http;
 
-use super::reject::ApiError;
+use crate::wire::{ErrorBody, ErrorDetail};
 
 /// How long and how much a client may go on sending after its request was refused: if it were cut
 /// off, it would miss the answer.
@@ -78,7 +77,15 @@ fn explained(status: StatusCode) -> Vec<u8> {
         }
         _ => ("bad_request", "this is no request of HTTP/1.1"),
     };
-    let body = ApiError::new(status, code, message).into_body();
+    let body = ErrorBody {
+        error: ErrorDetail {
+            code: code.to_owned(),
+            message: message.to_owned(),
+            id: None,
+        },
+    };
+    // Texts and nothing else can always be written.
+    let body = serde_json::to_vec(&body).unwrap_or_default();
     let head = format!(
         "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
          connection: close\r\n\r\n",

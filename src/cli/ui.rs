@@ -1,0 +1,136 @@
+//! `blockchain ui`: serves the explorer of a node.
+
+use clap::Args;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::error::Error;
+use super::node::stop_on_signals;
+use crate::client::{HttpClient, NodeAddress};
+use crate::serve::Guard;
+use crate::ui::{self, Settings};
+
+#[derive(Debug, Args)]
+pub(super) struct UiArgs {
+    /// Address to listen on; 0.0.0.0 for all interfaces
+    #[arg(long, default_value = "127.0.0.1", env = "BLOCKCHAIN_UI_HOST")]
+    host: String,
+    /// Port to listen on; 0 for any that is free
+    #[arg(long, default_value_t = 8080, env = "BLOCKCHAIN_UI_PORT")]
+    port: u16,
+    /// The node to show, as HOST:PORT or a URL
+    #[arg(
+        long,
+        value_name = "URL",
+        default_value = "127.0.0.1:12345",
+        env = "BLOCKCHAIN_UI_NODE"
+    )]
+    node: NodeAddress,
+    /// What stands before every path, for a place behind a proxy, such as /chain
+    #[arg(
+        long,
+        alias = "base_path",
+        value_name = "PATH",
+        default_value = "",
+        value_parser = base_path,
+        env = "BLOCKCHAIN_UI_BASE_PATH"
+    )]
+    base_path: String,
+    /// A name by which browsers may ask, besides addresses; repeatable
+    #[arg(
+        long,
+        alias = "allow_host",
+        value_name = "NAME",
+        value_delimiter = ',',
+        env = "BLOCKCHAIN_UI_ALLOW_HOST"
+    )]
+    allow_host: Vec<String>,
+}
+
+pub(super) async fn run(args: UiArgs) -> Result<(), Error> {
+    let shutdown = CancellationToken::new();
+    stop_on_signals(shutdown.clone())?;
+    let client = HttpClient::new(args.node)?;
+    let explorer = Explorer::listen(&args.host, args.port, client, args.base_path).await?;
+    explorer.serve(guard(&args.allow_host), shutdown).await;
+    Ok(())
+}
+
+/// The hosts that browsers may name.
+pub(super) fn guard(names: &[String]) -> Guard {
+    Guard {
+        allowed_hosts: names.iter().map(|host| host.to_ascii_lowercase()).collect(),
+    }
+}
+
+/// The explorer on its port, about to be served.
+pub(super) struct Explorer {
+    listener: TcpListener,
+    client: HttpClient,
+    base_path: String,
+}
+
+impl Explorer {
+    /// Takes the port and says where the explorer is.
+    pub(super) async fn listen(
+        host: &str,
+        port: u16,
+        client: HttpClient,
+        base_path: String,
+    ) -> Result<Self, Error> {
+        let listener = TcpListener::bind((host, port))
+            .await
+            .map_err(|source| Error::io(format!("the address {host}:{port}"), source))?;
+        let address = listener
+            .local_addr()
+            .map_err(|source| Error::io("the listener", source))?;
+        info!(explorer = %format!("http://{address}/"), node = %client.address(), "listening");
+        if !address.ip().is_loopback() {
+            warn!(
+                "{host} is open to others: whoever reaches port {} can read the chain and add \
+                 messages",
+                address.port()
+            );
+        }
+        Ok(Self {
+            listener,
+            client,
+            base_path,
+        })
+    }
+
+    /// Serves it until the shutdown.
+    pub(super) async fn serve(self, guard: Guard, shutdown: CancellationToken) {
+        let settings = Settings {
+            base_path: self.base_path,
+            guard,
+        };
+        ui::serve(self.listener, self.client, settings, shutdown).await;
+    }
+}
+
+/// A path of plain names.
+fn base_path(text: &str) -> Result<String, &'static str> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte);
+    if text.bytes().all(is_plain) && !text.contains("//") {
+        Ok(text.to_owned())
+    } else {
+        Err("a path is made of letters, digits, - _ . ~ and single slashes")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::base_path;
+
+    #[test]
+    fn a_base_path_is_made_of_plain_names() {
+        for good in ["", "/", "/chain", "a/b-c"] {
+            assert_eq!(base_path(good).as_deref(), Ok(good));
+        }
+        for wrong in ["//x", "/a b", "/a?b", "/ä", "/a\"b"] {
+            assert!(base_path(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Whether a browser may ask.
+//!
+//! A page on the internet can make a visitor's browser send requests to a server of this program.
+//! So a request that a browser sends must name the server by an address or name that no such page
+//! can have (`Host`), and must come from a page of the server itself (`Origin`). Programs pass.
+
+use std::net::IpAddr;
+
+use hyper::http::uri::Authority;
+use hyper::{HeaderMap, header};
+
+/// Who may be named as the host of a browser's request, besides IP addresses and `localhost`.
+#[derive(Clone, Debug, Default)]
+pub struct Guard {
+    /// Host names, in lower case.
+    pub allowed_hosts: Vec<String>,
+}
+
+impl Guard {
+    /// Whether a request with these headers is admitted.
+    pub fn allows(&self, headers: &HeaderMap) -> bool {
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        let browser = headers.contains_key(header::ORIGIN)
+            || headers
+                .keys()
+                .any(|name| name.as_str().starts_with("sec-fetch-"))
+            || text(header::USER_AGENT).is_some_and(|agent| agent.contains("Mozilla/"));
+        if !browser {
+            return true;
+        }
+        let Some(host) = text(header::HOST) else {
+            return false;
+        };
+        let Ok(authority) = host.parse::<Authority>() else {
+            return false;
+        };
+        let name = authority
+            .host()
+            .trim_matches(['[', ']'])
+            .to_ascii_lowercase();
+        let known = name.parse::<IpAddr>().is_ok()
+            || name == "localhost"
+            || self.allowed_hosts.contains(&name);
+        let same_origin = match headers.get(header::ORIGIN) {
+            None => true,
+            Some(origin) => origin.to_str().is_ok_and(|origin| {
+                let site = origin
+                    .strip_prefix("http://")
+                    .or(origin.strip_prefix("https://"));
+                site.is_some_and(|site| site.eq_ignore_ascii_case(host))
+            }),
+        };
+        known && same_origin
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allows(headers: &[(&'static str, &str)]) -> bool {
+        let guard = Guard {
+            allowed_hosts: vec!["node.example".to_owned()],
+        };
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.insert(*name, value.parse().unwrap());
+        }
+        guard.allows(&map)
+    }
+
+    #[test]
+    fn programs_pass_whatever_the_host() {
+        assert!(allows(&[]));
+        assert!(allows(&[
+            ("host", "anything"),
+            ("user-agent", "python-requests/2.34")
+        ]));
+    }
+
+    #[test]
+    fn a_browser_must_name_an_address_or_an_allowed_host() {
+        const AGENT: (&str, &str) = ("user-agent", "Mozilla/5.0");
+        for host in [
+            "127.0.0.1:12345",
+            "[::1]:1",
+            "localhost:12345",
+            "NODE.example",
+        ] {
+            assert!(allows(&[AGENT, ("host", host)]), "{host}");
+        }
+        for host in [
+            "evil.example",
+            "127.0.0.1.evil.example",
+            "localhost.evil.example",
+            "",
+        ] {
+            assert!(!allows(&[AGENT, ("host", host)]), "{host}");
+        }
+        assert!(!allows(&[AGENT]));
+        assert!(!allows(&[
+            ("sec-fetch-site", "cross-site"),
+            ("host", "evil.example")
+        ]));
+    }
+
+    #[test]
+    fn a_page_of_another_origin_is_refused() {
+        let host = ("host", "127.0.0.1:12345");
+        assert!(allows(&[host, ("origin", "http://127.0.0.1:12345")]));
+        for origin in ["http://evil.example", "null", "http://127.0.0.1:8080", ""] {
+            assert!(!allows(&[host, ("origin", origin)]), "{origin}");
+        }
+    }
+}

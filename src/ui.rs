@@ -1,0 +1,87 @@
+//! The explorer: pages over the REST API of one node, which may run anywhere.
+//!
+//! Everything is rendered here and works without JavaScript; the scripts keep a page fresh and run
+//! the experiments. A page is a file: an askama struct, made from what the node answered.
+//!
+//! * [`site`]: what the pages share; [`routes`]: which page answers what; [`reply`]: the headers
+//!   every answer carries
+//! * [`home`], [`blocks`], [`block`], [`message`], [`search`], [`mempool`], [`peers`], [`reorgs`],
+//!   [`lab`]: the pages; [`problem`]: the page for everything that went wrong
+//! * [`add`], [`token`]: the one form that changes something, and what keeps other sites from
+//!   sending it
+//! * [`events`]: news from the node, handed on to every open page
+//! * [`raw`]: blocks as the node describes them, for people and for the scripts
+//! * [`parts`], [`words`]: what several pages show; [`assets`]: styles and scripts
+//!
+//! Every message is hostile text: it goes through [`parts::text`], templates escape everything,
+//! and a strict policy keeps browsers from running or loading anything that is not ours.
+
+mod add;
+mod assets;
+mod block;
+mod blocks;
+mod events;
+mod home;
+mod lab;
+mod mempool;
+mod message;
+mod parts;
+mod peers;
+mod problem;
+mod raw;
+mod reorgs;
+mod reply;
+mod routes;
+#[cfg(test)]
+mod samples;
+mod search;
+mod site;
+mod token;
+mod words;
+
+use std::sync::Arc;
+
+use hyper::service::{Service, service_fn};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::client::HttpClient;
+use crate::serve::{self, Connections, Guard};
+use site::Site;
+
+/// How the explorer is reached.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// What stands before every path, such as `/chain`; empty for nothing.
+    pub base_path: String,
+    /// Who may be named as the host of a request.
+    pub guard: Guard,
+}
+
+/// Serves the explorer of a node until the shutdown.
+pub async fn serve(
+    listener: TcpListener,
+    client: HttpClient,
+    settings: Settings,
+    shutdown: CancellationToken,
+) {
+    let site = Arc::new(Site::new(client, &settings.base_path, shutdown.clone()));
+    let follow = tokio::spawn(events::follow(Arc::clone(&site), shutdown.clone()));
+    let routes = TowerToHyperService::new(warp::service(routes::routes(Arc::clone(&site))));
+    let guard = Arc::new(settings.guard);
+    let service = service_fn(move |mut request| {
+        let (site, guard, routes) = (Arc::clone(&site), Arc::clone(&guard), routes.clone());
+        async move {
+            let answer = match routes::admit(&site, &guard, &mut request) {
+                Some(refusal) => Ok(refusal),
+                None => routes.call(request).await,
+            };
+            answer.map(reply::secured)
+        }
+    });
+    let connections = Connections::default();
+    serve::serve(listener, |_| service.clone(), connections, shutdown).await;
+    // It ends with the shutdown, too, and fails at nothing.
+    let _ = follow.await;
+}

@@ -1,0 +1,159 @@
+//! `/add`: the form for a new message.
+
+use askama::Template;
+use bytes::Buf;
+use futures_util::{Stream, StreamExt};
+use http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+use warp::http;
+use warp::reply::Response;
+
+use super::problem::{Problem, sentence};
+use super::reply;
+use super::site::{Form, Frame, Place, Site};
+use crate::client::ClientError;
+
+/// Most bytes of a body: the longest message a node takes, with every byte escaped.
+const BODY_BYTES: usize = 200 * 1024;
+
+/// How much more is read, so that a browser that still sends sees the answer.
+const DRAINED_BYTES: usize = 4 * 1024 * 1024;
+
+#[derive(Template)]
+#[template(path = "add.html", config = "src/ui/askama.toml")]
+struct AddPage {
+    frame: Frame,
+    form: Form,
+    error: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Sent {
+    #[serde(default)]
+    message: String,
+    #[serde(default)]
+    token: String,
+}
+
+/// `GET /add`: the form on a page of its own.
+pub(super) fn form(site: &Site, headers: &HeaderMap) -> Response {
+    page(site, headers, StatusCode::OK, String::new(), None)
+}
+
+/// `POST /add`: sends the message to the node and leads to what becomes of it.
+pub(super) async fn send(
+    site: &Site,
+    headers: &HeaderMap,
+    body: impl Stream<Item = Result<impl Buf, warp::Error>> + Send,
+) -> Result<Response, Problem> {
+    let Some(body) = read(body).await else {
+        let (status, text) = (StatusCode::PAYLOAD_TOO_LARGE, "The message is too long.");
+        return Ok(page(
+            site,
+            headers,
+            status,
+            String::new(),
+            Some(text.to_owned()),
+        ));
+    };
+    let Ok(Sent { message, token }) = serde_urlencoded::from_bytes(&body) else {
+        let title = "This is not the form for a message";
+        return Err(Problem::new(
+            StatusCode::BAD_REQUEST,
+            title,
+            "Nothing was added.",
+        ));
+    };
+    // Browsers send every line break as two characters, whatever was typed.
+    let message = message.replace("\r\n", "\n");
+    let refuse =
+        |status, text: String| Ok(page(site, headers, status, message.clone(), Some(text)));
+    if !site.is_own_form(headers, &token) {
+        let text = "This form was made for another visit, or before the explorer was started \
+            again. Nothing was added; press the button once more.";
+        return refuse(StatusCode::FORBIDDEN, text.to_owned());
+    }
+    if message.is_empty() {
+        return refuse(StatusCode::BAD_REQUEST, "The message is empty.".to_owned());
+    }
+    match site.client.add(&message).await {
+        Ok(Some(id)) => Ok(reply::see_other(&site.path(&format!("/message/{id}")))),
+        // A reference miner gives no id.
+        Ok(None) => Ok(reply::see_other(&site.path("/mempool"))),
+        Err(ClientError::Refused {
+            status,
+            message: reason,
+            ..
+        }) => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+            refuse(
+                status,
+                format!("The node did not take it: {}", sentence(&reason)),
+            )
+        }
+        Err(error) => {
+            let text = "Whether the message was taken is not known: look for it before you send \
+                it again.";
+            let text = format!("{} {text}", sentence(&error.to_string()));
+            refuse(StatusCode::BAD_GATEWAY, text)
+        }
+    }
+}
+
+fn page(
+    site: &Site,
+    headers: &HeaderMap,
+    status: StatusCode,
+    text: String,
+    error: Option<String>,
+) -> Response {
+    let (form, session) = site.form(headers);
+    let page = AddPage {
+        frame: site.frame(Place::None),
+        form: Form { text, ..form },
+        error,
+    };
+    reply::remember(reply::page(status, &page), &session, &site.base)
+}
+
+/// The whole body; none if it is too long or breaks off.
+async fn read(body: impl Stream<Item = Result<impl Buf, warp::Error>> + Send) -> Option<Vec<u8>> {
+    let mut body = std::pin::pin!(body);
+    let (mut bytes, mut received) = (Vec::new(), 0);
+    while let Some(chunk) = body.next().await {
+        let mut chunk = chunk.ok()?;
+        received += chunk.remaining();
+        if received > DRAINED_BYTES {
+            return None;
+        }
+        if received <= BODY_BYTES {
+            bytes.extend_from_slice(&chunk.copy_to_bytes(chunk.remaining()));
+        }
+    }
+    (received <= BODY_BYTES).then_some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::samples;
+
+    #[test]
+    fn a_refused_message_stays_in_the_form_and_is_inert() {
+        let form = Form {
+            text: "\n</textarea><script>alert(1)</script>".to_owned(),
+            ..samples::form()
+        };
+        let page = AddPage {
+            frame: samples::frame(),
+            form,
+            error: Some("The message is empty.".to_owned()),
+        };
+        let html = page.render().unwrap();
+        assert!(!html.contains("<script>alert"), "{html}");
+        assert_eq!(html.matches("</textarea").count(), 1);
+        assert!(html.contains("role=\"alert\"") && html.contains("The message is empty."));
+        // A browser drops the first line break of a text field.
+        assert!(html.contains(">\n\n&#60;/textarea"), "{html}");
+    }
+}

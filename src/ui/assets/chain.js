@@ -1,0 +1,117 @@
+// What is hashed of a block, and what of it is committed to: the rules of the program once more.
+
+import { sha256 } from "./sha256.js";
+
+const utf8 = new TextEncoder();
+const bytesOf = (digits) => Uint8Array.from(digits.match(/../g) ?? [], (pair) => parseInt(pair, 16));
+
+/** The documented text of a block. */
+export function documentedText(block) {
+  const bold = (name) => `\x1b[1m${name}\x1b[0m`;
+  const rule = "=".repeat(80);
+  return (
+    `\n| ${rule}` +
+    `\n| ${bold("index")}: \t ${block.index} ` +
+    `\n| ${bold("time")}: \t ${block.timestamp_text} ` +
+    `\n| ${bold("proof")}: \t ${block.proof ?? "None"} ` +
+    `\n| ${bold("prev. hash")}: \t ${block.previous_hash ?? "None"} ` +
+    `\n| \t\t${"_".repeat(66)}` +
+    `\n| ${bold("data")}:\t\t| id: \t${block.data.id}` +
+    `\n| \t\t| message: ${block.data.message}` +
+    `\n| \t\t${"_".repeat(65)}` +
+    `\n| ${rule}\n`
+  );
+}
+
+/** The hash of a block. */
+export const hashOf = (block) => sha256(utf8.encode(documentedText(block)));
+
+/** The digest of the puzzle. */
+export const puzzle = (last, proof) => sha256(utf8.encode(`${last ?? "None"}${proof}`));
+
+/** The zeros at the end of a digest. */
+export const zeros = (digest) => digest.length - digest.replace(/0+$/, "").length;
+
+/** What a sealed proof of a block starts with; none for a time that is no float. */
+export function commitment(block) {
+  if (!/[.e]/.test(block.timestamp_text)) return null;
+  const message = utf8.encode(block.data.message);
+  const numbers = new DataView(new ArrayBuffer(24));
+  numbers.setBigUint64(0, BigInt(block.index));
+  numbers.setFloat64(8, Number(block.timestamp_text));
+  numbers.setBigUint64(16, BigInt(message.length));
+  const part = (start) => new Uint8Array(numbers.buffer, start, 8);
+  const parts = [
+    utf8.encode("blockchain/sealed/1\n"),
+    part(0),
+    bytesOf(block.previous_hash),
+    bytesOf(block.history_root),
+    bytesOf(block.data.id),
+    part(8),
+    part(16),
+    message,
+  ];
+  const all = new Uint8Array(parts.reduce((sum, bytes) => sum + bytes.length, 0));
+  let end = 0;
+  for (const bytes of parts) {
+    all.set(bytes, end);
+    end += bytes.length;
+  }
+  return BigInt(`0x${sha256(all)}`).toString();
+}
+
+/** `sealed`, `open` or `broken`; none for a first block. */
+export function sealOf(block) {
+  if (block.proof === null) return null;
+  if (block.proof.replace("-", "").length <= 40) return "open";
+  const start = commitment(block);
+  const nonce = block.proof.length - (start?.length ?? 0);
+  return start !== null && block.proof.startsWith(start) && nonce >= 1 && nonce <= 96 ? "sealed" : "broken";
+}
+
+/** Characters that could hide or reorder text. */
+export const hidden = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\u034f\u115f\u1160\u2800\u3164\uffa0]/u;
+
+/** Whether a text field shows a message as what it is. */
+export const isEditable = (text) => text.length <= 5000 && !hidden.test(text.replace(/[\n\t]/g, ""));
+
+/** The colours of a hash, as the server draws them. */
+export function ribbon(hash) {
+  const name = "http://www.w3.org/2000/svg";
+  const svg = document.createElementNS(name, "svg");
+  const set = (element, attributes) => {
+    for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+    return element;
+  };
+  set(svg, { class: "ribbon", viewBox: "0 0 32 6", "aria-hidden": "true", preserveAspectRatio: "none" });
+  for (let cell = 0; cell < 8; cell++) {
+    const value = parseInt(hash.slice(cell * 8, cell * 8 + 8), 16);
+    const colour = `hsl(${value % 360} 62% ${38 + (Math.floor(value / 360) % 30)}%)`;
+    svg.append(set(document.createElementNS(name, "rect"), { x: cell * 4, width: 4, height: 6, fill: colour }));
+  }
+  return svg;
+}
+
+/** Large counts and long times in words, as the server says them. */
+export function large(value) {
+  for (const [unit, name] of [[1e18, "quintillion"], [1e15, "quadrillion"], [1e12, "trillion"], [1e9, "billion"]]) {
+    if (value >= unit * 1000 && unit === 1e18) return value.toExponential(1);
+    if (value >= unit) return `${(value / unit).toFixed(1)} ${name}`;
+  }
+  return Math.round(value).toLocaleString("en-US");
+}
+
+export function duration(seconds) {
+  const short = (value, unit) => `${value >= 10 ? value.toFixed(0) : value.toFixed(1)} ${unit}`;
+  const year = 365.25 * 86400;
+  if (seconds >= 1e4 * year) return `${large(seconds / year)} years`;
+  for (const [unit, name] of [[year, "years"], [86400, "days"], [3600, "hours"], [60, "minutes"]]) {
+    if (seconds >= 2 * unit) return short(seconds / unit, name);
+  }
+  if (seconds >= 1) return short(seconds, "s");
+  if (seconds >= 1e-3) return `${(seconds * 1e3).toFixed(0)} ms`;
+  return seconds >= 1e-6 ? `${(seconds * 1e6).toFixed(0)} µs` : "no time";
+}
+
+export const rate = (hashes) =>
+  hashes >= 1e6 ? `${(hashes / 1e6).toFixed(1)} MH/s` : `${(hashes / 1e3).toFixed(0)} kH/s`;

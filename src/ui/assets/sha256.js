@@ -1,0 +1,72 @@
+// SHA-256, own because browsers keep theirs from pages that come over plain HTTP.
+
+const K = new Int32Array(64);
+const START = new Int32Array(8);
+
+// The constants are the first bits of the roots of the first primes.
+for (let candidate = 2, found = 0; found < 64; candidate++) {
+  let prime = true;
+  for (let divisor = 2; divisor * divisor <= candidate; divisor++) {
+    if (candidate % divisor === 0) prime = false;
+  }
+  if (!prime) continue;
+  const bits = (root) => ((root - Math.floor(root)) * 2 ** 32) | 0;
+  if (found < 8) START[found] = bits(Math.sqrt(candidate));
+  K[found++] = bits(Math.cbrt(candidate));
+}
+
+const W = new Int32Array(64);
+
+/** The state before the first block of a text. */
+export const fresh = () => START.slice();
+
+/** Takes 64 bytes at an offset into a state. */
+export function compress(state, bytes, offset) {
+  for (let i = 0; i < 16; i++, offset += 4) {
+    W[i] = (bytes[offset] << 24) | (bytes[offset + 1] << 16) | (bytes[offset + 2] << 8) | bytes[offset + 3];
+  }
+  for (let i = 16; i < 64; i++) {
+    const x = W[i - 15];
+    const y = W[i - 2];
+    const s0 = ((x >>> 7) | (x << 25)) ^ ((x >>> 18) | (x << 14)) ^ (x >>> 3);
+    const s1 = ((y >>> 17) | (y << 15)) ^ ((y >>> 19) | (y << 13)) ^ (y >>> 10);
+    W[i] = (W[i - 16] + s0 + W[i - 7] + s1) | 0;
+  }
+  let a = state[0], b = state[1], c = state[2], d = state[3];
+  let e = state[4], f = state[5], g = state[6], h = state[7];
+  for (let i = 0; i < 64; i++) {
+    const s1 = ((e >>> 6) | (e << 26)) ^ ((e >>> 11) | (e << 21)) ^ ((e >>> 25) | (e << 7));
+    const t1 = (h + s1 + ((e & f) ^ (~e & g)) + K[i] + W[i]) | 0;
+    const s0 = ((a >>> 2) | (a << 30)) ^ ((a >>> 13) | (a << 19)) ^ ((a >>> 22) | (a << 10));
+    const t2 = (s0 + ((a & b) ^ (a & c) ^ (b & c))) | 0;
+    h = g; g = f; f = e; e = (d + t1) | 0;
+    d = c; c = b; b = a; a = (t1 + t2) | 0;
+  }
+  state[0] += a; state[1] += b; state[2] += c; state[3] += d;
+  state[4] += e; state[5] += f; state[6] += g; state[7] += h;
+}
+
+/** Writes the padding of a text of `length` bytes behind its last ones in `bytes`; says where it ends. */
+export function pad(bytes, end, length) {
+  const total = Math.ceil((end + 9) / 64) * 64;
+  bytes[end] = 0x80;
+  bytes.fill(0, end + 1, total);
+  for (let i = 0, bits = length * 8; i < 8; i++, bits = Math.floor(bits / 256)) {
+    bytes[total - 1 - i] = bits % 256;
+  }
+  return total;
+}
+
+/** The digest of a state as 64 hex digits. */
+export const hex = (state) =>
+  Array.from(state, (word) => (word >>> 0).toString(16).padStart(8, "0")).join("");
+
+/** The SHA-256 of bytes as 64 hex digits. */
+export function sha256(bytes) {
+  const padded = new Uint8Array(bytes.length + 72);
+  padded.set(bytes);
+  const total = pad(padded, bytes.length, bytes.length);
+  const state = fresh();
+  for (let offset = 0; offset < total; offset += 64) compress(state, padded, offset);
+  return hex(state);
+}

@@ -1,0 +1,182 @@
+//! `/`: the end of the chain, and what a block is.
+
+use askama::Template;
+use http::StatusCode;
+use warp::http;
+use warp::reply::Response;
+
+use super::mempool::PendingRow;
+use super::parts::{Card, Hash, When};
+use super::peers::PeerRow;
+use super::problem::{Problem, if_known};
+use super::reply;
+use super::routes::Asked;
+use super::site::{Form, Frame, Place, Site};
+use super::words;
+use crate::wire::Status;
+
+/// Blocks shown as a chain.
+const CARDS: usize = 6;
+
+/// Rows of the other lists.
+const ROWS: usize = 5;
+
+#[derive(Template)]
+#[template(path = "home.html", config = "src/ui/askama.toml")]
+struct HomePage {
+    frame: Frame,
+    form: Form,
+    status: Status,
+    genesis: Hash,
+    tip: When,
+    cards: Vec<Card>,
+    pending: Vec<PendingRow>,
+    /// None from a node that does not tell.
+    peers: Option<Vec<PeerRow>>,
+    figures: Figures,
+}
+
+/// The status of a node in words.
+#[derive(Debug)]
+pub(super) struct Figures {
+    /// Tries that a proof takes on average.
+    pub(super) tries: String,
+    /// How fast the miner was last.
+    pub(super) rate: String,
+    /// How long a proof takes at that rate; empty if it is not known.
+    pub(super) takes: String,
+    pub(super) mining: &'static str,
+    pub(super) sync: String,
+}
+
+impl Figures {
+    pub(super) fn of(status: &Status) -> Self {
+        let (mining, sync) = (&status.mining, &status.sync);
+        let tries = 16_f64.powi(i32::from(status.difficulty));
+        let is_measured = mining.hash_rate > 0.0;
+        Self {
+            tries: words::large(tries),
+            rate: if is_measured {
+                words::rate(mining.hash_rate)
+            } else {
+                "not measured yet".to_owned()
+            },
+            takes: if is_measured {
+                words::duration(tries / mining.hash_rate)
+            } else {
+                String::new()
+            },
+            mining: match (mining.threads, mining.active) {
+                (0, _) => "does not mine",
+                (_, true) => "searching for a proof",
+                (_, false) => "idle: nothing waits",
+            },
+            sync: match (&sync.fetching_from, sync.target, sync.neighbours) {
+                (Some(_), Some(target), _) => {
+                    let percent = status.length.saturating_mul(100) / target.max(1);
+                    format!("fetching blocks, {}%", percent.min(99))
+                }
+                (Some(_), None, _) => "fetching blocks".to_owned(),
+                (None, _, 0) => "alone".to_owned(),
+                (None, ..) if sync.answering == 0 => "no neighbour answers".to_owned(),
+                (None, ..) => "in step".to_owned(),
+            },
+        }
+    }
+}
+
+/// `GET /`.
+pub(super) async fn get(site: &Site, asked: &Asked) -> Result<Response, Problem> {
+    let client = &site.client;
+    let (status, blocks, peers) = tokio::join!(
+        client.status(),
+        client.blocks_down(None, CARDS),
+        client.neighbour_list()
+    );
+    let (status, blocks) = (status?, blocks?.blocks);
+    let pending = if status.mempool.count == 0 {
+        Vec::new()
+    } else {
+        client.mempool(None).await?.messages
+    };
+    let (form, session) = site.form(&asked.headers);
+    let page = HomePage {
+        frame: site.frame(Place::Home),
+        form,
+        genesis: Hash::new(&site.base, &status.genesis),
+        tip: When::at(status.tip.timestamp.as_f64().unwrap_or_default()),
+        cards: blocks
+            .iter()
+            .map(|block| Card::new(&site.base, block))
+            .collect(),
+        pending: pending.iter().take(ROWS).map(PendingRow::new).collect(),
+        peers: if_known(peers)?.map(|list| {
+            let rows = list.neighbours.iter().take(ROWS);
+            rows.map(|peer| PeerRow::new(&site.base, peer, &status))
+                .collect()
+        }),
+        figures: Figures::of(&status),
+        status,
+    };
+    let response = reply::page(StatusCode::OK, &page);
+    Ok(reply::remember(response, &session, &site.base))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::samples;
+    use crate::wire::PendingMessage;
+
+    fn page() -> HomePage {
+        let status = samples::status();
+        let waiting = PendingMessage {
+            sequence: 1,
+            id: "e".repeat(32),
+            message: samples::HOSTILE.to_owned(),
+            age: 1.0,
+        };
+        HomePage {
+            frame: samples::frame(),
+            form: samples::form(),
+            genesis: Hash::new("/x", &status.genesis),
+            tip: When::at(0.0),
+            cards: vec![Card::new("/x", &samples::block(1, samples::HOSTILE))],
+            pending: vec![PendingRow::new(&waiting)],
+            peers: None,
+            figures: Figures::of(&status),
+            status,
+        }
+    }
+
+    #[test]
+    fn the_page_shows_the_chain_and_nothing_hostile_runs() {
+        let html = page().render().unwrap();
+        samples::is_inert(&html);
+        for text in [
+            "Block 1",
+            "1,048,576",
+            "65.0 MH/s",
+            "16 ms",
+            "name=\"token\"",
+        ] {
+            assert!(html.contains(text), "{text} {html}");
+        }
+        assert!(html.contains("does not tell"), "{html}");
+    }
+
+    #[test]
+    fn sync_and_mining_are_said_in_words() {
+        let mut status = samples::status();
+        assert_eq!(Figures::of(&status).sync, "in step");
+        status.sync.answering = 0;
+        assert_eq!(Figures::of(&status).sync, "no neighbour answers");
+        status.sync.fetching_from = Some("a:1".to_owned());
+        status.sync.target = Some(8);
+        assert_eq!(Figures::of(&status).sync, "fetching blocks, 25%");
+        status.mining.threads = 0;
+        status.mining.hash_rate = 0.0;
+        let figures = Figures::of(&status);
+        assert_eq!((figures.mining, &*figures.takes), ("does not mine", ""));
+    }
+}

@@ -1,0 +1,273 @@
+//! Text from the chain, which may be hostile: every character that could steer, hide or reorder
+//! text is shown as a mark instead, and the rest is escaped by the template.
+
+use askama::Template;
+use askama::filters::HtmlSafe;
+
+use crate::text::is_unsafe;
+use crate::ui::words;
+
+/// Characters shown before the rest is folded.
+const FOLD: usize = 600;
+
+/// Characters shown at all; the whole is in the raw answer.
+const SHOWN: usize = 20_000;
+
+/// The control characters of ASCII by their old names.
+const CONTROLS: [&str; 32] = [
+    "NUL", "SOH", "STX", "ETX", "EOT", "ENQ", "ACK", "BEL", "BS", "TAB", "LF", "VT", "FF", "CR",
+    "SO", "SI", "DLE", "DC1", "DC2", "DC3", "DC4", "NAK", "SYN", "ETB", "CAN", "EM", "SUB", "ESC",
+    "FS", "GS", "RS", "US",
+];
+
+/// A piece of text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Run {
+    Plain(String),
+    /// What stands for a character that is not shown as it is, and its name.
+    Mark(String, String),
+    /// A line break: the mark of it, and the break itself.
+    Break,
+}
+
+/// A whole message: line breaks kept, a long one folded.
+#[derive(Debug, Template)]
+#[template(path = "parts/text.html", config = "src/ui/askama.toml")]
+pub(in crate::ui) struct Text {
+    start: Vec<Run>,
+    folded: Vec<Run>,
+    is_cut: bool,
+    size: String,
+    blank: Option<String>,
+}
+
+impl HtmlSafe for Text {}
+
+impl Text {
+    pub(in crate::ui) fn new(text: &str) -> Self {
+        Self::folded_at(text, FOLD)
+    }
+
+    /// Folded after this many characters.
+    pub(in crate::ui) fn folded_at(text: &str, fold: usize) -> Self {
+        let (start, rest) = split(text, fold);
+        let (folded, cut) = split(rest, SHOWN);
+        Self {
+            start: runs(start, true),
+            folded: runs(folded, true),
+            is_cut: !cut.is_empty(),
+            size: words::bytes(text.len()),
+            blank: blank(text),
+        }
+    }
+
+    /// How long the message is.
+    pub(in crate::ui) fn size(&self) -> &str {
+        &self.size
+    }
+}
+
+/// The start of a message on one line.
+#[derive(Debug, Template)]
+#[template(path = "parts/line.html", config = "src/ui/askama.toml")]
+pub(in crate::ui) struct Line {
+    runs: Vec<Run>,
+    is_cut: bool,
+    blank: Option<String>,
+}
+
+impl HtmlSafe for Line {}
+
+impl Line {
+    /// At most this many characters.
+    pub(in crate::ui) fn new(text: &str, length: usize) -> Self {
+        let (start, rest) = split(text, length);
+        Self {
+            runs: runs(start, false),
+            is_cut: !rest.is_empty(),
+            blank: blank(text),
+        }
+    }
+}
+
+fn split(text: &str, length: usize) -> (&str, &str) {
+    let end = text.char_indices().nth(length).map(|(end, _)| end);
+    text.split_at(end.unwrap_or(text.len()))
+}
+
+fn runs(text: &str, breaks: bool) -> Vec<Run> {
+    let mut runs = Vec::new();
+    let mut plain = String::new();
+    for character in text.chars() {
+        if !is_hidden(character) {
+            plain.push(character);
+            continue;
+        }
+        if !plain.is_empty() {
+            runs.push(Run::Plain(std::mem::take(&mut plain)));
+        }
+        runs.push(match character {
+            '\n' if breaks => Run::Break,
+            other => Run::Mark(symbol(other), name(other)),
+        });
+    }
+    if !plain.is_empty() {
+        runs.push(Run::Plain(plain));
+    }
+    runs
+}
+
+/// Beside what is unsafe on a terminal, letters that a browser shows as nothing.
+fn is_hidden(character: char) -> bool {
+    is_unsafe(character)
+        || matches!(
+            character,
+            '\u{34f}'
+                | '\u{115f}'
+                | '\u{1160}'
+                | '\u{17b4}'
+                | '\u{17b5}'
+                | '\u{2800}'
+                | '\u{3164}'
+                | '\u{ffa0}'
+                | '\u{fffc}'
+                | '\u{e0100}'..='\u{e01ef}'
+        )
+}
+
+/// What stands for a character that is not shown.
+fn symbol(character: char) -> String {
+    let code = u32::from(character);
+    match character {
+        '\n' => "↵".to_owned(),
+        '\t' => "⇥".to_owned(),
+        '\0'..='\u{1f}' => CONTROLS[code as usize % CONTROLS.len()].to_owned(),
+        '\u{7f}' => "DEL".to_owned(),
+        _ => short_name(character)
+            .map_or_else(|| format!("U+{code:04X}"), |(short, _)| short.to_owned()),
+    }
+}
+
+fn name(character: char) -> String {
+    let code = u32::from(character);
+    let known = match character {
+        '\n' => Some("line feed"),
+        '\r' => Some("carriage return"),
+        '\t' => Some("tab"),
+        '\0' => Some("null"),
+        '\u{1b}' => Some("escape: starts a terminal command"),
+        _ => short_name(character).map(|(_, name)| name),
+    };
+    known.map_or_else(
+        || format!("U+{code:04X}"),
+        |name| format!("U+{code:04X} {name}"),
+    )
+}
+
+fn short_name(character: char) -> Option<(&'static str, &'static str)> {
+    Some(match character {
+        '\u{ad}' => ("SHY", "soft hyphen"),
+        '\u{200b}' => ("ZWSP", "zero width space"),
+        '\u{200c}' => ("ZWNJ", "zero width non-joiner"),
+        '\u{200d}' => ("ZWJ", "zero width joiner"),
+        '\u{200e}' => ("LRM", "left-to-right mark"),
+        '\u{200f}' => ("RLM", "right-to-left mark"),
+        '\u{2028}' => ("LS", "line separator"),
+        '\u{2029}' => ("PS", "paragraph separator"),
+        '\u{202a}' => ("LRE", "left-to-right embedding"),
+        '\u{202b}' => ("RLE", "right-to-left embedding"),
+        '\u{202c}' => ("PDF", "end of a direction"),
+        '\u{202d}' => ("LRO", "left-to-right override"),
+        '\u{202e}' => ("RLO", "right-to-left override"),
+        '\u{2060}' => ("WJ", "word joiner"),
+        '\u{2066}' => ("LRI", "left-to-right isolate"),
+        '\u{2067}' => ("RLI", "right-to-left isolate"),
+        '\u{2068}' => ("FSI", "first strong isolate"),
+        '\u{2069}' => ("PDI", "end of an isolate"),
+        '\u{feff}' => ("BOM", "byte order mark"),
+        _ => return None,
+    })
+}
+
+/// Says so if a text is nothing but blanks.
+fn blank(text: &str) -> Option<String> {
+    let count = text.chars().count() as u64;
+    text.chars()
+        .all(|character| character.is_whitespace() && !is_hidden(character))
+        .then(|| format!("{count} blank{}", words::plural(count)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn markup_is_inert_and_hidden_characters_are_shown() {
+        let hostile = "<script>alert(1)</script>\u{202e}\u{0}\x1b[31m\"'&\u{200b}";
+        for html in [
+            Text::new(hostile).render().unwrap(),
+            Line::new(hostile, 100).render().unwrap(),
+        ] {
+            assert!(!html.contains("<script"), "{html}");
+            assert!(html.contains("&#60;script&#62;"), "{html}");
+            for shown in [
+                ">RLO<",
+                ">NUL<",
+                ">ESC<",
+                ">ZWSP<",
+                "right-to-left override",
+            ] {
+                assert!(html.contains(shown), "{shown} {html}");
+            }
+            assert!(
+                !html.contains(['\u{202e}', '\0', '\x1b', '\u{200b}']),
+                "{html}"
+            );
+        }
+    }
+
+    #[test]
+    fn line_breaks_stay_in_a_message_and_not_on_a_line() {
+        let html = Text::new("a\nb").render().unwrap();
+        assert!(html.contains("↵</span>\nb"), "{html}");
+        let html = Line::new("a\nb", 9).render().unwrap();
+        assert!(html.contains("↵</span>b"), "{html}");
+    }
+
+    #[test]
+    fn long_messages_are_folded_and_very_long_ones_cut() {
+        assert!(
+            !Text::new(&"é".repeat(FOLD))
+                .render()
+                .unwrap()
+                .contains("<details")
+        );
+        let folded = Text::new(&"x".repeat(10_000)).render().unwrap();
+        assert!(folded.contains("<details") && folded.contains("10,000 bytes"));
+        assert!(!folded.contains("shortened"));
+        assert!(
+            Text::new(&"x".repeat(64_000))
+                .render()
+                .unwrap()
+                .contains("shortened")
+        );
+        assert!(Line::new("long", 3).render().unwrap().contains('…'));
+    }
+
+    #[test]
+    fn nothing_to_see_is_said() {
+        assert!(Text::new("   ").render().unwrap().contains("3 blanks"));
+        assert!(
+            Line::new(" \u{2003}", 9)
+                .render()
+                .unwrap()
+                .contains("2 blanks")
+        );
+        assert!(
+            Line::new("\u{3164}", 9)
+                .render()
+                .unwrap()
+                .contains(">U+3164<")
+        );
+    }
+}

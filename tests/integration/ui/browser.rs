@@ -1,0 +1,265 @@
+//! The explorer in a real browser: live without a reload, whole without scripts, on a phone, in the
+//! dark, and unmoved by hostile messages. Where no browser can be started, a line says so.
+
+use serde_json::{Value, json};
+
+use super::safety::HOSTILE;
+use crate::support::explorer::Explorer;
+use crate::support::test_node::TestNode;
+use crate::support::wait_for;
+use crate::support::webdriver::Browser;
+
+const PAGES: &[&str] = &[
+    "/",
+    "/blocks",
+    "/block/1",
+    "/block/2",
+    "/mempool",
+    "/peers",
+    "/reorgs",
+    "/lab",
+    "/search?q=zz",
+    "/add",
+    "/nope",
+];
+
+struct Scene {
+    node: TestNode,
+    explorer: Explorer,
+    browser: Browser,
+}
+
+#[test]
+#[expect(
+    clippy::print_stderr,
+    reason = "a test that was skipped must not look like one that ran"
+)]
+fn in_a_browser() {
+    let browser = match Browser::start() {
+        Ok(browser) => browser,
+        Err(reason) => {
+            eprintln!("skipped: no browser could be started ({reason})");
+            return;
+        }
+    };
+    let node = TestNode::start(&["--difficulty", "1"]);
+    let explorer = Explorer::of(node.address(), &[]);
+    let scene = Scene {
+        node,
+        explorer,
+        browser,
+    };
+    scene.a_block_appears_without_a_reload();
+    scene.the_form_leads_to_the_message_and_follows_it();
+    scene.a_search_leads_to_its_only_find();
+    scene.a_changed_message_breaks_hash_and_seal_on_the_workbench();
+    scene.the_lab_solves_a_puzzle_and_counts_the_damage();
+    scene.hostile_messages_do_nothing();
+    scene.a_phone_shows_every_page_without_scrolling_sideways();
+    scene.dark_follows_the_system_and_the_choice();
+    scene.everything_is_there_without_scripts();
+}
+
+impl Scene {
+    fn open(&self, path: &str) {
+        self.browser
+            .open(&format!("http://{}{path}", self.explorer.address()));
+    }
+
+    fn text(&self) -> String {
+        let text = self.browser.run("return document.body.innerText");
+        text.as_str().unwrap_or_default().to_owned()
+    }
+
+    #[track_caller]
+    fn wait_for_text(&self, text: &str) {
+        wait_for(text, || self.text().contains(text).then_some(()));
+    }
+
+    fn a_block_appears_without_a_reload(&self) {
+        self.open("/");
+        self.browser.run("window.same = true");
+        self.node.mine(&["arrives by itself"]);
+        self.wait_for_text("arrives by itself");
+        self.wait_for_text("Block 1 is the last one");
+        assert_eq!(self.browser.run("return window.same"), json!(true));
+    }
+
+    fn the_form_leads_to_the_message_and_follows_it(&self) {
+        self.open("/");
+        self.browser.type_into("#message", "typed into the form");
+        self.browser.click("form.add button");
+        self.wait_for_text("typed into the form");
+        let path = self.browser.run("return location.pathname");
+        assert!(path.as_str().unwrap().starts_with("/message/"), "{path}");
+        self.wait_for_text("The message is in the chain");
+    }
+
+    fn a_search_leads_to_its_only_find(&self) {
+        self.open("/peers");
+        let hash = self
+            .node
+            .json::<blockchain::wire::SingleBlock>("/blocks/2")
+            .block
+            .hash;
+        self.browser.type_into("[type=search]", &hash);
+        self.browser.click(".find button");
+        self.wait_for_text("Workbench");
+        assert_eq!(
+            self.browser.run("return location.pathname"),
+            json!("/block/2")
+        );
+    }
+
+    fn a_changed_message_breaks_hash_and_seal_on_the_workbench(&self) {
+        self.open("/block/2");
+        self.wait_for_text("Everything fits.");
+        self.browser.type_into("#changed", "!");
+        self.wait_for_text("The hash is another one, the seal is broken.");
+        self.browser.click("#restore");
+        self.wait_for_text("Everything fits.");
+    }
+
+    fn the_lab_solves_a_puzzle_and_counts_the_damage(&self) {
+        self.node.mine(&["three", "four", "five"]);
+        self.open("/lab");
+        self.browser
+            .run("document.getElementById('zeros').value = 2");
+        self.browser.click("#solve");
+        self.wait_for_text("is a proof for 2 zeros");
+        self.wait_for_text("The copy is whole");
+        self.browser.type_into("#copy-3", "?");
+        self.wait_for_text(
+            "The chain is torn after block 3: the 2 blocks behind it stand on nothing.",
+        );
+        self.browser.click("#relink");
+        self.wait_for_text("3 seals are broken");
+        self.wait_for_text("3 × 16^1 = 48 hashes");
+        self.browser.click("#reset");
+        self.wait_for_text("The copy is whole");
+    }
+
+    fn hostile_messages_do_nothing(&self) {
+        let mut payloads: Vec<String> = HOSTILE.iter().map(|text| (*text).to_owned()).collect();
+        for tag in [
+            "body",
+            "video",
+            "details open",
+            "input autofocus",
+            "marquee",
+            "object",
+            "math",
+        ] {
+            for event in ["onload", "onerror", "onfocus", "ontoggle", "onstart"] {
+                payloads.push(format!(
+                    "\"'></textarea><{tag} src=//evil.example {event}=alert(1)>"
+                ));
+            }
+        }
+        assert!(payloads.len() > 50);
+        let payloads: Vec<&str> = payloads.iter().map(String::as_str).collect();
+        let first = self.node.status().length;
+        self.node.mine(&payloads);
+        self.browser.console();
+        let last = first + payloads.len() as u64;
+        let blocks = (first..last).map(|index| format!("/block/{index}"));
+        let lists = ["/", "/lab", "/blocks", "/blocks?from=40"].map(str::to_owned);
+        for path in blocks.chain(lists) {
+            // A dialog would make the next step fail.
+            self.open(&path);
+            let origin = format!("http://{}/", self.explorer.address());
+            let loaded = self
+                .browser
+                .run("return performance.getEntriesByType('resource').map((entry) => entry.name)");
+            for name in loaded.as_array().unwrap() {
+                assert!(
+                    name.as_str().unwrap().starts_with(&origin),
+                    "{name} on {path}"
+                );
+            }
+        }
+        for line in self.browser.console() {
+            assert!(!line.contains("Content Security Policy"), "{line}");
+            assert!(!line.contains("evil.example"), "{line}");
+            assert!(!line.contains("Uncaught"), "{line}");
+        }
+    }
+
+    fn a_phone_shows_every_page_without_scrolling_sideways(&self) {
+        let phone = json!({"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": true});
+        self.browser
+            .command("Emulation.setDeviceMetricsOverride", &phone);
+        for path in PAGES {
+            self.open(path);
+            let script = "return document.documentElement.scrollWidth - innerWidth";
+            assert_eq!(self.browser.run(script), json!(0), "{path}");
+        }
+        self.browser
+            .command("Emulation.clearDeviceMetricsOverride", &json!({}));
+    }
+
+    fn dark_follows_the_system_and_the_choice(&self) {
+        let background = || {
+            let script = "return getComputedStyle(document.documentElement).backgroundColor";
+            self.browser.run(script)
+        };
+        let prefer = |scheme: &str| {
+            let features = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
+            self.browser
+                .command("Emulation.setEmulatedMedia", &features);
+        };
+        prefer("light");
+        self.open("/");
+        let light = background();
+        prefer("dark");
+        let dark = background();
+        assert_ne!(light, dark);
+        self.browser.click("#theme");
+        assert_eq!(background(), light);
+        self.open("/blocks");
+        assert_eq!(background(), light);
+        self.browser.run("localStorage.clear()");
+        self.open("/blocks");
+        assert_eq!(background(), dark);
+    }
+
+    fn everything_is_there_without_scripts(&self) {
+        let off = json!({"value": true});
+        self.browser
+            .command("Emulation.setScriptExecutionDisabled", &off);
+        for (path, text) in [
+            ("/", "is the last one"),
+            ("/blocks", "arrives by itself"),
+            ("/block/1", "The proof solves the puzzle"),
+            ("/lab", "The experiments need JavaScript"),
+        ] {
+            self.open(path);
+            let tree = self
+                .browser
+                .command("Accessibility.getFullAXTree", &json!({}));
+            let said: String = names(&tree).collect::<Vec<_>>().join(" ");
+            let expected = if path == "/blocks" { "block/1" } else { text };
+            let html = self
+                .browser
+                .command("Page.captureSnapshot", &json!({}))
+                .to_string();
+            assert!(
+                said.contains(text) || html.contains(expected),
+                "{path}: {said}"
+            );
+            assert!(
+                !said.contains("Change to the"),
+                "{path}: a button that does nothing: {said}"
+            );
+        }
+        let on = json!({"value": false});
+        self.browser
+            .command("Emulation.setScriptExecutionDisabled", &on);
+    }
+}
+
+/// What a screen reader says of a page.
+fn names(tree: &Value) -> impl Iterator<Item = &str> {
+    let nodes = tree["nodes"].as_array().into_iter().flatten();
+    nodes.filter_map(|node| node["name"]["value"].as_str())
+}

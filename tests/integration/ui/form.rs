@@ -1,0 +1,137 @@
+//! The one form, and who may send it.
+
+use crate::support::explorer::Explorer;
+use crate::support::http::{Answer, percent_encode};
+use crate::support::test_node::TestNode;
+
+struct Visit {
+    node: TestNode,
+    explorer: Explorer,
+    cookie: String,
+    token: String,
+}
+
+/// A browser that has the form before it.
+fn visit() -> Visit {
+    let node = TestNode::start(&["--threads", "0"]);
+    let explorer = Explorer::of(node.address(), &[]);
+    let home = explorer.browse("GET", "/", &[], "").expect(200);
+    let cookie = home.header("set-cookie").unwrap();
+    assert!(
+        cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"),
+        "{cookie}"
+    );
+    Visit {
+        cookie: cookie.split(';').next().unwrap().to_owned(),
+        token: token_of(&home),
+        node,
+        explorer,
+    }
+}
+
+fn token_of(page: &Answer) -> String {
+    let rest = page.text().split_once("name=\"token\" value=\"").unwrap().1;
+    rest.split_once('"').unwrap().0.to_owned()
+}
+
+impl Visit {
+    fn send(&self, message: &str, headers: &[(&str, &str)]) -> Answer {
+        let body = format!("token={}&message={}", self.token, percent_encode(message));
+        let kind = ("Content-Type", "application/x-www-form-urlencoded");
+        let headers = [&[kind], headers].concat();
+        self.explorer.browse("POST", "/add", &headers, &body)
+    }
+
+    fn waiting(&self) -> Vec<String> {
+        self.node
+            .pending()
+            .into_iter()
+            .map(|pending| pending.message)
+            .collect()
+    }
+}
+
+#[test]
+fn a_message_is_added_and_its_page_follows() {
+    let visit = visit();
+    let origin = format!("http://{}", visit.explorer.address());
+    let headers = [
+        ("Cookie", visit.cookie.as_str()),
+        ("Origin", origin.as_str()),
+    ];
+    let answer = visit
+        .send("first line\r\n<b>second</b> & ü 😀", &headers)
+        .expect(303);
+    assert_eq!(visit.waiting(), ["first line\n<b>second</b> & ü 😀"]);
+    let target = answer.header("location").unwrap();
+    assert_eq!(target, format!("/message/{}", visit.node.pending()[0].id));
+    let page = visit
+        .explorer
+        .browse("GET", target, &headers[..1], "")
+        .expect(200);
+    assert!(page.text().contains("&#60;b&#62;second"), "{}", page.text());
+}
+
+#[test]
+fn a_form_of_another_site_or_visit_adds_nothing() {
+    let mut visit = visit();
+    let cookie = visit.cookie.clone();
+    let own = ("Cookie", cookie.as_str());
+    for headers in [
+        &[][..],
+        &[("Cookie", "explorer=00000000000000000000000000000000")],
+        &[own, ("Origin", "http://evil.example")],
+        &[own, ("Origin", "null")],
+        &[own, ("Host", "evil.example")],
+        &[
+            own,
+            ("Sec-Fetch-Site", "cross-site"),
+            ("Host", "evil.example"),
+        ],
+    ] {
+        visit.send("forged", headers).expect(403);
+    }
+    visit.token = "0".repeat(64);
+    let answer = visit.send("forged <script>", &[own]).expect(403);
+    // The text is still there, and the page has a token that holds.
+    assert!(
+        answer.text().contains("forged &#60;script&#62;"),
+        "{}",
+        answer.text()
+    );
+    assert!(visit.waiting().is_empty());
+    visit.token = token_of(&answer);
+    visit.send("mine", &[own]).expect(303);
+    assert_eq!(visit.waiting(), ["mine"]);
+}
+
+#[test]
+fn what_the_node_would_not_take_is_said_on_the_form() {
+    let visit = visit();
+    let own = [("Cookie", visit.cookie.as_str())];
+    let empty = visit.send("", &own).expect(400);
+    assert!(
+        empty.text().contains("The message is empty."),
+        "{}",
+        empty.text()
+    );
+    let long = visit.send(&"x".repeat(65 * 1024 + 1), &own).expect(413);
+    assert!(long.text().contains("role=\"alert\""));
+    visit.send(&"é".repeat(200_000), &own).expect(413);
+    assert!(visit.waiting().is_empty());
+    visit.send(&"x".repeat(64 * 1024), &own).expect(303);
+}
+
+#[test]
+fn only_the_form_can_be_sent() {
+    let visit = visit();
+    for (method, target, allow) in [
+        ("POST", "/", "GET, HEAD"),
+        ("PUT", "/blocks", "GET, HEAD"),
+        ("DELETE", "/add", "GET, HEAD, POST"),
+    ] {
+        let answer = visit.explorer.browse(method, target, &[], "").expect(405);
+        assert_eq!(answer.header("allow"), Some(allow), "{method} {target}");
+    }
+    visit.explorer.browse("GET", "/add", &[], "").expect(200);
+}

@@ -1,0 +1,275 @@
+//! Behind a base path, beside a node, without its node, over nodes that answer otherwise.
+
+use serde_json::{Value, json};
+
+use crate::support::command::{Blockchain, signal};
+use crate::support::explorer::{Explorer, FakeNode, address_in, browse};
+use crate::support::http::request;
+use crate::support::test_node::TestNode;
+use crate::support::wait_for;
+
+#[test]
+fn behind_a_base_path_every_link_stands_below_it() {
+    let node = TestNode::start(&["--difficulty", "1"]);
+    node.mine(&["one", "two"]);
+    let explorer = Explorer::of(node.address(), &["--base-path", "/group/chain/"]);
+    for path in [
+        "/", "/blocks", "/block/1", "/mempool", "/peers", "/reorgs", "/lab", "/nope",
+    ] {
+        // A proxy may hand the whole path on, or take the base away.
+        let whole = explorer.browse("GET", &format!("/group/chain{path}"), &[], "");
+        let taken = explorer.browse("GET", path, &[], "");
+        assert_eq!(whole.status, taken.status, "{path}");
+        for attribute in [
+            "href=\"",
+            "src=\"",
+            "action=\"",
+            "data-raw=\"",
+            "data-base=\"",
+        ] {
+            for rest in whole.text().split(attribute).skip(1) {
+                let value = rest.split('"').next().unwrap();
+                let is_below = value.starts_with("/group/chain") || value.starts_with('#');
+                assert!(is_below, "{attribute}{value} in {path}");
+            }
+        }
+    }
+    explorer.browse("GET", "/group/chain", &[], "").expect(200);
+    explorer.browse("GET", "/group/chainx", &[], "").expect(404);
+    let jump = explorer
+        .browse("GET", "/group/chain/blocks?at=1", &[], "")
+        .expect(303);
+    assert_eq!(
+        jump.header("location"),
+        Some("/group/chain/blocks?from=1#b1")
+    );
+    let home = explorer.browse("GET", "/group/chain/", &[], "");
+    assert!(
+        home.header("set-cookie")
+            .unwrap()
+            .contains("Path=/group/chain;")
+    );
+}
+
+#[test]
+fn beside_a_node_it_starts_and_stops_with_it() {
+    let mut node = TestNode::start(&["--difficulty", "1", "--ui=0"]);
+    let address = wait_for("the explorer", || address_in(&node.stderr()));
+    node.mine(&["from the node"]);
+    let home = browse(address, "GET", "/", &[], "").expect(200);
+    assert!(home.text().contains("from the node"), "{}", home.text());
+    let log = node.stop();
+    assert!(log.contains("stopped"), "{log}");
+    assert!(request(address, "GET", "/", &[], &[]).is_err());
+}
+
+#[test]
+fn a_port_that_is_taken_is_a_clear_error() {
+    let node = TestNode::start(&["--threads", "0"]);
+    let taken = node.address().port().to_string();
+    let finished = Blockchain::new(["ui", "--port", &taken]).exits(3);
+    finished.complains(&["error: the address 127.0.0.1:", "could not be used"]);
+    Blockchain::new(["ui", "--base-path", "a b"]).exits(2);
+    Blockchain::new(["ui", "--node", "https://a"]).exits(2);
+
+    let mut second = TestNode::stopped();
+    second.spawn(&[&format!("--ui={taken}")]);
+    assert_eq!(second.ends().code(), Some(3), "{}", second.stderr());
+    // It was no crash.
+    second.start_again(&[]);
+    assert!(!second.stop().contains("did not end cleanly"));
+}
+
+#[test]
+fn it_stops_on_a_signal_even_while_pages_listen() {
+    let events = "event: reset\ndata: {}\n\n";
+    let node = FakeNode::start(&[("/api/v1/events", events)]);
+    let mut command = std::process::Command::new(crate::support::command::BINARY);
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let mut child = command
+        .args(["ui", "--port", "0", "--node", &node.address().to_string()])
+        .stderr(std::fs::File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
+    let text = || std::fs::read_to_string(&log).unwrap();
+    let address = wait_for("the explorer", || address_in(&text()));
+    let listening = super::news::listen(address);
+    let begin = std::time::Instant::now();
+    signal("TERM", child.id());
+    let status = wait_for("the end", || child.try_wait().unwrap());
+    assert_eq!(status.code(), Some(0), "{}", text());
+    assert!(begin.elapsed().as_secs() < 3, "{:?}", begin.elapsed());
+    drop(listening);
+}
+
+#[test]
+fn without_its_node_every_page_says_so() {
+    let mut node = TestNode::start(&["--threads", "0"]);
+    let address = node.address();
+    let explorer = Explorer::of(address, &[]);
+    let home = explorer.browse("GET", "/", &[], "").expect(200);
+    let cookie = home
+        .header("set-cookie")
+        .unwrap()
+        .split(';')
+        .next()
+        .unwrap()
+        .to_owned();
+    let token = home.text().split_once("name=\"token\" value=\"").unwrap().1[..64].to_owned();
+    node.stop();
+    for target in [
+        "/",
+        "/blocks",
+        "/block/0",
+        "/mempool",
+        "/peers",
+        "/reorgs",
+        "/lab",
+        "/search?q=1",
+    ] {
+        let answer = explorer.get(target).expect(502);
+        let expected = format!("The node at {address} cannot be reached");
+        assert!(
+            answer.text().contains(&expected),
+            "{target}: {}",
+            answer.text()
+        );
+    }
+    let id = "0".repeat(32);
+    explorer.get(&format!("/message/{id}")).expect(502);
+    let body = format!("token={token}&message=kept");
+    let answer = explorer
+        .browse("POST", "/add", &[("Cookie", &cookie)], &body)
+        .expect(502);
+    assert!(
+        answer.text().contains(">\nkept</textarea>"),
+        "{}",
+        answer.text()
+    );
+    explorer.get("/assets/base.css").expect(200);
+    assert!(!explorer.stderr().contains("panicked"));
+}
+
+fn status() -> Value {
+    json!({
+        "version": "9.9.9", "protocol": 1, "node_id": "n", "genesis": "c0".repeat(32),
+        "tip": {"index": 5, "hash": "ab".repeat(32), "timestamp": 1_700_000_000.5},
+        "length": 6, "sealed": 5, "difficulty": 5, "sealed_from": 1, "proof_mode": "sealed",
+        "warnings": ["beware <script>"],
+        "mempool": {"count": 0, "bytes": 0, "next_sequence": 2},
+        "mining": {"active": true, "threads": 1, "tries": 9, "hash_rate": 65e6},
+        "sync": {"neighbours": 1, "answering": 1, "fetching_from": null, "target": null,
+            "differences": ["a:1 has another genesis"]},
+        "reorgs": 1, "uptime": 5.0
+    })
+}
+
+fn block(index: u64, message: &str) -> Value {
+    json!({
+        "index": index, "hash": "ab".repeat(32), "previous_hash": "cd".repeat(32),
+        "timestamp": 1_700_000_000.5, "timestamp_text": "1700000000.5", "time": null,
+        "proof": "1406000", "seal": "open", "history_root": "ef".repeat(32), "difficulty": 7,
+        "data": {"id": "e".repeat(32), "message": message}, "confirmations": 1
+    })
+}
+
+#[test]
+fn neighbours_reorgs_and_finds_of_a_node_are_shown() {
+    let neighbours = json!({"neighbours": [{
+        "address": "10.0.0.7:12345", "kind": "reference", "origin": "configured",
+        "tip": {"index": 9, "hash": "99".repeat(32)}, "last_answer": 1.0, "failures": 0,
+        "retry_in": null, "refused": "it has another genesis; start with --genesis",
+        "network": {"genesis": "dd".repeat(32), "difficulty": 5, "sealed_from": null},
+        "version": null
+    }]});
+    let reorgs = json!({"reorgs": [{
+        "number": 1, "timestamp": 1_700_000_000, "time": null, "source": "10.0.0.7:12345",
+        "from": 4, "old_tip": "77".repeat(32), "new_tip": "ab".repeat(32), "disconnected": 1,
+        "disconnected_sealed": 1, "connected": 2, "connected_sealed": 0, "returned": 1,
+        "left": [{"index": 4, "hash": "77".repeat(32), "message_id": "f".repeat(32)}]
+    }], "next": null});
+    let finds = json!({"hits": [
+        {"field": "text", "block": block(4, "found <script>"), "message_id": "e".repeat(32)},
+        {"field": "id", "block": null, "message_id": "f".repeat(32)}
+    ], "next": 3});
+    let node = FakeNode::start(&[
+        ("/api/v1/status", &status().to_string()),
+        (
+            "/api/v1/blocks",
+            &json!({"blocks": [block(5, "five")], "next": null}).to_string(),
+        ),
+        ("/api/v1/neighbours", &neighbours.to_string()),
+        ("/api/v1/reorgs", &reorgs.to_string()),
+        ("/api/v1/search", &finds.to_string()),
+    ]);
+    let explorer = Explorer::of(node.address(), &[]);
+    for (target, texts) in [
+        (
+            "/",
+            &["1 of 1", "beware &#60;script&#62;", "4 ahead", "65.0 MH/s"][..],
+        ),
+        (
+            "/peers",
+            &[
+                "reference miner",
+                "difficulty is the same",
+                "genesis differs: dddddddddd",
+                "another genesis; start",
+            ],
+        ),
+        (
+            "/reorgs",
+            &[
+                "Reorg 1",
+                "from block 4 on",
+                "/message/ffff",
+                "Sealed blocks were given up",
+            ],
+        ),
+        (
+            "/search?q=a+b",
+            &[
+                "found &#60;script&#62;",
+                "a message that waits",
+                "/search?q=a+b&#38;before=3",
+            ],
+        ),
+    ] {
+        let answer = explorer.get(target).expect(200);
+        for text in texts {
+            assert!(
+                answer.text().contains(text),
+                "{text} in {target}: {}",
+                answer.text()
+            );
+        }
+    }
+}
+
+#[test]
+fn a_node_that_knows_less_leaves_a_line_on_the_page() {
+    let node = FakeNode::start(&[
+        ("/api/v1/status", &status().to_string()),
+        (
+            "/api/v1/blocks",
+            &json!({"blocks": [block(5, "five")], "next": null}).to_string(),
+        ),
+    ]);
+    let explorer = Explorer::of(node.address(), &[]);
+    for target in ["/", "/peers", "/reorgs"] {
+        let answer = explorer.get(target).expect(200);
+        assert!(
+            answer.text().contains("does not tell about its"),
+            "{target}"
+        );
+    }
+    let answer = explorer.get("/search?q=text").expect(200);
+    assert!(
+        answer.text().contains("cannot search in texts"),
+        "{}",
+        answer.text()
+    );
+    let answer = FakeNode::start(&[("/api/v1/status", "[]")]);
+    Explorer::of(answer.address(), &[]).get("/").expect(502);
+}
