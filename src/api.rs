@@ -2,12 +2,20 @@
 //!
 //! * [`server`]: the routes on a listener
 //! * `guard`: whether a browser may ask, and paths put right
+//! * [`admin`]: who may change what the node does
 //! * `documented`: `PUT /add`, `GET /chain`, `/neighbours`, `/data`
 //! * [`v1`]: everything below `/api/v1`, and `/health`
+//! * `metrics`: `/metrics`, and the count of requests
+//! * `openapi`: `/openapi.json` and `/docs`
+//! * `paths`: every path with its methods
 //! * `reject`: errors, and what no route takes
 
+pub mod admin;
 mod documented;
 mod guard;
+mod metrics;
+mod openapi;
+mod paths;
 mod reject;
 pub mod server;
 pub mod v1;
@@ -24,19 +32,17 @@ use warp::path;
 use warp::reply::{Reply, Response};
 use warp::{Filter, Rejection};
 
-use v1::{blocks, messages};
+use v1::{blocks, events, messages, reorgs, search};
 
 /// All routes. The first that fits answers; point reads run inline, longer ones on threads that
 /// may block.
 pub(crate) fn routes(
     context: Context,
 ) -> impl Filter<Extract = (impl Reply,), Error = Infallible> + Clone {
-    let with = warp::any().map(move || context.clone());
+    let with = with(context.clone());
     let node = with.clone().map(|context: Context| context.node);
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
     let read = warp::get().or(warp::head()).unify();
-    let v1 = path!("api" / "v1" / ..);
-
     let add = path!("add")
         .and(warp::put())
         .and(node.clone())
@@ -49,12 +55,54 @@ pub(crate) fn routes(
         .and_then(async |method, context| stream(&method, &context, documented::chain));
     let data = path!("data")
         .and(warp::method())
-        .and(with)
+        .and(with.clone())
         .and_then(async |method, context| stream(&method, &context, documented::data));
     let health = path!("health")
         .and(read)
-        .and(node.clone())
+        .and(node)
         .map(|node| v1::health(&node));
+    let metrics = path!("metrics")
+        .and(read)
+        .and(with)
+        .then(|context| answered(metrics::page(context)));
+    let documents = openapi::Documents::new();
+    let description = documents.clone();
+    let openapi = path!("openapi.json")
+        .and(read)
+        .map(move || description.json());
+    let docs = path!("docs").and(read).map(move || documents.page());
+    let style = path!("docs" / "style.css").and(read).map(openapi::style);
+    let none = warp::method()
+        .and(path::full())
+        .map(|method: Method, path: path::FullPath| reject::no_route(&method, path.as_str()));
+    add.or(neighbours)
+        .unify()
+        .or(path!("api" / "v1" / ..).and(v1_routes(context)))
+        .unify()
+        .or(health)
+        .unify()
+        .or(metrics)
+        .unify()
+        .or(openapi)
+        .unify()
+        .or(docs)
+        .unify()
+        .or(style)
+        .unify()
+        .or(chain)
+        .unify()
+        .or(data)
+        .unify()
+        .or(none)
+        .unify()
+}
+
+/// All routes below `/api/v1`.
+fn v1_routes(context: Context) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone {
+    let with = with(context);
+    let node = with.clone().map(|context: Context| context.node);
+    let query = warp::query::raw().or(warp::any().map(String::new)).unify();
+    let read = warp::get().or(warp::head()).unify();
 
     let single_block = path!("blocks" / String)
         .and(read)
@@ -87,39 +135,47 @@ pub(crate) fn routes(
         .and(read)
         .and(node.clone())
         .map(|id: String, node| respond(messages::get(&node, &id)));
+    let reorg_page = path!("reorgs")
+        .and(read)
+        .and(node.clone())
+        .and(query)
+        .then(|node, query| answered(reorgs::page(node, query)));
+    let search = path!("search")
+        .and(read)
+        .and(with.clone())
+        .and(query)
+        .then(|context, query| answered(search::page(context, query)));
+    let events = path!("events")
+        .and(read)
+        .and(with)
+        .and(warp::header::headers_cloned())
+        .map(|context: Context, headers| respond(events::open(&context, &headers)));
     let mempool = path!("mempool")
         .and(read)
         .and(node)
         .and(query)
         .then(|node, query| answered(messages::mempool(node, query)));
-    let ours = v1.and(
-        single_block
-            .or(post_message)
-            .unify()
-            .or(block_page)
-            .unify()
-            .or(get_message)
-            .unify()
-            .or(status)
-            .unify()
-            .or(mempool)
-            .unify(),
-    );
-    let none = warp::method()
-        .and(path::full())
-        .map(|method: Method, path: path::FullPath| reject::no_route(&method, path.as_str()));
-    add.or(neighbours)
+    single_block
+        .or(post_message)
         .unify()
-        .or(ours)
+        .or(block_page)
         .unify()
-        .or(health)
+        .or(get_message)
         .unify()
-        .or(chain)
+        .or(status)
         .unify()
-        .or(data)
+        .or(mempool)
         .unify()
-        .or(none)
+        .or(reorg_page)
         .unify()
+        .or(search)
+        .unify()
+        .or(events)
+        .unify()
+}
+
+fn with(context: Context) -> impl Filter<Extract = (Context,), Error = Infallible> + Clone {
+    warp::any().map(move || context.clone())
 }
 
 /// Answers a documented stream for GET and HEAD, if there is room for one more.

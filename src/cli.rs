@@ -3,6 +3,7 @@
 
 mod add;
 mod chain_file;
+mod completions;
 mod error;
 mod examine;
 mod export;
@@ -18,16 +19,21 @@ mod verify;
 
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
-use crate::client::address::DEFAULT_PORT;
 use crate::client::{HttpClient, NodeAddress};
 use error::Error;
 use output::Output;
 
+/// The version; who builds a release names the commit with it.
+const VERSION: &str = match option_env!("BLOCKCHAIN_VERSION") {
+    Some(version) => version,
+    None => env!("CARGO_PKG_VERSION"),
+};
+
 /// A self-hosted proof-of-work message chain.
 #[derive(Debug, Parser)]
-#[command(name = "blockchain", version, about, propagate_version = true)]
+#[command(name = "blockchain", version = VERSION, about, propagate_version = true)]
 struct Arguments {
     /// Print JSON instead of text
     #[arg(long, global = true)]
@@ -57,6 +63,10 @@ enum Command {
     Verify(verify::VerifyArgs),
     /// Solve or check the puzzle by hand
     Pow(pow::PowArgs),
+    /// Print what a shell completes this command line by
+    Completions(completions::CompletionsArgs),
+    /// Print a page for man
+    Man(completions::ManArgs),
     /// Serve the explorer of a node: pages for a browser
     Ui(ui::UiArgs),
 }
@@ -64,17 +74,20 @@ enum Command {
 /// Which node to ask.
 #[derive(Clone, Debug, Args)]
 struct NodeArgs {
-    /// Host of the node
+    /// Host of the node, also with its port or as `http://HOST:PORT`
     #[arg(long, default_value = "127.0.0.1", env = "BLOCKCHAIN_CLIENT_HOST")]
     host: String,
-    /// Port of the node
-    #[arg(long, default_value_t = DEFAULT_PORT, env = "BLOCKCHAIN_CLIENT_PORT")]
-    port: u16,
+    /// Port of the node; 12345 unless it stands in the host
+    #[arg(long, env = "BLOCKCHAIN_CLIENT_PORT")]
+    port: Option<u16>,
 }
 
 impl NodeArgs {
     fn client(&self) -> Result<HttpClient, Error> {
-        let address = NodeAddress::new(&self.host, self.port).map_err(Error::usage)?;
+        let mut address: NodeAddress = self.host.parse().map_err(Error::usage)?;
+        if let Some(port) = self.port {
+            address = NodeAddress::new(address.host(), port).map_err(Error::usage)?;
+        }
         Ok(HttpClient::new(address)?)
     }
 }
@@ -113,16 +126,18 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), Error> {
         Command::Import(args) => import::run(&args, *output),
         Command::Verify(args) => verify::run(args, output).await,
         Command::Pow(args) => pow::run(args, output).await,
+        Command::Completions(args) => completions::run(&args, Arguments::command()),
+        Command::Man(args) => completions::run_man(&args, Arguments::command()),
         Command::Ui(args) => ui::run(args).await,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use super::*;
 
     #[test]
     fn the_arguments_are_consistent() {
-        super::Arguments::command().debug_assert();
+        Arguments::command().debug_assert();
     }
 }

@@ -1,6 +1,8 @@
 //! What stands under every server of this program: the accept loop with its limits, and whether a
-//! browser may ask ([`Guard`]). It knows neither routes nor nodes.
+//! browser may ask ([`Guard`]). It knows neither routes nor nodes. `connection` gives a body to
+//! the errors that the HTTP server answers by itself.
 
+mod connection;
 mod guard;
 
 use std::convert::Infallible;
@@ -22,6 +24,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
+use connection::Connection;
+
 pub use guard::Guard;
 
 /// Most connections at a time.
@@ -39,11 +43,34 @@ const GRACE: Duration = Duration::from_millis(500);
 /// Most bytes of a request's head: a request line of 64 KiB and as much of headers.
 const HEAD_BYTES: usize = 128 * 1024;
 
-/// Serves until the shutdown, then lets requests under way end within [`GRACE`].
-pub async fn serve<S, B>(listener: TcpListener, service: S, shutdown: CancellationToken)
-where
+/// The connections of a server.
+#[derive(Clone, Debug)]
+pub struct Connections(Arc<Semaphore>);
+
+impl Default for Connections {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(CONNECTIONS)))
+    }
+}
+
+impl Connections {
+    /// How many are open.
+    pub fn count(&self) -> u64 {
+        // One is kept for the next to come.
+        let taken = CONNECTIONS - self.0.available_permits();
+        taken.saturating_sub(1) as u64
+    }
+}
+
+/// Serves until the shutdown, then lets requests under way end within [`GRACE`]. Each connection
+/// has a `service` of its own, made for its other end.
+pub async fn serve<S, B>(
+    listener: TcpListener,
+    service: impl Fn(SocketAddr) -> S,
+    connections: Connections,
+    shutdown: CancellationToken,
+) where
     S: Service<Request<Incoming>, Response = hyper::Response<B>, Error = Infallible>
-        + Clone
         + Send
         + 'static,
     S::Future: Send + 'static,
@@ -51,7 +78,7 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let connections = Arc::new(Semaphore::new(CONNECTIONS));
+    let Connections(connections) = connections;
     let tasks = TaskTracker::new();
     loop {
         let accepted = tokio::select! {
@@ -67,28 +94,33 @@ where
                 continue;
             }
         };
-        let (service, shutdown) = (service.clone(), shutdown.clone());
+        let (service, shutdown) = (service(remote), shutdown.clone());
         tasks.spawn(async move {
             // Small answers must not wait for more to send.
             let _ = stream.set_nodelay(true);
             let mut stream = TimeoutStream::new(stream);
             stream.set_write_timeout(Some(WRITE_TIMEOUT));
-            let stream = TokioIo::new(Box::pin(stream));
-            let connection = http1::Builder::new()
+            let stream = TokioIo::new(Connection::new(Box::pin(stream)));
+            let mut connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEAD_TIMEOUT)
                 .max_buf_size(HEAD_BYTES)
                 .serve_connection(stream, service);
-            tokio::pin!(connection);
             let outcome = tokio::select! {
                 outcome = &mut connection => outcome,
                 () = shutdown.cancelled() => {
-                    connection.as_mut().graceful_shutdown();
-                    tokio::time::timeout(GRACE, connection).await.unwrap_or(Ok(()))
+                    std::pin::Pin::new(&mut connection).graceful_shutdown();
+                    let rest = tokio::time::timeout(GRACE, &mut connection);
+                    rest.await.unwrap_or(Ok(()))
                 }
             };
             if let Err(error) = outcome {
                 debug!(%remote, %error, "connection ended");
+                tokio::select! {
+                    // The other end may be gone already.
+                    _ = connection.into_parts().io.into_inner().end() => {}
+                    () = shutdown.cancelled() => {}
+                }
             }
             drop(permit);
         });

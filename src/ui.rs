@@ -47,7 +47,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::client::HttpClient;
-use crate::serve::{self, Guard};
+use crate::serve::{self, Connections, Guard};
 use site::Site;
 
 /// How the explorer is reached.
@@ -80,7 +80,8 @@ pub async fn serve(
             answer.map(reply::secured)
         }
     });
-    serve::serve(listener, service, shutdown).await;
+    let connections = Connections::default();
+    serve::serve(listener, |_| service.clone(), connections, shutdown).await;
     // It ends with the shutdown, too, and fails at nothing.
     let _ = follow.await;
 }

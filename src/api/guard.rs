@@ -2,18 +2,25 @@
 //! original program reads them.
 
 use http::uri::PathAndQuery;
-use http::{StatusCode, Uri};
+use http::{HeaderMap, StatusCode, Uri};
 use warp::http;
 use warp::reply::Response;
 
+use super::admin::Caller;
 use super::reject::{self, ApiError};
 use crate::serve::Guard;
 
-/// Puts a request right, or answers it.
-pub(crate) fn admit<B>(guard: &Guard, request: &mut http::Request<B>) -> Option<Response> {
+/// Puts a request right and notes its [`Caller`] in it, or answers it.
+pub(crate) fn admit<B>(
+    guard: &Guard,
+    caller: impl FnOnce(&HeaderMap) -> Caller,
+    request: &mut http::Request<B>,
+) -> Option<Response> {
     if !guard.allows(request.headers()) {
         return Some(ApiError::forbidden().into_response());
     }
+    let caller = caller(request.headers());
+    request.extensions_mut().insert(caller);
     collapse_slashes(request);
     let path = request.uri().path();
     // To the original, a path with a slash at its end is another path.

@@ -4,6 +4,7 @@ use http::{Method, StatusCode};
 use warp::http;
 use warp::reply::Response;
 
+use super::paths;
 use crate::chain::MessageId;
 use crate::legacy::json;
 use crate::node::AddError;
@@ -72,13 +73,18 @@ impl ApiError {
         )
     }
 
+    /// 429: as many as may be at a time are under way.
+    pub(crate) fn too_many(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message)
+    }
+
     /// 503: not now.
     pub(crate) fn unavailable(message: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
     }
 
-    /// The answer with the error as its body.
-    pub(crate) fn into_response(self) -> Response {
+    /// The error as JSON.
+    pub(crate) fn into_body(self) -> Vec<u8> {
         let body = ErrorBody {
             error: ErrorDetail {
                 code: self.code.to_owned(),
@@ -86,7 +92,20 @@ impl ApiError {
                 id: self.id.map(|id| id.to_string()),
             },
         };
-        json_response(self.status, &body)
+        // Texts and nothing else can always be written.
+        serde_json::to_vec(&body).unwrap_or_default()
+    }
+
+    /// The answer with the error as its body.
+    pub(crate) fn into_response(self) -> Response {
+        let status = self.status;
+        let mut response = bytes_response(status, self.into_body());
+        if status == StatusCode::UNAUTHORIZED {
+            let scheme = http::HeaderValue::from_static("Bearer");
+            let name = http::header::WWW_AUTHENTICATE;
+            response.headers_mut().insert(name, scheme);
+        }
+        response
     }
 }
 
@@ -153,15 +172,16 @@ pub(crate) fn bytes_response(status: StatusCode, body: Vec<u8>) -> Response {
 }
 
 /// What no route takes: the documented 404 that names the path, 405 for other methods, OPTIONS;
-/// below `/api` and for `/health` errors in our own shape only.
+/// below `/api` and for other paths of our own errors in our own shape only.
 pub(crate) fn no_route(method: &Method, path: &str) -> Response {
-    let allow = allowed(path);
-    if *method == Method::OPTIONS && (allow.is_some() || !is_ours(path)) {
+    let allow = paths::find(path).map(|path| path.allow);
+    let is_ours = paths::is_ours(path);
+    if *method == Method::OPTIONS && (allow.is_some() || !is_ours) {
         let mut response = Response::new(Vec::new().into());
-        allow_only(&mut response, allow.unwrap_or(READ));
+        allow_only(&mut response, allow.unwrap_or(paths::READ));
         return response;
     }
-    let is_405 = if is_ours(path) {
+    let is_405 = if is_ours {
         allow.is_some()
     } else {
         // The documented server knows GET, HEAD and POST on every path, so it says 404 to them.
@@ -169,10 +189,10 @@ pub(crate) fn no_route(method: &Method, path: &str) -> Response {
     };
     if is_405 {
         let mut response = ApiError::method_not_allowed(method).into_response();
-        allow_only(&mut response, allow.unwrap_or(READ));
+        allow_only(&mut response, allow.unwrap_or(paths::READ));
         return response;
     }
-    if is_ours(path) {
+    if is_ours {
         return ApiError::not_found("there is no such path").into_response();
     }
     let decoded = crate::legacy::query::decode_path(path.trim_start_matches('/'));
@@ -180,28 +200,6 @@ pub(crate) fn no_route(method: &Method, path: &str) -> Response {
     json::write_string(&format!("'{decoded}' is not a valid endpoint!"), &mut body);
     body.extend_from_slice(b"}\n");
     bytes_response(StatusCode::NOT_FOUND, body)
-}
-
-const READ: &str = "GET, HEAD, OPTIONS";
-
-fn is_ours(path: &str) -> bool {
-    path == "/health" || path.starts_with("/api/")
-}
-
-/// The methods of a path; none if there is no such path.
-fn allowed(path: &str) -> Option<&'static str> {
-    match path {
-        "/add" => return Some("OPTIONS, PUT"),
-        "/chain" | "/neighbours" | "/data" | "/health" => return Some(READ),
-        _ => {}
-    }
-    let mut names = path.strip_prefix("/api/v1/")?.split('/');
-    match (names.next()?, names.next(), names.next()) {
-        ("messages", None, None) => Some("OPTIONS, POST"),
-        ("status" | "blocks" | "mempool", None, None) => Some(READ),
-        ("blocks" | "messages", Some(name), None) if !name.is_empty() => Some(READ),
-        _ => None,
-    }
 }
 
 fn allow_only(response: &mut Response, methods: &'static str) {

@@ -1,10 +1,12 @@
 //! `/api/v1`: real JSON for people and programs.
 
 pub(crate) mod blocks;
+pub(crate) mod events;
 pub(crate) mod messages;
+pub(crate) mod reorgs;
+pub(crate) mod search;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use http::StatusCode;
 use warp::http;
@@ -20,7 +22,7 @@ pub const PROTOCOL: u32 = 1;
 /// `GET /status`.
 pub(crate) fn status(node: &Arc<Node>) -> Response {
     let state = node.state();
-    let mining = &node.mining;
+    let (active, tries, hash_rate) = node.mining.now();
     json_response(
         StatusCode::OK,
         &Status {
@@ -41,10 +43,10 @@ pub(crate) fn status(node: &Arc<Node>) -> Response {
                 next_sequence: state.next_sequence(),
             },
             mining: MiningStatus {
-                active: mining.active.load(Ordering::Relaxed),
+                active,
                 threads: node.settings.threads.map_or(0, std::num::NonZeroUsize::get),
-                tries: mining.tries.load(Ordering::Relaxed),
-                hash_rate: f64::from_bits(mining.hash_rate.load(Ordering::Relaxed)),
+                tries,
+                hash_rate,
             },
             sync: SyncStatus {
                 neighbours: 0,

@@ -298,6 +298,11 @@ impl fmt::Display for StatusView {
             status.tip.index,
             escape(&status.tip.hash)
         )?;
+        writeln!(
+            f,
+            "chain       {} blocks, {} of them sealed",
+            status.length, status.sealed
+        )?;
         writeln!(f, "difficulty  {}", status.difficulty)?;
         match status.sealed_from {
             Some(from) => writeln!(f, "seal rule   every block from {from} on must be sealed")?,
@@ -316,11 +321,65 @@ impl fmt::Display for StatusView {
             escape(&status.proof_mode),
             mining.hash_rate / 1e6
         )?;
+        let sync = &status.sync;
+        let (known, answering) = (sync.neighbours, sync.answering);
+        writeln!(f, "neighbours  {known} known, {answering} answering")?;
+        if let Some(source) = &sync.fetching_from {
+            let target = sync.target.unwrap_or(status.length);
+            let source = escape(source);
+            writeln!(
+                f,
+                "sync        fetching from {source}, {} of {target} blocks",
+                status.length
+            )?;
+        }
+        for difference in &sync.differences {
+            writeln!(f, "differs     {}", escape(difference))?;
+        }
         writeln!(f, "reorgs      {}", status.reorgs)?;
-        write!(f, "uptime      {:.0} s", status.uptime)?;
+        write!(f, "uptime      {}", Span(status.uptime))?;
         for warning in &status.warnings {
             write!(f, "\nwarning     {}", escape(warning))?;
         }
         Ok(())
+    }
+}
+
+/// A span of time in seconds, for people.
+struct Span(f64);
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.max(0.0);
+        let (minute, hour, day) = (60.0, 3600.0, 86_400.0);
+        let (unit, name, lower, lower_name) = match seconds {
+            _ if seconds < minute => return write!(f, "{seconds:.0} s"),
+            _ if seconds < hour => (minute, "min", 1.0, "s"),
+            _ if seconds < day => (hour, "h", minute, "min"),
+            _ => (day, "d", hour, "h"),
+        };
+        let whole = (seconds / unit).floor();
+        let rest = ((seconds - whole * unit) / lower).floor();
+        write!(f, "{whole} {name} {rest} {lower_name}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Span;
+
+    #[test]
+    fn spans_have_two_units() {
+        for (seconds, text) in [
+            (0.2, "0 s"),
+            (59.4, "59 s"),
+            (61.0, "1 min 1 s"),
+            (7_379.0, "2 h 2 min"),
+            (180_000.0, "2 d 2 h"),
+            (-1.0, "0 s"),
+            (f64::NAN, "0 s"),
+        ] {
+            assert_eq!(Span(seconds).to_string(), text);
+        }
     }
 }

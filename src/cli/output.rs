@@ -1,11 +1,10 @@
 //! What is printed: values as text or JSON on the standard output, messages on the standard
 //! error. Text from the chain never reaches a terminal raw.
 
-#![expect(clippy::print_stderr, reason = "this file is the one that prints")]
-
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
+use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
@@ -57,7 +56,13 @@ pub(super) fn write_json(out: &mut impl Write, value: &impl Serialize) -> Result
 
 /// Prints a line for people.
 pub(super) fn print_error(kind: &str, text: &str) {
-    eprintln!("{kind}: {text}");
+    let style = match kind {
+        "error" => AnsiColor::Red.on_default().bold(),
+        "warning" => AnsiColor::Yellow.on_default().bold(),
+        _ => Style::new().bold(),
+    };
+    // Colours are left out where no terminal shows them.
+    anstream::eprintln!("{style}{kind}:{style:#} {text}");
 }
 
 /// A bar on a terminal, nothing elsewhere. Without a length it counts.

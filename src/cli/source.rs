@@ -22,6 +22,8 @@ pub(super) struct Files {
     pub(super) folder: PathBuf,
     pub(super) database: PathBuf,
     pub(super) address: PathBuf,
+    /// What an administrator of the running node has to know.
+    pub(super) token: PathBuf,
     pub(super) chain: PathBuf,
 }
 
@@ -61,6 +63,7 @@ impl Files {
         Self {
             database: folder.join(format!("{name}.redb")),
             address: folder.join(format!("{name}.address")),
+            token: folder.join(format!("{name}.token")),
             chain,
             folder,
         }

@@ -8,7 +8,7 @@ use redb::{Table, WriteTransaction};
 
 use super::error::{Refusal, StoreError};
 use super::state::{Network, State};
-use super::tables::{self, NetworkRecord, SnapshotRecord};
+use super::tables::{self, NeighbourRecord, NetworkRecord, SnapshotRecord};
 use crate::codec;
 
 /// What an operation comes to: the outer error is a failed database, the inner one a refusal.
@@ -21,11 +21,13 @@ pub(crate) struct Edit<'txn> {
     pub(crate) history: Table<'txn, u64, &'static [u8; 32]>,
     pub(crate) mempool: Table<'txn, u64, &'static [u8]>,
     pub(crate) mempool_by_id: Table<'txn, &'static [u8; 16], u64>,
+    pub(crate) learned: Table<'txn, u64, ()>,
     pub(crate) renamed: Table<'txn, &'static [u8; 16], &'static [u8; 16]>,
     pub(crate) idempotency: Table<'txn, &'static [u8; 32], &'static [u8]>,
     pub(crate) idempotency_by_time: Table<'txn, (u64, &'static [u8; 32]), ()>,
     pub(crate) staged: Table<'txn, (u64, u64), &'static [u8]>,
     pub(crate) reorgs: Table<'txn, u64, &'static [u8]>,
+    neighbours: Table<'txn, &'static str, &'static [u8]>,
     meta: Table<'txn, &'static str, &'static [u8]>,
     /// The state after the operations so far.
     pub(crate) state: State,
@@ -40,11 +42,13 @@ impl<'txn> Edit<'txn> {
             history: txn.open_table(tables::HISTORY)?,
             mempool: txn.open_table(tables::MEMPOOL)?,
             mempool_by_id: txn.open_table(tables::MEMPOOL_BY_ID)?,
+            learned: txn.open_table(tables::LEARNED)?,
             renamed: txn.open_table(tables::RENAMED)?,
             idempotency: txn.open_table(tables::IDEMPOTENCY)?,
             idempotency_by_time: txn.open_table(tables::IDEMPOTENCY_BY_TIME)?,
             staged: txn.open_table(tables::STAGED)?,
             reorgs: txn.open_table(tables::REORGS)?,
+            neighbours: txn.open_table(tables::NEIGHBOURS)?,
             meta: txn.open_table(tables::META)?,
             state,
         })
@@ -78,6 +82,16 @@ impl<'txn> Edit<'txn> {
     pub(crate) fn note_snapshot(&mut self, record: &SnapshotRecord) -> Result<(), StoreError> {
         self.meta
             .insert(tables::SNAPSHOT, &*codec::encode(record))?;
+        Ok(())
+    }
+
+    /// Puts these in place of all neighbours kept so far.
+    pub(crate) fn set_neighbours(&mut self, records: &[NeighbourRecord]) -> Result<(), StoreError> {
+        self.neighbours.retain(|_, _| false)?;
+        for record in records {
+            self.neighbours
+                .insert(&*record.address, &*codec::encode(record))?;
+        }
         Ok(())
     }
 

@@ -93,6 +93,17 @@ pub enum Refusal {
     /// The branch does not join the chain held.
     #[error("the branch does not join the chain held")]
     NotConnected,
+    /// The branch forks too far below the tip.
+    #[error("{depth} blocks would be taken off, more than the {limit} allowed by --max-reorg")]
+    TooDeep {
+        /// Blocks that would be taken off.
+        depth: u64,
+        /// Most that may be.
+        limit: u64,
+    },
+    /// The branch has another genesis block, and ours is fixed.
+    #[error("the genesis block of this chain is fixed")]
+    GenesisFixed,
     /// No room for more pending messages.
     #[error("the mempool is full ({count} messages, {bytes} bytes)")]
     MempoolFull {

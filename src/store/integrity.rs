@@ -106,6 +106,7 @@ pub(crate) fn check_counts(view: &View, state: &State) -> Result<(), StoreError>
         expect_rows(txn, tables::HISTORY, nodes)?;
         expect_rows(txn, tables::MEMPOOL, waiting)?;
         expect_rows(txn, tables::MEMPOOL_BY_ID, waiting)?;
+        expect_rows(txn, tables::LEARNED, state.totals.learned_count)?;
         let mempool = txn.open_table(tables::MEMPOOL)?;
         let last = mempool.last()?;
         if last.is_some_and(|last| last.0.value() >= state.totals.next_sequence) {
@@ -222,6 +223,10 @@ fn check_mempool(view: &View, state: &State) -> Result<u64, StoreError> {
             json_bytes += message_json_bytes(&pending.message);
         }
     }
+    let learned_bytes = check_learned(view)?;
+    if state.totals.learned_bytes != learned_bytes {
+        return Err(wrong_totals("learned_bytes"));
+    }
     if state.mempool_count() != count {
         return Err(wrong_totals("mempool_count"));
     }
@@ -232,6 +237,24 @@ fn check_mempool(view: &View, state: &State) -> Result<u64, StoreError> {
         return Err(wrong_totals("mempool_json_bytes"));
     }
     Ok(count)
+}
+
+/// Every message noted as learned from a peer waits. Returns the bytes of their texts.
+fn check_learned(view: &View) -> Result<u64, StoreError> {
+    guarded(|| {
+        let mut bytes = 0;
+        for row in view.transaction().open_table(tables::LEARNED)?.iter()? {
+            let sequence = row?.0.value();
+            let one = PageLimit { count: 1, bytes: 0 };
+            match view.pending_from(sequence, one)?.first() {
+                Some(pending) if pending.sequence == sequence => {
+                    bytes += pending.message.text().len() as u64;
+                }
+                _ => return Err(StoreError::missing("mempool", sequence)),
+            }
+        }
+        Ok(bytes)
+    })
 }
 
 #[cfg(test)]

@@ -18,6 +18,10 @@ pub const MAX_COUNT: u64 = 100_000;
 /// Most bytes of pending texts before new messages are refused.
 pub const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
+/// Most pending messages learned from peers, and most bytes of their texts: half of the room.
+const MAX_LEARNED_COUNT: u64 = MAX_COUNT / 2;
+const MAX_LEARNED_BYTES: u64 = MAX_BYTES / 2;
+
 /// How long a client's key is remembered, in milliseconds: a day.
 const KEY_LIFETIME: u64 = 24 * 60 * 60 * 1000;
 
@@ -65,12 +69,8 @@ impl Edit<'_> {
                 Err(Refusal::KeyReused)
             });
         }
-        let (count, bytes) = (
-            self.state.totals.mempool_count,
-            self.state.totals.mempool_bytes,
-        );
-        if count >= MAX_COUNT || bytes + addition.message.text().len() as u64 > MAX_BYTES {
-            return Ok(Err(Refusal::MempoolFull { count, bytes }));
+        if let Err(refusal) = self.make_room(addition.message.text().len() as u64)? {
+            return Ok(Err(refusal));
         }
         let id = self.wait(addition.message.clone(), addition.arrived)?;
         if let Some(key) = &addition.key {
@@ -84,6 +84,65 @@ impl Edit<'_> {
         Ok(Ok(Added { id, is_new: true }))
     }
 
+    /// Lets messages of peers, the latest first, make way for one of a client.
+    fn make_room(&mut self, bytes: u64) -> Outcome<()> {
+        let is_full = |count: u64, held: u64| count >= MAX_COUNT || held + bytes > MAX_BYTES;
+        let totals = self.state.totals;
+        let (count, held) = (totals.mempool_count, totals.mempool_bytes);
+        if is_full(count - totals.learned_count, held - totals.learned_bytes) {
+            let bytes = held;
+            return Ok(Err(Refusal::MempoolFull { count, bytes }));
+        }
+        while is_full(
+            self.state.totals.mempool_count,
+            self.state.totals.mempool_bytes,
+        ) {
+            let Some(latest) = self.learned.last()?.map(|row| row.0.value()) else {
+                return Err(StoreError::corrupt("table learned has too few rows"));
+            };
+            let id = self.pending_at(latest)?.message.id();
+            self.take_pending(&id)?;
+        }
+        Ok(Ok(()))
+    }
+
+    /// Takes in messages of a peer whose ids are not held yet, while there is room for such.
+    /// Returns how many.
+    pub(crate) fn learn(
+        &mut self,
+        messages: Vec<Message>,
+        arrived: u64,
+    ) -> Result<u64, StoreError> {
+        let mut taken = 0;
+        for message in messages {
+            let (bytes, totals) = (message.text().len() as u64, &self.state.totals);
+            let has_room = totals.learned_count < MAX_LEARNED_COUNT
+                && totals.learned_bytes + bytes <= MAX_LEARNED_BYTES
+                && totals.mempool_count < MAX_COUNT
+                && totals.mempool_bytes + bytes <= MAX_BYTES;
+            if !has_room || self.holder(&message.id())?.is_some() {
+                continue;
+            }
+            let sequence = self.next_sequence();
+            self.insert_pending(&Pending {
+                sequence,
+                arrived,
+                message,
+            })?;
+            self.learned.insert(sequence, ())?;
+            self.state.totals.learned_count += 1;
+            self.state.totals.learned_bytes += bytes;
+            taken += 1;
+        }
+        Ok(taken)
+    }
+
+    fn next_sequence(&mut self) -> u64 {
+        let sequence = self.state.totals.next_sequence;
+        self.state.totals.next_sequence += 1;
+        sequence
+    }
+
     /// Takes back messages that were taken in before, in their order of arrival.
     pub(crate) fn restore(&mut self, messages: Vec<(Message, u64)>) -> Result<(), StoreError> {
         for (message, arrived) in messages {
@@ -95,8 +154,7 @@ impl Edit<'_> {
     /// Puts a message into the mempool unless it waits or stands in the chain already, which is
     /// found by index. Returns the id it is kept under.
     pub(crate) fn wait(&mut self, message: Message, arrived: u64) -> Result<MessageId, StoreError> {
-        let sequence = self.state.totals.next_sequence;
-        self.state.totals.next_sequence += 1;
+        let sequence = self.next_sequence();
         self.keep(Pending {
             sequence,
             arrived,
@@ -151,12 +209,7 @@ impl Edit<'_> {
     /// The message that has an id, in the chain or in the mempool.
     fn holder(&self, id: &MessageId) -> Result<Option<Message>, StoreError> {
         if let Some(sequence) = self.mempool_by_id.get(id.as_bytes())? {
-            let sequence = sequence.value();
-            let pending = self
-                .mempool
-                .get(sequence)?
-                .ok_or_else(|| missing(sequence))?;
-            return Ok(Some(Pending::decode(sequence, pending.value())?.message));
+            return Ok(Some(self.pending_at(sequence.value())?.message));
         }
         if let Some(index) = self.index_by_message.get(id.as_bytes())? {
             let index = index.value();
@@ -167,6 +220,12 @@ impl Edit<'_> {
             return Ok(Some(decode_block(index, block.value())?.message));
         }
         Ok(None)
+    }
+
+    fn pending_at(&self, sequence: u64) -> Result<Pending, StoreError> {
+        let pending = self.mempool.get(sequence)?;
+        let pending = pending.ok_or_else(|| missing(sequence))?;
+        Pending::decode(sequence, pending.value())
     }
 
     fn insert_pending(&mut self, pending: &Pending) -> Result<(), StoreError> {
@@ -202,6 +261,10 @@ impl Edit<'_> {
         totals.mempool_count -= 1;
         totals.mempool_bytes -= pending.message.text().len() as u64;
         totals.mempool_json_bytes -= message_json_bytes(&pending.message);
+        if self.learned.remove(sequence)?.is_some() {
+            totals.learned_count -= 1;
+            totals.learned_bytes -= pending.message.text().len() as u64;
+        }
         Ok(Some(pending))
     }
 

@@ -10,7 +10,7 @@ use redb::ReadableTable;
 use super::edit::{Edit, Outcome};
 use super::error::{Refusal, StoreError};
 use super::state::block_json_bytes;
-use super::tables::ReorgRecord;
+use super::tables::{LeftRecord, ReorgRecord};
 use super::view::decode_block;
 use crate::chain::block::Tip;
 use crate::chain::choice::{Standing, prefers_offered};
@@ -26,7 +26,14 @@ pub struct Adoption {
     pub source: String,
     /// Now, in milliseconds since the epoch.
     pub at: u64,
+    /// Most blocks that may be taken off.
+    pub max_reorg: u64,
+    /// Longest chain whose genesis block may still be replaced.
+    pub genesis_until: u64,
 }
+
+/// Most blocks taken off that a record of a reorg names.
+const LEFT: usize = 100;
 
 impl Edit<'_> {
     /// Adds blocks to a branch that may be adopted later.
@@ -69,6 +76,14 @@ impl Edit<'_> {
         if from > self.state.length() {
             return Ok(Err(Refusal::NotConnected));
         }
+        let depth = self.state.length() - from;
+        if depth > adoption.max_reorg {
+            let limit = adoption.max_reorg;
+            return Ok(Err(Refusal::TooDeep { depth, limit }));
+        }
+        if from == 0 && depth > adoption.genesis_until {
+            return Ok(Err(Refusal::GenesisFixed));
+        }
         let history = self.history_of(from)?;
         let mut checker = self.checker();
         if from > 0 {
@@ -92,11 +107,12 @@ impl Edit<'_> {
             from,
             old_tip: *self.state.tip.hash.as_bytes(),
             new_tip: *offered.tip.as_bytes(),
-            disconnected: self.state.length() - from,
+            disconnected: depth,
             disconnected_sealed,
             connected: offered.length - from,
             connected_sealed: offered.sealed,
             returned: 0,
+            left: self.left(from)?,
         };
         let first_returned = self.state.totals.next_sequence;
         self.state.totals.sealed -= disconnected_sealed;
@@ -108,6 +124,23 @@ impl Edit<'_> {
                 .insert(self.state.totals.reorgs, &*codec::encode(&reorg))?;
         }
         Ok(Ok(reorg))
+    }
+
+    /// The lowest blocks from an index on, for the record of a reorg.
+    fn left(&self, from: u64) -> Result<Vec<LeftRecord>, StoreError> {
+        let describe = |row: Result<(redb::AccessGuard<'_, u64>, redb::AccessGuard<'_, _>), _>| {
+            let (index, bytes): (_, redb::AccessGuard<'_, &[u8]>) = row?;
+            let block = decode_block(index.value(), bytes.value())?;
+            Ok(LeftRecord {
+                hash: *BlockHash::of(&block).as_bytes(),
+                message: *block.message.id().as_bytes(),
+            })
+        };
+        self.blocks
+            .range(from..)?
+            .take(LEFT)
+            .map(describe)
+            .collect()
     }
 
     /// Checks the blocks of a branch. The standing counts the sealed blocks of the branch alone.

@@ -12,18 +12,20 @@
 //! | `history` | node position ([`crate::chain::history`]) | node hash |
 //! | `mempool` | sequence number, in order of arrival | [`PendingRecord`] |
 //! | `mempool_by_id` | message id | sequence number |
+//! | `learned` | sequence number of a pending message that came from a peer | nothing |
 //! | `renamed` | message id that another message took | id the message is kept under |
 //! | `idempotency` | SHA-256 of a client's key | [`IdempotencyRecord`] |
 //! | `idempotency_by_time` | (milliseconds since the epoch, SHA-256 of the key) | nothing |
 //! | `staged` | (branch number, index) | block of a branch that has not won (yet) |
 //! | `reorgs` | number of the reorg, from 1 | [`ReorgRecord`] |
+//! | `neighbours` | `HOST:PORT` | [`NeighbourRecord`] |
 //! | `meta` | name | `schema`: u32, little endian; `network`, `totals`, `snapshot`: records; `running`: empty |
 
 use redb::TableDefinition;
 use serde::{Deserialize, Serialize};
 
 /// Version of this schema. A database with another one is refused.
-pub(crate) const SCHEMA_VERSION: u32 = 1;
+pub(crate) const SCHEMA_VERSION: u32 = 2;
 
 pub(crate) const BLOCKS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("blocks");
 pub(crate) const INDEX_BY_HASH: TableDefinition<'_, &[u8; 32], u64> =
@@ -34,6 +36,7 @@ pub(crate) const HISTORY: TableDefinition<'_, u64, &[u8; 32]> = TableDefinition:
 pub(crate) const MEMPOOL: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("mempool");
 pub(crate) const MEMPOOL_BY_ID: TableDefinition<'_, &[u8; 16], u64> =
     TableDefinition::new("mempool_by_id");
+pub(crate) const LEARNED: TableDefinition<'_, u64, ()> = TableDefinition::new("learned");
 pub(crate) const RENAMED: TableDefinition<'_, &[u8; 16], &[u8; 16]> =
     TableDefinition::new("renamed");
 pub(crate) const IDEMPOTENCY: TableDefinition<'_, &[u8; 32], &[u8]> =
@@ -42,6 +45,7 @@ pub(crate) const IDEMPOTENCY_BY_TIME: TableDefinition<'_, (u64, &[u8; 32]), ()> 
     TableDefinition::new("idempotency_by_time");
 pub(crate) const STAGED: TableDefinition<'_, (u64, u64), &[u8]> = TableDefinition::new("staged");
 pub(crate) const REORGS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("reorgs");
+pub(crate) const NEIGHBOURS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("neighbours");
 pub(crate) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 
 /// Names in `meta`.
@@ -73,6 +77,10 @@ pub struct Totals {
     pub mempool_bytes: u64,
     /// As `chain_json_bytes`, of the pending messages.
     pub mempool_json_bytes: u64,
+    /// Pending messages that came from peers.
+    pub learned_count: u64,
+    /// Bytes of their texts.
+    pub learned_bytes: u64,
     /// Sequence number of the next message to arrive.
     pub next_sequence: u64,
     /// Reorgs so far.
@@ -130,4 +138,24 @@ pub struct ReorgRecord {
     pub connected_sealed: u64,
     /// Messages of the old branch that wait again.
     pub returned: u64,
+    /// The lowest of the blocks taken off.
+    pub left: Vec<LeftRecord>,
+}
+
+/// A block that was taken off.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftRecord {
+    /// Its hash.
+    pub hash: [u8; 32],
+    /// Id of the message it carried.
+    pub message: [u8; 16],
+}
+
+/// A neighbour that outlives a restart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NeighbourRecord {
+    /// `HOST:PORT`.
+    pub address: String,
+    /// Whether the administrator removed it: it stays out until it is added again.
+    pub removed: bool,
 }

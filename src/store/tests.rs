@@ -84,6 +84,8 @@ impl Bench {
             branch: 1,
             source: "peer".to_owned(),
             at: 0,
+            max_reorg: u64::MAX,
+            genesis_until: 1,
         };
         self.change(|edit| {
             edit.stage(1, &blocks[1..])?;
@@ -241,6 +243,8 @@ fn a_refused_block_is_named_by_its_place() {
     assert_eq!(bench.state.length(), 1);
 }
 
+mod peers;
+
 #[test]
 fn without_room_on_the_disk_nothing_is_taken_in() {
     let bench = Bench::new(&[]);
@@ -256,6 +260,8 @@ fn without_room_on_the_disk_nothing_is_taken_in() {
         branch: 1,
         source: String::new(),
         at: 0,
+        max_reorg: u64::MAX,
+        genesis_until: 0,
     };
     let answers = [
         store

@@ -4,7 +4,7 @@ use redb::{ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetada
 
 use super::error::{StoreError, guarded};
 use super::state::{Network, record};
-use super::tables::{self, PendingRecord, ReorgRecord, SnapshotRecord, Totals};
+use super::tables::{self, NeighbourRecord, PendingRecord, ReorgRecord, SnapshotRecord, Totals};
 use crate::chain::history::NodeHash;
 use crate::chain::{Block, BlockHash, History, Message, MessageId};
 use crate::codec;
@@ -122,6 +122,20 @@ impl View {
         })
     }
 
+    /// Indexes of blocks with a hash from `first` to `last`, in order of the hashes.
+    pub fn indexes_of(
+        &self,
+        first: &BlockHash,
+        last: &BlockHash,
+        count: usize,
+    ) -> Result<Vec<u64>, StoreError> {
+        guarded(|| {
+            let table = self.txn.open_table(tables::INDEX_BY_HASH)?;
+            let rows = table.range::<&[u8; 32]>(first.as_bytes()..=last.as_bytes())?;
+            rows.take(count).map(|row| Ok(row?.1.value())).collect()
+        })
+    }
+
     /// The lowest index of a block that carries a message with this id.
     pub fn index_of_message(&self, id: &MessageId) -> Result<Option<u64>, StoreError> {
         guarded(|| {
@@ -192,6 +206,20 @@ impl View {
             take_page(reorgs.range(..=from)?.rev(), limit, |number, bytes| {
                 Ok((number, record("reorgs", number, bytes)?))
             })
+        })
+    }
+
+    /// The neighbours kept, in the order of their addresses.
+    pub fn neighbours(&self) -> Result<Vec<NeighbourRecord>, StoreError> {
+        guarded(|| {
+            let neighbours = self.txn.open_table(tables::NEIGHBOURS)?;
+            neighbours
+                .iter()?
+                .map(|row| {
+                    let (address, bytes) = row?;
+                    record("neighbours", address.value(), bytes.value())
+                })
+                .collect()
         })
     }
 

@@ -16,7 +16,7 @@ use super::error::{Refusal, StoreError, guarded};
 use super::mempool::{Added, Addition};
 use super::reorg::Adoption;
 use super::state::{Network, State};
-use super::tables::{ReorgRecord, SnapshotRecord};
+use super::tables::{NeighbourRecord, ReorgRecord, SnapshotRecord};
 use crate::chain::{Block, BlockHash, Message};
 
 /// Most operations that may wait.
@@ -43,6 +43,9 @@ pub enum Operation {
     /// Take back messages that were taken in before, each with its time of arrival in
     /// milliseconds since the epoch: no limit applies to what was acknowledged.
     Restore(Vec<(Message, u64)>, Reply<()>),
+    /// Take in messages of a peer that are new, the time of their arrival in milliseconds since
+    /// the epoch, as many as there is room for. The answer is how many were.
+    Learn(Vec<Message>, u64, Reply<u64>),
     /// Put blocks above the block with this hash.
     Append(BlockHash, Vec<Block>, Reply<()>),
     /// Add blocks to a branch that may be adopted later.
@@ -51,6 +54,8 @@ pub enum Operation {
     DropBranch(u64, Reply<()>),
     /// Switch to a branch.
     Adopt(Adoption, Reply<ReorgRecord>),
+    /// Keep these neighbours in place of all others.
+    SetNeighbours(Vec<NeighbourRecord>, Reply<()>),
     /// Change difficulty or seal rule; the caller has checked the chain.
     SetNetwork(Network, Reply<()>),
     /// Remember what the snapshot files hold.
@@ -72,8 +77,13 @@ impl Operation {
                 let bytes = |(message, _): &(Message, u64)| 512 + message.text().len();
                 messages.iter().map(bytes).sum()
             }
+            Self::Learn(messages, ..) => {
+                let bytes = |message: &Message| 512 + message.text().len();
+                messages.iter().map(bytes).sum()
+            }
             Self::Append(_, appended, _) => blocks(appended),
             Self::Stage(_, staged, _) => blocks(staged),
+            Self::SetNeighbours(records, _) => 128 * records.len(),
             Self::DropBranch(..) | Self::SetNetwork(..) | Self::NoteSnapshot(..) => 512,
             // A switch may rewrite anything, so it gets a commit of its own.
             Self::Adopt(..) => BATCH_BYTES,
@@ -237,6 +247,9 @@ fn apply(
         ) => {
             answers.push(answer(reply, Err(refusal.clone())));
         }
+        (Operation::Learn(_, _, reply), Some(refusal)) => {
+            answers.push(answer(reply, Err(refusal.clone())));
+        }
         (Operation::Adopt(_, reply), Some(refusal)) => {
             answers.push(answer(reply, Err(refusal.clone())));
         }
@@ -245,6 +258,9 @@ fn apply(
         }
         (Operation::Restore(messages, reply), None) => {
             run(reply, answers, || edit.restore(messages).map(Ok))?;
+        }
+        (Operation::Learn(messages, arrived, reply), None) => {
+            run(reply, answers, || edit.learn(messages, arrived).map(Ok))?;
         }
         (Operation::Append(parent, blocks, reply), None) => {
             run(reply, answers, || edit.append(&parent, &blocks))?;
@@ -257,6 +273,9 @@ fn apply(
         }
         (Operation::DropBranch(branch, reply), _) => {
             run(reply, answers, || edit.drop_branch(branch).map(Ok))?;
+        }
+        (Operation::SetNeighbours(records, reply), _) => {
+            run(reply, answers, || edit.set_neighbours(&records).map(Ok))?;
         }
         (Operation::SetNetwork(network, reply), _) => {
             run(reply, answers, || edit.set_network(network).map(Ok))?;
@@ -303,8 +322,10 @@ fn refuse(operation: Operation, error: &StoreError) {
         | Operation::Append(_, _, reply)
         | Operation::Stage(_, _, reply)
         | Operation::DropBranch(_, reply)
+        | Operation::SetNeighbours(_, reply)
         | Operation::SetNetwork(_, reply)
         | Operation::NoteSnapshot(_, reply) => reply(Err(error)),
+        Operation::Learn(_, _, reply) => reply(Err(error)),
         Operation::Adopt(_, reply) => reply(Err(error)),
     }
 }

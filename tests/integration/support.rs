@@ -1,14 +1,18 @@
 //! What the tests of the real binary share.
 //!
 //! * [`command`]: a command that runs to its end
+//! * [`events`]: a reader of server-sent events
 //! * [`explorer`]: the explorer, and a node that says what a test wants
 //! * [`http`]: requests on plain sockets
+//! * [`own_node`]: a node within the test, whose store the test can change itself
 //! * [`test_node`]: a node that runs until the test is done with it
 //! * [`webdriver`]: a real browser, where there is one
 
 pub(crate) mod command;
+pub(crate) mod events;
 pub(crate) mod explorer;
 pub(crate) mod http;
+pub(crate) mod own_node;
 pub(crate) mod test_node;
 pub(crate) mod webdriver;
 

@@ -91,7 +91,10 @@ fn read_page(view: &View, query: PageQuery, limit: PageLimit) -> Result<BlockPag
 }
 
 /// Describes consecutive blocks of one view.
-fn describe(view: &View, blocks: &[crate::chain::Block]) -> Result<Vec<wire::Block>, StoreError> {
+pub(super) fn describe(
+    view: &View,
+    blocks: &[crate::chain::Block],
+) -> Result<Vec<wire::Block>, StoreError> {
     let Some(first) = blocks.first() else {
         return Ok(Vec::new());
     };

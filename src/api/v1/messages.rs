@@ -182,12 +182,7 @@ pub(crate) async fn mempool(node: Arc<Node>, raw_query: String) -> Result<Respon
                     .is_empty(),
                 None => false,
             };
-            let describe = |pending: &Pending| PendingMessage {
-                sequence: pending.sequence,
-                id: pending.message.id().to_string(),
-                message: pending.message.text().to_owned(),
-                age: age(pending, now),
-            };
+            let describe = |pending| describe(pending, now);
             let messages = pending.iter().map(describe).collect();
             Ok(MempoolPage {
                 messages,
@@ -197,6 +192,16 @@ pub(crate) async fn mempool(node: Arc<Node>, raw_query: String) -> Result<Respon
         })
         .await?;
     Ok(json_response(StatusCode::OK, &page))
+}
+
+/// A message that waits, at a time in milliseconds since the epoch.
+pub(super) fn describe(pending: &Pending, now: u64) -> PendingMessage {
+    PendingMessage {
+        sequence: pending.sequence,
+        id: pending.message.id().to_string(),
+        message: pending.message.text().to_owned(),
+        age: age(pending, now),
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "an age for people")]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::chain::block::GENESIS_TEXT;
+use crate::cli::log::LogFormat;
 use crate::client::address::DEFAULT_PORT;
 use crate::node::settings::{AtStop, ProofMode};
 use crate::pow::Difficulty;
@@ -127,6 +128,15 @@ pub(in crate::cli) struct NodeOptions {
         env = "BLOCKCHAIN_NODE_SNAPSHOT_AT_STOP"
     )]
     pub(super) snapshot_at_stop: SnapshotAtStop,
+    /// How log lines are written, on the standard error and in miner.log
+    #[arg(
+        long,
+        alias = "log_format",
+        value_enum,
+        default_value_t,
+        env = "BLOCKCHAIN_NODE_LOG_FORMAT"
+    )]
+    pub(super) log_format: LogFormat,
     /// A name by which browsers may ask this node, besides its addresses; repeatable
     #[arg(
         long,

@@ -113,6 +113,8 @@ fn status_and_neighbours_are_told() {
         "seal rule   every block from 1 on must be sealed\n",
         "mempool     1 messages, 5 bytes\n",
         "tip         block 0 c0f0de36",
+        "chain       1 blocks, 0 of them sealed\n",
+        "neighbours  0 known, 0 answering\n",
     ]);
     let status: Status = node.command(["get", "status", "--json"]).succeeds().json();
     assert_eq!(status.node_id, node.status().node_id);
@@ -223,4 +225,24 @@ fn a_reader_that_has_seen_enough_is_no_error() {
         child.stderr.unwrap().read_to_string(&mut stderr).unwrap();
         assert_eq!((status.code(), &*stderr), (Some(0), ""), "{arguments:?}");
     }
+}
+
+#[test]
+fn a_node_may_be_named_by_its_url() {
+    let node = TestNode::start(&["--threads", "0"]);
+    let (_kept, nobody) = nobody();
+    let port = node.address().port();
+    for host in [
+        format!("http://127.0.0.1:{port}"),
+        format!("HTTP://127.0.0.1:{port}/"),
+        format!("127.0.0.1:{port}"),
+    ] {
+        Blockchain::new(["get", "status", "--host", &host]).succeeds();
+        // A port that is given apart wins.
+        Blockchain::new(["get", "status", "--host", &host, "--port", &nobody])
+            .exits(3)
+            .complains(&[&format!("no node answers at 127.0.0.1:{nobody}")]);
+    }
+    node.command(["get", "status", "--host", "http://127.0.0.1"])
+        .succeeds();
 }

@@ -115,3 +115,16 @@ fn the_log_is_rotated_at_1_mib_and_three_old_ones_are_kept() {
         "{new}"
     );
 }
+
+#[test]
+fn the_log_may_be_json() {
+    let mut node = TestNode::start(&["--threads", "0", "--log-format", "json"]);
+    let stderr = node.stop();
+    let file = fs::read_to_string(node.folder().join("miner.log")).unwrap();
+    for log in [stderr, file] {
+        let lines = log.lines().map(serde_json::from_str::<serde_json::Value>);
+        let lines: Vec<_> = lines.map(Result::unwrap).collect();
+        let is_told = |line: &serde_json::Value| line["fields"]["message"] == "listening";
+        assert!(lines.iter().any(is_told), "{log}");
+    }
+}

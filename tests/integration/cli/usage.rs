@@ -16,6 +16,13 @@ fn wrong_usage_is_exit_code_2() {
         "get status --port 0",
         "get status --port 65536",
         "get status --host a@b",
+        "get status --host https://a",
+        "get status --host http://a:0",
+        "get status --host ftp://a",
+        "completions",
+        "completions dos",
+        "man nope",
+        "node --log-format xml",
         "add",
         "add message --lines",
         "node --difficulty 0",
@@ -54,7 +61,7 @@ fn help_and_version_go_to_the_standard_output() {
             .starts_with(concat!("blockchain ", env!("CARGO_PKG_VERSION")))
     );
     let help = Blockchain::new(["--help"]).succeeds();
-    for command in ["node", "add", "get", "export", "verify", "pow"] {
+    for command in ["node", "add", "get", "export", "verify", "pow", "man"] {
         help.stdout
             .lines()
             .find(|line| line.trim_start().starts_with(command))
@@ -62,4 +69,32 @@ fn help_and_version_go_to_the_standard_output() {
         let own = Blockchain::new([command, "--help"]).succeeds();
         assert!(own.stdout.contains("--json"), "{own:?}");
     }
+}
+
+#[test]
+fn shells_and_man_learn_the_command_line() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = Blockchain::new(["completions", shell]).succeeds();
+        assert!(script.stdout.contains("accept-open"), "{shell}");
+    }
+    Blockchain::new(["man"])
+        .succeeds()
+        .prints(&[".TH blockchain 1", "blockchain\\-node"]);
+    Blockchain::new(["man", "add"])
+        .succeeds()
+        .prints(&[".TH blockchain-add 1", "\\-\\-wait"]);
+}
+
+#[test]
+fn errors_are_coloured_only_where_that_is_wanted() {
+    let wrong = || Blockchain::new(["get", "status", "--host", "https://a"]);
+    let plain = "error: nodes speak http, not https\n";
+    assert_eq!(wrong().exits(2).stderr, plain);
+    let coloured = wrong().env("CLICOLOR_FORCE", "1").exits(2).stderr;
+    assert!(
+        coloured.contains("\u{1b}[") && coloured.contains("not https"),
+        "{coloured:?}"
+    );
+    let never = wrong().env("CLICOLOR_FORCE", "1").env("NO_COLOR", "1");
+    assert_eq!(never.exits(2).stderr, plain);
 }

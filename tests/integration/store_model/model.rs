@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use blockchain::chain::choice::{Standing, prefers_offered};
 use blockchain::chain::{Block, BlockHash, Message, MessageId, Seal};
-use blockchain::store::{Network, Refusal, ReorgRecord, StoreError};
+use blockchain::store::{LeftRecord, Network, Refusal, ReorgRecord, StoreError};
 
 use crate::support_store::Maker;
 
@@ -184,6 +184,14 @@ impl Model {
                 .iter()
                 .filter(|waiting| waiting.returned)
                 .count() as u64,
+            left: old[from..]
+                .iter()
+                .take(100)
+                .map(|block| LeftRecord {
+                    hash: *BlockHash::of(block).as_bytes(),
+                    message: *block.message.id().as_bytes(),
+                })
+                .collect(),
         };
         if reorg.disconnected > 0 {
             self.reorgs.push(reorg.clone());

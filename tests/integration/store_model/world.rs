@@ -151,6 +151,8 @@ impl World {
             branch: self.branch,
             source: "a peer".to_owned(),
             at: self.clock,
+            max_reorg: u64::MAX,
+            genesis_until: u64::MAX,
         };
         let answer = self
             .store()

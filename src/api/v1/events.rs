@@ -1,0 +1,170 @@
+//! `/api/v1/events`: what happens, as it happens, as server-sent events.
+//!
+//! Each stream follows the commits by itself: woken by one, it reads what is new from a view
+//! ([`cursor`]) and sends it, a page at a time, no faster than the client reads. The writer knows
+//! nothing of clients, and for a client that is gone nothing is kept: the id of an event says all
+//! that is needed to go on after it, also on another run of the node.
+//!
+//! A source of events besides the store, such as news of neighbours, is one more branch in
+//! `Listener::wait` that pushes to `waiting`; such events have no id.
+
+mod cursor;
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{StreamExt, stream};
+use http::{HeaderMap, HeaderValue, header};
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio_util::sync::CancellationToken;
+use warp::http;
+use warp::reply::{Reply, Response};
+use warp::sse;
+
+use self::cursor::{Cursor, Step};
+use crate::api::reject::ApiError;
+use crate::api::server::Context;
+use crate::node::{Node, Signal};
+use crate::store::StoreError;
+use crate::wire::Event;
+
+/// How long a stream may be silent.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// How long a client should wait before it comes back.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// How long a stream waits for what a burst of commits brings, so that it reads once for many.
+const GATHER: Duration = Duration::from_millis(20);
+
+/// `GET /events`.
+pub(crate) fn open(context: &Context, headers: &HeaderMap) -> Result<Response, ApiError> {
+    let permit = Arc::clone(&context.event_streams).try_acquire_owned();
+    let permit = permit.map_err(|_| ApiError::unavailable("too many event streams are open"))?;
+    let start = match headers.get("last-event-id").map(HeaderValue::to_str) {
+        None => Start::Now,
+        Some(id) => match id.ok().and_then(|id| id.parse().ok()) {
+            Some(cursor) => Start::After(cursor),
+            None => Start::Unknown,
+        },
+    };
+    let listener = Listener {
+        signal: context.node.subscribe(),
+        node: Arc::clone(&context.node),
+        shutdown: context.shutdown.clone(),
+        start,
+        waiting: VecDeque::new(),
+        is_told_all: false,
+        _permit: permit,
+    };
+    let events = stream::unfold(listener, Listener::next).map(Ok::<_, Infallible>);
+    let events = sse::keep_alive().interval(KEEP_ALIVE).stream(events);
+    let mut response = sse::reply(events).into_response();
+    let no_store = HeaderValue::from_static("no-store");
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, no_store);
+    Ok(response)
+}
+
+/// Where to begin.
+#[derive(Clone, Debug)]
+enum Start {
+    /// The client is new.
+    Now,
+    /// The client has been told everything up to here.
+    After(Cursor),
+    /// The client names a place nobody knows.
+    Unknown,
+}
+
+/// One open stream.
+struct Listener {
+    node: Arc<Node>,
+    signal: watch::Receiver<Signal>,
+    shutdown: CancellationToken,
+    start: Start,
+    waiting: VecDeque<sse::Event>,
+    is_told_all: bool,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Listener {
+    /// The next event; none when the node stops or the store fails.
+    async fn next(mut self) -> Option<(sse::Event, Self)> {
+        let shutdown = self.shutdown.clone();
+        loop {
+            if let Some(event) = self.waiting.pop_front() {
+                return Some((event, self));
+            }
+            let is_open = tokio::select! {
+                is_open = self.advance() => is_open,
+                () = shutdown.cancelled() => false,
+            };
+            if !is_open {
+                return None;
+            }
+        }
+    }
+
+    /// Waits until there may be something new and reads it. Says whether there may be more.
+    async fn advance(&mut self) -> bool {
+        if self.is_told_all && !self.wait().await {
+            return false;
+        }
+        self.signal.borrow_and_update();
+        let start = self.start.clone();
+        let (is_new, step) = (matches!(start, Start::Now), move |node: &Node| {
+            read(node, start)
+        });
+        let step = match self.node.blocking(step).await {
+            Ok(step) => step,
+            Err(error) => {
+                tracing::warn!(%error, "a stream of events ends");
+                return false;
+            }
+        };
+        if is_new {
+            // Without data it is no event, but the client learns where it is.
+            let opening = sse::Event::default().id(step.cursor.to_string());
+            self.waiting.push_back(opening.retry(RETRY));
+        }
+        for (event, after) in step.events {
+            let Ok(data) = event.data() else {
+                return false;
+            };
+            let mut told = sse::Event::default().event(event.name()).data(data);
+            if let Some(after) = after {
+                told = told.id(after.to_string());
+            }
+            self.waiting.push_back(told);
+        }
+        self.start = Start::After(step.cursor);
+        self.is_told_all = step.is_all;
+        true
+    }
+
+    /// Waits for a commit; false if there will be none any more.
+    async fn wait(&mut self) -> bool {
+        if self.signal.changed().await.is_err() || self.signal.borrow().failure.is_some() {
+            return false;
+        }
+        tokio::time::sleep(GATHER).await;
+        true
+    }
+}
+
+fn read(node: &Node, start: Start) -> Result<Step, StoreError> {
+    let view = node.view()?;
+    match start {
+        Start::Now => Ok(Step {
+            events: Vec::<(Event, _)>::new(),
+            cursor: Cursor::at_end(&view)?,
+            is_all: true,
+        }),
+        Start::After(cursor) => cursor.step(&view, node.clock().millis()),
+        Start::Unknown => cursor::reset(&view),
+    }
+}

@@ -1,0 +1,82 @@
+//! `/api/v1/reorgs`: switches to other branches.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::Number;
+use warp::http;
+use warp::reply::Response;
+
+use crate::api::parse_query;
+use crate::api::reject::{ApiError, json_response};
+use crate::node::Node;
+use crate::store::{LeftRecord, ReorgRecord};
+use crate::wire::{LeftBlock, Reorg, ReorgPage, calendar_time};
+
+/// Most reorgs on a page.
+const MAX_COUNT: usize = 1000;
+
+/// Reorgs on a page if the request does not say.
+const DEFAULT_COUNT: usize = 100;
+
+/// The query of `GET /reorgs`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PageQuery {
+    from: Option<u64>,
+    limit: Option<usize>,
+}
+
+/// `GET /reorgs?from=&limit=`, the latest first.
+pub(crate) async fn page(node: Arc<Node>, raw_query: String) -> Result<Response, ApiError> {
+    let query: PageQuery = parse_query(&raw_query)?;
+    let count = query.limit.unwrap_or(DEFAULT_COUNT);
+    if !(1..=MAX_COUNT).contains(&count) {
+        return Err(ApiError::bad_request(format!(
+            "limit must be 1 to {MAX_COUNT}"
+        )));
+    }
+    let records = node
+        .blocking(move |node| node.view()?.reorgs(query.from.unwrap_or(u64::MAX), count))
+        .await?;
+    let next = records.last().map(|(number, _)| number - 1);
+    let page = ReorgPage {
+        reorgs: records
+            .iter()
+            .map(|(number, record)| describe(*number, record))
+            .collect(),
+        // The first reorg has number 1.
+        next: next.filter(|next| *next > 0),
+    };
+    Ok(json_response(StatusCode::OK, &page))
+}
+
+/// One reorg in words of the API.
+pub(super) fn describe(number: u64, record: &ReorgRecord) -> Reorg {
+    #[expect(clippy::cast_precision_loss, reason = "a time for people")]
+    let seconds = record.at as f64 / 1000.0;
+    Reorg {
+        number,
+        timestamp: Number::from_f64(seconds).unwrap_or_else(|| 0.into()),
+        time: calendar_time(seconds),
+        source: record.source.clone(),
+        from: record.from,
+        old_tip: hex::encode(record.old_tip),
+        new_tip: hex::encode(record.new_tip),
+        disconnected: record.disconnected,
+        disconnected_sealed: record.disconnected_sealed,
+        connected: record.connected,
+        connected_sealed: record.connected_sealed,
+        returned: record.returned,
+        left: record.left.iter().zip(record.from..).map(left).collect(),
+    }
+}
+
+fn left((block, index): (&LeftRecord, u64)) -> LeftBlock {
+    LeftBlock {
+        index,
+        hash: hex::encode(block.hash),
+        message_id: hex::encode(block.message),
+    }
+}

@@ -1,0 +1,129 @@
+//! What peers may change: their messages wait in their half, their branches have limits.
+
+use super::*;
+
+fn numbered(number: u32, bytes: usize) -> Message {
+    let mut id = [0; 16];
+    id[..4].copy_from_slice(&number.to_be_bytes());
+    Message::new(MessageId::from_bytes(id), "x".repeat(bytes)).unwrap()
+}
+
+impl Bench {
+    fn learn(&mut self, messages: Vec<Message>) -> u64 {
+        self.change(|edit| edit.learn(messages, 0).map(Ok)).unwrap()
+    }
+
+    fn is_whole(&self) {
+        integrity::check_counts(&self.view(), &self.state).unwrap();
+    }
+}
+
+#[test]
+fn what_is_held_is_not_learned_again_and_never_replaced() {
+    let mut bench = Bench::new(&[message(1, "mined")]);
+    bench.add(message(2, "mine"), None, 0).unwrap();
+    let offered = [
+        message(1, "mined"),
+        message(1, "other"),
+        message(2, "other"),
+        message(3, "new"),
+        message(3, "newer"),
+    ];
+    assert_eq!(bench.learn(offered.to_vec()), 1);
+    let texts: Vec<_> = bench
+        .pending()
+        .iter()
+        .map(|m| m.text().to_owned())
+        .collect();
+    assert_eq!(texts, ["mine", "new"]);
+    assert_eq!(bench.state.totals.learned_count, 1);
+    bench.is_whole();
+}
+
+#[test]
+fn peers_fill_half_and_make_way_for_clients() {
+    let mut bench = Bench::new(&[]);
+    let half = u32::try_from(MAX_BYTES / 2 / MAX_TEXT_BYTES as u64).unwrap();
+    let offered = (0..half + 5).map(|n| numbered(n, MAX_TEXT_BYTES)).collect();
+    assert_eq!(bench.learn(offered), u64::from(half));
+    for n in 0..half {
+        let own = numbered(1000 + n, MAX_TEXT_BYTES);
+        bench.add(own, None, 0).unwrap();
+    }
+    assert_eq!(bench.state.mempool_bytes(), MAX_BYTES);
+    let own = numbered(5000, MAX_TEXT_BYTES - 1);
+    bench.add(own.clone(), None, 0).unwrap();
+    assert_eq!(bench.state.totals.learned_count, u64::from(half) - 1);
+    let pending = bench.pending();
+    assert!(pending.contains(&own) && pending.contains(&numbered(0, MAX_TEXT_BYTES)));
+    assert!(!pending.contains(&numbered(half - 1, MAX_TEXT_BYTES)));
+    bench.is_whole();
+    for n in 1..half {
+        bench
+            .add(numbered(6000 + n, MAX_TEXT_BYTES), None, 0)
+            .unwrap();
+    }
+    assert_eq!(bench.state.totals.learned_count, 0);
+    let refused = bench.add(numbered(9000, MAX_TEXT_BYTES), None, 0);
+    assert!(matches!(refused, Err(Refusal::MempoolFull { .. })));
+    bench.is_whole();
+}
+
+#[test]
+fn a_learned_message_that_is_mined_is_counted_no_more() {
+    let mut bench = Bench::new(&[]);
+    assert_eq!(bench.learn(vec![message(1, "x"), message(2, "y")]), 2);
+    let (parent, blocks) = (bench.state.tip.hash, chain(&[message(1, "x")]));
+    bench
+        .change(|edit| edit.append(&parent, &blocks[1..]))
+        .unwrap();
+    assert_eq!(bench.state.totals.learned_count, 1);
+    assert_eq!(bench.state.totals.learned_bytes, 1);
+    bench.is_whole();
+}
+
+#[test]
+fn a_branch_that_takes_off_too_much_is_refused() {
+    let mut bench = Bench::new(&[message(1, "a"), message(2, "b")]);
+    let branch = chain(&[message(3, "c"), message(4, "d"), message(5, "e")]);
+    let mut adoption = Adoption {
+        branch: 1,
+        source: "peer".to_owned(),
+        at: 0,
+        max_reorg: 1,
+        genesis_until: 0,
+    };
+    let offer = |bench: &mut Bench, from: usize, adoption: &Adoption| {
+        bench.change(|edit| {
+            edit.stage(1, &branch[from..])?;
+            edit.adopt(adoption)
+        })
+    };
+    let too_deep = Refusal::TooDeep { depth: 2, limit: 1 };
+    assert_eq!(offer(&mut bench, 1, &adoption).unwrap_err(), too_deep);
+    // From the genesis block on it is three blocks, and another genesis.
+    adoption.max_reorg = 3;
+    let fixed = offer(&mut bench, 0, &adoption).unwrap_err();
+    assert_eq!(fixed, Refusal::GenesisFixed);
+    let record = offer(&mut bench, 1, &adoption).unwrap();
+    assert_eq!((record.disconnected, record.left.len()), (2, 2));
+    assert_eq!(record.left[1].message, [2; 16]);
+}
+
+#[test]
+fn neighbours_are_kept() {
+    let mut bench = Bench::new(&[]);
+    let record = |address: &str, removed| NeighbourRecord {
+        address: address.to_owned(),
+        removed,
+    };
+    let kept = [record("a:1", false), record("b:2", true)];
+    bench
+        .change(|edit| edit.set_neighbours(&kept).map(Ok))
+        .unwrap();
+    assert_eq!(bench.view().neighbours().unwrap(), kept);
+    bench
+        .change(|edit| edit.set_neighbours(&kept[1..]).map(Ok))
+        .unwrap();
+    assert_eq!(bench.view().neighbours().unwrap(), kept[1..]);
+}
