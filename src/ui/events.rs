@@ -163,15 +163,17 @@ async fn follow_once(site: &Site) -> Reach {
 pub(super) fn get(site: &Arc<Site>) -> Result<Response, Problem> {
     let relay = &site.relay;
     let refuse = |text| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "No news", text);
+    // Before the look at the node, so that the end of its news cannot be missed in between.
+    let receiver = relay.news.subscribe();
     if *relay.reach.borrow() == Reach::Silent {
         return Err(refuse("The node tells no news; pages look for themselves."));
     }
-    if relay.news.receiver_count() >= PAGES {
+    if relay.news.receiver_count() > PAGES {
         return Err(refuse(
             "Too many pages are open; this one looks for itself.",
         ));
     }
-    let news = stream::unfold(relay.news.subscribe(), |mut receiver| async move {
+    let news = stream::unfold(receiver, |mut receiver| async move {
         let news = match receiver.recv().await {
             Ok(news) if news.name == END => return None,
             Ok(news) => news,

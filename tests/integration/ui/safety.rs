@@ -110,8 +110,10 @@ fn every_answer_keeps_a_browser_safe() {
         if html {
             has_nothing_inline(target, &answer);
         }
-        let head = explorer.browse("HEAD", target, &[], "").expect(status);
-        assert!(head.body.is_empty(), "{target}");
+        if status == 200 {
+            let head = explorer.browse("HEAD", target, &[], "").expect(200);
+            assert!(head.body.is_empty(), "{target}");
+        }
     }
 }
 
