@@ -1,14 +1,22 @@
 //! The REST API: the documented endpoints as reference miners know them, and `/api/v1`.
 //!
 //! * [`server`]: the accept loop under the routes
+//! * `connection`: a body for answers that the HTTP server gives by itself
 //! * [`guard`]: paths put right, and whether a browser may ask
+//! * [`admin`]: who may change what the node does
 //! * `documented`: `PUT /add`, `GET /chain`, `/neighbours`, `/data`
 //! * [`v1`]: everything below `/api/v1`, and `/health`
+//! * `metrics`: `/metrics`, and the count of requests
+//! * `openapi`: `/openapi.json` and `/docs`
 //! * `paths`: every path with its methods
 //! * `reject`: errors, and what no route takes
 
+pub mod admin;
+mod connection;
 mod documented;
 pub mod guard;
+mod metrics;
+mod openapi;
 mod paths;
 mod reject;
 pub mod server;
@@ -26,7 +34,8 @@ use warp::path;
 use warp::reply::{Reply, Response};
 use warp::{Filter, Rejection};
 
-use v1::{blocks, events, messages, neighbours, reorgs};
+use crate::node::Node;
+use v1::{blocks, events, messages, neighbours, reorgs, search};
 
 /// All routes. The first that fits answers; point reads run inline, longer ones on threads that
 /// may block.
@@ -45,19 +54,30 @@ pub(crate) fn routes(
     let neighbours = path!("neighbours")
         .and(read)
         .and(node.clone())
-        .map(|node: Arc<crate::node::Node>| documented::neighbours(&node));
+        .map(|node: Arc<Node>| documented::neighbours(&node));
     let chain = path!("chain")
         .and(warp::method())
         .and(with.clone())
         .and_then(async |method, context| stream(&method, &context, documented::chain));
     let data = path!("data")
         .and(warp::method())
-        .and(with)
+        .and(with.clone())
         .and_then(async |method, context| stream(&method, &context, documented::data));
     let health = path!("health")
         .and(read)
         .and(node)
         .map(|node| v1::health(&node));
+    let metrics = path!("metrics")
+        .and(read)
+        .and(with)
+        .then(|context| answered(metrics::page(context)));
+    let documents = openapi::Documents::new();
+    let description = documents.clone();
+    let openapi = path!("openapi.json")
+        .and(read)
+        .map(move || description.json());
+    let docs = path!("docs").and(read).map(move || documents.page());
+    let style = path!("docs" / "style.css").and(read).map(openapi::style);
     let none = warp::method()
         .and(path::full())
         .map(|method: Method, path: path::FullPath| reject::no_route(&method, path.as_str()));
@@ -66,6 +86,14 @@ pub(crate) fn routes(
         .or(path!("api" / "v1" / ..).and(v1_routes(context)))
         .unify()
         .or(health)
+        .unify()
+        .or(metrics)
+        .unify()
+        .or(openapi)
+        .unify()
+        .or(docs)
+        .unify()
+        .or(style)
         .unify()
         .or(chain)
         .unify()
@@ -77,6 +105,7 @@ pub(crate) fn routes(
 
 /// All routes below `/api/v1`.
 fn v1_routes(context: Context) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone {
+    let network = network_routes(context.clone());
     let with = with(context);
     let node = with.clone().map(|context: Context| context.node);
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
@@ -119,21 +148,16 @@ fn v1_routes(context: Context) -> impl Filter<Extract = (Response,), Error = Rej
         .and(node.clone())
         .and(query)
         .then(|node, query| answered(reorgs::page(node, query)));
+    let search = path!("search")
+        .and(read)
+        .and(with.clone())
+        .and(query)
+        .then(|context, query| answered(search::page(context, query)));
     let events = path!("events")
         .and(read)
         .and(with)
         .and(warp::header::headers_cloned())
         .map(|context: Context, headers| respond(events::open(&context, &headers)));
-    let neighbour_list = path!("neighbours")
-        .and(read)
-        .and(node.clone())
-        .map(|node: Arc<crate::node::Node>| neighbours::list(&node));
-    let announce = path!("announce")
-        .and(warp::post())
-        .and(node.clone())
-        .and(warp::ext::get())
-        .and(warp::body::stream())
-        .then(|node, remote, body| answered(neighbours::announce(node, remote, body)));
     let mempool = path!("mempool")
         .and(read)
         .and(node)
@@ -152,9 +176,45 @@ fn v1_routes(context: Context) -> impl Filter<Extract = (Response,), Error = Rej
         .unify()
         .or(reorg_page)
         .unify()
+        .or(search)
+        .unify()
         .or(events)
         .unify()
-        .or(neighbour_list)
+        .or(network)
+        .unify()
+}
+
+/// The routes below `/api/v1` about other nodes, and for them.
+fn network_routes(
+    context: Context,
+) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone {
+    let node = with(context).map(|context: Context| context.node);
+    let read = warp::get().or(warp::head()).unify();
+    let neighbour_list = path!("neighbours")
+        .and(read)
+        .and(node.clone())
+        .map(|node: Arc<Node>| neighbours::list(&node));
+    let add_neighbour = path!("neighbours")
+        .and(warp::post())
+        .and(node.clone())
+        .and(warp::ext::get())
+        .and(warp::body::stream())
+        .then(|node, caller, body| answered(neighbours::add(node, caller, body)));
+    let remove_neighbour = path!("neighbours" / String)
+        .and(warp::delete())
+        .and(node.clone())
+        .and(warp::ext::get())
+        .then(|address, node, caller| answered(neighbours::remove(node, caller, address)));
+    let announce = path!("announce")
+        .and(warp::post())
+        .and(node)
+        .and(warp::ext::get())
+        .and(warp::body::stream())
+        .then(|node, caller, body| answered(neighbours::announce(node, caller, body)));
+    neighbour_list
+        .or(add_neighbour)
+        .unify()
+        .or(remove_neighbour)
         .unify()
         .or(announce)
         .unify()
@@ -168,7 +228,7 @@ fn with(context: Context) -> impl Filter<Extract = (Context,), Error = Infallibl
 fn stream(
     method: &Method,
     context: &Context,
-    answer: impl FnOnce(&Arc<crate::node::Node>, Option<server::StreamPermit>) -> Response,
+    answer: impl FnOnce(&Arc<Node>, Option<server::StreamPermit>) -> Response,
 ) -> Result<Response, Rejection> {
     if *method != Method::GET && *method != Method::HEAD {
         return Err(warp::reject());

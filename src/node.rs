@@ -47,6 +47,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use thiserror::Error;
 use tokio::sync::{oneshot, watch};
 
@@ -99,6 +100,17 @@ pub struct Mining {
     pub hash_rate: AtomicU64,
 }
 
+impl Mining {
+    /// Whether it searches, candidates tried, candidates a second.
+    pub fn now(&self) -> (bool, u64, f64) {
+        (
+            self.active.load(Ordering::Relaxed),
+            self.tries.load(Ordering::Relaxed),
+            f64::from_bits(self.hash_rate.load(Ordering::Relaxed)),
+        )
+    }
+}
+
 /// A running node.
 pub struct Node {
     store: Store,
@@ -114,6 +126,8 @@ pub struct Node {
     pub peers: Peers,
     /// Numbers of staged branches.
     branches: AtomicU64,
+    /// How long writes take, from here to their commit.
+    pub writes: Histogram,
     started: Instant,
 }
 
@@ -164,6 +178,8 @@ impl Node {
             branches: AtomicU64::new(0),
             settings,
             mining: Mining::default(),
+            // From 0.5 ms to 8 s, and beyond.
+            writes: Histogram::new(exponential_buckets(5e-4, 4.0, 8)),
             started: Instant::now(),
         })
     }
@@ -223,7 +239,7 @@ impl Node {
             let _ = sender.send(self.store.write(operation));
             return Ok(receiver);
         }
-        self.store.submit(operation(Box::new(move |result| {
+        self.store.submit(operation(self.timed(move |result| {
             // Nobody waits any more if a client went away; the commit stands all the same.
             let _ = sender.send(result);
         })))?;
@@ -235,7 +251,15 @@ impl Node {
         &self,
         operation: impl FnOnce(Reply<T>) -> Operation,
     ) -> Result<T, StoreError> {
-        self.store.write(operation)
+        self.store.write(|reply| operation(self.timed(reply)))
+    }
+
+    fn timed<T>(&self, reply: impl FnOnce(Result<T, StoreError>) + Send + 'static) -> Reply<T> {
+        let (begin, writes) = (Instant::now(), self.writes.clone());
+        Box::new(move |result| {
+            writes.observe(begin.elapsed().as_secs_f64());
+            reply(result);
+        })
     }
 
     /// Takes in a message of a client: when this returns, it is on disk.

@@ -12,6 +12,7 @@ pub mod search;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
+use utoipa::ToSchema;
 
 use crate::chain::{self, BlockHash, History, Seal};
 use crate::pow;
@@ -24,7 +25,7 @@ pub use network::{
 pub use search::{SearchField, SearchHit, SearchPage};
 
 /// A block with all that can be said of it from the chain up to it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Block {
     /// Position in the chain.
     pub index: u64,
@@ -33,6 +34,7 @@ pub struct Block {
     /// Hash of the block before; null for the genesis block.
     pub previous_hash: Option<String>,
     /// Seconds since the epoch.
+    #[schema(value_type = f64)]
     pub timestamp: Number,
     /// The text of the time that is hashed.
     pub timestamp_text: String,
@@ -51,7 +53,7 @@ pub struct Block {
 }
 
 /// A message.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Message {
     /// 32 hex digits.
     pub id: String,
@@ -157,7 +159,7 @@ pub fn calendar_time(seconds: f64) -> Option<String> {
 }
 
 /// `GET /blocks`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct BlockPage {
     /// The blocks, in the order asked for.
     pub blocks: Vec<Block>,
@@ -166,7 +168,7 @@ pub struct BlockPage {
 }
 
 /// `GET /blocks/{index|hash|tip}`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SingleBlock {
     /// The block.
     #[serde(flatten)]
@@ -176,21 +178,21 @@ pub struct SingleBlock {
 }
 
 /// `POST /messages`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NewMessage {
     /// The text.
     pub message: String,
 }
 
 /// The answer to `POST /messages`: the message is on disk.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PostedMessage {
     /// Ask for the message under this id.
     pub id: String,
 }
 
 /// Where a message is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum MessageState {
     /// Waits to be mined.
@@ -200,7 +202,7 @@ pub enum MessageState {
 }
 
 /// `GET /messages/{id}`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct MessageStatus {
     /// The id the message has now.
     pub id: String,
@@ -220,7 +222,7 @@ pub struct MessageStatus {
 }
 
 /// `GET /mempool`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct MempoolPage {
     /// Messages in order of arrival.
     pub messages: Vec<PendingMessage>,
@@ -231,7 +233,7 @@ pub struct MempoolPage {
 }
 
 /// One pending message.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PendingMessage {
     /// Place in the order of arrival.
     pub sequence: u64,
@@ -244,7 +246,7 @@ pub struct PendingMessage {
 }
 
 /// `GET /status`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Status {
     /// Version of the program.
     pub version: String,
@@ -281,13 +283,14 @@ pub struct Status {
 }
 
 /// The last block.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TipStatus {
     /// Its index.
     pub index: u64,
     /// Its hash.
     pub hash: String,
     /// Its time in seconds since the epoch.
+    #[schema(value_type = f64)]
     pub timestamp: Number,
 }
 
@@ -303,7 +306,7 @@ impl From<&chain::Tip> for TipStatus {
 }
 
 /// Messages that wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct MempoolStatus {
     /// How many.
     pub count: u64,
@@ -314,7 +317,7 @@ pub struct MempoolStatus {
 }
 
 /// The miner.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct MiningStatus {
     /// Whether it searches right now.
     pub active: bool,
@@ -327,7 +330,7 @@ pub struct MiningStatus {
 }
 
 /// `GET /health`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Health {
     /// Whether the node takes messages.
     pub ready: bool,
@@ -336,14 +339,14 @@ pub struct Health {
 }
 
 /// Every error of the API.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ErrorBody {
     /// The error.
     pub error: ErrorDetail,
 }
 
 /// What went wrong.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ErrorDetail {
     /// For programs: fixed words joined by underscores.
     pub code: String,

@@ -5,28 +5,38 @@
 //! that a browser sends must name the node by an address or name that no such page can have
 //! (`Host`), and must come from a page of the node itself (`Origin`). Programs pass.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderMap, StatusCode, Uri, header};
 use warp::http;
 use warp::reply::Response;
 
+use super::admin::{AdminToken, Caller};
 use super::reject::{self, ApiError};
 
-/// Who may be named as the host of a browser's request, besides IP addresses and `localhost`.
+/// Whom the node admits.
 #[derive(Clone, Debug, Default)]
 pub struct Guard {
-    /// Host names, in lower case.
+    /// Who may be named as the host of a browser's request, besides IP addresses and `localhost`,
+    /// in lower case.
     pub allowed_hosts: Vec<String>,
+    /// What an administrator has to know; none: there is no administrator.
+    pub admin: Option<AdminToken>,
 }
 
 impl Guard {
-    /// Puts a request right, or answers it.
-    pub(crate) fn admit<B>(&self, request: &mut http::Request<B>) -> Option<Response> {
+    /// Puts a request right and notes its [`Caller`] in it, or answers it.
+    pub(crate) fn admit<B>(
+        &self,
+        request: &mut http::Request<B>,
+        remote: SocketAddr,
+    ) -> Option<Response> {
         if !self.allows(request.headers()) {
             return Some(ApiError::forbidden().into_response());
         }
+        let caller = Caller::new(remote, request.headers(), self.admin.as_ref());
+        request.extensions_mut().insert(caller);
         collapse_slashes(request);
         let path = request.uri().path();
         // To the original, a path with a slash at its end is another path.
@@ -104,6 +114,7 @@ mod tests {
     fn allows(headers: &[(&'static str, &str)]) -> bool {
         let guard = Guard {
             allowed_hosts: vec!["node.example".to_owned()],
+            admin: None,
         };
         let mut map = HeaderMap::new();
         for (name, value) in headers {

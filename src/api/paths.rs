@@ -13,12 +13,17 @@ pub(crate) struct Path {
 /// The methods of a path that is only read.
 pub(crate) const READ: &str = "GET, HEAD, OPTIONS";
 
-const PATHS: &[Path] = &[
+/// All of them.
+pub(super) const PATHS: &[Path] = &[
     of("/add", "OPTIONS, PUT"),
     of("/chain", READ),
     of("/neighbours", READ),
     of("/data", READ),
     of("/health", READ),
+    of("/metrics", READ),
+    of("/openapi.json", READ),
+    of("/docs", READ),
+    of("/docs/style.css", READ),
     of("/api/v1/status", READ),
     of("/api/v1/blocks", READ),
     of("/api/v1/blocks/{block}", READ),
@@ -26,8 +31,10 @@ const PATHS: &[Path] = &[
     of("/api/v1/messages/{id}", READ),
     of("/api/v1/mempool", READ),
     of("/api/v1/reorgs", READ),
+    of("/api/v1/search", READ),
     of("/api/v1/events", READ),
-    of("/api/v1/neighbours", READ),
+    of("/api/v1/neighbours", "GET, HEAD, OPTIONS, POST"),
+    of("/api/v1/neighbours/{address}", "DELETE, OPTIONS"),
     of("/api/v1/announce", "OPTIONS, POST"),
 ];
 
@@ -42,7 +49,8 @@ pub(crate) fn find(path: &str) -> Option<&'static Path> {
 
 /// Whether errors on a path come in our own shape only, not in that of the documented endpoints.
 pub(crate) fn is_ours(path: &str) -> bool {
-    path == "/health" || path.starts_with("/api/")
+    let is_beside = ["/health", "/metrics", "/openapi.json", "/docs"].contains(&path);
+    is_beside || path.starts_with("/api/") || path.starts_with("/docs/")
 }
 
 impl Path {

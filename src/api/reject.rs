@@ -73,13 +73,18 @@ impl ApiError {
         )
     }
 
+    /// 429: as many as may be at a time are under way.
+    pub(crate) fn too_many(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message)
+    }
+
     /// 503: not now.
     pub(crate) fn unavailable(message: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
     }
 
-    /// The answer with the error as its body.
-    pub(crate) fn into_response(self) -> Response {
+    /// The error as JSON.
+    pub(crate) fn into_body(self) -> Vec<u8> {
         let body = ErrorBody {
             error: ErrorDetail {
                 code: self.code.to_owned(),
@@ -87,7 +92,20 @@ impl ApiError {
                 id: self.id.map(|id| id.to_string()),
             },
         };
-        json_response(self.status, &body)
+        // Texts and nothing else can always be written.
+        serde_json::to_vec(&body).unwrap_or_default()
+    }
+
+    /// The answer with the error as its body.
+    pub(crate) fn into_response(self) -> Response {
+        let status = self.status;
+        let mut response = bytes_response(status, self.into_body());
+        if status == StatusCode::UNAUTHORIZED {
+            let scheme = http::HeaderValue::from_static("Bearer");
+            let name = http::header::WWW_AUTHENTICATE;
+            response.headers_mut().insert(name, scheme);
+        }
+        response
     }
 }
 

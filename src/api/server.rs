@@ -1,5 +1,6 @@
 //! The accept loop: connection limit, timeouts, graceful stop.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,8 +22,12 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use warp::http;
+use warp::reply::Response;
 
+use super::admin::Caller;
+use super::connection::Connection;
 use super::guard::Guard;
+use super::metrics::Metrics;
 use super::v1::neighbours::note_asker;
 use crate::node::Node;
 
@@ -34,6 +39,9 @@ const STREAMS: usize = 16;
 
 /// Most clients that listen to events at a time.
 const EVENT_STREAMS: usize = 64;
+
+/// Most searches at a time.
+const SEARCHES: usize = 2;
 
 /// How long the head of a request may take, and how long a connection may stay unused.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -56,6 +64,9 @@ pub(crate) struct Context {
     pub(crate) node: Arc<Node>,
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) event_streams: Arc<Semaphore>,
+    pub(crate) searches: Arc<Semaphore>,
+    pub(crate) metrics: Arc<Metrics>,
+    connections: Arc<Semaphore>,
     /// Ends what would otherwise go on for ever.
     pub(crate) shutdown: CancellationToken,
 }
@@ -66,24 +77,32 @@ impl Context {
             node,
             streams: Arc::new(Semaphore::new(STREAMS)),
             event_streams: Arc::new(Semaphore::new(EVENT_STREAMS)),
+            searches: Arc::new(Semaphore::new(SEARCHES)),
+            metrics: Arc::new(Metrics::default()),
+            connections: Arc::new(Semaphore::new(CONNECTIONS)),
             shutdown,
         }
     }
+
+    /// Number of open connections.
+    pub(crate) fn connections(&self) -> u64 {
+        // One is kept for the next to come.
+        let taken = CONNECTIONS - self.connections.available_permits();
+        taken.saturating_sub(1) as u64
+    }
 }
 
-/// Answers requests without a network, for simulated ones: `remote` is who asks.
-pub fn answerer<B>(
+/// Answers requests without a network, for simulated ones: the address is who asks.
+pub fn answerer(
     node: Arc<Node>,
-) -> impl Fn(SocketAddr, http::Request<B>) -> BoxFuture<'static, warp::reply::Response>
-where
-    B: http_body::Body<Data = Bytes> + Send + Sync + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+) -> impl Fn(SocketAddr, http::Request<Bytes>) -> BoxFuture<'static, Response> {
     let context = Context::new(Arc::clone(&node), CancellationToken::new());
     let routes = TowerToHyperService::new(warp::service(super::routes(context)));
-    move |remote, mut request| {
+    move |remote, request| {
         note_asker(&node, remote, &request);
-        request.extensions_mut().insert(remote);
+        let mut request = request.map(|body| Response::new(body.into()).into_body());
+        let caller = Caller::new(remote, request.headers(), None);
+        request.extensions_mut().insert(caller);
         let answer = routes.call(request);
         async move { answer.await.unwrap_or_else(|never| match never {}) }.boxed()
     }
@@ -97,9 +116,27 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) {
     let context = Context::new(Arc::clone(&node), shutdown.clone());
+    let connections = Arc::clone(&context.connections);
+    let metrics = Arc::clone(&context.metrics);
     let routes = TowerToHyperService::new(warp::service(super::routes(context)));
     let guard = Arc::new(guard);
-    let connections = Arc::new(Semaphore::new(CONNECTIONS));
+    let answer = move |mut request: http::Request<Incoming>, remote| {
+        let begun = Metrics::begin(&request);
+        let answer = if let Some(answer) = guard.admit(&mut request, remote) {
+            Either::Left(future::ok(answer))
+        } else {
+            note_asker(&node, remote, &request);
+            Either::Right(routes.call(request))
+        };
+        let metrics = Arc::clone(&metrics);
+        async move {
+            let answer: Result<_, Infallible> = answer.await;
+            if let Ok(answer) = &answer {
+                metrics.end(begun, answer.status());
+            }
+            answer
+        }
+    };
     let tasks = TaskTracker::new();
     loop {
         let accepted = tokio::select! {
@@ -115,37 +152,33 @@ pub async fn serve(
                 continue;
             }
         };
-        let (routes, guard, node) = (routes.clone(), Arc::clone(&guard), Arc::clone(&node));
-        let service = service_fn(move |mut request: http::Request<Incoming>| {
-            if let Some(answer) = guard.admit(&mut request) {
-                return Either::Left(future::ok(answer));
-            }
-            note_asker(&node, remote, &request);
-            request.extensions_mut().insert(remote);
-            Either::Right(routes.call(request))
-        });
-        let shutdown = shutdown.clone();
+        let (answer, shutdown) = (answer.clone(), shutdown.clone());
         tasks.spawn(async move {
             // Small answers must not wait for more to send.
             let _ = stream.set_nodelay(true);
             let mut stream = TimeoutStream::new(stream);
             stream.set_write_timeout(Some(WRITE_TIMEOUT));
-            let stream = TokioIo::new(Box::pin(stream));
-            let connection = http1::Builder::new()
+            let stream = TokioIo::new(Connection::new(Box::pin(stream)));
+            let mut connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEAD_TIMEOUT)
                 .max_buf_size(HEAD_BYTES)
-                .serve_connection(stream, service);
-            tokio::pin!(connection);
+                .serve_connection(stream, service_fn(move |request| answer(request, remote)));
             let outcome = tokio::select! {
                 outcome = &mut connection => outcome,
                 () = shutdown.cancelled() => {
-                    connection.as_mut().graceful_shutdown();
-                    tokio::time::timeout(GRACE, connection).await.unwrap_or(Ok(()))
+                    std::pin::Pin::new(&mut connection).graceful_shutdown();
+                    let rest = tokio::time::timeout(GRACE, &mut connection);
+                    rest.await.unwrap_or(Ok(()))
                 }
             };
             if let Err(error) = outcome {
                 debug!(%remote, %error, "connection ended");
+                tokio::select! {
+                    // The other end may be gone already.
+                    _ = connection.into_parts().io.into_inner().end() => {}
+                    () = shutdown.cancelled() => {}
+                }
             }
             drop(permit);
         });

@@ -6,9 +6,9 @@ pub(crate) mod events;
 pub(crate) mod messages;
 pub(crate) mod neighbours;
 pub(crate) mod reorgs;
+pub(crate) mod search;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use http::StatusCode;
 use warp::http;
@@ -21,7 +21,7 @@ use crate::wire::{Health, MempoolStatus, MiningStatus, Status};
 /// `GET /status`.
 pub(crate) fn status(node: &Arc<Node>) -> Response {
     let state = node.state();
-    let mining = &node.mining;
+    let (active, tries, hash_rate) = node.mining.now();
     json_response(
         StatusCode::OK,
         &Status {
@@ -42,10 +42,10 @@ pub(crate) fn status(node: &Arc<Node>) -> Response {
                 next_sequence: state.next_sequence(),
             },
             mining: MiningStatus {
-                active: mining.active.load(Ordering::Relaxed),
+                active,
                 threads: node.settings.threads.map_or(0, std::num::NonZeroUsize::get),
-                tries: mining.tries.load(Ordering::Relaxed),
-                hash_rate: f64::from_bits(mining.hash_rate.load(Ordering::Relaxed)),
+                tries,
+                hash_rate,
             },
             sync: node.peers.sync_status(),
             reorgs: state.reorgs(),

@@ -22,6 +22,7 @@ use super::error::Error;
 use super::log;
 use super::source::{Files, RunningNode};
 use crate::api;
+use crate::api::admin::AdminToken;
 use crate::api::guard::Guard;
 use crate::chain::{Block, BlockHash};
 use crate::client::transport::Transport;
@@ -108,7 +109,8 @@ async fn start(
     let node = Arc::new(node);
     remove_leftovers(files);
     let shutdown = CancellationToken::new();
-    let listener = match prepare(&args, files, &node, &shutdown).await {
+    let token = AdminToken::random();
+    let listener = match prepare(&args, files, &node, &token, &shutdown).await {
         Ok(listener) => listener,
         Err(error) => {
             // The next start must not take this for a crash.
@@ -124,6 +126,7 @@ async fn start(
             .iter()
             .map(|host| host.to_ascii_lowercase())
             .collect(),
+        admin: Some(token.clone()),
     };
     let id = node.id.clone();
     let client = introduce(&args, &listener, &node, transport)?;
@@ -132,6 +135,9 @@ async fn start(
     // A stale file would lead to whoever has the address next; a successor may have its own by now.
     if fs::read(&files.address).is_ok_and(|text| is_address_of(&text, &id)) {
         let _ = fs::remove_file(&files.address);
+    }
+    if fs::read_to_string(&files.token).is_ok_and(|text| text.trim_end() == token.as_str()) {
+        let _ = fs::remove_file(&files.token);
     }
     info!("stopped");
     Ok(outcome?)
@@ -193,6 +199,7 @@ async fn prepare(
     args: &NodeOptions,
     files: &Files,
     node: &Arc<Node>,
+    token: &AdminToken,
     shutdown: &CancellationToken,
 ) -> Result<TcpListener, Error> {
     settle_network(args, node).await?;
@@ -203,7 +210,18 @@ async fn prepare(
         .local_addr()
         .map_err(|source| Error::io("the listener", source))?;
     stop_on_signals(shutdown.clone())?;
-    write_address(files, address, node)?;
+    let running = RunningNode {
+        address: address.to_string(),
+        node_id: node.id.clone(),
+    };
+    let running =
+        serde_json::to_vec(&running).map_err(|error| Error::file(&files.address, error.into()))?;
+    write_private(
+        files,
+        &files.token,
+        format!("{}\n", token.as_str()).as_bytes(),
+    )?;
+    write_private(files, &files.address, &running)?;
     announce(args, node, address);
     Ok(listener)
 }
@@ -291,21 +309,16 @@ fn announce(args: &NodeOptions, node: &Node, address: SocketAddr) {
     }
 }
 
-/// Tells other commands where the node on this folder is.
-fn write_address(files: &Files, address: SocketAddr, node: &Node) -> Result<(), Error> {
-    let running = RunningNode {
-        address: address.to_string(),
-        node_id: node.id.clone(),
-    };
-    let failed = |source| Error::file(&files.address, source);
+/// Writes what other commands of the same user read: where the node is, how to administrate it.
+fn write_private(files: &Files, path: &Path, content: &[u8]) -> Result<(), Error> {
+    let failed = |source| Error::file(path, source);
+    // A temporary file is its owner's alone.
     let mut file = tempfile::Builder::new()
         .prefix(&files.temporary_prefix())
         .tempfile_in(&files.folder)
         .map_err(failed)?;
-    let json = serde_json::to_vec(&running).map_err(|error| failed(error.into()))?;
-    file.write_all(&json).map_err(failed)?;
-    file.persist(&files.address)
-        .map_err(|error| failed(error.error))?;
+    file.write_all(content).map_err(failed)?;
+    file.persist(path).map_err(|error| failed(error.error))?;
     Ok(())
 }
 

@@ -10,8 +10,8 @@ use thiserror::Error;
 
 use super::NodeAddress;
 use crate::wire::{
-    BlockPage, ErrorBody, MempoolPage, MessageStatus, NewMessage, PostedMessage, SingleBlock,
-    Status,
+    BlockPage, ErrorBody, MempoolPage, MessageStatus, Neighbours, NewMessage, NewNeighbour,
+    PostedMessage, SingleBlock, Status,
 };
 
 pub use transport::HttpTransport;
@@ -148,6 +148,24 @@ impl HttpClient {
         self.json(self.request(Method::GET, "/neighbours")).await
     }
 
+    /// `POST /api/v1/neighbours`, with the token of the node.
+    pub async fn add_neighbour(&self, address: &str, token: &str) -> Result<(), ClientError> {
+        let request = self
+            .request(Method::POST, "/api/v1/neighbours")
+            .bearer_auth(token);
+        let body = NewNeighbour {
+            address: address.to_owned(),
+        };
+        self.json::<Neighbours>(request.json(&body)).await.map(drop)
+    }
+
+    /// `DELETE /api/v1/neighbours/{host:port}`, with the token of the node.
+    pub async fn remove_neighbour(&self, address: &str, token: &str) -> Result<(), ClientError> {
+        let path = format!("/api/v1/neighbours/{address}");
+        let request = self.request(Method::DELETE, &path).bearer_auth(token);
+        self.answer(request).await.map(drop)
+    }
+
     /// Adds a message and returns its id, or none from a reference miner, which gives none. The
     /// message carries a key of its own, so it is sent again after a passing failure.
     pub async fn add(&self, text: &str) -> Result<Option<String>, ClientError> {
@@ -182,6 +200,11 @@ impl HttpClient {
     }
 
     async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ClientError> {
+        let body = self.answer(request).await?;
+        serde_json::from_slice(&body).map_err(|error| self.malformed(error.to_string()))
+    }
+
+    async fn answer(&self, request: RequestBuilder) -> Result<Vec<u8>, ClientError> {
         let response = request
             .send()
             .await
@@ -191,7 +214,7 @@ impl HttpClient {
         if !status.is_success() {
             return Err(self.refused(status, &body));
         }
-        serde_json::from_slice(&body).map_err(|error| self.malformed(error.to_string()))
+        Ok(body)
     }
 
     async fn body(&self, mut response: Response) -> Result<Vec<u8>, ClientError> {

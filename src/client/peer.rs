@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::NodeAddress;
 use super::transport::{Answer, Method, Request, Transport, TransportError};
-use crate::chain::{self, message::MAX_TEXT_BYTES};
+use crate::chain;
 use crate::chain::{Block, MessageId};
 use crate::codec;
 use crate::legacy::json;
@@ -191,9 +191,6 @@ impl PeerClient {
         for pending in page.messages {
             let id: Result<MessageId, _> = pending.id.parse();
             let id = id.map_err(|_| malformed(&path, "an id that is none"))?;
-            if pending.message.is_empty() || pending.message.len() > MAX_TEXT_BYTES {
-                return Err(malformed(&path, "a message of a length no message has"));
-            }
             let message = chain::Message::new(id, pending.message);
             messages.push(message.map_err(|error| malformed(&path, error))?);
         }
@@ -344,7 +341,7 @@ async fn read(answer: Answer, what: &str, most: usize) -> Result<Vec<u8>, PeerEr
 
 fn expect_ok(answer: Answer, what: &str) -> Result<Answer, PeerError> {
     match answer.status {
-        200 => Ok(answer),
+        200 | 204 => Ok(answer),
         status => Err(PeerError::Status {
             what: what.to_owned(),
             status,

@@ -9,6 +9,8 @@ mod branch;
 
 pub(super) use branch::Branch;
 
+use std::collections::VecDeque;
+
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
@@ -18,6 +20,10 @@ use super::settings::{MAX_AHEAD, SYNC_PAGE};
 use crate::chain::{Block, BlockHash, Violation};
 use crate::store::{Operation, Refusal, ReorgRecord, StoreError};
 use crate::wire::NetworkStatus;
+
+/// Pages that may wait for the writer: it joins them into few commits, each of which rewrites what
+/// the indexes have in common.
+const APPENDS_UNDER_WAY: usize = 16;
 
 /// From so many missing blocks on, only one peer at a time is asked for them.
 const MANY: u64 = 2 * SYNC_PAGE as u64;
@@ -102,15 +108,18 @@ async fn extend(
     mut page: Vec<Block>,
 ) -> Result<(), Trouble> {
     let node = &with.node;
-    let mut under_way: Option<oneshot::Receiver<Result<(), StoreError>>> = None;
+    let mut under_way: VecDeque<oneshot::Receiver<Result<(), StoreError>>> = VecDeque::new();
     loop {
         let is_cut = drop_ahead(node, &mut page);
         let Some(last) = page.last() else { break };
         let (next, hash) = (last.index + 1, BlockHash::of(last));
         let is_last = next >= claim.length || is_cut;
         let appended = node.submit(|reply| Operation::Append(parent, page, reply))?;
-        if let Some(earlier) = under_way.replace(appended) {
-            settled(earlier.await)?;
+        under_way.push_back(appended);
+        if under_way.len() > APPENDS_UNDER_WAY
+            && let Some(earliest) = under_way.pop_front()
+        {
+            settled(earliest.await)?;
         }
         parent = hash;
         if is_last {
@@ -123,10 +132,10 @@ async fn extend(
             .blocks(&with.peer, next, wanted(next, claim))
             .await?;
     }
-    match under_way {
-        Some(last) => settled(last.await),
-        None => Ok(()),
+    for appended in under_way {
+        settled(appended.await)?;
     }
+    Ok(())
 }
 
 /// What came of blocks of a peer.

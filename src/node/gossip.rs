@@ -32,6 +32,7 @@ pub(super) async fn converse(
 ) -> Result<(), StoreError> {
     let mut sessions = JoinSet::new();
     let mut kept = node.view()?.neighbours()?;
+    let mut signal = node.subscribe();
     loop {
         for (peer, handle) in node.peers.without_session() {
             debug!(%peer, "session begins");
@@ -43,6 +44,12 @@ pub(super) async fn converse(
             biased;
             () = shutdown.cancelled() => break,
             () = node.peers.changed.notified() => {}
+            changed = signal.changed() => {
+                if changed.is_err() {
+                    break;
+                }
+                node.peers.note_commit();
+            }
             Some(ended) = sessions.join_next() => match ended {
                 Ok(outcome) => outcome?,
                 Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
@@ -55,14 +62,36 @@ pub(super) async fn converse(
 }
 
 /// Keeps the learned and the removed neighbours in the database.
-async fn keep(node: &Arc<Node>, kept: &mut Vec<NeighbourRecord>) -> Result<(), StoreError> {
+async fn keep(node: &Node, kept: &mut Vec<NeighbourRecord>) -> Result<(), StoreError> {
     let records = node.peers.records();
     if records != *kept {
-        let answer = node.submit(|reply| Operation::SetNeighbours(records.clone(), reply))?;
-        answer.await.unwrap_or(Err(StoreError::Closed))?;
+        node.keep_neighbours(records.clone()).await?;
         *kept = records;
     }
     Ok(())
+}
+
+impl Node {
+    async fn keep_neighbours(&self, records: Vec<NeighbourRecord>) -> Result<(), StoreError> {
+        let answer = self.submit(|reply| Operation::SetNeighbours(records, reply))?;
+        answer.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// Makes a neighbour of an address, for the administrator; it is on disk when this returns.
+    pub async fn add_neighbour(&self, address: NodeAddress) -> Result<(), StoreError> {
+        self.peers.add(address);
+        self.keep_neighbours(self.peers.records()).await
+    }
+
+    /// Removes a neighbour, for the administrator: it stays out until it is added again, also
+    /// after a restart. Says whether it was known.
+    pub async fn remove_neighbour(&self, address: &NodeAddress) -> Result<bool, StoreError> {
+        let was_known = self.peers.remove(address);
+        if was_known {
+            self.keep_neighbours(self.peers.records()).await?;
+        }
+        Ok(was_known)
+    }
 }
 
 /// Asks neighbours for others as long as there is room, and dials candidates. One that is slow to

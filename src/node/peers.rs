@@ -119,6 +119,16 @@ impl Peers {
         started
     }
 
+    /// Tells all sessions, always in the same order, that there was a commit.
+    pub(super) fn note_commit(&self) {
+        let inner = self.lock();
+        let sessions = inner
+            .peers
+            .values()
+            .filter_map(|peer| peer.session.as_ref());
+        sessions.for_each(|session| session.committed.notify_one());
+    }
+
     /// Looks at a peer, or changes what is known of it; none if it is not known any more.
     pub fn with<T>(&self, address: &NodeAddress, work: impl FnOnce(&mut Peer) -> T) -> Option<T> {
         self.lock().peers.get_mut(address).map(work)

@@ -10,7 +10,6 @@ mod trouble;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, info, warn};
 
@@ -18,7 +17,7 @@ pub(super) use trouble::Trouble;
 
 use super::peers::Session as Handle;
 use super::settings::ANNOUNCE_PAUSE;
-use super::{Node, PROTOCOL, Signal, chain_sync, mempool_sync, reference_sync};
+use super::{Node, PROTOCOL, chain_sync, mempool_sync, reference_sync};
 use crate::chain::BlockHash;
 use crate::client::peer::Identity;
 use crate::client::{NodeAddress, PeerClient};
@@ -85,7 +84,6 @@ pub(super) async fn run(
     peer: NodeAddress,
     handle: Handle,
 ) -> Result<(), StoreError> {
-    let mut signal = node.subscribe();
     let now = Instant::now();
     let mut session = Session {
         with: Conversation { node, client, peer },
@@ -106,16 +104,12 @@ pub(super) async fn run(
     tokio::select! {
         biased;
         () = handle.end.cancelled() => Ok(()),
-        ended = session.talk(&handle, &mut signal) => ended,
+        ended = session.talk(&handle) => ended,
     }
 }
 
 impl Session {
-    async fn talk(
-        &mut self,
-        handle: &Handle,
-        signal: &mut watch::Receiver<Signal>,
-    ) -> Result<(), StoreError> {
+    async fn talk(&mut self, handle: &Handle) -> Result<(), StoreError> {
         loop {
             let retry_at = self.with.node.peers.retry_at(&self.with.peer);
             let round_at = retry_at.unwrap_or(self.chain_due.min(self.data_due));
@@ -136,12 +130,7 @@ impl Session {
                     self.wake_at = Instant::now() + ANNOUNCE_PAUSE;
                 }
                 () = sleep_until(round_at) => self.round().await?,
-                changed = signal.changed() => {
-                    if changed.is_err() {
-                        return Ok(());
-                    }
-                    self.plan_announcement();
-                }
+                () = handle.committed.notified() => self.plan_announcement(),
             }
         }
     }
@@ -298,8 +287,7 @@ impl Session {
             let followed = chain_sync::follow(&self.with, &claim).await;
             match &followed {
                 Err(Trouble::Misbehaved(_)) if certain => self.refused_tip = Some(claim.tip),
-                // During the first round, another genesis is refused that may be taken later.
-                Err(Trouble::Differs(_)) if certain && self.with.node.peers.first_round_ended() => {
+                Err(Trouble::Differs(_)) if certain && self.with.node.is_past_first_round() => {
                     self.refused_tip = Some(claim.tip);
                 }
                 Err(Trouble::NotBetter) => self.passed_tip = Some(claim.tip),

@@ -122,6 +122,20 @@ impl View {
         })
     }
 
+    /// Indexes of blocks with a hash from `first` to `last`, in order of the hashes.
+    pub fn indexes_of(
+        &self,
+        first: &BlockHash,
+        last: &BlockHash,
+        count: usize,
+    ) -> Result<Vec<u64>, StoreError> {
+        guarded(|| {
+            let table = self.txn.open_table(tables::INDEX_BY_HASH)?;
+            let rows = table.range::<&[u8; 32]>(first.as_bytes()..=last.as_bytes())?;
+            rows.take(count).map(|row| Ok(row?.1.value())).collect()
+        })
+    }
+
     /// The lowest index of a block that carries a message with this id.
     pub fn index_of_message(&self, id: &MessageId) -> Result<Option<u64>, StoreError> {
         guarded(|| {

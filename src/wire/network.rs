@@ -2,16 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
+use utoipa::ToSchema;
 
 /// `GET /neighbours`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Neighbours {
     /// All of them, the configured ones first.
     pub neighbours: Vec<Neighbour>,
 }
 
 /// What kind of program a neighbour runs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PeerKind {
     /// It has not answered yet, or not in a way that tells.
@@ -24,7 +25,7 @@ pub enum PeerKind {
 }
 
 /// How a neighbour became known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PeerOrigin {
     /// Named when the node was started: retried for ever.
@@ -36,7 +37,7 @@ pub enum PeerOrigin {
 }
 
 /// One neighbour.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Neighbour {
     /// `HOST:PORT`.
     pub address: String,
@@ -61,7 +62,7 @@ pub struct Neighbour {
 }
 
 /// What must be the same on all nodes of a network.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NetworkStatus {
     /// Hash of the genesis block.
     pub genesis: String,
@@ -72,7 +73,7 @@ pub struct NetworkStatus {
 }
 
 /// A block by its place.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Position {
     /// Its index.
     pub index: u64,
@@ -81,7 +82,7 @@ pub struct Position {
 }
 
 /// `POST /neighbours`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewNeighbour {
     /// `HOST:PORT`.
@@ -89,7 +90,7 @@ pub struct NewNeighbour {
 }
 
 /// `POST /announce`: a node says that it has something new. Trusted for nothing but to ask it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Announcement {
     /// Version of `/api/v1` between nodes.
     pub protocol: u32,
@@ -104,7 +105,7 @@ pub struct Announcement {
 }
 
 /// How the node keeps up with its neighbours, in `GET /status`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SyncStatus {
     /// Neighbours known, guests left out.
     pub neighbours: usize,
@@ -119,7 +120,7 @@ pub struct SyncStatus {
 }
 
 /// `GET /reorgs?from=&limit=`, the latest first.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ReorgPage {
     /// The reorgs.
     pub reorgs: Vec<Reorg>,
@@ -128,11 +129,12 @@ pub struct ReorgPage {
 }
 
 /// One switch to another branch.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Reorg {
     /// 1 for the first since the database was made.
     pub number: u64,
     /// When, in seconds since the epoch.
+    #[schema(value_type = f64)]
     pub timestamp: Number,
     /// When, by RFC 3339 in UTC.
     pub time: Option<String>,
@@ -159,7 +161,7 @@ pub struct Reorg {
 }
 
 /// A block that was taken off.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LeftBlock {
     /// Its index.
     pub index: u64,

@@ -1,11 +1,12 @@
 //! Bodies of `GET /search`.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Block;
 
 /// `GET /search?q=&before=`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SearchPage {
     /// What was found: exact hits first, then blocks whose message holds the text, newest first.
     pub hits: Vec<SearchHit>,
@@ -14,7 +15,7 @@ pub struct SearchPage {
 }
 
 /// Why something was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SearchField {
     /// The block has this index.
@@ -25,12 +26,12 @@ pub enum SearchField {
     Id,
     /// It is the first one at or after this date.
     Date,
-    /// Its message holds this text.
+    /// Its message holds this text, in capitals or not.
     Text,
 }
 
 /// One find.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SearchHit {
     /// What of it was looked for.
     pub field: SearchField,

@@ -4,6 +4,9 @@
 //! * [`blocks`], [`messages`]: `/api/v1`
 //! * [`errors`]: what `/api/v1` does not take
 //! * [`events`]: server-sent events, and the reorgs they tell of
+//! * [`search`]: finding blocks and messages
+//! * [`metrics`]: numbers for a monitor
+//! * [`openapi`]: the API describes itself
 //! * [`load`]: slow readers, idle connections, long bodies
 
 mod blocks;
@@ -12,3 +15,6 @@ mod errors;
 mod events;
 mod load;
 mod messages;
+mod metrics;
+mod openapi;
+mod search;

@@ -55,7 +55,9 @@ const PLACES: &[(&str, &[&str])] = &[
     ("redb", &["src/store"]),
     ("reqwest", &["src/client/http"]),
     ("warp", &["src/api", "src/ui"]),
+    ("prometheus_client", &["src/api/metrics.rs", "src/node.rs"]),
     ("clap", &["src/cli"]),
+    ("utoipa", &["src/wire", "src/api/openapi"]),
     ("bincode", &["src/codec.rs"]),
 ];
 

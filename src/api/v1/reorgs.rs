@@ -12,7 +12,7 @@ use crate::api::parse_query;
 use crate::api::reject::{ApiError, json_response};
 use crate::node::Node;
 use crate::store::ReorgRecord;
-use crate::wire::{Reorg, ReorgPage, calendar_time};
+use crate::wire::{LeftBlock, Reorg, ReorgPage, calendar_time};
 
 /// Most reorgs on a page.
 const MAX_COUNT: usize = 1000;
@@ -69,6 +69,13 @@ pub(super) fn describe(number: u64, record: &ReorgRecord) -> Reorg {
         connected: record.connected,
         connected_sealed: record.connected_sealed,
         returned: record.returned,
-        left: Vec::new(),
+        left: (record.from..)
+            .zip(&record.left)
+            .map(|(index, left)| LeftBlock {
+                index,
+                hash: hex::encode(left.hash),
+                message_id: hex::encode(left.message),
+            })
+            .collect(),
     }
 }

@@ -65,8 +65,10 @@ pub struct Peer {
 /// How the session of a peer is woken and ended.
 #[derive(Clone, Debug, Default)]
 pub struct Session {
-    /// Wakes it.
+    /// Wakes it: the peer has something new.
     pub wake: Arc<Notify>,
+    /// Wakes it: there was a commit, so this node may have something new.
+    pub committed: Arc<Notify>,
     /// Ends it.
     pub end: CancellationToken,
 }

@@ -20,6 +20,30 @@ fn two_nodes_cannot_share_a_folder() {
 }
 
 #[test]
+fn the_token_is_its_owners_alone_and_new_at_each_start() {
+    use std::os::unix::fs::PermissionsExt;
+    let mut node = TestNode::start(&["--threads", "0"]);
+    let path = node.folder().join("node.token");
+    let first = fs::read_to_string(&path).unwrap();
+    assert_eq!(first.trim_end().len(), 64, "{first:?}");
+    let mode = fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    node.stop();
+    assert!(!path.exists());
+    node.start_again(&[]);
+    let second = fs::read_to_string(&path).unwrap();
+    assert_ne!(second, first);
+    // After a kill the old one stays, until the next start.
+    node.kill();
+    node.start_again(&[]);
+    assert_ne!(fs::read_to_string(&path).unwrap(), second);
+    // One that a successor wrote is not removed.
+    fs::write(&path, "another\n").unwrap();
+    node.stop();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "another\n");
+}
+
+#[test]
 fn a_port_in_use_is_named_and_the_database_stays_clean() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();

@@ -1,0 +1,180 @@
+//! Who may change what the node does: whoever runs on the same machine and knows the token that
+//! the node wrote beside its database.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use http::{HeaderMap, StatusCode, header};
+use thiserror::Error;
+use warp::http;
+
+use super::reject::ApiError;
+
+/// What an administrator has to know. Fresh at each start of a node.
+#[derive(Clone)]
+pub struct AdminToken(String);
+
+/// Who sent a request, among the request's extensions.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller {
+    /// The other end of the connection.
+    pub remote: SocketAddr,
+    /// Whether the request comes from an administrator.
+    pub admin: Result<(), Denied>,
+}
+
+/// Why a request does not come from an administrator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Denied {
+    /// It comes from another machine.
+    #[error("this is for callers on the machine of the node only")]
+    Remote,
+    /// The token is missing or wrong.
+    #[error("this needs Authorization: Bearer with the token in the node's .token file")]
+    Token,
+}
+
+impl AdminToken {
+    /// A token nobody knows yet.
+    pub fn random() -> Self {
+        // Each has 122 random bits of the system.
+        let half = || uuid::Uuid::new_v4().simple().to_string();
+        Self(half() + &half())
+    }
+
+    /// The text that stands behind `Bearer`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Takes the same time wherever the texts differ.
+    fn is(&self, text: &str) -> bool {
+        let pairs = self.0.bytes().zip(text.bytes());
+        let difference = pairs.fold(0, |difference, (a, b)| difference | (a ^ b));
+        std::hint::black_box(difference) == 0 && self.0.len() == text.len()
+    }
+}
+
+impl fmt::Debug for AdminToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AdminToken")
+    }
+}
+
+impl Caller {
+    /// Who sent a request with these headers; without a token there is no administrator.
+    pub fn new(remote: SocketAddr, headers: &HeaderMap, token: Option<&AdminToken>) -> Self {
+        Self {
+            remote,
+            admin: check(remote, headers, token),
+        }
+    }
+}
+
+fn check(
+    remote: SocketAddr,
+    headers: &HeaderMap,
+    token: Option<&AdminToken>,
+) -> Result<(), Denied> {
+    // A proxy on this machine speaks for others.
+    let is_forwarded = ["forwarded", "x-forwarded-for"]
+        .into_iter()
+        .any(|name| headers.contains_key(name));
+    if is_forwarded || !remote.ip().to_canonical().is_loopback() {
+        return Err(Denied::Remote);
+    }
+    let given = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, given)| given.trim());
+    match (token, given) {
+        (Some(token), Some(given)) if token.is(given) => Ok(()),
+        _ => Err(Denied::Token),
+    }
+}
+
+impl From<Denied> for ApiError {
+    fn from(denied: Denied) -> Self {
+        let (status, code) = match denied {
+            Denied::Remote => (StatusCode::FORBIDDEN, "forbidden"),
+            Denied::Token => (StatusCode::UNAUTHORIZED, "unauthorized"),
+        };
+        Self::new(status, code, denied.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOCAL: &str = "127.0.0.1:5";
+
+    fn asks(remote: &str, headers: &[(&'static str, &str)], token: &AdminToken) -> Caller {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.insert(*name, value.parse().unwrap());
+        }
+        Caller::new(remote.parse().unwrap(), &map, Some(token))
+    }
+
+    #[test]
+    fn the_token_is_asked_for_and_compared_whole() {
+        let token = AdminToken::random();
+        assert_eq!(token.as_str().len(), 64);
+        assert_ne!(token.as_str(), AdminToken::random().as_str());
+        assert!(!format!("{token:?}").contains(token.as_str()));
+        let asks = |value: &str| asks(LOCAL, &[("authorization", value)], &token).admin;
+        let text = token.as_str();
+        for right in [format!("Bearer {text}"), format!("bearer  {text} ")] {
+            assert_eq!(asks(&right), Ok(()), "{right}");
+        }
+        for wrong in [
+            String::new(),
+            "Bearer".to_owned(),
+            "Bearer ".to_owned(),
+            format!("Basic {text}"),
+            text.to_owned(),
+            format!("Bearer {}", &text[1..]),
+            format!("Bearer {}", &text[..63]),
+            format!("Bearer {text}0"),
+            format!("Bearer {}", AdminToken::random().as_str()),
+        ] {
+            assert_eq!(asks(&wrong), Err(Denied::Token), "{wrong}");
+        }
+        let headers = HeaderMap::from_iter([(
+            header::AUTHORIZATION,
+            format!("Bearer {text}").parse().unwrap(),
+        )]);
+        let caller = Caller::new(LOCAL.parse().unwrap(), &headers, None);
+        assert_eq!(caller.admin, Err(Denied::Token));
+    }
+
+    #[test]
+    fn only_this_machine_may() {
+        let token = AdminToken::random();
+        let value = format!("Bearer {}", token.as_str());
+        let authorized = ("authorization", &*value);
+        for local in [LOCAL, "127.8.8.8:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
+            assert_eq!(asks(local, &[authorized], &token).admin, Ok(()), "{local}");
+        }
+        for remote in ["192.0.2.1:1", "[2001:db8::1]:1", "[::ffff:192.0.2.1]:1"] {
+            let asked = asks(remote, &[authorized], &token);
+            assert_eq!(asked.admin, Err(Denied::Remote), "{remote}");
+        }
+        for name in ["forwarded", "x-forwarded-for"] {
+            let asked = asks(LOCAL, &[authorized, (name, "127.0.0.1")], &token);
+            assert_eq!(asked.admin, Err(Denied::Remote), "{name}");
+        }
+    }
+
+    #[test]
+    fn each_denial_has_its_status() {
+        let status = |denied: Denied| ApiError::from(denied).into_response();
+        assert_eq!(status(Denied::Remote).status(), 403);
+        let response = status(Denied::Token);
+        assert_eq!(response.status(), 401);
+        assert_eq!(response.headers()[header::WWW_AUTHENTICATE], "Bearer");
+    }
+}

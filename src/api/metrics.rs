@@ -1,0 +1,306 @@
+//! `/metrics`: what a monitor wants to know, in the text format that Prometheus reads.
+//!
+//! What the node knows anyway is read when it is asked for; counted here are only requests, and
+//! in the node how long writes take.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use http::{HeaderValue, Method, StatusCode, header};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+use warp::http;
+use warp::reply::Response;
+
+use super::paths;
+use super::reject::{ApiError, bytes_response};
+use super::server::Context;
+use crate::node::Node;
+use crate::store::StoreError;
+
+/// Reorgs read at a time.
+const PAGE: usize = 1000;
+
+/// What is counted while the node runs.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    requests: Family<RequestLabels, Counter>,
+    durations: Family<RouteLabels, Histogram, fn() -> Histogram>,
+    reorged: Mutex<Reorged>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    route: &'static str,
+    method: &'static str,
+    status: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RouteLabels {
+    route: &'static str,
+    method: &'static str,
+}
+
+/// Sums over the first reorgs.
+#[derive(Clone, Copy, Debug, Default)]
+struct Reorged {
+    count: u64,
+    disconnected: u64,
+    disconnected_sealed: u64,
+    connected: u64,
+    connected_sealed: u64,
+}
+
+/// A request under way.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Begun {
+    labels: (&'static str, &'static str),
+    at: Instant,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            requests: Family::default(),
+            durations: Family::new_with_constructor(durations),
+            reorged: Mutex::default(),
+        }
+    }
+}
+
+/// From 0.1 ms to 1.6 s, and beyond.
+fn durations() -> Histogram {
+    Histogram::new(exponential_buckets(1e-4, 4.0, 8))
+}
+
+impl Metrics {
+    /// Notes that a request has come. What names no path counts under one label, so that nobody
+    /// can make up labels.
+    pub(crate) fn begin<B>(request: &http::Request<B>) -> Begun {
+        let route = paths::find(request.uri().path()).map_or("other", |path| path.template);
+        let method = match *request.method() {
+            Method::GET => "GET",
+            Method::HEAD => "HEAD",
+            Method::POST => "POST",
+            Method::PUT => "PUT",
+            Method::DELETE => "DELETE",
+            Method::OPTIONS => "OPTIONS",
+            _ => "other",
+        };
+        Begun {
+            labels: (route, method),
+            at: Instant::now(),
+        }
+    }
+
+    /// Notes how a request was answered. A streamed answer counts when it begins.
+    pub(crate) fn end(&self, begun: Begun, status: StatusCode) {
+        let (route, method) = begun.labels;
+        let labels = RequestLabels {
+            route,
+            method,
+            status: status.as_u16(),
+        };
+        self.requests.get_or_create(&labels).inc();
+        let duration = begun.at.elapsed().as_secs_f64();
+        let labels = RouteLabels { route, method };
+        self.durations.get_or_create(&labels).observe(duration);
+    }
+
+    /// Brings the sums over all reorgs up to date.
+    fn reorged(&self, node: &Node) -> Result<Reorged, StoreError> {
+        let mut sums = self.reorged.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = node.state().reorgs();
+        let view = node.view()?;
+        while sums.count < count {
+            let last = count.min(sums.count + PAGE as u64);
+            let page = usize::try_from(last - sums.count).unwrap_or(PAGE);
+            for (_, reorg) in view.reorgs(last, page)? {
+                sums.disconnected += reorg.disconnected;
+                sums.disconnected_sealed += reorg.disconnected_sealed;
+                sums.connected += reorg.connected;
+                sums.connected_sealed += reorg.connected_sealed;
+            }
+            sums.count = last;
+        }
+        Ok(*sums)
+    }
+
+    fn register(&self, registry: &mut Registry) {
+        registry.register("http_requests", "Requests answered", self.requests.clone());
+        registry.register_with_unit(
+            "http_request_duration",
+            "Time from the head of a request to the head of its answer",
+            Unit::Seconds,
+            self.durations.clone(),
+        );
+    }
+}
+
+/// `GET /metrics`.
+pub(crate) async fn page(context: Context) -> Result<Response, ApiError> {
+    let connections = context.connections();
+    let metrics = context.metrics;
+    let text = context.node.blocking(move |node| {
+        let mut registry = Registry::with_prefix("blockchain");
+        chain(&mut registry, node);
+        reorgs(&mut registry, metrics.reorged(node)?);
+        mempool(&mut registry, node);
+        mining(&mut registry, node);
+        program(&mut registry, node);
+        gauge(
+            &mut registry,
+            "http_connections",
+            "Open connections",
+            connections,
+        );
+        metrics.register(&mut registry);
+        let mut text = String::new();
+        // Writing into a String cannot fail.
+        let _ = encode(&mut text, &registry);
+        Ok(text)
+    });
+    let mut response = bytes_response(StatusCode::OK, text.await?.into_bytes());
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    Ok(response)
+}
+
+fn chain(registry: &mut Registry, node: &Node) {
+    let state = node.state();
+    gauge(
+        registry,
+        "chain_blocks",
+        "Blocks of the chain",
+        state.length(),
+    );
+    gauge(
+        registry,
+        "chain_sealed_blocks",
+        "Sealed blocks of the chain",
+        state.sealed(),
+    );
+    registry.register_with_unit(
+        "tip_timestamp",
+        "Time of the last block since the epoch",
+        Unit::Seconds,
+        ConstGauge::new(state.tip.timestamp.seconds()),
+    );
+    gauge(
+        registry,
+        "difficulty",
+        "Zeros that every proof must have",
+        u64::from(state.network.difficulty.get()),
+    );
+}
+
+fn reorgs(registry: &mut Registry, reorged: Reorged) {
+    for (name, help, count) in [
+        ("reorgs", "Switches to another branch", reorged.count),
+        (
+            "reorg_disconnected_blocks",
+            "Blocks taken off by reorgs",
+            reorged.disconnected,
+        ),
+        (
+            "reorg_disconnected_sealed_blocks",
+            "Sealed blocks taken off by reorgs",
+            reorged.disconnected_sealed,
+        ),
+        (
+            "reorg_connected_blocks",
+            "Blocks put on by reorgs",
+            reorged.connected,
+        ),
+        (
+            "reorg_connected_sealed_blocks",
+            "Sealed blocks put on by reorgs",
+            reorged.connected_sealed,
+        ),
+    ] {
+        counter(registry, name, help, count);
+    }
+}
+
+fn mempool(registry: &mut Registry, node: &Node) {
+    let state = node.state();
+    gauge(
+        registry,
+        "mempool_messages",
+        "Messages that wait to be mined",
+        state.mempool_count(),
+    );
+    registry.register_with_unit(
+        "mempool",
+        "Bytes of the texts that wait to be mined",
+        Unit::Bytes,
+        ConstGauge::new(state.mempool_bytes()),
+    );
+}
+
+fn mining(registry: &mut Registry, node: &Node) {
+    let (active, tries, rate) = node.mining.now();
+    gauge(
+        registry,
+        "mining_active",
+        "Whether a proof is being searched",
+        u64::from(active),
+    );
+    counter(
+        registry,
+        "mining_tries",
+        "Candidates tried since the start",
+        tries,
+    );
+    registry.register(
+        "mining_hash_rate",
+        "Candidates a second over the last piece of work",
+        ConstGauge::new(rate),
+    );
+}
+
+fn program(registry: &mut Registry, node: &Node) {
+    counter(
+        registry,
+        "commits",
+        "Commits of the database since the start",
+        node.subscribe().borrow().commits,
+    );
+    registry.register_with_unit(
+        "write_duration",
+        "Time from handing something to the database to its commit",
+        Unit::Seconds,
+        node.writes.clone(),
+    );
+    gauge(
+        registry,
+        "ready",
+        "Whether messages are taken",
+        u64::from(node.troubles().is_empty()),
+    );
+    registry.register_with_unit(
+        "uptime",
+        "Time since the start",
+        Unit::Seconds,
+        ConstGauge::new(node.uptime()),
+    );
+    let version = [("version", env!("CARGO_PKG_VERSION"))];
+    registry.register("build", "The program", Info::new(version));
+}
+
+fn gauge(registry: &mut Registry, name: &str, help: &str, value: u64) {
+    registry.register(name, help, ConstGauge::new(value));
+}
+
+fn counter(registry: &mut Registry, name: &str, help: &str, value: u64) {
+    registry.register(name, help, ConstCounter::new(value));
+}

@@ -1,0 +1,244 @@
+//! `/openapi.json` and `/docs`: the API described for programs and for people.
+//!
+//! Every operation stands once in [`operations`]; the bodies describe themselves in
+//! [`crate::wire`]. The page is made from the same document ([`page`]); it loads nothing from
+//! elsewhere and runs no script.
+
+mod operations;
+mod page;
+
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode, header};
+use utoipa::OpenApi;
+use utoipa::openapi::path::{OperationBuilder, Parameter, ParameterBuilder, ParameterIn, Paths};
+use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
+use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, Ref, Required, Response, ResponseBuilder};
+use warp::http;
+
+use self::operations::{Body, OPERATIONS, Operation};
+use super::reject::bytes_response;
+use crate::wire;
+
+/// The name of the one way to authorize.
+const ADMIN: &str = "admin";
+
+#[derive(OpenApi)]
+#[openapi(components(schemas(
+    wire::Announcement,
+    wire::Block,
+    wire::BlockPage,
+    wire::ErrorBody,
+    wire::Health,
+    wire::MempoolPage,
+    wire::MessageStatus,
+    wire::Neighbour,
+    wire::Neighbours,
+    wire::NewMessage,
+    wire::NewNeighbour,
+    wire::PendingMessage,
+    wire::PostedMessage,
+    wire::Reorg,
+    wire::ReorgPage,
+    wire::SearchPage,
+    wire::SingleBlock,
+    wire::Status,
+)))]
+struct Schemas;
+
+/// The documents, made once for all requests.
+#[derive(Clone, Debug)]
+pub(super) struct Documents {
+    json: Bytes,
+    page: Bytes,
+}
+
+impl Documents {
+    pub(super) fn new() -> Self {
+        let document = document();
+        let value = serde_json::to_value(&document).unwrap_or_default();
+        Self {
+            json: serde_json::to_vec(&document).unwrap_or_default().into(),
+            page: page::render(&value).into(),
+        }
+    }
+
+    /// `GET /openapi.json`.
+    pub(super) fn json(&self) -> warp::reply::Response {
+        bytes_response(StatusCode::OK, self.json.to_vec())
+    }
+
+    /// `GET /docs`.
+    pub(super) fn page(&self) -> warp::reply::Response {
+        let mut response = bytes_response(StatusCode::OK, self.page.to_vec());
+        let headers = response.headers_mut();
+        for (name, value) in [
+            (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+            (header::CONTENT_SECURITY_POLICY, page::POLICY),
+            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            (header::REFERRER_POLICY, "no-referrer"),
+        ] {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        response
+    }
+}
+
+/// `GET /docs/style.css`.
+pub(super) fn style() -> warp::reply::Response {
+    let mut response = bytes_response(StatusCode::OK, page::STYLE.into());
+    let kind = HeaderValue::from_static("text/css; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}
+
+fn document() -> utoipa::openapi::OpenApi {
+    let mut document = Schemas::openapi();
+    env!("CARGO_PKG_NAME").clone_into(&mut document.info.title);
+    env!("CARGO_PKG_VERSION").clone_into(&mut document.info.version);
+    document.info.description = Some(
+        "A self-hosted proof-of-work message chain. The first endpoints are those of the \
+         reference miner; everything else answers errors in one shape."
+            .to_owned(),
+    );
+    document.info.license = None;
+    let mut paths = Paths::new();
+    for operation in OPERATIONS {
+        let described = describe(operation);
+        paths.add_path_operation(operation.path, vec![operation.method.clone()], described);
+    }
+    document.paths = paths;
+    if let Some(components) = &mut document.components {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("The text in the .token file beside the database"))
+            .build();
+        components.add_security_scheme(ADMIN, SecurityScheme::Http(scheme));
+    }
+    document
+}
+
+fn describe(operation: &Operation) -> utoipa::openapi::path::Operation {
+    let mut described = OperationBuilder::new()
+        .summary(Some(operation.about))
+        .request_body(operation.body.map(request_body));
+    let in_path = operation.path.split('/').filter_map(|part| {
+        let name = part.strip_prefix('{')?.strip_suffix('}')?;
+        Some(parameter(name, ParameterIn::Path, Type::String, None))
+    });
+    let in_query = operation
+        .query
+        .iter()
+        .map(|(name, kind, about)| parameter(name, ParameterIn::Query, kind.clone(), Some(*about)));
+    let in_head = operation
+        .headers
+        .iter()
+        .map(|(name, about)| parameter(name, ParameterIn::Header, Type::String, Some(*about)));
+    for parameter in in_path.chain(in_query).chain(in_head) {
+        described = described.parameter(parameter);
+    }
+    let (status, body, about) = operation.answer;
+    described = described.response(status.to_string(), response(about, Some(body)));
+    for status in operation.errors {
+        let reason = StatusCode::from_u16(*status).ok();
+        let reason = reason.and_then(|status| status.canonical_reason());
+        let body = operation.is_ours().then_some(Body::Json("ErrorBody"));
+        let refused = response(reason.unwrap_or_default(), body);
+        described = described.response(status.to_string(), refused);
+    }
+    if operation.is_for_admin {
+        described = described.security(SecurityRequirement::new::<_, [&str; 0], &str>(ADMIN, []));
+    }
+    described.build()
+}
+
+fn parameter(name: &str, place: ParameterIn, kind: Type, about: Option<&str>) -> Parameter {
+    let required = match place {
+        ParameterIn::Path => Required::True,
+        _ if matches!(name, "q" | "message") => Required::True,
+        _ => Required::False,
+    };
+    let schema = ObjectBuilder::new().schema_type(SchemaType::Type(kind));
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(place)
+        .required(required)
+        .description(about)
+        .schema(Some(schema))
+        .build()
+}
+
+fn request_body(schema: &str) -> RequestBody {
+    let content = ContentBuilder::new()
+        .schema(Some(Ref::from_schema_name(schema)))
+        .build();
+    RequestBodyBuilder::new()
+        .content("application/json", content)
+        .required(Some(Required::True))
+        .build()
+}
+
+fn response(about: &str, body: Option<Body>) -> Response {
+    let response = ResponseBuilder::new().description(about);
+    let content = ContentBuilder::new();
+    match body {
+        None | Some(Body::None) => response,
+        Some(Body::Json(schema)) => {
+            let content = content.schema(Some(Ref::from_schema_name(schema)));
+            response.content("application/json", content.build())
+        }
+        Some(Body::Other(kind)) => response.content(kind, content.build()),
+    }
+    .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use utoipa::openapi::path::HttpMethod;
+
+    use super::super::paths;
+    use super::*;
+
+    fn method(method: &HttpMethod) -> &'static str {
+        match method {
+            HttpMethod::Post => "POST",
+            HttpMethod::Put => "PUT",
+            HttpMethod::Delete => "DELETE",
+            _ => "GET",
+        }
+    }
+
+    #[test]
+    fn every_path_is_documented_and_every_documented_path_is_there() {
+        let documented = OPERATIONS
+            .iter()
+            .map(|operation| (operation.path, method(&operation.method)));
+        let mut documented: Vec<_> = documented.collect();
+        documented.sort_unstable();
+        let there = paths::PATHS.iter().flat_map(|path| {
+            let methods = path.allow.split(", ");
+            methods
+                .filter(|method| !matches!(*method, "HEAD" | "OPTIONS"))
+                .map(|method| (path.template, method))
+        });
+        let mut there: Vec<_> = there.collect();
+        there.sort_unstable();
+        assert_eq!(documented, there);
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere() {
+        let document = serde_json::to_value(document()).unwrap();
+        let text = document.to_string();
+        let references = text.split("\"$ref\":\"#").skip(1);
+        let references: Vec<_> = references
+            .map(|rest| rest.split('"').next().unwrap())
+            .collect();
+        assert!(references.len() > 30);
+        for reference in references {
+            assert!(document.pointer(reference).is_some(), "{reference}");
+        }
+        assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
+    }
+}

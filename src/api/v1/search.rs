@@ -1,0 +1,260 @@
+//! `/api/v1/search`: finding a block or message by whatever one has of it.
+//!
+//! Indexes, hashes, ids and dates are looked up. Texts are searched for block by block, newest
+//! first, for a moment at most; the answer says where to go on.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, NaiveDate, NaiveTime};
+use http::StatusCode;
+use serde::Deserialize;
+use tokio::sync::OwnedSemaphorePermit;
+use warp::http;
+use warp::reply::Response;
+
+use super::blocks;
+use crate::api::parse_query;
+use crate::api::reject::{ApiError, json_response};
+use crate::api::server::Context;
+use crate::chain::{Block, BlockHash, MessageId};
+use crate::store::{PageLimit, StoreError, View};
+use crate::wire::{SearchField, SearchHit, SearchPage};
+
+/// Most bytes of what is looked for.
+const QUERY_BYTES: usize = 256;
+
+/// Fewest digits that are looked up as the beginning of a hash.
+const PREFIX_DIGITS: usize = 6;
+
+/// Most blocks found by the beginning of their hash.
+const PREFIX_HITS: usize = 20;
+
+/// Most blocks found by their text on one page, and about the most bytes of their messages.
+const TEXT_HITS: usize = 100;
+const TEXT_BYTES: usize = 1024 * 1024;
+
+/// How long a search for text may take, and how many blocks it may look at.
+const TEXT_TIME: Duration = Duration::from_millis(50);
+const TEXT_BLOCKS: u64 = 20_000;
+
+/// Blocks read at a time.
+const PAGE: PageLimit = PageLimit {
+    count: 250,
+    bytes: 1024 * 1024,
+};
+
+/// The query of `GET /search`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SearchQuery {
+    q: String,
+    before: Option<u64>,
+}
+
+/// `GET /search?q=&before=`.
+pub(crate) async fn page(context: Context, raw_query: String) -> Result<Response, ApiError> {
+    let query: SearchQuery = parse_query(&raw_query)?;
+    if query.q.is_empty() || query.q.len() > QUERY_BYTES {
+        let message = format!("q must have 1 to {QUERY_BYTES} bytes");
+        return Err(ApiError::bad_request(message));
+    }
+    let permit = context.searches.try_acquire_owned();
+    let permit = permit.map_err(|_| ApiError::too_many("other searches are under way"))?;
+    let page = context
+        .node
+        .blocking(move |node| search(&node.view()?, &query, permit))
+        .await?;
+    Ok(json_response(StatusCode::OK, &page))
+}
+
+/// The permit is held until the search is done, even if nobody waits for it any more.
+fn search(
+    view: &View,
+    query: &SearchQuery,
+    _permit: OwnedSemaphorePermit,
+) -> Result<SearchPage, StoreError> {
+    let mut hits = Vec::new();
+    let length = view.last_block()?.index + 1;
+    // Further pages are of the text alone.
+    if query.before.is_none() {
+        let wanted = query.q.trim().to_ascii_lowercase();
+        for (field, index) in blocks_named(view, &wanted, length)? {
+            hits.extend(hit(view, field, index)?);
+        }
+        hits.extend(by_id(view, &wanted)?);
+    }
+    let before = query.before.unwrap_or(length).min(length);
+    let next = by_text(view, &query.q, before, &mut hits)?;
+    Ok(SearchPage { hits, next })
+}
+
+/// Blocks that are named by their index, the beginning of their hash, or a date.
+fn blocks_named(
+    view: &View,
+    wanted: &str,
+    length: u64,
+) -> Result<BTreeSet<(SearchField, u64)>, StoreError> {
+    let mut found = BTreeSet::new();
+    if wanted.bytes().all(|byte| byte.is_ascii_digit())
+        && let Ok(index) = wanted.parse()
+    {
+        found.insert((SearchField::Index, index));
+    }
+    if let Some((first, last)) = hash_range(wanted) {
+        let indexes = view.indexes_of(&first, &last, PREFIX_HITS)?;
+        found.extend(indexes.into_iter().map(|index| (SearchField::Hash, index)));
+    }
+    if let Some(seconds) = date(wanted) {
+        found.insert((SearchField::Date, first_at(view, seconds, length)?));
+    }
+    Ok(found)
+}
+
+/// The hashes that begin with these digits.
+fn hash_range(digits: &str) -> Option<(BlockHash, BlockHash)> {
+    let is_hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if !is_hex || !(PREFIX_DIGITS..=64).contains(&digits.len()) {
+        return None;
+    }
+    let first = format!("{digits:0<64}").parse().ok()?;
+    let last = format!("{digits:f<64}").parse().ok()?;
+    Some((first, last))
+}
+
+/// A date or a date with time by RFC 3339, in seconds since the epoch. A date begins at midnight
+/// UTC.
+fn date(text: &str) -> Option<f64> {
+    let time = match text.parse::<NaiveDate>() {
+        Ok(date) => date.and_time(NaiveTime::MIN).and_utc(),
+        Err(_) => DateTime::parse_from_rfc3339(text).ok()?.to_utc(),
+    };
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "exact to the microsecond in our age"
+    )]
+    let seconds = time.timestamp_micros() as f64 / 1e6;
+    Some(seconds)
+}
+
+/// The index of the first block at or after a time; the length of the chain if there is none.
+fn first_at(view: &View, seconds: f64, length: u64) -> Result<u64, StoreError> {
+    // Times rise from block to block.
+    let (mut low, mut high) = (0, length);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let block = view.block(middle)?;
+        if block.is_some_and(|block| block.timestamp.seconds() < seconds) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    Ok(low)
+}
+
+/// The message with this id, waiting or in a block, also under an id it got later.
+fn by_id(view: &View, wanted: &str) -> Result<Option<SearchHit>, StoreError> {
+    let Ok(mut id) = wanted.parse::<MessageId>() else {
+        return Ok(None);
+    };
+    while let Some(renamed) = view.renamed(&id)? {
+        id = renamed;
+    }
+    if view.pending(&id)?.is_some() {
+        return Ok(Some(SearchHit {
+            field: SearchField::Id,
+            block: None,
+            message_id: id.to_string(),
+        }));
+    }
+    match view.index_of_message(&id)? {
+        Some(index) => hit(view, SearchField::Id, index),
+        None => Ok(None),
+    }
+}
+
+/// Adds blocks below `before` whose message holds the text. Returns where to go on.
+fn by_text(
+    view: &View,
+    text: &str,
+    before: u64,
+    hits: &mut Vec<SearchHit>,
+) -> Result<Option<u64>, StoreError> {
+    let wanted = text.to_lowercase();
+    let begin = Instant::now();
+    let (mut next, mut count, mut bytes) = (before, 0, 0);
+    while let Some(highest) = next.checked_sub(1) {
+        if before - next >= TEXT_BLOCKS || next < before && begin.elapsed() >= TEXT_TIME {
+            return Ok(Some(next));
+        }
+        for block in view.blocks_down(highest, PAGE)? {
+            let message = block.message.text();
+            if message.to_lowercase().contains(&wanted) {
+                if count >= TEXT_HITS || count > 0 && bytes + message.len() > TEXT_BYTES {
+                    return Ok(Some(next));
+                }
+                (count, bytes) = (count + 1, bytes + message.len());
+                hits.extend(describe(view, SearchField::Text, &block)?);
+            }
+            next = block.index;
+        }
+    }
+    Ok(None)
+}
+
+fn hit(view: &View, field: SearchField, index: u64) -> Result<Option<SearchHit>, StoreError> {
+    match view.block(index)? {
+        Some(block) => describe(view, field, &block),
+        None => Ok(None),
+    }
+}
+
+fn describe(
+    view: &View,
+    field: SearchField,
+    block: &Block,
+) -> Result<Option<SearchHit>, StoreError> {
+    let mut described = blocks::describe(view, std::slice::from_ref(block))?;
+    Ok(described.pop().map(|described| SearchHit {
+        field,
+        message_id: described.data.id.clone(),
+        block: Some(described),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_and_times_are_read() {
+        for (text, seconds) in [
+            ("1970-01-02", Some(86_400.0)),
+            ("2026-11-22t10:00:00.5z", Some(1_795_341_600.5)),
+            ("2026-11-22T12:00:00+02:00", Some(1_795_341_600.0)),
+            ("2026-11-22 10:00:00Z", Some(1_795_341_600.0)),
+            ("2026-02-30", None),
+            ("2026", None),
+            ("20261122", None),
+            ("2026-11-22T10:00:00", None),
+            ("99999999-01-01", None),
+            ("", None),
+        ] {
+            assert_eq!(date(text), seconds, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_beginning_of_a_hash_has_six_digits_or_more() {
+        let range = hash_range("c0f0de").unwrap();
+        assert!(range.0.to_string().starts_with("c0f0de0000"));
+        assert!(range.1.to_string().starts_with("c0f0deffff"));
+        let whole = "7".repeat(64);
+        let range = hash_range(&whole).unwrap();
+        assert_eq!((range.0, range.1.to_string()), (range.1, whole));
+        for text in ["c0f0d", "c0f0dg", &"7".repeat(65), "", "é00000"] {
+            assert!(hash_range(text).is_none(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! `/openapi.json` and `/docs`: what is documented is there.
+
+use std::io::{Read, Write};
+
+use serde_json::Value;
+
+use crate::support::http::{connect, request_bytes};
+use crate::support::test_node::TestNode;
+
+/// Documented already, but not there yet.
+const COMING: [&str; 3] = [
+    "/api/v1/announce",
+    "/api/v1/neighbours",
+    "/api/v1/neighbours/{address}",
+];
+
+#[test]
+fn every_documented_operation_is_there() {
+    let node = TestNode::start(&["--threads", "0"]);
+    let answer = node.get("/openapi.json").expect(200);
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    let document: Value = answer.json();
+    let mut count = 0;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        if COMING.contains(&path.as_str()) {
+            continue;
+        }
+        let target = path.replace("{block}", "0").replace("{id}", "0");
+        for method in item.as_object().unwrap().keys() {
+            let mut stream = connect(node.address()).unwrap();
+            let request = request_bytes(&method.to_uppercase(), &target, &[], &[]);
+            stream.write_all(&request).unwrap();
+            // Some never end.
+            let mut start = [0; 1024];
+            let read = stream.read(&mut start).unwrap();
+            let start = String::from_utf8_lossy(&start[..read]);
+            assert!(
+                !start.contains(" 404 Not Found"),
+                "{method} {path}: {start}"
+            );
+            assert!(!start.contains(" 405 "), "{method} {path}: {start}");
+            count += 1;
+        }
+    }
+    assert!(count > 15, "{count}");
+}
+
+#[test]
+fn the_page_needs_nothing_from_elsewhere_and_runs_nothing() {
+    let node = TestNode::start(&["--threads", "0"]);
+    let page = node.get("/docs").expect(200);
+    assert_eq!(
+        page.header("content-type"),
+        Some("text/html; charset=utf-8")
+    );
+    let policy = page.header("content-security-policy").unwrap();
+    assert!(
+        policy.starts_with("default-src 'none'; style-src 'self';"),
+        "{policy}"
+    );
+    let text = page.text();
+    for part in [
+        "GET /api/v1/blocks/{block}",
+        "PUT /add",
+        "MessageStatus",
+        "confirmations",
+    ] {
+        assert!(text.contains(part), "{part}");
+    }
+    assert!(!text.contains("<script") && !text.contains("http://") && !text.contains("https://"));
+    let links: Vec<_> = text.split("href=\"/").skip(1).collect();
+    assert_eq!(links.len(), 2);
+    for link in links {
+        let target = format!("/{}", link.split('"').next().unwrap());
+        node.get(&target).expect(200);
+    }
+    let style = node.get("/docs/style.css").expect(200);
+    assert_eq!(
+        style.header("content-type"),
+        Some("text/css; charset=utf-8")
+    );
+    node.get("/docs/x").expect_error(404, "not_found");
+    node.request("POST", "/docs", &[], &[])
+        .expect_error(405, "method_not_allowed");
+}

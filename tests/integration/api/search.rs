@@ -1,0 +1,177 @@
+//! `/api/v1/search`: by index, hash, id, date and text.
+
+use blockchain::chain::{Block, BlockHash, Message, MessageId};
+use blockchain::wire::{SearchField, SearchPage};
+
+use crate::support::http::{percent_encode, request};
+use crate::support::own_node::OwnNode;
+use crate::support::test_node::TestNode;
+use crate::support_store::{Dice, Kind, Maker, OPEN_NETWORK};
+
+type Hits = Vec<(SearchField, Option<u64>)>;
+
+fn page(address: std::net::SocketAddr, query: &str, before: Option<u64>) -> SearchPage {
+    let before = before.map_or(String::new(), |before| format!("&before={before}"));
+    let target = format!("/api/v1/search?q={}{before}", percent_encode(query));
+    let answer = request(address, "GET", &target, &[], &[]).unwrap();
+    answer.expect(200).json()
+}
+
+fn hits(page: &SearchPage) -> Hits {
+    let index = |block: &blockchain::wire::Block| block.index;
+    let hits = page.hits.iter();
+    hits.map(|hit| (hit.field, hit.block.as_ref().map(index)))
+        .collect()
+}
+
+/// A node with these texts above the genesis.
+fn with_texts<T: AsRef<str>>(texts: &[T]) -> (OwnNode, Maker) {
+    let node = OwnNode::start(OPEN_NETWORK);
+    let (mut maker, mut dice) = (Maker::new(&[Block::documented_genesis()]), Dice::new(7));
+    for text in texts {
+        let message = Message::new(dice.id(), text.as_ref().to_owned()).unwrap();
+        maker.mine(message, Kind::Open);
+    }
+    node.append(&maker.above(1));
+    (node, maker)
+}
+
+#[test]
+fn a_block_is_found_by_index_hash_date_and_text() {
+    let (node, maker) = with_texts(&["First", "the second", "Ärger <b>", "the FIRST again 2"]);
+    let find = |query: &str| hits(&page(node.address, query, None));
+    let hash = |index: usize| BlockHash::of(&maker.blocks[index]).to_string();
+    assert_eq!(
+        find("2"),
+        [(SearchField::Index, Some(2)), (SearchField::Text, Some(4))]
+    );
+    assert_eq!(find("99"), []);
+    assert_eq!(find("99999999999999999999999"), []);
+    assert_eq!(find(&hash(3)), [(SearchField::Hash, Some(3))]);
+    assert_eq!(find(&hash(3)[..6]), [(SearchField::Hash, Some(3))]);
+    assert_eq!(
+        find(&format!(" {} ", hash(3).to_uppercase())),
+        find(&hash(3))
+    );
+    assert_eq!(find(&hash(3)[..5]), []);
+    // The genesis is of 2020-02-09T17:14:44.244806Z, each block a second later.
+    for (date, index) in [
+        ("2020-02-09", Some(0)),
+        ("2020-02-09T17:14:44.244806Z", Some(0)),
+        ("2020-02-09T17:14:44.244807Z", Some(1)),
+        ("2020-02-09T18:14:48+01:00", Some(4)),
+        ("1900-01-01", Some(0)),
+        ("2020-02-10", None),
+    ] {
+        let expected: Hits = index
+            .map(|index| (SearchField::Date, Some(index)))
+            .into_iter()
+            .collect();
+        assert_eq!(find(date), expected, "{date}");
+    }
+    assert_eq!(
+        find("first"),
+        [
+            (SearchField::Text, Some(4)),
+            (SearchField::Text, Some(1)),
+            (SearchField::Text, Some(0)),
+        ]
+    );
+    assert_eq!(find("ärger <B>"), [(SearchField::Text, Some(3))]);
+    assert_eq!(find("nowhere"), []);
+}
+
+#[test]
+fn a_message_is_found_by_its_id_wherever_it_is() {
+    let (node, maker) = with_texts(&["one"]);
+    let find = |id: &MessageId| {
+        let found = page(node.address, &id.to_string(), None);
+        let id = found.hits.first().map(|hit| hit.message_id.clone());
+        (hits(&found), id)
+    };
+    let mined = maker.blocks[1].message.id();
+    let (found, id) = find(&mined);
+    assert_eq!(found, [(SearchField::Id, Some(1))]);
+    assert_eq!(id, Some(mined.to_string()));
+    // A message that waits under an id that a block takes for another text gets a new one.
+    let mut dice = Dice::new(3);
+    let waiting = Message::new(dice.id(), "waits".to_owned()).unwrap();
+    let restore = vec![(waiting.clone(), 0)];
+    node.node
+        .write(|reply| blockchain::store::Operation::Restore(restore, reply))
+        .unwrap();
+    assert_eq!(find(&waiting.id()).0, [(SearchField::Id, None)]);
+    let mut maker = maker;
+    let taker = Message::new(waiting.id(), "takes the id".to_owned()).unwrap();
+    maker.mine(taker, Kind::Open);
+    node.append(&maker.above(2));
+    let (found, id) = find(&waiting.id());
+    assert_eq!(found, [(SearchField::Id, None)]);
+    assert_eq!(id, Some(waiting.renamed().id().to_string()));
+    assert_eq!(find(&dice.id()).0, []);
+}
+
+#[test]
+fn a_search_for_text_goes_on_where_it_stopped() {
+    let texts: Vec<_> = (1..=450).map(|index| format!("text {index}")).collect();
+    let (node, _maker) = with_texts(&texts);
+    let (mut found, mut before, mut pages) = (Vec::new(), None, 0);
+    loop {
+        let page = page(node.address, "TEXT", before);
+        assert!(page.hits.len() <= 100);
+        found.extend(hits(&page).into_iter().map(|(_, index)| index.unwrap()));
+        pages += 1;
+        match page.next {
+            Some(next) => before = Some(next),
+            None => break,
+        }
+    }
+    assert!(found.iter().copied().eq((1..=450).rev()), "{found:?}");
+    assert!(pages >= 5);
+    assert_eq!(hits(&page(node.address, "text 1", Some(0))), []);
+    let beyond = page(node.address, "text 450", Some(u64::MAX));
+    assert_eq!(hits(&beyond), [(SearchField::Text, Some(450))]);
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    let node = TestNode::start(&["--threads", "0"]);
+    let long = format!("?q={}", "x".repeat(257));
+    for query in ["", "?q=", "?q=a&q=b", "?q=a&before=-1", "?text=a", &long] {
+        let answer = node.get(&format!("/api/v1/search{query}"));
+        answer.expect_error(400, "bad_request");
+    }
+    let exact = format!("/api/v1/search?q={}", "x".repeat(256));
+    node.get(&exact).expect(200);
+    for hostile in ["%00", "%ff", "%F0%9F", "%25", "-1", "0x10", "%E2%80%AE"] {
+        node.get(&format!("/api/v1/search?q={hostile}")).expect(200);
+    }
+}
+
+#[test]
+fn two_searches_run_at_a_time() {
+    // Long texts without the one looked for: each search takes its whole time.
+    let texts = vec!["x".repeat(60_000); 400];
+    let (node, _maker) = with_texts(&texts);
+    let refused = std::thread::scope(|scope| {
+        let ask = || {
+            let target = "/api/v1/search?q=y";
+            let answers = (0..5).map(|_| request(node.address, "GET", target, &[], &[]).unwrap());
+            let mut refused = 0;
+            for answer in answers {
+                if answer.status == 429 {
+                    answer.expect_error(429, "too_many_requests");
+                    refused += 1;
+                }
+            }
+            refused
+        };
+        let threads: Vec<_> = (0..6).map(|_| scope.spawn(ask)).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .sum::<u32>()
+    });
+    assert!((1..=28).contains(&refused), "{refused}");
+    page(node.address, "y", None);
+}
