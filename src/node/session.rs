@@ -287,8 +287,7 @@ impl Session {
             let followed = chain_sync::follow(&self.with, &claim).await;
             match &followed {
                 Err(Trouble::Misbehaved(_)) if certain => self.refused_tip = Some(claim.tip),
-                // During the first round, another genesis is refused that may be taken later.
-                Err(Trouble::Differs(_)) if certain && self.with.node.peers.first_round_ended() => {
+                Err(Trouble::Differs(_)) if certain && self.with.node.is_past_first_round() => {
                     self.refused_tip = Some(claim.tip);
                 }
                 Err(Trouble::NotBetter) => self.passed_tip = Some(claim.tip),

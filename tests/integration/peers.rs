@@ -267,5 +267,5 @@ fn announce(node: &TestNode, address: &str, tip: &str, length: u64, mempool_seq:
     });
     let body = body.to_string();
     node.request("POST", "/api/v1/announce", &[], body.as_bytes())
-        .expect(200);
+        .expect(204);
 }

@@ -170,6 +170,11 @@ impl Node {
         }
     }
 
+    /// Whether another genesis that is refused now will be refused later, too.
+    pub(in crate::node) fn is_past_first_round(&self) -> bool {
+        self.genesis_until() == 0 || self.peers.first_round_ended()
+    }
+
     /// Whether our chain may be left for one that shares its first `common` blocks.
     pub(in crate::node) fn may_leave(&self, common: u64) -> Result<(), Trouble> {
         let (length, settings) = (self.state().length(), &self.settings.peers);

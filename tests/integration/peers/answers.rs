@@ -219,7 +219,7 @@ fn what_is_neither_kind_of_node_is_held_off() {
     ];
     let bad = replies.map(|reply| FakePeer::start(move |_| reply.clone()));
     let scene = Scene::among(&bad);
-    for (which, reason) in (0..).zip(["status 503", "status 204", "neither", "something else"]) {
+    for (which, reason) in (0..).zip(["status 503", "no JSON", "neither", "no JSON"]) {
         scene.is_told(which, reason, |listed| listed.failures > 0);
     }
     scene.stays_well();
