@@ -9,6 +9,8 @@
 mod api;
 /// Every command of the real binary: exit codes, standard output, standard error.
 mod cli;
+/// Networks of real processes agree, also after they were cut in two.
+mod cluster;
 /// What a node acknowledged outlives `kill -9`.
 mod crash;
 /// Every captured answer of a reference miner.

@@ -1,0 +1,144 @@
+//! Networks of real processes: five nodes in a line, a ring and a star on loopback, one stopped and
+//! started again ([`five_nodes_agree_in_every_shape`]), how soon a block is everywhere, and two
+//! halves that are cut from each other and joined again ([`partition`]).
+
+mod partition;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use blockchain::wire::BlockPage;
+
+use crate::support::test_node::TestNode;
+use crate::support::wait_for;
+
+/// Who knows whom: for each node, those that it is told of, and how many neighbours it may have.
+type Shape = [(&'static [usize], usize); 5];
+
+const LINE: Shape = [(&[], 1), (&[0], 2), (&[1], 2), (&[2], 2), (&[3], 1)];
+const RING: Shape = [(&[], 2), (&[0], 2), (&[1], 2), (&[2], 2), (&[3, 0], 2)];
+const STAR: Shape = [(&[], 4), (&[0], 1), (&[0], 1), (&[0], 1), (&[0], 1)];
+
+/// Starts the nodes of a shape; `threads` mine on each.
+fn start(shape: &Shape, threads: [&str; 5]) -> Vec<(TestNode, Vec<String>)> {
+    let mut nodes: Vec<(TestNode, Vec<String>)> = Vec::new();
+    for (number, (known, most)) in shape.iter().enumerate() {
+        let address = |other: &usize| nodes[*other].0.address().to_string();
+        let known: Vec<_> = known.iter().map(address).collect();
+        let options: Vec<_> = [
+            "--difficulty",
+            "2",
+            "--threads",
+            threads[number],
+            "--max-neighbours",
+            &most.to_string(),
+            "--neighbours",
+            &known.join(","),
+        ]
+        .map(str::to_owned)
+        .into();
+        let node = TestNode::start(&options.iter().map(String::as_str).collect::<Vec<_>>());
+        nodes.push((node, options));
+    }
+    wait_for("the nodes to know each other", || {
+        nodes
+            .iter()
+            .all(|(node, _)| node.status().sync.answering > 0)
+            .then_some(())
+    });
+    nodes
+}
+
+/// Waits until all have one tip and nothing waits.
+fn wait_for_one_tip(nodes: &[(TestNode, Vec<String>)]) {
+    wait_for("one tip", || {
+        let states: Vec<_> = nodes.iter().map(|(node, _)| node.status()).collect();
+        let is_one = states
+            .iter()
+            .all(|state| state.tip.hash == states[0].tip.hash && state.mempool.count == 0);
+        is_one.then_some(())
+    });
+}
+
+/// Every text stands in exactly one block of each node.
+fn assert_each_once(nodes: &[(TestNode, Vec<String>)], texts: &[String]) {
+    for (node, _) in nodes {
+        let page: BlockPage = node.json("/blocks?limit=1000");
+        let mut found = BTreeMap::new();
+        for block in &page.blocks[1..] {
+            *found.entry(block.data.message.clone()).or_insert(0) += 1;
+        }
+        let expected: BTreeMap<_, _> = texts.iter().map(|text| (text.clone(), 1)).collect();
+        assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn five_nodes_agree_in_every_shape() {
+    for shape in [&LINE, &RING, &STAR] {
+        let mut nodes = start(shape, ["1"; 5]);
+        let mut texts = Vec::new();
+        let mut say = |nodes: &[(TestNode, Vec<String>)], from: &[usize]| {
+            for number in from {
+                texts.push(format!("{} from {number}", texts.len()));
+                nodes[*number].0.add(&texts[texts.len() - 1]);
+            }
+        };
+        say(&nodes, &[0, 1, 2, 3, 4, 0, 2, 4]);
+        nodes[2].0.stop();
+        say(&nodes, &[0, 1, 3, 4, 0, 4]);
+        let (node, options) = &mut nodes[2];
+        // It has another port now, so it is its neighbours that have to learn of it anew.
+        node.start_again(&options.iter().map(String::as_str).collect::<Vec<_>>());
+        say(&nodes, &[2, 0, 4]);
+        wait_for_one_tip_of_reachable(&mut nodes, shape);
+        assert_each_once(&nodes, &texts);
+    }
+}
+
+/// In a line and a ring those behind a node that came back elsewhere know only its old address:
+/// they are started again, too, with the new one.
+fn wait_for_one_tip_of_reachable(nodes: &mut [(TestNode, Vec<String>)], shape: &Shape) {
+    for number in 3..nodes.len() {
+        let known = shape[number].0.iter();
+        let known: Vec<_> = known
+            .map(|other| nodes[*other].0.address().to_string())
+            .collect();
+        let (node, options) = &mut nodes[number];
+        let last = options.len() - 1;
+        if options[last] != known.join(",") {
+            options[last] = known.join(",");
+            node.stop();
+            node.start_again(&options.iter().map(String::as_str).collect::<Vec<_>>());
+        }
+    }
+    wait_for_one_tip(nodes);
+}
+
+#[test]
+#[expect(clippy::print_stderr, reason = "the figure is for whoever runs this")]
+fn a_mined_block_is_everywhere_within_moments() {
+    let nodes = start(&RING, ["1", "0", "0", "0", "0"]);
+    let mut times = Vec::new();
+    for round in 0..20 {
+        let before = nodes[0].0.status().length;
+        nodes[0].0.add(&format!("round {round}"));
+        wait_for("the block", || {
+            (nodes[0].0.status().length > before).then_some(())
+        });
+        let mined = Instant::now();
+        wait_for("the block everywhere", || {
+            nodes
+                .iter()
+                .all(|(node, _)| node.status().length > before)
+                .then_some(())
+        });
+        times.push(mined.elapsed());
+    }
+    times.sort();
+    let (median, longest) = (times[times.len() / 2], times[times.len() - 1]);
+    eprintln!(
+        "from a mined block to the last of 5 nodes: median {median:.1?}, longest {longest:.1?}"
+    );
+    assert!(median < Duration::from_millis(500), "{times:?}");
+}

@@ -1,0 +1,242 @@
+//! Two halves of a network in network namespaces of their own, joined by a cable that is pulled
+//! while both mine. Needs the right to make namespaces; without it the test says so and passes.
+//!
+//! A longer one: `BLOCKCHAIN_PARTITION_SECONDS=60`.
+
+use std::fs;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use blockchain::wire::{Block, Status};
+
+use crate::support::command::BINARY;
+use crate::support::wait_for;
+
+/// Node numbers in each half.
+const HALVES: [&[u16]; 2] = [&[0, 1, 2], &[3, 4]];
+
+/// Names of the namespaces and ends of the cable; they go when this is dropped.
+struct Cable {
+    names: [String; 2],
+}
+
+fn ip(arguments: &str) -> bool {
+    let status = Command::new("ip")
+        .args(arguments.split(' '))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    status.is_ok_and(|status| status.success())
+}
+
+impl Cable {
+    fn lay() -> Option<Self> {
+        let process = std::process::id();
+        let names = [format!("bca{process}"), format!("bcb{process}")];
+        let cable = Self { names };
+        let [left, right] = &cable.names;
+        let is_laid = ip(&format!("netns add {left}"))
+            && ip(&format!("netns add {right}"))
+            && ip(&format!(
+                "link add {left} netns {left} type veth peer name {right} netns {right}"
+            ))
+            && cable.each(|half, name| {
+                ip(&format!(
+                    "-n {name} addr add 10.77.0.{}/24 dev {name}",
+                    half + 1
+                )) && ip(&format!("-n {name} link set lo up"))
+                    && ip(&format!("-n {name} link set {name} up"))
+            });
+        is_laid.then_some(cable)
+    }
+
+    fn each(&self, work: impl Fn(usize, &str) -> bool) -> bool {
+        self.names
+            .iter()
+            .enumerate()
+            .all(|(half, name)| work(half, name))
+    }
+
+    fn pull(&self) {
+        let [left, _] = &self.names;
+        assert!(ip(&format!("-n {left} link set {left} down")));
+    }
+
+    fn plug(&self) {
+        let [left, _] = &self.names;
+        assert!(ip(&format!("-n {left} link set {left} up")));
+    }
+
+    /// A command of the binary within one half.
+    fn command(&self, half: usize, arguments: &[&str]) -> Command {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.names[half], BINARY]);
+        command.args(arguments);
+        command
+    }
+}
+
+impl Drop for Cable {
+    fn drop(&mut self) {
+        for name in &self.names {
+            ip(&format!("netns del {name}"));
+        }
+    }
+}
+
+struct Halves {
+    cable: Cable,
+    nodes: Vec<Child>,
+    _folder: TempDir,
+}
+
+impl Drop for Halves {
+    fn drop(&mut self) {
+        for node in &mut self.nodes {
+            let _ = node.kill();
+            let _ = node.wait();
+        }
+    }
+}
+
+fn half_of(number: u16) -> usize {
+    usize::from(HALVES[1].contains(&number))
+}
+
+fn port(number: u16) -> String {
+    (24_000 + number).to_string()
+}
+
+impl Halves {
+    fn start(cable: Cable) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut nodes = Vec::new();
+        for number in 0..5 {
+            // Each knows the one before it; the cable lies between 2 and 3.
+            let known = match number {
+                0 => String::new(),
+                _ => format!("10.77.0.{}:{}", half_of(number - 1) + 1, port(number - 1)),
+            };
+            let db = folder.path().join(number.to_string());
+            let own = port(number);
+            let arguments = [
+                "node",
+                "--host",
+                "0.0.0.0",
+                "--difficulty",
+                "2",
+                "--port",
+                &own,
+                "--neighbours",
+                &known,
+                "--db",
+                &db.display().to_string(),
+            ];
+            let log = fs::File::create(folder.path().join(format!("{number}.log"))).unwrap();
+            let mut command = cable.command(half_of(number), &arguments);
+            let command = command
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(log);
+            nodes.push(command.spawn().unwrap());
+        }
+        let halves = Self {
+            cable,
+            nodes,
+            _folder: folder,
+        };
+        for number in 0..5 {
+            wait_for("a node", || {
+                halves
+                    .status(number)
+                    .filter(|status| status.sync.answering > 0)
+            });
+        }
+        halves
+    }
+
+    fn ask(&self, number: u16, arguments: &[&str]) -> Option<Vec<u8>> {
+        let port = port(number);
+        let arguments = [arguments, &["--port", &port, "--json"]].concat();
+        let output = self
+            .cable
+            .command(half_of(number), &arguments)
+            .output()
+            .unwrap();
+        output.status.success().then_some(output.stdout)
+    }
+
+    fn status(&self, number: u16) -> Option<Status> {
+        serde_json::from_slice(&self.ask(number, &["get", "status"])?).ok()
+    }
+
+    fn tips(&self) -> Vec<String> {
+        let tip = |number| self.status(number).map(|status| status.tip.hash);
+        (0..5).filter_map(tip).collect()
+    }
+
+    /// Adds messages to each node for a while.
+    fn talk(&self, time: Duration, texts: &mut Vec<String>) {
+        let begun = Instant::now();
+        while begun.elapsed() < time {
+            for number in 0..5 {
+                let text = format!("{} from {number}", texts.len());
+                assert!(self.ask(number, &["add", &text]).is_some(), "{text}");
+                texts.push(text);
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    fn wait_for_one_tip(&self) {
+        wait_for("one tip", || {
+            let states: Vec<_> = (0..5).filter_map(|number| self.status(number)).collect();
+            let is_one = states.len() == 5
+                && states
+                    .iter()
+                    .all(|s| s.tip.hash == states[0].tip.hash && s.mempool.count == 0);
+            is_one.then_some(())
+        });
+    }
+}
+
+#[test]
+#[expect(clippy::print_stderr, reason = "the figures are for whoever runs this")]
+fn two_halves_become_one_and_lose_nothing() {
+    let Some(cable) = Cable::lay() else {
+        eprintln!("skipped: network namespaces cannot be made here");
+        return;
+    };
+    let seconds = std::env::var("BLOCKCHAIN_PARTITION_SECONDS").ok();
+    let seconds = seconds.map_or(5, |seconds| seconds.parse().unwrap());
+    let halves = Halves::start(cable);
+    let mut texts = Vec::new();
+    halves.talk(Duration::from_secs(1), &mut texts);
+    halves.wait_for_one_tip();
+    halves.cable.pull();
+    halves.talk(Duration::from_secs(seconds), &mut texts);
+    let tips = halves.tips();
+    assert_ne!(tips[0], tips[4], "nothing was cut");
+    halves.cable.plug();
+    let plugged = Instant::now();
+    halves.wait_for_one_tip();
+    let healed = plugged.elapsed();
+    let chain = halves.ask(4, &["get", "chain"]).unwrap();
+    let chain: Vec<Block> = serde_json::from_slice(&chain).unwrap();
+    let mut found: Vec<_> = chain[1..]
+        .iter()
+        .map(|block| block.data.message.clone())
+        .collect();
+    found.sort();
+    texts.sort();
+    assert_eq!(found, texts);
+    let reorgs = halves.status(4).unwrap().reorgs;
+    eprintln!(
+        "cut for {seconds} s; one tip {healed:.1?} after the cable was plugged in again; {} \
+         messages, each in one block; {reorgs} reorgs at the last node",
+        texts.len()
+    );
+    assert!(healed < Duration::from_secs(20), "{healed:?}");
+}
