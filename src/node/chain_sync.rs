@@ -10,8 +10,10 @@ mod branch;
 pub(super) use branch::Branch;
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::Node;
@@ -24,6 +26,9 @@ use crate::wire::NetworkStatus;
 /// Pages that may wait for the writer: it joins them into few commits, each of which rewrites what
 /// the indexes have in common.
 const APPENDS_UNDER_WAY: usize = 16;
+
+/// How often a long fetch says how far it is.
+const PROGRESS: Duration = Duration::from_secs(5);
 
 /// From so many missing blocks on, only one peer at a time is asked for them.
 const MANY: u64 = 2 * SYNC_PAGE as u64;
@@ -108,6 +113,7 @@ async fn extend(
     mut page: Vec<Block>,
 ) -> Result<(), Trouble> {
     let node = &with.node;
+    let mut told = Instant::now();
     let mut under_way: VecDeque<oneshot::Receiver<Result<(), StoreError>>> = VecDeque::new();
     loop {
         let is_cut = drop_ahead(node, &mut page);
@@ -124,6 +130,10 @@ async fn extend(
         parent = hash;
         if is_last {
             break;
+        }
+        if told.elapsed() >= PROGRESS {
+            told = Instant::now();
+            info!(index = next, of = claim.length, peer = %with.peer, "synchronising");
         }
         // The right to fetch is renewed as long as there is progress.
         node.peers.claim_fetch(&with.peer, claim.length);

@@ -1,7 +1,9 @@
 //! Networks of real processes: five nodes in a line, a ring and a star on loopback, one stopped and
 //! started again ([`five_nodes_agree_in_every_shape`]), how soon a block is everywhere, and two
-//! halves that are cut from each other and joined again ([`partition`]).
+//! halves that are cut from each other and joined again ([`partition`]); and nodes that do not fit
+//! together ([`differences`]).
 
+mod differences;
 mod partition;
 
 use std::collections::BTreeMap;
