@@ -88,14 +88,15 @@ impl FromStr for NodeAddress {
             .get(..7)
             .is_some_and(|scheme| scheme.eq_ignore_ascii_case("http://"));
         let rest = if has_scheme { &text[7..] } else { text };
-        let rest = rest.split('/').next().unwrap_or_default();
+        let rest = rest.split(['/', '?', '#']).next().unwrap_or_default();
         if rest.parse::<std::net::Ipv6Addr>().is_ok() {
             return Self::new(rest, DEFAULT_PORT);
         }
         let (host, port) = match rest.rsplit_once(':') {
             Some((host, port)) if !port.ends_with(']') => (
                 host,
-                port.parse()
+                port.trim()
+                    .parse()
                     .map_err(|_| InvalidAddress::Port(port.to_owned()))?,
             ),
             _ => (rest, DEFAULT_PORT),
