@@ -8,6 +8,8 @@
 mod listing;
 mod origin;
 mod peer;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
