@@ -32,7 +32,8 @@ use warp::path;
 use warp::reply::{Reply, Response};
 use warp::{Filter, Rejection};
 
-use v1::{blocks, events, messages, reorgs, search};
+use crate::node::Node;
+use v1::{blocks, events, messages, neighbours, reorgs, search};
 
 /// All routes. The first that fits answers; point reads run inline, longer ones on threads that
 /// may block.
@@ -48,7 +49,10 @@ pub(crate) fn routes(
         .and(node.clone())
         .and(query)
         .then(documented::add);
-    let neighbours = path!("neighbours").and(read).map(documented::neighbours);
+    let neighbours = path!("neighbours")
+        .and(read)
+        .and(node.clone())
+        .map(|node: Arc<Node>| documented::neighbours(&node));
     let chain = path!("chain")
         .and(warp::method())
         .and(with.clone())
@@ -99,6 +103,7 @@ pub(crate) fn routes(
 
 /// All routes below `/api/v1`.
 fn v1_routes(context: Context) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone {
+    let network = network_routes(context.clone());
     let with = with(context);
     let node = with.clone().map(|context: Context| context.node);
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
@@ -120,7 +125,8 @@ fn v1_routes(context: Context) -> impl Filter<Extract = (Response,), Error = Rej
         .and(read)
         .and(node.clone())
         .and(query)
-        .then(|node, query| answered(blocks::page(node, query)));
+        .and(warp::header::headers_cloned())
+        .then(|node, query, headers| answered(blocks::page(node, query, headers)));
     let status = path!("status")
         .and(read)
         .and(node.clone())
@@ -172,6 +178,44 @@ fn v1_routes(context: Context) -> impl Filter<Extract = (Response,), Error = Rej
         .unify()
         .or(events)
         .unify()
+        .or(network)
+        .unify()
+}
+
+/// The routes below `/api/v1` about other nodes, and for them.
+fn network_routes(
+    context: Context,
+) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone {
+    let node = with(context).map(|context: Context| context.node);
+    let read = warp::get().or(warp::head()).unify();
+    let neighbour_list = path!("neighbours")
+        .and(read)
+        .and(node.clone())
+        .map(|node: Arc<Node>| neighbours::list(&node));
+    let add_neighbour = path!("neighbours")
+        .and(warp::post())
+        .and(node.clone())
+        .and(warp::ext::get())
+        .and(warp::body::stream())
+        .then(|node, caller, body| answered(neighbours::add(node, caller, body)));
+    let remove_neighbour = path!("neighbours" / String)
+        .and(warp::delete())
+        .and(node.clone())
+        .and(warp::ext::get())
+        .then(|address, node, caller| answered(neighbours::remove(node, caller, address)));
+    let announce = path!("announce")
+        .and(warp::post())
+        .and(node)
+        .and(warp::ext::get())
+        .and(warp::body::stream())
+        .then(|node, caller, body| answered(neighbours::announce(node, caller, body)));
+    neighbour_list
+        .or(add_neighbour)
+        .unify()
+        .or(remove_neighbour)
+        .unify()
+        .or(announce)
+        .unify()
 }
 
 fn with(context: Context) -> impl Filter<Extract = (Context,), Error = Infallible> + Clone {
@@ -182,7 +226,7 @@ fn with(context: Context) -> impl Filter<Extract = (Context,), Error = Infallibl
 fn stream(
     method: &Method,
     context: &Context,
-    answer: impl FnOnce(&Arc<crate::node::Node>, Option<server::StreamPermit>) -> Response,
+    answer: impl FnOnce(&Arc<Node>, Option<server::StreamPermit>) -> Response,
 ) -> Result<Response, Rejection> {
     if *method != Method::GET && *method != Method::HEAD {
         return Err(warp::reject());

@@ -10,6 +10,7 @@ mod export;
 mod get;
 mod import;
 mod log;
+mod neighbours;
 mod node;
 mod output;
 mod pow;
@@ -55,6 +56,8 @@ enum Command {
     Add(add::AddArgs),
     /// Ask a node for its chain, a block, a message, …
     Get(get::GetArgs),
+    /// Add or remove neighbours of a node on this machine
+    Neighbours(neighbours::NeighboursArgs),
     /// Write the chain of a database or a node
     Export(export::ExportArgs),
     /// Make the chain of a file that of a stopped node
@@ -122,6 +125,7 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), Error> {
         Command::Miner(args) => node::run_miner(args, directives).await,
         Command::Add(args) => add::run(args, output).await,
         Command::Get(args) => get::run(args, output).await,
+        Command::Neighbours(args) => neighbours::run(args, output).await,
         Command::Export(args) => export::run(args, output).await,
         Command::Import(args) => import::run(&args, *output),
         Command::Verify(args) => verify::run(args, output).await,

@@ -45,6 +45,9 @@ pub enum DecodeError {
         /// Bytes left over.
         left: usize,
     },
+    /// A frame is longer than what is there.
+    #[error("the last frame is cut short")]
+    Cut,
     /// The fields are there, but hold what no block may hold.
     #[error("the value is not well-formed")]
     NotWellFormed(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -97,6 +100,36 @@ pub fn encode_block(block: &Block) -> Vec<u8> {
 pub fn decode_block(bytes: &[u8]) -> Result<Block, DecodeError> {
     let record: BlockRecord<'_> = decode(bytes)?;
     record.try_into().map_err(DecodeError::NotWellFormed)
+}
+
+/// Media type of blocks in frames.
+pub const FRAMES: &str = "application/octet-stream";
+
+/// Appends a block as a frame: its length as u32, big endian, and its bytes.
+///
+/// # Panics
+/// Never: no block is as long as 4 GiB.
+pub fn write_frame(block: &Block, out: &mut Vec<u8>) {
+    let bytes = encode_block(block);
+    let length = u32::try_from(bytes.len()).expect("a block is far shorter than 4 GiB");
+    out.extend_from_slice(&length.to_be_bytes());
+    out.extend_from_slice(&bytes);
+}
+
+/// Reads blocks in frames.
+pub fn read_frames(mut bytes: &[u8]) -> Result<Vec<Block>, DecodeError> {
+    let mut blocks = Vec::new();
+    while let Some((length, rest)) = bytes.split_first_chunk() {
+        let length = u32::from_be_bytes(*length) as usize;
+        let (frame, rest) = rest.split_at_checked(length).ok_or(DecodeError::Cut)?;
+        blocks.push(decode_block(frame)?);
+        bytes = rest;
+    }
+    if bytes.is_empty() {
+        Ok(blocks)
+    } else {
+        Err(DecodeError::Cut)
+    }
 }
 
 /// A block as it is stored and sent. The order of the fields is the format.
@@ -243,6 +276,23 @@ mod tests {
         for end in 0..fine.len() {
             assert!(decode_block(&fine[..end]).is_err(), "cut to {end} bytes");
         }
+    }
+
+    #[test]
+    fn frames_are_read_to_the_last_byte_or_not_at_all() {
+        let one = block("é", Timestamp::float(1.5).unwrap(), None);
+        let other = block("", Timestamp::integer(-3).unwrap(), None);
+        let mut frames = Vec::new();
+        write_frame(&one, &mut frames);
+        let first = frames.len();
+        write_frame(&other, &mut frames);
+        assert_eq!(read_frames(&frames).unwrap(), [one.clone(), other]);
+        assert_eq!(read_frames(&frames[..first]).unwrap(), [one]);
+        assert_eq!(read_frames(&[]).unwrap(), []);
+        for end in (1..frames.len()).filter(|end| *end != first) {
+            assert!(read_frames(&frames[..end]).is_err(), "cut to {end} bytes");
+        }
+        assert!(read_frames(&[0xff, 0xff, 0xff, 0xff, 1]).is_err());
     }
 
     proptest! {

@@ -12,19 +12,34 @@
 //!    in one transaction. After the commit the new state is published; the API and the tasks see
 //!    it through [`Node::state`] and [`Node::subscribe`].
 //!
+//! The path of a block of a peer: [`session`] learns that there is something new, [`chain_sync`] (or
+//! [`reference_sync`]) fetches what is missing and hands it to the same writer, which checks it and
+//! follows it if it is better.
+//!
 //! The parts:
 //! * [`settings`]: what the user decided, and all limits and intervals
 //! * [`miner`]: mines what waits
 //! * [`backup`]: writes the chain to files, for exchange and safe-keeping
 //! * [`network`]: changes difficulty or seal rule, after a check of the chain
 //! * [`scrub`]: checks old blocks in the background after a run that did not end cleanly
+//! * [`peers`]: whom this node knows
+//! * [`gossip`]: finds peers and holds a [`session`] with each
+//! * [`chain_sync`], [`reference_sync`], [`mempool_sync`]: what a session fetches
+//! * [`genesis`]: the first block of a network to join
 //! * [`run`]: starts the tasks, supervises them and stops them in order
 
 pub mod backup;
+mod chain_sync;
+pub mod genesis;
+mod gossip;
+mod mempool_sync;
 pub mod miner;
 pub mod network;
+pub mod peers;
+mod reference_sync;
 pub mod run;
 pub mod scrub;
+mod session;
 pub mod settings;
 
 use std::path::Path;
@@ -42,7 +57,11 @@ use crate::clock::Clock;
 use crate::store::{
     Added, Addition, Listener, Operation, Refusal, Reply, State, Store, StoreError, View,
 };
+use peers::Peers;
 use settings::Settings;
+
+/// Version of `/api/v1` between nodes.
+pub const PROTOCOL: u32 = 1;
 
 /// Says after each commit how many there were, and whether the store failed.
 #[derive(Clone, Debug, Default)]
@@ -103,6 +122,10 @@ pub struct Node {
     pub settings: Settings,
     /// What the miner is doing.
     pub mining: Mining,
+    /// Whom it knows.
+    pub peers: Peers,
+    /// Numbers of staged branches.
+    branches: AtomicU64,
     /// How long writes take, from here to their commit.
     pub writes: Histogram,
     started: Instant,
@@ -135,22 +158,30 @@ impl Node {
     ) -> Result<Self, StoreError> {
         let signals = Signals::default();
         let store = Store::open(path, min_free, signals.listener())?;
-        Ok(Self::new(store, signals, settings, clock))
+        Self::new(store, signals, settings, clock)
     }
 
     /// A node on an open store whose listener is that of `signals`.
-    pub fn new(store: Store, signals: Signals, settings: Settings, clock: Arc<dyn Clock>) -> Self {
-        Self {
+    pub fn new(
+        store: Store,
+        signals: Signals,
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StoreError> {
+        let kept = store.view()?.neighbours()?;
+        Ok(Self {
             store,
             signals,
             clock,
             id: uuid::Uuid::new_v4().simple().to_string(),
+            peers: Peers::new(&settings.peers, &kept),
+            branches: AtomicU64::new(0),
             settings,
             mining: Mining::default(),
             // From 0.5 ms to 8 s, and beyond.
             writes: Histogram::new(exponential_buckets(5e-4, 4.0, 8)),
             started: Instant::now(),
-        }
+        })
     }
 
     /// What is committed now.
@@ -184,6 +215,9 @@ impl Node {
         self: &Arc<Self>,
         read: impl FnOnce(&Self) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        if self.settings.inline {
+            return read(self);
+        }
         let node = Arc::clone(self);
         tokio::task::spawn_blocking(move || read(&node))
             .await
@@ -200,6 +234,11 @@ impl Node {
         operation: impl FnOnce(Reply<T>) -> Operation,
     ) -> Result<oneshot::Receiver<Result<T, StoreError>>, StoreError> {
         let (sender, receiver) = oneshot::channel();
+        if self.settings.inline {
+            // The receiver is in scope, so the result arrives.
+            let _ = sender.send(self.store.write(operation));
+            return Ok(receiver);
+        }
         self.store.submit(operation(self.timed(move |result| {
             // Nobody waits any more if a client went away; the commit stands all the same.
             let _ = sender.send(result);
@@ -239,6 +278,18 @@ impl Node {
             Ok(Err(_)) => Err(StoreError::Closed.into()),
             Err(_) => Err(AddError::OutcomeUnknown { id }),
         }
+    }
+
+    /// Whether every one of these messages waits or stands in the chain, by their ids.
+    fn knows_all(&self, messages: &[Message]) -> Result<bool, StoreError> {
+        let view = self.view()?;
+        for message in messages {
+            let id = message.id();
+            if view.index_of_message(&id)?.is_none() && view.pending(&id)?.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Notes that every block was checked after an unclean stop.

@@ -47,10 +47,22 @@ pub(crate) async fn add(node: Arc<Node>, raw_query: String) -> Response {
     }
 }
 
-/// `GET /neighbours`.
-pub(crate) fn neighbours() -> Response {
-    let body = "{\"length\":0,\"neighbours\":\"{\\\"py/set\\\": []}\"}\n";
-    bytes_response(StatusCode::OK, body.into())
+/// `GET /neighbours`: those that answer.
+pub(crate) fn neighbours(node: &Node) -> Response {
+    let answering = node.peers.answering();
+    let mut set = b"{\"py/set\": [".to_vec();
+    for (position, address) in answering.iter().enumerate() {
+        separate(position == 0, &mut set);
+        set.extend_from_slice(b"{\"py/tuple\": [");
+        json::write_string(address.host(), &mut set);
+        set.extend_from_slice(format!(", {}]}}", address.port()).as_bytes());
+    }
+    set.extend_from_slice(b"]}");
+    let length = answering.len();
+    let mut body = format!("{{\"length\":{length},\"neighbours\":\"").into_bytes();
+    json::write_escaped(&set, &mut body);
+    body.extend_from_slice(b"\"}\n");
+    bytes_response(StatusCode::OK, body)
 }
 
 /// `GET /chain`: all blocks; without a permit only how long they are.

@@ -33,6 +33,9 @@ pub(super) const PATHS: &[Path] = &[
     of("/api/v1/reorgs", READ),
     of("/api/v1/search", READ),
     of("/api/v1/events", READ),
+    of("/api/v1/neighbours", "GET, HEAD, OPTIONS, POST"),
+    of("/api/v1/neighbours/{address}", "DELETE, OPTIONS"),
+    of("/api/v1/announce", "OPTIONS, POST"),
 ];
 
 const fn of(template: &'static str, allow: &'static str) -> Path {

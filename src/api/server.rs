@@ -4,7 +4,9 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use futures_util::future::{self, Either};
+use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::{self, BoxFuture, Either};
 use hyper::body::Incoming;
 use hyper::service::{Service, service_fn};
 use hyper_util::service::TowerToHyperService;
@@ -12,10 +14,12 @@ use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use warp::http;
+use warp::reply::Response;
 
 use super::admin::{AdminToken, Caller};
 use super::guard;
 use super::metrics::Metrics;
+use super::v1::neighbours::note_asker;
 use crate::node::Node;
 use crate::serve::{self, Connections, Guard};
 
@@ -44,6 +48,36 @@ pub(crate) struct Context {
     pub(crate) shutdown: CancellationToken,
 }
 
+impl Context {
+    fn new(node: Arc<Node>, shutdown: CancellationToken) -> Self {
+        Self {
+            node,
+            streams: Arc::new(Semaphore::new(STREAMS)),
+            event_streams: Arc::new(Semaphore::new(EVENT_STREAMS)),
+            searches: Arc::new(Semaphore::new(SEARCHES)),
+            metrics: Arc::new(Metrics::default()),
+            connections: Connections::default(),
+            shutdown,
+        }
+    }
+}
+
+/// Answers requests without a network, for simulated ones: the address is who asks.
+pub fn answerer(
+    node: Arc<Node>,
+) -> impl Fn(SocketAddr, http::Request<Bytes>) -> BoxFuture<'static, Response> {
+    let context = Context::new(Arc::clone(&node), CancellationToken::new());
+    let routes = TowerToHyperService::new(warp::service(super::routes(context)));
+    move |remote, request| {
+        note_asker(&node, remote, &request);
+        let mut request = request.map(|body| Response::new(body.into()).into_body());
+        let caller = Caller::new(remote, request.headers(), None);
+        request.extensions_mut().insert(caller);
+        let answer = routes.call(request);
+        async move { answer.await.unwrap_or_else(|never| match never {}) }.boxed()
+    }
+}
+
 /// Serves the API until the shutdown. Without an `admin` token nobody is an administrator.
 pub async fn serve(
     listener: TcpListener,
@@ -52,26 +86,20 @@ pub async fn serve(
     admin: Option<AdminToken>,
     shutdown: CancellationToken,
 ) {
-    let connections = Connections::default();
-    let metrics = Arc::new(Metrics::default());
-    let context = Context {
-        node,
-        streams: Arc::new(Semaphore::new(STREAMS)),
-        event_streams: Arc::new(Semaphore::new(EVENT_STREAMS)),
-        searches: Arc::new(Semaphore::new(SEARCHES)),
-        metrics: Arc::clone(&metrics),
-        connections: connections.clone(),
-        shutdown: shutdown.clone(),
-    };
+    let context = Context::new(Arc::clone(&node), shutdown.clone());
+    let connections = context.connections.clone();
+    let metrics = Arc::clone(&context.metrics);
     let routes = TowerToHyperService::new(warp::service(super::routes(context)));
     let gate = Arc::new((guard, admin));
     let answer = move |mut request: http::Request<Incoming>, remote: SocketAddr| {
         let begun = Metrics::begin(&request);
         let (browsers, admin) = &*gate;
         let caller = |headers: &_| Caller::new(remote, headers, admin.as_ref());
-        let answer = match guard::admit(browsers, caller, &mut request) {
-            Some(answer) => Either::Left(future::ok(answer)),
-            None => Either::Right(routes.call(request)),
+        let answer = if let Some(answer) = guard::admit(browsers, caller, &mut request) {
+            Either::Left(future::ok(answer))
+        } else {
+            note_asker(&node, remote, &request);
+            Either::Right(routes.call(request))
         };
         let metrics = Arc::clone(&metrics);
         async move {

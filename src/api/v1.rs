@@ -1,8 +1,10 @@
 //! `/api/v1`: real JSON for people and programs.
 
 pub(crate) mod blocks;
+pub(crate) mod body;
 pub(crate) mod events;
 pub(crate) mod messages;
+pub(crate) mod neighbours;
 pub(crate) mod reorgs;
 pub(crate) mod search;
 
@@ -13,11 +15,8 @@ use warp::http;
 use warp::reply::Response;
 
 use super::reject::json_response;
-use crate::node::Node;
-use crate::wire::{Health, MempoolStatus, MiningStatus, Status, SyncStatus};
-
-/// Version of this API between nodes.
-pub const PROTOCOL: u32 = 1;
+use crate::node::{Node, PROTOCOL};
+use crate::wire::{Health, MempoolStatus, MiningStatus, Status};
 
 /// `GET /status`.
 pub(crate) fn status(node: &Arc<Node>) -> Response {
@@ -48,13 +47,7 @@ pub(crate) fn status(node: &Arc<Node>) -> Response {
                 tries,
                 hash_rate,
             },
-            sync: SyncStatus {
-                neighbours: 0,
-                answering: 0,
-                fetching_from: None,
-                target: None,
-                differences: Vec::new(),
-            },
+            sync: node.peers.sync_status(),
             reorgs: state.reorgs(),
             uptime: node.uptime(),
         },

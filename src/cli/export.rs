@@ -80,7 +80,9 @@ pub(super) async fn run(args: ExportArgs, output: &Output) -> Result<(), Error> 
         )));
     }
     let source = match &args.db {
-        Some(folder) => Source::in_folder(&Files::in_folder(&super::node::expand(folder))).await?,
+        Some(folder) => {
+            Source::in_folder(&Files::of_database(&super::node::expand(folder))?).await?
+        }
         None => Source::Running(args.node.client()?),
     };
     let export = Export {

@@ -136,7 +136,7 @@ impl fmt::Display for Report {
 }
 
 pub(super) fn run(args: &ImportArgs, output: Output) -> Result<(), Error> {
-    let files = Files::in_folder(&super::node::expand(&args.db));
+    let files = Files::of_database(&super::node::expand(&args.db))?;
     let report = import(
         &files,
         Request {

@@ -16,8 +16,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use args::{GenesisArg, MinerCommand, NodeOptions, ProofArg, SealedFrom};
 pub(super) use args::{MinerArgs, NodeArgs};
-use args::{MinerCommand, NodeOptions, ProofArg, SealedFrom};
 
 use super::error::Error;
 use super::log;
@@ -25,10 +25,13 @@ use super::source::{Files, RunningNode};
 use super::ui;
 use crate::api;
 use crate::api::admin::AdminToken;
-use crate::client::{HttpClient, NodeAddress};
+use crate::chain::{Block, BlockHash};
+use crate::client::transport::Transport;
+use crate::client::{HttpClient, HttpTransport, NodeAddress, PeerClient};
 use crate::clock::SystemClock;
+use crate::node::peers::Reach;
 use crate::node::settings::{Settings, SnapshotSettings};
-use crate::node::{Node, network, run};
+use crate::node::{Node, genesis, network, run};
 use crate::store::Network;
 
 /// Expands `~`, for where no shell has done so.
@@ -91,8 +94,13 @@ async fn start(
             max_backups: args.max_backups,
             at_stop: args.snapshot_at_stop.into(),
         }),
+        peers: args.peers.settings(),
+        inline: false,
     };
-    begin::make_database(&args, rules, files)?;
+    let transport = HttpTransport::new().map_err(|error| Error::Failed(error.to_string()))?;
+    let transport: Arc<dyn Transport> = Arc::new(transport);
+    let joined = genesis_to_join(&args, files, &transport).await?;
+    begin::make_database(&args, rules, files, joined)?;
     let node = Node::open(
         &files.database,
         args.min_free,
@@ -114,6 +122,7 @@ async fn start(
         }
     };
     let id = node.id.clone();
+    let client = introduce(&args, &listener, &node, transport)?;
     let guard = ui::guard(&args.allow_host);
     let explorer = explorer.map(|explorer| explorer.serve(guard.clone(), shutdown.clone()));
     let admin = Some(token.clone());
@@ -121,7 +130,7 @@ async fn start(
     let serve = async {
         tokio::join!(api, OptionFuture::from(explorer));
     };
-    let outcome = run::run(node, serve, shutdown).await;
+    let outcome = run::run(node, client, serve, shutdown).await;
     // A stale file would lead to whoever has the address next; a successor may have its own by now.
     if fs::read(&files.address).is_ok_and(|text| is_address_of(&text, &id)) {
         let _ = fs::remove_file(&files.address);
@@ -131,6 +140,57 @@ async fn start(
     }
     info!("stopped");
     Ok(outcome?)
+}
+
+/// The genesis block that `--genesis` names, fetched from a neighbour for a new database.
+async fn genesis_to_join(
+    args: &NodeOptions,
+    files: &Files,
+    transport: &Arc<dyn Transport>,
+) -> Result<Option<Block>, Error> {
+    let Some(GenesisArg::Hash(wanted)) = args.peers.genesis else {
+        return Ok(None);
+    };
+    let is_new = args.force_new_chain || !files.database.exists();
+    let documented = Block::documented_genesis();
+    if !is_new {
+        return Ok(None);
+    }
+    if BlockHash::of(&documented) == wanted {
+        return Ok(Some(documented));
+    }
+    let neighbours = args.peers.neighbours();
+    if neighbours.is_empty() {
+        return Err(Error::usage(
+            "--genesis fetches the block from a neighbour; name one with --neighbours",
+        ));
+    }
+    // Nothing listens yet, so no neighbour is told where to ask.
+    let client = PeerClient::new(Arc::clone(transport), String::new());
+    Ok(Some(genesis::fetch(&client, &neighbours, wanted).await))
+}
+
+/// Decides what others are told of this node's address.
+fn introduce(
+    args: &NodeOptions,
+    listener: &TcpListener,
+    node: &Node,
+    transport: Arc<dyn Transport>,
+) -> Result<PeerClient, Error> {
+    let address = listener
+        .local_addr()
+        .map_err(|source| Error::io("the listener", source))?;
+    let advertised = node.settings.peers.advertise.clone();
+    let said = match &advertised {
+        Some(address) => address.to_string(),
+        None => format!(":{}", address.port()),
+    };
+    let own = advertised.or_else(|| NodeAddress::new(&args.host, address.port()).ok());
+    node.peers.set_reach(Reach {
+        is_loopback: address.ip().is_loopback(),
+        own,
+    });
+    Ok(PeerClient::new(transport, said))
 }
 
 /// Everything between the open database and the first request.
@@ -195,6 +255,15 @@ fn remove_leftovers(files: &Files) {
 /// Brings what the options say and what the database holds together.
 async fn settle_network(args: &NodeOptions, node: &Arc<Node>) -> Result<(), Error> {
     let kept = node.state().network;
+    if let Some(GenesisArg::Hash(wanted)) = args.peers.genesis
+        && wanted != node.state().genesis
+    {
+        return Err(Error::Refused(format!(
+            "the chain of this database begins with {}, not with --genesis {wanted}; join that \
+             network from a new folder",
+            node.state().genesis
+        )));
+    }
     if args.accept_open && kept.sealed_from.is_some() {
         return Err(Error::Refused(
             "this database requires sealed blocks, which was fixed when it was made; \

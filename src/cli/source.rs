@@ -33,6 +33,56 @@ impl Files {
         Self::named(folder.to_owned(), "node", folder.join("node.chain"))
     }
 
+    /// The files that `--db` names: those in the folder of `node --db`, or in that of a `miner
+    /// start`; where a folder has several databases, the path of one of them says which.
+    pub(super) fn of_database(path: &Path) -> Result<Self, Error> {
+        if path.extension().is_some_and(|ending| ending == "redb") {
+            let chain = path.with_extension("chain");
+            return Self::of_chain(&chain).map_err(Error::usage);
+        }
+        let usual = Self::in_folder(path);
+        let Ok(entries) = std::fs::read_dir(path) else {
+            return Ok(usual);
+        };
+        let mut databases: Vec<_> = entries
+            .flatten()
+            .map(|entry| entry.path())
+            .filter(|path| path.extension().is_some_and(|ending| ending == "redb"))
+            // What is still being written has a hidden name.
+            .filter(|path| {
+                let name = path.file_name().unwrap_or_default();
+                !name.as_encoded_bytes().starts_with(b".")
+            })
+            .collect();
+        databases.sort();
+        match &databases[..] {
+            [] => Ok(usual),
+            _ if usual.database.exists() => Ok(usual),
+            [one] => Self::of_chain(&one.with_extension("chain")).map_err(Error::usage),
+            _ => {
+                let names = databases.iter().map(|path| path.display().to_string());
+                let names: Vec<_> = names.collect();
+                Err(Error::usage(format!(
+                    "there are several databases, name one of them: {}",
+                    names.join(", ")
+                )))
+            }
+        }
+    }
+
+    /// The node that runs on these files.
+    pub(super) async fn running_node(&self) -> Result<HttpClient, Error> {
+        match StoppedStore::open(&self.database) {
+            Ok(_) => Err(Error::Failed(format!(
+                "no node runs on {}; start one with: blockchain node --db {}",
+                self.database.display(),
+                self.folder.display()
+            ))),
+            Err(StoreError::Busy { path }) => self.client_of_running(&path).await,
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// The files named after a chain file, in its folder.
     pub(super) fn of_chain(chain: &Path) -> Result<Self, String> {
         let name = chain.file_stem().and_then(|name| name.to_str());
@@ -52,6 +102,24 @@ impl Files {
             .filter(|folder| !folder.as_os_str().is_empty());
         let folder = folder.unwrap_or(Path::new("."));
         Ok(Self::named(folder.to_owned(), name, chain.to_owned()))
+    }
+
+    async fn client_of_running(&self, database: &Path) -> Result<HttpClient, Error> {
+        let unknown = || {
+            Error::Failed(format!(
+                "the database {} is in use, but no node on it can be found",
+                database.display()
+            ))
+        };
+        let text = std::fs::read(&self.address).map_err(|_| unknown())?;
+        let running: RunningNode = serde_json::from_slice(&text).map_err(|_| unknown())?;
+        let address: NodeAddress = running.address.parse().map_err(|_| unknown())?;
+        let client = HttpClient::new(address)?;
+        // Another node may have the address of one that was killed.
+        if client.status().await?.node_id != running.node_id {
+            return Err(unknown());
+        }
+        Ok(client)
     }
 
     /// How the names of files that are still being written begin.
@@ -91,27 +159,11 @@ impl Source {
                 view: store.view()?,
                 _store: store,
             }),
-            Err(StoreError::Busy { path }) => Self::running_on(files, &path).await,
+            Err(StoreError::Busy { path }) => {
+                Ok(Self::Running(files.client_of_running(&path).await?))
+            }
             Err(error) => Err(error.into()),
         }
-    }
-
-    async fn running_on(files: &Files, database: &Path) -> Result<Self, Error> {
-        let unknown = || {
-            Error::Failed(format!(
-                "the database {} is in use, but no node on it can be found",
-                database.display()
-            ))
-        };
-        let text = std::fs::read(&files.address).map_err(|_| unknown())?;
-        let running: RunningNode = serde_json::from_slice(&text).map_err(|_| unknown())?;
-        let address: NodeAddress = running.address.parse().map_err(|_| unknown())?;
-        let client = HttpClient::new(address)?;
-        // Another node may have the address of one that was killed.
-        if client.status().await?.node_id != running.node_id {
-            return Err(unknown());
-        }
-        Ok(Self::Running(client))
     }
 
     /// All pending messages in order of arrival. Asked for before the blocks, so that one that is

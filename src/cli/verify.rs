@@ -144,7 +144,11 @@ pub(super) async fn run(args: VerifyArgs, output: &Output) -> Result<(), Error> 
     let report = match (args.what.file, args.what.db, args.what.node) {
         (Some(path), _, _) => verify_file(&path, examiner)?,
         (_, Some(folder), _) => {
-            verify_folder(&Files::in_folder(&super::node::expand(&folder)), examiner).await?
+            verify_folder(
+                &Files::of_database(&super::node::expand(&folder))?,
+                examiner,
+            )
+            .await?
         }
         (_, _, Some(address)) => {
             verify(&Source::Running(HttpClient::new(address)?), examiner).await?

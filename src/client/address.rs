@@ -1,6 +1,7 @@
 //! Where a node is: a host and a port.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use thiserror::Error;
@@ -9,7 +10,7 @@ use thiserror::Error;
 pub const DEFAULT_PORT: u16 = 12345;
 
 /// A host name or IP address, and a port.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeAddress {
     host: String,
     port: u16,
@@ -46,6 +47,16 @@ impl NodeAddress {
     /// The host as it stands in a URL.
     pub fn host(&self) -> &str {
         &self.host
+    }
+
+    /// Whether the host is written as an IPv6 address.
+    pub fn is_ipv6(&self) -> bool {
+        self.host.starts_with('[')
+    }
+
+    /// The host as an address, if it is no name.
+    pub fn ip(&self) -> Option<IpAddr> {
+        self.host.trim_matches(['[', ']']).parse().ok()
     }
 
     /// The port.

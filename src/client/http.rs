@@ -1,6 +1,7 @@
 //! Asking a node over HTTP: no redirects, no proxies, timeouts and size limits on everything.
 
 mod explore;
+mod transport;
 
 use std::time::Duration;
 
@@ -10,11 +11,12 @@ use thiserror::Error;
 
 use super::NodeAddress;
 use crate::wire::{
-    BlockPage, ErrorBody, MempoolPage, MessageStatus, NewMessage, PostedMessage, SingleBlock,
-    Status,
+    BlockPage, ErrorBody, MempoolPage, MessageStatus, Neighbours, NewMessage, NewNeighbour,
+    PostedMessage, SingleBlock, Status,
 };
 
 pub use explore::Events;
+pub use transport::HttpTransport;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -84,16 +86,21 @@ pub struct HttpClient {
     http: reqwest::Client,
 }
 
+/// What all requests have in common.
+fn client_builder() -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .tcp_nodelay(true)
+        .user_agent(concat!("blockchain/", env!("CARGO_PKG_VERSION")))
+}
+
 impl HttpClient {
     /// A client of the node at this address; nothing is sent yet.
     pub fn new(address: NodeAddress) -> Result<Self, ClientError> {
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_TIMEOUT)
+        let http = client_builder()
             .timeout(TIMEOUT)
-            .tcp_nodelay(true)
-            .user_agent(concat!("blockchain/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|source| ClientError::Unreachable {
                 address: address.clone(),
@@ -143,6 +150,24 @@ impl HttpClient {
         self.json(self.request(Method::GET, "/neighbours")).await
     }
 
+    /// `POST /api/v1/neighbours`, with the token of the node.
+    pub async fn add_neighbour(&self, address: &str, token: &str) -> Result<(), ClientError> {
+        let request = self
+            .request(Method::POST, "/api/v1/neighbours")
+            .bearer_auth(token);
+        let body = NewNeighbour {
+            address: address.to_owned(),
+        };
+        self.json::<Neighbours>(request.json(&body)).await.map(drop)
+    }
+
+    /// `DELETE /api/v1/neighbours/{host:port}`, with the token of the node.
+    pub async fn remove_neighbour(&self, address: &str, token: &str) -> Result<(), ClientError> {
+        let path = format!("/api/v1/neighbours/{address}");
+        let request = self.request(Method::DELETE, &path).bearer_auth(token);
+        self.answer(request).await.map(drop)
+    }
+
     /// Adds a message and returns its id, or none from a reference miner, which gives none. The
     /// message carries a key of its own, so it is sent again after a passing failure.
     pub async fn add(&self, text: &str) -> Result<Option<String>, ClientError> {
@@ -177,6 +202,11 @@ impl HttpClient {
     }
 
     async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ClientError> {
+        let body = self.answer(request).await?;
+        serde_json::from_slice(&body).map_err(|error| self.malformed(error.to_string()))
+    }
+
+    async fn answer(&self, request: RequestBuilder) -> Result<Vec<u8>, ClientError> {
         let response = request
             .send()
             .await
@@ -186,7 +216,7 @@ impl HttpClient {
         if !status.is_success() {
             return Err(self.refused(status, &body));
         }
-        serde_json::from_slice(&body).map_err(|error| self.malformed(error.to_string()))
+        Ok(body)
     }
 
     async fn body(&self, mut response: Response) -> Result<Vec<u8>, ClientError> {

@@ -113,6 +113,7 @@ pub async fn run(node: Arc<Node>, shutdown: CancellationToken) -> Result<(), Sto
         info!("this node does not mine");
         return Ok(());
     };
+    wait_for_neighbours(&node, &shutdown).await;
     let mut signal = node.subscribe();
     let mut under_way = VecDeque::new();
     let mut front = None;
@@ -274,6 +275,26 @@ fn mine_waiting(
     node.note_hash_rate(tries as f64 / started.elapsed().as_secs_f64().max(1e-9));
     debug!(blocks = blocks.len(), tries, "mined");
     Ok(blocks)
+}
+
+/// A node that accepts open proofs and has only a genesis block joins the chain its neighbours
+/// have before it makes one of its own: there, two chains may have nothing in common.
+async fn wait_for_neighbours(node: &Node, shutdown: &CancellationToken) {
+    let is_new = || {
+        let state = node.state();
+        state.length() == 1 && state.network.sealed_from.is_none()
+    };
+    let mut is_told = false;
+    while is_new() && !node.peers.first_round_ended() && !shutdown.is_cancelled() {
+        if !is_told {
+            info!("mining begins when the neighbours have answered");
+            is_told = true;
+        }
+        sleep(Duration::from_millis(100), shutdown).await;
+    }
+    if is_told && !node.peers.has_answer() {
+        warn!("no neighbour has answered; mining begins all the same");
+    }
 }
 
 /// Sleeps until a message waits, without using the processor.

@@ -8,7 +8,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use super::{Node, backup, miner, scrub};
+use super::{Node, backup, gossip, miner, scrub};
+use crate::client::PeerClient;
 use crate::store::StoreError;
 
 /// Why a node stopped although nobody asked it to.
@@ -28,10 +29,21 @@ pub enum RunError {
     Panic,
 }
 
+/// Runs what deals with other nodes until `shutdown`.
+pub async fn network(
+    node: Arc<Node>,
+    client: PeerClient,
+    shutdown: CancellationToken,
+) -> Result<(), StoreError> {
+    let sessions = gossip::converse(Arc::clone(&node), client.clone(), shutdown.clone());
+    tokio::try_join!(sessions, gossip::run(node, client, shutdown)).map(drop)
+}
+
 /// Runs a node and the server in front of it until `shutdown`, or until a task fails. The server
 /// ends first, then the tasks, then the database is closed.
 pub async fn run(
     node: Arc<Node>,
+    client: PeerClient,
     serve: impl Future<Output = ()> + Send + 'static,
     shutdown: CancellationToken,
 ) -> Result<(), RunError> {
@@ -45,6 +57,8 @@ pub async fn run(
     });
     let work = (Arc::clone(&node), shutdown.clone());
     tasks.spawn(async move { ("miner", miner::run(work.0, work.1).await) });
+    let work = (Arc::clone(&node), shutdown.clone());
+    tasks.spawn(async move { ("network", network(work.0, client, work.1).await) });
     // The last snapshot holds what the other tasks did last.
     let last = CancellationToken::new();
     let backups = node

@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::client::NodeAddress;
 use crate::snapshot::format::Format;
 
 /// Most bytes of a message that this node takes from a client.
@@ -85,6 +86,98 @@ pub struct SnapshotSettings {
     pub at_stop: AtStop,
 }
 
+/// Guests: peers that ask this node, beyond its neighbours.
+pub const MAX_GUESTS: usize = 32;
+
+/// Addresses that wait to be dialled for the first time.
+pub const MAX_CANDIDATES: usize = 64;
+
+/// A neighbour that answered within this time is named to others. A reference miner loses a job
+/// for good on one that does not answer.
+pub const ANSWERING: Duration = Duration::from_secs(30);
+
+/// Longest pause after failures to reach a configured neighbour, and any other. The network must
+/// heal within moments of a cable being plugged in again.
+pub const RETRY_CONFIGURED: Duration = Duration::from_secs(5);
+/// See [`RETRY_CONFIGURED`].
+pub const RETRY_LEARNED: Duration = Duration::from_secs(20);
+
+/// Shortest and longest pause after an answer that no honest node gives.
+pub const MISBEHAVED: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(300));
+
+/// A learned neighbour that has not answered for this long is dropped.
+pub const DROPPED_AFTER: Duration = Duration::from_secs(600);
+
+/// A guest that has been silent for this long is forgotten.
+pub const GUEST_FORGOTTEN: Duration = Duration::from_secs(600);
+
+/// Least pause between two announcements to one peer.
+pub const ANNOUNCE_PAUSE: Duration = Duration::from_millis(10);
+
+/// Most blocks asked for at a time.
+pub const SYNC_PAGE: usize = 1000;
+
+/// How far a block of a peer may be ahead of the local clock, in seconds.
+pub const MAX_AHEAD: f64 = 2.0 * 60.0 * 60.0;
+
+/// Messages of a branch of a reference miner are rescued if it forks within this many blocks.
+pub const RESCUED_BLOCKS: u64 = 100;
+
+/// The chain of a reference miner is fetched again after this time, even if its length in bytes
+/// is unchanged.
+pub const REFERENCE_REFRESH: Duration = Duration::from_secs(300);
+
+/// After the chain of a reference miner was fetched, the next fetch is no sooner than this many
+/// times its duration.
+pub const REFERENCE_SHARE: u32 = 9;
+
+/// How long a node that has only a genesis block waits for neighbours to answer before it mines.
+pub const FIRST_ROUND: Duration = Duration::from_secs(30);
+
+/// Longest chain, genesis block included, whose genesis may still be replaced by that of a longer
+/// one, where open proofs are accepted.
+pub const GENESIS_FIXED_ABOVE: u64 = 7;
+
+/// How the node deals with others.
+#[derive(Clone, Debug)]
+pub struct PeerSettings {
+    /// Neighbours named by the user: retried for ever.
+    pub configured: Vec<NodeAddress>,
+    /// Most neighbours, configured ones included.
+    pub max_neighbours: usize,
+    /// Where others can ask this node, if that is not its port at the address it asks from.
+    pub advertise: Option<NodeAddress>,
+    /// Pause between two rounds of asking for chains. The original: 10 s.
+    pub chain_interval: Duration,
+    /// Pause between two rounds of asking for messages. The original: 5 s.
+    pub data_interval: Duration,
+    /// Pause between two rounds of asking for neighbours. The original: 20 s.
+    pub gossip_interval: Duration,
+    /// Most blocks that a switch to another branch may take off.
+    pub max_reorg: u64,
+    /// Longest chain whose genesis block may be replaced where open proofs are accepted; 0: it is
+    /// fixed.
+    pub genesis_until: u64,
+    /// Most bytes of a reference miner's chain.
+    pub max_chain_bytes: u64,
+}
+
+impl Default for PeerSettings {
+    fn default() -> Self {
+        Self {
+            configured: Vec::new(),
+            max_neighbours: 3,
+            advertise: None,
+            chain_interval: Duration::from_secs(10),
+            data_interval: Duration::from_secs(5),
+            gossip_interval: Duration::from_secs(20),
+            max_reorg: u64::MAX,
+            genesis_until: 0,
+            max_chain_bytes: 4 * 1024 * 1024 * 1024,
+        }
+    }
+}
+
 /// What the user decided.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -94,4 +187,9 @@ pub struct Settings {
     pub proof: ProofMode,
     /// How the chain is written to files; none: it is not.
     pub snapshot: Option<SnapshotSettings>,
+    /// How to deal with others.
+    pub peers: PeerSettings,
+    /// Whether reads and writes run where they are called, one after the other: for simulated
+    /// networks, which must run the same way twice.
+    pub inline: bool,
 }

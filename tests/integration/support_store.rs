@@ -106,8 +106,13 @@ impl Maker {
 
     /// Makes the next block, one second later.
     pub(crate) fn mine(&mut self, message: Message, kind: Kind) {
+        let time = self.tip().timestamp.seconds() + 1.0;
+        self.mine_at(message, kind, time);
+    }
+
+    /// Makes the next block at a time.
+    pub(crate) fn mine_at(&mut self, message: Message, kind: Kind, time: f64) {
         let tip = self.tip();
-        let time = tip.timestamp.seconds() + 1.0;
         let start = match kind {
             Kind::Open => String::new(),
             Kind::Sealed => seal::commitment(

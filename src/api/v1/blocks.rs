@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use warp::http;
 use warp::reply::Response;
 
 use crate::api::reject::{ApiError, json_response};
-use crate::chain::BlockHash;
+use crate::chain::{Block, BlockHash};
+use crate::codec;
 use crate::node::Node;
 use crate::store::{PageLimit, StoreError, View};
 use crate::wire::{self, BlockPage, Describer, SingleBlock};
@@ -40,8 +41,12 @@ enum Order {
     Desc,
 }
 
-/// `GET /blocks?from=&limit=&order=`.
-pub(crate) async fn page(node: Arc<Node>, raw_query: String) -> Result<Response, ApiError> {
+/// `GET /blocks?from=&limit=&order=`: as JSON, or in frames for nodes that ask for them.
+pub(crate) async fn page(
+    node: Arc<Node>,
+    raw_query: String,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
     let query: PageQuery = super::super::parse_query(&raw_query)?;
     let count = query.limit.unwrap_or(DEFAULT_COUNT);
     if !(1..=LIMIT.count).contains(&count) {
@@ -50,28 +55,43 @@ pub(crate) async fn page(node: Arc<Node>, raw_query: String) -> Result<Response,
             LIMIT.count
         )));
     }
-    let page = node
-        .blocking(move |node| {
-            read_page(
-                &node.view()?,
-                query,
-                PageLimit {
-                    count,
-                    bytes: LIMIT.bytes,
-                },
-            )
-        })
-        .await?;
-    Ok(json_response(StatusCode::OK, &page))
+    let limit = PageLimit {
+        count,
+        bytes: LIMIT.bytes,
+    };
+    if headers
+        .get(header::ACCEPT)
+        .is_some_and(|kind| kind == codec::FRAMES)
+    {
+        let frames = node.blocking(move |node| frames(&node.view()?, query, limit));
+        let mut response = Response::new(frames.await?.into());
+        let kind = HeaderValue::from_static(codec::FRAMES);
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        return Ok(response);
+    }
+    let page = node.blocking(move |node| read_page(&node.view()?, query, limit));
+    Ok(json_response(StatusCode::OK, &page.await?))
 }
 
-fn read_page(view: &View, query: PageQuery, limit: PageLimit) -> Result<BlockPage, StoreError> {
+fn frames(view: &View, query: PageQuery, limit: PageLimit) -> Result<Vec<u8>, StoreError> {
+    let mut frames = Vec::with_capacity(64 * 1024);
+    for block in &read_blocks(view, query, limit)?.0 {
+        codec::write_frame(block, &mut frames);
+    }
+    Ok(frames)
+}
+
+/// Blocks in the order asked for, and where the next page begins.
+fn read_blocks(
+    view: &View,
+    query: PageQuery,
+    limit: PageLimit,
+) -> Result<(Vec<Block>, Option<u64>), StoreError> {
     let tip = view.last_block()?.index;
-    let descending = query.order == Order::Desc;
-    let (blocks, next) = if descending {
+    Ok(if query.order == Order::Desc {
         let blocks = view.blocks_down(query.from.unwrap_or(tip).min(tip), limit)?;
         let next = blocks.last().and_then(|last| last.index.checked_sub(1));
-        (blocks.into_iter().rev().collect(), next)
+        (blocks, next)
     } else {
         let blocks = view.blocks(query.from.unwrap_or(0), limit)?;
         let next = blocks
@@ -79,7 +99,15 @@ fn read_page(view: &View, query: PageQuery, limit: PageLimit) -> Result<BlockPag
             .map(|last| last.index + 1)
             .filter(|next| *next <= tip);
         (blocks, next)
-    };
+    })
+}
+
+fn read_page(view: &View, query: PageQuery, limit: PageLimit) -> Result<BlockPage, StoreError> {
+    let (mut blocks, next) = read_blocks(view, query, limit)?;
+    let descending = query.order == Order::Desc;
+    if descending {
+        blocks.reverse();
+    }
     let mut described = describe(view, &blocks)?;
     if descending {
         described.reverse();
@@ -91,10 +119,7 @@ fn read_page(view: &View, query: PageQuery, limit: PageLimit) -> Result<BlockPag
 }
 
 /// Describes consecutive blocks of one view.
-pub(super) fn describe(
-    view: &View,
-    blocks: &[crate::chain::Block],
-) -> Result<Vec<wire::Block>, StoreError> {
+pub(super) fn describe(view: &View, blocks: &[Block]) -> Result<Vec<wire::Block>, StoreError> {
     let Some(first) = blocks.first() else {
         return Ok(Vec::new());
     };

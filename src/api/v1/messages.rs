@@ -1,15 +1,15 @@
 //! `/api/v1/messages` and `/api/v1/mempool`: adding, and what became of a message.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::{Buf, Bytes};
-use futures_util::{Stream, StreamExt};
+use bytes::Buf;
+use futures_util::Stream;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use warp::http;
 use warp::reply::Response;
 
+use super::body;
 use crate::api::parse_query;
 use crate::api::reject::{ApiError, json_response};
 use crate::chain::{BlockHash, MessageId};
@@ -22,13 +22,6 @@ use crate::wire::{
 
 /// Most bytes of a body: the longest text with every byte escaped, and its frame.
 const BODY_BYTES: usize = 6 * MAX_INGEST_BYTES + 1024;
-
-/// How much of a body that is too long is read all the same: a client that is still sending when
-/// the connection ends would miss the answer.
-const DRAINED_BYTES: usize = 16 * 1024 * 1024;
-
-/// How long a body may take to arrive.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Longest idempotency key.
 const KEY_BYTES: usize = 256;
@@ -59,9 +52,7 @@ pub(crate) async fn post(
         let message = format!("an idempotency key has 1 to {KEY_BYTES} bytes");
         return Err(ApiError::bad_request(message));
     }
-    let body = tokio::time::timeout(BODY_TIMEOUT, collect(body))
-        .await
-        .map_err(|_| ApiError::body_timeout())??;
+    let body = body::read(body, BODY_BYTES).await?;
     let NewMessage { message } = serde_json::from_slice(&body)
         .map_err(|error| ApiError::bad_request(format!("the body is no message: {error}")))?;
     if message.is_empty() {
@@ -77,29 +68,6 @@ pub(crate) async fn post(
             id: added.id.to_string(),
         },
     ))
-}
-
-async fn collect(
-    body: impl Stream<Item = Result<impl Buf, warp::Error>> + Send,
-) -> Result<Vec<u8>, ApiError> {
-    let mut body = std::pin::pin!(body);
-    let (mut bytes, mut received) = (Vec::new(), 0);
-    while let Some(chunk) = body.next().await {
-        let mut chunk =
-            chunk.map_err(|_| ApiError::bad_request("the body did not arrive in full"))?;
-        received += chunk.remaining();
-        if received > DRAINED_BYTES {
-            break;
-        }
-        if received <= BODY_BYTES {
-            let chunk: Bytes = chunk.copy_to_bytes(chunk.remaining());
-            bytes.extend_from_slice(&chunk);
-        }
-    }
-    if received > BODY_BYTES {
-        return Err(ApiError::too_large(BODY_BYTES));
-    }
-    Ok(bytes)
 }
 
 /// `GET /messages/{id}`.

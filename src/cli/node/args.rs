@@ -1,5 +1,7 @@
 //! The options of `blockchain node`.
 
+mod peers;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,6 +13,8 @@ use crate::client::address::DEFAULT_PORT;
 use crate::node::settings::{AtStop, ProofMode};
 use crate::pow::Difficulty;
 use crate::snapshot::format::Format;
+
+pub(super) use peers::{GenesisArg, PeerOptions};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct NodeArgs {
@@ -84,6 +88,7 @@ pub(in crate::cli) struct NodeOptions {
     /// New database: start a chain of its own, with TEXT in its first block
     #[arg(
         long,
+        conflicts_with = "genesis",
         alias = "new_genesis",
         value_name = "TEXT",
         num_args = 0..=1,
@@ -169,6 +174,8 @@ pub(in crate::cli) struct NodeOptions {
         env = "BLOCKCHAIN_NODE_MIN_FREE"
     )]
     pub(super) min_free: u64,
+    #[command(flatten)]
+    pub(super) peers: PeerOptions,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

@@ -20,10 +20,15 @@ use crate::snapshot::format::{ChainWriter, Format};
 use crate::store::{Network, Store, StoreError};
 
 /// Makes the database if it is missing, or if a new chain is forced. Options that fix the network
-/// of a database are refused on one there is.
-pub(super) fn make_database(args: &NodeOptions, rules: Rules, files: &Files) -> Result<(), Error> {
+/// of a database are refused on one there is. `joined` is the genesis block of another network.
+pub(super) fn make_database(
+    args: &NodeOptions,
+    rules: Rules,
+    files: &Files,
+    joined: Option<Block>,
+) -> Result<(), Error> {
     if args.force_new_chain {
-        return force_new_chain(args, rules, files);
+        return force_new_chain(args, rules, files, joined);
     }
     if files.database.exists() {
         if args.new_genesis.is_some() {
@@ -35,11 +40,12 @@ pub(super) fn make_database(args: &NodeOptions, rules: Rules, files: &Files) -> 
         return Ok(());
     }
     if args.new_genesis.is_none()
+        && joined.is_none()
         && let Some(chain) = moved_in(rules, files)?
     {
         return import_chain(args, rules, files, &chain, false);
     }
-    let genesis = genesis(args, rules)?;
+    let genesis = genesis(args, rules, joined)?;
     let network = Network {
         difficulty: args.difficulty.unwrap_or_default(),
         sealed_from: match args.require_sealed {
@@ -57,7 +63,10 @@ pub(super) fn make_database(args: &NodeOptions, rules: Rules, files: &Files) -> 
 }
 
 /// The genesis block of a new chain. Forced to make a new one, the original makes one of its own.
-fn genesis(args: &NodeOptions, rules: Rules) -> Result<Block, Error> {
+fn genesis(args: &NodeOptions, rules: Rules, joined: Option<Block>) -> Result<Block, Error> {
+    if let Some(joined) = joined {
+        return Ok(joined);
+    }
     let text = match &args.new_genesis {
         Some(text) => text,
         None if args.force_new_chain && rules == Rules::Documented => {
@@ -155,7 +164,12 @@ fn import_chain(
 
 /// Sets the chain there is aside, database and chain file, and begins with a genesis block alone:
 /// the import of such a chain does all of that.
-fn force_new_chain(args: &NodeOptions, rules: Rules, files: &Files) -> Result<(), Error> {
+fn force_new_chain(
+    args: &NodeOptions,
+    rules: Rules,
+    files: &Files,
+    joined: Option<Block>,
+) -> Result<(), Error> {
     let failed = |source| Error::file(&files.folder, source);
     let file = tempfile::Builder::new()
         .prefix(&files.temporary_prefix())
@@ -163,7 +177,9 @@ fn force_new_chain(args: &NodeOptions, rules: Rules, files: &Files) -> Result<()
         .map_err(failed)?;
     let mut writer =
         ChainWriter::new(Format::Chain, BufWriter::new(&file), false).map_err(failed)?;
-    writer.push(&genesis(args, rules)?).map_err(failed)?;
+    writer
+        .push(&genesis(args, rules, joined)?)
+        .map_err(failed)?;
     writer
         .finish()
         .and_then(|mut out| out.flush())

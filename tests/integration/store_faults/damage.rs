@@ -239,7 +239,7 @@ fn a_newer_schema_is_refused_with_both_versions() {
     let txn = database.begin_write().unwrap();
     txn.open_table(meta)
         .unwrap()
-        .insert("schema", &2_u32.to_le_bytes()[..])
+        .insert("schema", &3_u32.to_le_bytes()[..])
         .unwrap();
     txn.commit().unwrap();
     drop(database);
@@ -248,8 +248,8 @@ fn a_newer_schema_is_refused_with_both_versions() {
         matches!(
             error,
             StoreError::Schema {
-                found: 2,
-                supported: 1
+                found: 3,
+                supported: 2
             }
         ),
         "{error:?}"

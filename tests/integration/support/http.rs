@@ -128,8 +128,7 @@ pub(crate) fn read_answer(mut stream: impl Read, is_head: bool) -> io::Result<An
     };
     let announced = answer.content_length();
     let expected = match announced {
-        _ if status == 304 => 0,
-        Some(_) if is_head => 0,
+        _ if is_head || matches!(status, 204 | 304) => 0,
         Some(bytes) => bytes,
         None => return Err(io::Error::other(format!("no length: {}", answer.head))),
     };

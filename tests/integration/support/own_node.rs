@@ -13,7 +13,7 @@ use blockchain::api::server::serve;
 use blockchain::chain::Block;
 use blockchain::clock::SystemClock;
 use blockchain::node::Node;
-use blockchain::node::settings::{ProofMode, Settings};
+use blockchain::node::settings::{PeerSettings, ProofMode, Settings};
 use blockchain::serve::Guard;
 use blockchain::store::{Adoption, Network, Operation, Store};
 
@@ -41,6 +41,8 @@ impl OwnNode {
             threads: None,
             proof: ProofMode::Sealed,
             snapshot: None,
+            peers: PeerSettings::default(),
+            inline: false,
         };
         let path = folder.path().join("node.redb");
         let node = Arc::new(Node::open(&path, 0, settings, Arc::new(SystemClock)).unwrap());

@@ -150,6 +150,15 @@ impl TestNode {
         self.address
     }
 
+    /// Bytes of memory that the process has in use; none where the system does not say.
+    pub(crate) fn resident(&self) -> Option<u64> {
+        let process = self.child.as_ref()?.id();
+        let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+        let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+        let kibibytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+        Some(kibibytes * 1024)
+    }
+
     /// A command that asks this node.
     pub(crate) fn command<A: AsRef<OsStr>>(
         &self,

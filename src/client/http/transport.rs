@@ -1,0 +1,55 @@
+//! Requests between nodes over HTTP.
+
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, StreamExt, TryStreamExt};
+
+use super::client_builder;
+use crate::client::transport::{Answer, Method, Request, Transport, TransportError};
+
+/// Sends requests over HTTP, with one pool of connections for all peers.
+#[derive(Clone, Debug)]
+pub struct HttpTransport(reqwest::Client);
+
+impl HttpTransport {
+    /// Sends nothing yet.
+    ///
+    /// # Errors
+    /// If the system gives no random numbers or the like.
+    pub fn new() -> Result<Self, TransportError> {
+        Ok(Self(client_builder().pool_max_idle_per_host(2).build()?))
+    }
+}
+
+impl Transport for HttpTransport {
+    fn send(&self, request: Request) -> BoxFuture<'static, Result<Answer, TransportError>> {
+        let method = match request.method {
+            Method::Get => reqwest::Method::GET,
+            Method::Head => reqwest::Method::HEAD,
+            Method::Post => reqwest::Method::POST,
+        };
+        let url = format!("http://{}{}", request.to, request.path);
+        let mut builder = self.0.request(method, url);
+        for (name, value) in request.headers {
+            builder = builder.header(name, value);
+        }
+        if !request.body.is_empty() {
+            builder = builder
+                .header(reqwest::header::CONTENT_TYPE, "application/json")
+                .body(request.body);
+        }
+        async move {
+            let response = builder.send().await?;
+            let length = response.headers().get(reqwest::header::CONTENT_LENGTH);
+            let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+            Ok(Answer {
+                status: response.status().as_u16(),
+                length,
+                body: response
+                    .bytes_stream()
+                    .map_err(|error| Box::new(error.without_url()) as TransportError)
+                    .boxed(),
+            })
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,231 @@
+//! Chain sync with nodes of this program: only what is new is fetched, and each block is checked
+//! before anything is built upon it.
+//!
+//! Blocks that join our tip are appended as they come, a page at a time. A branch that forks below
+//! it is looked for (the fork point, by doubling and halving), checked while it comes in, staged,
+//! and followed in one transaction if it is better by then ([`crate::chain::choice`]).
+
+mod branch;
+
+pub(super) use branch::Branch;
+
+use std::collections::VecDeque;
+
+use tokio::sync::oneshot;
+use tracing::{info, warn};
+
+use super::Node;
+use super::session::{Claim, Conversation, Trouble};
+use super::settings::{MAX_AHEAD, SYNC_PAGE};
+use crate::chain::{Block, BlockHash, Violation};
+use crate::store::{Operation, Refusal, ReorgRecord, StoreError};
+use crate::wire::NetworkStatus;
+
+/// Pages that may wait for the writer: it joins them into few commits, each of which rewrites what
+/// the indexes have in common.
+const APPENDS_UNDER_WAY: usize = 16;
+
+/// From so many missing blocks on, only one peer at a time is asked for them.
+const MANY: u64 = 2 * SYNC_PAGE as u64;
+
+/// Follows the chain of a peer as far as it is better than ours.
+pub(super) async fn follow(with: &Conversation, claim: &Claim) -> Result<(), Trouble> {
+    let node = &with.node;
+    let state = node.state();
+    if !is_better(node, claim)? {
+        return Ok(());
+    }
+    let missing = claim.length.saturating_sub(state.length());
+    let is_long = missing > MANY;
+    if is_long && !node.peers.claim_fetch(&with.peer, claim.length) {
+        // Another peer is sending; what it leaves missing is asked for afterwards.
+        return Err(Trouble::Later);
+    }
+    let outcome = fetch(with, claim).await;
+    node.peers.end_fetch(&with.peer);
+    if is_long {
+        let length = node.state().length();
+        info!(blocks = length - state.length().min(length), length, peer = %with.peer, "synchronised");
+    }
+    outcome
+}
+
+/// Whether a peer's chain would be followed if it is what it claims to be.
+fn is_better(node: &Node, claim: &Claim) -> Result<bool, StoreError> {
+    let state = node.state();
+    if claim.length < state.length() || node.view()?.index_of(&claim.tip)?.is_some() {
+        return Ok(false);
+    }
+    if claim.length > state.length() {
+        return Ok(true);
+    }
+    let offered = crate::chain::choice::Standing {
+        length: claim.length,
+        sealed: claim.sealed.unwrap_or(0),
+        genesis: claim.genesis.unwrap_or(state.genesis),
+        tip: claim.tip,
+        // The last rule of a tie asks for it; whether it is true shows when the block is here.
+        tip_is_sealed: true,
+    };
+    Ok(crate::chain::choice::prefers_offered(
+        &state.standing(),
+        &offered,
+    ))
+}
+
+async fn fetch(with: &Conversation, claim: &Claim) -> Result<(), Trouble> {
+    let state = with.node.state();
+    if claim.length > state.length() {
+        let page = with
+            .client
+            .blocks(&with.peer, state.length(), wanted(state.length(), claim))
+            .await?;
+        let first = page.first().and_then(|block| block.link.as_ref());
+        if first.is_some_and(|link| link.previous_hash == state.tip.hash) {
+            return extend(with, claim, state.tip.hash, page).await;
+        }
+        if page.is_empty() {
+            let why = format!("claims {} blocks and does not deliver them", claim.length);
+            return Err(Trouble::Misbehaved(why));
+        }
+    }
+    branch::switch(with, claim).await
+}
+
+/// How many blocks to ask for from an index on.
+fn wanted(from: u64, claim: &Claim) -> usize {
+    let missing = claim.length.saturating_sub(from);
+    usize::try_from(missing)
+        .unwrap_or(usize::MAX)
+        .clamp(1, SYNC_PAGE)
+}
+
+/// Appends pages to our tip while the next ones are being fetched.
+async fn extend(
+    with: &Conversation,
+    claim: &Claim,
+    mut parent: BlockHash,
+    mut page: Vec<Block>,
+) -> Result<(), Trouble> {
+    let node = &with.node;
+    let mut under_way: VecDeque<oneshot::Receiver<Result<(), StoreError>>> = VecDeque::new();
+    loop {
+        let is_cut = drop_ahead(node, &mut page);
+        let Some(last) = page.last() else { break };
+        let (next, hash) = (last.index + 1, BlockHash::of(last));
+        let is_last = next >= claim.length || is_cut;
+        let appended = node.submit(|reply| Operation::Append(parent, page, reply))?;
+        under_way.push_back(appended);
+        if under_way.len() > APPENDS_UNDER_WAY
+            && let Some(earliest) = under_way.pop_front()
+        {
+            settled(earliest.await)?;
+        }
+        parent = hash;
+        if is_last {
+            break;
+        }
+        // The right to fetch is renewed as long as there is progress.
+        node.peers.claim_fetch(&with.peer, claim.length);
+        page = with
+            .client
+            .blocks(&with.peer, next, wanted(next, claim))
+            .await?;
+    }
+    for appended in under_way {
+        settled(appended.await)?;
+    }
+    Ok(())
+}
+
+/// What came of blocks of a peer.
+fn settled<T>(
+    answer: Result<Result<T, StoreError>, oneshot::error::RecvError>,
+) -> Result<T, Trouble> {
+    match answer.unwrap_or(Err(StoreError::Closed)) {
+        Ok(outcome) => Ok(outcome),
+        Err(StoreError::Refused(Refusal::StaleTip | Refusal::NotConnected)) => Err(Trouble::Moved),
+        Err(StoreError::Refused(Refusal::NotPreferred)) => Err(Trouble::NotBetter),
+        Err(StoreError::Refused(Refusal::Invalid { index, violation })) => {
+            Err(not_followed(index, &violation))
+        }
+        Err(StoreError::Refused(refusal @ (Refusal::TooDeep { .. } | Refusal::GenesisFixed))) => {
+            Err(Trouble::Differs(format!(
+                "has a branch that is refused: {refusal}"
+            )))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What a violation in pages of blocks means. Pages of two chains do not join, and a peer may switch
+/// from one to the other at any time.
+fn not_followed(index: u64, violation: &Violation) -> Trouble {
+    match violation {
+        Violation::PreviousHash { .. } => Trouble::Moved,
+        violation => Trouble::refused_block(index, violation),
+    }
+}
+
+/// Leaves away blocks from the first that is too far ahead of the local clock: not yet. Says
+/// whether there is one.
+fn drop_ahead(node: &Node, page: &mut Vec<Block>) -> bool {
+    let latest = node.clock().seconds() + MAX_AHEAD;
+    let ahead = page.iter().position(|b| b.timestamp.seconds() > latest);
+    page.truncate(ahead.unwrap_or(page.len()));
+    ahead.is_some()
+}
+
+/// Says that another branch is followed now.
+pub(super) fn log_reorg(reorg: &ReorgRecord) {
+    if reorg.disconnected == 0 {
+        return;
+    }
+    info!(
+        from = reorg.from,
+        disconnected = reorg.disconnected,
+        connected = reorg.connected,
+        returned = reorg.returned,
+        source = reorg.source,
+        "another branch is followed"
+    );
+    if reorg.connected_sealed < reorg.disconnected_sealed {
+        warn!(
+            sealed_before = reorg.disconnected_sealed,
+            sealed_now = reorg.connected_sealed,
+            "sealed blocks were traded for open ones"
+        );
+    }
+}
+
+impl Node {
+    /// How a peer's network is another than ours, with the remedy; none if it is the same.
+    pub(super) fn difference(&self, theirs: &NetworkStatus) -> Option<String> {
+        let state = self.state();
+        let ours = state.genesis.to_string();
+        if theirs.genesis != ours {
+            let genesis: String = theirs.genesis.chars().take(64).collect();
+            return Some(format!(
+                "has another genesis ({genesis}, here {ours}): they are two networks; to join \
+                 one, start a node on a new folder with --genesis and the hash of its genesis"
+            ));
+        }
+        if theirs.difficulty != state.network.difficulty.get() {
+            return Some(format!(
+                "has difficulty {}, this node {}: restart one of them with --difficulty",
+                theirs.difficulty, state.network.difficulty
+            ));
+        }
+        let rule = |from: Option<u64>| match from {
+            Some(from) => format!("sealed blocks from {from} on"),
+            None => "open blocks accepted".to_owned(),
+        };
+        (theirs.sealed_from != state.network.sealed_from).then(|| {
+            format!(
+                "has another seal rule ({}, here {}): make them the same with --require-sealed=FROM",
+                rule(theirs.sealed_from),
+                rule(state.network.sealed_from)
+            )
+        })
+    }
+}

@@ -1,0 +1,198 @@
+//! A branch that forks below our tip: finding where, checking it as it comes in, switching to it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::{drop_ahead, log_reorg, not_followed, settled, wanted};
+use crate::chain::{Block, BlockHash, Checker, Tip, Violation};
+use crate::node::Node;
+use crate::node::session::{Claim, Conversation, Trouble};
+use crate::store::{Adoption, Operation, StoreError};
+
+/// Most stored bytes of one branch.
+const MAX_STAGED_BYTES: u64 = 4 * 1024 * 1024 * 1024;
+
+/// Fetches the branch of a peer and follows it if it is better.
+pub(super) async fn switch(with: &Conversation, claim: &Claim) -> Result<(), Trouble> {
+    let node = &with.node;
+    let state = node.state();
+    let common = match claim.genesis {
+        Some(genesis) if genesis != state.genesis => 0,
+        _ => fork_point(with, state.length().min(claim.length)).await?,
+    };
+    node.may_leave(common)?;
+    let mut branch = Branch::above(node, common)?;
+    let (mut next, mut is_cut) = (common, false);
+    while next < claim.length && !is_cut {
+        let mut page = with
+            .client
+            .blocks(&with.peer, next, wanted(next, claim))
+            .await?;
+        is_cut = drop_ahead(node, &mut page);
+        if page.is_empty() {
+            break;
+        }
+        next += page.len() as u64;
+        let checked = branch.check(&page);
+        checked.map_err(|(index, violation)| not_followed(index, &violation))?;
+        branch.check_size()?;
+        node.peers.claim_fetch(&with.peer, claim.length);
+        let number = branch.number;
+        let staged = node.submit(|reply| Operation::Stage(number, page, reply))?;
+        settled(staged.await)?;
+    }
+    if is_cut && next == common {
+        return Ok(());
+    }
+    let adoption = branch.adoption(with.peer.to_string());
+    let adopted = node.submit(|reply| Operation::Adopt(adoption, reply))?;
+    match settled(adopted.await) {
+        Ok(reorg) => log_reorg(&reorg),
+        // It may be better when the time of its other blocks has come.
+        Err(Trouble::NotBetter) if is_cut => {}
+        Err(trouble) => return Err(trouble),
+    }
+    Ok(())
+}
+
+/// The number of blocks that both chains begin with, given that at most `most` can be common.
+/// A peer whose chain changes meanwhile makes this wrong; the check of the branch will tell.
+async fn fork_point(with: &Conversation, most: u64) -> Result<u64, Trouble> {
+    // All below `common` is shared, nothing from `differs` on.
+    let (mut common, mut differs) = (0, most);
+    let mut step = 1;
+    while common < differs {
+        let index = differs.saturating_sub(step).max(common);
+        if is_common(with, index).await? {
+            common = index + 1;
+            break;
+        }
+        differs = index;
+        step *= 2;
+    }
+    while common < differs {
+        let middle = common + (differs - common) / 2;
+        if is_common(with, middle).await? {
+            common = middle + 1;
+        } else {
+            differs = middle;
+        }
+    }
+    Ok(common)
+}
+
+async fn is_common(with: &Conversation, index: u64) -> Result<bool, Trouble> {
+    let theirs = with.client.blocks(&with.peer, index, 1).await?;
+    let Some(theirs) = theirs.first() else {
+        return Err(Trouble::Moved);
+    };
+    let found = with.node.view()?.index_of(&BlockHash::of(theirs))?;
+    Ok(found == Some(index))
+}
+
+/// A branch while it comes in. It is forgotten when this is dropped.
+pub(in crate::node) struct Branch {
+    node: Arc<Node>,
+    pub(in crate::node) number: u64,
+    checker: Checker,
+    bytes: u64,
+}
+
+impl Branch {
+    /// A branch that shares the first `common` blocks with our chain.
+    pub(in crate::node) fn above(node: &Arc<Node>, common: u64) -> Result<Self, StoreError> {
+        let network = node.state().network;
+        let mut checker = Checker::new(network.difficulty, network.sealed_from);
+        if let Some(below) = common.checked_sub(1) {
+            let view = node.view()?;
+            let block = view.block(below)?;
+            let block = block.ok_or(StoreError::Refused(crate::store::Refusal::NotConnected))?;
+            checker = checker.above(Tip::of(&block), view.history(common)?);
+        }
+        Ok(Self {
+            node: Arc::clone(node),
+            number: node.branches.fetch_add(1, Ordering::Relaxed),
+            checker,
+            bytes: 0,
+        })
+    }
+
+    /// Checks the next blocks; else the first that breaks a rule, and which.
+    pub(in crate::node) fn check(&mut self, blocks: &[Block]) -> Result<(), (u64, Violation)> {
+        for block in blocks {
+            let index = self.checker.next_index();
+            self.checker
+                .push(block)
+                .map_err(|violation| (index, violation))?;
+            self.bytes += 256 + block.message.text().len() as u64;
+        }
+        Ok(())
+    }
+
+    /// Refuses a branch that grows beyond all measure.
+    pub(in crate::node) fn check_size(&self) -> Result<(), Trouble> {
+        if self.bytes > MAX_STAGED_BYTES {
+            let why = format!("has a branch of more than {MAX_STAGED_BYTES} bytes");
+            return Err(Trouble::Differs(why));
+        }
+        Ok(())
+    }
+
+    /// The order to follow the branch.
+    pub(in crate::node) fn adoption(&self, source: String) -> Adoption {
+        let settings = &self.node.settings.peers;
+        Adoption {
+            branch: self.number,
+            source,
+            at: self.node.clock().millis(),
+            max_reorg: settings.max_reorg,
+            genesis_until: self.node.genesis_until(),
+        }
+    }
+}
+
+impl Drop for Branch {
+    fn drop(&mut self) {
+        let number = self.number;
+        // What cannot be removed now is removed at the next start.
+        let _ = self
+            .node
+            .submit(|reply| Operation::DropBranch(number, reply));
+    }
+}
+
+impl Node {
+    /// Longest chain whose genesis block may be replaced; 0 where every block must be sealed.
+    fn genesis_until(&self) -> u64 {
+        match self.state().network.sealed_from {
+            Some(_) => 0,
+            None => self.settings.peers.genesis_until,
+        }
+    }
+
+    /// Whether another genesis that is refused now will be refused later, too.
+    pub(in crate::node) fn is_past_first_round(&self) -> bool {
+        self.genesis_until() == 0 || self.peers.first_round_ended()
+    }
+
+    /// Whether our chain may be left for one that shares its first `common` blocks.
+    pub(in crate::node) fn may_leave(&self, common: u64) -> Result<(), Trouble> {
+        let (length, settings) = (self.state().length(), &self.settings.peers);
+        let is_fixed = length > self.genesis_until() || !self.peers.first_round_ended();
+        let depth = length.saturating_sub(common);
+        if common == 0 && is_fixed {
+            return Err(Trouble::Differs(
+                "has another genesis, and that of this chain is fixed".to_owned(),
+            ));
+        }
+        if depth > settings.max_reorg {
+            return Err(Trouble::Differs(format!(
+                "has a branch that takes off {depth} blocks, more than --max-reorg {} allows: \
+                 find out which branch is right, and restart with a higher --max-reorg to follow \
+                 the other",
+                settings.max_reorg
+            )));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,392 @@
+//! The peers this node knows, and what it knows of them.
+//!
+//! Three kinds of them: *configured* by the user and retried for ever; *learned* from others, up to
+//! the limit of neighbours, kept in the database; *guests*, which ask this node beyond that limit
+//! and are asked only when they announce something. Nothing here sends anything: sessions
+//! ([`super::session`]) and gossip ([`super::gossip`]) do, and note here what comes of it.
+
+mod listing;
+mod origin;
+mod peer;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::settings::{GUEST_FORGOTTEN, MAX_CANDIDATES, MAX_GUESTS, PeerSettings};
+use crate::client::NodeAddress;
+use crate::store::NeighbourRecord;
+use crate::wire::{PeerKind, PeerOrigin};
+
+pub use listing::Fetching;
+pub use origin::Reach;
+pub use peer::{Candidate, News, Peer, Session};
+
+/// Most names known to lead to a peer that has another, or to this node.
+const MAX_ALIASES: usize = 256;
+
+/// All peers.
+#[derive(Debug)]
+pub struct Peers {
+    inner: Mutex<Inner>,
+    /// Rings when there are peers without a session or candidates to dial.
+    pub(super) changed: Notify,
+    pub(super) candidates_changed: Notify,
+    max_neighbours: usize,
+    started: Instant,
+}
+
+#[derive(Debug)]
+struct Inner {
+    peers: BTreeMap<NodeAddress, Peer>,
+    /// Other names of known peers, and of this node (none).
+    aliases: BTreeMap<NodeAddress, Option<NodeAddress>>,
+    removed: BTreeSet<NodeAddress>,
+    candidates: BTreeMap<NodeAddress, Candidate>,
+    reach: Reach,
+    fetching: Option<Fetching>,
+}
+
+impl Peers {
+    /// The configured neighbours and those kept from earlier runs.
+    pub fn new(settings: &PeerSettings, kept: &[NeighbourRecord]) -> Self {
+        let parse = |record: &NeighbourRecord| record.address.parse::<NodeAddress>().ok();
+        let removed: BTreeSet<_> = kept
+            .iter()
+            .filter(|r| r.removed)
+            .filter_map(parse)
+            .collect();
+        let mut peers = BTreeMap::new();
+        for address in &settings.configured {
+            if removed.contains(address) {
+                warn!(
+                    %address,
+                    "this neighbour was removed; it stays out until it is added again"
+                );
+            } else if peers.len() < settings.max_neighbours {
+                peers.insert(address.clone(), Peer::new(PeerOrigin::Configured));
+            } else {
+                warn!(%address, "left out: there are more neighbours than --max-neighbours");
+            }
+        }
+        for address in kept.iter().filter(|r| !r.removed).filter_map(parse) {
+            if peers.len() < settings.max_neighbours {
+                peers
+                    .entry(address)
+                    .or_insert_with(|| Peer::new(PeerOrigin::Learned));
+            }
+        }
+        Self {
+            inner: Mutex::new(Inner {
+                peers,
+                aliases: BTreeMap::new(),
+                removed,
+                candidates: BTreeMap::new(),
+                reach: Reach::default(),
+                fetching: None,
+            }),
+            changed: Notify::new(),
+            candidates_changed: Notify::new(),
+            max_neighbours: settings.max_neighbours,
+            started: Instant::now(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Nothing under the lock panics half-way through a change.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes where this node listens, which decides where its peers may be.
+    pub fn set_reach(&self, reach: Reach) {
+        self.lock().reach = reach;
+    }
+
+    /// Starts a session for each peer that has none.
+    pub(super) fn without_session(&self) -> Vec<(NodeAddress, Session)> {
+        let mut started = Vec::new();
+        for (address, peer) in &mut self.lock().peers {
+            if peer.session.is_none() {
+                let session = Session::default();
+                peer.session = Some(session.clone());
+                started.push((address.clone(), session));
+            }
+        }
+        started
+    }
+
+    /// Tells all sessions, always in the same order, that there was a commit.
+    pub(super) fn note_commit(&self) {
+        let inner = self.lock();
+        let sessions = inner
+            .peers
+            .values()
+            .filter_map(|peer| peer.session.as_ref());
+        sessions.for_each(|session| session.committed.notify_one());
+    }
+
+    /// Looks at a peer, or changes what is known of it; none if it is not known any more.
+    pub fn with<T>(&self, address: &NodeAddress, work: impl FnOnce(&mut Peer) -> T) -> Option<T> {
+        self.lock().peers.get_mut(address).map(work)
+    }
+
+    /// Notes that a peer answered.
+    pub(super) fn answered(&self, address: &NodeAddress) {
+        self.with(address, Peer::answered);
+    }
+
+    /// Notes that a peer could not be asked, or answered what no honest node answers. A learned one
+    /// that has been silent for long is dropped.
+    pub(super) fn failed(&self, address: &NodeAddress, why: String, misbehaved: bool) {
+        let mut inner = self.lock();
+        let Some(peer) = inner.peers.get_mut(address) else {
+            return;
+        };
+        peer.failed(why, misbehaved);
+        if peer.is_lost() {
+            info!(%address, "peer dropped");
+            inner.forget(address);
+            drop(inner);
+            self.changed.notify_one();
+        }
+    }
+
+    /// When a peer may be asked again; none if at once.
+    pub(super) fn retry_at(&self, address: &NodeAddress) -> Option<Instant> {
+        self.with(address, |peer| peer.retry_at)?
+    }
+
+    /// Forgets guests that have been silent for long.
+    pub(super) fn forget_silent_guests(&self) {
+        let mut inner = self.lock();
+        let is_silent =
+            |peer: &Peer| peer.origin == PeerOrigin::Guest && peer.silence() > GUEST_FORGOTTEN;
+        let silent: Vec<_> = inner
+            .peers
+            .iter()
+            .filter(|(_, peer)| is_silent(peer))
+            .map(|(address, _)| address.clone())
+            .collect();
+        for address in silent {
+            inner.forget(&address);
+        }
+    }
+
+    /// Notes what a peer says of itself. False if it turns out to be this node, or one that is
+    /// known by another name: then it is known under this address no more.
+    pub(super) fn identified(&self, address: &NodeAddress, own_id: &str, id: &str) -> bool {
+        let mut inner = self.lock();
+        if id == own_id {
+            info!(%address, "this is the node itself");
+            inner.forget(address);
+            inner.note_alias(address.clone(), None);
+            return false;
+        }
+        let same = |(_, peer): &(&NodeAddress, &Peer)| peer.node_id.as_deref() == Some(id);
+        let other = inner.peers.iter().filter(same).map(|(name, _)| name);
+        if let Some(other) = other.filter(|name| *name != address).min().cloned() {
+            let configured = |name| {
+                let peer: Option<&Peer> = inner.peers.get(name);
+                peer.is_some_and(|peer| peer.origin == PeerOrigin::Configured)
+            };
+            // Whatever a peer says of itself, it cannot take the place of one that was configured.
+            let dropped = match (configured(address), configured(&other)) {
+                (true, true) => None,
+                (true, false) => Some((other, address.clone())),
+                (false, _) => Some((address.clone(), other)),
+            };
+            if let Some((dropped, kept)) = dropped {
+                inner.forget(&dropped);
+                let is_this = dropped == *address;
+                inner.note_alias(dropped, Some(kept));
+                if is_this {
+                    return false;
+                }
+            }
+        }
+        if let Some(peer) = inner.peers.get_mut(address) {
+            peer.kind = PeerKind::Ours;
+            peer.node_id = Some(id.to_owned());
+        }
+        true
+    }
+
+    /// Someone asks this node and says where it can be asked in turn; with `news` it says, too,
+    /// that it has something new.
+    pub fn heard(&self, from: IpAddr, said: &str, news: Option<News>) {
+        let Some(address) = origin::address(from, said) else {
+            return;
+        };
+        let mut inner = self.lock();
+        let address = match inner.aliases.get(&address) {
+            Some(None) => return,
+            Some(Some(known)) => known.clone(),
+            None => address,
+        };
+        if let Some(peer) = inner.peers.get_mut(&address) {
+            if peer.heard(news)
+                && let Some(session) = &peer.session
+            {
+                session.wake.notify_one();
+            }
+            return;
+        }
+        let is_welcome = !inner.removed.contains(&address)
+            && inner.reach.allows(&address)
+            && inner.candidates.len() < MAX_CANDIDATES;
+        if is_welcome {
+            let candidate = inner
+                .candidates
+                .entry(address)
+                .or_insert(Candidate::Suggested);
+            // A later request without news does not take back what was announced.
+            if news.is_some() || *candidate == Candidate::Suggested {
+                *candidate = Candidate::Asked(news);
+            }
+            drop(inner);
+            self.candidates_changed.notify_one();
+        }
+    }
+
+    /// A neighbour names another.
+    pub(super) fn suggested(&self, address: NodeAddress) {
+        let mut inner = self.lock();
+        let is_new = !inner.peers.contains_key(&address) && !inner.aliases.contains_key(&address);
+        let is_welcome = is_new
+            && !inner.removed.contains(&address)
+            && inner.reach.allows(&address)
+            && inner.candidates.len() < MAX_CANDIDATES / 2;
+        if is_welcome {
+            inner
+                .candidates
+                .entry(address)
+                .or_insert(Candidate::Suggested);
+            drop(inner);
+            self.candidates_changed.notify_one();
+        }
+    }
+
+    /// The next address to dial for the first time: those that ask this node before those that
+    /// others name, so that nobody can keep them waiting by naming many.
+    pub(super) fn take_candidate(&self) -> Option<(NodeAddress, Candidate)> {
+        let mut inner = self.lock();
+        let asked = |(_, heard): &(&NodeAddress, &Candidate)| **heard != Candidate::Suggested;
+        let first = inner.candidates.iter().find(asked);
+        let first = first.or_else(|| inner.candidates.iter().next());
+        let address = first?.0.clone();
+        inner.candidates.remove_entry(&address)
+    }
+
+    /// The neighbours that answer, to be asked for others.
+    pub(super) fn to_ask(&self) -> Vec<(NodeAddress, PeerKind)> {
+        let inner = self.lock();
+        let answers = |(_, peer): &(&NodeAddress, &Peer)| {
+            peer.failures == 0 && peer.origin != PeerOrigin::Guest
+        };
+        let asked = inner.peers.iter().filter(answers);
+        asked
+            .map(|(address, peer)| (address.clone(), peer.kind))
+            .collect()
+    }
+
+    /// Where this node is.
+    pub(super) fn reach(&self) -> Reach {
+        self.lock().reach.clone()
+    }
+
+    /// Whether there is room for another neighbour.
+    pub(super) fn has_room(&self) -> bool {
+        self.lock().neighbours() < self.max_neighbours
+    }
+
+    /// Takes in a candidate that answered: as a neighbour if there is room, else as a guest if it
+    /// asks this node. Says whether it became a neighbour.
+    pub(super) fn introduce(&self, address: NodeAddress, kind: PeerKind, heard: Candidate) -> bool {
+        let mut inner = self.lock();
+        if let Some(known) = inner.peers.get_mut(&address) {
+            // It asked again while it was being dialled.
+            if let Candidate::Asked(news) = heard
+                && known.heard(news)
+                && let Some(session) = &known.session
+            {
+                session.wake.notify_one();
+            }
+            return false;
+        }
+        let origin = if inner.neighbours() < self.max_neighbours {
+            PeerOrigin::Learned
+        } else {
+            let guests = inner.peers.len() - inner.neighbours();
+            if heard == Candidate::Suggested || guests >= MAX_GUESTS {
+                return false;
+            }
+            PeerOrigin::Guest
+        };
+        let mut peer = Peer::new(origin);
+        peer.kind = kind;
+        if let Candidate::Asked(news) = heard {
+            peer.news = news;
+        }
+        peer.last_answer = Some(Instant::now());
+        inner.peers.insert(address, peer);
+        drop(inner);
+        self.changed.notify_one();
+        origin == PeerOrigin::Learned
+    }
+
+    /// Makes a neighbour of an address for the administrator.
+    pub fn add(&self, address: NodeAddress) {
+        let mut inner = self.lock();
+        inner.removed.remove(&address);
+        inner.aliases.remove(&address);
+        match inner.peers.get_mut(&address) {
+            Some(peer) if peer.origin == PeerOrigin::Guest => peer.origin = PeerOrigin::Learned,
+            Some(_) => {}
+            None => {
+                inner.peers.insert(address, Peer::new(PeerOrigin::Learned));
+            }
+        }
+        drop(inner);
+        self.changed.notify_one();
+    }
+
+    /// Removes a neighbour for the administrator: it stays out until it is added again. Says
+    /// whether it was known.
+    pub fn remove(&self, address: &NodeAddress) -> bool {
+        let mut inner = self.lock();
+        let known = inner.peers.contains_key(address);
+        if known {
+            inner.forget(address);
+            inner.removed.insert(address.clone());
+        }
+        known
+    }
+}
+
+impl Inner {
+    fn forget(&mut self, address: &NodeAddress) {
+        let session = self.peers.remove(address).and_then(|peer| peer.session);
+        if let Some(session) = session {
+            session.end.cancel();
+        }
+        self.fetching = self.fetching.take().filter(|f| f.from != *address);
+        self.aliases
+            .retain(|_, known| known.as_ref() != Some(address));
+    }
+
+    fn note_alias(&mut self, address: NodeAddress, known: Option<NodeAddress>) {
+        // One that is not remembered is dialled again when it is heard of again, and no more.
+        if self.aliases.len() < MAX_ALIASES {
+            self.aliases.insert(address, known);
+        }
+    }
+
+    fn neighbours(&self) -> usize {
+        let is_neighbour = |peer: &&Peer| peer.origin != PeerOrigin::Guest;
+        self.peers.values().filter(is_neighbour).count()
+    }
+}

@@ -1,0 +1,150 @@
+//! What others are told of the peers.
+
+use tokio::time::Instant;
+
+use super::{Peer, Peers};
+use crate::client::NodeAddress;
+use crate::node::settings::{ANSWERING, FIRST_ROUND};
+use crate::store::NeighbourRecord;
+use crate::wire::{Neighbour, PeerKind, PeerOrigin, SyncStatus};
+
+/// Blocks that are being fetched.
+#[derive(Clone, Debug)]
+pub struct Fetching {
+    /// From whom.
+    pub from: NodeAddress,
+    /// Length of its chain.
+    pub target: u64,
+    /// When the last blocks arrived.
+    pub progress: Instant,
+}
+
+impl Peers {
+    /// All of them, the configured ones first.
+    pub fn list(&self) -> Vec<Neighbour> {
+        let inner = self.lock();
+        let now = Instant::now();
+        let mut listed: Vec<_> = inner
+            .peers
+            .iter()
+            .map(|(address, peer)| describe(address, peer, now))
+            .collect();
+        listed.sort_by_key(|neighbour| match neighbour.origin {
+            PeerOrigin::Configured => 0,
+            PeerOrigin::Learned => 1,
+            PeerOrigin::Guest => 2,
+        });
+        listed
+    }
+
+    /// Neighbours that a reference miner may be told of: IPv4 addresses and names that answered
+    /// within the last 30 s.
+    pub fn answering(&self) -> Vec<NodeAddress> {
+        let answers = |peer: &Peer| {
+            peer.origin != PeerOrigin::Guest
+                && peer.failures == 0
+                && peer.last_answer.is_some_and(|at| at.elapsed() < ANSWERING)
+        };
+        let inner = self.lock();
+        let answering = inner.peers.iter().filter(|(_, peer)| answers(peer));
+        let addresses = answering.map(|(address, _)| address.clone());
+        addresses.filter(|address| !address.is_ipv6()).collect()
+    }
+
+    /// How many peers there are of each kind.
+    pub fn count(&self, kind: PeerKind) -> usize {
+        let inner = self.lock();
+        inner
+            .peers
+            .values()
+            .filter(|peer| peer.kind == kind)
+            .count()
+    }
+
+    /// How the node keeps up with them.
+    pub fn sync_status(&self) -> SyncStatus {
+        let (answering, inner) = (self.answering().len(), self.lock());
+        let differs = |(address, peer): (&NodeAddress, &Peer)| {
+            let refused = peer.refused.as_ref().filter(|_| peer.failures == 0)?;
+            Some(format!("{address} {refused}"))
+        };
+        SyncStatus {
+            neighbours: inner.neighbours(),
+            answering,
+            fetching_from: inner.fetching.as_ref().map(|f| f.from.to_string()),
+            target: inner.fetching.as_ref().map(|f| f.target),
+            differences: inner.peers.iter().filter_map(differs).collect(),
+        }
+    }
+
+    /// Those to keep in the database.
+    pub(in crate::node) fn records(&self) -> Vec<NeighbourRecord> {
+        let inner = self.lock();
+        let record = |address: &NodeAddress, removed| NeighbourRecord {
+            address: address.to_string(),
+            removed,
+        };
+        let learned = |(_, peer): &(&NodeAddress, &Peer)| peer.origin == PeerOrigin::Learned;
+        let kept = inner.peers.iter().filter(learned);
+        kept.map(|(address, _)| record(address, false))
+            .chain(inner.removed.iter().map(|address| record(address, true)))
+            .collect()
+    }
+
+    /// Claims the right to fetch many blocks from a peer: one at a time does, unless it gets
+    /// nowhere.
+    pub(in crate::node) fn claim_fetch(&self, from: &NodeAddress, target: u64) -> bool {
+        let mut inner = self.lock();
+        let others = inner.fetching.as_ref().filter(|f| f.from != *from);
+        if others.is_some_and(|f| f.progress.elapsed().as_secs() < 2) {
+            return false;
+        }
+        inner.fetching = Some(Fetching {
+            from: from.clone(),
+            target,
+            progress: Instant::now(),
+        });
+        true
+    }
+
+    /// Gives that right back.
+    pub(in crate::node) fn end_fetch(&self, from: &NodeAddress) {
+        let mut inner = self.lock();
+        if inner.fetching.as_ref().is_some_and(|f| f.from == *from) {
+            inner.fetching = None;
+        }
+    }
+
+    /// Whether the first round with the configured neighbours has ended: each was tried and one
+    /// answered, or none did for long.
+    pub(in crate::node) fn first_round_ended(&self) -> bool {
+        let inner = self.lock();
+        let configured = |peer: &&Peer| peer.origin == PeerOrigin::Configured;
+        let mut asked = inner.peers.values().filter(configured);
+        let one_answered = inner.peers.values().any(|peer| peer.last_answer.is_some());
+        asked.all(|peer| peer.tried) && (one_answered || inner.peers.is_empty())
+            || self.started.elapsed() >= FIRST_ROUND
+    }
+
+    /// Whether any peer has answered yet.
+    pub(in crate::node) fn has_answer(&self) -> bool {
+        let inner = self.lock();
+        inner.peers.values().any(|peer| peer.last_answer.is_some())
+    }
+}
+
+fn describe(address: &NodeAddress, peer: &Peer, now: Instant) -> Neighbour {
+    let wait = peer.retry_at.map(|at| at.saturating_duration_since(now));
+    Neighbour {
+        address: address.to_string(),
+        kind: peer.kind,
+        origin: peer.origin,
+        tip: peer.tip.clone(),
+        last_answer: peer.last_answer.map(|at| (now - at).as_secs_f64()),
+        failures: peer.failures,
+        retry_in: wait.map(|wait| wait.as_secs_f64()),
+        refused: peer.refused.clone(),
+        network: peer.network.clone(),
+        version: peer.version.clone(),
+    }
+}

@@ -1,0 +1,100 @@
+//! Where peers may be.
+
+use std::net::IpAddr;
+
+use crate::client::NodeAddress;
+
+/// Where this node can be reached, and with it, where learned peers may be.
+#[derive(Clone, Debug, Default)]
+pub struct Reach {
+    /// Whether the node listens on a loopback address only: then its peers are there, too.
+    pub is_loopback: bool,
+    /// Where it says it is.
+    pub own: Option<NodeAddress>,
+}
+
+impl Reach {
+    /// Whether an address learned from others may be dialled: never this node's own, and loopback
+    /// or link-local ones only if the node itself is there. Configured ones are not asked.
+    pub fn allows(&self, address: &NodeAddress) -> bool {
+        if self.own.as_ref() == Some(address) {
+            return false;
+        }
+        let Some(ip) = address.ip() else {
+            let name = address.host().trim_end_matches('.');
+            let is_local = name == "localhost" || name.ends_with(".localhost");
+            return self.is_loopback || !is_local;
+        };
+        self.allows_ip(ip)
+    }
+
+    /// The same for what a name leads to.
+    pub fn allows_ip(&self, ip: IpAddr) -> bool {
+        match ip.to_canonical() {
+            ip if ip.is_unspecified() || ip.is_multicast() => false,
+            ip if ip.is_loopback() => self.is_loopback,
+            IpAddr::V4(ip) => !ip.is_link_local() && !ip.is_broadcast(),
+            IpAddr::V6(ip) => !ip.is_unicast_link_local(),
+        }
+    }
+}
+
+/// The address of one that asks from `from` and says of itself `HOST:PORT` or `:PORT`.
+pub(super) fn address(from: IpAddr, said: &str) -> Option<NodeAddress> {
+    match said.strip_prefix(':') {
+        Some(port) => NodeAddress::new(&from.to_canonical().to_string(), port.parse().ok()?).ok(),
+        None => said.parse().ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_and_link_local_need_a_node_that_is_there() {
+        let far = Reach::default();
+        let near = Reach {
+            is_loopback: true,
+            own: Some("127.0.0.1:1".parse().unwrap()),
+        };
+        for (text, from_afar, nearby) in [
+            ("127.0.0.1:2", false, true),
+            ("127.9.9.9:2", false, true),
+            ("localhost:2", false, true),
+            ("a.localhost:2", false, true),
+            ("localhost.:2", false, true),
+            ("[::1]:2", false, true),
+            ("[::ffff:127.0.0.1]:2", false, true),
+            ("169.254.1.1:2", false, false),
+            ("[fe80::1]:2", false, false),
+            ("[::ffff:169.254.1.1]:2", false, false),
+            ("224.0.0.1:2", false, false),
+            ("255.255.255.255:2", false, false),
+            ("10.0.0.1:2", true, true),
+            ("[2001:db8::1]:2", true, true),
+            ("node.example:2", true, true),
+            ("127.0.0.1:1", false, false),
+        ] {
+            let address = text.parse().unwrap();
+            assert_eq!(far.allows(&address), from_afar, "{text}");
+            assert_eq!(near.allows(&address), nearby, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_port_alone_means_the_host_that_asks() {
+        let from = "10.1.2.3".parse().unwrap();
+        let expect = |said, expected: Option<&str>| {
+            let found = address(from, said).map(|address| address.to_string());
+            assert_eq!(found.as_deref(), expected, "{said}");
+        };
+        expect(":80", Some("10.1.2.3:80"));
+        expect("node.example:80", Some("node.example:80"));
+        for nonsense in [":", ":0", ":99999", "", "a b:1", "https://x"] {
+            expect(nonsense, None);
+        }
+        let six = "::1".parse().unwrap();
+        assert_eq!(address(six, ":80").unwrap().to_string(), "[::1]:80");
+    }
+}

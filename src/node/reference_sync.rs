@@ -1,0 +1,285 @@
+//! Chain sync with reference miners, which answer with their whole chain or nothing.
+//!
+//! The length in bytes is asked for first, and the chain only if that changed. It is parsed as it
+//! arrives, on a thread that may block, and compared with ours; what differs is checked and staged
+//! like any other branch. Messages of a valid branch that is not followed are taken in, since the
+//! reference would lose them.
+
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use tokio::time::Instant;
+
+use super::Node;
+use super::chain_sync::{Branch, log_reorg};
+use super::session::{Conversation, Trouble};
+use super::settings::{MAX_AHEAD, REFERENCE_REFRESH, REFERENCE_SHARE, RESCUED_BLOCKS, SYNC_PAGE};
+use crate::chain::{Block, BlockHash, Message};
+use crate::client::{NodeAddress, PeerClient};
+use crate::legacy::json::{ChainBody, ChainReader};
+use crate::store::{Operation, PageLimit, Refusal, StoreError};
+use crate::wire::Position;
+
+/// Pieces of an answer that wait to be parsed.
+const PIECES: usize = 16;
+
+/// Most bytes of messages that are staged at a time.
+const STAGED_BYTES: usize = 1024 * 1024;
+
+/// Most bytes of messages that are rescued from one branch.
+const RESCUED_BYTES: usize = 8 * 1024 * 1024;
+
+/// How our blocks are read to compare them.
+const PAGE: PageLimit = PageLimit {
+    count: SYNC_PAGE,
+    bytes: 1024 * 1024,
+};
+
+/// What is known of a reference miner's chain from earlier rounds.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    /// Its length in bytes, and when it was fetched.
+    fetched: Option<(u64, Instant)>,
+    /// When it may be fetched again.
+    not_before: Option<Instant>,
+}
+
+/// What became of a chain that was read.
+#[derive(Default)]
+struct Verdict {
+    /// It is valid and not followed; these of its messages could get lost.
+    rescued: Vec<Message>,
+    /// The rest of it has a time too far ahead: not yet.
+    is_cut: bool,
+}
+
+impl Progress {
+    /// Fetches the chain if it may have changed, and follows it if it is better.
+    pub(super) async fn fetch_chain(&mut self, with: &Conversation) -> Result<(), Trouble> {
+        let now = Instant::now();
+        if self.not_before.is_some_and(|at| now < at) {
+            return Ok(());
+        }
+        let bytes = with.client.chain_bytes(&with.peer).await?;
+        let is_known = self
+            .fetched
+            .is_some_and(|(known, at)| Some(known) == bytes && at.elapsed() < REFERENCE_REFRESH);
+        if is_known {
+            return Ok(());
+        }
+        let most = with.node.settings.peers.max_chain_bytes;
+        if let Some(bytes) = bytes.filter(|bytes| *bytes > most) {
+            return Err(Trouble::Differs(format!(
+                "has a chain of {bytes} bytes, more than the {most} of --max-chain-bytes"
+            )));
+        }
+        let begun = Instant::now();
+        let outcome = fetch(with, most).await;
+        let took = begun.elapsed();
+        self.not_before = Some(Instant::now() + took.saturating_mul(REFERENCE_SHARE));
+        let verdict = outcome?;
+        self.fetched = bytes
+            .filter(|_| !verdict.is_cut)
+            .map(|bytes| (bytes, begun));
+        super::mempool_sync::learn(with, verdict.rescued).await
+    }
+}
+
+/// Fetches the chain and follows it if it is better.
+async fn fetch(with: &Conversation, most: u64) -> Result<Verdict, Trouble> {
+    let (node, peer) = (Arc::clone(&with.node), with.peer.clone());
+    fetched(&with.client, &with.peer, most, move |pieces| {
+        read(&node, &peer, pieces)
+    })
+    .await
+}
+
+/// The genesis block of a reference miner.
+pub(super) async fn first_block(client: &PeerClient, peer: &NodeAddress) -> Result<Block, Trouble> {
+    fetched(client, peer, u64::MAX, |arriving| {
+        let first = ChainReader::new(ChainBody::new(arriving)).next();
+        let first = first.ok_or_else(|| Trouble::Misbehaved("has an empty chain".to_owned()))?;
+        first.map_err(|error| refused(&error))
+    })
+    .await
+}
+
+/// Reads the chain of a reference miner as it arrives, on a thread that may block.
+async fn fetched<T: Send + 'static>(
+    client: &PeerClient,
+    peer: &NodeAddress,
+    most: u64,
+    read: impl FnOnce(Arriving) -> Result<T, Trouble> + Send + 'static,
+) -> Result<T, Trouble> {
+    let mut body = client.chain(peer, most).await?;
+    let (sender, pieces) = sync_channel::<Bytes>(PIECES);
+    let arriving = Arriving {
+        pieces,
+        piece: Bytes::new(),
+    };
+    let reading = tokio::task::spawn_blocking(move || read(arriving));
+    let pump = async {
+        while let Some(mut piece) = body.next().await? {
+            // The channel has no waiting of its own that could be cancelled.
+            while let Err(error) = sender.try_send(piece) {
+                match error {
+                    std::sync::mpsc::TrySendError::Full(back) => piece = back,
+                    std::sync::mpsc::TrySendError::Disconnected(_) => return Ok(()),
+                }
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
+        Ok::<_, Trouble>(())
+    };
+    let pumped = pump.await;
+    drop(sender);
+    let verdict = reading.await.unwrap_or(Err(Trouble::Moved));
+    // A broken answer is the cause of whatever the reader says of it.
+    pumped?;
+    verdict
+}
+
+/// The bytes that arrive, as a source to read from.
+struct Arriving {
+    pieces: Receiver<Bytes>,
+    piece: Bytes,
+}
+
+impl Read for Arriving {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.piece.is_empty() {
+            match self.pieces.recv() {
+                Ok(piece) => self.piece = piece,
+                Err(_) => return Ok(0),
+            }
+        }
+        let count = buffer.len().min(self.piece.len());
+        self.piece.copy_to_slice(&mut buffer[..count]);
+        Ok(count)
+    }
+}
+
+/// Our own blocks, one after the other.
+struct Ours<'a> {
+    node: &'a Node,
+    page: std::vec::IntoIter<Block>,
+    next: u64,
+}
+
+impl Ours<'_> {
+    fn next(&mut self) -> Result<Option<Block>, StoreError> {
+        if self.page.len() == 0 {
+            self.page = self.node.view()?.blocks(self.next, PAGE)?.into_iter();
+        }
+        let block = self.page.next();
+        self.next += u64::from(block.is_some());
+        Ok(block)
+    }
+}
+
+fn read(node: &Arc<Node>, peer: &NodeAddress, arriving: Arriving) -> Result<Verdict, Trouble> {
+    let mut theirs = ChainReader::new(ChainBody::new(arriving)).peekable();
+    let mut ours = Ours {
+        node,
+        page: Vec::new().into_iter(),
+        next: 0,
+    };
+    let (mut common, mut tip) = (0, None);
+    // As long as both agree, nothing has to be checked.
+    while let Some(Ok(block)) = theirs.peek() {
+        match ours.next()? {
+            Some(held) if held == *block => common += 1,
+            _ => break,
+        }
+        tip = theirs.next();
+    }
+    if theirs.peek().is_none() {
+        if let Some(Ok(tip)) = tip {
+            let tip = position(&tip);
+            node.peers.with(peer, |peer| peer.tip = Some(tip));
+        }
+        return Ok(Verdict::default());
+    }
+    if let Some(Err(error)) = theirs.peek() {
+        return Err(refused(error));
+    }
+    node.may_leave(common)?;
+    follow(node, peer, common, theirs)
+}
+
+/// Checks and stages the blocks from the fork point on, and follows them if they are better.
+fn follow(
+    node: &Arc<Node>,
+    peer: &NodeAddress,
+    common: u64,
+    theirs: impl Iterator<Item = Result<Block, crate::legacy::ReadError>>,
+) -> Result<Verdict, Trouble> {
+    let length = node.state().length();
+    let mut branch = Branch::above(node, common)?;
+    let is_near = common > 0 && length.saturating_sub(common) <= RESCUED_BLOCKS;
+    let (mut rescued, mut rescued_bytes) = (Vec::new(), 0);
+    let (mut page, mut page_bytes) = (Vec::new(), 0);
+    let (mut is_cut, mut tip) = (false, None);
+    let latest = node.clock().seconds() + MAX_AHEAD;
+    for block in theirs {
+        let block = block.map_err(|error| refused(&error))?;
+        if block.timestamp.seconds() > latest {
+            is_cut = true;
+            break;
+        }
+        let checked = branch.check(std::slice::from_ref(&block));
+        checked.map_err(|(index, violation)| Trouble::refused_block(index, &violation))?;
+        branch.check_size()?;
+        let bytes = block.message.text().len();
+        (rescued_bytes, page_bytes) = (rescued_bytes + bytes, page_bytes + bytes);
+        if is_near && rescued_bytes <= RESCUED_BYTES {
+            rescued.push(block.message.clone());
+        }
+        page.push(block);
+        if page.len() == SYNC_PAGE || page_bytes >= STAGED_BYTES {
+            tip = page.last().map(position);
+            stage(node, branch.number, std::mem::take(&mut page))?;
+            page_bytes = 0;
+        }
+    }
+    let Some(tip) = page.last().map(position).or(tip) else {
+        return Ok(Verdict { rescued, is_cut });
+    };
+    node.peers.with(peer, |peer| peer.tip = Some(tip));
+    stage(node, branch.number, page)?;
+    let adoption = branch.adoption(peer.to_string());
+    match node.write(|reply| Operation::Adopt(adoption, reply)) {
+        Ok(reorg) => {
+            log_reorg(&reorg);
+            rescued.clear();
+            Ok(Verdict { rescued, is_cut })
+        }
+        Err(StoreError::Refused(Refusal::NotPreferred)) => Ok(Verdict { rescued, is_cut }),
+        Err(StoreError::Refused(Refusal::StaleTip | Refusal::NotConnected)) => Err(Trouble::Moved),
+        Err(StoreError::Refused(refusal)) => Err(Trouble::Differs(format!(
+            "has a branch that is refused: {refusal}"
+        ))),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn stage(node: &Node, branch: u64, page: Vec<Block>) -> Result<(), StoreError> {
+    if page.is_empty() {
+        return Ok(());
+    }
+    node.write(|reply| Operation::Stage(branch, page, reply))
+}
+
+fn position(tip: &Block) -> Position {
+    Position {
+        index: tip.index,
+        hash: BlockHash::of(tip).to_string(),
+    }
+}
+
+fn refused(error: &crate::legacy::ReadError) -> Trouble {
+    Trouble::Misbehaved(format!("sends a chain that is refused: {error}"))
+}

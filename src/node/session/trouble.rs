@@ -1,0 +1,69 @@
+//! What can go wrong in a conversation with a peer.
+
+use thiserror::Error;
+
+use crate::chain::Violation;
+use crate::client::PeerError;
+use crate::store::StoreError;
+use crate::text::escape;
+
+/// Most characters that are told of what went wrong with a peer.
+const SHOWN: usize = 300;
+
+/// A text that may hold something of a peer, as it is logged and told to others.
+pub(super) fn shown(text: &str) -> String {
+    escape(text).chars().take(SHOWN).collect()
+}
+
+/// Why a round with a peer came to nothing.
+#[derive(Debug, Error)]
+pub(in crate::node) enum Trouble {
+    /// It did not answer as asked.
+    #[error(transparent)]
+    Peer(#[from] PeerError),
+    /// It sent what no honest node sends.
+    #[error("{0}")]
+    Misbehaved(String),
+    /// What it sends does not fit this node, which is nobody's fault; the text has the remedy.
+    #[error("{0}")]
+    Differs(String),
+    /// Its chain or ours moved meanwhile, or it is not what it said.
+    #[error("its chain keeps changing while it is fetched")]
+    Moved,
+    /// Its chain is valid as far as it is looked at, and not the one to follow.
+    #[error("its chain is no better than ours")]
+    NotBetter,
+    /// Another peer is sending what this one has, too.
+    #[error("another peer is asked first")]
+    Later,
+    /// Our database refused or failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Trouble {
+    /// A block that breaks a rule.
+    pub(in crate::node) fn refused_block(index: u64, violation: &Violation) -> Self {
+        Self::Misbehaved(format!(
+            "sends a chain that is refused: block {index} {violation}"
+        ))
+    }
+
+    /// Whether no honest node gives such an answer.
+    pub(super) fn is_misbehaviour(&self) -> bool {
+        match self {
+            Self::Misbehaved(_) | Self::Moved => true,
+            Self::Peer(error) => {
+                matches!(error, PeerError::Malformed { .. })
+            }
+            _ => false,
+        }
+    }
+
+    /// The text with its causes.
+    pub(super) fn in_one_line(&self) -> String {
+        let error: &dyn std::error::Error = self;
+        let causes = std::iter::successors(error.source(), |error| error.source());
+        shown(&causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}")))
+    }
+}

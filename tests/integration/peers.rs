@@ -1,0 +1,271 @@
+//! A node with one bad neighbour and one good one. Whatever the bad one does, the good one's blocks
+//! arrive within moments, the chain stays what it was, and memory stays bounded.
+//!
+//! * [`answers`]: bytes that are no good answer: endless, slow, cut, of other shapes
+//! * [`chains`]: chains that must not be followed
+//! * [`claims`]: lengths, tips and names that are not what they are said to be
+//! * [`messages`]: waiting messages
+//! * [`announcements`]: news that is none
+//! * [`neighbours`]: who names whom
+//! * [`reference`]: fake reference miners
+
+mod announcements;
+mod answers;
+mod chains;
+mod claims;
+mod messages;
+mod neighbours;
+mod reference;
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use blockchain::chain::{Block, Message};
+use blockchain::codec;
+use blockchain::wire::{Neighbour, Neighbours};
+
+use crate::support::fake_peer::{Asked, FakePeer, Reply};
+use crate::support::pretence::Ours;
+use crate::support::test_node::TestNode;
+use crate::support_store::{Dice, Kind, Maker};
+
+/// Stands in all that a bad peer sends and nobody else may get to see.
+const MARK: &str = "poison";
+
+/// How soon a good neighbour's block must be here.
+const SOON: Duration = Duration::from_secs(5);
+
+/// How much more memory a bad peer may cost.
+const MEMORY: u64 = 64 * 1024 * 1024;
+
+const QUICK: [&str; 10] = [
+    "--difficulty",
+    "1",
+    "--threads",
+    "0",
+    "--chain-interval",
+    "200ms",
+    "--data-interval",
+    "200ms",
+    "--gossip-interval",
+    "500ms",
+];
+
+/// A node with a good neighbour and bad ones.
+struct Scene {
+    node: TestNode,
+    good: TestNode,
+    /// Where the bad neighbours are.
+    bad: Vec<String>,
+    _peers: Vec<FakePeer>,
+    /// Memory in use by a node like this one that has no bad neighbour.
+    memory: Option<u64>,
+}
+
+/// A node with one block. It looks for no neighbours, and tells those that ask it what is new.
+fn good_node(options: &[&str]) -> TestNode {
+    let options = [&["--difficulty", "1", "--max-neighbours", "0"], options].concat();
+    let good = TestNode::start(&options);
+    good.mine(&["the first message"]);
+    good
+}
+
+impl Scene {
+    /// A node that has synchronised with its good neighbour.
+    fn around(bad: &FakePeer) -> Self {
+        Self::among(std::slice::from_ref(bad))
+    }
+
+    /// The same with more than one bad neighbour.
+    fn among(bad: &[FakePeer]) -> Self {
+        Self::with(good_node(&[]), bad, &[])
+    }
+
+    fn with(good: TestNode, bad: &[FakePeer], options: &[&str]) -> Self {
+        let peers = bad.to_vec();
+        let bad: Vec<_> = bad.iter().map(|bad| bad.address().to_string()).collect();
+        let neighbours = format!("{},{}", bad.join(","), good.address());
+        let most = (bad.len() + 2).to_string();
+        let room = ["--max-neighbours", &most, "--neighbours", &neighbours];
+        let options = [&QUICK[..], &room, options].concat();
+        let node = TestNode::start(&options);
+        let scene = Self {
+            memory: good.resident(),
+            node,
+            good,
+            bad,
+            _peers: peers,
+        };
+        scene.same_tip();
+        scene
+    }
+
+    /// What the node says of a bad neighbour.
+    fn listed(&self, which: usize) -> Neighbour {
+        listed(&self.node, &self.bad[which]).unwrap()
+    }
+
+    /// Waits until each bad neighbour is held off, for a reason in these words.
+    #[track_caller]
+    fn fails(&self, reason: &str) {
+        for which in 0..self.bad.len() {
+            self.is_told(which, reason, |listed| listed.failures > 0);
+        }
+    }
+
+    /// Waits until the node says so of a bad neighbour that it does not hold off.
+    #[track_caller]
+    fn differs(&self, reason: &str) {
+        self.is_told(0, reason, |listed| listed.failures == 0);
+    }
+
+    #[track_caller]
+    fn is_told(&self, which: usize, reason: &str, is_so: impl Fn(&Neighbour) -> bool) {
+        let deadline = Instant::now() + 3 * SOON;
+        loop {
+            let listed = self.listed(which);
+            let refused = listed.refused.as_ref();
+            if refused.is_some_and(|why| why.contains(reason)) && is_so(&listed) {
+                return;
+            }
+            let log = || self.node.stderr();
+            assert!(
+                Instant::now() < deadline,
+                "{reason:?}: {listed:?}\n{}",
+                log()
+            );
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    #[track_caller]
+    fn same_tip(&self) {
+        let begin = Instant::now();
+        while self.node.status().tip.hash != self.good.status().tip.hash {
+            let listed = self.node.get("/api/v1/neighbours");
+            assert!(
+                begin.elapsed() < SOON,
+                "{}\n{}",
+                self.node.stderr(),
+                listed.text()
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// The node follows its good neighbour, has not grown, and has passed nothing on.
+    #[track_caller]
+    fn stays_well(&self) {
+        self.good.mine(&["another message"]);
+        self.same_tip();
+        assert_eq!(self.node.status().reorgs, 0);
+        self.is_not_poisoned();
+    }
+
+    /// Nothing that the bad neighbour sent is shown or kept in memory.
+    #[track_caller]
+    fn is_not_poisoned(&self) {
+        for path in [
+            "/chain",
+            "/data",
+            "/neighbours",
+            "/api/v1/status",
+            "/api/v1/neighbours",
+            "/api/v1/mempool",
+            "/api/v1/reorgs",
+        ] {
+            let answer = self.node.get(path).expect(200);
+            assert!(!answer.text().contains(MARK), "{path}: {}", answer.text());
+        }
+        let log = self.node.stderr();
+        assert!(!log.contains(MARK) && !log.contains("panicked"), "{log}");
+        assert!(log.len() < 64 * 1024, "{log}");
+        if let (Some(before), Some(now)) = (self.memory, self.node.resident()) {
+            assert!(now < before + MEMORY, "{before} bytes before, {now} now");
+        }
+    }
+}
+
+/// What a node says of a neighbour.
+fn listed(node: &TestNode, address: &str) -> Option<Neighbour> {
+    let known: Neighbours = node.json("/neighbours");
+    known
+        .neighbours
+        .into_iter()
+        .find(|one| one.address == address)
+}
+
+/// All blocks of a node.
+fn blocks_of(node: &TestNode) -> Vec<Block> {
+    let accept = [("Accept", codec::FRAMES)];
+    let target = "/api/v1/blocks?limit=1000";
+    let frames = node.request("GET", target, &accept, &[]).expect(200);
+    codec::read_frames(&frames.body).unwrap()
+}
+
+/// The chain that all have.
+fn genesis() -> [Block; 1] {
+    [Block::documented_genesis()]
+}
+
+/// A peer with these blocks, and nothing else to say.
+fn fake(blocks: &[Block]) -> FakePeer {
+    let ours = Ours::new(blocks);
+    FakePeer::start(move |asked| ours.answer(asked))
+}
+
+/// A peer that turns into others.
+fn turning(first: Ours) -> (FakePeer, impl Fn(Ours)) {
+    let id = first.status["node_id"].clone();
+    let now = Arc::new(Mutex::new(first));
+    let answering = Arc::clone(&now);
+    let peer = FakePeer::start(move |asked| {
+        let now = answering.lock().unwrap().clone();
+        now.answer(asked)
+    });
+    (peer, move |next| {
+        *now.lock().unwrap() = next.with("/node_id", id.clone());
+    })
+}
+
+/// A chain above the blocks given.
+fn chain_above(below: &[Block], count: usize, kind: Kind) -> Maker {
+    let mut maker = Maker::new(below);
+    let mut dice = Dice::new(0xbad);
+    for _ in 0..count {
+        maker.mine(poison(&mut dice), kind);
+    }
+    maker
+}
+
+/// A message that no good node sends.
+fn poison(dice: &mut Dice) -> Message {
+    let id = dice.id();
+    Message::new(id, format!("{MARK} {id}")).unwrap()
+}
+
+/// A peer that answers one path in its own way, and the rest as `ours` does.
+fn but_for(
+    ours: Ours,
+    path: &'static str,
+    reply: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
+) -> FakePeer {
+    FakePeer::start(move |asked| {
+        if asked.path() == path {
+            reply(asked)
+        } else {
+            ours.answer(asked)
+        }
+    })
+}
+
+/// Tells a node of something new in the name of `address`.
+fn announce(node: &TestNode, address: &str, tip: &str, length: u64, mempool_seq: u64) {
+    let body = serde_json::json!({
+        "protocol": 1, "address": address, "tip": tip, "length": length,
+        "mempool_seq": mempool_seq,
+    });
+    let body = body.to_string();
+    node.request("POST", "/api/v1/announce", &[], body.as_bytes())
+        .expect(204);
+}

@@ -1,0 +1,145 @@
+//! News that is none, and very much of it.
+
+use std::time::{Duration, Instant};
+
+use super::{MARK, Scene, announce, fake, genesis};
+use crate::support::fake_peer::FakePeer;
+use crate::support::http::request;
+use crate::support::pretence::Ours;
+use blockchain::wire::{Neighbours, PeerOrigin};
+
+#[test]
+fn what_is_announced_and_never_delivered_comes_to_nothing() {
+    let bad = fake(&genesis());
+    let scene = Scene::around(&bad);
+    for length in [2, 3, 1_000_000_000, u64::MAX] {
+        announce(
+            &scene.node,
+            &scene.bad[0],
+            &"0f".repeat(32),
+            length,
+            u64::MAX,
+        );
+        scene.stays_well();
+    }
+    assert_eq!(scene.node.status().sync.fetching_from, None);
+}
+
+#[test]
+fn a_flood_of_announcements_of_a_known_peer_wakes_little() {
+    let bad = fake(&genesis());
+    let scene = Scene::around(&bad);
+    let before = bad.asked().len();
+    let begin = Instant::now();
+    let mut told = 0;
+    while begin.elapsed() < Duration::from_secs(1) {
+        announce(
+            &scene.node,
+            &scene.bad[0],
+            &format!("{told:064x}"),
+            1 + told,
+            1,
+        );
+        told += 1;
+    }
+    let asked = bad.asked().len() - before;
+    assert!(
+        asked < 400,
+        "asked {asked} times after {told} announcements"
+    );
+    scene.stays_well();
+}
+
+#[test]
+fn a_flood_of_addresses_is_bounded() {
+    let bad = fake(&genesis());
+    let scene = Scene::around(&bad);
+    // Names that cannot be, ports where nobody is, and this node itself.
+    let own = scene.node.address().to_string();
+    let mut addresses: Vec<_> = (0..1500)
+        .map(|number| match number % 3 {
+            0 => format!("127.9.{}.{}:{}", number / 200, number % 200 + 1, 1 + number),
+            1 => format!("{MARK}-{number}.invalid:1"),
+            _ => format!("127.0.0.1:{}", 1 + number % 1000),
+        })
+        .collect();
+    addresses.push(own.clone());
+    addresses.push(format!("localhost:{}", scene.node.address().port()));
+    for address in &addresses {
+        announce(&scene.node, address, &"0f".repeat(32), u64::MAX, u64::MAX);
+    }
+    scene.stays_well();
+    let known: Neighbours = scene.node.json("/neighbours");
+    for neighbour in &known.neighbours {
+        assert!(!addresses.contains(&neighbour.address), "{neighbour:?}");
+    }
+}
+
+#[test]
+fn guests_are_bounded() {
+    let fakes: Vec<_> = (0..60).map(|_| fake(&genesis())).collect();
+    let bad = fake(&genesis());
+    let scene = Scene::around(&bad);
+    for fake in &fakes {
+        announce(
+            &scene.node,
+            &fake.address().to_string(),
+            &"0f".repeat(32),
+            9,
+            0,
+        );
+    }
+    scene.stays_well();
+    std::thread::sleep(Duration::from_secs(1));
+    let known: Neighbours = scene.node.json("/neighbours");
+    let is_guest = |origin| origin == PeerOrigin::Guest;
+    let guests = known
+        .neighbours
+        .iter()
+        .filter(|one| is_guest(one.origin))
+        .count();
+    assert!((20..=33).contains(&guests), "{guests}");
+    // A good and a bad one, and one for whom there was room.
+    assert_eq!(known.neighbours.len(), guests + 3);
+    scene.stays_well();
+}
+
+#[test]
+fn what_is_no_announcement_is_refused() {
+    let bad = FakePeer::start(|asked| Ours::new(&genesis()).answer(asked));
+    let scene = Scene::around(&bad);
+    let post = |body: &str| {
+        let address = scene.node.address();
+        request(address, "POST", "/api/v1/announce", &[], body.as_bytes())
+            .unwrap()
+            .status
+    };
+    let tip = "0f".repeat(32);
+    for body in [
+        "{}".to_owned(),
+        "[".repeat(3000),
+        format!(
+            "{{\"protocol\":1,\"address\":\":1\",\"tip\":\"{MARK}\",\"length\":1,\"mempool_seq\":1}}"
+        ),
+        format!(
+            "{{\"protocol\":1,\"address\":\":1\",\"tip\":\"{tip}\",\"length\":-1,\"mempool_seq\":1}}"
+        ),
+    ] {
+        assert_eq!(post(&body), 400, "{body}");
+    }
+    assert_eq!(post(&" ".repeat(5000)), 413);
+    // Addresses that are none are passed over.
+    for address in [
+        "",
+        ":",
+        ":0",
+        ":99999",
+        "a b:1",
+        "https://x",
+        "\u{0}:1",
+        &"x".repeat(3000),
+    ] {
+        announce(&scene.node, address, &tip, 1, 1);
+    }
+    scene.stays_well();
+}

@@ -1,0 +1,219 @@
+//! Chains that must not be followed, or not yet.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::{
+    MARK, Scene, blocks_of, but_for, chain_above, fake, genesis, good_node, poison, turning,
+};
+use crate::support::fake_peer::{FakePeer, Step, answer, head};
+use crate::support::pretence::{Ours, frames};
+use crate::support::wait_for;
+use crate::support_store::{Dice, Kind, Maker, with_text};
+use blockchain::chain::{Block, MessageId};
+
+#[test]
+fn a_broken_block_in_a_long_chain_ends_it_there() {
+    let mut blocks = chain_above(&genesis(), 2502, Kind::Sealed).blocks;
+    blocks[2501] = with_text(&blocks[2501], "changed");
+    let (bad, turn) = turning(Ours::new(&genesis()));
+    let scene = Scene::around(&bad);
+    turn(Ours::new(&blocks));
+    // A branch that forks below the tip is followed as a whole or not at all.
+    scene.fails("block 2501 not acceptable because the seal is broken");
+    scene.stays_well();
+    assert_eq!(scene.node.status().length, 3);
+    // Above our own tip the valid part may stay.
+    let good = good_node(&[]);
+    let mut blocks = chain_above(&blocks_of(&good), 2502, Kind::Sealed).blocks;
+    let last = blocks.len() - 1;
+    blocks[last] = with_text(&blocks[last], "changed");
+    let bad = fake(&blocks);
+    let scene = Scene::with(good, &[bad], &[]);
+    scene.is_told(0, "the seal is broken", |listed| listed.failures > 0);
+    let kept = blocks_of(&scene.node);
+    assert!(kept.len() > 900 && kept.len() < blocks.len());
+    assert!(blocks.starts_with(&kept));
+}
+
+#[test]
+fn a_copy_with_every_message_changed_is_refused() {
+    let good = good_node(&[]);
+    good.mine(&["two", "three"]);
+    let copy: Vec<_> = {
+        let mut maker = Maker::new(&genesis());
+        for block in &blocks_of(&good)[1..] {
+            let mut block = with_text(block, &format!("{MARK} {}", block.index));
+            let link = block.link.as_mut().unwrap();
+            link.previous_hash = maker.tip().hash;
+            maker.push(block);
+        }
+        // One more, so that it is the longer one.
+        let mut dice = Dice::new(1);
+        maker.mine(poison(&mut dice), Kind::Sealed);
+        maker.blocks
+    };
+    let bad = fake(&copy);
+    let scene = Scene::with(good, &[bad], &[]);
+    scene.fails("the seal is broken");
+    scene.stays_well();
+}
+
+#[test]
+fn an_open_chain_of_any_length_is_refused_where_blocks_are_sealed() {
+    let blocks = chain_above(&genesis(), 1500, Kind::Open).blocks;
+    let bad = fake(&blocks);
+    let scene = Scene::around(&bad);
+    scene.fails("the proof is open");
+    scene.stays_well();
+}
+
+#[test]
+fn a_chain_of_another_genesis_is_another_network() {
+    let other = Block::genesis(1e9, MessageId::random(), "another".to_owned()).unwrap();
+    let blocks = chain_above(&[other], 1500, Kind::Sealed).blocks;
+    let bad = fake(&blocks);
+    let scene = Scene::around(&bad);
+    scene.differs("has another genesis");
+    scene.stays_well();
+    let asked = bad.count("GET", "/api/v1/blocks");
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(bad.count("GET", "/api/v1/blocks"), asked, "fetched again");
+    assert!(scene.node.status().sync.differences[0].contains("another genesis"));
+    // It lied: its genesis is ours after all, or rather, not that of its blocks.
+    let liar = Ours::new(&blocks);
+    let liar = liar.with("/genesis", scene.node.status().genesis);
+    let scene = Scene::around(&FakePeer::start(move |asked| liar.answer(asked)));
+    scene.is_told(0, "another genesis", |_| true);
+    scene.stays_well();
+}
+
+/// Hours from now, in seconds since the epoch.
+fn hours_ahead(hours: u64) -> f64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    (now + Duration::from_secs(hours * 3600)).as_secs_f64()
+}
+
+/// Puts a block on top whose time is hours ahead.
+fn push_ahead(maker: &mut Maker, hours: u64) {
+    let time = hours_ahead(hours);
+    maker.mine_at(poison(&mut Dice::new(hours)), Kind::Sealed, time);
+}
+
+#[test]
+fn blocks_from_the_future_have_to_wait_and_are_not_held_against_their_peer() {
+    let good = good_node(&[]);
+    let held = blocks_of(&good);
+    // Above our tip; as a branch of its own; as the end of a branch that is no better without.
+    let mut above = Maker::new(&held);
+    push_ahead(&mut above, 3);
+    let mut branch = Maker::new(&genesis());
+    push_ahead(&mut branch, 3);
+    branch.mine(poison(&mut Dice::new(1)), Kind::Sealed);
+    let tied = (0..).map(|seed| {
+        let mut tied = Maker::new(&genesis());
+        tied.mine(poison(&mut Dice::new(seed)), Kind::Sealed);
+        tied
+    });
+    let lower = Maker::new(&held).tip().hash;
+    let mut tied = tied
+        .into_iter()
+        .find(|tied| tied.tip().hash > lower)
+        .unwrap();
+    push_ahead(&mut tied, 3);
+    let (bad, turn): (Vec<_>, Vec<_>) = (0..3).map(|_| turning(Ours::new(&genesis()))).unzip();
+    let scene = Scene::with(good, &bad, &[]);
+    for (turn, maker) in turn.iter().zip([above, branch, tied]) {
+        turn(Ours::new(&maker.blocks));
+    }
+    for bad in &bad {
+        // Asked again and again.
+        let asked = bad.count("GET", "/api/v1/blocks");
+        wait_for("another round", || {
+            (bad.count("GET", "/api/v1/blocks") > asked + 2).then_some(())
+        });
+    }
+    for which in 0..bad.len() {
+        let listed = scene.listed(which);
+        assert_eq!(
+            (listed.failures, &listed.refused),
+            (0, &None),
+            "{which}: {listed:?}"
+        );
+    }
+    scene.stays_well();
+}
+
+#[test]
+fn a_block_an_hour_ahead_is_followed() {
+    let good = good_node(&[]);
+    let mut maker = Maker::new(&blocks_of(&good));
+    push_ahead(&mut maker, 1);
+    let scene = Scene::with(good, &[fake(&maker.blocks)], &[]);
+    wait_for("the block", || {
+        (scene.node.status().length == 3).then_some(())
+    });
+}
+
+#[test]
+fn a_time_that_is_no_number_is_refused() {
+    let blocks = chain_above(&genesis(), 3, Kind::Sealed).blocks;
+    let time = blocks[2].timestamp.seconds();
+    let good_frames = frames(&blocks);
+    let bad = [f64::NAN, f64::INFINITY, -f64::INFINITY].map(|nonsense| {
+        let mut bytes = good_frames.clone();
+        let place = bytes
+            .windows(8)
+            .position(|window| window == time.to_le_bytes());
+        let place = place.unwrap();
+        bytes[place..place + 8].copy_from_slice(&nonsense.to_le_bytes());
+        but_for(Ours::new(&blocks), "/api/v1/blocks", move |_| {
+            answer(200, &[], &*bytes)
+        })
+    });
+    let scene = Scene::among(&bad);
+    scene.fails("not well-formed");
+    scene.stays_well();
+}
+
+#[test]
+fn frames_that_lie_about_their_length_are_refused() {
+    let blocks = chain_above(&genesis(), 3, Kind::Sealed).blocks;
+    let good = frames(&blocks);
+    let longest = [&u32::MAX.to_be_bytes()[..], &good].concat();
+    let empty = [&[0; 4][..], &good].concat();
+    let cut = good[..good.len() - 1].to_vec();
+    let stray = [&good[..], &[1, 2]].concat();
+    let mut inside = good.clone();
+    // The text's length within the first block: as long as an address space.
+    let place = inside
+        .windows(4)
+        .position(|window| window == b"This")
+        .unwrap();
+    inside[place - 1] = 253;
+    let bodies = [longest, empty, cut, stray, inside];
+    let mut bad: Vec<_> = bodies
+        .map(|body| {
+            but_for(Ours::new(&blocks), "/api/v1/blocks", move |_| {
+                answer(200, &[], &*body)
+            })
+        })
+        .into();
+    // More blocks than asked for, others than asked for, and a head that promises too much.
+    let many = frames(&chain_above(&genesis(), 1100, Kind::Open).blocks);
+    bad.push(but_for(Ours::new(&blocks), "/api/v1/blocks", move |_| {
+        answer(200, &[], &*many)
+    }));
+    let shifted = frames(&blocks[2..]);
+    bad.push(but_for(Ours::new(&blocks), "/api/v1/blocks", move |_| {
+        answer(200, &[], &*shifted)
+    }));
+    let scene = Scene::among(&bad);
+    scene.fails("something else");
+    scene.stays_well();
+    let promising = but_for(Ours::new(&blocks), "/api/v1/blocks", move |_| {
+        vec![head(200, &[], Some(u64::MAX)), Step::Bytes(MARK.into())]
+    });
+    let scene = Scene::around(&promising);
+    scene.fails("");
+    scene.stays_well();
+}

@@ -1,0 +1,162 @@
+//! Lengths and tips that are not what they are said to be.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{
+    QUICK, Scene, announce, blocks_of, chain_above, fake, genesis, good_node, listed, poison,
+    turning,
+};
+use crate::support::fake_peer::FakePeer;
+use crate::support::pretence::Ours;
+use crate::support::test_node::TestNode;
+use crate::support::wait_for;
+use crate::support_store::{Dice, Kind, Maker};
+use blockchain::chain::BlockHash;
+use blockchain::wire::PendingMessage;
+
+#[test]
+fn a_length_that_is_not_delivered_is_held_against_the_peer() {
+    let liar = Ours::new(&genesis()).with("/length", 1_000_000_000_u64);
+    let liar = liar.with("/tip/index", 999_999_999_u64);
+    let liar = liar.with("/tip/hash", "0f".repeat(32));
+    let bad = FakePeer::start(move |asked| liar.answer(asked));
+    let scene = Scene::around(&bad);
+    scene.fails("claims 1000000000 blocks and does not deliver them");
+    assert_eq!(scene.node.status().sync.fetching_from, None);
+    scene.stays_well();
+}
+
+#[test]
+fn a_tip_that_is_not_delivered_changes_nothing() {
+    let good = good_node(&[]);
+    // As long as our chain and as good as it gets, only that there is no such block.
+    let liar = Ours::new(&blocks_of(&good));
+    let liar = liar
+        .with("/tip/hash", "0".repeat(64))
+        .with("/sealed", 1_000_000);
+    let bad = FakePeer::start(move |asked| liar.answer(asked));
+    let scene = Scene::with(good, &[bad], &[]);
+    scene.stays_well();
+}
+
+#[test]
+fn flapping_between_two_equal_tips_moves_nothing_for_long() {
+    let mut good = good_node(&[]);
+    // It would mine what is taken off, and be longer.
+    good.stop();
+    good.start_again(&["--threads", "0", "--max-neighbours", "0"]);
+    let below = blocks_of(&good);
+    let mut branches: Vec<_> = (0..6)
+        .map(|seed| {
+            let mut maker = Maker::new(&below);
+            maker.mine(poison(&mut Dice::new(seed)), Kind::Sealed);
+            Ours::new(&maker.blocks)
+        })
+        .collect();
+    // The highest first, so that the other ones are better, one after the other.
+    branches.sort_by_key(|ours| std::cmp::Reverse(BlockHash::of(ours.blocks.last().unwrap())));
+    let lowest = BlockHash::of(branches.last().unwrap().blocks.last().unwrap());
+    let turn = Mutex::new(0);
+    let answers = branches.clone();
+    let id = branches[0].status["node_id"].clone();
+    let bad = FakePeer::start(move |asked| {
+        let mut turn = turn.lock().unwrap();
+        if asked.path() == "/api/v1/status" {
+            *turn += 1;
+        }
+        let now = answers[*turn % answers.len()].clone();
+        now.with("/node_id", id.clone()).answer(asked)
+    });
+    let scene = Scene::with(good, &[bad], &[]);
+    wait_for("the lowest tip", || {
+        let status = scene.node.status();
+        (status.tip.hash == lowest.to_string()).then_some(())
+    });
+    let reorgs = scene.node.status().reorgs;
+    assert!(reorgs < 6, "{reorgs}");
+    std::thread::sleep(Duration::from_secs(1));
+    let status = scene.node.status();
+    assert_eq!(
+        (status.tip.hash.clone(), status.reorgs),
+        (lowest.to_string(), reorgs)
+    );
+    assert_eq!(status.sync.fetching_from, None);
+    scene.same_tip();
+}
+
+#[test]
+fn an_equal_chain_that_is_no_better_is_not_held_against_the_peer() {
+    // Where open proofs are accepted, a lower tip wins a tie only if it is sealed.
+    let mut ours = chain_above(&genesis(), 1, Kind::Open);
+    ours.mine(poison(&mut Dice::new(1)), Kind::Sealed);
+    let mut theirs = (2..).map(|seed| {
+        let mut maker = chain_above(&genesis(), 1, Kind::Sealed);
+        maker.mine(poison(&mut Dice::new(seed)), Kind::Open);
+        maker
+    });
+    let theirs = theirs
+        .find(|theirs| theirs.tip().hash < ours.tip().hash)
+        .unwrap();
+    let pretend = |maker: &Maker| {
+        let ours = Ours::new(&maker.blocks).with("/sealed", 1);
+        ours.with("/sealed_from", Value::Null)
+    };
+    let (peer, turn) = turning(pretend(&ours));
+    let address = peer.address().to_string();
+    let options = [&QUICK[..], &["--accept-open", "--neighbours", &address]].concat();
+    let node = TestNode::start(&options);
+    wait_for("its blocks", || (node.status().length == 3).then_some(()));
+    turn(pretend(&theirs));
+    let asked = peer.count("GET", "/api/v1/status");
+    wait_for("rounds", || {
+        (peer.count("GET", "/api/v1/status") > asked + 12).then_some(())
+    });
+    let listed = listed(&node, &address).unwrap();
+    assert_eq!((listed.failures, listed.refused), (0, None));
+    assert_eq!(node.status().tip.hash, ours.tip().hash.to_string());
+    // It is not fetched again and again.
+    assert!(peer.count("GET", "/api/v1/blocks") < 20);
+}
+
+#[test]
+fn what_is_announced_in_the_name_of_another_is_not_held_against_it() {
+    let scene = Scene::around(&fake(&genesis()));
+    let named = scene.good.address().to_string();
+    let tip = scene.good.status().tip.hash;
+    // A chain it does not have, with its own tip and with another; messages it does not have.
+    for (tip, length, messages) in [
+        (&tip, 1_000_000_000, 0),
+        (&"ab".repeat(32), 1_000_000_000, 0),
+        (&"ab".repeat(32), 2, 0),
+        (&"ab".repeat(32), 3, u64::MAX),
+        (&tip, 2, u64::MAX),
+        (&tip, u64::MAX, u64::MAX),
+    ] {
+        announce(&scene.node, &named, tip, length, messages);
+        std::thread::sleep(Duration::from_millis(50));
+        let listed = listed(&scene.node, &named).unwrap();
+        assert_eq!((listed.failures, listed.refused), (0, None));
+    }
+    scene.stays_well();
+}
+
+#[test]
+fn messages_announced_in_the_name_of_another_do_not_hide_its_own() {
+    let (peer, turn) = turning(Ours::new(&genesis()));
+    let scene = Scene::around(&peer);
+    let tip = BlockHash::of(&genesis()[0]).to_string();
+    for messages in [7, u64::MAX] {
+        announce(&scene.node, &scene.bad[0], &tip, 1, messages);
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    let waiting = poison(&mut Dice::new(1));
+    turn(Ours::new(&genesis()).with_waiting(vec![waiting.clone()]));
+    wait_for("the message", || {
+        let pending = scene.node.pending();
+        let is_here = |held: &PendingMessage| held.id == waiting.id().to_string();
+        pending.iter().any(is_here).then_some(())
+    });
+}

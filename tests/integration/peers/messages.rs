@@ -1,0 +1,125 @@
+//! Waiting messages of a bad peer.
+
+use serde_json::json;
+
+use super::{MARK, Scene, blocks_of, but_for, genesis, good_node, poison, turning};
+use crate::support::fake_peer::{FakePeer, json};
+use crate::support::pretence::{Ours, pending};
+use crate::support::wait_for;
+use crate::support_store::Dice;
+use blockchain::chain::{Message, MessageId};
+
+#[test]
+fn mined_messages_do_not_wait_again() {
+    let good = good_node(&[]);
+    good.mine(&["two", "three"]);
+    let mined: Vec<_> = blocks_of(&good)
+        .into_iter()
+        .map(|block| block.message)
+        .collect();
+    // The same ids with other texts, too: an id belongs to whoever had it first.
+    let other = mined
+        .iter()
+        .map(|message| Message::new(message.id(), format!("{MARK} {}", message.text())).unwrap());
+    let waiting: Vec<_> = mined.iter().cloned().chain(other).collect();
+    let (bad, turn) = turning(Ours::new(&genesis()));
+    let scene = Scene::with(good, std::slice::from_ref(&bad), &[]);
+    turn(Ours::new(&genesis()).with_waiting(waiting));
+    wait_for("two looks", || {
+        (bad.count("GET", "/api/v1/mempool") > 0).then_some(())
+    });
+    scene.stays_well();
+    assert_eq!(scene.node.pending(), []);
+}
+
+#[test]
+fn a_waiting_message_is_not_replaced() {
+    let (bad, turn) = turning(Ours::new(&genesis()));
+    let scene = Scene::around(&bad);
+    let id: MessageId = scene.node.add("ours").parse().unwrap();
+    // The good neighbour mines what waits, unless it is stopped.
+    let message = Message::new(id, MARK.to_owned()).unwrap();
+    turn(Ours::new(&genesis()).with_waiting(vec![message]));
+    wait_for("a look", || {
+        (bad.count("GET", "/api/v1/mempool") > 0).then_some(())
+    });
+    scene.stays_well();
+    let kept: blockchain::wire::MessageStatus = scene.node.json(&format!("/messages/{id}"));
+    assert_eq!(kept.message, "ours");
+}
+
+#[test]
+fn pages_that_lead_nowhere_are_not_followed() {
+    let message = poison(&mut Dice::new(1));
+    let page = |first: u64, next: u64| {
+        let mut bent = pending(first, &message);
+        bent["message"] = "".into();
+        json!({"messages": [bent], "next": next, "count": 1})
+    };
+    let pages = [
+        // No message, and always more of them.
+        json!({"messages": [], "next": 1, "count": 1}),
+        // The last one there can be, and more after that.
+        json!({"messages": [pending(u64::MAX, &message)], "next": 0, "count": 1}),
+        page(1, 1),
+        json!({"messages": [{"sequence": 1, "id": MARK, "message": "x", "age": 0.0}],
+               "next": null, "count": 1}),
+        json!({"messages": [{"sequence": 1, "id": "A".repeat(32), "message": "x", "age": 0.0}],
+               "next": null, "count": 1}),
+        json!({"messages": [{"sequence": 1, "id": "a".repeat(32), "message": "x".repeat(300_000),
+               "age": 0.0}], "next": null, "count": 1}),
+    ];
+    let bad = pages.map(|page| {
+        let ours = Ours::new(&genesis()).with("/mempool/next_sequence", 1_000);
+        but_for(ours, "/api/v1/mempool", move |_| json(&page))
+    });
+    let scene = Scene::among(&bad);
+    for which in [0, 2, 3, 4, 5] {
+        scene.is_told(which, "", |listed| listed.failures > 0);
+    }
+    for bad in &bad {
+        assert!(bad.count("GET", "/api/v1/mempool") < 10);
+    }
+    scene.good.mine(&["another message"]);
+    scene.same_tip();
+}
+
+#[test]
+fn a_page_of_very_many_messages_is_refused() {
+    let mut dice = Dice::new(1);
+    let messages: Vec<_> = (0..20_000)
+        .map(|sequence| pending(sequence, &poison(&mut dice)))
+        .collect();
+    let page = json!({"messages": messages, "next": null, "count": 20_000});
+    let ours = Ours::new(&genesis()).with("/mempool/next_sequence", 20_000);
+    let bad = but_for(ours, "/api/v1/mempool", move |_| json(&page));
+    let scene = Scene::around(&bad);
+    scene.fails("more messages than");
+    scene.stays_well();
+}
+
+#[test]
+fn a_peer_without_room_for_more_is_left_alone() {
+    // Nothing is taken while the disk is full; that must not turn into asking without a pause.
+    let down = std::sync::atomic::AtomicUsize::new(0);
+    let ours = Ours::new(&genesis()).with_waiting(vec![poison(&mut Dice::new(1))]);
+    let peer = FakePeer::start(move |asked| {
+        // The first answer is cut off, so that there is a failure to recover from.
+        if down.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0 {
+            return Vec::new();
+        }
+        ours.answer(asked)
+    });
+    let address = peer.address().to_string();
+    let options = ["--neighbours", &address, "--min-free", "1000000GiB"];
+    let options = [&super::QUICK[..], &options].concat();
+    let mut node = crate::support::test_node::TestNode::stopped();
+    node.spawn(&options);
+    wait_for("some rounds", || {
+        (peer.count("GET", "/api/v1/status") > 3).then_some(())
+    });
+    let before = peer.count("GET", "/api/v1/status");
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    let asked = peer.count("GET", "/api/v1/status") - before;
+    assert!(asked < 20, "{asked} rounds a second");
+}

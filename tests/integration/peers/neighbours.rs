@@ -1,0 +1,153 @@
+//! Who names whom.
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+
+use super::{MARK, QUICK, Scene, but_for, fake, genesis, good_node, listed};
+use crate::support::fake_peer::{FakePeer, json};
+use crate::support::pretence::Ours;
+use crate::support::test_node::TestNode;
+use crate::support::wait_for;
+use blockchain::wire::{Neighbours, PeerOrigin};
+
+fn entry(address: &str) -> Value {
+    json!({"address": address, "kind": "ours", "origin": "learned", "tip": null,
+           "last_answer": 1.0, "failures": 0, "retry_in": null, "refused": null,
+           "network": null, "version": null})
+}
+
+/// A peer that names these as its neighbours.
+fn naming(addresses: &[String]) -> FakePeer {
+    let all: Vec<_> = addresses.iter().map(|address| entry(address)).collect();
+    let body = json!({"neighbours": all});
+    but_for(Ours::new(&genesis()), "/api/v1/neighbours", move |_| {
+        json(&body)
+    })
+}
+
+#[test]
+fn thousands_of_neighbours_are_not_kept() {
+    let nobody: Vec<_> = (0..800)
+        .map(|port| format!("127.0.0.1:{}", 1 + port))
+        .collect();
+    let names: Vec<_> = (0..800)
+        .map(|number| format!("{MARK}{number}.invalid:1"))
+        .collect();
+    let bad = [naming(&nobody), naming(&names)];
+    let scene = Scene::among(&bad);
+    wait_for("three rounds", || {
+        let asked = |bad: &FakePeer| bad.count("GET", "/api/v1/neighbours") > 2;
+        bad.iter().all(asked).then_some(())
+    });
+    let known: Neighbours = scene.node.json("/neighbours");
+    assert_eq!(known.neighbours.len(), 3, "{known:?}");
+    scene.stays_well();
+}
+
+#[test]
+fn no_more_are_learned_than_there_is_room_for() {
+    let others: Vec<_> = (0..20).map(|_| fake(&genesis())).collect();
+    let names: Vec<_> = others.iter().map(|one| one.address().to_string()).collect();
+    let bad = naming(&names);
+    let scene = Scene::around(&bad);
+    wait_for("three neighbours", || {
+        let known: Neighbours = scene.node.json("/neighbours");
+        (known.neighbours.len() > 2).then_some(())
+    });
+    scene.stays_well();
+    let known: Neighbours = scene.node.json("/neighbours");
+    assert_eq!(known.neighbours.len(), 3, "{known:?}");
+    // It is not asked for more when there is no more room.
+    let dialled = others.iter().filter(|one| !one.asked().is_empty()).count();
+    assert!(dialled <= 8, "{dialled}");
+}
+
+#[test]
+fn a_node_named_to_itself_under_any_name_is_not_kept() {
+    let names = Arc::new(Mutex::new(Vec::new()));
+    let told = Arc::clone(&names);
+    let bad = but_for(Ours::new(&genesis()), "/api/v1/neighbours", move |_| {
+        let all: Vec<_> = told
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|name: &String| entry(name))
+            .collect();
+        json(&json!({"neighbours": all}))
+    });
+    let scene = Scene::around(&bad);
+    let port = scene.node.address().port();
+    let hosts = ["127.0.0.1", "localhost", "127.0.0.2", "0.0.0.0", "127.1"];
+    *names.lock().unwrap() = hosts.map(|host| format!("{host}:{port}")).into();
+    let before = bad.count("GET", "/api/v1/neighbours");
+    wait_for("two rounds", || {
+        (bad.count("GET", "/api/v1/neighbours") > before + 2).then_some(())
+    });
+    let known: Neighbours = scene.node.json("/neighbours");
+    assert_eq!(known.neighbours.len(), 2, "{known:?}");
+    let log = scene.node.stderr();
+    assert!(log.contains("this is the node itself"), "{log}");
+    scene.stays_well();
+}
+
+#[test]
+fn a_peer_that_copies_the_name_of_another_does_not_take_its_place() {
+    // The configured ones stay, whoever answers first and whatever they say they are.
+    let good = good_node(&[]);
+    let copied = good.status().node_id;
+    let ours = Ours::new(&genesis()).with("/node_id", copied);
+    let bad: Vec<_> = (0..3)
+        .map(|_| {
+            let ours = ours.clone();
+            FakePeer::start(move |asked| ours.answer(asked))
+        })
+        .collect();
+    let scene = Scene::with(good, &bad, &[]);
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    let good = listed(&scene.node, &scene.good.address().to_string()).unwrap();
+    assert_eq!((good.origin, good.failures), (PeerOrigin::Configured, 0));
+    scene.stays_well();
+}
+
+#[test]
+fn a_neighbour_that_says_it_is_this_node_is_the_only_one_to_go() {
+    let (bad, turn) = super::turning(Ours::new(&genesis()));
+    let scene = Scene::around(&bad);
+    drop(turn);
+    let own = scene.node.status().node_id;
+    let ours = Ours::new(&genesis()).with("/node_id", own);
+    let liar = FakePeer::start(move |asked| ours.answer(asked));
+    super::announce(
+        &scene.node,
+        &liar.address().to_string(),
+        &"0f".repeat(32),
+        1,
+        0,
+    );
+    wait_for("a look", || {
+        (liar.count("GET", "/api/v1/status") > 0).then_some(())
+    });
+    scene.stays_well();
+    assert_eq!(listed(&scene.node, &liar.address().to_string()), None);
+    assert!(listed(&scene.node, &scene.bad[0]).is_some());
+}
+
+#[test]
+fn addresses_nearby_are_not_dialled_from_a_node_that_is_not_there() {
+    let nearby = fake(&genesis());
+    let names = [
+        nearby.address().to_string(),
+        format!("localhost:{}", nearby.address().port()),
+    ];
+    let namer = naming(&names);
+    let configured = namer.address().to_string();
+    let options = ["--host", "0.0.0.0", "--neighbours", &configured];
+    let options = [&QUICK[..], &options].concat();
+    let mut node = TestNode::stopped();
+    node.spawn(&options);
+    wait_for("two rounds", || {
+        (namer.count("GET", "/api/v1/neighbours") > 2).then_some(())
+    });
+    assert_eq!(nearby.asked().len(), 0);
+}

@@ -1,0 +1,351 @@
+//! Fake reference miners: what is asked of them, what is taken from them, and what is not.
+//!
+//! * [`followed`]: chains and messages that are taken
+
+mod followed;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::{MARK, QUICK, chain_above, genesis, listed};
+use crate::support::fake_peer::{FakePeer, Step, answer, head};
+use crate::support::pretence::{Reference, chain_text};
+use crate::support::test_node::TestNode;
+use crate::support::wait_for;
+use crate::support_store::{Dice, Kind, with_text};
+use blockchain::chain::{Block, BlockHash};
+use blockchain::wire::{Neighbour, PeerKind};
+
+/// A fake reference miner that can change, and a node that shares its network.
+struct Pair {
+    miner: FakePeer,
+    now: Arc<Mutex<Reference>>,
+    node: TestNode,
+}
+
+impl Pair {
+    fn start(first: Reference) -> Self {
+        Self::with(first, &[])
+    }
+
+    fn with(first: Reference, options: &[&str]) -> Self {
+        let now = Arc::new(Mutex::new(first));
+        let answering = Arc::clone(&now);
+        let miner = FakePeer::start(move |asked| {
+            let now = answering.lock().unwrap().clone();
+            now.answer(asked)
+        });
+        let address = miner.address().to_string();
+        let options = [
+            &QUICK[..],
+            &["--accept-open", "--neighbours", &address],
+            options,
+        ]
+        .concat();
+        Self {
+            node: TestNode::start(&options),
+            miner,
+            now,
+        }
+    }
+
+    fn turn(&self, next: Reference) {
+        *self.now.lock().unwrap() = next;
+    }
+
+    fn listed(&self) -> Neighbour {
+        listed(&self.node, &self.miner.address().to_string()).unwrap()
+    }
+
+    /// Waits until the node has this chain.
+    #[track_caller]
+    fn follows(&self, blocks: &[Block]) {
+        let wanted = BlockHash::of(blocks.last().unwrap()).to_string();
+        let deadline = std::time::Instant::now() + super::SOON;
+        while self.node.status().tip.hash != wanted {
+            let log = || self.node.stderr();
+            assert!(
+                std::time::Instant::now() < deadline,
+                "{:?}\n{}",
+                self.listed(),
+                log()
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Waits until the miner is held off for this reason.
+    #[track_caller]
+    fn refuses(&self, reason: &str) {
+        wait_for(reason, || {
+            let listed = self.listed();
+            let why = listed.refused.as_ref()?;
+            why.contains(reason).then_some(())
+        });
+    }
+
+    /// Waits for as many more answers of this kind.
+    #[track_caller]
+    fn rounds(&self, method: &str, path: &str, count: usize) {
+        let before = self.miner.count(method, path);
+        wait_for("some rounds", || {
+            (self.miner.count(method, path) >= before + count).then_some(())
+        });
+    }
+}
+
+fn fixture(name: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/chains");
+    std::fs::read_to_string(folder.join(name)).unwrap()
+}
+
+#[test]
+fn it_is_asked_only_what_it_knows_and_for_its_chain_only_when_that_changed() {
+    let blocks = chain_above(&genesis(), 3, Kind::Open).blocks;
+    let pair = Pair::start(Reference::new(&blocks));
+    pair.follows(&blocks);
+    pair.rounds("HEAD", "/chain", 5);
+    pair.rounds("GET", "/data", 3);
+    pair.rounds("GET", "/neighbours", 2);
+    let asked = pair.miner.asked();
+    assert_eq!(asked[0].target, "/api/v1/status");
+    for asked in &asked[1..] {
+        let request = (&*asked.method, &*asked.target);
+        let documented = [
+            ("HEAD", "/chain"),
+            ("GET", "/chain"),
+            ("GET", "/data"),
+            ("GET", "/neighbours"),
+        ];
+        assert!(documented.contains(&request), "{asked:?}");
+        assert!(asked.body.is_empty(), "{asked:?}");
+    }
+    let first = asked.iter().find(|asked| asked.target == "/chain").unwrap();
+    assert_eq!(first.method, "HEAD");
+    assert_eq!(pair.miner.count("GET", "/chain"), 1);
+    // News here is not announced there.
+    pair.node.add("waits here");
+    pair.rounds("HEAD", "/chain", 2);
+    assert_eq!(pair.miner.count("POST", "/api/v1/announce"), 0);
+    let listed = pair.listed();
+    assert_eq!((listed.kind, listed.failures), (PeerKind::Reference, 0));
+    assert_eq!(listed.tip.unwrap().index, 3);
+    // One block more.
+    let blocks = chain_above(&blocks, 1, Kind::Open).blocks;
+    pair.turn(Reference::new(&blocks));
+    pair.follows(&blocks);
+    assert_eq!(pair.miner.count("GET", "/chain"), 2);
+}
+
+#[test]
+fn chains_that_are_invalid_are_refused() {
+    let good = chain_above(&genesis(), 2, Kind::Open).blocks;
+    let longer = chain_above(&good, 3, Kind::Open).blocks;
+    // A miner that took a chain while it mined: its next block stands on its old tip.
+    let mut old_tip = chain_above(&good, 1, Kind::Open).blocks;
+    let mut stray = chain_above(&genesis(), 3, Kind::Open).blocks.remove(3);
+    stray.link.as_mut().unwrap().previous_hash = BlockHash::of(&genesis()[0]);
+    old_tip[3] = stray;
+    let mut changed = longer.clone();
+    changed[3] = with_text(&changed[3], "changed");
+    let sealed = {
+        let mut sealed = chain_above(&good, 2, Kind::Sealed).blocks;
+        let last = sealed.len() - 1;
+        sealed[last] = with_text(&sealed[last], "changed");
+        sealed
+    };
+    let text = chain_text(&longer);
+    let later = format!("\"_timestamp\": {}", longer[4].timestamp);
+    assert!(text.contains(&later));
+    for (chain, reason) in [
+        (chain_text(&old_tip), "breaks rule 3: the previous hash is"),
+        (chain_text(&changed), "breaks rule 3"),
+        (chain_text(&sealed), "the seal is broken"),
+        (
+            text.replace(&later, "\"_timestamp\": NaN"),
+            "not well-formed",
+        ),
+        (
+            text.replace(&later, "\"_timestamp\": Infinity"),
+            "not well-formed",
+        ),
+        (text.replace(&later, "\"_timestamp\": 1"), "breaks rule 5"),
+        (text[..text.len() - 40].to_owned(), "ends too early"),
+        (
+            text.replace("\"_index\": 4", "\"_index\": 5"),
+            "breaks rule 2",
+        ),
+        (text.replace("\"_index\": 4", "\"py/reduce\": 4"), "refused"),
+        ("[".repeat(100_000), "refused"),
+        (String::new(), "refused"),
+        ("[]".to_owned(), "refused"),
+        (fixture("invalid/json_message_changed.chain"), "refused"),
+        (fixture("tolerated/json_tuple.chain"), "refused"),
+    ] {
+        let pair = Pair::start(Reference::new(&good));
+        pair.follows(&good);
+        pair.turn(Reference {
+            chain,
+            ..Reference::default()
+        });
+        pair.refuses(reason);
+        assert!(pair.listed().failures > 0, "{reason}: {:?}", pair.listed());
+        assert_eq!(pair.node.status().length, 3, "{reason}");
+        assert!(!pair.node.get("/chain").text().contains("changed"));
+    }
+}
+
+#[test]
+fn an_answer_that_never_ends_is_given_up() {
+    let start = chain_text(&chain_above(&genesis(), 3, Kind::Open).blocks);
+    let start = serde_json::to_string(&start).unwrap();
+    let inside = format!("{{\"chain\": {}", &start[..start.len() - 5]);
+    for (path, begin, piece) in [
+        ("/chain", inside, MARK),
+        ("/chain", "{\"chain\": \"[".to_owned(), " "),
+        ("/chain", "{\"length\": ".to_owned(), "["),
+        ("/chain", "{".to_owned(), "\"a\": 1, "),
+        ("/data", "\"".to_owned(), MARK),
+        ("/neighbours", "{\"neighbours\": \"".to_owned(), MARK),
+    ] {
+        let reference = Reference::new(&genesis());
+        let miner = FakePeer::start(move |asked| {
+            if asked.path() != path || asked.method != "GET" {
+                return reference.answer(asked);
+            }
+            let endless = Step::Endless(piece.repeat(5_000).into_bytes());
+            vec![
+                head(200, &[], None),
+                Step::Bytes(begin.clone().into_bytes()),
+                endless,
+            ]
+        });
+        let address = miner.address().to_string();
+        let options = [&QUICK[..], &["--accept-open", "--max-chain-bytes", "64MiB"]].concat();
+        let node = TestNode::start(&[&options[..], &["--neighbours", &address]].concat());
+        let before = node.resident();
+        if path == "/neighbours" {
+            wait_for("two looks", || (miner.count("GET", path) > 1).then_some(()));
+        } else {
+            wait_for("the refusal", || {
+                (listed(&node, &address)?.failures > 0).then_some(())
+            });
+        }
+        if let (Some(before), Some(now)) = (before, node.resident()) {
+            assert!(
+                now < before + super::MEMORY,
+                "{path}: {before} bytes before, {now} now"
+            );
+        }
+        let shown = node.get("/api/v1/neighbours");
+        assert!(!shown.text().contains(&MARK.repeat(20)), "{}", shown.text());
+    }
+}
+
+#[test]
+fn it_is_no_neighbour_where_blocks_are_sealed() {
+    let blocks = chain_above(&genesis(), 3, Kind::Open).blocks;
+    let reference = Reference::new(&blocks);
+    let miner = FakePeer::start(move |asked| reference.answer(asked));
+    let address = miner.address().to_string();
+    let node = TestNode::start(&[&QUICK[..], &["--neighbours", &address]].concat());
+    wait_for("the reason", || {
+        let why = listed(&node, &address)?.refused?;
+        why.contains("is a reference miner").then_some(())
+    });
+    assert_eq!(miner.count("GET", "/chain"), 0);
+    assert_eq!(node.status().length, 1);
+}
+
+#[test]
+fn another_genesis_is_taken_while_the_chain_is_short_and_refused_later() {
+    // Of different lengths in bytes, so that each is fetched.
+    let other = |seed: u64| {
+        let (id, text) = (
+            Dice::new(seed).id(),
+            format!("another {:x}", 1 << (4 * seed)),
+        );
+        Block::genesis(1e9, id, text).unwrap()
+    };
+    let first = chain_above(&[other(1)], 2, Kind::Open).blocks;
+    let pair = Pair::start(Reference::new(&first));
+    pair.follows(&first);
+    let second = chain_above(&[other(2)], 7, Kind::Open).blocks;
+    // No longer is no reason.
+    let tied = chain_above(&[other(3)], 2, Kind::Open).blocks;
+    pair.turn(Reference::new(&tied));
+    pair.rounds("GET", "/chain", 1);
+    pair.rounds("GET", "/data", 2);
+    assert_eq!(pair.node.status().length, 3);
+    pair.turn(Reference::new(&second));
+    pair.follows(&second);
+    // Now there are more than six blocks after it.
+    let third = chain_above(&[other(4)], 50, Kind::Open).blocks;
+    pair.turn(Reference::new(&third));
+    pair.refuses("has another genesis, and that of this chain is fixed");
+    assert_eq!(pair.listed().failures, 0);
+    let status = pair.node.status();
+    assert_eq!((status.length, status.reorgs), (8, 2));
+}
+
+#[test]
+fn neighbours_named_twice_or_wrongly_are_kept_once() {
+    let reference = Reference::new(&genesis());
+    let second = reference.clone();
+    let second = FakePeer::start(move |asked| second.answer(asked));
+    let pair = Pair::start(reference.clone());
+    let own = pair.node.address().port();
+    let loopback = || "127.0.0.1".to_owned();
+    let neighbours = vec![
+        (loopback(), pair.miner.address().port()),
+        (loopback(), second.address().port()),
+        (loopback(), second.address().port()),
+        (loopback(), own),
+        ("localhost".to_owned(), own),
+        (MARK.repeat(300), 1),
+        ("a b".to_owned(), 1),
+        ("http://x".to_owned(), 1),
+        (loopback(), 0),
+    ];
+    pair.turn(Reference {
+        neighbours,
+        ..reference
+    });
+    wait_for("the second one", || {
+        listed(&pair.node, &second.address().to_string())
+    });
+    pair.rounds("GET", "/neighbours", 2);
+    let known = pair.node.get("/api/v1/neighbours");
+    assert!(!known.text().contains(MARK), "{}", known.text());
+    let known: blockchain::wire::Neighbours = known.json();
+    assert_eq!(known.neighbours.len(), 2, "{known:?}");
+}
+
+#[test]
+fn a_status_that_is_none_is_held_off() {
+    let reference = Reference::new(&genesis());
+    let down = Arc::new(Mutex::new(false));
+    let is_down = Arc::clone(&down);
+    let miner = FakePeer::start(move |asked| {
+        if *is_down.lock().unwrap() && asked.path() != "/api/v1/status" {
+            return answer(500, &[], MARK);
+        }
+        reference.answer(asked)
+    });
+    let address = miner.address().to_string();
+    let options = [&QUICK[..], &["--accept-open", "--neighbours", &address]].concat();
+    let node = TestNode::start(&options);
+    wait_for("its chain", || {
+        (miner.count("GET", "/data") > 0).then_some(())
+    });
+    *down.lock().unwrap() = true;
+    wait_for("the failure", || {
+        (listed(&node, &address)?.failures > 0).then_some(())
+    });
+    *down.lock().unwrap() = false;
+    wait_for("better times", || {
+        let listed = listed(&node, &address)?;
+        (listed.failures == 0 && listed.refused.is_none()).then_some(())
+    });
+}

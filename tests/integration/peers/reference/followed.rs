@@ -1,0 +1,172 @@
+//! Chains and messages of a reference miner that are taken.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::{Pair, fixture};
+use crate::peers::{SOON, chain_above, genesis, poison};
+use crate::support::pretence::{Reference, chain_text};
+use crate::support::wait_for;
+use crate::support_store::{Dice, Kind, Maker};
+use blockchain::chain::{Block, Message};
+use blockchain::wire::{Reorg, ReorgPage};
+
+#[test]
+fn a_longer_chain_is_followed_whoever_wrote_it() {
+    for name in [
+        "json_3.chain",
+        "json_3_py311_jsonpickle1.4.1.chain",
+        "json_odd.chain",
+    ] {
+        let pair = Pair::start(Reference {
+            chain: fixture(name),
+            ..Reference::default()
+        });
+        wait_for(name, || (pair.node.status().length > 1).then_some(()));
+        assert_eq!(pair.listed().failures, 0);
+    }
+}
+
+#[test]
+fn messages_of_a_branch_that_loses_wait_here() {
+    let ours = chain_above(&genesis(), 5, Kind::Open).blocks;
+    let pair = Pair::start(Reference::new(&ours));
+    pair.follows(&ours);
+    let mut losing = Maker::new(&ours[..3]);
+    let mut dice = Dice::new(77);
+    let messages: Vec<_> = (0..2)
+        .map(|number| Message::new(dice.id(), format!("rescued {number}")).unwrap())
+        .collect();
+    for message in &messages {
+        losing.mine(message.clone(), Kind::Open);
+    }
+    pair.turn(Reference::new(&losing.blocks));
+    wait_for("both messages", || {
+        let texts: Vec<_> = pair
+            .node
+            .pending()
+            .into_iter()
+            .map(|one| one.message)
+            .collect();
+        (texts == ["rescued 0", "rescued 1"]).then_some(())
+    });
+    assert_eq!(pair.node.status().tip.index, 5);
+    assert_eq!(pair.listed().failures, 0);
+    // Those of a branch that we leave wait, too.
+    let winning = chain_above(&losing.blocks, 4, Kind::Sealed).blocks;
+    pair.turn(Reference::new(&winning));
+    pair.follows(&winning);
+    let mut texts: Vec<_> = pair
+        .node
+        .pending()
+        .into_iter()
+        .map(|one| one.message)
+        .collect();
+    texts.sort();
+    let mut left: Vec<_> = ours[3..]
+        .iter()
+        .map(|block| block.message.text().to_owned())
+        .collect();
+    left.sort();
+    // The branch shares the ids of some of its messages with ours.
+    left.retain(|text| !winning.iter().any(|block| block.message.text() == text));
+    assert_eq!(texts, left);
+    let reorgs: ReorgPage = pair.node.json("/reorgs");
+    let [
+        Reorg {
+            disconnected: 3, ..
+        },
+    ] = reorgs.reorgs[..]
+    else {
+        panic!("{reorgs:?}");
+    };
+}
+
+#[test]
+fn waiting_messages_are_taken_once() {
+    let message = poison(&mut Dice::new(1));
+    let mut waiting = vec![message.clone(); 3];
+    waiting.push(Message::new(message.id(), "another text".to_owned()).unwrap());
+    waiting.push(Message::new(Dice::new(2).id(), String::new()).unwrap());
+    let reference = Reference::new(&genesis());
+    let pair = Pair::start(Reference {
+        waiting,
+        ..reference
+    });
+    pair.rounds("GET", "/data", 3);
+    let pending = pair.node.pending();
+    assert_eq!(pending.len(), 1, "{pending:?}");
+    assert_eq!(pending[0].id, message.id().to_string());
+}
+
+#[test]
+fn a_block_from_the_future_waits_and_is_not_held_against_the_miner() {
+    let blocks = chain_above(&genesis(), 2, Kind::Open).blocks;
+    let pair = Pair::start(Reference::new(&blocks));
+    pair.follows(&blocks);
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_secs_f64();
+    for below in [&blocks[..], &blocks[..2]] {
+        let mut ahead = Maker::new(below);
+        ahead.mine_at(poison(&mut Dice::new(9)), Kind::Open, now + 3.0 * 3600.0);
+        ahead.mine(poison(&mut Dice::new(10)), Kind::Open);
+        let before = pair.miner.count("GET", "/chain");
+        pair.turn(Reference::new(&ahead.blocks));
+        wait_for("a look", || {
+            (pair.miner.count("GET", "/chain") > before).then_some(())
+        });
+        std::thread::sleep(Duration::from_millis(1500));
+        let listed = pair.listed();
+        assert_eq!((listed.failures, listed.refused), (0, None));
+        assert_eq!(pair.node.status().length, 3);
+    }
+    // What was left out is asked for again, also when nothing else changes.
+    let mut soon = Maker::new(&blocks);
+    soon.mine_at(poison(&mut Dice::new(9)), Kind::Open, now + 7200.0 + 2.5);
+    pair.turn(Reference::new(&soon.blocks));
+    pair.follows(&soon.blocks);
+}
+
+/// Memory that the database keeps pages in; as much again is left to the rest.
+const CACHE: u64 = 48 * 1024 * 1024;
+
+#[test]
+fn long_messages_are_staged_in_bounded_memory() {
+    let mut maker = Maker::new(&genesis());
+    let mut dice = Dice::new(1);
+    for _ in 0..240 {
+        let text = "x".repeat(250_000);
+        maker.mine(Message::new(dice.id(), text).unwrap(), Kind::Open);
+    }
+    let chain = chain_text(&maker.blocks);
+    let pair = Pair::start(Reference::new(&genesis()));
+    let before = pair.node.resident();
+    pair.turn(Reference {
+        chain,
+        ..Reference::default()
+    });
+    let mut most = None;
+    let begin = std::time::Instant::now();
+    while pair.node.status().length == 1 && begin.elapsed() < 8 * SOON {
+        most = most.max(pair.node.resident());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    pair.follows(&maker.blocks);
+    if let (Some(before), Some(most)) = (before, most) {
+        assert!(most < before + 2 * CACHE, "{before} before, up to {most}");
+    }
+}
+
+#[test]
+fn the_genesis_of_a_longer_chain_of_ours_is_taken_after_the_first_round() {
+    use crate::peers::{QUICK, fake};
+    use crate::support::test_node::TestNode;
+    let other = Block::genesis(1e9, Dice::new(4).id(), "another".to_owned()).unwrap();
+    let blocks = chain_above(&[other], 3, Kind::Sealed).blocks;
+    let peer = fake(&blocks);
+    let address = peer.address().to_string();
+    let options = [&QUICK[..], &["--accept-open", "--neighbours", &address]].concat();
+    let node = TestNode::start(&options);
+    wait_for("its chain", || (node.status().length == 4).then_some(()));
+}

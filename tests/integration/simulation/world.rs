@@ -1,0 +1,382 @@
+//! A network of nodes, what happens to it, and what must hold afterwards.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use blockchain::chain::{Block, Message, MessageId};
+use blockchain::client::PeerClient;
+use blockchain::clock::Clock;
+use blockchain::node::miner::{Effort, Front};
+use blockchain::node::settings::{PeerSettings, ProofMode, Settings};
+use blockchain::node::{Node, Signals, run};
+use blockchain::pow::Difficulty;
+use blockchain::store::{self, Addition, Operation, PageLimit, Refusal, Store, StoreError};
+
+use super::network::{Network, Weather, address};
+use crate::support_store::Dice;
+use crate::support_store::disk::Disk;
+
+/// Every block must be sealed.
+const RULES: store::Network = store::Network {
+    difficulty: Difficulty::MIN,
+    sealed_from: Some(1),
+};
+
+const ALL: PageLimit = PageLimit {
+    count: usize::MAX,
+    bytes: usize::MAX,
+};
+
+/// How a run goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plan {
+    pub(crate) nodes: usize,
+    /// How long things go wrong.
+    faults: Duration,
+    /// How long everything may take to become one again.
+    patience: Duration,
+}
+
+impl Plan {
+    pub(crate) fn new(nodes: usize) -> Self {
+        Self {
+            nodes,
+            faults: Duration::from_secs(30),
+            patience: Duration::from_secs(300),
+        }
+    }
+}
+
+/// Messages are the same if id and text are.
+fn key(message: &Message) -> (MessageId, &str) {
+    (message.id(), message.text())
+}
+
+/// What a run came to.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) messages: u64,
+    pub(crate) blocks: u64,
+    pub(crate) kills: u64,
+    pub(crate) reorgs: u64,
+    pub(crate) requests: u64,
+    pub(crate) bytes: u64,
+    /// From the end of the faults to one tip with nothing left to mine.
+    pub(crate) healed_in: Duration,
+    pub(crate) trace: String,
+}
+
+/// A clock that is wrong by as much as it was told.
+struct SkewedClock {
+    begun: Instant,
+    skew: f64,
+}
+
+impl Clock for SkewedClock {
+    fn seconds(&self) -> f64 {
+        1_800_000_000.0 + self.begun.elapsed().as_secs_f64() + self.skew
+    }
+}
+
+struct Running {
+    node: Arc<Node>,
+    end: CancellationToken,
+    tasks: JoinHandle<Result<(), StoreError>>,
+}
+
+struct Place {
+    disk: Disk,
+    clock: Arc<SkewedClock>,
+    settings: Settings,
+    running: Option<Running>,
+}
+
+struct World {
+    dice: Dice,
+    network: Network,
+    places: Vec<Place>,
+    acknowledged: Vec<Message>,
+    kills: u64,
+}
+
+/// Runs a whole network; one seed makes one run.
+pub(crate) fn simulate(plan: Plan, seed: u64) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let mut world = World::new(plan.nodes, seed);
+        world.suffer(plan.faults).await;
+        world.heal(plan, seed).await
+    })
+}
+
+impl World {
+    fn new(nodes: usize, seed: u64) -> Self {
+        let mut dice = Dice::new(seed);
+        let network = Network::new(nodes, dice.clone());
+        let begun = Instant::now();
+        let mut places = Vec::new();
+        for number in 0..nodes {
+            // Everybody knows one that was there before, and some know one more.
+            let mut configured = Vec::new();
+            if number > 0 {
+                configured.push(address(dice.position(number)));
+                if dice.below(2) == 0 {
+                    configured.push(address(dice.position(number)));
+                }
+            }
+            #[expect(clippy::cast_precision_loss, reason = "a few seconds")]
+            let skew = dice.below(20) as f64 - 10.0;
+            places.push(Place {
+                disk: Disk::default(),
+                clock: Arc::new(SkewedClock { begun, skew }),
+                settings: Settings {
+                    threads: None,
+                    proof: ProofMode::Sealed,
+                    snapshot: None,
+                    peers: PeerSettings {
+                        configured,
+                        ..PeerSettings::default()
+                    },
+                    inline: true,
+                },
+                running: None,
+            });
+        }
+        let mut world = Self {
+            dice,
+            network,
+            places,
+            acknowledged: Vec::new(),
+            kills: 0,
+        };
+        for number in 0..nodes {
+            world.start(number);
+        }
+        world
+    }
+
+    fn start(&mut self, number: usize) {
+        let place = &mut self.places[number];
+        let signals = Signals::default();
+        let genesis = Block::documented_genesis();
+        let disk = place.disk.clone();
+        let store = Store::with_backend(disk, &genesis, RULES, signals.listener()).unwrap();
+        let clock: Arc<dyn Clock> = Arc::<SkewedClock>::clone(&place.clock);
+        let node = Node::new(store, signals, place.settings.clone(), clock).unwrap();
+        let (node, end) = (Arc::new(node), CancellationToken::new());
+        let client = PeerClient::new(self.network.transport(number), ":12345".to_owned());
+        let tasks = tokio::spawn(run::network(Arc::clone(&node), client, end.clone()));
+        self.network.attach(number, Some(Arc::clone(&node)));
+        place.running = Some(Running { node, end, tasks });
+    }
+
+    /// Ends a node between two steps, as a kill would: what was written is what is left.
+    async fn kill(&mut self, number: usize) {
+        let Some(running) = self.places[number].running.take() else {
+            return;
+        };
+        self.kills += 1;
+        self.network.attach(number, None);
+        let image = self.places[number].disk.image();
+        self.places[number].disk = Disk::holding(image);
+        running.end.cancel();
+        running.tasks.await.unwrap().unwrap();
+    }
+
+    /// Any node that runs.
+    fn any(&mut self) -> Option<Arc<Node>> {
+        let number = self.dice.position(self.places.len());
+        let running = self.places[number].running.as_ref()?;
+        Some(Arc::clone(&running.node))
+    }
+
+    fn add(&mut self, node: &Node) {
+        let (id, text) = (
+            self.dice.id(),
+            format!("message {}", self.acknowledged.len()),
+        );
+        let message = Message::new(id, text).unwrap();
+        let addition = Addition {
+            message: message.clone(),
+            key: None,
+            arrived: node.clock().millis(),
+        };
+        node.write(|reply| Operation::Add(addition, reply)).unwrap();
+        self.network.note(&format!("add {}", message.id()));
+        self.acknowledged.push(message);
+    }
+
+    /// Mines some of what waits at a node.
+    fn mine(&mut self, node: &Node) {
+        let most = 1 + self.dice.position(3);
+        let limit = PageLimit { count: most, ..ALL };
+        let waiting = node.view().unwrap().pending_from(0, limit).unwrap();
+        let state = node.state();
+        let mut front = Front::new(state.tip.clone(), state.history.clone());
+        let effort = Effort {
+            proof: ProofMode::Sealed,
+            difficulty: RULES.difficulty,
+            threads: NonZeroUsize::MIN,
+            stop: &AtomicBool::new(false),
+            tries: &AtomicU64::new(0),
+        };
+        let now = node.clock().seconds();
+        let mined = |pending: store::Pending| front.mine(pending.message, now, &effort);
+        let blocks: Vec<_> = waiting.into_iter().filter_map(mined).collect();
+        if blocks.is_empty() {
+            return;
+        }
+        self.network.note(&format!("mine {}", blocks.len()));
+        let parent = state.tip.hash;
+        match node.write(|reply| Operation::Append(parent, blocks, reply)) {
+            Ok(()) | Err(StoreError::Refused(Refusal::StaleTip)) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Lets things go wrong for a while.
+    async fn suffer(&mut self, time: Duration) {
+        let end = Instant::now() + time;
+        while Instant::now() < end {
+            sleep(Duration::from_millis(50 + self.dice.below(1000))).await;
+            if self.dice.below(8) == 0 {
+                let weather = self.weather();
+                self.network.note(&format!("{weather:?}"));
+                self.network.set_weather(weather);
+            }
+            if self.dice.below(10) == 0 {
+                let number = self.dice.position(self.places.len());
+                self.kill(number).await;
+            }
+            let number = self.dice.position(self.places.len());
+            if self.places[number].running.is_none() {
+                self.start(number);
+            }
+            for _ in 0..self.dice.below(3) {
+                if let Some(node) = self.any() {
+                    self.add(&node);
+                }
+            }
+            for _ in 0..self.dice.below(4) {
+                if let Some(node) = self.any() {
+                    self.mine(&node);
+                }
+            }
+        }
+    }
+
+    fn weather(&mut self) -> Weather {
+        let nodes = self.places.len();
+        let island = match self.dice.below(2) {
+            0 => (0..nodes).filter(|_| self.dice.below(3) == 0).collect(),
+            _ => std::collections::BTreeSet::new(),
+        };
+        Weather {
+            lost: [0, 5, 20][self.dice.position(3)],
+            doubled: self.dice.below(20),
+            delay: [5, 50, 2000][self.dice.position(3)],
+            island,
+        }
+    }
+
+    /// Lets things go right, and waits until all nodes agree and nothing is left to mine.
+    async fn heal(mut self, plan: Plan, seed: u64) -> Outcome {
+        self.network.set_weather(Weather {
+            delay: 20,
+            ..Weather::default()
+        });
+        for number in 0..self.places.len() {
+            if self.places[number].running.is_none() {
+                self.start(number);
+            }
+        }
+        let begun = Instant::now();
+        while !self.is_one() {
+            let states = || self.nodes().map(|node| node.state());
+            assert!(
+                begun.elapsed() < plan.patience,
+                "seed {seed}: after {:?} the nodes have {:?}",
+                plan.patience,
+                states()
+                    .map(|state| (
+                        state.length(),
+                        state.tip.hash.to_string(),
+                        state.mempool_count()
+                    ))
+                    .collect::<Vec<_>>()
+            );
+            sleep(Duration::from_millis(200)).await;
+            if let Some(node) = self.any() {
+                self.mine(&node);
+            }
+        }
+        let healed_in = begun.elapsed();
+        let outcome = self.outcome(healed_in, seed);
+        for place in &mut self.places {
+            if let Some(running) = place.running.take() {
+                running.end.cancel();
+                running.tasks.await.unwrap().unwrap();
+            }
+        }
+        outcome
+    }
+
+    fn nodes(&self) -> impl Iterator<Item = &Arc<Node>> {
+        self.places
+            .iter()
+            .filter_map(|place| place.running.as_ref().map(|running| &running.node))
+    }
+
+    fn is_one(&self) -> bool {
+        let tip = self.nodes().next().map(|node| node.state().tip.hash);
+        self.nodes().all(|node| {
+            let state = node.state();
+            Some(state.tip.hash) == tip && state.mempool_count() == 0
+        })
+    }
+
+    /// Every acknowledged message stands in the chain exactly once.
+    fn outcome(&self, healed_in: Duration, seed: u64) -> Outcome {
+        let node = self.nodes().next().unwrap();
+        let blocks = node.view().unwrap().blocks(0, ALL).unwrap();
+        let mut mined = BTreeMap::new();
+        for block in &blocks[1..] {
+            *mined.entry(key(&block.message)).or_insert(0) += 1;
+        }
+        for message in &self.acknowledged {
+            let times = mined.get(&key(message)).copied().unwrap_or(0);
+            assert_eq!(
+                times, 1,
+                "seed {seed}: {message:?} stands in {times} blocks"
+            );
+        }
+        assert_eq!(
+            mined.len(),
+            self.acknowledged.len(),
+            "seed {seed}: blocks of nobody"
+        );
+        self.network.note(&node.state().tip.hash.to_string());
+        let traffic = self.network.traffic();
+        Outcome {
+            messages: self.acknowledged.len() as u64,
+            blocks: blocks.len() as u64 - 1,
+            kills: self.kills,
+            reorgs: self.nodes().map(|node| node.state().reorgs()).sum(),
+            requests: traffic.requests,
+            bytes: traffic.bytes,
+            healed_in,
+            trace: traffic.trace,
+        }
+    }
+}

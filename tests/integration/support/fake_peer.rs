@@ -1,0 +1,191 @@
+//! A peer that answers what a test tells it to, right or wrong, byte by byte: a plain listener
+//! with a thread for each connection, and one request a connection.
+
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::PATIENCE;
+
+/// A request as it came.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub(crate) method: String,
+    pub(crate) target: String,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Asked {
+    pub(crate) fn path(&self) -> &str {
+        self.target.split('?').next().unwrap()
+    }
+
+    /// A number in the query.
+    pub(crate) fn number(&self, name: &str) -> Option<u64> {
+        let query = self.target.split_once('?')?.1;
+        let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        pairs.find(|(key, _)| *key == name)?.1.parse().ok()
+    }
+}
+
+/// A piece of what is sent back.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    Bytes(Vec<u8>),
+    /// Bytes one by one, with a pause before each.
+    Trickle(Vec<u8>, Duration),
+    /// The same bytes again and again, as long as they are taken.
+    Endless(Vec<u8>),
+    /// Nothing more, until the other side has enough of it.
+    Silence,
+}
+
+/// What is sent back; then the connection is closed.
+pub(crate) type Reply = Vec<Step>;
+
+/// The head of an answer; without a length the body goes on to the end of the connection.
+pub(crate) fn head(status: u16, headers: &[(&str, &str)], length: Option<u64>) -> Step {
+    let mut head = format!("HTTP/1.1 {status} Whatever\r\nConnection: close\r\n");
+    for (name, value) in headers {
+        head.extend([name, ": ", value, "\r\n"]);
+    }
+    if let Some(length) = length {
+        head.extend(["Content-Length: ", &length.to_string(), "\r\n"]);
+    }
+    Step::Bytes((head + "\r\n").into_bytes())
+}
+
+/// A whole answer.
+pub(crate) fn answer(status: u16, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Reply {
+    let body = body.into();
+    let head = head(status, headers, Some(body.len() as u64));
+    vec![head, Step::Bytes(body)]
+}
+
+/// A good answer of JSON.
+pub(crate) fn json(body: &Value) -> Reply {
+    answer(200, &[], body.to_string())
+}
+
+type Script = Box<dyn Fn(&Asked) -> Reply + Send + Sync>;
+
+/// A listener that lives as long as this and its clones.
+#[derive(Clone)]
+pub(crate) struct FakePeer(Arc<Inner>);
+
+struct Inner {
+    address: SocketAddr,
+    asked: Arc<Mutex<Vec<Asked>>>,
+    stopped: Arc<AtomicBool>,
+}
+
+impl FakePeer {
+    /// Answers each request with what `script` says.
+    pub(crate) fn start(script: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let peer = Inner {
+            address: listener.local_addr().unwrap(),
+            asked: Arc::default(),
+            stopped: Arc::default(),
+        };
+        let (asked, stopped) = (Arc::clone(&peer.asked), Arc::clone(&peer.stopped));
+        let script: Arc<Script> = Arc::new(Box::new(script));
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                if stopped.load(Ordering::Relaxed) {
+                    return;
+                }
+                let (asked, script) = (Arc::clone(&asked), Arc::clone(&script));
+                // The other side may leave at any time: that is what a bad peer is for.
+                thread::spawn(move || serve(&stream, &asked, &script));
+            }
+        });
+        Self(Arc::new(peer))
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.0.address
+    }
+
+    /// All requests so far.
+    pub(crate) fn asked(&self) -> Vec<Asked> {
+        self.0.asked.lock().unwrap().clone()
+    }
+
+    /// How often a path was asked for.
+    pub(crate) fn count(&self, method: &str, path: &str) -> usize {
+        let is_this = |asked: &&Asked| asked.method == method && asked.path() == path;
+        self.0.asked.lock().unwrap().iter().filter(is_this).count()
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.stopped.store(true, Ordering::Relaxed);
+        let _ = TcpStream::connect(self.address);
+    }
+}
+
+fn serve(mut stream: &TcpStream, asked: &Mutex<Vec<Asked>>, script: &Script) -> io::Result<()> {
+    stream.set_read_timeout(Some(2 * PATIENCE))?;
+    stream.set_nodelay(true)?;
+    let mut reader = BufReader::new(stream);
+    let request = read_request(&mut reader)?;
+    asked.lock().unwrap().push(request.clone());
+    let is_head = request.method == "HEAD";
+    for step in script(&request) {
+        match step {
+            Step::Bytes(bytes) => stream.write_all(&bytes)?,
+            Step::Trickle(bytes, pause) => {
+                for byte in bytes {
+                    thread::sleep(pause);
+                    stream.write_all(&[byte])?;
+                }
+            }
+            Step::Endless(bytes) => loop {
+                stream.write_all(&bytes)?;
+            },
+            Step::Silence => {
+                io::copy(&mut reader, &mut io::sink())?;
+            }
+        }
+        if is_head {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn read_request(reader: &mut impl BufRead) -> io::Result<Asked> {
+    let mut line = String::new();
+    reader.read_line(&mut line)?;
+    let mut words = line.split_whitespace();
+    let (method, target) = words
+        .next()
+        .zip(words.next())
+        .ok_or(io::ErrorKind::UnexpectedEof)?;
+    let (method, target) = (method.to_owned(), target.to_owned());
+    let mut length = 0;
+    loop {
+        line.clear();
+        reader.read_line(&mut line)?;
+        let Some((name, value)) = line.trim_end().split_once(':') else {
+            break;
+        };
+        if name.eq_ignore_ascii_case("content-length") {
+            length = value.trim().parse().map_err(io::Error::other)?;
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    Ok(Asked {
+        method,
+        target,
+        body,
+    })
+}

@@ -1,0 +1,168 @@
+//! What a fake peer says of itself: a node of this program, or a reference miner, with blocks and
+//! messages of the test's choice.
+
+use serde_json::{Value, json};
+
+use blockchain::chain::{Block, BlockHash, Message, MessageId};
+use blockchain::codec;
+use blockchain::legacy::json as legacy;
+
+use super::fake_peer::{Asked, Reply, answer, head, json};
+
+/// A node of this program.
+#[derive(Clone)]
+pub(crate) struct Ours {
+    pub(crate) blocks: Vec<Block>,
+    /// Its status, to be bent.
+    pub(crate) status: Value,
+    /// Its waiting messages, numbered from 0.
+    pub(crate) waiting: Vec<Message>,
+}
+
+impl Ours {
+    pub(crate) fn new(blocks: &[Block]) -> Self {
+        let tip = blocks.last().unwrap();
+        let status = json!({
+            "version": "0.1.0", "protocol": 1, "node_id": MessageId::random().to_string(),
+            "genesis": BlockHash::of(&blocks[0]).to_string(),
+            "tip": {
+                "index": tip.index,
+                "hash": BlockHash::of(tip).to_string(),
+                "timestamp": tip.timestamp.seconds(),
+            },
+            "length": blocks.len(), "sealed": blocks.len() - 1,
+            "difficulty": 1, "sealed_from": 1, "proof_mode": "sealed", "warnings": [],
+            "mempool": {"count": 0, "bytes": 0, "next_sequence": 0},
+            "mining": {"active": false, "threads": 0, "tries": 0, "hash_rate": 0.0},
+            "sync": {
+                "neighbours": 0, "answering": 0, "fetching_from": null, "target": null,
+                "differences": [],
+            },
+            "reorgs": 0, "uptime": 1.0,
+        });
+        Self {
+            blocks: blocks.to_vec(),
+            status,
+            waiting: Vec::new(),
+        }
+    }
+
+    /// The same with another value in its status.
+    pub(crate) fn with(mut self, pointer: &str, value: impl Into<Value>) -> Self {
+        *self.status.pointer_mut(pointer).unwrap() = value.into();
+        self
+    }
+
+    /// The same with messages that wait.
+    pub(crate) fn with_waiting(mut self, waiting: Vec<Message>) -> Self {
+        self.status["mempool"]["count"] = waiting.len().into();
+        self.status["mempool"]["next_sequence"] = waiting.len().into();
+        self.waiting = waiting;
+        self
+    }
+
+    /// What such a node answers.
+    pub(crate) fn answer(&self, asked: &Asked) -> Reply {
+        match asked.path() {
+            "/api/v1/status" => json(&self.status),
+            "/api/v1/blocks" => {
+                let from = usize::try_from(asked.number("from").unwrap()).unwrap();
+                let limit = usize::try_from(asked.number("limit").unwrap()).unwrap();
+                let page = self.blocks.iter().skip(from).take(limit);
+                answer(200, &[("Content-Type", codec::FRAMES)], frames(page))
+            }
+            "/api/v1/mempool" => {
+                let from = asked.number("after").map_or(0, |after| after + 1);
+                let all = (0_u64..).zip(&self.waiting);
+                let messages: Vec<_> = all
+                    .skip_while(|(sequence, _)| *sequence < from)
+                    .map(|(sequence, message)| pending(sequence, message))
+                    .collect();
+                json(&json!({"messages": messages, "next": null, "count": self.waiting.len()}))
+            }
+            "/api/v1/neighbours" => json(&json!({"neighbours": []})),
+            "/api/v1/announce" => json(&json!({})),
+            _ => answer(404, &[], "{}"),
+        }
+    }
+}
+
+/// Blocks as nodes send them to each other.
+pub(crate) fn frames<'a>(blocks: impl IntoIterator<Item = &'a Block>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for block in blocks {
+        codec::write_frame(block, &mut bytes);
+    }
+    bytes
+}
+
+/// A message on a page of waiting ones.
+pub(crate) fn pending(sequence: u64, message: &Message) -> Value {
+    let (id, text) = (message.id().to_string(), message.text());
+    json!({"sequence": sequence, "id": id, "message": text, "age": 1.0})
+}
+
+/// A reference miner.
+#[derive(Clone, Default)]
+pub(crate) struct Reference {
+    /// Its chain as text.
+    pub(crate) chain: String,
+    /// Its waiting messages.
+    pub(crate) waiting: Vec<Message>,
+    /// Its neighbours.
+    pub(crate) neighbours: Vec<(String, u16)>,
+}
+
+impl Reference {
+    pub(crate) fn new(blocks: &[Block]) -> Self {
+        Self {
+            chain: chain_text(blocks),
+            ..Self::default()
+        }
+    }
+
+    /// What such a miner answers.
+    pub(crate) fn answer(&self, asked: &Asked) -> Reply {
+        let body = match asked.path() {
+            "/chain" => json!({"chain": self.chain, "length": 1}),
+            "/data" => {
+                let texts: Vec<_> = self.waiting.iter().map(message_text).collect();
+                json!(format!("{{\"py/set\": [{}]}}", texts.join(", ")))
+            }
+            "/neighbours" => {
+                let tuple = |(host, port): &(String, u16)| json!({"py/tuple": [host, port]});
+                let all: Vec<_> = self.neighbours.iter().map(tuple).collect();
+                json!({"length": all.len(), "neighbours": json!({"py/set": all}).to_string()})
+            }
+            path => {
+                let path = path.trim_start_matches('/');
+                let body = json!({"message": format!("'{path}' is not a valid endpoint!")});
+                return answer(
+                    404,
+                    &[("Content-Type", "application/json")],
+                    body.to_string(),
+                );
+            }
+        };
+        let body = format!("{body}\n");
+        if asked.method == "HEAD" {
+            return vec![head(200, &[], Some(body.len() as u64))];
+        }
+        answer(200, &[("Content-Type", "application/json")], body)
+    }
+}
+
+/// A chain as the file of a reference miner.
+pub(crate) fn chain_text(blocks: &[Block]) -> String {
+    let mut writer = legacy::ChainWriter::new(Vec::new());
+    for block in blocks {
+        writer.push(block).unwrap();
+    }
+    String::from_utf8(writer.finish().unwrap()).unwrap()
+}
+
+fn message_text(message: &Message) -> String {
+    let mut text = Vec::new();
+    legacy::write_message(message, &mut text);
+    String::from_utf8(text).unwrap()
+}
