@@ -82,12 +82,11 @@ impl Default for Relay {
 
 impl News {
     fn of(event: &Event) -> Self {
-        let (name, index) = match event {
-            Event::Block(block) => ("block", Some(block.index)),
-            Event::Reorg(reorg) => ("reorg", Some(reorg.from)),
-            Event::Message(_) => ("message", None),
-            Event::Neighbour(_) => ("neighbour", None),
-            Event::Reset => ("reset", None),
+        let name = event.name();
+        let index = match event {
+            Event::Block(block) => Some(block.index),
+            Event::Reorg(reorg) => Some(reorg.from),
+            Event::Message(_) | Event::Neighbour(_) | Event::Reset => None,
         };
         Self { name, index }
     }

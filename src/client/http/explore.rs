@@ -130,7 +130,8 @@ impl EventText {
                 "data" if self.data.is_empty() => value.clone_into(&mut self.data),
                 "data" => self.data.extend(["\n", value]),
                 "" if line.is_empty() => {
-                    found = event(&self.name, &self.data);
+                    // One that cannot be read tells as little as an unknown one.
+                    found = Event::read(&self.name, &self.data).ok().flatten();
                     self.name.clear();
                     self.data.clear();
                     if found.is_some() {
@@ -143,16 +144,6 @@ impl EventText {
         self.received.drain(..start);
         found
     }
-}
-
-fn event(name: &str, data: &str) -> Option<Event> {
-    let mut tagged = serde_json::json!({ "event": name });
-    if let Ok(data) = serde_json::from_str::<serde_json::Value>(data)
-        && !matches!(name, "reset")
-    {
-        tagged["data"] = data;
-    }
-    serde_json::from_value(tagged).ok()
 }
 
 #[cfg(test)]
