@@ -19,8 +19,8 @@ use crate::pow;
 
 pub use events::Event;
 pub use network::{
-    Announcement, LeftBlock, Neighbour, Neighbours, NetworkStatus, NewNeighbour, PeerKind,
-    PeerOrigin, Position, Reorg, ReorgPage, SyncStatus,
+    Announcement, LeftBlock, Neighbour, NeighbourChange, NeighbourNews, Neighbours, NetworkStatus,
+    NewNeighbour, PeerKind, PeerOrigin, Position, Reorg, ReorgPage, SyncStatus,
 };
 pub use search::{SearchField, SearchHit, SearchPage};
 
@@ -181,6 +181,7 @@ pub struct SingleBlock {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NewMessage {
     /// The text.
+    #[schema(min_length = 1)]
     pub message: String,
 }
 

@@ -11,7 +11,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
@@ -23,6 +23,7 @@ use super::reject::{ApiError, bytes_response};
 use super::server::Context;
 use crate::node::Node;
 use crate::store::StoreError;
+use crate::wire::{PeerKind, PeerOrigin};
 
 /// Reorgs read at a time.
 const PAGE: usize = 1000;
@@ -40,6 +41,12 @@ struct RequestLabels {
     route: &'static str,
     method: &'static str,
     status: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PeerLabels {
+    kind: &'static str,
+    origin: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -154,6 +161,7 @@ pub(crate) async fn page(context: Context) -> Result<Response, ApiError> {
         reorgs(&mut registry, metrics.reorged(node)?);
         mempool(&mut registry, node);
         mining(&mut registry, node);
+        peers(&mut registry, node);
         program(&mut registry, node);
         gauge(
             &mut registry,
@@ -266,6 +274,49 @@ fn mining(registry: &mut Registry, node: &Node) {
         "Candidates a second over the last piece of work",
         ConstGauge::new(rate),
     );
+}
+
+/// Every kind and origin is there, also without peers, so that a monitor need not guess.
+fn peers(registry: &mut Registry, node: &Node) {
+    let list = node.peers.list();
+    let counts = Family::<PeerLabels, Gauge>::default();
+    for (kind, kind_name) in [
+        (PeerKind::Unknown, "unknown"),
+        (PeerKind::Ours, "ours"),
+        (PeerKind::Reference, "reference"),
+    ] {
+        for (origin, origin_name) in [
+            (PeerOrigin::Configured, "configured"),
+            (PeerOrigin::Learned, "learned"),
+            (PeerOrigin::Guest, "guest"),
+        ] {
+            let labels = PeerLabels {
+                kind: kind_name,
+                origin: origin_name,
+            };
+            let counted = counts.get_or_create(&labels);
+            for peer in &list {
+                counted.inc_by(i64::from(peer.kind == kind && peer.origin == origin));
+            }
+        }
+    }
+    registry.register("peers", "Other nodes that are known", counts);
+    let refused = list.iter().filter(|peer| peer.refused.is_some()).count();
+    let answering = node.peers.answering().len();
+    for (name, help, count) in [
+        (
+            "peers_refused",
+            "Other nodes that are not followed",
+            refused,
+        ),
+        (
+            "peers_answering",
+            "Neighbours that answered within the last 30 s",
+            answering,
+        ),
+    ] {
+        gauge(registry, name, help, count as u64);
+    }
 }
 
 fn program(registry: &mut Registry, node: &Node) {

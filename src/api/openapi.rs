@@ -4,6 +4,7 @@
 //! [`crate::wire`]. The page is made from the same document ([`page`]); it loads nothing from
 //! elsewhere and runs no script.
 
+mod kinds;
 mod operations;
 mod page;
 
@@ -12,11 +13,11 @@ use http::{HeaderValue, StatusCode, header};
 use utoipa::OpenApi;
 use utoipa::openapi::path::{OperationBuilder, Parameter, ParameterBuilder, ParameterIn, Paths};
 use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
-use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Ref, Required, Response, ResponseBuilder};
 use warp::http;
 
+use self::kinds::Kind;
 use self::operations::{Body, OPERATIONS, Operation};
 use super::reject::bytes_response;
 use crate::wire;
@@ -34,6 +35,7 @@ const ADMIN: &str = "admin";
     wire::MempoolPage,
     wire::MessageStatus,
     wire::Neighbour,
+    wire::NeighbourNews,
     wire::Neighbours,
     wire::NewMessage,
     wire::NewNeighbour,
@@ -125,16 +127,21 @@ fn describe(operation: &Operation) -> utoipa::openapi::path::Operation {
         .request_body(operation.body.map(request_body));
     let in_path = operation.path.split('/').filter_map(|part| {
         let name = part.strip_prefix('{')?.strip_suffix('}')?;
-        Some(parameter(name, ParameterIn::Path, Type::String, None))
+        Some(parameter(
+            name,
+            ParameterIn::Path,
+            Kind::in_path(name),
+            None,
+        ))
     });
     let in_query = operation
         .query
         .iter()
-        .map(|(name, kind, about)| parameter(name, ParameterIn::Query, kind.clone(), Some(*about)));
+        .map(|(name, kind, about)| parameter(name, ParameterIn::Query, *kind, Some(*about)));
     let in_head = operation
         .headers
         .iter()
-        .map(|(name, about)| parameter(name, ParameterIn::Header, Type::String, Some(*about)));
+        .map(|(name, kind, about)| parameter(name, ParameterIn::Header, *kind, Some(*about)));
     for parameter in in_path.chain(in_query).chain(in_head) {
         described = described.parameter(parameter);
     }
@@ -153,19 +160,18 @@ fn describe(operation: &Operation) -> utoipa::openapi::path::Operation {
     described.build()
 }
 
-fn parameter(name: &str, place: ParameterIn, kind: Type, about: Option<&str>) -> Parameter {
+fn parameter(name: &str, place: ParameterIn, kind: Kind, about: Option<&str>) -> Parameter {
     let required = match place {
         ParameterIn::Path => Required::True,
-        _ if matches!(name, "q" | "message") => Required::True,
+        _ if kind.is_required() => Required::True,
         _ => Required::False,
     };
-    let schema = ObjectBuilder::new().schema_type(SchemaType::Type(kind));
     ParameterBuilder::new()
         .name(name)
         .parameter_in(place)
         .required(required)
         .description(about)
-        .schema(Some(schema))
+        .schema(Some(kind.schema()))
         .build()
 }
 

@@ -1,5 +1,7 @@
 //! `blockchain get`: asks a node.
 
+mod neighbours;
+
 use std::fmt;
 use std::io::Write;
 
@@ -77,7 +79,7 @@ pub(super) async fn run(args: GetArgs, output: &Output) -> Result<(), Error> {
             output.print(&MessageView(node.client()?.message(&id).await?))
         }
         What::Data { node } => data(&node.client()?, output).await,
-        What::Neighbours { node } => output.print(&Neighbours(node.client()?.neighbours().await?)),
+        What::Neighbours { node } => neighbours::run(&node.client()?, output).await,
         What::Status { node } => output.print(&StatusView(node.client()?.status().await?)),
     }
 }
@@ -144,7 +146,11 @@ impl fmt::Display for Line<'_> {
             block.hash.get(..12).unwrap_or_default(),
             Short(&block.data.message),
         );
-        write!(f, "{:>8}  {hash}  {time}  {seal:<7}  {text}", block.index)
+        write!(
+            f,
+            "{:>8}  {hash}  {time:<27}  {seal:<7}  {text}",
+            block.index
+        )
     }
 }
 
@@ -246,30 +252,6 @@ impl fmt::Display for Data {
                 pending.id,
                 pending.age,
                 Short(&pending.message)
-            )?;
-        }
-        Ok(())
-    }
-}
-
-#[derive(Serialize)]
-#[serde(transparent)]
-struct Neighbours(serde_json::Value);
-
-impl fmt::Display for Neighbours {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let inner = self.0["neighbours"].as_str().unwrap_or_default();
-        let inner: serde_json::Value = serde_json::from_str(inner).unwrap_or_default();
-        let none = Vec::new();
-        let neighbours = inner["py/set"].as_array().unwrap_or(&none);
-        write!(f, "{} neighbours", neighbours.len())?;
-        for neighbour in neighbours {
-            let tuple = &neighbour["py/tuple"];
-            write!(
-                f,
-                "\n{}:{}",
-                escape(tuple[0].as_str().unwrap_or("?")),
-                tuple[1]
             )?;
         }
         Ok(())

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Block, Neighbour, PendingMessage, Reorg};
+use super::{Block, NeighbourNews, PendingMessage, Reorg};
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,7 +18,7 @@ pub enum Event {
     /// A message waits to be mined.
     Message(PendingMessage),
     /// A neighbour came, went or changed.
-    Neighbour(Neighbour),
+    Neighbour(NeighbourNews),
     /// More happened than is told one by one: ask for the state anew.
     Reset,
 }

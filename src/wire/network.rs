@@ -1,6 +1,7 @@
 //! Bodies about other nodes: neighbours, announcements, reorgs, the state of the sync.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Number;
 use utoipa::ToSchema;
 
@@ -61,6 +62,33 @@ pub struct Neighbour {
     pub version: Option<String>,
 }
 
+/// What happened to a neighbour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum NeighbourChange {
+    /// It is a neighbour now.
+    Came,
+    /// It is a neighbour no more.
+    Went,
+    /// What it runs, how it became known or why it is refused is different from before.
+    Changed,
+}
+
+/// A neighbour came, went or changed: an event of `GET /events`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NeighbourNews {
+    /// `HOST:PORT`.
+    pub address: String,
+    /// What happened to it.
+    pub change: NeighbourChange,
+    /// What it runs.
+    pub kind: PeerKind,
+    /// How it became known.
+    pub origin: PeerOrigin,
+    /// Why its blocks are not followed or it cannot be asked; null if all is well.
+    pub refused: Option<String>,
+}
+
 /// What must be the same on all nodes of a network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NetworkStatus {
@@ -97,11 +125,24 @@ pub struct Announcement {
     /// Where it can be asked: `HOST:PORT`, or `:PORT` for the host the announcement comes from.
     pub address: String,
     /// Hash of its tip.
+    #[schema(pattern = "^[0-9a-f]{64}$")]
     pub tip: String,
     /// Number of its blocks.
+    #[serde(deserialize_with = "whole")]
     pub length: u64,
     /// Sequence number that the next message in its mempool will have.
+    #[serde(deserialize_with = "whole")]
     pub mempool_seq: u64,
+}
+
+/// A whole number as the schema has it: `7.0` is one, too, and none is beyond 63 bits.
+fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let number = Number::deserialize(deserializer)?;
+    let whole = |value: f64| format!("{value:.0}").parse().ok();
+    let from_float = || whole(number.as_f64().filter(|value| value.fract() == 0.0)?);
+    let value: Option<i64> = number.as_i64().or_else(from_float);
+    let value = value.and_then(|value| u64::try_from(value).ok());
+    value.ok_or_else(|| D::Error::custom(format!("{number} is no whole number from 0 on")))
 }
 
 /// How the node keeps up with its neighbours, in `GET /status`.
@@ -169,4 +210,37 @@ pub struct LeftBlock {
     pub hash: String,
     /// Id of the message it carried.
     pub message_id: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn announcements_take_whole_numbers_however_they_are_written() {
+        let read = |length: &str| {
+            let text = format!(
+                "{{\"protocol\":1,\"address\":\":1\",\"tip\":\"\",\"length\":{length},\"mempool_seq\":0}}"
+            );
+            serde_json::from_str::<Announcement>(&text).map(|said| said.length)
+        };
+        for (text, length) in [("7", 7), ("7.0", 7), ("7e2", 700), ("0", 0), ("-0.0", 0)] {
+            assert_eq!(read(text).unwrap(), length, "{text}");
+        }
+        assert_eq!(
+            read("9223372036854775807").unwrap(),
+            i64::MAX.unsigned_abs()
+        );
+        for text in [
+            "-1",
+            "7.5",
+            "9223372036854775808",
+            "1e300",
+            "\"7\"",
+            "null",
+            "true",
+        ] {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
 }

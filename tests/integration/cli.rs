@@ -8,6 +8,7 @@
 mod add;
 mod export;
 mod get;
+mod neighbours;
 mod network;
 mod node;
 mod pow;

@@ -2,7 +2,8 @@
 //! line here and one in [`crate::api::paths`]; a test holds them together.
 
 use utoipa::openapi::path::HttpMethod;
-use utoipa::openapi::schema::Type;
+
+use super::kinds::Kind;
 
 /// One method of one path.
 #[derive(Clone)]
@@ -11,9 +12,9 @@ pub(super) struct Operation {
     pub(super) path: &'static str,
     pub(super) about: &'static str,
     /// Name, type and meaning of each parameter in the query.
-    pub(super) query: &'static [(&'static str, Type, &'static str)],
-    /// Name and meaning of each header that is looked at.
-    pub(super) headers: &'static [(&'static str, &'static str)],
+    pub(super) query: &'static [(&'static str, Kind, &'static str)],
+    /// Name, type and meaning of each header that is looked at.
+    pub(super) headers: &'static [(&'static str, Kind, &'static str)],
     /// Schema of the request's body.
     pub(super) body: Option<&'static str>,
     /// Status, body and meaning of a successful answer.
@@ -39,11 +40,11 @@ impl Operation {
         crate::api::paths::is_ours(self.path)
     }
 
-    const fn query(self, query: &'static [(&'static str, Type, &'static str)]) -> Self {
+    const fn query(self, query: &'static [(&'static str, Kind, &'static str)]) -> Self {
         Self { query, ..self }
     }
 
-    const fn headers(self, headers: &'static [(&'static str, &'static str)]) -> Self {
+    const fn headers(self, headers: &'static [(&'static str, Kind, &'static str)]) -> Self {
         Self { headers, ..self }
     }
 
@@ -98,7 +99,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "Takes a message, as a reference miner does",
         (200, ANY_JSON, "The message is on disk"),
     )
-    .query(&[("message", Type::String, "The text")])
+    .query(&[("message", Kind::Message, "The text")])
     .errors(&[400, 413, 414, 503]),
     get(
         "/chain",
@@ -148,11 +149,11 @@ pub(super) const OPERATIONS: &[Operation] = &[
     .query(&[
         (
             "from",
-            Type::Integer,
+            Kind::Index,
             "Index of the first block of the page",
         ),
-        ("limit", Type::Integer, "Most blocks, 1 to 1000"),
-        ("order", Type::String, "asc (oldest first) or desc"),
+        ("limit", Kind::Limit, "Most blocks, 1 to 1000"),
+        ("order", Kind::Order, "asc (oldest first) or desc"),
     ])
     .errors(&[400]),
     get(
@@ -162,6 +163,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     )
     .headers(&[(
         "If-None-Match",
+        Kind::Text,
         "The tag of the block as known: 304 if it has not changed",
     )])
     .errors(&[304, 400, 404]),
@@ -173,7 +175,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
     )
     .headers(&[(
         "Idempotency-Key",
-        "1 to 256 bytes; for a day the same message under the same key is added once",
+        Kind::Key,
+        "1 to 256 printable ASCII characters; for a day the same message under the same key is added once",
     )])
     .body("NewMessage")
     .errors(&[400, 408, 409, 413, 415, 503]),
@@ -190,7 +193,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     )
     .query(&[(
         "after",
-        Type::Integer,
+        Kind::Index,
         "Sequence number before the first of the page",
     )])
     .errors(&[400]),
@@ -200,8 +203,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
         Body::Json("ReorgPage"),
     )
     .query(&[
-        ("from", Type::Integer, "Number of the first of the page"),
-        ("limit", Type::Integer, "Most reorgs, 1 to 1000"),
+        ("from", Kind::Index, "Number of the first of the page"),
+        ("limit", Kind::Limit, "Most reorgs, 1 to 1000"),
     ])
     .errors(&[400]),
     get(
@@ -210,10 +213,10 @@ pub(super) const OPERATIONS: &[Operation] = &[
         Body::Json("SearchPage"),
     )
     .query(&[
-        ("q", Type::String, "What to look for, 1 to 256 bytes"),
+        ("q", Kind::Search, "What to look for, 1 to 256 characters"),
         (
             "before",
-            Type::Integer,
+            Kind::Index,
             "Only texts of blocks below this index",
         ),
     ])
@@ -221,11 +224,12 @@ pub(super) const OPERATIONS: &[Operation] = &[
     get(
         "/api/v1/events",
         "What happens, as it happens: events block, reorg, message, neighbour and reset, whose \
-         data are Block, Reorg, PendingMessage and Neighbour",
+         data are Block, Reorg, PendingMessage and NeighbourNews",
         Body::Other("text/event-stream"),
     )
     .headers(&[(
         "Last-Event-ID",
+        Kind::Text,
         "The id of the last event that was received",
     )])
     .errors(&[503]),

@@ -5,10 +5,12 @@
 //! nothing of clients, and for a client that is gone nothing is kept: the id of an event says all
 //! that is needed to go on after it, also on another run of the node.
 //!
-//! A source of events besides the store, such as news of neighbours, is one more branch in
-//! `Listener::wait` that pushes to `waiting`; such events have no id.
+//! Neighbours are not in the store: a stream looks at most once a second what is different about
+//! them ([`neighbours`]). These events have no id, and a client that comes back is not told what it
+//! missed.
 
 mod cursor;
+mod neighbours;
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -24,6 +26,7 @@ use warp::reply::{Reply, Response};
 use warp::sse;
 
 use self::cursor::{Cursor, Step};
+use self::neighbours::Acquaintances;
 use crate::api::reject::ApiError;
 use crate::api::server::Context;
 use crate::node::{Node, Signal};
@@ -56,6 +59,7 @@ pub(crate) fn open(context: &Context, headers: &HeaderMap) -> Result<Response, A
         shutdown: context.shutdown.clone(),
         start,
         waiting: VecDeque::new(),
+        acquaintances: Acquaintances::new(context.node.peers.list()),
         is_told_all: false,
         _permit: permit,
     };
@@ -80,6 +84,16 @@ enum Start {
     Unknown,
 }
 
+/// Why a stream that told everything goes on.
+enum Woken {
+    /// There was a commit.
+    Commit,
+    /// The neighbours may be different.
+    Neighbours,
+    /// There will be nothing any more.
+    End,
+}
+
 /// One open stream.
 struct Listener {
     node: Arc<Node>,
@@ -87,6 +101,7 @@ struct Listener {
     shutdown: CancellationToken,
     start: Start,
     waiting: VecDeque<sse::Event>,
+    acquaintances: Acquaintances,
     is_told_all: bool,
     _permit: OwnedSemaphorePermit,
 }
@@ -111,8 +126,12 @@ impl Listener {
 
     /// Waits until there may be something new and reads it. Says whether there may be more.
     async fn advance(&mut self) -> bool {
-        if self.is_told_all && !self.wait().await {
-            return false;
+        if self.is_told_all {
+            match self.wait().await {
+                Woken::Commit => {}
+                Woken::Neighbours => return self.neighbours(),
+                Woken::End => return false,
+            }
         }
         self.signal.borrow_and_update();
         let start = self.start.clone();
@@ -132,27 +151,47 @@ impl Listener {
             self.waiting.push_back(opening.retry(RETRY));
         }
         for (event, after) in step.events {
-            let Ok(data) = event.data() else {
+            if !self.push(&event, after.as_ref()) {
                 return false;
-            };
-            let mut told = sse::Event::default().event(event.name()).data(data);
-            if let Some(after) = after {
-                told = told.id(after.to_string());
             }
-            self.waiting.push_back(told);
         }
         self.start = Start::After(step.cursor);
         self.is_told_all = step.is_all;
         true
     }
 
-    /// Waits for a commit; false if there will be none any more.
-    async fn wait(&mut self) -> bool {
-        if self.signal.changed().await.is_err() || self.signal.borrow().failure.is_some() {
+    /// Tells an event and where the client is after it; false if it cannot be told.
+    fn push(&mut self, event: &Event, after: Option<&Cursor>) -> bool {
+        let Ok(data) = event.data() else {
             return false;
+        };
+        let mut told = sse::Event::default().event(event.name()).data(data);
+        if let Some(after) = after {
+            told = told.id(after.to_string());
         }
-        tokio::time::sleep(GATHER).await;
+        self.waiting.push_back(told);
         true
+    }
+
+    /// Tells what is different about the neighbours.
+    fn neighbours(&mut self) -> bool {
+        let news = self.acquaintances.look(self.node.peers.list());
+        let mut news = news.into_iter().map(Event::Neighbour);
+        news.all(|event| self.push(&event, None))
+    }
+
+    /// Waits for a commit, or until it is time to look at the neighbours.
+    async fn wait(&mut self) -> Woken {
+        tokio::select! {
+            changed = self.signal.changed() => {
+                if changed.is_err() || self.signal.borrow().failure.is_some() {
+                    return Woken::End;
+                }
+                tokio::time::sleep(GATHER).await;
+                Woken::Commit
+            }
+            () = self.acquaintances.pause() => Woken::Neighbours,
+        }
     }
 }
 

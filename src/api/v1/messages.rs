@@ -24,7 +24,7 @@ use crate::wire::{
 const BODY_BYTES: usize = 6 * MAX_INGEST_BYTES + 1024;
 
 /// Longest idempotency key.
-const KEY_BYTES: usize = 256;
+pub(crate) const KEY_BYTES: usize = 256;
 
 /// Messages on a page of the mempool.
 const PAGE: PageLimit = PageLimit {
@@ -48,8 +48,12 @@ pub(crate) async fn post(
     let key = headers
         .get("idempotency-key")
         .map(http::HeaderValue::as_bytes);
-    if key.is_some_and(|key| key.is_empty() || key.len() > KEY_BYTES) {
-        let message = format!("an idempotency key has 1 to {KEY_BYTES} bytes");
+    let is_plain = |key: &[u8]| {
+        let is_printable = key.iter().all(|byte| matches!(byte, b' '..=b'~'));
+        is_printable && (1..=KEY_BYTES).contains(&key.len())
+    };
+    if key.is_some_and(|key| !is_plain(key)) {
+        let message = format!("an idempotency key has 1 to {KEY_BYTES} printable ASCII characters");
         return Err(ApiError::bad_request(message));
     }
     let body = body::read(body, BODY_BYTES).await?;

@@ -21,8 +21,8 @@ use crate::chain::{Block, BlockHash, MessageId};
 use crate::store::{PageLimit, StoreError, View};
 use crate::wire::{SearchField, SearchHit, SearchPage};
 
-/// Most bytes of what is looked for.
-const QUERY_BYTES: usize = 256;
+/// Most characters of what is looked for.
+pub(crate) const QUERY_CHARACTERS: usize = 256;
 
 /// Fewest digits that are looked up as the beginning of a hash.
 const PREFIX_DIGITS: usize = 6;
@@ -55,8 +55,8 @@ pub(crate) struct SearchQuery {
 /// `GET /search?q=&before=`.
 pub(crate) async fn page(context: Context, raw_query: String) -> Result<Response, ApiError> {
     let query: SearchQuery = parse_query(&raw_query)?;
-    if query.q.is_empty() || query.q.len() > QUERY_BYTES {
-        let message = format!("q must have 1 to {QUERY_BYTES} bytes");
+    if query.q.is_empty() || query.q.chars().count() > QUERY_CHARACTERS {
+        let message = format!("q must have 1 to {QUERY_CHARACTERS} characters");
         return Err(ApiError::bad_request(message));
     }
     let permit = context.searches.try_acquire_owned();

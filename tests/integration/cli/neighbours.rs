@@ -1,0 +1,124 @@
+//! `blockchain neighbours` and `blockchain get neighbours`: who is one is the administrator's word,
+//! also after a restart.
+
+use blockchain::wire::{Event, NeighbourChange, Neighbours, PeerKind, PeerOrigin};
+
+use crate::support::command::Blockchain;
+use crate::support::events::Events;
+use crate::support::test_node::TestNode;
+use crate::support::wait_for;
+
+const QUIET: &[&str] = &["--threads", "0", "--difficulty", "1"];
+
+/// Adds or removes a neighbour of a node.
+fn change(node: &TestNode, what: &str, address: &str) -> Blockchain {
+    Blockchain::new(["neighbours", what, address, "--db"]).args([node.folder()])
+}
+
+fn list(node: &TestNode) -> Neighbours {
+    node.command(["get", "neighbours", "--json"])
+        .succeeds()
+        .json()
+}
+
+/// Waits until it has this one neighbour of its own kind.
+#[track_caller]
+fn answers(node: &TestNode, address: &str) {
+    wait_for("an answer of the neighbour", || {
+        let list = list(node).neighbours;
+        let [one] = &*list else {
+            return None;
+        };
+        assert_eq!((&*one.address, one.origin), (address, PeerOrigin::Learned));
+        (one.kind == PeerKind::Ours && one.tip.is_some()).then_some(())
+    });
+}
+
+#[test]
+fn neighbours_are_added_and_removed_for_good() {
+    let (mut node, other) = (TestNode::start(QUIET), TestNode::start(QUIET));
+    let address = other.address().to_string();
+    let (mut events, _) = Events::from_now(node.address());
+    change(&node, "add", &address)
+        .succeeds()
+        .prints(&[&format!("{address} is a neighbour\n")]);
+    answers(&node, &address);
+    let text = node.command(["get", "neighbours"]).succeeds().stdout;
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(lines[0], "1 neighbours");
+    assert!(lines[1].starts_with("ADDRESS"), "{text}");
+    for part in [&*address, "this program", "0 c0f0de3647e3", "s ago"] {
+        assert!(lines[2].contains(part), "{part}: {text}");
+    }
+    let page = node.get("/metrics").expect(200).text().to_owned();
+    for line in [
+        "blockchain_peers{kind=\"ours\",origin=\"learned\"} 1\n",
+        "blockchain_peers{kind=\"reference\",origin=\"guest\"} 0\n",
+        "blockchain_peers_answering 1\n",
+        "blockchain_peers_refused 0\n",
+    ] {
+        assert!(page.contains(line), "{line}: {page}");
+    }
+
+    // Without being told again, also by the next run.
+    node.stop();
+    node.start_again(QUIET);
+    answers(&node, &address);
+    change(&node, "remove", &address)
+        .succeeds()
+        .prints(&[&format!("{address} was removed\n")]);
+    assert_eq!(list(&node).neighbours, []);
+    change(&node, "remove", &address)
+        .exits(1)
+        .complains(&["there is no such neighbour"]);
+    node.stop();
+    node.start_again(QUIET);
+    assert_eq!(list(&node).neighbours, []);
+    change(&node, "add", &address).succeeds();
+    answers(&node, &address);
+
+    // The first run told what happened while it lasted.
+    let mut changes = Vec::new();
+    while let Some(told) = events.next() {
+        let Event::Neighbour(news) = told.event() else {
+            panic!("{told:?}");
+        };
+        assert_eq!((&*news.address, told.id), (&*address, None));
+        changes.push((news.change, news.kind));
+    }
+    let (first, last) = (changes.first().unwrap(), changes.last().unwrap());
+    assert_eq!(first.0, NeighbourChange::Came, "{changes:?}");
+    assert_eq!(last.1, PeerKind::Ours, "{changes:?}");
+}
+
+#[test]
+fn streams_tell_that_a_neighbour_came_and_went() {
+    let (node, other) = (TestNode::start(QUIET), TestNode::start(QUIET));
+    let address = other.address().to_string();
+    let (mut events, _) = Events::from_now(node.address());
+    change(&node, "add", &address).succeeds();
+    let mut next = |expected| {
+        loop {
+            let told = events.expect("neighbour");
+            let Event::Neighbour(news) = told.event() else {
+                panic!("{told:?}");
+            };
+            if news.change == expected {
+                return assert_eq!(news.address, address);
+            }
+            assert_eq!(news.change, NeighbourChange::Changed);
+        }
+    };
+    next(NeighbourChange::Came);
+    change(&node, "remove", &address).succeeds();
+    next(NeighbourChange::Went);
+}
+
+#[test]
+fn only_who_has_the_token_may_change_neighbours() {
+    let (mut node, address) = (TestNode::start(QUIET), "127.0.0.1:1");
+    std::fs::write(node.beside("node.token"), "0".repeat(64)).unwrap();
+    change(&node, "add", address).exits(1).complains(&["401"]);
+    node.stop();
+    change(&node, "add", address).exits(3);
+}
