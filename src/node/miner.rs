@@ -17,12 +17,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::settings::{
-    BATCH_BLOCKS, BATCH_BYTES, BATCH_TIME, COMMITS_UNDER_WAY, ProofMode, RENEWAL, RETRY,
+    BATCH_BLOCKS, BATCH_BYTES, BATCH_TIME, COMMITS_UNDER_WAY, LEFT_TO_OTHERS, ProofMode, RENEWAL,
+    RETRY,
 };
 use super::{Node, Signal};
 use crate::chain::{Block, BlockHash, History, Message, Proof, Tip, seal};
 use crate::pow::{Difficulty, Digits, Outcome, Search, sealed_width};
-use crate::store::{Operation, PageLimit, StoreError};
+use crate::store::{Operation, PageLimit, Pending, StoreError, View};
 
 /// Where the next block goes: above the last block the miner made, committed or not.
 #[derive(Clone, Debug)]
@@ -101,6 +102,14 @@ impl Front {
     }
 }
 
+/// What a piece of work came to.
+struct Piece {
+    front: Front,
+    blocks: Vec<Block>,
+    /// If nothing was mined: when the first message that is left to others so far may be.
+    wait: Option<Duration>,
+}
+
 /// Blocks under way to the disk.
 struct UnderWay {
     tip: BlockHash,
@@ -132,11 +141,11 @@ pub async fn run(node: Arc<Node>, shutdown: CancellationToken) -> Result<(), Sto
             .into_iter()
             .chain(under_way.iter().map(|way: &UnderWay| way.tip))
             .collect();
-        let (after, blocks) =
-            mine_piece(&node, above, known, threads, &mut signal, &shutdown).await?;
+        let piece = mine_piece(&node, above, known, threads, &mut signal, &shutdown).await?;
+        let (after, blocks) = (piece.front, piece.blocks);
         if blocks.is_empty() {
             if settle(&mut under_way, 0, &shutdown).await? {
-                wait_for_messages(&node, &mut signal, &shutdown).await;
+                wait_for_messages(&node, piece.wait, &mut signal, &shutdown).await;
             }
             continue;
         }
@@ -196,7 +205,7 @@ async fn mine_piece(
     threads: NonZeroUsize,
     signal: &mut watch::Receiver<Signal>,
     shutdown: &CancellationToken,
-) -> Result<(Front, Vec<Block>), StoreError> {
+) -> Result<Piece, StoreError> {
     let stop = Arc::new(AtomicBool::new(false));
     let is_sealing = node.settings.proof == ProofMode::Sealed;
     let renewal = tokio::time::sleep(RENEWAL);
@@ -204,8 +213,12 @@ async fn mine_piece(
     let mut work = {
         let (node, stop) = (Arc::clone(node), Arc::clone(&stop));
         tokio::task::spawn_blocking(move || {
-            let blocks = mine_waiting(&node, &mut front, threads, &stop)?;
-            Ok((front, blocks))
+            let (blocks, wait) = mine_waiting(&node, &mut front, threads, &stop)?;
+            Ok(Piece {
+                front,
+                blocks,
+                wait,
+            })
         })
     };
     loop {
@@ -232,23 +245,25 @@ async fn mine_piece(
     }
 }
 
-/// Mines the oldest unclaimed messages, one above the other.
+/// Mines the oldest unclaimed messages, one above the other, but for those that are left to others
+/// so far; says when the first of them may be mined here.
 fn mine_waiting(
     node: &Node,
     front: &mut Front,
     threads: NonZeroUsize,
     stop: &AtomicBool,
-) -> Result<Vec<Block>, StoreError> {
+) -> Result<(Vec<Block>, Option<Duration>), StoreError> {
     let limit = PageLimit {
         count: BATCH_BLOCKS,
         bytes: BATCH_BYTES,
     };
     let view = node.view()?;
-    let waiting = view.pending_from(front.unclaimed, limit)?;
+    let mut waiting = view.pending_from(front.unclaimed, limit)?;
+    let wait = leave_to_others(&view, &mut waiting, node.clock().millis())?;
     drop(view);
     let mut blocks = Vec::with_capacity(waiting.len());
     if waiting.is_empty() {
-        return Ok(blocks);
+        return Ok((blocks, wait));
     }
     node.mining.active.store(true, Ordering::Relaxed);
     let effort = Effort {
@@ -274,7 +289,29 @@ fn mine_waiting(
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
     node.note_hash_rate(tries as f64 / started.elapsed().as_secs_f64().max(1e-9));
     debug!(blocks = blocks.len(), tries, "mined");
-    Ok(blocks)
+    Ok((blocks, None))
+}
+
+/// Takes out messages that came from peers a moment ago: those have begun to mine them. Returns
+/// when the first of them may be mined here.
+fn leave_to_others(
+    view: &View,
+    waiting: &mut Vec<Pending>,
+    now: u64,
+) -> Result<Option<Duration>, StoreError> {
+    let (mut wait, mut kept) = (None, Vec::with_capacity(waiting.len()));
+    for pending in waiting.drain(..) {
+        let age = Duration::from_millis(now.saturating_sub(pending.arrived));
+        match LEFT_TO_OTHERS.checked_sub(age) {
+            // A clock that was set back must not hold up a message.
+            Some(left) if now >= pending.arrived && view.is_learned(pending.sequence)? => {
+                wait = Some(wait.map_or(left, |wait: Duration| wait.min(left)));
+            }
+            _ => kept.push(pending),
+        }
+    }
+    *waiting = kept;
+    Ok(wait)
 }
 
 /// A node that accepts open proofs and has only a genesis block joins the chain its neighbours
@@ -297,12 +334,21 @@ async fn wait_for_neighbours(node: &Node, shutdown: &CancellationToken) {
     }
 }
 
-/// Sleeps until a message waits, without using the processor.
+/// Sleeps until a message waits, without using the processor; if one does but is left to others for
+/// a while, until then or until something changes.
 async fn wait_for_messages(
     node: &Node,
+    wait: Option<Duration>,
     signal: &mut watch::Receiver<Signal>,
     shutdown: &CancellationToken,
 ) {
+    if let Some(wait) = wait {
+        tokio::select! {
+            () = tokio::time::sleep(wait + Duration::from_millis(1)) => {}
+            _ = signal.changed() => {}
+            () = shutdown.cancelled() => {}
+        }
+    }
     while node.state().mempool_count() == 0 {
         tokio::select! {
             changed = signal.changed() => if changed.is_err() { return },

@@ -32,6 +32,10 @@ pub const COMMITS_UNDER_WAY: usize = 2;
 /// How long the miner waits after a refused commit, such as on a full disk.
 pub const RETRY: Duration = Duration::from_secs(1);
 
+/// How long a message that came from a peer is left to the node that took it in. Else all nodes
+/// would mine each message at once, and most blocks would have a rival.
+pub const LEFT_TO_OTHERS: Duration = Duration::from_secs(1);
+
 /// Blocks the background check reads at a time, and its pause in between: about 1,000,000 blocks
 /// in 17 minutes.
 pub const SCRUB_BLOCKS: u64 = 1000;

@@ -195,6 +195,14 @@ impl View {
         })
     }
 
+    /// Whether the pending message with this sequence number came from a peer.
+    pub fn is_learned(&self, sequence: u64) -> Result<bool, StoreError> {
+        guarded(|| {
+            let learned = self.txn.open_table(tables::LEARNED)?;
+            Ok(learned.get(sequence)?.is_some())
+        })
+    }
+
     /// Reorgs, the latest first, from number `from` downwards.
     pub fn reorgs(&self, from: u64, count: usize) -> Result<Vec<(u64, ReorgRecord)>, StoreError> {
         guarded(|| {

@@ -144,3 +144,40 @@ fn a_mined_block_is_everywhere_within_moments() {
     );
     assert!(median < Duration::from_millis(500), "{times:?}");
 }
+
+#[test]
+fn a_message_is_mined_by_the_node_that_took_it_in_and_by_others_if_that_does_not() {
+    let miner = TestNode::start(&["--difficulty", "1"]);
+    let known = miner.address().to_string();
+    let other = TestNode::start(&[
+        "--difficulty",
+        "1",
+        "--threads",
+        "0",
+        "--neighbours",
+        &known,
+    ]);
+    wait_for("the nodes to know each other", || {
+        let know = |node: &TestNode| node.status().sync.answering > 0;
+        (know(&miner) && know(&other)).then_some(())
+    });
+    other.add("from one that does not mine");
+    wait_for("the message", || {
+        (miner.status().mempool.count == 1).then_some(())
+    });
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(
+        miner.status().length,
+        1,
+        "mined at once, as its own node would"
+    );
+    miner.add("its own");
+    wait_for("its own block", || {
+        (miner.status().length == 2).then_some(())
+    });
+    wait_for("the other block", || {
+        (other.status().length == 3).then_some(())
+    });
+    let page: BlockPage = other.json("/blocks");
+    assert_eq!(page.blocks[1].data.message, "its own");
+}

@@ -53,7 +53,7 @@ fn run_seeds(plan: Plan, seeds: std::ops::Range<u64>) {
 
 /// Half of the seeds each, so that two processors share the work.
 fn half(part: u64) {
-    let seeds = from_environment("BLOCKCHAIN_SIMULATION_SEEDS", 200) as u64;
+    let seeds = from_environment("BLOCKCHAIN_SIMULATION_SEEDS", 20) as u64;
     let nodes = from_environment("BLOCKCHAIN_SIMULATION_NODES", 25);
     let plan = Plan::new(nodes);
     run_seeds(plan, part * seeds / 2..(part + 1) * seeds / 2);
