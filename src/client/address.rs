@@ -88,7 +88,7 @@ impl FromStr for NodeAddress {
             .get(..7)
             .is_some_and(|scheme| scheme.eq_ignore_ascii_case("http://"));
         let rest = if has_scheme { &text[7..] } else { text };
-        let rest = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let rest = rest.split(['/', '#']).next().unwrap_or_default();
         if rest.parse::<std::net::Ipv6Addr>().is_ok() {
             return Self::new(rest, DEFAULT_PORT);
         }
