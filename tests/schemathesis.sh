@@ -3,7 +3,7 @@
 #
 #   tests/schemathesis.sh [EXAMPLES] [SEED]
 #
-# EXAMPLES is the number of requests made up for each operation and phase (500 if left out, which
+# EXAMPLES is the number of requests made up for each operation and phase (600 if left out, which
 # makes well over 5,000 in all), SEED repeats a run. BLOCKCHAIN names the program to test; without
 # it target/debug/blockchain is built. Needs python3 and schemathesis (pip install schemathesis);
 # where only pip is there, schemathesis is put into a folder that is removed afterwards.
@@ -12,7 +12,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-examples=${1:-500}
+examples=${1:-600}
 seed=${2:-$RANDOM}
 folder=$(mktemp -d)
 node=

@@ -4,6 +4,7 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Number;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
 /// `GET /neighbours`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -121,7 +122,9 @@ pub struct NewNeighbour {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Announcement {
     /// Version of `/api/v1` between nodes.
-    pub protocol: u32,
+    #[serde(deserialize_with = "whole")]
+    #[schema(schema_with = whole_number)]
+    pub protocol: u64,
     /// Where it can be asked: `HOST:PORT`, or `:PORT` for the host the announcement comes from.
     pub address: String,
     /// Hash of its tip.
@@ -129,20 +132,31 @@ pub struct Announcement {
     pub tip: String,
     /// Number of its blocks.
     #[serde(deserialize_with = "whole")]
+    #[schema(schema_with = whole_number)]
     pub length: u64,
     /// Sequence number that the next message in its mempool will have.
     #[serde(deserialize_with = "whole")]
+    #[schema(schema_with = whole_number)]
     pub mempool_seq: u64,
 }
 
-/// A whole number as the schema has it: `7.0` is one, too, and none is beyond 63 bits.
+/// A whole number as the schema has it: `7.0` is one, too.
 fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     let number = Number::deserialize(deserializer)?;
-    let whole = |value: f64| format!("{value:.0}").parse().ok();
+    // What is added turns -0 into 0.
+    let whole = |value: f64| format!("{:.0}", value + 0.0).parse().ok();
     let from_float = || whole(number.as_f64().filter(|value| value.fract() == 0.0)?);
-    let value: Option<i64> = number.as_i64().or_else(from_float);
-    let value = value.and_then(|value| u64::try_from(value).ok());
+    let value = number.as_u64().or_else(from_float);
     value.ok_or_else(|| D::Error::custom(format!("{number} is no whole number from 0 on")))
+}
+
+/// How it is described: up to the largest number of 64 bits.
+fn whole_number() -> Object {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::Type(Type::Integer))
+        .minimum(Some(0_u64))
+        .maximum(Some(u64::MAX))
+        .build()
 }
 
 /// How the node keeps up with its neighbours, in `GET /status`.
@@ -224,17 +238,20 @@ mod tests {
             );
             serde_json::from_str::<Announcement>(&text).map(|said| said.length)
         };
-        for (text, length) in [("7", 7), ("7.0", 7), ("7e2", 700), ("0", 0), ("-0.0", 0)] {
+        for (text, length) in [
+            ("7", 7),
+            ("7.0", 7),
+            ("7e2", 700),
+            ("0", 0),
+            ("-0.0", 0),
+            ("18446744073709551615", u64::MAX),
+        ] {
             assert_eq!(read(text).unwrap(), length, "{text}");
         }
-        assert_eq!(
-            read("9223372036854775807").unwrap(),
-            i64::MAX.unsigned_abs()
-        );
         for text in [
             "-1",
             "7.5",
-            "9223372036854775808",
+            "18446744073709551616",
             "1e300",
             "\"7\"",
             "null",

@@ -53,7 +53,7 @@ fn a_stopped_node_leaves_the_documented_files() {
     node.start_again(&["--backup-interval", "20ms"]);
     node.mine(&["three"]);
     wait_for("the snapshot", || {
-        (names(&node.folder()).len() == before.len() + 2).then_some(())
+        (names(&node.folder()).len() == before.len() + 3).then_some(())
     });
     node.stop();
     let backup = names(&node.folder())

@@ -32,6 +32,9 @@ use crate::support_store::{Dice, Kind, Maker};
 /// Stands in all that a bad peer sends and nobody else may get to see.
 const MARK: &str = "poison";
 
+/// The greatest number that JSON of the API takes.
+const MOST: u64 = i64::MAX.unsigned_abs();
+
 /// How soon a good neighbour's block must be here.
 const SOON: Duration = Duration::from_secs(5);
 

@@ -85,9 +85,6 @@ pub(crate) async fn announce(
     if said.tip.parse::<BlockHash>().is_err() {
         return Err(ApiError::bad_request("the tip is no hash"));
     }
-    if i32::try_from(said.protocol).is_err() {
-        return Err(ApiError::bad_request("there is no such protocol"));
-    }
     let news = News {
         tip: said.tip,
         length: said.length,

@@ -85,7 +85,7 @@ impl Session {
             return Ok(());
         }
         let announcement = Announcement {
-            protocol: PROTOCOL,
+            protocol: u64::from(PROTOCOL),
             address: self.with.client.address().to_owned(),
             tip,
             length: state.length(),

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{MARK, Scene, announce, fake, genesis};
+use super::{MARK, MOST, Scene, announce, fake, genesis};
 use crate::support::fake_peer::FakePeer;
 use crate::support::http::request;
 use crate::support::pretence::Ours;
@@ -12,14 +12,8 @@ use blockchain::wire::{Neighbours, PeerOrigin};
 fn what_is_announced_and_never_delivered_comes_to_nothing() {
     let bad = fake(&genesis());
     let scene = Scene::around(&bad);
-    for length in [2, 3, 1_000_000_000, u64::MAX] {
-        announce(
-            &scene.node,
-            &scene.bad[0],
-            &"0f".repeat(32),
-            length,
-            u64::MAX,
-        );
+    for length in [2, 3, 1_000_000_000, MOST] {
+        announce(&scene.node, &scene.bad[0], &"0f".repeat(32), length, MOST);
         scene.stays_well();
     }
     assert_eq!(scene.node.status().sync.fetching_from, None);
@@ -66,7 +60,7 @@ fn a_flood_of_addresses_is_bounded() {
     addresses.push(own.clone());
     addresses.push(format!("localhost:{}", scene.node.address().port()));
     for address in &addresses {
-        announce(&scene.node, address, &"0f".repeat(32), u64::MAX, u64::MAX);
+        announce(&scene.node, address, &"0f".repeat(32), MOST, MOST);
     }
     scene.stays_well();
     let known: Neighbours = scene.node.json("/neighbours");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{
-    QUICK, Scene, announce, blocks_of, chain_above, fake, genesis, good_node, listed, poison,
+    MOST, QUICK, Scene, announce, blocks_of, chain_above, fake, genesis, good_node, listed, poison,
     turning,
 };
 use crate::support::fake_peer::FakePeer;
@@ -131,9 +131,9 @@ fn what_is_announced_in_the_name_of_another_is_not_held_against_it() {
         (&tip, 1_000_000_000, 0),
         (&"ab".repeat(32), 1_000_000_000, 0),
         (&"ab".repeat(32), 2, 0),
-        (&"ab".repeat(32), 3, u64::MAX),
-        (&tip, 2, u64::MAX),
-        (&tip, u64::MAX, u64::MAX),
+        (&"ab".repeat(32), 3, MOST),
+        (&tip, 2, MOST),
+        (&tip, MOST, MOST),
     ] {
         announce(&scene.node, &named, tip, length, messages);
         std::thread::sleep(Duration::from_millis(50));
@@ -148,7 +148,7 @@ fn messages_announced_in_the_name_of_another_do_not_hide_its_own() {
     let (peer, turn) = turning(Ours::new(&genesis()));
     let scene = Scene::around(&peer);
     let tip = BlockHash::of(&genesis()[0]).to_string();
-    for messages in [7, u64::MAX] {
+    for messages in [7, MOST] {
         announce(&scene.node, &scene.bad[0], &tip, 1, messages);
         std::thread::sleep(Duration::from_millis(300));
     }
