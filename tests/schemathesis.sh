@@ -37,7 +37,7 @@ fi
 
 if [ -z "${BLOCKCHAIN:-}" ]; then
     cargo build --locked
-    BLOCKCHAIN=target/debug/blockchain
+    BLOCKCHAIN=${CARGO_TARGET_DIR:-target}/debug/blockchain
 fi
 "$BLOCKCHAIN" node --db "$folder/node" --port 0 --threads 1 --difficulty 1 2>"$folder/log" &
 node=$!
@@ -53,7 +53,10 @@ if [ -z "$address" ]; then
     exit 3
 fi
 
-"$schemathesis" --config-file tests/schemathesis.toml run "http://$address/openapi.json" \
+# It leaves a folder where it runs.
+config=$PWD/tests/schemathesis.toml
+cd "$folder"
+"$schemathesis" --config-file "$config" run "http://$address/openapi.json" \
     --seed "$seed" --max-examples "$examples" --phases examples,coverage,fuzzing \
     --continue-on-failure --request-timeout 10 --generation-database none --no-color
 

@@ -75,8 +75,11 @@ fn neighbours_are_added_and_removed_for_good() {
         .exits(1)
         .complains(&["there is no such neighbour"]);
     node.stop();
-    node.start_again(QUIET);
+    // Not even the options of the next run bring it back.
+    node.start_again(&[QUIET, &["--neighbours", &address]].concat());
     assert_eq!(list(&node).neighbours, []);
+    let log = node.stderr();
+    assert!(log.contains("stays out until it is added"), "{log}");
     change(&node, "add", &address).succeeds();
     answers(&node, &address);
 }
