@@ -248,6 +248,16 @@ fn respond(answer: Result<Response, ApiError>) -> Response {
     answer.unwrap_or_else(ApiError::into_response)
 }
 
+/// How many items a page is to have at most.
+fn page_count(asked: Option<usize>, usual: usize, most: usize) -> Result<usize, ApiError> {
+    let count = asked.unwrap_or(usual);
+    if (1..=most).contains(&count) {
+        Ok(count)
+    } else {
+        Err(ApiError::bad_request(format!("limit must be 1 to {most}")))
+    }
+}
+
 /// Reads a query string; unknown names are refused, so that a mistyped one is noticed.
 fn parse_query<T: DeserializeOwned>(query: &str) -> Result<T, ApiError> {
     serde_urlencoded::from_str(query)

@@ -125,9 +125,9 @@ async fn chain(client: &HttpClient, newest: Option<u64>, output: &Output) -> Res
 }
 
 async fn data(client: &HttpClient, output: &Output) -> Result<(), Error> {
-    let mut all = client.mempool(None).await?;
+    let mut all = client.mempool(None, PAGE).await?;
     while let Some(after) = all.next {
-        let page = client.mempool(Some(after)).await?;
+        let page = client.mempool(Some(after), PAGE).await?;
         all.messages.extend(page.messages);
         all.next = page.next.filter(|next| *next > after);
     }

@@ -183,7 +183,7 @@ impl Source {
             Self::Running(client) => {
                 let mut after = None;
                 loop {
-                    let page = client.mempool(after).await?;
+                    let page = client.mempool(after, PAGE.count).await?;
                     for message in page.messages {
                         pending.push(message_from(message).map_err(|error| {
                             Error::Refused(format!("a pending message is not well-formed: {error}"))

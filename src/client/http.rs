@@ -138,9 +138,14 @@ impl HttpClient {
             .await
     }
 
-    /// `GET /api/v1/mempool`.
-    pub async fn mempool(&self, after: Option<u64>) -> Result<MempoolPage, ClientError> {
+    /// `GET /api/v1/mempool`, at most `limit` messages.
+    pub async fn mempool(
+        &self,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<MempoolPage, ClientError> {
         let request = self.request(Method::GET, "/api/v1/mempool");
+        let request = request.query(&[("limit", limit)]);
         self.json(request.query(&after.map(|after| [("after", after)])))
             .await
     }

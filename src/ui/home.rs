@@ -97,7 +97,7 @@ pub(super) async fn get(site: &Site, asked: &Asked) -> Result<Response, Problem>
     let pending = if status.mempool.count == 0 {
         Vec::new()
     } else {
-        client.mempool(None).await?.messages
+        client.mempool(None, ROWS).await?.messages
     };
     let (form, session) = site.form(&asked.headers);
     let page = HomePage {
@@ -109,7 +109,7 @@ pub(super) async fn get(site: &Site, asked: &Asked) -> Result<Response, Problem>
             .iter()
             .map(|block| Card::new(&site.base, block))
             .collect(),
-        pending: pending.iter().take(ROWS).map(PendingRow::new).collect(),
+        pending: pending.iter().map(PendingRow::new).collect(),
         peers: if_known(peers)?.map(|list| {
             let rows = list.neighbours.iter().take(ROWS);
             rows.map(|peer| PeerRow::new(&site.base, peer, &status))

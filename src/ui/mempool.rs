@@ -53,10 +53,13 @@ struct Query {
     after: Option<u64>,
 }
 
+/// Messages on a page.
+const PAGE: usize = 1000;
+
 /// `GET /mempool?after=SEQ`.
 pub(super) async fn get(site: &Site, asked: &Asked) -> Result<Response, Problem> {
     let after = asked.query::<Query>()?.after;
-    let pool = site.client.mempool(after).await?;
+    let pool = site.client.mempool(after, PAGE).await?;
     let (form, session) = site.form(&asked.headers);
     let shown = &pool.messages[..pool.messages.len().min(ROWS)];
     let has_more = shown.len() < pool.messages.len() || pool.next.is_some();

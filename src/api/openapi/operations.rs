@@ -191,11 +191,14 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "A page of messages that wait",
         Body::Json("MempoolPage"),
     )
-    .query(&[(
-        "after",
-        Kind::Index,
-        "Sequence number before the first of the page",
-    )])
+    .query(&[
+        (
+            "after",
+            Kind::Index,
+            "Sequence number before the first of the page",
+        ),
+        ("limit", Kind::Limit, "Most messages, 1 to 1000"),
+    ])
     .errors(&[400]),
     get(
         "/api/v1/reorgs",

@@ -8,6 +8,7 @@ use warp::http;
 use warp::reply::Response;
 
 use crate::api::reject::{ApiError, json_response};
+use crate::api::{page_count, parse_query};
 use crate::chain::{Block, BlockHash};
 use crate::codec;
 use crate::node::Node;
@@ -47,14 +48,8 @@ pub(crate) async fn page(
     raw_query: String,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let query: PageQuery = super::super::parse_query(&raw_query)?;
-    let count = query.limit.unwrap_or(DEFAULT_COUNT);
-    if !(1..=LIMIT.count).contains(&count) {
-        return Err(ApiError::bad_request(format!(
-            "limit must be 1 to {}",
-            LIMIT.count
-        )));
-    }
+    let query: PageQuery = parse_query(&raw_query)?;
+    let count = page_count(query.limit, DEFAULT_COUNT, LIMIT.count)?;
     let limit = PageLimit {
         count,
         bytes: LIMIT.bytes,

@@ -10,8 +10,8 @@ use warp::http;
 use warp::reply::Response;
 
 use super::body;
-use crate::api::parse_query;
 use crate::api::reject::{ApiError, json_response};
+use crate::api::{page_count, parse_query};
 use crate::chain::{BlockHash, MessageId};
 use crate::node::Node;
 use crate::node::settings::MAX_INGEST_BYTES;
@@ -26,7 +26,7 @@ const BODY_BYTES: usize = 6 * MAX_INGEST_BYTES + 1024;
 /// Longest idempotency key.
 pub(crate) const KEY_BYTES: usize = 256;
 
-/// Messages on a page of the mempool.
+/// Most messages on a page of the mempool, and about the most bytes.
 const PAGE: PageLimit = PageLimit {
     count: 1000,
     bytes: 1024 * 1024,
@@ -135,18 +135,23 @@ fn find(view: &View, id: &MessageId, now: u64) -> Result<Option<MessageStatus>, 
 #[serde(deny_unknown_fields)]
 pub(crate) struct MempoolQuery {
     after: Option<u64>,
+    limit: Option<usize>,
 }
 
-/// `GET /mempool?after=SEQ`.
+/// `GET /mempool?after=SEQ&limit=`.
 pub(crate) async fn mempool(node: Arc<Node>, raw_query: String) -> Result<Response, ApiError> {
     let query: MempoolQuery = parse_query(&raw_query)?;
     let from = query.after.map_or(0, |after| after.saturating_add(1));
+    let limit = PageLimit {
+        count: page_count(query.limit, PAGE.count, PAGE.count)?,
+        ..PAGE
+    };
     let page = node
         .blocking(move |node| {
             let view = node.view()?;
             let now = node.clock().millis();
             let count = view.totals()?.mempool_count;
-            let pending = view.pending_from(from, PAGE)?;
+            let pending = view.pending_from(from, limit)?;
             let last = pending.last().map(|last| last.sequence);
             let more = match last {
                 Some(last) => !view

@@ -8,8 +8,8 @@ use serde_json::Number;
 use warp::http;
 use warp::reply::Response;
 
-use crate::api::parse_query;
 use crate::api::reject::{ApiError, json_response};
+use crate::api::{page_count, parse_query};
 use crate::node::Node;
 use crate::store::{LeftRecord, ReorgRecord};
 use crate::wire::{LeftBlock, Reorg, ReorgPage, calendar_time};
@@ -31,12 +31,7 @@ pub(crate) struct PageQuery {
 /// `GET /reorgs?from=&limit=`, the latest first.
 pub(crate) async fn page(node: Arc<Node>, raw_query: String) -> Result<Response, ApiError> {
     let query: PageQuery = parse_query(&raw_query)?;
-    let count = query.limit.unwrap_or(DEFAULT_COUNT);
-    if !(1..=MAX_COUNT).contains(&count) {
-        return Err(ApiError::bad_request(format!(
-            "limit must be 1 to {MAX_COUNT}"
-        )));
-    }
+    let count = page_count(query.limit, DEFAULT_COUNT, MAX_COUNT)?;
     let records = node
         .blocking(move |node| node.view()?.reorgs(query.from.unwrap_or(u64::MAX), count))
         .await?;

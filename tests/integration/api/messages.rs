@@ -128,7 +128,18 @@ fn the_mempool_has_pages_in_the_order_of_arrival() {
             .collect();
         assert_eq!(texts, expected);
     }
-    for query in ["?after=x", "?after=-1", "?before=1"] {
+    let short: MempoolPage = node.json("/mempool?limit=2");
+    assert_eq!(
+        (&short.messages[..], short.next),
+        (&all[..2], Some(all[1].sequence))
+    );
+    for query in [
+        "?after=x",
+        "?after=-1",
+        "?before=1",
+        "?limit=0",
+        "?limit=1001",
+    ] {
         node.get(&format!("/api/v1/mempool{query}"))
             .expect_error(400, "bad_request");
     }
