@@ -42,7 +42,7 @@ pub use self::error::{Refusal, StoreError};
 pub use self::mempool::{Added, Addition};
 pub use self::reorg::Adoption;
 pub use self::state::{Network, State};
-pub use self::tables::{LeftRecord, NeighbourRecord, ReorgRecord, SnapshotRecord};
+pub use self::tables::{LeftRecord, NeighbourRecord, ReorgRecord, SnapshotRecord, Standing};
 pub use self::view::{PageLimit, Pending, View};
 pub use self::writer::{Listener, Operation, Reply};
 

@@ -283,6 +283,17 @@ pub struct Status {
     pub uptime: f64,
 }
 
+impl Status {
+    /// What must be the same on all nodes of a network.
+    pub fn network(&self) -> NetworkStatus {
+        NetworkStatus {
+            genesis: self.genesis.clone(),
+            difficulty: self.difficulty,
+            sealed_from: self.sealed_from,
+        }
+    }
+}
+
 /// The last block.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TipStatus {

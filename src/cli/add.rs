@@ -23,7 +23,7 @@ pub(super) struct AddArgs {
     #[arg(required_unless_present = "lines")]
     message: Option<String>,
     /// Add each line of the standard input as a message, in order; empty lines are left out
-    #[arg(long, conflicts_with = "message")]
+    #[arg(long)]
     lines: bool,
     /// Wait until the message is mined
     #[arg(long)]
@@ -61,6 +61,15 @@ impl fmt::Display for Added {
 pub(super) async fn run(args: AddArgs, output: &Output) -> Result<(), Error> {
     let client = args.node.client()?;
     if args.lines {
+        if args
+            .message
+            .as_deref()
+            .is_some_and(|message| message != "-")
+        {
+            return Err(Error::usage(
+                "--lines reads the messages from the standard input",
+            ));
+        }
         return add_lines(&client, args.wait, output).await;
     }
     let text = match args.message.as_deref() {

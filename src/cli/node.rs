@@ -264,6 +264,11 @@ async fn settle_network(args: &NodeOptions, node: &Arc<Node>) -> Result<(), Erro
             node.state().genesis
         )));
     }
+    if args.peers.genesis == Some(GenesisArg::Any) && kept.sealed_from.is_some() {
+        return Err(Error::usage(
+            "--genesis any needs a chain with open proofs (--accept-open)",
+        ));
+    }
     if args.accept_open && kept.sealed_from.is_some() {
         return Err(Error::Refused(
             "this database requires sealed blocks, which was fixed when it was made; \

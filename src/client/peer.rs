@@ -203,7 +203,10 @@ impl PeerClient {
         let answer = self.send(to, Method::Get, PATH, None, Vec::new()).await?;
         let body = read(expect_ok(answer, PATH)?, PATH, SHORT).await?;
         let known: Neighbours = parse(&body, PATH)?;
-        let answering = known.neighbours.into_iter().filter(|n| n.failures == 0);
+        let answering = known
+            .neighbours
+            .into_iter()
+            .filter(|n| n.failures == 0 && n.refused.is_none());
         let addresses = answering.filter_map(|neighbour| neighbour.address.parse().ok());
         Ok(addresses.take(MOST_NEIGHBOURS).collect())
     }

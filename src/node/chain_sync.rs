@@ -216,14 +216,19 @@ impl Node {
         if theirs.genesis != ours {
             let genesis: String = theirs.genesis.chars().take(64).collect();
             return Some(format!(
-                "has another genesis ({genesis}, here {ours}): they are two networks; to join \
-                 one, start a node on a new folder with --genesis and the hash of its genesis"
+                "has another genesis ({genesis}, here {ours}): they are two networks; to join its, \
+                 start a node on a new folder with --genesis {genesis} --difficulty {}",
+                theirs.difficulty
             ));
         }
-        if theirs.difficulty != state.network.difficulty.get() {
+        let own = state.network.difficulty.get();
+        if theirs.difficulty != own {
             return Some(format!(
-                "has difficulty {}, this node {}: restart one of them with --difficulty",
-                theirs.difficulty, state.network.difficulty
+                "has difficulty {}, this node {own}: restart the one with the higher difficulty \
+                 with --difficulty {}; until then blocks are followed as far as they hold here, \
+                 and waiting messages are not shared",
+                theirs.difficulty,
+                own.min(theirs.difficulty)
             ));
         }
         let rule = |from: Option<u64>| match from {
@@ -232,7 +237,9 @@ impl Node {
         };
         (theirs.sealed_from != state.network.sealed_from).then(|| {
             format!(
-                "has another seal rule ({}, here {}): make them the same with --require-sealed=FROM",
+                "has another seal rule ({}, here {}): make them the same with \
+                 --require-sealed=FROM; until then blocks are followed as far as they hold here, \
+                 and waiting messages are not shared",
                 rule(theirs.sealed_from),
                 rule(state.network.sealed_from)
             )

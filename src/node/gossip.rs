@@ -150,11 +150,13 @@ async fn dial(node: &Node, client: &PeerClient, address: NodeAddress, asked_us: 
     if !is_of_use || !leads_to_allowed(node, &address).await {
         return;
     }
+    let mut shares_network = true;
     let kind = match client.identify(&address).await {
         Ok(Identity::Ours(status)) => {
             if !node.peers.identified(&address, &node.id, &status.node_id) {
                 return;
             }
+            shares_network = node.difference(&status.network()).is_none();
             PeerKind::Ours
         }
         Ok(Identity::Reference) if node.state().network.sealed_from.is_none() => {
@@ -166,7 +168,10 @@ async fn dial(node: &Node, client: &PeerClient, address: NodeAddress, asked_us: 
             return;
         }
     };
-    if node.peers.introduce(address.clone(), kind, asked_us) {
+    if node
+        .peers
+        .introduce(address.clone(), kind, asked_us, shares_network)
+    {
         info!(%address, "new neighbour");
     }
 }

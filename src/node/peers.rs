@@ -5,6 +5,7 @@
 //! and are asked only when they announce something. Nothing here sends anything: sessions
 //! ([`super::session`]) and gossip ([`super::gossip`]) do, and note here what comes of it.
 
+mod admin;
 mod listing;
 mod origin;
 mod peer;
@@ -21,7 +22,7 @@ use tracing::{info, warn};
 
 use super::settings::{GUEST_FORGOTTEN, MAX_CANDIDATES, MAX_GUESTS, PeerSettings};
 use crate::client::NodeAddress;
-use crate::store::NeighbourRecord;
+use crate::store::{NeighbourRecord, Standing};
 use crate::wire::{PeerKind, PeerOrigin};
 
 pub use listing::Fetching;
@@ -56,12 +57,13 @@ struct Inner {
 impl Peers {
     /// The configured neighbours and those kept from earlier runs.
     pub fn new(settings: &PeerSettings, kept: &[NeighbourRecord]) -> Self {
-        let parse = |record: &NeighbourRecord| record.address.parse::<NodeAddress>().ok();
-        let removed: BTreeSet<_> = kept
-            .iter()
-            .filter(|r| r.removed)
-            .filter_map(parse)
-            .collect();
+        let of = |standing| {
+            let kept = kept
+                .iter()
+                .filter(move |record| record.standing == standing);
+            kept.filter_map(|record| record.address.parse::<NodeAddress>().ok())
+        };
+        let removed: BTreeSet<_> = of(Standing::Removed).collect();
         let mut peers = BTreeMap::new();
         for address in &settings.configured {
             if removed.contains(address) {
@@ -69,13 +71,14 @@ impl Peers {
                     %address,
                     "this neighbour was removed; it stays out until it is added again"
                 );
-            } else if peers.len() < settings.max_neighbours {
-                peers.insert(address.clone(), Peer::new(PeerOrigin::Configured));
             } else {
-                warn!(%address, "left out: there are more neighbours than --max-neighbours");
+                peers.insert(address.clone(), Peer::new(PeerOrigin::Configured));
             }
         }
-        for address in kept.iter().filter(|r| !r.removed).filter_map(parse) {
+        for address in of(Standing::Added) {
+            peers.entry(address).or_insert_with(Peer::added);
+        }
+        for address in of(Standing::Learned) {
             if peers.len() < settings.max_neighbours {
                 peers
                     .entry(address)
@@ -305,9 +308,15 @@ impl Peers {
         self.lock().neighbours() < self.max_neighbours
     }
 
-    /// Takes in a candidate that answered: as a neighbour if there is room, else as a guest if it
-    /// asks this node. Says whether it became a neighbour.
-    pub(super) fn introduce(&self, address: NodeAddress, kind: PeerKind, heard: Candidate) -> bool {
+    /// Takes in a candidate that answered: as a neighbour if it shares this network and there is
+    /// room, else as a guest if it asks this node. Says whether it became a neighbour.
+    pub(super) fn introduce(
+        &self,
+        address: NodeAddress,
+        kind: PeerKind,
+        heard: Candidate,
+        shares_network: bool,
+    ) -> bool {
         let mut inner = self.lock();
         if let Some(known) = inner.peers.get_mut(&address) {
             // It asked again while it was being dialled.
@@ -319,7 +328,7 @@ impl Peers {
             }
             return false;
         }
-        let origin = if inner.neighbours() < self.max_neighbours {
+        let origin = if shares_network && inner.neighbours() < self.max_neighbours {
             PeerOrigin::Learned
         } else {
             let guests = inner.peers.len() - inner.neighbours();
@@ -338,34 +347,6 @@ impl Peers {
         drop(inner);
         self.changed.notify_one();
         origin == PeerOrigin::Learned
-    }
-
-    /// Makes a neighbour of an address for the administrator.
-    pub fn add(&self, address: NodeAddress) {
-        let mut inner = self.lock();
-        inner.removed.remove(&address);
-        inner.aliases.remove(&address);
-        match inner.peers.get_mut(&address) {
-            Some(peer) if peer.origin == PeerOrigin::Guest => peer.origin = PeerOrigin::Learned,
-            Some(_) => {}
-            None => {
-                inner.peers.insert(address, Peer::new(PeerOrigin::Learned));
-            }
-        }
-        drop(inner);
-        self.changed.notify_one();
-    }
-
-    /// Removes a neighbour for the administrator: it stays out until it is added again. Says
-    /// whether it was known.
-    pub fn remove(&self, address: &NodeAddress) -> bool {
-        let mut inner = self.lock();
-        let known = inner.peers.contains_key(address);
-        if known {
-            inner.forget(address);
-            inner.removed.insert(address.clone());
-        }
-        known
     }
 }
 

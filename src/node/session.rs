@@ -158,6 +158,10 @@ impl Session {
         }
         if is_guest == Some(true) {
             (self.data_due, self.chain_due) = (far, far);
+        } else {
+            // It may have been a guest.
+            self.data_due = self.data_due.min(now + settings.data_interval);
+            self.chain_due = self.chain_due.min(now + settings.chain_interval);
         }
         match outcome {
             Ok(()) => peers.answered(peer),
@@ -242,11 +246,7 @@ impl Session {
             let hash: Result<BlockHash, _> = hash.parse();
             hash.map_err(|_| Trouble::Misbehaved("names a block by what is no hash".to_owned()))
         };
-        let network = NetworkStatus {
-            genesis: status.genesis.clone(),
-            difficulty: status.difficulty,
-            sealed_from: status.sealed_from,
-        };
+        let network = status.network();
         let claim = Claim {
             tip: parse(&status.tip.hash)?,
             length: status.length,
@@ -297,7 +297,10 @@ impl Session {
                 (Err(Trouble::NotBetter), _) => {}
                 // What its network allows and ours does not is no misbehaviour.
                 (Err(Trouble::Misbehaved(why)), Some(difference)) => {
-                    return Err(Trouble::Differs(format!("{difference} ({why})")));
+                    return Err(Trouble::Differs(format!("{why}; it {difference}")));
+                }
+                (Err(Trouble::Differs(_)), Some(difference)) => {
+                    return Err(Trouble::Differs(difference.clone()));
                 }
                 (followed, _) => followed?,
             }

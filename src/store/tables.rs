@@ -156,6 +156,17 @@ pub struct LeftRecord {
 pub struct NeighbourRecord {
     /// `HOST:PORT`.
     pub address: String,
-    /// Whether the administrator removed it: it stays out until it is added again.
-    pub removed: bool,
+    /// How it is kept.
+    pub standing: Standing,
+}
+
+/// How a neighbour is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Standing {
+    /// It was learned from others.
+    Learned,
+    /// The administrator added it: it is retried for ever.
+    Added,
+    /// The administrator removed it: it stays out until it is added again.
+    Removed,
 }

@@ -30,9 +30,9 @@ pub enum PeerKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PeerOrigin {
-    /// Named when the node was started: retried for ever.
+    /// Named when the node was started, or added by the administrator: retried for ever.
     Configured,
-    /// Added by the administrator, or learned from others.
+    /// Learned from others.
     Learned,
     /// It asks this node and is asked only when it announces something.
     Guest,

@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use super::{Peer, Peers};
 use crate::client::NodeAddress;
 use crate::node::settings::{ANSWERING, FIRST_ROUND};
-use crate::store::NeighbourRecord;
+use crate::store::{NeighbourRecord, Standing};
 use crate::wire::{Neighbour, PeerKind, PeerOrigin, SyncStatus};
 
 /// Blocks that are being fetched.
@@ -80,14 +80,20 @@ impl Peers {
     /// Those to keep in the database.
     pub(in crate::node) fn records(&self) -> Vec<NeighbourRecord> {
         let inner = self.lock();
-        let record = |address: &NodeAddress, removed| NeighbourRecord {
+        let record = |address: &NodeAddress, standing| NeighbourRecord {
             address: address.to_string(),
-            removed,
+            standing,
         };
-        let learned = |(_, peer): &(&NodeAddress, &Peer)| peer.origin == PeerOrigin::Learned;
-        let kept = inner.peers.iter().filter(learned);
-        kept.map(|(address, _)| record(address, false))
-            .chain(inner.removed.iter().map(|address| record(address, true)))
+        let kept = inner.peers.iter().filter_map(|(address, peer)| match peer {
+            Peer { is_added: true, .. } => Some(record(address, Standing::Added)),
+            Peer {
+                origin: PeerOrigin::Learned,
+                ..
+            } => Some(record(address, Standing::Learned)),
+            _ => None,
+        });
+        let removed = inner.removed.iter();
+        kept.chain(removed.map(|address| record(address, Standing::Removed)))
             .collect()
     }
 

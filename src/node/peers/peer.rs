@@ -53,6 +53,8 @@ pub struct Peer {
     pub refused: Option<String>,
     /// What it announced and nobody has looked at yet.
     pub news: Option<News>,
+    /// Whether the administrator added it.
+    pub(super) is_added: bool,
     pub(super) failures: u32,
     pub(super) misbehaved: bool,
     pub(super) retry_at: Option<Instant>,
@@ -85,12 +87,21 @@ impl Peer {
             last_answer: None,
             refused: None,
             news: None,
+            is_added: false,
             failures: 0,
             misbehaved: false,
             retry_at: None,
             known_since: Instant::now(),
             tried: false,
             session: None,
+        }
+    }
+
+    /// One that the administrator added.
+    pub(super) fn added() -> Self {
+        Self {
+            is_added: true,
+            ..Self::new(PeerOrigin::Configured)
         }
     }
 

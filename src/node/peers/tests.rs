@@ -43,8 +43,13 @@ fn a_request_without_news_takes_back_no_announcement() {
 #[test]
 fn what_is_announced_while_a_peer_is_dialled_reaches_its_session() {
     let peers = peers(&[]);
-    peers.introduce(address(1), PeerKind::Ours, Candidate::Asked(None));
-    let is_new = peers.introduce(address(1), PeerKind::Ours, Candidate::Asked(Some(news())));
+    peers.introduce(address(1), PeerKind::Ours, Candidate::Asked(None), true);
+    let is_new = peers.introduce(
+        address(1),
+        PeerKind::Ours,
+        Candidate::Asked(Some(news())),
+        true,
+    );
     assert!(!is_new);
     let told = peers.with(&address(1), |peer| peer.news.clone());
     assert_eq!(told.flatten(), Some(news()));
@@ -76,7 +81,7 @@ fn names_that_lead_to_known_nodes_are_not_collected_without_end() {
 #[test]
 fn a_configured_peer_stays_whoever_says_it_is_the_same() {
     let peers = peers(&[1, 2]);
-    peers.introduce(address(3), PeerKind::Ours, Candidate::Suggested);
+    peers.introduce(address(3), PeerKind::Ours, Candidate::Suggested, true);
     assert!(peers.identified(&address(3), "own", "same"));
     for configured in [1, 2, 1] {
         assert!(peers.identified(&address(configured), "own", "same"));

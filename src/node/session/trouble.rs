@@ -8,7 +8,7 @@ use crate::store::StoreError;
 use crate::text::escape;
 
 /// Most characters that are told of what went wrong with a peer.
-const SHOWN: usize = 300;
+const SHOWN: usize = 500;
 
 /// A text that may hold something of a peer, as it is logged and told to others.
 pub(super) fn shown(text: &str) -> String {

@@ -113,11 +113,14 @@ fn a_branch_that_takes_off_too_much_is_refused() {
 #[test]
 fn neighbours_are_kept() {
     let mut bench = Bench::new(&[]);
-    let record = |address: &str, removed| NeighbourRecord {
+    let record = |address: &str, standing| NeighbourRecord {
         address: address.to_owned(),
-        removed,
+        standing,
     };
-    let kept = [record("a:1", false), record("b:2", true)];
+    let kept = [
+        record("a:1", Standing::Learned),
+        record("b:2", Standing::Removed),
+    ];
     bench
         .change(|edit| edit.set_neighbours(&kept).map(Ok))
         .unwrap();

@@ -31,7 +31,10 @@ fn answers(node: &TestNode, address: &str) {
         let [one] = &*list else {
             return None;
         };
-        assert_eq!((&*one.address, one.origin), (address, PeerOrigin::Learned));
+        assert_eq!(
+            (&*one.address, one.origin),
+            (address, PeerOrigin::Configured)
+        );
         (one.kind == PeerKind::Ours && one.tip.is_some()).then_some(())
     });
 }
@@ -53,7 +56,7 @@ fn neighbours_are_added_and_removed_for_good() {
     }
     let page = node.get("/metrics").expect(200).text().to_owned();
     for line in [
-        "blockchain_peers{kind=\"ours\",origin=\"learned\"} 1\n",
+        "blockchain_peers{kind=\"ours\",origin=\"configured\"} 1\n",
         "blockchain_peers{kind=\"reference\",origin=\"guest\"} 0\n",
         "blockchain_peers_answering 1\n",
         "blockchain_peers_refused 0\n",

@@ -20,7 +20,7 @@ pub(in crate::cli::node) struct PeerOptions {
         env = "BLOCKCHAIN_NODE_NEIGHBOURS"
     )]
     neighbours: Vec<Option<NodeAddress>>,
-    /// Most neighbours, those learned from others included
+    /// Most neighbours, those learned from others included; those that are named always count
     #[arg(
         long,
         alias = "max_neighbours",
@@ -36,7 +36,7 @@ pub(in crate::cli::node) struct PeerOptions {
     /// to follow a longer chain with another genesis at any time
     #[arg(long, value_name = "HASH|any", env = "BLOCKCHAIN_NODE_GENESIS")]
     pub(in crate::cli::node) genesis: Option<GenesisArg>,
-    /// Most blocks that a switch to another branch may take off; none: any number
+    /// Most blocks that a switch to another branch may take off; left out: any number
     #[arg(
         long,
         alias = "max_reorg",
