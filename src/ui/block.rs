@@ -1,4 +1,4 @@
-//! `/block/{index|hash|tip}`: one block in every detail, with its [`bench`].
+//! `/block/{index|hash|tip}`: one block in every detail, with its [workbench](mod@bench).
 
 mod bench;
 
