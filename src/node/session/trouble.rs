@@ -60,10 +60,37 @@ impl Trouble {
         }
     }
 
-    /// The text with its causes.
+    /// The text with its first cause, such as "connection refused"; what lies between says only
+    /// how the library is built.
     pub(super) fn in_one_line(&self) -> String {
         let error: &dyn std::error::Error = self;
         let causes = std::iter::successors(error.source(), |error| error.source());
-        shown(&causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}")))
+        shown(&match causes.last() {
+            Some(cause) => format!("{error}: {cause}"),
+            None => error.to_string(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn an_unreachable_peer_is_told_with_the_first_cause_alone() {
+        let cause = io::Error::from(io::ErrorKind::ConnectionRefused);
+        let wrapped = io::Error::other(StoreError::Io {
+            path: "between".into(),
+            source: std::sync::Arc::new(cause),
+        });
+        let trouble = Trouble::Peer(PeerError::Unreachable(Box::new(wrapped)));
+        assert_eq!(
+            trouble.in_one_line(),
+            "cannot be reached: connection refused"
+        );
+        let plain = Trouble::Moved.in_one_line();
+        assert_eq!(plain, "its chain keeps changing while it is fetched");
     }
 }
