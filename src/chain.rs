@@ -19,12 +19,14 @@
 //! * [`timestamp`], [`proof`], [`hash`]: the three values whose exact text is hashed
 //! * [`history`]: the Merkle tree over all block hashes
 //! * [`seal`]: proofs that bind the content of their block
-//! * [`check`]: the rules, with a named violation for each
+//! * [`check`]: the rules, with a named violation for each; `facts`: what they compare, worked out
+//!   for many blocks at once
 //! * [`choice`]: which of two acceptable chains is followed
 
 pub mod block;
 pub mod check;
 pub mod choice;
+mod facts;
 pub mod hash;
 pub mod history;
 pub mod message;
@@ -33,7 +35,7 @@ pub mod seal;
 pub mod timestamp;
 
 pub use block::{Block, Link, Tip};
-pub use check::{Checker, Violation};
+pub use check::{Checker, Offence, Passed, Violation};
 pub use hash::BlockHash;
 pub use history::History;
 pub use message::{Message, MessageId};

@@ -14,6 +14,7 @@ mod neighbours;
 mod node;
 mod output;
 mod pow;
+mod read_ahead;
 mod source;
 mod ui;
 mod verify;

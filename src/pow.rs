@@ -16,6 +16,7 @@
 //! This module knows texts as bytes. What makes a text a proof is decided by its caller.
 
 mod candidate;
+pub mod digests;
 pub mod kernel;
 mod lanes;
 pub mod search;
@@ -24,6 +25,7 @@ use std::{error, fmt, num, str};
 
 use sha2::{Digest, Sha256};
 
+pub use self::digests::Texts;
 pub use self::kernel::Kernel;
 pub use self::search::{Digits, Outcome, Search, sealed_width};
 

@@ -230,6 +230,11 @@ impl StoppedStore {
         Ok(Self { database })
     }
 
+    /// Checks the engine's own checksums over the whole file.
+    pub fn check_checksums(&mut self) -> Result<(), StoreError> {
+        self.database.check_checksums()
+    }
+
     /// A consistent view of everything.
     pub fn view(&self) -> Result<View, StoreError> {
         View::new(&self.database)

@@ -82,9 +82,14 @@ pub struct Tip {
 impl Tip {
     /// The tip of a chain that ends with `block`.
     pub fn of(block: &Block) -> Self {
+        Self::hashed(block, BlockHash::of(block))
+    }
+
+    /// The same, where the hash of the block is known.
+    pub(crate) fn hashed(block: &Block, hash: BlockHash) -> Self {
         Self {
             index: block.index,
-            hash: BlockHash::of(block),
+            hash,
             proof: block.proof().cloned(),
             timestamp: block.timestamp,
         }

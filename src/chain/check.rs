@@ -1,14 +1,17 @@
 //! The rules of the chain as checks, with a named violation for each.
 
+use std::slice;
+
 use thiserror::Error;
 
 use super::block::{Block, Tip};
+use super::facts::{Fact, Facts};
 use super::hash::BlockHash;
-use super::history::History;
+use super::history::{History, NodeHash};
 use super::proof::Proof;
 use super::seal::Seal;
 use super::timestamp::Timestamp;
-use crate::pow::{self, Difficulty};
+use crate::pow::Difficulty;
 
 /// The first thing that is wrong with a block: which rule, what was expected, what was found.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -113,9 +116,14 @@ pub fn check_genesis(block: &Block) -> Result<(), Violation> {
     }
 }
 
-/// Checks rules 2 to 5 for the block after `tip`, in the documented order. Returns the trailing
-/// zeros of the proof.
-pub fn check_successor(tip: &Tip, block: &Block, difficulty: Difficulty) -> Result<u8, Violation> {
+/// Checks rules 2 to 5 for the block after `tip`, in the documented order. `zeros` are those of its
+/// proof after that of the tip ([`pow::zeros`](crate::pow::zeros)).
+pub fn check_successor(
+    tip: &Tip,
+    block: &Block,
+    zeros: u8,
+    difficulty: Difficulty,
+) -> Result<(), Violation> {
     if Some(block.index) != tip.index.checked_add(1) {
         let expected = tip.index.saturating_add(1);
         return Err(Violation::Index {
@@ -133,7 +141,6 @@ pub fn check_successor(tip: &Tip, block: &Block, difficulty: Difficulty) -> Resu
             found: link.previous_hash,
         });
     }
-    let zeros = pow::zeros(tip.proof_text(), link.proof.as_bytes());
     if zeros < difficulty.get() {
         return Err(Violation::ProofOfWork {
             expected: difficulty,
@@ -146,7 +153,7 @@ pub fn check_successor(tip: &Tip, block: &Block, difficulty: Difficulty) -> Resu
             found: block.timestamp,
         });
     }
-    Ok(zeros)
+    Ok(())
 }
 
 /// Checks the seal of a block: never broken, and sealed from `sealed_from` on.
@@ -186,6 +193,32 @@ impl SealCounts {
     }
 }
 
+/// A block that broke no rule.
+#[derive(Debug)]
+pub struct Passed<'a, 'b> {
+    /// The block.
+    pub block: &'a Block,
+    /// Its hash.
+    pub hash: BlockHash,
+    /// What its proof binds; none for a genesis block.
+    pub seal: Option<Seal>,
+    /// Whether its seal is acceptable.
+    pub acceptable: Result<(), Violation>,
+    /// The nodes of the history tree that it completes, in order of position.
+    pub nodes: &'b [NodeHash],
+}
+
+/// The first block that cannot be taken, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("block {index} {violation}")]
+pub struct Offence {
+    /// Its place in the chain, whatever index it claims.
+    pub index: u64,
+    /// What is wrong with it.
+    #[source]
+    pub violation: Violation,
+}
+
 /// Checks a chain block by block, from the genesis block or from any later point.
 #[derive(Clone, Debug)]
 pub struct Checker {
@@ -223,22 +256,67 @@ impl Checker {
     ///
     /// # Errors
     /// After a violation of a rule the checker stays where it was. A seal that is not acceptable
-    /// is reported, too, but the block is counted and passed, so that a report can go on.
+    /// is reported, too, but the block is counted and passed.
     pub fn push(&mut self, block: &Block) -> Result<Option<Seal>, Violation> {
+        let mut seal = None;
+        let pushed = self.push_all(slice::from_ref(block), |passed| {
+            seal = passed.seal;
+            passed.acceptable
+        });
+        pushed.map_err(|offence| offence.violation)?;
+        Ok(seal)
+    }
+
+    /// Checks blocks one after the other and moves the tip onto them; what takes time is done for
+    /// many of them at once. `each` hears of every block that broke no rule, and may end it.
+    ///
+    /// # Errors
+    /// The first block that breaks a rule, the checker staying before it; or what `each` returns,
+    /// the block having passed.
+    pub fn push_all<'a>(
+        &mut self,
+        blocks: &'a [Block],
+        mut each: impl FnMut(Passed<'a, '_>) -> Result<(), Violation>,
+    ) -> Result<(), Offence> {
+        let Facts { of_blocks, tree } = Facts::of(self.tip.as_ref(), &self.history, blocks);
+        let mut length = self.history.len();
+        let mut outcome = Ok(());
+        for (block, fact) in blocks.iter().zip(of_blocks) {
+            let index = self.next_index();
+            let nodes = tree.nodes_of(length);
+            let stepped = self.step(block, fact).and_then(|acceptable| {
+                length += 1;
+                each(Passed {
+                    block,
+                    hash: fact.hash,
+                    seal: fact.seal,
+                    acceptable,
+                    nodes,
+                })
+            });
+            if let Err(violation) = stepped {
+                outcome = Err(Offence { index, violation });
+                break;
+            }
+        }
+        self.history = tree.history(length);
+        outcome
+    }
+
+    /// Checks one block. If it breaks no rule the tip is moved, and it is said whether the seal is
+    /// acceptable.
+    fn step(&mut self, block: &Block, fact: Fact) -> Result<Result<(), Violation>, Violation> {
         match &self.tip {
             None => check_genesis(block)?,
             Some(tip) => {
-                let zeros = check_successor(tip, block, self.difficulty)?;
-                self.fewest_zeros = Some(self.fewest_zeros.map_or(zeros, |few| few.min(zeros)));
+                check_successor(tip, block, fact.zeros, self.difficulty)?;
+                let fewest = self.fewest_zeros.unwrap_or(u8::MAX);
+                self.fewest_zeros = Some(fewest.min(fact.zeros));
             }
         }
-        let seal = Seal::of(block, || self.history.root());
-        let tip = Tip::of(block);
-        self.history.append(&tip.hash, |_, _| {});
-        self.seals.add(seal);
-        self.tip = Some(tip);
-        check_seal(block.index, seal, self.sealed_from)?;
-        Ok(seal)
+        self.seals.add(fact.seal);
+        self.tip = Some(Tip::hashed(block, fact.hash));
+        Ok(check_seal(block.index, fact.seal, self.sealed_from))
     }
 
     /// Where the next block stands, whatever index it claims.

@@ -8,9 +8,12 @@
 //! appending leaves completes them (children before parents), so a longer chain only ever adds
 //! nodes at the end: [`position`] and [`node_count`].
 
+use std::ops::Range;
+
 use sha2::{Digest, Sha256};
 
 use super::hash::BlockHash;
+use crate::pow::{Kernel, Texts};
 
 /// Hash of a node or a root.
 pub type NodeHash = [u8; 32];
@@ -74,13 +77,135 @@ impl History {
     }
 }
 
+/// What further leaves make of a tree, worked out for many of them side by side.
+#[derive(Debug)]
+pub(super) struct Extension {
+    start: u64,
+    /// Peaks of the tree before, with their positions.
+    peaks: Vec<(u64, NodeHash)>,
+    /// The nodes that the leaves complete, in order of position.
+    nodes: Vec<NodeHash>,
+}
+
+impl Extension {
+    pub(super) fn new(before: &History, leaves: &[BlockHash]) -> Self {
+        let (start, end) = (before.len, before.len + leaves.len() as u64);
+        let peaks = peak_positions(start).zip(before.peaks.iter().copied());
+        let added = usize::try_from(node_count(end) - node_count(start)).unwrap_or_default();
+        let mut this = Self {
+            start,
+            peaks: peaks.collect(),
+            nodes: vec![[0; 32]; added],
+        };
+        let mut texts = Texts::default();
+        for leaf in leaves {
+            texts.push(|text| {
+                text.push(0);
+                text.extend_from_slice(leaf.as_bytes());
+            });
+        }
+        this.set_level(0, start..end, &texts);
+        for level in 1.. {
+            let nths = start >> level..end >> level;
+            if nths.is_empty() {
+                break;
+            }
+            texts.clear();
+            for nth in nths.clone() {
+                let left = this.node(position(level - 1, 2 * nth));
+                let right = this.node(position(level - 1, 2 * nth + 1));
+                texts.push(|text| write_parent(left, right, text));
+            }
+            this.set_level(level, nths, &texts);
+        }
+        this
+    }
+
+    fn set_level(&mut self, level: u32, nths: Range<u64>, texts: &Texts) {
+        for (nth, node) in nths.zip(texts.digests(Kernel::best())) {
+            let at = position(level, nth) - node_count(self.start);
+            self.nodes[usize::try_from(at).unwrap_or_default()] = node;
+        }
+    }
+
+    /// A node that the leaves complete, or a peak of the tree before.
+    fn node(&self, position: u64) -> &NodeHash {
+        if let Some(at) = position.checked_sub(node_count(self.start)) {
+            return &self.nodes[usize::try_from(at).unwrap_or_default()];
+        }
+        let peak = self.peaks.iter().find(|(at, _)| *at == position);
+        &peak
+            .expect("of the tree before, only peaks are asked for")
+            .1
+    }
+
+    /// The nodes that the leaf at an index completes, in order of position.
+    pub(super) fn nodes_of(&self, leaf: u64) -> &[NodeHash] {
+        let at = |leaves| {
+            usize::try_from(node_count(leaves) - node_count(self.start)).unwrap_or_default()
+        };
+        &self.nodes[at(leaf)..at(leaf + 1)]
+    }
+
+    /// The tree over the first `len` leaves, no fewer than it had before.
+    pub(super) fn history(&self, len: u64) -> History {
+        let peaks = peak_positions(len).map(|position| *self.node(position));
+        History {
+            len,
+            peaks: peaks.collect(),
+        }
+    }
+
+    /// The roots over the first leaves, for each of these numbers of them.
+    pub(super) fn roots(&self, lens: Range<u64>) -> Vec<NodeHash> {
+        let peak = |len: u64| {
+            self.node(position(
+                len.trailing_zeros(),
+                (len >> len.trailing_zeros()) - 1,
+            ))
+        };
+        let mut roots: Vec<NodeHash> = lens
+            .clone()
+            .map(|len| match len {
+                0 => Sha256::digest([]).into(),
+                len => *peak(len),
+            })
+            .collect();
+        // Of each number the bits whose peaks are still to be joined to the left.
+        let left = |len: u64| len & len.wrapping_sub(1);
+        let mut rests: Vec<u64> = lens.map(left).collect();
+        let mut texts = Texts::default();
+        loop {
+            texts.clear();
+            for (root, rest) in roots.iter().zip(&rests).filter(|(_, rest)| **rest != 0) {
+                texts.push(|text| write_parent(peak(*rest), root, text));
+            }
+            let mut joined = texts.digests(Kernel::best()).into_iter();
+            if joined.len() == 0 {
+                return roots;
+            }
+            for (root, rest) in roots
+                .iter_mut()
+                .zip(&mut rests)
+                .filter(|(_, rest)| **rest != 0)
+            {
+                *root = joined.next().unwrap_or(*root);
+                *rest = left(*rest);
+            }
+        }
+    }
+}
+
 fn parent(left: &NodeHash, right: &NodeHash) -> NodeHash {
-    Sha256::new()
-        .chain_update([1])
-        .chain_update(left)
-        .chain_update(right)
-        .finalize()
-        .into()
+    let mut text = Vec::with_capacity(65);
+    write_parent(left, right, &mut text);
+    Sha256::digest(text).into()
+}
+
+fn write_parent(left: &NodeHash, right: &NodeHash, text: &mut Vec<u8>) {
+    text.push(1);
+    text.extend_from_slice(left);
+    text.extend_from_slice(right);
 }
 
 /// Number of nodes of a tree with `leaves` leaves, which is also the position of the next leaf.
@@ -132,6 +257,29 @@ mod tests {
         for n in 0..leaves.len() {
             assert_eq!(history.root(), tree_hash(&leaves[..n]), "{n} leaves");
             history.append(&leaves[n], |_, _| {});
+        }
+    }
+
+    #[test]
+    fn many_leaves_at_once_make_the_tree_that_one_after_the_other_makes() {
+        let leaves = leaves(150);
+        let mut before = History::default();
+        for start in 0..70_u64 {
+            for more in [0, 1, 2, 3, 7, 64, 80] {
+                let end = start + more;
+                let new = &leaves[usize::try_from(start).unwrap()..usize::try_from(end).unwrap()];
+                let extension = Extension::new(&before, new);
+                let mut after = before.clone();
+                for (leaf, root) in (start..end).zip(extension.roots(start..end)) {
+                    assert_eq!(root, after.root(), "{leaf} leaves of {start} and {more}");
+                    let mut nodes = Vec::new();
+                    let hash = &leaves[usize::try_from(leaf).unwrap()];
+                    after.append(hash, |_, node| nodes.push(*node));
+                    assert_eq!(extension.nodes_of(leaf), nodes);
+                    assert_eq!(extension.history(leaf + 1), after);
+                }
+            }
+            before.append(&leaves[usize::try_from(start).unwrap()], |_, _| {});
         }
     }
 

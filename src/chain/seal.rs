@@ -15,7 +15,7 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-use super::block::Block;
+use super::block::{Block, Link};
 use super::hash::BlockHash;
 use super::history::NodeHash;
 use super::message::Message;
@@ -41,26 +41,58 @@ impl Seal {
     /// Classifies the proof of a block, given the history root over the blocks before it, which is
     /// worked out only if it is needed; none for a genesis block.
     pub fn of(block: &Block, history_root: impl FnOnce() -> NodeHash) -> Option<Self> {
+        let claim = match Claim::of(block)? {
+            Ok(claim) => claim,
+            Err(seal) => return Some(seal),
+        };
+        let mut text = Vec::with_capacity(128 + block.message.text().len());
+        claim.write(&history_root(), &mut text);
+        Some(claim.verdict(Sha256::digest(text).into()))
+    }
+}
+
+/// A block with a proof so long that it must be sealed, or the seal is broken.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Claim<'a> {
+    block: &'a Block,
+    link: &'a Link,
+    time: f64,
+}
+
+impl<'a> Claim<'a> {
+    /// The claim of a block, or what it is without looking closer; none for a genesis block.
+    pub(super) fn of(block: &'a Block) -> Option<Result<Self, Seal>> {
         let link = block.link.as_ref()?;
-        let proof = link.proof.as_str();
-        let digits = proof.trim_start_matches('-').len();
+        let digits = link.proof.as_str().trim_start_matches('-').len();
         if digits <= MAX_OPEN_DIGITS {
             // A commitment has 77 digits or so; one below 40 is out of any reach (1 in 2^123).
-            return Some(Self::Open);
+            return Some(Err(Seal::Open));
         }
-        let sealed = block.timestamp.as_float().is_some_and(|time| {
-            let start = commitment(
-                block.index,
-                &link.previous_hash,
-                &history_root(),
-                &block.message,
-                time,
-            );
-            proof
-                .strip_prefix(&*start)
-                .is_some_and(|nonce| (1..=MAX_NONCE_DIGITS).contains(&nonce.len()))
-        });
-        Some(if sealed { Self::Sealed } else { Self::Broken })
+        let time = block.timestamp.as_float().ok_or(Seal::Broken);
+        Some(time.map(|time| Self { block, link, time }))
+    }
+
+    /// Appends what the commitment of the block is the digest of.
+    pub(super) fn write(&self, history_root: &NodeHash, text: &mut Vec<u8>) {
+        write_committed(
+            self.block.index,
+            &self.link.previous_hash,
+            history_root,
+            &self.block.message,
+            self.time,
+            text,
+        );
+    }
+
+    /// Whether the proof starts with this commitment.
+    pub(super) fn verdict(&self, commitment: [u8; 32]) -> Seal {
+        let proof = self.link.proof.as_str();
+        let nonce = proof.strip_prefix(Decimal::of(commitment).as_str());
+        if nonce.is_some_and(|nonce| (1..=MAX_NONCE_DIGITS).contains(&nonce.len())) {
+            Seal::Sealed
+        } else {
+            Seal::Broken
+        }
     }
 }
 
@@ -82,55 +114,71 @@ pub fn commitment(
     message: &Message,
     time: f64,
 ) -> String {
-    let digest = Sha256::new()
-        .chain_update(b"blockchain/sealed/1\n")
-        .chain_update(index.to_be_bytes())
-        .chain_update(previous_hash.as_bytes())
-        .chain_update(history_root)
-        .chain_update(message.id().as_bytes())
-        .chain_update(time.to_bits().to_be_bytes())
-        .chain_update((message.text().len() as u64).to_be_bytes())
-        .chain_update(message.text().as_bytes())
-        .finalize();
-    decimal(digest.into())
+    let mut text = Vec::with_capacity(128 + message.text().len());
+    write_committed(index, previous_hash, history_root, message, time, &mut text);
+    Decimal::of(Sha256::digest(text).into()).as_str().to_owned()
+}
+
+fn write_committed(
+    index: u64,
+    previous_hash: &BlockHash,
+    history_root: &NodeHash,
+    message: &Message,
+    time: f64,
+    text: &mut Vec<u8>,
+) {
+    text.extend_from_slice(b"blockchain/sealed/1\n");
+    text.extend_from_slice(&index.to_be_bytes());
+    text.extend_from_slice(previous_hash.as_bytes());
+    text.extend_from_slice(history_root);
+    text.extend_from_slice(message.id().as_bytes());
+    text.extend_from_slice(&time.to_bits().to_be_bytes());
+    text.extend_from_slice(&(message.text().len() as u64).to_be_bytes());
+    text.extend_from_slice(message.text().as_bytes());
 }
 
 /// A big-endian integer of 32 bytes in decimal, without leading zeros.
-fn decimal(bytes: [u8; 32]) -> String {
-    /// Largest power of ten that fits 32 bits, so that a remainder and a limb fit 64.
-    const BASE: u64 = 1_000_000_000;
-    let mut limbs = [0_u64; 8];
-    for (limb, bytes) in limbs.iter_mut().zip(bytes.chunks_exact(4)) {
-        *limb = bytes
-            .iter()
-            .fold(0, |limb, byte| limb << 8 | u64::from(*byte));
-    }
-    // 9 groups of 9 digits hold 2^256, which has 78 digits.
-    let mut groups = [0; 9];
-    for group in groups.iter_mut().rev() {
-        for limb in &mut limbs {
-            let dividend = *group << 32 | *limb;
-            *limb = dividend / BASE;
-            *group = dividend % BASE;
+struct Decimal {
+    digits: [u8; 81],
+    first: usize,
+}
+
+impl Decimal {
+    fn of(bytes: [u8; 32]) -> Self {
+        /// Largest power of ten that fits 32 bits, so that a remainder and a limb fit 64.
+        const BASE: u64 = 1_000_000_000;
+        let mut limbs = [0_u64; 8];
+        for (limb, bytes) in limbs.iter_mut().zip(bytes.as_chunks().0) {
+            *limb = u32::from_be_bytes(*bytes).into();
         }
-    }
-    let mut digits = [0; 81];
-    for (group, digits) in groups.iter_mut().zip(digits.chunks_exact_mut(9)) {
-        for digit in digits.iter_mut().rev() {
-            *digit = b'0' + u8::try_from(*group % 10).unwrap_or_default();
-            *group /= 10;
+        // 9 groups of 9 digits hold 2^256, which has 78 digits.
+        let mut groups = [0; 9];
+        for group in groups.iter_mut().rev() {
+            for limb in &mut limbs {
+                let dividend = *group << 32 | *limb;
+                *limb = dividend / BASE;
+                *group = dividend % BASE;
+            }
         }
+        let mut digits = [0; 81];
+        for (group, digits) in groups.iter_mut().zip(digits.chunks_exact_mut(9)) {
+            for digit in digits.iter_mut().rev() {
+                *digit = b'0' + u8::try_from(*group % 10).unwrap_or_default();
+                *group /= 10;
+            }
+        }
+        let first = digits.iter().position(|digit| *digit != b'0').unwrap_or(80);
+        Self { digits, first }
     }
-    let first = digits.iter().position(|digit| *digit != b'0').unwrap_or(80);
-    digits[first..]
-        .iter()
-        .map(|digit| char::from(*digit))
-        .collect()
+
+    fn as_str(&self) -> &str {
+        str::from_utf8(&self.digits[self.first..]).unwrap_or_default()
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{History, Link, MessageId, Timestamp};
+    use super::super::{History, MessageId, Timestamp};
     use super::*;
 
     #[derive(serde::Deserialize)]
@@ -244,6 +292,7 @@ mod tests {
 
     #[test]
     fn decimals_reach_from_zero_to_the_largest_digest() {
+        let decimal = |bytes| Decimal::of(bytes).as_str().to_owned();
         assert_eq!(decimal([0; 32]), "0");
         let mut one_group = [0; 32];
         one_group[28..].copy_from_slice(&1_000_000_000_u32.to_be_bytes());

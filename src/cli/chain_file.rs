@@ -3,19 +3,20 @@
 use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread;
+use std::sync::mpsc::SyncSender;
 
 use sha2::{Digest, Sha256};
 
 use super::error::Error;
 use super::output::{bytes_bar, warn};
+use super::read_ahead::read_ahead;
+use crate::chain::{Block, Message};
 use crate::legacy::ReadError;
 use crate::snapshot::format::{ChainReader, Format, Item};
 
 /// Most items, and about the most bytes of text, that are handed over at once.
-const BATCH_COUNT: usize = 256;
-const BATCH_BYTES: usize = 1024 * 1024;
+const BATCH_COUNT: usize = 2000;
+const BATCH_BYTES: usize = 4 * 1024 * 1024;
 
 /// Longest `.hash` file that is looked at.
 const MAX_HASH_FILE: u64 = 1024;
@@ -32,6 +33,13 @@ pub(super) struct ChainFile {
 enum Input {
     Stdin,
     File(File),
+}
+
+/// Blocks and pending messages of a chain file; the latter come after all blocks.
+#[derive(Default)]
+pub(super) struct Batch {
+    pub(super) blocks: Vec<Block>,
+    pub(super) pending: Vec<Message>,
 }
 
 /// What a walk through a chain file came to.
@@ -81,11 +89,10 @@ impl ChainFile {
         Ok(opened)
     }
 
-    /// Hands everything in the file to `each` until that says no, with a bar on a terminal. The file is read on a
-    /// thread of its own, so that reading and checking go side by side.
+    /// Hands everything in the file to `each` until that says no, with a bar on a terminal.
     pub(super) fn walk(
         &mut self,
-        each: impl FnMut(Item) -> Result<bool, Error>,
+        each: impl FnMut(Batch) -> Result<bool, Error>,
     ) -> Result<Walk, Error> {
         let failed = |source| Error::io(self.name.clone(), source);
         let (source, length): (Box<dyn Read + Send>, _) = match &mut self.input {
@@ -99,7 +106,8 @@ impl ChainFile {
         };
         let bar = bytes_bar(length);
         let expected = self.hash.as_ref().map(|(_, hash)| hash.as_str());
-        let walk = walk(bar.wrap_read(source), expected, each);
+        let source = bar.wrap_read(source);
+        let walk = read_ahead(|sender| read(source, expected, sender), each);
         bar.finish_and_clear();
         match walk? {
             Walk {
@@ -134,35 +142,6 @@ fn hash_beside(path: &Path) -> Option<(PathBuf, String)> {
     Some((hash_path, text.trim().to_ascii_lowercase()))
 }
 
-fn walk(
-    source: impl Read + Send,
-    expected_hash: Option<&str>,
-    mut each: impl FnMut(Item) -> Result<bool, Error>,
-) -> Result<Walk, Error> {
-    let (sender, receiver) = sync_channel(4);
-    thread::scope(|scope| {
-        let reading = scope.spawn(move || read(source, expected_hash, &sender));
-        // The receiver is gone after this, which stops the reading.
-        let taken = take_all(receiver, &mut each);
-        let walk = reading
-            .join()
-            .map_err(|_| Error::Failed("reading the file broke off".to_owned()));
-        taken.and(walk)
-    })
-}
-
-fn take_all(
-    receiver: Receiver<Vec<Item>>,
-    each: &mut impl FnMut(Item) -> Result<bool, Error>,
-) -> Result<(), Error> {
-    for item in receiver.into_iter().flatten() {
-        if !each(item)? {
-            break;
-        }
-    }
-    Ok(())
-}
-
 /// Why reading stopped early.
 enum Stop {
     Offence(ReadError),
@@ -176,24 +155,30 @@ impl From<ReadError> for Stop {
     }
 }
 
-fn read(source: impl Read, expected_hash: Option<&str>, sender: &SyncSender<Vec<Item>>) -> Walk {
+fn read(source: impl Read, expected_hash: Option<&str>, sender: &SyncSender<Batch>) -> Walk {
     let mut source = Hashing {
         source,
         digest: expected_hash.map(|_| Sha256::new()),
     };
     let mut format = None;
-    let (mut batch, mut bytes) = (Vec::new(), 0);
+    let (mut batch, mut bytes) = (Batch::default(), 0);
     let outcome = ChainReader::new(&mut source)
         .map_err(Stop::Offence)
         .and_then(|reader| {
             format = Some(reader.format());
             reader.for_each(|item| {
-                bytes += match &item {
-                    Item::Block(block) => block.message.text().len(),
-                    Item::Pending(message) => message.text().len(),
-                };
-                batch.push(item);
-                if batch.len() >= BATCH_COUNT || bytes >= BATCH_BYTES {
+                match item {
+                    Item::Block(block) => {
+                        bytes += block.message.text().len();
+                        batch.blocks.push(block);
+                    }
+                    Item::Pending(message) => {
+                        bytes += message.text().len();
+                        batch.pending.push(message);
+                    }
+                }
+                let count = batch.blocks.len() + batch.pending.len();
+                if count >= BATCH_COUNT || bytes >= BATCH_BYTES {
                     bytes = 0;
                     let full = std::mem::take(&mut batch);
                     sender.send(full).map_err(|_| Stop::Closed)?;

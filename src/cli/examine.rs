@@ -7,7 +7,7 @@ use std::hash::BuildHasher;
 
 use serde::Serialize;
 
-use crate::chain::{Block, BlockHash, Checker};
+use crate::chain::{Block, BlockHash, Checker, Offence, Passed};
 use crate::legacy::ReadError;
 use crate::pow::Difficulty;
 
@@ -55,6 +55,19 @@ impl Finding {
             class: Class::Damaged,
             rule: None,
             problem,
+        }
+    }
+
+    /// A block that cannot be taken.
+    fn of(offence: &Offence) -> Self {
+        let rule = offence.violation.rule();
+        Self {
+            block: Some(offence.index),
+            line: None,
+            byte: None,
+            class: rule.map_or(Class::NotAcceptable, |_| Class::Rule),
+            rule,
+            problem: offence.violation.to_string(),
         }
     }
 
@@ -115,29 +128,33 @@ impl Examiner {
         }
     }
 
-    /// Looks at the next block. False after a block that breaks a rule: nothing above it can be
-    /// judged.
-    pub(super) fn push(&mut self, block: &Block) -> bool {
-        let position = self.blocks();
-        if let Err(violation) = self.checker.push(block) {
-            let rule = violation.rule();
-            self.finding.get_or_insert(Finding {
-                block: Some(position),
-                line: None,
-                byte: None,
-                class: rule.map_or(Class::NotAcceptable, |_| Class::Rule),
-                rule,
-                problem: violation.to_string(),
-            });
-            if self.blocks() == position {
-                return false;
+    /// Looks at the next blocks, and hands those that break no rule to `each`. False after one that
+    /// does: nothing above it can be judged.
+    pub(super) fn push_all(
+        &mut self,
+        blocks: &[Block],
+        mut each: impl FnMut(&Passed<'_, '_>),
+    ) -> bool {
+        let mut unacceptable = None;
+        let pushed = self.checker.push_all(blocks, |passed| {
+            each(&passed);
+            let Passed {
+                block, acceptable, ..
+            } = passed;
+            if let Err(violation) = acceptable {
+                let index = block.index;
+                unacceptable.get_or_insert(Offence { index, violation });
             }
+            if block.index == 0 {
+                self.genesis = Some(block.clone());
+            }
+            self.ids.push(self.key.hash_one(block.message.id()));
+            Ok(())
+        });
+        if let Some(offence) = unacceptable.or(pushed.as_ref().err().cloned()) {
+            self.finding.get_or_insert_with(|| Finding::of(&offence));
         }
-        if position == 0 {
-            self.genesis = Some(block.clone());
-        }
-        self.ids.push(self.key.hash_one(block.message.id()));
-        true
+        pushed.is_ok()
     }
 
     /// Takes note of a file that cannot be read on.
@@ -165,6 +182,8 @@ impl Examiner {
 
 #[cfg(test)]
 mod tests {
+    use std::slice;
+
     use super::*;
     use crate::chain::{Message, MessageId, Timestamp, Tip};
     use crate::pow;
@@ -174,7 +193,7 @@ mod tests {
         let mut examiner = Examiner::new(None, None);
         let mut block = Block::documented_genesis();
         for id in [1, 2, 1, 3, 1, 2] {
-            assert!(examiner.push(&block));
+            assert!(examiner.push_all(slice::from_ref(&block), |_| {}));
             let tip = Tip::of(&block);
             let fits = |proof: &u64| {
                 let proof = proof.to_string();
@@ -185,11 +204,11 @@ mod tests {
             let time = Timestamp::float(tip.timestamp.seconds() + 1.0).unwrap();
             block = tip.successor(message, time, proof.into());
         }
-        assert!(examiner.push(&block));
+        assert!(examiner.push_all(slice::from_ref(&block), |_| {}));
         assert_eq!((examiner.blocks(), examiner.repeated_ids()), (7, 2));
 
         let broken = Block::documented_genesis();
-        assert!(!examiner.push(&broken));
+        assert!(!examiner.push_all(slice::from_ref(&broken), |_| {}));
         let finding = examiner.finding.unwrap();
         assert_eq!((finding.class, finding.rule), (Class::Rule, Some(2)));
         assert_eq!(

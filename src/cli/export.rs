@@ -146,10 +146,13 @@ impl Export {
         let mut writer = ChainWriter::new(self.format, out, self.with_mempool).map_err(failed)?;
         let progress = bar(Some(0), "blocks");
         self.source
-            .for_each(|block, length| {
+            .for_each_page(|page, length| {
                 progress.set_length(length);
-                progress.set_position(block.index + 1);
-                writer.push(&block).map_err(failed)
+                progress.inc(page.len() as u64);
+                page.iter()
+                    .try_for_each(|block| writer.push(block))
+                    .map_err(failed)?;
+                Ok(true)
             })
             .await?;
         progress.finish_and_clear();

@@ -24,7 +24,7 @@ use super::examine::Examiner;
 use super::output::{Output, warn};
 use super::source::Files;
 use crate::pow::Difficulty;
-use crate::snapshot::format::{Format, Item};
+use crate::snapshot::format::Format;
 use crate::store::{Network, StoppedStore, StoreError};
 
 /// Up to this many blocks all proofs may well have a zero too many by luck.
@@ -213,10 +213,8 @@ fn examine(
     difficulty: Option<Difficulty>,
 ) -> Result<(Examiner, Format, Option<bool>), Error> {
     let mut examiner = Examiner::new(difficulty, None);
-    let walk = file.walk(|item| {
-        if let Item::Block(block) = item {
-            examiner.push(&block);
-        }
+    let walk = file.walk(|batch| {
+        examiner.push_all(&batch.blocks, |_| {});
         Ok(examiner.finding.is_none())
     })?;
     file.warn_of_hash(&walk);

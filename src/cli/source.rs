@@ -1,10 +1,12 @@
 //! Where a command reads a chain from: the database of a stopped node, or a running node.
 
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::SyncSender;
 
 use serde::{Deserialize, Serialize};
 
 use super::error::Error;
+use super::read_ahead::read_ahead;
 use crate::chain::{Block, BlockHash, Message};
 use crate::client::{HttpClient, NodeAddress};
 use crate::store::{PageLimit, StoppedStore, StoreError, View};
@@ -203,33 +205,44 @@ impl Source {
         Ok(pending)
     }
 
-    /// Hands all blocks to `each`, oldest first; it is told how many there are.
-    pub(super) async fn for_each(
+    /// Hands all blocks to `each` in pages, oldest first, until that says no; it is told how many
+    /// there are.
+    pub(super) async fn for_each_page(
         &self,
-        mut each: impl FnMut(Block, u64) -> Result<(), Error>,
+        each: impl FnMut(Vec<Block>, u64) -> Result<bool, Error>,
     ) -> Result<(), Error> {
         match self {
-            Self::Stopped { view, .. } => {
-                let length = view.last_block()?.index + 1;
-                let mut next = 0;
-                while next < length {
-                    for block in view.blocks(next, PAGE)? {
-                        next = block.index + 1;
-                        each(block, length)?;
-                    }
-                }
-                Ok(())
-            }
+            Self::Stopped { view, .. } => from_view(view, each),
             Self::Running(client) => from_node(client, each).await,
         }
     }
+}
+
+/// Reads the chain of a view.
+pub(super) fn from_view(
+    view: &View,
+    mut each: impl FnMut(Vec<Block>, u64) -> Result<bool, Error>,
+) -> Result<(), Error> {
+    let length = view.last_block()?.index + 1;
+    let read = |sender: &SyncSender<Vec<Block>>| -> Result<(), StoreError> {
+        let mut next = 0;
+        while next < length {
+            let page = view.blocks(next, PAGE)?;
+            next += page.len() as u64;
+            if sender.send(page).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    };
+    Ok(read_ahead(read, |page| each(page, length))??)
 }
 
 /// Reads a node's chain up to the tip it has now. Should the node switch to another branch
 /// meanwhile, the blocks would not join, which is noticed.
 async fn from_node(
     client: &HttpClient,
-    mut each: impl FnMut(Block, u64) -> Result<(), Error>,
+    mut each: impl FnMut(Vec<Block>, u64) -> Result<bool, Error>,
 ) -> Result<(), Error> {
     let tip = client.block("tip").await?.block;
     let length = tip.index.saturating_add(1);
@@ -239,6 +252,7 @@ async fn from_node(
         if page.blocks.is_empty() {
             return Err(moved());
         }
+        let mut blocks = Vec::with_capacity(page.blocks.len());
         for block in page
             .blocks
             .into_iter()
@@ -252,8 +266,11 @@ async fn from_node(
                 Error::Refused(format!("block {index} is not well-formed: {error}"))
             })?;
             next += 1;
-            last = Some(BlockHash::of(&block));
-            each(block, length)?;
+            blocks.push(block);
+        }
+        last = blocks.last().map(BlockHash::of);
+        if !each(blocks, length)? {
+            return Ok(());
         }
     }
     if last.map(|hash| hash.to_string()) != Some(tip.hash) {

@@ -10,11 +10,12 @@ use super::chain_file::ChainFile;
 use super::error::Error;
 use super::examine::{Examiner, Finding};
 use super::output::{Output, bar, escape};
-use super::source::{Files, Source};
+use super::source::{Files, Source, from_view};
 use crate::client::{HttpClient, NodeAddress};
 use crate::pow::Difficulty;
-use crate::snapshot::format::{Format, Item};
-use crate::store::{StoreError, integrity};
+use crate::snapshot::format::Format;
+use crate::store::integrity::Audit;
+use crate::store::{StoppedStore, StoreError};
 
 #[derive(Debug, Args)]
 pub(super) struct VerifyArgs {
@@ -165,16 +166,9 @@ pub(super) async fn run(args: VerifyArgs, output: &Output) -> Result<(), Error> 
 
 fn verify_file(path: &Path, mut examiner: Examiner) -> Result<Report, Error> {
     let mut file = ChainFile::open(path)?;
-    let walk = file.walk(|item| {
-        match item {
-            Item::Block(block) => {
-                if !examiner.push(&block) {
-                    return Ok(false);
-                }
-            }
-            Item::Pending(_) => examiner.pending += 1,
-        }
-        Ok(true)
+    let walk = file.walk(|batch| {
+        examiner.pending += batch.pending.len() as u64;
+        Ok(examiner.push_all(&batch.blocks, |_| {}))
     })?;
     file.warn_of_hash(&walk);
     if let Some(offence) = &walk.offence {
@@ -189,45 +183,52 @@ fn verify_file(path: &Path, mut examiner: Examiner) -> Result<Report, Error> {
 }
 
 async fn verify_folder(files: &Files, mut examiner: Examiner) -> Result<Report, Error> {
-    let progress = bar(Some(0), "blocks");
-    let checked = integrity::check_file(&files.database, |done, length| {
-        progress.set_length(length);
-        progress.set_position(done);
-    });
-    progress.finish_and_clear();
-    let report = match checked {
-        Ok(_) => verify(&Source::in_folder(files).await?, examiner).await?,
+    let audited = match StoppedStore::open(&files.database) {
         Err(StoreError::Busy { .. }) => {
             return verify(&Source::in_folder(files).await?, examiner).await;
         }
-        Err(error @ StoreError::Corrupt { .. }) => {
-            examiner.finding = Some(Finding::damaged(error.to_string()));
-            Report::of(examiner)
-        }
-        Err(error) => return Err(error.into()),
+        opened => opened
+            .map_err(Error::from)
+            .and_then(|store| audit(store, &mut examiner)),
     };
+    match audited {
+        Ok(()) => {}
+        Err(Error::Store(error @ StoreError::Corrupt { .. })) => {
+            examiner.finding = Some(Finding::damaged(error.to_string()));
+        }
+        Err(error) => return Err(error),
+    }
     Ok(Report {
         database_checked: true,
-        ..report
+        ..Report::of(examiner)
     })
+}
+
+/// Checks the database file of a stopped node, and the chain in it.
+fn audit(mut store: StoppedStore, examiner: &mut Examiner) -> Result<(), Error> {
+    store.check_checksums()?;
+    let view = store.view()?;
+    let mut audit = Audit::new(&view)?;
+    let progress = bar(Some(audit.length()), "blocks");
+    from_view(&view, |page, _| {
+        progress.inc(page.len() as u64);
+        audit.measure(&page);
+        Ok(examiner.push_all(&page, |passed| audit.push(passed)))
+    })?;
+    progress.finish_and_clear();
+    audit.finish()?;
+    Ok(())
 }
 
 async fn verify(source: &Source, mut examiner: Examiner) -> Result<Report, Error> {
     let progress = bar(Some(0), "blocks");
-    let walked = source
-        .for_each(|block, length| {
+    source
+        .for_each_page(|page, length| {
             progress.set_length(length);
-            progress.set_position(block.index + 1);
-            if examiner.push(&block) {
-                Ok(())
-            } else {
-                Err(Error::No)
-            }
+            progress.inc(page.len() as u64);
+            Ok(examiner.push_all(&page, |_| {}))
         })
-        .await;
+        .await?;
     progress.finish_and_clear();
-    match walked {
-        Ok(()) | Err(Error::No) => Ok(Report::of(examiner)),
-        Err(error) => Err(error),
-    }
+    Ok(Report::of(examiner))
 }

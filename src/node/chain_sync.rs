@@ -19,7 +19,7 @@ use tracing::{info, warn};
 use super::Node;
 use super::session::{Claim, Conversation, Trouble};
 use super::settings::{MAX_AHEAD, SYNC_PAGE};
-use crate::chain::{Block, BlockHash, Violation};
+use crate::chain::{Block, BlockHash, Offence, Violation};
 use crate::store::{Operation, Refusal, ReorgRecord, StoreError};
 use crate::wire::NetworkStatus;
 
@@ -156,9 +156,7 @@ fn settled<T>(
         Ok(outcome) => Ok(outcome),
         Err(StoreError::Refused(Refusal::StaleTip | Refusal::NotConnected)) => Err(Trouble::Moved),
         Err(StoreError::Refused(Refusal::NotPreferred)) => Err(Trouble::NotBetter),
-        Err(StoreError::Refused(Refusal::Invalid { index, violation })) => {
-            Err(not_followed(index, &violation))
-        }
+        Err(StoreError::Refused(Refusal::Invalid(offence))) => Err(not_followed(&offence)),
         Err(StoreError::Refused(refusal @ (Refusal::TooDeep { .. } | Refusal::GenesisFixed))) => {
             Err(Trouble::Differs(format!(
                 "has a branch that is refused: {refusal}"
@@ -170,10 +168,10 @@ fn settled<T>(
 
 /// What a violation in pages of blocks means. Pages of two chains do not join, and a peer may switch
 /// from one to the other at any time.
-fn not_followed(index: u64, violation: &Violation) -> Trouble {
-    match violation {
+fn not_followed(offence: &Offence) -> Trouble {
+    match offence.violation {
         Violation::PreviousHash { .. } => Trouble::Moved,
-        violation => Trouble::refused_block(index, violation),
+        _ => Trouble::refused_block(offence),
     }
 }
 

@@ -6,7 +6,7 @@ use thiserror::Error;
 use tracing::{info, warn};
 
 use super::Node;
-use crate::chain::{Checker, Violation};
+use crate::chain::{Checker, Offence};
 use crate::store::{Network, Operation, PageLimit, StoreError};
 
 const PAGE: PageLimit = PageLimit {
@@ -19,16 +19,15 @@ const PAGE: PageLimit = PageLimit {
 pub enum ChangeError {
     /// The chain does not hold at the difficulty or seal rule wanted.
     #[error(
-        "the chain does not hold at difficulty {}{}: block {index} {violation}; start with what \
+        "the chain does not hold at difficulty {}{}: {offence}; start with what \
          the database keeps (difficulty {kept}), or on a new folder",
         wanted.difficulty,
         wanted.sealed_from.map_or(String::new(), |from| format!(", sealed from block {from} on"))
     )]
     Chain {
         /// The first block that does not.
-        index: u64,
-        /// Which rule it breaks.
-        violation: Violation,
+        #[source]
+        offence: Offence,
         /// What was wanted.
         wanted: Network,
         /// Difficulty kept.
@@ -68,11 +67,10 @@ pub async fn change(node: &Arc<Node>, wanted: Network) -> Result<(), ChangeError
     }
     if wanted.difficulty > kept.difficulty || wanted.sealed_from != kept.sealed_from {
         info!(difficulty = %wanted.difficulty, "checking the whole chain");
-        if let Some((index, violation)) = node.blocking(move |node| offence(node, wanted)).await? {
+        if let Some(offence) = node.blocking(move |node| offence(node, wanted)).await? {
             let kept = kept.difficulty.get();
             return Err(ChangeError::Chain {
-                index,
-                violation,
+                offence,
                 wanted,
                 kept,
             });
@@ -84,18 +82,17 @@ pub async fn change(node: &Arc<Node>, wanted: Network) -> Result<(), ChangeError
 }
 
 /// The first block that does not hold under the rules wanted.
-fn offence(node: &Node, wanted: Network) -> Result<Option<(u64, Violation)>, StoreError> {
+fn offence(node: &Node, wanted: Network) -> Result<Option<Offence>, StoreError> {
     let view = node.view()?;
     let length = view.last_block()?.index + 1;
     let mut checker = Checker::new(wanted.difficulty, wanted.sealed_from);
     let mut next = 0;
     while next < length {
-        for block in view.blocks(next, PAGE)? {
-            if let Err(violation) = checker.push(&block) {
-                return Ok(Some((block.index, violation)));
-            }
-            next = block.index + 1;
+        let page = view.blocks(next, PAGE)?;
+        if let Err(offence) = checker.push_all(&page, |passed| passed.acceptable) {
+            return Ok(Some(offence));
         }
+        next += page.len() as u64;
     }
     Ok(None)
 }

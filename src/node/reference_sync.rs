@@ -230,9 +230,6 @@ fn follow(
             is_cut = true;
             break;
         }
-        let checked = branch.check(std::slice::from_ref(&block));
-        checked.map_err(|(index, violation)| Trouble::refused_block(index, &violation))?;
-        branch.check_size()?;
         let bytes = block.message.text().len();
         (rescued_bytes, page_bytes) = (rescued_bytes + bytes, page_bytes + bytes);
         if is_near && rescued_bytes <= RESCUED_BYTES {
@@ -241,15 +238,15 @@ fn follow(
         page.push(block);
         if page.len() == SYNC_PAGE || page_bytes >= STAGED_BYTES {
             tip = page.last().map(position);
-            stage(node, branch.number, std::mem::take(&mut page))?;
+            stage(node, &mut branch, std::mem::take(&mut page))?;
             page_bytes = 0;
         }
     }
     let Some(tip) = page.last().map(position).or(tip) else {
         return Ok(Verdict { rescued, is_cut });
     };
+    stage(node, &mut branch, page)?;
     node.peers.with(peer, |peer| peer.tip = Some(tip));
-    stage(node, branch.number, page)?;
     let adoption = branch.adoption(peer.to_string());
     match node.write(|reply| Operation::Adopt(adoption, reply)) {
         Ok(reorg) => {
@@ -266,11 +263,15 @@ fn follow(
     }
 }
 
-fn stage(node: &Node, branch: u64, page: Vec<Block>) -> Result<(), StoreError> {
+/// Checks a page and puts it aside until the branch is complete.
+fn stage(node: &Node, branch: &mut Branch, page: Vec<Block>) -> Result<(), Trouble> {
     if page.is_empty() {
         return Ok(());
     }
-    node.write(|reply| Operation::Stage(branch, page, reply))
+    let checked = branch.check(&page);
+    checked.map_err(|offence| Trouble::refused_block(&offence))?;
+    branch.check_size()?;
+    Ok(node.write(|reply| Operation::Stage(branch.number, page, reply))?)
 }
 
 fn position(tip: &Block) -> Position {

@@ -11,7 +11,7 @@ use super::lanes::Batch;
 use super::{Difficulty, trailing_zeros};
 
 /// The initial hash value of SHA-256.
-const INITIAL: [u32; 8] = [
+pub(super) const INITIAL: [u32; 8] = [
     0x6a09_e667,
     0xbb67_ae85,
     0x3c6e_f372,
@@ -22,7 +22,8 @@ const INITIAL: [u32; 8] = [
     0x5be0_cd19,
 ];
 
-const BLOCK: usize = 64;
+/// Bytes of a block of SHA-256.
+pub(super) const BLOCK: usize = 64;
 
 /// The most counting digits of a candidate: all numbers of 19 digits fit a `u64`.
 pub(super) const COUNTING_DIGITS: u32 = 19;

@@ -54,6 +54,14 @@ impl Kernel {
         }
     }
 
+    /// The lanes it uses, if it is one that does.
+    pub(super) const fn lanes(self) -> Option<Lanes> {
+        match self.0 {
+            Kind::Lanes(lanes) => Some(lanes),
+            Kind::Compress => None,
+        }
+    }
+
     /// Tries the counters of a range, all of `candidate`'s length.
     pub(super) fn scan(
         self,

@@ -19,15 +19,15 @@ impl Edit<'_> {
             .checker()
             .above(self.state.tip.clone(), self.state.history.clone());
         let mut checked = Vec::with_capacity(blocks.len());
-        for block in blocks {
-            let index = checker.next_index();
-            match checker.push(block) {
-                Ok(seal) => checked.extend(checker.tip().cloned().map(|tip| (tip, seal))),
-                Err(violation) => return Ok(Err(Refusal::Invalid { index, violation })),
-            }
+        let pushed = checker.push_all(blocks, |passed| {
+            checked.push((passed.hash, passed.seal));
+            passed.acceptable
+        });
+        if let Err(offence) = pushed {
+            return Ok(Err(offence.into()));
         }
-        for (block, (tip, seal)) in blocks.iter().zip(checked) {
-            self.insert_block(block, tip, seal)?;
+        for (block, (hash, seal)) in blocks.iter().zip(checked) {
+            self.insert_block(block, Tip::hashed(block, hash), seal)?;
         }
         Ok(Ok(()))
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::chain::Violation;
+use crate::chain::Offence;
 use crate::codec::DecodeError;
 
 /// Why the store could not do what it was asked.
@@ -79,14 +79,8 @@ pub enum Refusal {
     #[error("the tip of the chain has moved")]
     StaleTip,
     /// A block breaks a rule.
-    #[error("block {index} {violation}")]
-    Invalid {
-        /// Where the block would stand.
-        index: u64,
-        /// The rule.
-        #[source]
-        violation: Violation,
-    },
+    #[error(transparent)]
+    Invalid(#[from] Offence),
     /// The branch is not better than the chain held.
     #[error("the branch is not preferred to the chain held")]
     NotPreferred,

@@ -1,5 +1,7 @@
 //! Does the file hold what it should: every block, and in every index the row that belongs to it.
 
+mod audit;
+
 use std::path::Path;
 
 use redb::{
@@ -9,10 +11,12 @@ use redb::{
 use super::StoppedStore;
 use super::error::{StoreError, guarded};
 use super::mempool::message_json_bytes;
-use super::state::{State, block_json_bytes};
+use super::state::State;
 use super::tables;
 use super::view::{PageLimit, View};
-use crate::chain::{Block, BlockHash, History, MessageId, Seal, history};
+use crate::chain::{Block, BlockHash, Checker, MessageId, history};
+
+pub use audit::Audit;
 
 /// How many blocks are read at a time.
 const PAGE: PageLimit = PageLimit {
@@ -26,18 +30,9 @@ pub fn check_newest(view: &View, count: u64) -> Result<(), StoreError> {
     check_range(view, length.saturating_sub(count), length)
 }
 
-/// Checks the blocks from index `from` up to and without `to`: their links and their rows.
+/// Checks the blocks from index `from` up to and without `to`: their links and their rows, each
+/// looked up.
 pub fn check_range(view: &View, from: u64, to: u64) -> Result<(), StoreError> {
-    check_blocks(view, from, to, |_, _| {})
-}
-
-/// As [`check_range`]; `each` gets every block that passed and the tree over those before it.
-fn check_blocks(
-    view: &View,
-    from: u64,
-    to: u64,
-    mut each: impl FnMut(&Block, &History),
-) -> Result<(), StoreError> {
     let mut previous = match from.checked_sub(1) {
         Some(index) => Some(block_at(view, index)?),
         None => None,
@@ -49,8 +44,7 @@ fn check_blocks(
             return Err(StoreError::missing("blocks", next));
         }
         for block in page {
-            let before = check_rows(view, &block, previous.as_ref())?;
-            each(&block, &before);
+            check_rows(view, &block, previous.as_ref())?;
             next += 1;
             previous = Some(block);
         }
@@ -58,8 +52,7 @@ fn check_blocks(
     Ok(())
 }
 
-/// Checks one block and returns the tree over those before it.
-fn check_rows(view: &View, block: &Block, previous: Option<&Block>) -> Result<History, StoreError> {
+fn check_rows(view: &View, block: &Block, previous: Option<&Block>) -> Result<(), StoreError> {
     let index = block.index;
     let wrong = |what: &str| Err(StoreError::corrupt(format!("block {index}: {what}")));
     let linked = block.link.as_ref().map(|link| link.previous_hash);
@@ -79,13 +72,12 @@ fn check_rows(view: &View, block: &Block, previous: Option<&Block>) -> Result<Hi
     if !leads_here {
         return wrong("the index by message does not lead to it");
     }
-    let before = view.history(index)?;
-    let mut after = before.clone();
+    let mut after = view.history(index)?;
     after.append(&hash, |_, _| {});
     if after != view.history(index + 1)? {
         return wrong("the history tree has other hashes");
     }
-    Ok(before)
+    Ok(())
 }
 
 fn block_at(view: &View, index: u64) -> Result<Block, StoreError> {
@@ -150,37 +142,31 @@ pub struct Report {
 /// [`check_all`] checks. `progress` hears how many blocks are done, of how many.
 pub fn check_file(path: &Path, progress: impl FnMut(u64, u64)) -> Result<Report, StoreError> {
     let mut stopped = StoppedStore::open(path)?;
-    stopped.database.check_checksums()?;
+    stopped.check_checksums()?;
     check_all(&stopped.view()?, progress)
 }
 
-/// Checks every block, that every index holds the rows that belong there and no other, and that
-/// the running counts are those of the content.
+/// Checks every block by the rules of its network, that every index holds the rows that belong
+/// there and no other, and that the running counts are those of the content.
 pub fn check_all(view: &View, mut progress: impl FnMut(u64, u64)) -> Result<Report, StoreError> {
-    let state = guarded(|| State::load(view))?;
-    check_counts(view, &state)?;
-    let length = state.length();
-    let (mut sealed, mut json_bytes) = (0, 0);
-    for from in (0..length).step_by(PAGE.count) {
-        let to = length.min(from + PAGE.count as u64);
-        check_blocks(view, from, to, |block, before| {
-            sealed += u64::from(Seal::of(block, || before.root()) == Some(Seal::Sealed));
-            json_bytes += block_json_bytes(block);
-        })?;
-        progress(to, length);
+    let mut audit = Audit::new(view)?;
+    let network = view.network()?;
+    let mut checker = Checker::new(network.difficulty, network.sealed_from);
+    let length = audit.length();
+    while checker.next_index() < length {
+        let page = view.blocks(checker.next_index(), PAGE)?;
+        audit.measure(&page);
+        let pushed = checker.push_all(&page, |passed| {
+            audit.push(&passed);
+            passed.acceptable
+        });
+        if let Err(offence) = pushed {
+            audit.finish()?;
+            return Err(StoreError::corrupt(offence.to_string()));
+        }
+        progress(checker.next_index(), length);
     }
-    if sealed != state.totals.sealed {
-        return Err(wrong_totals("sealed"));
-    }
-    if json_bytes != state.totals.chain_json_bytes {
-        return Err(wrong_totals("chain_json_bytes"));
-    }
-    check_index_by_message(view)?;
-    let pending = check_mempool(view, &state)?;
-    Ok(Report {
-        blocks: length,
-        pending,
-    })
+    audit.finish()
 }
 
 fn check_index_by_message(view: &View) -> Result<(), StoreError> {

@@ -11,7 +11,7 @@ use super::edit::{Edit, Outcome};
 use super::error::{Refusal, StoreError};
 use super::state::block_json_bytes;
 use super::tables::{LeftRecord, ReorgRecord};
-use super::view::decode_block;
+use super::view::{PageLimit, decode_block};
 use crate::chain::block::Tip;
 use crate::chain::choice::{Standing, prefers_offered};
 use crate::chain::{Block, BlockHash, Checker, History, Seal, history};
@@ -31,6 +31,12 @@ pub struct Adoption {
     /// Longest chain whose genesis block may still be replaced.
     pub genesis_until: u64,
 }
+
+/// How much of a branch is checked at a time.
+const PAGE: PageLimit = PageLimit {
+    count: 1000,
+    bytes: 4 * 1024 * 1024,
+};
 
 /// Most blocks taken off that a record of a reorg names.
 const LEFT: usize = 100;
@@ -146,16 +152,27 @@ impl Edit<'_> {
     /// Checks the blocks of a branch. The standing counts the sealed blocks of the branch alone.
     fn check_branch(&self, branch: u64, from: u64, mut checker: Checker) -> Outcome<Standing> {
         let (mut genesis, mut tip_seal) = (self.state.genesis, None);
-        for row in self.staged.range((branch, from)..=(branch, u64::MAX))? {
-            let (key, bytes) = row?;
-            let block = decode_block(key.value().1, bytes.value())?;
-            let index = checker.next_index();
-            match checker.push(&block) {
-                Ok(seal) => tip_seal = seal,
-                Err(violation) => return Ok(Err(Refusal::Invalid { index, violation })),
+        let mut rows = self.staged.range((branch, from)..=(branch, u64::MAX))?;
+        loop {
+            let (mut page, mut page_bytes) = (Vec::new(), 0);
+            while page.len() < PAGE.count && page_bytes < PAGE.bytes {
+                let Some(row) = rows.next() else { break };
+                let (key, bytes) = row?;
+                page.push(decode_block(key.value().1, bytes.value())?);
+                page_bytes += bytes.value().len();
             }
-            if block.index == 0 {
-                genesis = BlockHash::of(&block);
+            if page.is_empty() {
+                break;
+            }
+            let pushed = checker.push_all(&page, |passed| {
+                tip_seal = passed.seal;
+                if passed.block.index == 0 {
+                    genesis = passed.hash;
+                }
+                passed.acceptable
+            });
+            if let Err(offence) = pushed {
+                return Ok(Err(offence.into()));
             }
         }
         let Some(tip) = checker.tip() else {

@@ -4,7 +4,7 @@ use super::edit::Outcome;
 use super::mempool::{MAX_BYTES, MAX_COUNT};
 use super::*;
 use crate::chain::message::MAX_TEXT_BYTES;
-use crate::chain::{Block, Message, MessageId, Proof, Tip};
+use crate::chain::{Block, Message, MessageId, Offence, Proof, Tip};
 use crate::pow::{self, Difficulty};
 
 const NETWORK: Network = Network {
@@ -237,7 +237,7 @@ fn a_refused_block_is_named_by_its_place() {
     blocks[2].index = 77;
     let refused = bench.change(|edit| edit.append(&parent, &blocks[1..]));
     assert!(
-        matches!(refused, Err(Refusal::Invalid { index: 2, .. })),
+        matches!(refused, Err(Refusal::Invalid(Offence { index: 2, .. }))),
         "{refused:?}"
     );
     assert_eq!(bench.state.length(), 1);

@@ -1,6 +1,9 @@
+mod batch;
+
 use super::super::seal;
 use super::super::{Link, Message, MessageId};
 use super::*;
+use crate::pow;
 
 const ONE: Difficulty = Difficulty::MIN;
 
@@ -35,6 +38,13 @@ fn sealed_after(checker: &Checker) -> Block {
     let start = seal::commitment(tip.index + 1, &tip.hash, &root, &message, seconds);
     let time = Timestamp::float(seconds).unwrap();
     tip.successor(message, time, proof_after(tip, &start, 1))
+}
+
+/// Checks rules 2 to 5; the zeros of the proof if they hold.
+fn check_successor(tip: &Tip, block: &Block, difficulty: Difficulty) -> Result<u8, Violation> {
+    let proof = block.proof().map_or(&b""[..], Proof::as_bytes);
+    let zeros = pow::zeros(tip.proof_text(), proof);
+    super::check_successor(tip, block, zeros, difficulty).map(|()| zeros)
 }
 
 fn genesis_tip() -> Tip {

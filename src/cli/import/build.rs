@@ -3,12 +3,11 @@
 use std::path::Path;
 use std::sync::mpsc::{Receiver, sync_channel};
 
-use super::super::chain_file::ChainFile;
+use super::super::chain_file::{Batch, ChainFile};
 use super::super::error::Error;
 use super::super::source::PAGE;
 use crate::chain::{Block, BlockHash, Message};
 use crate::clock::{Clock, SystemClock};
-use crate::snapshot::format::Item;
 use crate::store::{Network, Operation, Reply, Store, StoreError, View};
 
 /// Most items, and about the most bytes of text, that are written at once.
@@ -66,7 +65,7 @@ pub(super) fn build(
     builder.messages.extend_from_slice(&carried.0);
     builder.flush()?;
     let now = SystemClock.millis();
-    let walk = file.walk(|item| builder.push(item, now).map(|()| true))?;
+    let walk = file.walk(|batch| builder.push(batch, now).map(|()| true))?;
     if let Some(offence) = walk.offence {
         return Err(super::refused(file, offence));
     }
@@ -93,18 +92,15 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    fn push(&mut self, item: Item, now: u64) -> Result<(), Error> {
-        match item {
-            // The genesis block is there; should it be another one, the next does not fit.
-            Item::Block(block) if block.index == 0 => {}
-            Item::Block(block) => {
-                self.bytes += block.message.text().len();
-                self.blocks.push(block);
-            }
-            Item::Pending(message) => {
-                self.bytes += message.text().len();
-                self.messages.push((message, now));
-            }
+    fn push(&mut self, batch: Batch, now: u64) -> Result<(), Error> {
+        // The genesis block is there; should it be another one, the next does not fit.
+        for block in batch.blocks.into_iter().filter(|block| block.index > 0) {
+            self.bytes += block.message.text().len();
+            self.blocks.push(block);
+        }
+        for message in batch.pending {
+            self.bytes += message.text().len();
+            self.messages.push((message, now));
         }
         if self.blocks.len() + self.messages.len() >= BATCH_COUNT || self.bytes >= BATCH_BYTES {
             self.flush()?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::{drop_ahead, log_reorg, not_followed, settled, wanted};
-use crate::chain::{Block, BlockHash, Checker, Tip, Violation};
+use crate::chain::{Block, BlockHash, Checker, Offence, Tip};
 use crate::node::Node;
 use crate::node::session::{Claim, Conversation, Trouble};
 use crate::store::{Adoption, Operation, StoreError};
@@ -34,7 +34,7 @@ pub(super) async fn switch(with: &Conversation, claim: &Claim) -> Result<(), Tro
         }
         next += page.len() as u64;
         let checked = branch.check(&page);
-        checked.map_err(|(index, violation)| not_followed(index, &violation))?;
+        checked.map_err(|offence| not_followed(&offence))?;
         branch.check_size()?;
         node.peers.claim_fetch(&with.peer, claim.length);
         let number = branch.number;
@@ -118,15 +118,12 @@ impl Branch {
     }
 
     /// Checks the next blocks; else the first that breaks a rule, and which.
-    pub(in crate::node) fn check(&mut self, blocks: &[Block]) -> Result<(), (u64, Violation)> {
-        for block in blocks {
-            let index = self.checker.next_index();
-            self.checker
-                .push(block)
-                .map_err(|violation| (index, violation))?;
-            self.bytes += 256 + block.message.text().len() as u64;
-        }
-        Ok(())
+    pub(in crate::node) fn check(&mut self, blocks: &[Block]) -> Result<(), Offence> {
+        let bytes = &mut self.bytes;
+        self.checker.push_all(blocks, |passed| {
+            *bytes += 256 + passed.block.message.text().len() as u64;
+            passed.acceptable
+        })
     }
 
     /// Refuses a branch that grows beyond all measure.

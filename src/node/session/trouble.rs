@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::chain::Violation;
+use crate::chain::Offence;
 use crate::client::PeerError;
 use crate::store::StoreError;
 use crate::text::escape;
@@ -43,10 +43,8 @@ pub(in crate::node) enum Trouble {
 
 impl Trouble {
     /// A block that breaks a rule.
-    pub(in crate::node) fn refused_block(index: u64, violation: &Violation) -> Self {
-        Self::Misbehaved(format!(
-            "sends a chain that is refused: block {index} {violation}"
-        ))
+    pub(in crate::node) fn refused_block(offence: &Offence) -> Self {
+        Self::Misbehaved(format!("sends a chain that is refused: {offence}"))
     }
 
     /// Whether no honest node gives such an answer.

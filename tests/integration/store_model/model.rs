@@ -24,7 +24,7 @@ impl Refused {
     pub(crate) fn of(error: &StoreError) -> Self {
         match error {
             StoreError::Refused(Refusal::StaleTip) => Self::StaleTip,
-            StoreError::Refused(Refusal::Invalid { index, .. }) => Self::Invalid(*index),
+            StoreError::Refused(Refusal::Invalid(offence)) => Self::Invalid(offence.index),
             StoreError::Refused(Refusal::NotPreferred) => Self::NotPreferred,
             StoreError::Refused(Refusal::NotConnected) => Self::NotConnected,
             StoreError::Refused(Refusal::KeyReused) => Self::KeyReused,
