@@ -1,67 +1,79 @@
-//! Speed of checking a chain, in blocks per second: what one core does with blocks in memory.
+//! Speed of checking a chain, in blocks per second: blocks in memory, and the whole command on
+//! each source.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that fails may stop")]
 
+#[path = "support/chain.rs"]
+mod chain;
+#[path = "support/process.rs"]
+mod process;
+
 use std::hint::black_box;
-use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use sha2::{Digest, Sha256};
 
-use blockchain::chain::{Block, BlockHash, Checker, History, Message, MessageId, Proof, Tip, hash};
-use blockchain::node::miner::{Effort, Front};
+use blockchain::chain::{BlockHash, Checker, Proof, hash};
 use blockchain::node::settings::ProofMode;
-use blockchain::pow::Difficulty;
+use blockchain::pow::{Difficulty, Kernel, Texts};
 
-/// A chain of difficulty 1 with messages of 32 bytes.
-fn chain(proof: ProofMode, length: u32) -> Vec<Block> {
-    let genesis = Block::documented_genesis();
-    let tip = Tip::of(&genesis);
-    let mut history = History::default();
-    history.append(&tip.hash, |_, _| {});
-    let mut front = Front::new(tip, history);
-    let effort = Effort {
-        proof,
-        difficulty: Difficulty::MIN,
-        threads: NonZeroUsize::MIN,
-        stop: &AtomicBool::new(false),
-        tries: &AtomicU64::new(0),
-    };
-    let mut blocks = vec![genesis];
-    for number in 1..length {
-        let id = MessageId::from_bytes(u128::from(number).to_be_bytes());
-        let message = Message::new(id, format!("benchmark message {number:>14}")).unwrap();
-        let now = 1.7e9 + f64::from(number);
-        blocks.push(
-            front
-                .mine(message, now, &effort)
-                .expect("the digits suffice"),
-        );
-    }
-    blocks
-}
-
-fn check(c: &mut Criterion) {
+fn memory(c: &mut Criterion) {
     let mut group = c.benchmark_group("check/memory");
     group.sample_size(20);
     for (name, proof) in [("open", ProofMode::Open), ("sealed", ProofMode::Sealed)] {
-        let blocks = chain(proof, 10_000);
+        let blocks = chain::chain(proof, 10_000);
         group.throughput(Throughput::Elements(blocks.len() as u64));
-        group.bench_function(BenchmarkId::new(name, blocks.len()), |b| {
-            b.iter(|| {
-                let mut checker = Checker::new(Difficulty::MIN, None);
-                for block in &blocks {
-                    checker.push(block).unwrap();
-                }
-                black_box(checker.seals())
+        for (way, at_a_time) in [("", 1000), ("-one-by-one", 1)] {
+            let name = format!("{name}{way}");
+            group.bench_function(BenchmarkId::new(name, blocks.len()), |b| {
+                b.iter(|| {
+                    let mut checker = Checker::new(Difficulty::MIN, None);
+                    for page in blocks.chunks(at_a_time) {
+                        checker.push_all(page, |passed| passed.acceptable).unwrap();
+                    }
+                    black_box(checker.seals())
+                });
             });
+        }
+    }
+    group.finish();
+}
+
+/// `verify` as a process, from its start to its end.
+fn sources(c: &mut Criterion) {
+    const BLOCKS: u64 = 100_000;
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    chain::database(&folder.path().join("node.redb"), BLOCKS);
+    let mut group = c.benchmark_group("check/verify");
+    group.sample_size(10);
+    group.throughput(Throughput::Elements(BLOCKS));
+    let mut measure = |name: &str, arguments: &[&str]| {
+        group.bench_function(BenchmarkId::new(name, BLOCKS), |b| {
+            b.iter(|| assert!(process::command(arguments).status().unwrap().success()));
         });
+    };
+    measure("database", &["verify", "--db", &path("")]);
+    for format in ["chain", "pickle", "bincode"] {
+        let file = path(format);
+        let export = [
+            "export",
+            "--db",
+            &path(""),
+            "--format",
+            format,
+            "--output",
+            &file,
+        ];
+        assert!(process::command(&export).status().unwrap().success());
+        std::fs::remove_file(path(&format!("{format}.hash"))).unwrap();
+        measure(format, &["verify", &file]);
     }
     group.finish();
 }
 
 fn parts(c: &mut Criterion) {
-    let blocks = chain(ProofMode::Sealed, 100);
+    let blocks = chain::chain(ProofMode::Sealed, 129);
     let block = &blocks[99];
     let mut group = c.benchmark_group("check/parts");
     group.throughput(Throughput::Elements(1));
@@ -84,5 +96,29 @@ fn parts(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, check, parts);
+/// The digests of the texts of blocks: by each kernel, and by `sha2` as the yardstick.
+fn digests(c: &mut Criterion) {
+    let (mut texts, mut singly) = (Texts::default(), Vec::new());
+    for block in &chain::chain(ProofMode::Sealed, 129)[1..] {
+        texts.push(|text| hash::write_preimage(block, text));
+        let mut text = Vec::new();
+        hash::write_preimage(block, &mut text);
+        singly.push(text);
+    }
+    let mut group = c.benchmark_group("check/digests");
+    group.throughput(Throughput::Bytes(
+        singly.iter().map(|text| text.len() as u64).sum(),
+    ));
+    for kernel in Kernel::available() {
+        group.bench_function(BenchmarkId::new(kernel.name(), singly.len()), |b| {
+            b.iter(|| texts.digests(kernel));
+        });
+    }
+    group.bench_function(BenchmarkId::new("sha2", singly.len()), |b| {
+        b.iter(|| singly.iter().map(Sha256::digest).collect::<Vec<_>>());
+    });
+    group.finish();
+}
+
+criterion_group!(benches, memory, sources, parts, digests);
 criterion_main!(benches);

@@ -3,19 +3,20 @@
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that fails may stop")]
 
+#[path = "support/chain.rs"]
+mod chain;
+
 use std::hint::black_box;
-use std::num::NonZeroUsize;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::mpsc;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
-use blockchain::chain::{Block, Message, MessageId};
-use blockchain::node::miner::{Effort, Front};
+use blockchain::chain::Block;
 use blockchain::node::settings::ProofMode;
 use blockchain::pow::Difficulty;
-use blockchain::store::{Addition, Network, Operation, PageLimit, Store};
+use blockchain::store::{Addition, Adoption, Network, Operation, PageLimit, Store};
+use chain::{Miner, message};
 
 const NETWORK: Network = Network {
     difficulty: Difficulty::MIN,
@@ -26,13 +27,6 @@ fn open(folder: &Path) -> Store {
     let path = folder.join("bench.redb");
     Store::create(&path, &Block::documented_genesis(), NETWORK).unwrap();
     Store::open(&path, 0, Box::new(|_| {})).unwrap()
-}
-
-fn message(number: u64) -> Message {
-    // Ids as they come: spread over all values.
-    let id = u128::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
-    let id = MessageId::from_bytes(id.to_be_bytes());
-    Message::new(id, format!("benchmark message {number:>14}")).unwrap()
 }
 
 /// Submits all, then waits for all.
@@ -54,22 +48,12 @@ fn add_all(store: &Store, numbers: std::ops::Range<u64>) {
     }
 }
 
-fn mine(front: &mut Front, numbers: std::ops::Range<u64>) -> Vec<Block> {
-    let effort = Effort {
-        proof: ProofMode::Sealed,
-        difficulty: NETWORK.difficulty,
-        threads: NonZeroUsize::MIN,
-        stop: &AtomicBool::new(false),
-        tries: &AtomicU64::new(0),
-    };
-    numbers
-        .map(|number| front.mine(message(number), 1.7e9, &effort).unwrap())
-        .collect()
-}
-
-fn front(store: &Store) -> Front {
-    let state = store.state();
-    Front::new(state.tip.clone(), state.history.clone())
+/// Puts blocks on top of the chain.
+fn append(store: &Store, blocks: Vec<Block>) {
+    let parent = store.state().tip.hash;
+    store
+        .write(|reply| Operation::Append(parent, blocks, reply))
+        .unwrap();
 }
 
 fn adds(c: &mut Criterion) {
@@ -104,18 +88,50 @@ fn appends(c: &mut Criterion) {
         group.bench_function(BenchmarkId::from_parameter(count), |b| {
             let folder = tempfile::tempdir().unwrap();
             let store = open(folder.path());
-            let mut next = 0;
+            let mut miner = Miner::new(ProofMode::Sealed);
+            b.iter_batched(
+                || miner.mine(count),
+                |blocks| append(&store, blocks),
+                BatchSize::PerIteration,
+            );
+        });
+    }
+    group.finish();
+}
+
+/// Another branch is staged and followed: 100 blocks go, so many come.
+fn reorgs(c: &mut Criterion) {
+    let ours = Miner::new(ProofMode::Sealed).mine(100);
+    let mut group = c.benchmark_group("store/reorg");
+    group.sample_size(10);
+    for count in [101, 1000] {
+        let mut miner = Miner::new(ProofMode::Sealed);
+        miner.number = 1_000_000;
+        let theirs = miner.mine(count);
+        group.throughput(Throughput::Elements(count));
+        group.bench_function(BenchmarkId::from_parameter(count), |b| {
             b.iter_batched(
                 || {
-                    let parent = store.state().tip.hash;
-                    let blocks = mine(&mut front(&store), next..next + count);
-                    next += count;
-                    (parent, blocks)
+                    let folder = tempfile::tempdir().unwrap();
+                    let store = open(folder.path());
+                    append(&store, ours.clone());
+                    (folder, store, theirs.clone())
                 },
-                |(parent, blocks)| {
+                |(folder, store, theirs)| {
                     store
-                        .write(|reply| Operation::Append(parent, blocks, reply))
+                        .write(|reply| Operation::Stage(1, theirs, reply))
                         .unwrap();
+                    let adoption = Adoption {
+                        branch: 1,
+                        source: "benchmark".to_owned(),
+                        at: 0,
+                        max_reorg: u64::MAX,
+                        genesis_until: 0,
+                    };
+                    store
+                        .write(|reply| Operation::Adopt(adoption, reply))
+                        .unwrap();
+                    (folder, store)
                 },
                 BatchSize::PerIteration,
             );
@@ -128,14 +144,9 @@ fn reads(c: &mut Criterion) {
     const LENGTH: u64 = 20_000;
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
-    for start in (0..LENGTH).step_by(1000) {
-        let (parent, blocks) = (
-            store.state().tip.hash,
-            mine(&mut front(&store), start..start + 1000),
-        );
-        store
-            .write(|reply| Operation::Append(parent, blocks, reply))
-            .unwrap();
+    let mut miner = Miner::new(ProofMode::Sealed);
+    for _ in 0..LENGTH / 1000 {
+        append(&store, miner.mine(1000));
     }
     let mut group = c.benchmark_group("store/read");
     group.throughput(Throughput::Elements(1));
@@ -162,5 +173,5 @@ fn reads(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, adds, appends, reads);
+criterion_group!(benches, adds, appends, reorgs, reads);
 criterion_main!(benches);

@@ -102,6 +102,10 @@ impl Front {
     }
 }
 
+/// How much nicer than others a thread is that mines.
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 10;
+
 /// What a piece of work came to.
 struct Piece {
     front: Front,
@@ -213,7 +217,8 @@ async fn mine_piece(
     let mut work = {
         let (node, stop) = (Arc::clone(node), Arc::clone(&stop));
         tokio::task::spawn_blocking(move || {
-            let (blocks, wait) = mine_waiting(&node, &mut front, threads, &stop)?;
+            let mine = || mine_waiting(&node, &mut front, threads, &stop);
+            let (blocks, wait) = with_low_priority(mine)?;
             Ok(Piece {
                 front,
                 blocks,
@@ -243,6 +248,19 @@ async fn mine_piece(
             }
         }
     }
+}
+
+/// Runs `work` on a thread of its own, to which all others of the machine are preferred: mining
+/// takes what they leave. A pooled thread could not be given back its priority.
+fn with_low_priority<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    let run = || {
+        // Elsewhere this is a matter of whole processes.
+        #[cfg(target_os = "linux")]
+        let _ = rustix::process::nice(NICENESS);
+        work()
+    };
+    let joined = std::thread::scope(|scope| scope.spawn(run).join());
+    joined.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// Mines the oldest unclaimed messages, one above the other, but for those that are left to others
@@ -361,5 +379,18 @@ async fn sleep(duration: Duration, shutdown: &CancellationToken) {
     tokio::select! {
         () = tokio::time::sleep(duration) => {}
         () = shutdown.cancelled() => {}
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_has_low_priority_and_whoever_waits_for_it_keeps_its_own() {
+        let own = || rustix::process::getpriority_process(None).unwrap();
+        let before = own();
+        assert_eq!(with_low_priority(own), (before + NICENESS).min(19));
+        assert_eq!(own(), before);
     }
 }

@@ -1,0 +1,102 @@
+//! How the program behaves as the chain grows: a table in Markdown on the standard output.
+//!
+//! `cargo bench --bench growth`, or with other lengths: `cargo bench --bench growth -- 10000 50000`.
+
+#![expect(clippy::unwrap_used, reason = "a benchmark that fails may stop")]
+#![expect(clippy::print_stdout, reason = "the table is what it is for")]
+#![expect(clippy::cast_precision_loss, reason = "figures are rounded")]
+
+#[path = "support/chain.rs"]
+mod chain;
+#[path = "support/load.rs"]
+mod load;
+#[path = "support/process.rs"]
+mod process;
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use load::Clients;
+use process::Node;
+
+fn main() {
+    let lengths: Vec<u64> = std::env::args().filter_map(|a| a.parse().ok()).collect();
+    let lengths = if lengths.is_empty() {
+        vec![10_000, 100_000, 1_000_000]
+    } else {
+        lengths
+    };
+    println!(
+        "| blocks | database | `verify --db` | restart after `kill -9` | resident then | \
+         `/api/v1/blocks/{{n}}` | `/add` | `/chain` |"
+    );
+    println!("|---|---|---|---|---|---|---|---|");
+    for length in lengths {
+        println!("{}", row(length));
+    }
+}
+
+fn row(length: u64) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("node.redb");
+    chain::database(&path, length);
+    let size = fs::metadata(&path).unwrap().len();
+
+    let begun = Instant::now();
+    let folder_text = folder.path().to_str().unwrap();
+    let verify = process::command(&["verify", "--db", folder_text]).status();
+    assert!(verify.unwrap().success());
+    let verify = begun.elapsed();
+
+    let options = ["--threads", "0"];
+    drop(Node::start(folder.path(), &options));
+    let node = Node::start(folder.path(), &options);
+    let (started_in, resident) = (node.started_in, node.resident());
+
+    let blocks = rate(node.address, 64, 50_000, move |number| {
+        let index = number.wrapping_mul(7919) % length;
+        format!("GET /api/v1/blocks/{index} HTTP/1.1\r\nhost: localhost\r\n\r\n")
+    });
+    let chain = chain_rate(node.address);
+    let add = rate(node.address, 256, 50_000, |number| {
+        format!("PUT /add?message=message%20{number} HTTP/1.1\r\nhost: localhost\r\n\r\n")
+    });
+    format!(
+        "| {length} | {:.0} MB | {:.2} s, {:.0}/s | {:.0} ms | {:.0} MB | {blocks:.0}/s | {add:.0}/s | {:.0} MB/s |",
+        size as f64 / 1e6,
+        verify.as_secs_f64(),
+        length as f64 / verify.as_secs_f64(),
+        started_in.as_secs_f64() * 1e3,
+        resident as f64 / 1e6,
+        chain / 1e6,
+    )
+}
+
+fn rate(
+    address: SocketAddr,
+    connections: usize,
+    count: u64,
+    request: impl Fn(u64) -> String + Send + Sync + 'static,
+) -> f64 {
+    let (elapsed, _) = Clients::new(address, connections).send(count, request);
+    count as f64 / elapsed.as_secs_f64()
+}
+
+/// Bytes of `/chain` a second; the whole answer, or as much of it as comes in some seconds.
+fn chain_rate(address: SocketAddr) -> f64 {
+    const LONGEST: Duration = Duration::from_secs(5);
+    let mut stream = TcpStream::connect(address).unwrap();
+    let request = b"GET /chain HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    let begun = Instant::now();
+    stream.write_all(request).unwrap();
+    let (mut buffer, mut bytes) = (vec![0; 1 << 20], 0);
+    while begun.elapsed() < LONGEST {
+        match stream.read(&mut buffer).unwrap() {
+            0 => break,
+            read => bytes += read,
+        }
+    }
+    bytes as f64 / begun.elapsed().as_secs_f64()
+}

@@ -1,0 +1,94 @@
+//! Chains to measure with: sealed or open, difficulty 1, messages of 32 bytes.
+
+#![allow(dead_code, reason = "each benchmark uses some of it")]
+#![allow(unreachable_pub, reason = "the root is a benchmark")]
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::mpsc;
+
+use blockchain::chain::{Block, History, Message, MessageId, Tip};
+use blockchain::node::miner::{Effort, Front};
+use blockchain::node::settings::ProofMode;
+use blockchain::pow::Difficulty;
+use blockchain::store::{Network, Operation, Store};
+
+/// A message; ids are spread over all values, as they come.
+pub fn message(number: u64) -> Message {
+    let id = u128::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+    let id = MessageId::from_bytes(id.to_be_bytes());
+    Message::new(id, format!("benchmark message {number:>14}")).unwrap()
+}
+
+/// Mines a chain after the documented genesis block.
+pub struct Miner {
+    front: Front,
+    proof: ProofMode,
+    /// The last message mined.
+    pub number: u64,
+}
+
+impl Miner {
+    /// Begins after the genesis block.
+    pub fn new(proof: ProofMode) -> Self {
+        let tip = Tip::of(&Block::documented_genesis());
+        let mut history = History::default();
+        history.append(&tip.hash, |_, _| {});
+        Self {
+            front: Front::new(tip, history),
+            proof,
+            number: 0,
+        }
+    }
+
+    /// The next blocks.
+    pub fn mine(&mut self, count: u64) -> Vec<Block> {
+        let effort = Effort {
+            proof: self.proof,
+            difficulty: Difficulty::MIN,
+            threads: NonZeroUsize::MIN,
+            stop: &AtomicBool::new(false),
+            tries: &AtomicU64::new(0),
+        };
+        let mut next = || {
+            self.number += 1;
+            // Clocks tell microseconds.
+            #[expect(clippy::cast_precision_loss, reason = "numbers are small")]
+            let now = 1.7e9 + self.number as f64 * 1.234_567;
+            self.front.mine(message(self.number), now, &effort).unwrap()
+        };
+        (0..count).map(|_| next()).collect()
+    }
+}
+
+/// The genesis block and as many more as make `length`.
+pub fn chain(proof: ProofMode, length: u64) -> Vec<Block> {
+    let mut blocks = vec![Block::documented_genesis()];
+    blocks.extend(Miner::new(proof).mine(length - 1));
+    blocks
+}
+
+/// Makes the database of a node that holds a sealed chain of `length` blocks.
+pub fn database(path: &Path, length: u64) {
+    let network = Network {
+        difficulty: Difficulty::MIN,
+        sealed_from: Some(1),
+    };
+    let mut parent = Tip::of(&Block::documented_genesis()).hash;
+    Store::create(path, &Block::documented_genesis(), network).unwrap();
+    let store = Store::open(path, 0, Box::new(|_| {})).unwrap();
+    let mut miner = Miner::new(ProofMode::Sealed);
+    let mut left = length - 1;
+    while left > 0 {
+        let blocks = miner.mine(left.min(5000));
+        left -= blocks.len() as u64;
+        let tip = Tip::of(blocks.last().unwrap()).hash;
+        let (sender, receiver) = mpsc::channel();
+        let reply = Box::new(move |done| sender.send(done).unwrap());
+        let append = Operation::Append(std::mem::replace(&mut parent, tip), blocks, reply);
+        store.submit(append).unwrap();
+        receiver.recv().unwrap().unwrap();
+    }
+    store.close().unwrap();
+}
