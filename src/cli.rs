@@ -4,6 +4,7 @@
 mod add;
 mod chain_file;
 mod completions;
+mod config;
 mod error;
 mod examine;
 mod export;
@@ -19,6 +20,7 @@ mod source;
 mod ui;
 mod verify;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
@@ -27,10 +29,10 @@ use crate::client::{HttpClient, NodeAddress};
 use error::Error;
 use output::Output;
 
-/// The version; who builds a release names the commit with it.
+/// The version; who builds a release names the commit with it. An empty text names none.
 const VERSION: &str = match option_env!("BLOCKCHAIN_VERSION") {
-    Some(version) => version,
-    None => env!("CARGO_PKG_VERSION"),
+    Some(version) if !version.is_empty() => version,
+    _ => env!("CARGO_PKG_VERSION"),
 };
 
 /// A self-hosted proof-of-work message chain.
@@ -43,6 +45,9 @@ struct Arguments {
     /// What to log: error, warn, info, debug, trace, or directives as in `RUST_LOG`
     #[arg(long, global = true, value_name = "LEVEL", env = "RUST_LOG")]
     log: Option<String>,
+    /// File of options, for what is named neither here nor by the environment
+    #[arg(long, global = true, value_name = "FILE", env = "BLOCKCHAIN_CONFIG")]
+    config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -98,7 +103,10 @@ impl NodeArgs {
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match config::arguments() {
+        Ok(arguments) => arguments,
+        Err(error) => return error.report(),
+    };
     let output = Output::new(arguments.json);
     let outcome = tokio::runtime::Runtime::new()
         .map_err(|source| Error::io("the runtime", source))

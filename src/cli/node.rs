@@ -36,10 +36,10 @@ use crate::store::Network;
 
 /// Expands `~`, for where no shell has done so.
 pub(super) fn expand(path: &Path) -> PathBuf {
-    path.to_str().map_or_else(
-        || path.to_owned(),
-        |text| shellexpand::tilde(text).as_ref().into(),
-    )
+    match (path.strip_prefix("~"), std::env::home_dir()) {
+        (Ok(rest), Some(home)) => home.join(rest),
+        _ => path.to_owned(),
+    }
 }
 
 /// The network of a new database.
@@ -77,6 +77,17 @@ async fn start(
     rules: Rules,
     directives: Option<&str>,
 ) -> Result<(), Error> {
+    // The command line and the environment are checked already; a file may say one of a pair.
+    if args.accept_open && args.require_sealed.is_some() {
+        return Err(Error::usage(
+            "--accept-open and --require-sealed exclude each other",
+        ));
+    }
+    if args.new_genesis.is_some() && args.peers.genesis.is_some() {
+        return Err(Error::usage(
+            "--new-genesis and --genesis exclude each other",
+        ));
+    }
     let is_new = args.force_new_chain || !files.database.exists();
     if args.proof == ProofArg::Open && !rules.accept_open(&args) && is_new {
         return Err(Error::usage("--proof open needs --accept-open"));

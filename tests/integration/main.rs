@@ -11,6 +11,8 @@ mod api;
 mod cli;
 /// Networks of real processes agree, also after they were cut in two.
 mod cluster;
+/// Options from a file, after options and environment.
+mod config;
 /// What a node acknowledged outlives `kill -9`.
 mod crash;
 /// Every captured answer of a reference miner.

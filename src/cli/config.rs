@@ -1,0 +1,199 @@
+//! `--config FILE`: options that neither the command line nor the environment names.
+//!
+//! The file is TOML and can say what the environment can: the variable `BLOCKCHAIN_NODE_PORT` is
+//! the key `port` of the table `[node]`, and `RUST_LOG` the key `log` before all tables. So no list
+//! of keys is kept, and what the environment cannot say, such as `--force-new-chain`, the file
+//! cannot, either. Its values take the place of the defaults, and the command line is read again.
+
+use std::error::Error as _;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use clap::{Arg, ArgAction, Command, CommandFactory, FromArgMatches, Parser};
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue};
+
+use super::Arguments;
+use super::error::Error;
+use super::node::expand;
+
+/// Longest file that is read, in bytes.
+const MAX_BYTES: u64 = 64 * 1024;
+
+/// One key of the file.
+struct Entry {
+    line: usize,
+    /// Empty before all tables.
+    table: String,
+    key: String,
+    /// What the file says; several values in a list.
+    values: Vec<String>,
+    is_list: bool,
+}
+
+/// The arguments of this process, with what its configuration file says. Ends the process if the
+/// command line itself makes no sense.
+pub(super) fn arguments() -> Result<Arguments, Error> {
+    let arguments = Arguments::parse();
+    let Some(path) = &arguments.config else {
+        return Ok(arguments);
+    };
+    let path = expand(path);
+    let wrong = |line: usize, reason: String| {
+        Error::Usage(format!("{}, line {line}: {reason}", path.display()))
+    };
+    let text = read(&path)?;
+    let entries = entries(&text).map_err(|(line, reason)| wrong(line, reason))?;
+    let mut command = Arguments::command();
+    for entry in &entries {
+        let mut outcome = Err("there is no such option".to_owned());
+        command = entry.apply(command, &mut outcome);
+        outcome.map_err(|reason| wrong(entry.line, format!("{}: {reason}", entry.name())))?;
+    }
+    Arguments::from_arg_matches(&command.get_matches()).map_err(|error| error.exit())
+}
+
+fn read(path: &Path) -> Result<String, Error> {
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(|source| Error::file(path, source))?;
+    file.take(MAX_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|source| Error::file(path, source))?;
+    if bytes.len() as u64 > MAX_BYTES {
+        let limit = MAX_BYTES / 1024;
+        let reason = format!("{}: has more than {limit} KiB", path.display());
+        return Err(Error::Usage(reason));
+    }
+    let not_text = |_| Error::Usage(format!("{}: is not UTF-8 text", path.display()));
+    String::from_utf8(bytes).map_err(not_text)
+}
+
+/// Reads the file; a failure is a line and what is wrong there.
+fn entries(text: &str) -> Result<Vec<Entry>, (usize, String)> {
+    let line = |position: usize| 1 + text.bytes().take(position).filter(|&b| b == b'\n').count();
+    let file = DeTable::parse(text).map_err(|error| {
+        let position = error.span().map_or(0, |span| span.start);
+        (line(position), error.message().to_owned())
+    })?;
+    let mut entries = Vec::new();
+    let mut add = |table: &str, key: &Spanned<DeString>, value: &DeValue| {
+        let line = line(key.span().start);
+        let entry = Entry::new(line, table, key.get_ref(), value);
+        entries.push(entry.map_err(|reason| (line, reason))?);
+        Ok(())
+    };
+    for (key, value) in file.get_ref() {
+        match value.get_ref() {
+            DeValue::Table(table) => {
+                let name = key.get_ref();
+                for (key, value) in table {
+                    add(name, key, value.get_ref())?;
+                }
+            }
+            value => add("", key, value)?,
+        }
+    }
+    Ok(entries)
+}
+
+impl Entry {
+    fn new(line: usize, table: &str, key: &str, value: &DeValue) -> Result<Self, String> {
+        let mut entry = Self {
+            line,
+            table: table.to_owned(),
+            key: key.to_owned(),
+            values: Vec::new(),
+            is_list: false,
+        };
+        let one = |value: &DeValue| match value {
+            DeValue::String(text) => Some(text.to_string()),
+            DeValue::Integer(number) => Some(number.to_string()),
+            DeValue::Boolean(flag) => Some(flag.to_string()),
+            _ => None,
+        };
+        let values = if let DeValue::Array(list) = value {
+            entry.is_list = true;
+            list.iter().map(|value| one(value.get_ref())).collect()
+        } else {
+            one(value).map(|value| vec![value])
+        };
+        entry.values = values.ok_or_else(|| {
+            let name = entry.name();
+            format!("{name}: expected a text, a whole number, true or false, or a list of them")
+        })?;
+        Ok(entry)
+    }
+
+    /// The key as its user reads it.
+    fn name(&self) -> String {
+        if self.table.is_empty() {
+            self.key.clone()
+        } else {
+            format!("{} in [{}]", self.key, self.table)
+        }
+    }
+
+    /// The variable that would say the same.
+    fn variable(&self) -> String {
+        if self.table.is_empty() {
+            return "RUST_LOG".to_owned();
+        }
+        let name = format!("BLOCKCHAIN_{}_{}", self.table, self.key);
+        name.replace('-', "_").to_ascii_uppercase()
+    }
+
+    /// Makes these values the default wherever a command has this option.
+    fn apply(&self, command: Command, outcome: &mut Result<(), String>) -> Command {
+        let variable = self.variable();
+        let command = command.mut_args(|arg| {
+            let is_it = arg.get_env().is_some_and(|name| name == variable.as_str());
+            if !is_it || arg.get_long() != Some(&self.key) {
+                return arg;
+            }
+            let values = self.values_of(&arg);
+            *outcome = values.as_ref().map(drop).map_err(Clone::clone);
+            match values {
+                Ok(values) if !values.is_empty() => arg.default_values(values),
+                _ => arg,
+            }
+        });
+        command.mut_subcommands(|command| self.apply(command, outcome))
+    }
+
+    /// The values as this option takes them.
+    fn values_of(&self, arg: &Arg) -> Result<Vec<String>, String> {
+        let values: Vec<String> = match arg.get_value_delimiter() {
+            Some(delimiter) => {
+                let values = self.values.iter().flat_map(|value| value.split(delimiter));
+                values.map(str::to_owned).collect()
+            }
+            None if self.is_list => return Err("takes one value, not a list".to_owned()),
+            None => self.values.clone(),
+        };
+        for value in &values {
+            check(arg, value).map_err(|reason| format!("{value:?}: {reason}"))?;
+        }
+        Ok(values)
+    }
+}
+
+/// Whether an option takes a value. A wrong default would be told without the file's name.
+fn check(arg: &Arg, value: &str) -> Result<(), String> {
+    let alone = Arg::new("value")
+        .value_parser(arg.get_value_parser().clone())
+        .action(ArgAction::Set)
+        .allow_hyphen_values(true);
+    let command = Command::new("file").no_binary_name(true).arg(alone);
+    let Err(error) = command.try_get_matches_from([value]) else {
+        return Ok(());
+    };
+    Err(error.source().map_or_else(
+        || {
+            let possible = arg.get_possible_values();
+            let names: Vec<_> = possible.iter().map(|value| value.get_name()).collect();
+            format!("expected one of {}", names.join(", "))
+        },
+        ToString::to_string,
+    ))
+}

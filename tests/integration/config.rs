@@ -1,0 +1,206 @@
+//! `--config FILE`: option before environment before file before default; and files that make no
+//! sense.
+
+use std::fs;
+use std::path::PathBuf;
+
+use tempfile::TempDir;
+
+use blockchain::wire::Neighbours;
+
+use crate::support::command::{Blockchain, Finished};
+use crate::support::test_node::TestNode;
+
+/// A configuration file in a folder of its own.
+struct ConfigFile {
+    _folder: TempDir,
+    path: PathBuf,
+}
+
+impl ConfigFile {
+    fn new(content: impl AsRef<[u8]>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("blockchain.toml");
+        fs::write(&path, content).unwrap();
+        Self {
+            _folder: folder,
+            path,
+        }
+    }
+
+    /// A command line with this file.
+    fn run(&self, arguments: &str) -> Blockchain {
+        Blockchain::new(arguments.split_whitespace())
+            .args(["--config"])
+            .args([&self.path])
+    }
+
+    /// Expects that a node does not start with it.
+    #[track_caller]
+    fn refused(&self) -> Finished {
+        self.run("node --port 0").exits(2)
+    }
+}
+
+/// The port that a command asked at, where nobody listens.
+#[track_caller]
+fn asked(command: Blockchain) -> String {
+    let stderr = command.exits(3).stderr;
+    let rest = stderr.split("127.0.0.1:").nth(1).unwrap();
+    rest.chars().take_while(char::is_ascii_digit).collect()
+}
+
+#[test]
+fn an_option_goes_before_the_environment_before_the_file_before_the_default() {
+    let file = ConfigFile::new("[client]\nport = 3\n");
+    let variable = |command: Blockchain| command.env("BLOCKCHAIN_CLIENT_PORT", "2");
+    assert_eq!(asked(file.run("get status")), "3");
+    assert_eq!(asked(variable(file.run("get status"))), "2");
+    assert_eq!(asked(variable(file.run("get status --port 1"))), "1");
+    assert_eq!(asked(file.run("get status --port 1")), "1");
+    // The variable may name the file, and an option another one.
+    let other = ConfigFile::new("[client]\nport = 5\n");
+    let named = |command: Blockchain| command.env("BLOCKCHAIN_CONFIG", &other.path);
+    assert_eq!(asked(named(Blockchain::new(["get", "data"]))), "5");
+    assert_eq!(asked(named(file.run("get data"))), "3");
+}
+
+#[test]
+fn a_node_takes_its_options_from_a_file() {
+    let file = ConfigFile::new(
+        "log = \"debug\"\n\
+         [node]\n\
+         difficulty = 2\n\
+         threads = 0\n\
+         accept-open = true\n\
+         neighbours = [\"127.0.0.2:1\", \"127.0.0.3,127.0.0.4:3\"]\n\
+         max-neighbours = 7\n\
+         chain-interval = \"7m\"\n\
+         ui = 0\n\
+         log-format = \"json\"\n",
+    );
+    let path = file.path.to_str().unwrap();
+    let mut node = TestNode::start(&["--config", path, "--difficulty", "3"]);
+    let status = node.status();
+    assert_eq!(status.difficulty, 3, "an option goes before the file");
+    assert_eq!(status.sealed_from, None);
+    assert_eq!(status.proof_mode, "sealed", "a default, named nowhere");
+    let neighbours: Neighbours = node.json("/neighbours");
+    let neighbours = neighbours.neighbours.into_iter();
+    let addresses: Vec<_> = neighbours.map(|neighbour| neighbour.address).collect();
+    assert_eq!(addresses, ["127.0.0.2:1", "127.0.0.3:12345", "127.0.0.4:3"]);
+    let log = node.stop();
+    assert!(log.contains("\"level\":\"DEBUG\""), "{log}");
+    assert!(log.contains("\"explorer\":"), "{log}");
+}
+
+#[test]
+fn keys_and_values_that_make_no_sense_are_named_with_their_line() {
+    for (content, reason) in [
+        (
+            "[node]\n\nprot = 1",
+            "line 3: prot in [node]: there is no such option",
+        ),
+        (
+            "[node]\nmax_reorg = 1",
+            "line 2: max_reorg in [node]: there is",
+        ),
+        ("[node]\nPORT = 1", "line 2: PORT in [node]: there is"),
+        (
+            "[node]\nforce-new-chain = true",
+            "line 2: force-new-chain in [node]: there is",
+        ),
+        ("[nodes]\nport = 1", "line 2: port in [nodes]: there is"),
+        ("port = 1", "line 1: port: there is"),
+        ("node = 1", "line 1: node: there is"),
+        ("json = true", "line 1: json: there is"),
+        (
+            "[node]\nport = 65536",
+            "line 2: port in [node]: \"65536\": ",
+        ),
+        ("[node]\nport = \"\"", "line 2: port in [node]: \"\": "),
+        ("[node]\nport = -1", "line 2: port in [node]: \"-1\": "),
+        (
+            "[node]\nport = 1.5",
+            "line 2: port in [node]: expected a text",
+        ),
+        (
+            "[node]\nport = 2026-01-01",
+            "line 2: port in [node]: expected a text",
+        ),
+        (
+            "[node]\nport = [1]",
+            "line 2: port in [node]: takes one value, not a list",
+        ),
+        (
+            "[node.port]\na = 1",
+            "line 1: port in [node]: expected a text",
+        ),
+        ("[[node]]\nport = 1", "line 1: node: expected a text"),
+        (
+            "[node]\nneighbours = [[\"a\"]]",
+            "line 2: neighbours in [node]: expected a text",
+        ),
+        (
+            "[node]\nneighbours = [\"a:1\", \"b:x\"]",
+            "line 2: neighbours in [node]: \"b:x\": ",
+        ),
+        (
+            "[node]\nproof = \"other\"",
+            "line 2: proof in [node]: \"other\": expected one of sealed, open",
+        ),
+        (
+            "[node]\naccept-open = \"maybe\"",
+            "line 2: accept-open in [node]: \"maybe\": expected one of",
+        ),
+        (
+            "[ui]\nbase-path = \"//x\"",
+            "line 2: base-path in [ui]: \"//x\": a path is",
+        ),
+        ("[node]\nport = 1\nport = 2", "line 3: duplicate key"),
+        ("[node\n", "line 1: "),
+    ] {
+        let finished = ConfigFile::new(content).refused();
+        finished.complains(&["error: ", "blockchain.toml, ", reason]);
+    }
+    let pair = ConfigFile::new("[node]\naccept-open = true\nrequire-sealed = \"tip\"");
+    pair.refused()
+        .complains(&["--accept-open and --require-sealed exclude each other"]);
+    let pair = ConfigFile::new("[node]\nnew-genesis = \"a\"\ngenesis = \"any\"");
+    pair.refused()
+        .complains(&["--new-genesis and --genesis exclude each other"]);
+}
+
+#[test]
+fn hostile_files_are_refused_without_a_trace_on_the_terminal() {
+    let escape = ConfigFile::new("[node]\n\"po\\u001b[2Jrt\" = 1\n");
+    let escape = escape
+        .refused()
+        .complains(&["line 2: po\\u{1b}[2Jrt in [node]"]);
+    assert!(!escape.stderr.contains('\u{1b}'), "{escape:?}");
+    let value = ConfigFile::new("[node]\nhost = 1\nport = \"\\u001b[2J\\u202e\"\n");
+    let value = value
+        .refused()
+        .complains(&["line 3: port in [node]: \"\\u{1b}[2J\\u{202e}\""]);
+    assert!(!value.stderr.contains('\u{202e}'), "{value:?}");
+
+    let latin1 = ConfigFile::new(b"[node]\n# \xe4\n");
+    latin1
+        .refused()
+        .complains(&["blockchain.toml: is not UTF-8 text"]);
+    let fits = "#".repeat(64 * 1024);
+    let fits = ConfigFile::new(fits).run("pow check --proof 1 --difficulty 1");
+    fits.succeeds();
+    let long = ConfigFile::new("#".repeat(64 * 1024 + 1));
+    long.refused()
+        .complains(&["blockchain.toml: has more than 64 KiB"]);
+    let deep = format!("a = {}", "[".repeat(60_000));
+    ConfigFile::new(deep).refused().complains(&["line 1: "]);
+
+    let node = Blockchain::new(["node", "--config", "/dev/zero"]);
+    node.exits(2)
+        .complains(&["/dev/zero: has more than 64 KiB"]);
+    let node = Blockchain::new(["node", "--config", "/nowhere/x.toml"]);
+    node.exits(3)
+        .complains(&["/nowhere/x.toml could not be used"]);
+}
