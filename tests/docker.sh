@@ -44,6 +44,7 @@ clean_up() {
 }
 image=$BLOCKCHAIN_IMAGE
 trap clean_up EXIT
+trap 'exit 1' INT TERM
 
 step() { printf '\n-- %s\n' "$*"; }
 
@@ -63,11 +64,11 @@ add() {
 
 # Waits until a command succeeds.
 wait_for() {
-    for _ in $(seq 240); do
-        if "$@" >/dev/null 2>&1; then return; fi
+    local deadline=$((SECONDS + 120))
+    until "$@" >/dev/null 2>&1; do
+        if [ $SECONDS -gt $deadline ]; then fail "waited in vain: $*"; fi
         sleep 0.5
     done
-    fail "waited in vain: $*"
 }
 
 healthy() {
@@ -78,7 +79,7 @@ healthy() {
 
 tip() { inside "$1" blockchain get block tip --json | grep '"hash"'; }
 
-mempool_is_empty() { test -z "$(inside "$1" blockchain get data)"; }
+mempool_is_empty() { inside "$1" blockchain get data | grep -qx '0 waiting'; }
 
 one_chain() {
     local first

@@ -33,8 +33,12 @@ pub enum StoreError {
     },
     /// Written by another version of the program.
     #[error(
-        "the database has schema version {found}, this program has version {supported}; \
-         use the program that wrote it, or a newer one"
+        "the database has schema version {found}, this program has version {supported}; {}",
+        if found < supported {
+            "export its chain with the program that wrote it, and import that"
+        } else {
+            "use the program that wrote it, or a newer one"
+        }
     )]
     Schema {
         /// Version of the file.
