@@ -258,6 +258,13 @@ fn a_newer_schema_is_refused_with_both_versions() {
         check_file(&path, |_, _| {}),
         Err(StoreError::Schema { .. })
     ));
+    assert!(error.to_string().ends_with("or a newer one"), "{error}");
+    let older = StoreError::Schema {
+        found: 1,
+        supported: 2,
+    };
+    let remedy = "export its chain with the program that wrote it, and import that";
+    assert!(older.to_string().ends_with(remedy), "{older}");
 }
 
 #[test]
