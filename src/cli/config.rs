@@ -10,6 +10,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use clap::builder::PossibleValue;
 use clap::{Arg, ArgAction, Command, CommandFactory, FromArgMatches, Parser};
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
@@ -191,7 +192,7 @@ fn check(arg: &Arg, value: &str) -> Result<(), String> {
     Err(error.source().map_or_else(
         || {
             let possible = arg.get_possible_values();
-            let names: Vec<_> = possible.iter().map(|value| value.get_name()).collect();
+            let names: Vec<_> = possible.iter().map(PossibleValue::get_name).collect();
             format!("expected one of {}", names.join(", "))
         },
         ToString::to_string,
