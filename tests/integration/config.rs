@@ -13,7 +13,7 @@ use crate::support::test_node::TestNode;
 
 /// A configuration file in a folder of its own.
 struct ConfigFile {
-    _folder: TempDir,
+    folder: TempDir,
     path: PathBuf,
 }
 
@@ -22,23 +22,21 @@ impl ConfigFile {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("blockchain.toml");
         fs::write(&path, content).unwrap();
-        Self {
-            _folder: folder,
-            path,
-        }
+        Self { folder, path }
     }
 
     /// A command line with this file.
     fn run(&self, arguments: &str) -> Blockchain {
-        Blockchain::new(arguments.split_whitespace())
-            .args(["--config"])
+        Blockchain::new(["--config"])
             .args([&self.path])
+            .args(arguments.split_whitespace())
     }
 
     /// Expects that a node does not start with it.
     #[track_caller]
     fn refused(&self) -> Finished {
-        self.run("node --port 0").exits(2)
+        let database = self.folder.path().join("db");
+        self.run("node --port 0 --db").args([database]).exits(2)
     }
 }
 
@@ -196,10 +194,17 @@ fn hostile_files_are_refused_without_a_trace_on_the_terminal() {
     let deep = format!("a = {}", "[".repeat(60_000));
     ConfigFile::new(deep).refused().complains(&["line 1: "]);
 
-    let node = Blockchain::new(["node", "--config", "/dev/zero"]);
+    let node = Blockchain::new(["pow", "check", "--proof", "1", "--config", "/dev/zero"]);
     node.exits(2)
         .complains(&["/dev/zero: has more than 64 KiB"]);
-    let node = Blockchain::new(["node", "--config", "/nowhere/x.toml"]);
+    let node = Blockchain::new([
+        "pow",
+        "check",
+        "--proof",
+        "1",
+        "--config",
+        "/nowhere/x.toml",
+    ]);
     node.exits(3)
         .complains(&["/nowhere/x.toml could not be used"]);
 }

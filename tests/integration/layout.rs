@@ -59,6 +59,7 @@ const PLACES: &[(&str, &[&str])] = &[
     ("warp", &["src/api", "src/ui"]),
     ("prometheus_client", &["src/api/metrics.rs", "src/node.rs"]),
     ("clap", &["src/cli"]),
+    ("toml", &["src/cli/config.rs"]),
     ("utoipa", &["src/wire", "src/api/openapi"]),
     ("bincode", &["src/codec.rs"]),
 ];
