@@ -24,6 +24,7 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::client::{HttpClient, NodeAddress};
+use crate::store::panics;
 use error::Error;
 use output::Output;
 
@@ -99,6 +100,10 @@ impl NodeArgs {
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
+    panics::watch(|error| {
+        let _ = Error::Store(error).report();
+        std::process::exit(3);
+    });
     let output = Output::new(arguments.json);
     let outcome = tokio::runtime::Runtime::new()
         .map_err(|source| Error::io("the runtime", source))
