@@ -26,6 +26,7 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::client::{HttpClient, NodeAddress};
+use crate::store::panics;
 use error::Error;
 use output::Output;
 
@@ -107,6 +108,10 @@ pub fn run() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return error.report(),
     };
+    panics::watch(|error| {
+        let _ = Error::Store(error).report();
+        std::process::exit(3);
+    });
     let output = Output::new(arguments.json);
     let outcome = tokio::runtime::Runtime::new()
         .map_err(|source| Error::io("the runtime", source))

@@ -68,22 +68,23 @@ pub const PROTOCOL: u32 = 1;
 pub struct Signal {
     /// Commits since the start.
     pub commits: u64,
-    /// The failure that ended the writer.
+    /// The first failure of the store: of the writer, which has ended, or of a read.
     pub failure: Option<StoreError>,
 }
 
-/// Sends a signal for everything the store's writer does.
+/// Sends a signal for everything the store tells.
 #[derive(Clone, Debug, Default)]
 pub struct Signals(watch::Sender<Signal>);
 
 impl Signals {
-    /// What the store calls after each commit.
+    /// What the store calls after each commit and each failure.
     pub fn listener(&self) -> Listener {
         let sender = self.0.clone();
         Box::new(move |outcome| {
             sender.send_modify(|signal| match outcome {
                 Ok(_) => signal.commits += 1,
-                Err(error) => signal.failure = Some(error.clone()),
+                // What follows from the first failure explains nothing.
+                Err(error) => _ = signal.failure.get_or_insert_with(|| error.clone()),
             });
         })
     }

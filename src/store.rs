@@ -9,7 +9,7 @@
 //! * `engine`: redb, opened and closed with care
 //! * [`state`]: tip, history tree, network and counts as of the last commit
 //! * [`integrity`]: does the file hold what it should
-//! * [`error`]: what can go wrong
+//! * [`error`]: what can go wrong; [`panics`]: when it is the engine that gives up
 
 mod blocks;
 mod edit;
@@ -17,6 +17,7 @@ mod engine;
 pub mod error;
 pub mod integrity;
 pub mod mempool;
+pub mod panics;
 pub mod reorg;
 pub mod state;
 pub mod tables;
@@ -33,8 +34,9 @@ use redb::{Database, ReadableDatabase, StorageBackend};
 
 use self::edit::Edit;
 use self::engine::Engine;
-use self::error::guarded;
+use self::panics::guarded;
 use self::tables::{META, RUNNING, SCHEMA, SCHEMA_VERSION};
+use self::view::Alarm;
 use self::writer::Writer;
 use crate::chain::{Block, Tip};
 
@@ -53,6 +55,8 @@ const CHECKED_AFTER_KILL: u64 = 1000;
 pub struct Store {
     database: Arc<Engine>,
     writer: Writer,
+    /// Tells the listener of reads that fail.
+    alarm: Alarm,
     free_space: writer::FreeSpace,
     stopped_cleanly: bool,
     /// Whether every block was checked since the last unclean stop.
@@ -131,7 +135,7 @@ impl Store {
         free_space: writer::FreeSpace,
     ) -> Result<Self, StoreError> {
         check_schema(&database)?;
-        let view = View::new(&database)?;
+        let view = View::new(&database, None)?;
         let state = guarded(|| State::load(&view))?;
         integrity::check_counts(&view, &state)?;
         let stopped_cleanly =
@@ -146,6 +150,9 @@ impl Store {
             edit.set_running(true)
         })?;
         let database = Arc::new(database);
+        let listener: Arc<writer::Listening> = Arc::from(listener);
+        let told = Arc::clone(&listener);
+        let alarm: Alarm = Arc::new(move |error| told(Err(error)));
         let writer = Writer::start(
             Arc::clone(&database),
             state,
@@ -155,6 +162,7 @@ impl Store {
         Ok(Self {
             database,
             writer,
+            alarm,
             free_space,
             stopped_cleanly,
             // The newest blocks may be all there are.
@@ -164,7 +172,7 @@ impl Store {
 
     /// A consistent view of what is committed now.
     pub fn view(&self) -> Result<View, StoreError> {
-        View::new(&self.database)
+        View::new(&self.database, Some(Arc::clone(&self.alarm)))
     }
 
     /// What is committed now, without asking the disk.
@@ -237,7 +245,7 @@ impl StoppedStore {
 
     /// A consistent view of everything.
     pub fn view(&self) -> Result<View, StoreError> {
-        View::new(&self.database)
+        View::new(&self.database, None)
     }
 }
 

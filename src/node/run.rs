@@ -67,7 +67,7 @@ pub async fn run(
         .clone()
         .map(|settings| tokio::spawn(backup::run(Arc::clone(&node), settings, last.clone())));
     let watched = (Arc::clone(&node), shutdown.clone());
-    tasks.spawn(async move { ("writer", watch_writer(&watched.0, &watched.1).await) });
+    tasks.spawn(async move { ("store", watch_store(&watched.0, &watched.1).await) });
     if !node.stopped_cleanly() {
         let work = (Arc::clone(&node), shutdown.clone());
         tasks.spawn(async move { ("check of old blocks", scrub::run(work.0, work.1).await) });
@@ -109,8 +109,8 @@ pub async fn run(
     outcome
 }
 
-/// Ends with the error that ended the store's writer, if one does.
-async fn watch_writer(node: &Node, shutdown: &CancellationToken) -> Result<(), StoreError> {
+/// Ends with the first failure of the store: a write that failed, or damage that any read met.
+async fn watch_store(node: &Node, shutdown: &CancellationToken) -> Result<(), StoreError> {
     let mut signal = node.subscribe();
     loop {
         if let Some(failure) = signal.borrow_and_update().failure.clone() {

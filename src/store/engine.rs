@@ -6,7 +6,8 @@ use std::path::Path;
 
 use redb::{Builder, Database, StorageBackend};
 
-use super::error::{StoreError, guarded};
+use super::error::StoreError;
+use super::panics::guarded;
 
 /// Memory for pages of the file, in bytes.
 const CACHE_BYTES: usize = 48 * 1024 * 1024;

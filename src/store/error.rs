@@ -187,17 +187,3 @@ from_engine!(
     TableError,
     TransactionError
 );
-
-/// Runs a piece of work on the database; a panic in the engine, as damaged pages can cause,
-/// becomes an error.
-pub(crate) fn guarded<T>(work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
-    // Whatever the work touched is dropped or never used again after a panic.
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        let what = panic
-            .downcast_ref::<String>()
-            .map(String::as_str)
-            .or_else(|| panic.downcast_ref::<&str>().copied())
-            .unwrap_or("the database engine gave up");
-        Err(StoreError::corrupt(what))
-    })
-}

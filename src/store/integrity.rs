@@ -9,8 +9,9 @@ use redb::{
 };
 
 use super::StoppedStore;
-use super::error::{StoreError, guarded};
+use super::error::StoreError;
 use super::mempool::message_json_bytes;
+use super::panics::guarded;
 use super::state::State;
 use super::tables;
 use super::view::{PageLimit, View};

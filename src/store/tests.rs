@@ -42,7 +42,7 @@ impl Bench {
     pub(crate) fn new(messages: &[Message]) -> Self {
         let (engine, blocks) = (Engine::on(InMemoryBackend::new()).unwrap(), chain(messages));
         initialise(&engine, &blocks[0], NETWORK).unwrap();
-        let state = State::load(&View::new(&engine).unwrap()).unwrap();
+        let state = State::load(&View::new(&engine, None).unwrap()).unwrap();
         let mut bench = Self { engine, state };
         let parent = bench.state.tip.hash;
         bench
@@ -94,7 +94,7 @@ impl Bench {
     }
 
     pub(crate) fn view(&self) -> View {
-        View::new(&self.engine).unwrap()
+        View::new(&self.engine, None).unwrap()
     }
 
     fn pending(&self) -> Vec<Message> {

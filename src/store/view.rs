@@ -1,8 +1,11 @@
 //! Reading: one transaction, one consistent view of everything.
 
+use std::sync::Arc;
+
 use redb::{ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 
-use super::error::{StoreError, guarded};
+use super::error::StoreError;
+use super::panics::guarded;
 use super::state::{Network, record};
 use super::tables::{self, NeighbourRecord, PendingRecord, ReorgRecord, SnapshotRecord, Totals};
 use crate::chain::history::NodeHash;
@@ -43,24 +46,33 @@ pub struct PageLimit {
 }
 
 /// A consistent view of the database, however long it is kept and whatever is written meanwhile.
-#[derive(Debug)]
 pub struct View {
-    txn: ReadTransaction,
+    /// None only while it is dropped.
+    txn: Option<ReadTransaction>,
+    alarm: Option<Alarm>,
 }
 
+/// Hears of every read that fails: the file is damaged, or the disk.
+pub(crate) type Alarm = Arc<dyn Fn(&StoreError) + Send + Sync>;
+
 impl View {
-    pub(crate) fn new(database: &redb::Database) -> Result<Self, StoreError> {
-        guarded(|| {
-            Ok(Self {
-                txn: database.begin_read()?,
-            })
+    pub(crate) fn new(database: &redb::Database, alarm: Option<Alarm>) -> Result<Self, StoreError> {
+        let txn = sounding(alarm.as_ref(), || Ok(database.begin_read()?))?;
+        Ok(Self {
+            txn: Some(txn),
+            alarm,
         })
+    }
+
+    /// One read, guarded.
+    fn read<T>(&self, work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+        sounding(self.alarm.as_ref(), work)
     }
 
     /// The block at an index.
     pub fn block(&self, index: u64) -> Result<Option<Block>, StoreError> {
-        guarded(|| {
-            let blocks = self.txn.open_table(tables::BLOCKS)?;
+        self.read(|| {
+            let blocks = self.transaction().open_table(tables::BLOCKS)?;
             let Some(bytes) = blocks.get(index)? else {
                 return absent(index, blocks.len()?).map(|()| None);
             };
@@ -70,8 +82,8 @@ impl View {
 
     /// The last block.
     pub fn last_block(&self) -> Result<Block, StoreError> {
-        guarded(|| {
-            let blocks = self.txn.open_table(tables::BLOCKS)?;
+        self.read(|| {
+            let blocks = self.transaction().open_table(tables::BLOCKS)?;
             let last = blocks
                 .last()?
                 .ok_or_else(|| StoreError::corrupt("there are no blocks"))?;
@@ -89,8 +101,8 @@ impl View {
 
     /// Blocks from `from` upwards, as many as fit the page.
     pub fn blocks(&self, from: u64, limit: PageLimit) -> Result<Vec<Block>, StoreError> {
-        guarded(|| {
-            let blocks = self.txn.open_table(tables::BLOCKS)?;
+        self.read(|| {
+            let blocks = self.transaction().open_table(tables::BLOCKS)?;
             let page = take_page(blocks.range(from..)?, limit, decode_block)?;
             consecutive(from.., &page)?;
             if page.is_empty() && limit.count > 0 {
@@ -102,8 +114,8 @@ impl View {
 
     /// Blocks from `from` downwards, as many as fit the page.
     pub fn blocks_down(&self, from: u64, limit: PageLimit) -> Result<Vec<Block>, StoreError> {
-        guarded(|| {
-            let blocks = self.txn.open_table(tables::BLOCKS)?;
+        self.read(|| {
+            let blocks = self.transaction().open_table(tables::BLOCKS)?;
             let page = take_page(blocks.range(..=from)?.rev(), limit, decode_block)?;
             let from = from.min(blocks.len()?.saturating_sub(1));
             consecutive((0..=from).rev(), &page)?;
@@ -116,8 +128,8 @@ impl View {
 
     /// The index of the block with this hash.
     pub fn index_of(&self, hash: &BlockHash) -> Result<Option<u64>, StoreError> {
-        guarded(|| {
-            let table = self.txn.open_table(tables::INDEX_BY_HASH)?;
+        self.read(|| {
+            let table = self.transaction().open_table(tables::INDEX_BY_HASH)?;
             Ok(table.get(hash.as_bytes())?.map(|index| index.value()))
         })
     }
@@ -129,8 +141,8 @@ impl View {
         last: &BlockHash,
         count: usize,
     ) -> Result<Vec<u64>, StoreError> {
-        guarded(|| {
-            let table = self.txn.open_table(tables::INDEX_BY_HASH)?;
+        self.read(|| {
+            let table = self.transaction().open_table(tables::INDEX_BY_HASH)?;
             let rows = table.range::<&[u8; 32]>(first.as_bytes()..=last.as_bytes())?;
             rows.take(count).map(|row| Ok(row?.1.value())).collect()
         })
@@ -138,16 +150,16 @@ impl View {
 
     /// The lowest index of a block that carries a message with this id.
     pub fn index_of_message(&self, id: &MessageId) -> Result<Option<u64>, StoreError> {
-        guarded(|| {
-            let table = self.txn.open_table(tables::INDEX_BY_MESSAGE)?;
+        self.read(|| {
+            let table = self.transaction().open_table(tables::INDEX_BY_MESSAGE)?;
             Ok(table.get(id.as_bytes())?.map(|index| index.value()))
         })
     }
 
     /// The id that a message is kept under after a block took its own for another text.
     pub fn renamed(&self, id: &MessageId) -> Result<Option<MessageId>, StoreError> {
-        guarded(|| {
-            let table = self.txn.open_table(tables::RENAMED)?;
+        self.read(|| {
+            let table = self.transaction().open_table(tables::RENAMED)?;
             Ok(table
                 .get(id.as_bytes())?
                 .map(|id| MessageId::from_bytes(*id.value())))
@@ -156,8 +168,8 @@ impl View {
 
     /// The tree over the first `length` blocks.
     pub fn history(&self, length: u64) -> Result<History, StoreError> {
-        guarded(|| {
-            let nodes = self.txn.open_table(tables::HISTORY)?;
+        self.read(|| {
+            let nodes = self.transaction().open_table(tables::HISTORY)?;
             History::load(length, |position| {
                 let node = nodes
                     .get(position)?
@@ -174,12 +186,12 @@ impl View {
 
     /// A pending message by its id.
     pub fn pending(&self, id: &MessageId) -> Result<Option<Pending>, StoreError> {
-        guarded(|| {
-            let by_id = self.txn.open_table(tables::MEMPOOL_BY_ID)?;
+        self.read(|| {
+            let by_id = self.transaction().open_table(tables::MEMPOOL_BY_ID)?;
             let Some(sequence) = by_id.get(id.as_bytes())?.map(|found| found.value()) else {
                 return Ok(None);
             };
-            let mempool = self.txn.open_table(tables::MEMPOOL)?;
+            let mempool = self.transaction().open_table(tables::MEMPOOL)?;
             let pending = mempool
                 .get(sequence)?
                 .ok_or_else(|| StoreError::missing("mempool", sequence))?;
@@ -189,24 +201,24 @@ impl View {
 
     /// Pending messages in order of arrival, from sequence number `from` on.
     pub fn pending_from(&self, from: u64, limit: PageLimit) -> Result<Vec<Pending>, StoreError> {
-        guarded(|| {
-            let mempool = self.txn.open_table(tables::MEMPOOL)?;
+        self.read(|| {
+            let mempool = self.transaction().open_table(tables::MEMPOOL)?;
             take_page(mempool.range(from..)?, limit, Pending::decode)
         })
     }
 
     /// Whether the pending message with this sequence number came from a peer.
     pub fn is_learned(&self, sequence: u64) -> Result<bool, StoreError> {
-        guarded(|| {
-            let learned = self.txn.open_table(tables::LEARNED)?;
+        self.read(|| {
+            let learned = self.transaction().open_table(tables::LEARNED)?;
             Ok(learned.get(sequence)?.is_some())
         })
     }
 
     /// Reorgs, the latest first, from number `from` downwards.
     pub fn reorgs(&self, from: u64, count: usize) -> Result<Vec<(u64, ReorgRecord)>, StoreError> {
-        guarded(|| {
-            let reorgs = self.txn.open_table(tables::REORGS)?;
+        self.read(|| {
+            let reorgs = self.transaction().open_table(tables::REORGS)?;
             let limit = PageLimit {
                 count,
                 bytes: usize::MAX,
@@ -219,8 +231,8 @@ impl View {
 
     /// The neighbours kept, in the order of their addresses.
     pub fn neighbours(&self) -> Result<Vec<NeighbourRecord>, StoreError> {
-        guarded(|| {
-            let neighbours = self.txn.open_table(tables::NEIGHBOURS)?;
+        self.read(|| {
+            let neighbours = self.transaction().open_table(tables::NEIGHBOURS)?;
             neighbours
                 .iter()?
                 .map(|row| {
@@ -255,8 +267,8 @@ impl View {
         &self,
         name: &str,
     ) -> Result<Option<T>, StoreError> {
-        guarded(|| {
-            let meta = self.txn.open_table(tables::META)?;
+        self.read(|| {
+            let meta = self.transaction().open_table(tables::META)?;
             meta.get(name)?
                 .map(|bytes| record("meta", name, bytes.value()))
                 .transpose()
@@ -264,8 +276,30 @@ impl View {
     }
 
     pub(crate) fn transaction(&self) -> &ReadTransaction {
-        &self.txn
+        self.txn.as_ref().expect("only drop takes it out")
     }
+}
+
+impl Drop for View {
+    fn drop(&mut self) {
+        let txn = self.txn.take();
+        // A panic in the engine may have poisoned what the transaction is given back to.
+        let _ = guarded(|| {
+            drop(txn);
+            Ok(())
+        });
+    }
+}
+
+fn sounding<T>(
+    alarm: Option<&Alarm>,
+    work: impl FnOnce() -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let outcome = guarded(work);
+    if let (Err(error), Some(alarm)) = (&outcome, alarm) {
+        alarm(error);
+    }
+    outcome
 }
 
 /// Decodes items until the page is full; a first item that alone is too large is still taken.

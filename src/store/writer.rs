@@ -12,8 +12,9 @@ use std::thread::{self, JoinHandle};
 
 use super::edit::Edit;
 use super::engine::Engine;
-use super::error::{Refusal, StoreError, guarded};
+use super::error::{Refusal, StoreError};
 use super::mempool::{Added, Addition};
+use super::panics::guarded;
 use super::reorg::Adoption;
 use super::state::{Network, State};
 use super::tables::{NeighbourRecord, ReorgRecord, SnapshotRecord};
@@ -29,9 +30,13 @@ const BATCH_BYTES: usize = 32 * 1024 * 1024;
 /// Receives the result of an operation, on the writer's thread: it must not block.
 pub type Reply<T> = Box<dyn FnOnce(Result<T, StoreError>) + Send>;
 
-/// Learns of each new state, on the writer's thread, before the operations are answered. It must
-/// not block. The error is the last thing it hears.
-pub type Listener = Box<dyn Fn(Result<&Arc<State>, &StoreError>) + Send>;
+/// Learns of each new state, on the writer's thread, before the operations are answered; and of
+/// each failure, that of a read on the thread that reads. It must not block. After a failure the
+/// database must be opened anew; that of a write is the last thing the writer says.
+pub type Listener = Box<Listening>;
+
+/// What a [`Listener`] does.
+pub type Listening = dyn Fn(Result<&Arc<State>, &StoreError>) + Send + Sync;
 
 /// Says how many bytes are free where the database is, and how many must stay free.
 pub type FreeSpace = Arc<dyn Fn() -> Option<(u64, u64)> + Send + Sync>;
@@ -105,7 +110,7 @@ impl Writer {
     pub(crate) fn start(
         database: Arc<Engine>,
         state: State,
-        listener: Listener,
+        listener: Arc<Listening>,
         free_space: FreeSpace,
     ) -> Result<Self, StoreError> {
         let (queue, operations) = sync_channel(QUEUE);
@@ -163,7 +168,7 @@ impl Drop for Writer {
 struct Work {
     database: Arc<Engine>,
     state: Arc<RwLock<Arc<State>>>,
-    listener: Listener,
+    listener: Arc<Listening>,
     free_space: FreeSpace,
 }
 

@@ -1,174 +1,150 @@
 //! The store on a disk that fails: whatever call fails, and however much of the last writes a
 //! power cut takes along, nothing acknowledged is lost and nothing stands there by halves.
 //!
-//! Each run does the same work on a disk that fails at another call. Then the database is opened
-//! on what a kill leaves and on what power cuts leave. By default some calls are tried;
-//! `STORE_FAULTS=all` tries every call (minutes). [`damage`] is about files that
-//! changed behind the store's back.
+//! Both tests take the steps of one [`script`]. In the first the power is cut after writes and
+//! syncs, in the second a call of the disk fails; then the database is opened on what is left. By
+//! default some moments are tried; `STORE_FAULTS=all` tries every one (minutes), and
+//! `STORE_FAULTS_SEED` chooses other steps and other cuts. [`damage`], [`files`]
+//! and [`commands`] are about files that changed behind the program's back.
 
+mod commands;
 mod damage;
+mod files;
+mod mutation;
+mod script;
 
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, channel};
+use std::fs;
+use std::time::{Duration, Instant};
 
-use blockchain::chain::{Block, Message};
-use blockchain::store::{
-    Addition, Operation, PageLimit, State, Store, StoreError, View, integrity,
-};
+use blockchain::store::integrity::{check_all, check_file};
+use blockchain::store::{Addition, Operation, PageLimit, Store, StoreError};
 
-use crate::support_store::disk::{Disk, Errno, Fault};
-use crate::support_store::{Dice, Kind, Maker, OPEN_NETWORK, listener};
+use self::script::{Held, Script, open, prepared};
+use crate::support_store::Dice;
+use crate::support_store::disk::{Disk, Errno, Event, Fault, Platter, Progress};
 
-const STEPS: u64 = 100;
 const EVERYTHING: PageLimit = PageLimit {
     count: usize::MAX,
     bytes: usize::MAX,
 };
 
-type Heard = Receiver<Result<Arc<State>, StoreError>>;
+/// Much longer than opening takes, even where many others work.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Whether the long form is asked for.
 fn all() -> bool {
     std::env::var("STORE_FAULTS").is_ok_and(|form| form == "all")
 }
 
-/// Work on a store, and what it answered.
-struct Work {
-    dice: Dice,
-    /// Every block that was acknowledged.
-    chain: Maker,
-    /// Every message that was acknowledged.
-    added: Vec<Message>,
-    mined: usize,
-    /// What was asked for last, without success: it may be there or not.
-    open_adds: Vec<Message>,
-    open_blocks: Vec<Block>,
+#[expect(clippy::print_stderr, reason = "the counts are for whoever runs this")]
+fn tell(text: &str) {
+    eprintln!("{text}");
 }
 
-impl Work {
-    fn new() -> Self {
-        Self {
-            dice: Dice::new(1),
-            chain: Maker::new(&[Block::documented_genesis()]),
-            added: Vec::new(),
-            mined: 0,
-            open_adds: Vec::new(),
-            open_blocks: Vec::new(),
-        }
-    }
+fn seed() -> u64 {
+    std::env::var("STORE_FAULTS_SEED").map_or(1, |seed| seed.parse().unwrap())
+}
 
-    /// Works until something fails.
-    fn run(&mut self, store: &Store) -> Result<(), StoreError> {
-        for step in 0..STEPS {
-            if step % 4 < 2 {
-                self.add(store)?;
-            } else {
-                self.append(store)?;
+/// Opens what is left of a database, finds it whole and as it was after one of the steps that may
+/// have been the last, and takes the next step. Returns how long opening took.
+fn check(image: Vec<u8>, progress: Progress, script: &Script, what: &str) -> Duration {
+    let disk = Disk::holding(image);
+    let begin = Instant::now();
+    let (store, _heard) = open(&disk).unwrap_or_else(|error| panic!("{what}: {error:?}"));
+    let took = begin.elapsed();
+    assert!(took < PATIENCE, "{what}: opened after {took:?}");
+    let view = store.view().unwrap();
+    check_all(&view, |_, _| {}).unwrap_or_else(|error| panic!("{what}: {error:?}"));
+    let held = Held::of(&view).unwrap();
+    let mut possible = progress.acknowledged..=progress.submitted;
+    let Some(step) = possible.find(|step| script.held[*step] == held) else {
+        let (blocks, pending) = (held.blocks.len(), held.pending.len());
+        panic!("{what}: {blocks} blocks and {pending} messages as after no step of {progress:?}");
+    };
+    drop(view);
+    let next = script.len().min(step + 1);
+    if next > step {
+        script.take(&store, step).unwrap();
+    }
+    store.close().unwrap();
+    let (store, _heard) = open(&disk).unwrap();
+    assert!(store.stopped_cleanly(), "{what}");
+    let held = Held::of(&store.view().unwrap()).unwrap();
+    assert!(held == script.held[next], "{what}: the next step differs");
+    took
+}
+
+/// As `verify --db` checks a file.
+fn check_as_file(image: &[u8], what: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("node.redb");
+    fs::write(&path, image).unwrap();
+    check_file(&path, |_, _| {}).unwrap_or_else(|error| panic!("{what}: {error:?}"));
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_whenever_the_power_is_cut() {
+    let seed = seed();
+    let script = Script::of(seed, if all() { 200 } else { 40 });
+    let disk = prepared();
+    let mut platter = Platter::holding(disk.image());
+    disk.record();
+    let (store, _heard) = open(&disk).unwrap();
+    script.play(&store, &disk).unwrap();
+    store.close().unwrap();
+    let events = disk.recorded();
+
+    let mut dice = Dice::new(seed);
+    let (mut writes, mut syncs, mut images, mut files) = (0, 0, 0, 0);
+    let (mut progress, mut slowest) = (Progress::default(), Duration::ZERO);
+    let each = if all() { 4 } else { 2 };
+    for (number, event) in events.into_iter().enumerate() {
+        let cuts = match event {
+            Event::Progress(now) => {
+                progress = now;
+                continue;
             }
-        }
-        Ok(())
-    }
-
-    /// Adds some messages at once; they may share a commit.
-    fn add(&mut self, store: &Store) -> Result<(), StoreError> {
-        let (sender, answers) = channel();
-        for nth in 0..=self.dice.below(4) {
-            let message = self.dice.message();
-            self.open_adds.push(message.clone());
-            let sender = sender.clone();
-            let key = Some(Addition::key_digest(message.id().as_bytes())).filter(|_| nth == 0);
-            let addition = Addition {
-                message: message.clone(),
-                key,
-                arrived: 1,
-            };
-            let reply = Box::new(move |answer| sender.send((message, answer)).unwrap());
-            store.submit(Operation::Add(addition, reply))?;
-        }
-        drop(sender);
-        let mut failed = None;
-        for (message, answer) in answers {
-            match answer {
-                Ok(added) => {
-                    assert_eq!((added.id, added.is_new), (message.id(), true));
-                    self.open_adds.retain(|open| *open != message);
-                    self.added.push(message);
-                }
-                Err(error) => failed = Some(error),
+            Event::Sync => {
+                platter.sync();
+                syncs += 1;
+                1
             }
-        }
-        // A reply that is dropped unanswered means the store is closed.
-        let unanswered = (!self.open_adds.is_empty()).then_some(StoreError::Closed);
-        failed.or(unanswered).map_or(Ok(()), Err)
-    }
-
-    /// Mines up to three of the oldest messages.
-    fn append(&mut self, store: &Store) -> Result<(), StoreError> {
-        let (parent, mut longer) = (self.chain.tip().hash, self.chain.clone());
-        let waiting = &self.added[self.mined..];
-        let count = waiting.len().min(1 + self.dice.position(3));
-        for message in &waiting[..count] {
-            let kind = [Kind::Open, Kind::Sealed][self.dice.position(2)];
-            longer.mine(message.clone(), kind);
-        }
-        self.open_blocks = longer.above(self.chain.blocks.len());
-        let blocks = self.open_blocks.clone();
-        store.write(|reply| Operation::Append(parent, blocks, reply))?;
-        self.open_blocks.clear();
-        self.mined += count;
-        self.chain = longer;
-        Ok(())
-    }
-
-    /// Checks that a store opened on what was left holds all that was acknowledged, and nothing
-    /// that was never asked for.
-    fn check(&self, view: &View) {
-        let report = integrity::check_all(view, |_, _| {}).unwrap();
-        let blocks = view.blocks(0, EVERYTHING).unwrap();
-        let with_open = [&self.chain.blocks[..], &self.open_blocks].concat();
-        assert!(
-            blocks == self.chain.blocks || blocks == with_open,
-            "{} blocks",
-            blocks.len()
-        );
-        let pending = view.pending_from(0, EVERYTHING).unwrap();
-        let pending: Vec<_> = pending.into_iter().map(|pending| pending.message).collect();
-        assert_eq!(
-            (report.blocks, report.pending),
-            (blocks.len() as u64, pending.len() as u64)
-        );
-        let known =
-            |message: &Message| self.added.contains(message) || self.open_adds.contains(message);
-        assert!(
-            pending.iter().all(known),
-            "a message waits that nobody added"
-        );
-        let held = |message: &&Message| {
-            let mined = blocks.iter().any(|block| block.message == **message);
-            mined ^ pending.contains(message)
+            Event::Change(change) => {
+                platter.change(change);
+                writes += 1;
+                each
+            }
         };
-        let held = self.added.iter().filter(held).count();
-        assert_eq!(held, self.added.len(), "messages that are held once");
+        // The short form tries one moment in four.
+        if !all() && dice.below(4) > 0 {
+            continue;
+        }
+        for _ in 0..cuts {
+            let image = platter.cut(&mut dice);
+            let what = format!("seed {seed}, event {number}, image {images}");
+            if images % 8 == 0 {
+                check_as_file(&image, &what);
+                files += 1;
+            }
+            slowest = slowest.max(check(image, progress, &script, &what));
+            images += 1;
+        }
     }
-}
-
-fn open(disk: &Disk) -> Result<(Store, Heard), StoreError> {
-    let (listener, heard) = listener();
-    let genesis = Block::documented_genesis();
-    let store = Store::with_backend(disk.clone(), &genesis, OPEN_NETWORK, listener)?;
-    Ok((store, heard))
-}
-
-/// A disk with a database that was closed.
-fn prepared() -> Disk {
-    let disk = Disk::default();
-    open(&disk).unwrap().0.close().unwrap();
-    disk
+    assert_eq!(progress.acknowledged, script.len());
+    assert!(images > 100, "{images} images");
+    tell(&format!(
+        "power cuts: seed {seed}, {} steps, {writes} writes, {syncs} syncs; {images} images all \
+         whole, {files} of them also as files; slowest to open {slowest:?}",
+        script.len(),
+    ));
 }
 
 /// After a failure nothing is written any more, and the listener knows why.
-fn check_ended(store: &Store, heard: &Heard, first: &StoreError) {
-    assert!(!matches!(first, StoreError::Refused(_)), "{first:?}");
+fn check_ended(store: &Store, first: &StoreError, what: &str) {
+    assert!(
+        !matches!(first, StoreError::Refused(_)),
+        "{what}: {first:?}"
+    );
     for _ in 0..3 {
         let addition = Addition {
             message: Dice::new(3).message(),
@@ -176,65 +152,55 @@ fn check_ended(store: &Store, heard: &Heard, first: &StoreError) {
             arrived: 1,
         };
         let answer = store.write(|reply| Operation::Add(addition, reply));
-        assert!(matches!(answer, Err(StoreError::Closed)), "{answer:?}");
+        assert!(
+            matches!(answer, Err(StoreError::Closed)),
+            "{what}: {answer:?}"
+        );
     }
-    let last = heard.try_iter().last().unwrap();
-    let told = last.expect_err("the listener heard of a commit last");
-    assert!(matches!(told, StoreError::Engine(_)), "{told:?}");
 }
 
-/// Works on a disk that fails, and looks at what is left.
-fn fail_at(fault: Fault, cuts: u64) {
-    let disk = prepared();
+/// Works on a disk that fails, and looks at what is left. Returns whether the failure was met.
+fn fail_at(fault: Fault, script: &Script, start: &[u8], cuts: u64) -> bool {
+    let disk = Disk::holding(start.to_vec());
     disk.set_fault(Some(fault));
-    let mut work = Work::new();
+    let what = format!("{fault:?}");
+    let mut met = true;
     if let Ok((store, heard)) = open(&disk) {
-        match work.run(&store) {
+        match script.play(&store, &disk) {
             Ok(()) => {
                 // Only the end of the run is left to fail.
-                let _ = store.close();
+                met = store.close().is_err();
             }
             Err(error) => {
-                check_ended(&store, &heard, &error);
-                assert!(
-                    store.close().is_err(),
-                    "{fault:?}: closed as if nothing had been"
-                );
+                check_ended(&store, &error, &what);
+                let told = heard.try_iter().last().unwrap();
+                let told = told.expect_err("the listener heard of a commit last");
+                assert!(matches!(told, StoreError::Engine(_)), "{what}: {told:?}");
+                let closed = store.close();
+                assert!(closed.is_err(), "{what}: closed as if nothing had been");
             }
         }
     }
+    let progress = disk.progress();
     let mut dice = Dice::new(fault.call);
     let mut images = vec![disk.image()];
     images.extend((0..cuts).map(|_| disk.image_after_power_cut(&mut dice)));
     for image in images {
-        let left = Disk::holding(image);
-        let (store, _heard) = open(&left).unwrap();
-        work.check(&store.view().unwrap());
-        let message = dice.message();
-        let addition = Addition {
-            message,
-            key: None,
-            arrived: 1,
-        };
-        store
-            .write(|reply| Operation::Add(addition, reply))
-            .unwrap();
-        store.close().unwrap();
-        assert!(open(&left).unwrap().0.stopped_cleanly());
+        check(image, progress, script, &what);
     }
+    met
 }
 
 #[test]
 fn nothing_acknowledged_is_lost_whatever_call_fails() {
-    let disk = prepared();
-    disk.set_fault(None);
+    let seed = seed();
+    let script = Script::of(seed, if all() { 200 } else { 40 });
+    let start = prepared().image();
+    let disk = Disk::holding(start.clone());
     let (store, _heard) = open(&disk).unwrap();
-    let mut work = Work::new();
-    work.run(&store).unwrap();
+    script.play(&store, &disk).unwrap();
     store.close().unwrap();
     let calls = disk.calls();
-    work.check(&open(&disk).unwrap().0.view().unwrap());
-    assert!(work.chain.blocks.len() > 60 && work.added.len() > 100 && calls > 500);
 
     let ways = [
         (true, Errno::InputOutput),
@@ -242,25 +208,29 @@ fn nothing_acknowledged_is_lost_whatever_call_fails() {
         (true, Errno::NoSpace),
         (false, Errno::NoSpace),
     ];
-    let fault = |call, way: usize| {
-        let (lasting, errno) = ways[way];
-        Fault {
+    let mut dice = Dice::new(seed);
+    // The first calls are those of opening, the last those of closing.
+    let ends = (0..calls).step_by(5).take(6).chain(calls - 8..calls);
+    let sample: Vec<_> = if all() {
+        (0..calls).collect()
+    } else {
+        ends.chain((0..26).map(|_| dice.below(calls))).collect()
+    };
+    let (mut met, tried) = (0, sample.len());
+    for call in sample {
+        let (lasting, errno) = ways[usize::try_from((call + seed) % 4).unwrap()];
+        let fault = Fault {
             call,
             lasting,
             errno,
-        }
-    };
-    if all() {
-        for call in 0..calls {
-            fail_at(fault(call, usize::try_from(call).unwrap() % ways.len()), 4);
-        }
-        return;
+        };
+        met += usize::from(fail_at(fault, &script, &start, 2));
     }
-    let mut dice = Dice::new(2);
-    // The first calls are those of opening, the last those of closing.
-    let ends = (0..calls).step_by(3).take(4).chain(calls - 8..calls);
-    let sample: Vec<_> = ends.chain((0..28).map(|_| dice.below(calls))).collect();
-    for (nth, call) in sample.into_iter().enumerate() {
-        fail_at(fault(call, nth % ways.len()), 2);
-    }
+    assert!(met * 2 > tried, "{met} of {tried} failures were met");
+    tell(&format!(
+        "failing calls: seed {seed}, {} steps, {calls} calls of the disk; {tried} failed once or \
+         from then on, {met} ended the store, {} images all whole",
+        script.len(),
+        tried * 3,
+    ));
 }

@@ -10,7 +10,8 @@ use std::hash::{BuildHasher, RandomState};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use redb::{Key, ReadableTable, ReadableTableMetadata, TableDefinition};
 
-use super::super::error::{StoreError, guarded};
+use super::super::error::StoreError;
+use super::super::panics::guarded;
 use super::super::state::{State, block_json_bytes};
 use super::super::tables;
 use super::super::view::View;

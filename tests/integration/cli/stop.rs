@@ -2,8 +2,12 @@
 
 use std::fs;
 
+use blockchain::chain::{Block, BlockHash};
+use blockchain::store::{Operation, Store};
+
 use crate::support::test_node::TestNode;
 use crate::support::wait_for;
+use crate::support_store::{Dice, Kind, Maker, OPEN_NETWORK, listener};
 
 /// Bytes at which the log is rotated.
 const ROTATION: usize = 1024 * 1024;
@@ -127,4 +131,40 @@ fn the_log_may_be_json() {
         let is_told = |line: &serde_json::Value| line["fields"]["message"] == "listening";
         assert!(lines.iter().any(is_told), "{log}");
     }
+}
+
+#[test]
+fn damage_that_a_request_meets_ends_the_node_and_is_named() {
+    let mut node = TestNode::stopped();
+    fs::create_dir(node.folder()).unwrap();
+    let path = node.folder().join("node.redb");
+    Store::create(&path, &Block::documented_genesis(), OPEN_NETWORK).unwrap();
+    let (mut dice, mut maker) = (Dice::new(1), Maker::new(&[Block::documented_genesis()]));
+    (0..300).for_each(|_| maker.mine(dice.message(), Kind::Open));
+    let store = Store::open(&path, 0, listener().0).unwrap();
+    let parent = BlockHash::of(&maker.blocks[0]);
+    store
+        .write(|reply| Operation::Append(parent, maker.above(1), reply))
+        .unwrap();
+    store.close().unwrap();
+
+    // Start and stop read the newest blocks only, so this damage lies unnoticed.
+    let mut file = fs::read(&path).unwrap();
+    let id = *maker.blocks[5].message.id().as_bytes();
+    let found: Vec<_> = (0..file.len() - 16)
+        .filter(|at| file[*at..at + 16] == id)
+        .collect();
+    for at in found {
+        file[at - 8..at + 16].fill(0xff);
+    }
+    fs::write(&path, file).unwrap();
+    node.start_again(&["--threads", "0"]);
+    node.get("/api/v1/blocks/299").expect(200);
+    node.get("/api/v1/blocks/5").expect(500);
+    assert_eq!(node.ends().code(), Some(3), "{}", node.stderr());
+    let told = node.stderr();
+    assert!(
+        told.contains("the database is damaged: table blocks, key 5"),
+        "{told}"
+    );
 }

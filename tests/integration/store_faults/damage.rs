@@ -3,18 +3,25 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::channel;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Mutex, Once, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use blockchain::chain::{Block, BlockHash, Message};
 use blockchain::store::integrity::{Report, check_file};
-use blockchain::store::{Addition, Operation, StoppedStore, Store, StoreError};
+use blockchain::store::{Addition, Operation, StoppedStore, Store, StoreError, panics};
 use redb::{Database, TableDefinition};
 use tempfile::TempDir;
 
-use super::{EVERYTHING, all};
-use crate::support_store::{Dice, Kind, Maker, OPEN_NETWORK, listener};
+use super::mutation::damage;
+use super::script::{Held, Script};
+use super::{PATIENCE, all, seed, tell};
+use crate::support_store::{Dice, OPEN_NETWORK, listener};
+
+/// Most bytes by which opening, adding and closing may make a small file longer.
+const MOST_GROWTH: u64 = 8 * 1024 * 1024;
 
 fn create(folder: &TempDir) -> PathBuf {
     let path = folder.path().join("node.redb");
@@ -37,96 +44,135 @@ fn add(store: &Store, message: Message) -> Result<(), StoreError> {
         .map(drop)
 }
 
-/// What a database holds: blocks, and pending messages.
-type Held = (Vec<Block>, Vec<Message>);
-
-/// A closed database with some hundred pages in use.
-fn filled(path: &Path) -> Held {
-    let mut dice = Dice::new(4);
-    let mut maker = Maker::new(&[Block::documented_genesis()]);
-    let parent = maker.tip().hash;
-    (0..150).for_each(|_| maker.mine(dice.message(), Kind::Sealed));
+/// Two files that hold the same: one that was closed, one whose process was killed.
+pub(super) fn filled(path: &Path, script: &Script) -> [Vec<u8>; 2] {
     let store = open(path).unwrap();
-    store
-        .write(|reply| Operation::Append(parent, maker.above(1), reply))
-        .unwrap();
-    let pending: Vec<_> = (0..40).map(|_| dice.message()).collect();
-    for message in &pending {
-        add(&store, message.clone()).unwrap();
+    for number in 0..script.len() {
+        script.take(&store, number).unwrap();
     }
+    let killed = fs::read(path).unwrap();
     store.close().unwrap();
-    (maker.blocks, pending)
+    [fs::read(path).unwrap(), killed]
 }
 
 /// Reads everything a node would serve, and writes once.
 fn use_all(path: &Path) -> Result<Held, StoreError> {
-    let store = open(path)?;
+    let (listener, heard) = listener();
+    let store = Store::open(path, 0, listener)?;
     let view = store.view()?;
-    let blocks = view.blocks(0, EVERYTHING)?;
-    assert_eq!(view.last_block()?.index + 1, blocks.len() as u64);
-    for block in &blocks {
+    let held = Held::of(&view);
+    if let Err(error) = &held {
+        // This is what ends a running node.
+        let told = heard.try_iter().last().and_then(Result::err);
+        assert_eq!(told.map(|told| told.to_string()), Some(error.to_string()));
+    }
+    let held = held?;
+    assert_eq!(view.last_block()?.index + 1, held.blocks.len() as u64);
+    for block in &held.blocks {
         // Either may be wrong in a damaged file, but not make the store panic.
         let _ = view.index_of(&BlockHash::of(block));
         let _ = view.index_of_message(&block.message.id());
         let _ = view.history_root(block.index);
+        let _ = view.renamed(&block.message.id());
     }
-    let pending = view.pending_from(0, EVERYTHING)?;
-    let _ = view.reorgs(u64::MAX, 10)?;
-    let held = (
-        blocks,
-        pending.into_iter().map(|pending| pending.message).collect(),
-    );
     let _ = add(&store, Dice::new(5).message());
     let _ = store.close();
     Ok(held)
 }
 
-/// Runs on a thread of its own, so that a hang is noticed.
-fn in_time<T: Send + 'static>(what: &str, work: impl FnOnce() -> T + Send + 'static) -> T {
+/// Whether the engine panicked in a way that would abort the process. One case at a time.
+static ABORTED: AtomicBool = AtomicBool::new(false);
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+static WATCH: Once = Once::new();
+
+/// Runs on a thread of its own, so that a hang is noticed. None if it would abort the process:
+/// the program ends with the damage named then.
+pub(super) fn in_time<T: Send + 'static>(
+    what: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    WATCH.call_once(|| {
+        panics::watch(|error| {
+            check_named(&error, "aborted");
+            ABORTED.store(true, Ordering::SeqCst);
+            loop {
+                thread::park();
+            }
+        });
+    });
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    ABORTED.store(false, Ordering::SeqCst);
     let (sender, result) = channel();
     thread::spawn(move || sender.send(work()));
-    let result = result.recv_timeout(Duration::from_secs(60));
-    result.unwrap_or_else(|error| panic!("{what}: panics or hangs: {error}"))
+    let begin = Instant::now();
+    while begin.elapsed() < PATIENCE {
+        match result.recv_timeout(Duration::from_millis(50)) {
+            Ok(result) => return Some(result),
+            Err(RecvTimeoutError::Disconnected) => panic!("{what}: panics"),
+            Err(RecvTimeoutError::Timeout) if ABORTED.load(Ordering::SeqCst) => return None,
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+    }
+    panic!("{what}: hangs");
 }
 
-/// Damages a file in some way and says how.
-fn damage(file: &mut Vec<u8>, dice: &mut Dice) -> String {
-    const PAGE: usize = 4096;
-    // Most of a young file is empty; what is in use is worth more.
-    let mut somewhere = |file: &[u8]| loop {
-        let at = dice.position(file.len());
-        if file[at] != 0 || dice.below(500) == 0 {
-            return at;
+/// How many damaged files came to what.
+#[derive(Debug, Default)]
+struct Count {
+    refused: u32,
+    /// Would abort the process; the program ends with the damage named then.
+    aborted: u32,
+    whole: u32,
+    /// Read with other content, which the complete check names.
+    named_by_check: u32,
+}
+
+impl Count {
+    /// Opens, reads and checks a damaged file. `whole` is what it held before.
+    fn try_one(&mut self, file: &[u8], whole: &Held, what: &str) {
+        // Opening may repair a file, so the check gets one of its own. One that an aborted case
+        // has open stays locked.
+        let folder = TempDir::new().unwrap();
+        let [used, checked] = ["used", "checked"].map(|name| folder.path().join(name));
+        fs::write(&used, file).unwrap();
+        fs::write(&checked, file).unwrap();
+        let path = used.clone();
+        let held = in_time(what, move || use_all(&path));
+        let length = fs::metadata(&used).unwrap().len();
+        assert!(
+            length <= file.len() as u64 + MOST_GROWTH,
+            "{what}: {length} bytes"
+        );
+        let checked = in_time(what, move || check_file(&checked, |_, _| {}));
+        let report = Report {
+            blocks: whole.blocks.len() as u64,
+            pending: whole.pending.len() as u64,
+        };
+        match &checked {
+            Some(Ok(found)) => assert_eq!(*found, report, "{what}"),
+            Some(Err(error)) => check_named(error, what),
+            None => tell(&format!("{what}: the check would abort")),
         }
-    };
-    let (at, other) = (somewhere(file), somewhere(file) / PAGE * PAGE);
-    let page = at / PAGE * PAGE;
-    match dice.below(8) {
-        0..3 => {
-            let bit = dice.below(8);
-            file[at] ^= 1 << bit;
-            format!("bit {bit} of byte {at} flipped")
-        }
-        3 => {
-            let bytes = dice.roll().to_be_bytes();
-            file.splice(at..(at + 8).min(file.len()), bytes);
-            format!("eight bytes at {at} are {bytes:?}")
-        }
-        4 => {
-            file[page..page + PAGE].fill(0);
-            format!("page at {page} is empty")
-        }
-        5 => {
-            file.copy_within(other..other + PAGE, page);
-            format!("page at {other} written over that at {page}")
-        }
-        6 => {
-            file.truncate(at);
-            format!("cut to {at} bytes")
-        }
-        _ => {
-            file.extend(dice.roll().to_be_bytes());
-            "eight bytes too many".to_owned()
+        let is_whole = matches!(checked, Some(Ok(_)));
+        match held {
+            None => {
+                tell(&format!("{what}: would abort"));
+                self.aborted += 1;
+            }
+            Some(Err(error)) => {
+                check_named(&error, what);
+                self.refused += 1;
+            }
+            Some(Ok(held)) if held == *whole => self.whole += 1,
+            Some(Ok(held)) => {
+                assert_eq!(
+                    held.blocks.len(),
+                    whole.blocks.len(),
+                    "{what}: fewer blocks"
+                );
+                assert!(!is_whole, "{what}: other content passes the check");
+                self.named_by_check += 1;
+            }
         }
     }
 }
@@ -135,50 +181,49 @@ fn damage(file: &mut Vec<u8>, dice: &mut Dice) -> String {
 fn a_damaged_file_is_named_or_holds_everything() {
     let folder = TempDir::new().unwrap();
     let path = create(&folder);
-    let (blocks, pending) = filled(&path);
-    let whole = fs::read(&path).unwrap();
-    let report = Report {
-        blocks: blocks.len() as u64,
-        pending: pending.len() as u64,
-    };
-    assert_eq!(check_file(&path, |_, _| {}).unwrap(), report);
-    assert_eq!(use_all(&path).unwrap(), (blocks.clone(), pending.clone()));
+    let script = Script::of(seed(), 120);
+    let files = filled(&path, &script);
+    let whole = script.held.last().unwrap();
+    let mut count = Count::default();
+    for file in &files {
+        count.try_one(file, whole, "nothing damaged");
+    }
+    assert_eq!(count.whole, 2, "{count:?}");
 
-    let (mut refused, mut read) = (0, 0);
-    // At 1333 the engine panics a second time when it is dropped.
-    let seeds = (0..if all() { 5000 } else { 150 }).chain([1333]);
-    for seed in seeds {
-        let mut file = whole.clone();
-        let how = damage(&mut file, &mut Dice::new(seed));
-        let what = format!("seed {seed}, {how}");
-        fs::write(&path, &file).unwrap();
-        let used = path.clone();
-        let held = in_time(&what, move || use_all(&used));
-        // Opening may have repaired the first file, so the check gets one of its own.
-        fs::write(&path, &file).unwrap();
-        let checked = path.clone();
-        let checked = in_time(&what, move || check_file(&checked, |_, _| {}));
-        match &checked {
-            Ok(found) => assert_eq!(*found, report, "{what}"),
-            Err(error) => check_named(error, &what),
-        }
-        match held {
-            Err(error) => {
-                refused += 1;
-                check_named(&error, &what);
-            }
-            Ok(held) => {
-                read += 1;
-                assert_eq!(held.0.len(), blocks.len(), "{what}: fewer blocks");
-                let same = held.0 == blocks && held.1 == pending;
-                assert!(
-                    same || checked.is_err(),
-                    "{what}: other content passes the check"
-                );
+    let first = seed() * 1_000_000;
+    let cases = if all() { 5000 } else { 150 };
+    for case in first..first + cases {
+        let mut dice = Dice::new(case);
+        let mut file = files[dice.position(2)].clone();
+        let how = damage(&mut file, 4096, &mut dice);
+        count.try_one(&file, whole, &format!("case {case}, {how}"));
+    }
+    tell(&format!(
+        "damaged databases: {cases} cases from {first} on: {count:?}"
+    ));
+    assert!(count.refused > 30 && count.whole > 30, "{count:?}");
+}
+
+#[test]
+fn a_header_that_claims_giant_sizes_is_named_and_takes_no_space() {
+    let folder = TempDir::new().unwrap();
+    let path = create(&folder);
+    let script = Script::of(2, 60);
+    let whole = script.held.last().unwrap();
+    let mut count = Count::default();
+    for file in filled(&path, &script) {
+        // Page size, pages of a region's header, of a region, whole regions, pages of the last.
+        for field in (12..32).step_by(4) {
+            for value in [0, 1, 1 << 20, 1 << 24, u32::MAX / 2, u32::MAX] {
+                let mut file = file.clone();
+                file[field..field + 4].copy_from_slice(&u32::to_le_bytes(value));
+                let what = format!("{value} at {field}");
+                count.try_one(&file, whole, &what);
             }
         }
     }
-    assert!(refused > 30 && read > 30, "{refused} refused, {read} read");
+    // What only a repair needs may be anything after a kill.
+    assert!(count.refused > 30 && count.named_by_check == 0, "{count:?}");
 }
 
 fn check_named(error: &StoreError, what: &str) {

@@ -2,7 +2,8 @@
 //! cut would leave.
 //!
 //! Whatever was written before the last sync is safe. Of what was written since, a power cut
-//! keeps any part: each change whole, not at all, or only some of its sectors.
+//! keeps any part: each change whole, not at all, or only some of its sectors, in any order; the
+//! length of the file may be lost by itself.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -26,11 +27,106 @@ pub(crate) enum Errno {
 /// When the disk fails.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fault {
-    /// Number of the call that fails; writes, syncs and changes of length count.
+    /// Number of the call that fails.
     pub(crate) call: u64,
     /// Whether all calls after it fail, too.
     pub(crate) lasting: bool,
     pub(crate) errno: Errno,
+}
+
+/// How far the work on a disk has come, in steps.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Progress {
+    /// Steps that were acknowledged.
+    pub(crate) acknowledged: usize,
+    /// Steps that were asked for.
+    pub(crate) submitted: usize,
+}
+
+/// What happened on a disk, in order.
+#[derive(Clone, Debug)]
+pub(crate) enum Event {
+    Change(Change),
+    Sync,
+    Progress(Progress),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Change {
+    Length(usize),
+    Write(usize, Vec<u8>),
+}
+
+/// What is safe on a disk, and what has changed since.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Platter {
+    safe: Vec<u8>,
+    changes: Vec<Change>,
+}
+
+impl Platter {
+    pub(crate) fn holding(image: Vec<u8>) -> Self {
+        Self {
+            safe: image,
+            changes: Vec::new(),
+        }
+    }
+
+    pub(crate) fn change(&mut self, change: Change) {
+        self.changes.push(change);
+    }
+
+    pub(crate) fn sync(&mut self) {
+        for change in std::mem::take(&mut self.changes) {
+            change.make(&mut self.safe);
+        }
+    }
+
+    /// What a power cut leaves.
+    pub(crate) fn cut(&self, dice: &mut Dice) -> Vec<u8> {
+        let mut image = self.safe.clone();
+        // Some cuts lose nearly everything, some nearly nothing, some all but the last change.
+        let kept = dice.below(101);
+        let last_alone = dice.below(8) == 0;
+        for (nth, change) in self.changes.iter().enumerate() {
+            if last_alone {
+                if nth + 1 == self.changes.len() {
+                    change.make(&mut image);
+                }
+            } else if dice.below(100) < kept {
+                change.make(&mut image);
+            } else if let Change::Write(at, bytes) = change
+                && dice.below(2) == 0
+            {
+                for (nth, sector) in bytes.chunks(SECTOR).enumerate() {
+                    if dice.below(100) < kept {
+                        put(&mut image, at + nth * SECTOR, sector);
+                    }
+                }
+            }
+        }
+        if !self.changes.is_empty() && dice.below(6) == 0 {
+            image.resize(self.safe.len(), 0);
+        }
+        image
+    }
+}
+
+impl Change {
+    fn make(&self, image: &mut Vec<u8>) {
+        match self {
+            Self::Length(length) => image.resize(*length, 0),
+            Self::Write(at, bytes) => put(image, *at, bytes),
+        }
+    }
+}
+
+fn put(image: &mut Vec<u8>, at: usize, bytes: &[u8]) {
+    let end = at + bytes.len();
+    if image.len() < end {
+        image.resize(end, 0);
+    }
+    image[at..end].copy_from_slice(bytes);
 }
 
 /// A handle on a disk; all clones are the same disk.
@@ -41,18 +137,12 @@ pub(crate) struct Disk(Arc<Mutex<Content>>);
 struct Content {
     /// What reads see.
     bytes: Vec<u8>,
-    /// What was there at the last sync.
-    safe: Vec<u8>,
-    /// What has changed since.
-    unsafe_changes: Vec<Change>,
+    platter: Platter,
     calls: u64,
     fault: Option<Fault>,
-}
-
-#[derive(Debug)]
-enum Change {
-    Length(usize),
-    Write(usize, Vec<u8>),
+    progress: Progress,
+    /// Everything that happens, if somebody wants to know.
+    log: Option<Vec<Event>>,
 }
 
 impl Disk {
@@ -60,7 +150,7 @@ impl Disk {
     pub(crate) fn holding(image: Vec<u8>) -> Self {
         let content = Content {
             bytes: image.clone(),
-            safe: image,
+            platter: Platter::holding(image),
             ..Content::default()
         };
         Self(Arc::new(Mutex::new(content)))
@@ -72,9 +162,31 @@ impl Disk {
         (content.calls, content.fault) = (0, fault);
     }
 
-    /// Calls that could have failed since the fault was set.
+    /// Calls since the fault was set; each of them could have failed.
     pub(crate) fn calls(&self) -> u64 {
         self.content().calls
+    }
+
+    /// Writes down what happens from now on.
+    pub(crate) fn record(&self) {
+        self.content().log = Some(Vec::new());
+    }
+
+    /// What happened since [`Disk::record`].
+    pub(crate) fn recorded(&self) -> Vec<Event> {
+        self.content().log.take().unwrap_or_default()
+    }
+
+    /// Notes how far the work has come.
+    pub(crate) fn note(&self, note: impl FnOnce(&mut Progress)) {
+        let mut content = self.content();
+        note(&mut content.progress);
+        let event = Event::Progress(content.progress);
+        content.tell(event);
+    }
+
+    pub(crate) fn progress(&self) -> Progress {
+        self.content().progress
     }
 
     /// What a kill of the process leaves: everything written.
@@ -84,38 +196,12 @@ impl Disk {
 
     /// What a power cut leaves.
     pub(crate) fn image_after_power_cut(&self, dice: &mut Dice) -> Vec<u8> {
-        let content = self.content();
-        let mut image = content.safe.clone();
-        // Some cuts lose nearly everything, some nearly nothing.
-        let kept = dice.below(101);
-        for change in &content.unsafe_changes {
-            match change {
-                Change::Length(length) if dice.below(100) < kept => image.resize(*length, 0),
-                Change::Write(at, bytes) if dice.below(100) < kept => put(&mut image, *at, bytes),
-                Change::Write(at, bytes) if dice.below(2) == 0 => {
-                    for (nth, sector) in bytes.chunks(SECTOR).enumerate() {
-                        if dice.below(100) < kept {
-                            put(&mut image, at + nth * SECTOR, sector);
-                        }
-                    }
-                }
-                Change::Length(_) | Change::Write(..) => {}
-            }
-        }
-        image
+        self.content().platter.cut(dice)
     }
 
     fn content(&self) -> MutexGuard<'_, Content> {
         self.0.lock().unwrap()
     }
-}
-
-fn put(image: &mut Vec<u8>, at: usize, bytes: &[u8]) {
-    let end = at + bytes.len();
-    if image.len() < end {
-        image.resize(end, 0);
-    }
-    image[at..end].copy_from_slice(bytes);
 }
 
 impl Content {
@@ -132,16 +218,33 @@ impl Content {
             _ => Ok(()),
         }
     }
+
+    fn tell(&mut self, event: Event) {
+        if let Some(log) = &mut self.log {
+            log.push(event);
+        }
+    }
+
+    fn change(&mut self, change: Change) {
+        change.make(&mut self.bytes);
+        if self.log.is_some() {
+            self.tell(Event::Change(change.clone()));
+        }
+        self.platter.change(change);
+    }
 }
 
 impl StorageBackend for Disk {
     fn len(&self) -> io::Result<u64> {
-        Ok(self.content().bytes.len() as u64)
+        let mut content = self.content();
+        content.call()?;
+        Ok(content.bytes.len() as u64)
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let at = usize::try_from(offset).map_err(io::Error::other)?;
-        let content = self.content();
+        let mut content = self.content();
+        content.call()?;
         let bytes = content
             .bytes
             .get(at..)
@@ -154,21 +257,15 @@ impl StorageBackend for Disk {
         let length = usize::try_from(len).map_err(io::Error::other)?;
         let mut content = self.content();
         content.call()?;
-        content.bytes.resize(length, 0);
-        content.unsafe_changes.push(Change::Length(length));
+        content.change(Change::Length(length));
         Ok(())
     }
 
     fn sync_data(&self) -> io::Result<()> {
         let mut content = self.content();
         content.call()?;
-        let changes = std::mem::take(&mut content.unsafe_changes);
-        for change in changes {
-            match change {
-                Change::Length(length) => content.safe.resize(length, 0),
-                Change::Write(at, bytes) => put(&mut content.safe, at, &bytes),
-            }
-        }
+        content.tell(Event::Sync);
+        content.platter.sync();
         Ok(())
     }
 
@@ -176,10 +273,7 @@ impl StorageBackend for Disk {
         let at = usize::try_from(offset).map_err(io::Error::other)?;
         let mut content = self.content();
         content.call()?;
-        put(&mut content.bytes, at, data);
-        content
-            .unsafe_changes
-            .push(Change::Write(at, data.to_vec()));
+        content.change(Change::Write(at, data.to_vec()));
         Ok(())
     }
 }

@@ -1,0 +1,116 @@
+//! Chain files that were damaged: refused with a reason, or read with the same content; where no
+//! rule can tell, the SHA-256 beside the file does.
+
+use std::fmt::Write;
+
+use blockchain::chain::{Block, Checker};
+use blockchain::legacy::ReadError;
+use blockchain::pow::Difficulty;
+use blockchain::snapshot::format::{ChainWriter, Format, Item, read};
+
+use super::damage::in_time;
+use super::mutation::damage;
+use super::{all, seed, tell};
+use crate::support_store::{Dice, Kind, Maker};
+
+/// A chain of blocks of one kind.
+pub(super) fn chain(kind: Kind, length: usize) -> Vec<Block> {
+    let (mut dice, mut maker) = (Dice::new(6), Maker::new(&[Block::documented_genesis()]));
+    (1..length).for_each(|_| maker.mine(dice.message(), kind));
+    maker.blocks
+}
+
+pub(super) fn written(format: Format, blocks: &[Block]) -> Vec<u8> {
+    let mut writer = ChainWriter::new(format, Vec::new(), false).unwrap();
+    for block in blocks {
+        writer.push(block).unwrap();
+    }
+    writer.finish().unwrap()
+}
+
+/// Reads a file as `import` does: everything is checked.
+fn taken(file: &[u8], kind: Kind) -> Result<Vec<Block>, String> {
+    let sealed_from = Some(1).filter(|_| kind == Kind::Sealed);
+    let mut checker = Checker::new(Difficulty::MIN, sealed_from);
+    let (mut blocks, mut refused) = (Vec::new(), None);
+    let outcome: Result<(), ReadError> = read(file, |item| {
+        if let Item::Block(block) = item {
+            if let Err(violation) = checker.push(&block) {
+                refused.get_or_insert(violation.to_string());
+            }
+            blocks.push(block);
+        }
+        Ok(())
+    });
+    match (outcome, refused) {
+        (_, Some(refused)) => Err(refused),
+        (Err(error), None) => Err(error.to_string()),
+        (Ok(()), None) => Ok(blocks),
+    }
+}
+
+/// Whether a chain may pass for another by its rules alone: it may end early in a format of lines,
+/// and the last block is bound to nothing if it is open.
+fn may_pass(taken: &[Block], whole: &[Block], format: Format, kind: Kind) -> bool {
+    let common = taken
+        .iter()
+        .zip(whole)
+        .take_while(|(one, other)| one == other)
+        .count();
+    // The formats of lines.
+    let may_end_early = matches!(format, Format::Ndjson | Format::Csv);
+    let ends_early = may_end_early && common == taken.len();
+    let last_alone = kind == Kind::Open && taken.len() == common + 1;
+    ends_early || (last_alone && (taken.len() == whole.len() || may_end_early))
+}
+
+#[test]
+fn a_damaged_chain_file_is_refused_or_holds_the_same() {
+    let bases: Vec<_> = [Kind::Sealed, Kind::Open]
+        .into_iter()
+        .map(|kind| (kind, chain(kind, 40)))
+        .flat_map(|(kind, blocks)| {
+            Format::ALL.map(|format| (kind, format, written(format, &blocks), blocks.clone()))
+        })
+        .collect();
+    for (kind, format, file, blocks) in &bases {
+        assert_eq!(taken(file, *kind).as_ref(), Ok(blocks), "{format:?}");
+    }
+
+    let first = seed() * 1_000_000;
+    let cases = if all() { 5000 } else { 200 };
+    let mut report = String::new();
+    let mut refused_in_all = 0;
+    for (kind, format, whole, blocks) in bases {
+        let (mut refused, mut same, mut other) = (0, 0, 0);
+        for case in first..=first + cases / 12 {
+            let mut dice = Dice::new(case);
+            let mut file = whole.clone();
+            let how = damage(&mut file, 256, &mut dice);
+            let what = format!("case {case} of {kind:?} {format:?}, {how}");
+            let intact = file == whole;
+            match in_time(&what, move || taken(&file, kind)).unwrap() {
+                Err(reason) => {
+                    assert!(!reason.is_empty(), "{what}");
+                    refused += 1;
+                }
+                Ok(taken) if taken == blocks => same += 1,
+                Ok(taken) => {
+                    assert!(!intact && may_pass(&taken, &blocks, format, kind), "{what}");
+                    other += 1;
+                }
+            }
+        }
+        refused_in_all += refused;
+        writeln!(
+            report,
+            "  {kind:?} {}: {refused} refused, {same} the same, {other} left to the .hash",
+            format.name()
+        )
+        .unwrap();
+    }
+    tell(&format!(
+        "damaged chain files: cases from {first} on\n{report}"
+    ));
+    assert!(refused_in_all > cases / 2, "{report}");
+}

@@ -1,0 +1,296 @@
+//! The work that is done on a failing disk: steps fixed by a seed, and what the store holds after
+//! each of them.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+
+use blockchain::chain::{Block, BlockHash, Message, MessageId};
+use blockchain::store::{
+    Addition, Adoption, NeighbourRecord, Network, Operation, Pending, ReorgRecord, Reply,
+    SnapshotRecord, Standing, State, Store, StoreError, View,
+};
+
+use blockchain::store::tables::Totals;
+
+use super::EVERYTHING;
+use crate::support_store::disk::Disk;
+use crate::support_store::{Dice, Kind, Maker, OPEN_NETWORK, listener};
+
+const ARRIVED: u64 = 1_700_000_000_000;
+
+/// One thing to do.
+#[derive(Clone, Debug)]
+enum Step {
+    Add(Addition),
+    Learn(Vec<Message>),
+    Restore(Vec<Message>),
+    Append(BlockHash, Vec<Block>),
+    Adopt(Vec<Block>),
+    SetNeighbours(Vec<NeighbourRecord>),
+    NoteSnapshot(SnapshotRecord),
+}
+
+/// Everything a store holds that outlives a restart.
+#[derive(Debug, PartialEq)]
+pub(super) struct Held {
+    pub(super) blocks: Vec<Block>,
+    /// With the mark of those that came from a peer.
+    pub(super) pending: Vec<(Pending, bool)>,
+    reorgs: Vec<(u64, ReorgRecord)>,
+    neighbours: Vec<NeighbourRecord>,
+    snapshot: SnapshotRecord,
+    network: Network,
+    totals: Totals,
+}
+
+impl Held {
+    pub(super) fn of(view: &View) -> Result<Self, StoreError> {
+        let pending = view.pending_from(0, EVERYTHING)?;
+        let pending = pending.into_iter().map(|pending| {
+            let learned = view.is_learned(pending.sequence)?;
+            Ok((pending, learned))
+        });
+        Ok(Self {
+            blocks: view.blocks(0, EVERYTHING)?,
+            pending: pending.collect::<Result<_, StoreError>>()?,
+            reorgs: view.reorgs(u64::MAX, usize::MAX)?,
+            neighbours: view.neighbours()?,
+            snapshot: view.snapshot()?,
+            network: view.network()?,
+            totals: view.totals()?,
+        })
+    }
+}
+
+/// Steps, and what is held before the first and after each.
+pub(super) struct Script {
+    steps: Vec<Step>,
+    pub(super) held: Vec<Held>,
+}
+
+/// Hears the answer to a step.
+type Done = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+
+type Heard = Receiver<Result<Arc<State>, StoreError>>;
+
+pub(super) fn open(disk: &Disk) -> Result<(Store, Heard), StoreError> {
+    let (listener, heard) = listener();
+    let genesis = Block::documented_genesis();
+    let store = Store::with_backend(disk.clone(), &genesis, OPEN_NETWORK, listener)?;
+    Ok((store, heard))
+}
+
+/// A disk with a database that was closed.
+pub(super) fn prepared() -> Disk {
+    let disk = Disk::default();
+    open(&disk).unwrap().0.close().unwrap();
+    disk
+}
+
+impl Script {
+    /// Takes the steps of a seed one by one on a disk that does not fail.
+    pub(super) fn of(seed: u64, length: usize) -> Self {
+        let mut dice = Dice::new(seed);
+        let (store, _heard) = open(&prepared()).unwrap();
+        let held = || Held::of(&store.view().unwrap()).unwrap();
+        let mut script = Self {
+            steps: Vec::new(),
+            held: vec![held()],
+        };
+        for number in 0..length {
+            script.steps.push(script.make(&mut dice));
+            script.take(&store, number).unwrap();
+            script.held.push(held());
+        }
+        let last = &script.held[length];
+        assert!(
+            last.reorgs.len() > length / 30 && last.blocks.len() > length / 4,
+            "seed {seed} tries too little: {} reorgs, {} blocks",
+            last.reorgs.len(),
+            last.blocks.len()
+        );
+        script
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// Takes one step and waits for it; a refusal is an answer like any other.
+    pub(super) fn take(&self, store: &Store, number: usize) -> Result<(), StoreError> {
+        if let Step::Adopt(blocks) = &self.steps[number] {
+            store.write(|reply| Operation::Stage(number as u64, blocks.clone(), reply))?;
+        }
+        let (sender, answer) = channel();
+        // The receiver waits below.
+        let done = Box::new(move |outcome| _ = sender.send(outcome));
+        store.submit(self.operation(number, done))?;
+        answer.recv().unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// Takes all steps, some of them at once so that they share commits, until one fails. The
+    /// disk learns what was asked for and what was acknowledged.
+    pub(super) fn play(&self, store: &Store, disk: &Disk) -> Result<(), StoreError> {
+        let (mut dice, mut next) = (Dice::new(self.steps.len() as u64), 0);
+        // The writer is held in the last answer of a group until the next group waits, so that
+        // what shares a commit does not depend on the threads.
+        let (mut release, held) = channel::<()>();
+        let (sender, mut answers) = channel();
+        let nothing = Box::new(move |outcome| _ = (sender.send(outcome), held.recv()));
+        store.submit(Operation::DropBranch(u64::MAX, nothing))?;
+        let mut expected = 1;
+        while next < self.steps.len() {
+            let answered = answers
+                .iter()
+                .take(expected)
+                .collect::<Result<Vec<_>, _>>()?;
+            // A reply that is dropped unanswered means the store is closed.
+            if answered.len() < expected {
+                return Err(StoreError::Closed);
+            }
+            let end = self.steps.len().min(next + 1 + dice.position(4));
+            disk.note(|progress| progress.submitted = end);
+            let (sender, coming) = channel();
+            let (next_release, held) = channel();
+            let mut held = Some(held);
+            for number in next..end {
+                let (sender, disk) = (sender.clone(), disk.clone());
+                let held = if number + 1 == end { held.take() } else { None };
+                let done = Box::new(move |outcome: Result<(), StoreError>| {
+                    if outcome.is_ok() {
+                        disk.note(|progress| progress.acknowledged = number + 1);
+                    }
+                    let _ = (sender.send(outcome), held.map(|held| held.recv()));
+                });
+                self.submit(store, number, done)?;
+            }
+            drop(std::mem::replace(&mut release, next_release));
+            (answers, expected, next) = (coming, end - next, end);
+        }
+        let answered = answers
+            .iter()
+            .take(expected)
+            .collect::<Result<Vec<_>, _>>()?;
+        if answered.len() < expected {
+            return Err(StoreError::Closed);
+        }
+        Ok(())
+    }
+
+    fn submit(&self, store: &Store, number: usize, done: Done) -> Result<(), StoreError> {
+        if let Step::Adopt(blocks) = &self.steps[number] {
+            let stage = Operation::Stage(number as u64, blocks.clone(), Box::new(drop));
+            store.submit(stage)?;
+        }
+        store.submit(self.operation(number, done))
+    }
+
+    fn operation(&self, number: usize, done: Done) -> Operation {
+        match self.steps[number].clone() {
+            Step::Add(addition) => Operation::Add(addition, reply(done)),
+            Step::Learn(messages) => Operation::Learn(messages, ARRIVED, reply(done)),
+            Step::Restore(messages) => {
+                let messages = messages.into_iter().map(|message| (message, ARRIVED));
+                Operation::Restore(messages.collect(), reply(done))
+            }
+            Step::Append(parent, blocks) => Operation::Append(parent, blocks, reply(done)),
+            Step::Adopt(_) => {
+                let adoption = Adoption {
+                    branch: number as u64,
+                    source: "neighbour.example:12345".to_owned(),
+                    at: ARRIVED,
+                    max_reorg: u64::MAX,
+                    genesis_until: 0,
+                };
+                Operation::Adopt(adoption, reply(done))
+            }
+            Step::SetNeighbours(records) => Operation::SetNeighbours(records, reply(done)),
+            Step::NoteSnapshot(record) => Operation::NoteSnapshot(record, reply(done)),
+        }
+    }
+
+    fn make(&self, dice: &mut Dice) -> Step {
+        let held = self.held.last().unwrap();
+        let messages = |dice: &mut Dice| (0..=dice.below(3)).map(|_| dice.message()).collect();
+        match dice.below(20) {
+            0..7 => Step::Add(self.addition(dice)),
+            7 => Step::Learn(messages(dice)),
+            8 => Step::Restore(messages(dice)),
+            9..15 => {
+                let mut maker = Maker::new(&held.blocks);
+                let parent = maker.tip().hash;
+                for nth in 0..=dice.position(3) {
+                    maker.mine(held.message(nth, dice), kind(dice));
+                }
+                Step::Append(parent, maker.above(held.blocks.len()))
+            }
+            15..18 => {
+                let depth = dice.position(held.blocks.len().min(6));
+                let fork = held.blocks.len() - depth;
+                let mut maker = Maker::new(&held.blocks[..fork]);
+                // Sometimes not long enough.
+                for nth in 0..=depth.saturating_sub(usize::from(dice.below(8) == 0)) {
+                    maker.mine(held.message(nth, dice), kind(dice));
+                }
+                Step::Adopt(maker.above(fork))
+            }
+            18 => Step::SetNeighbours(
+                (0..dice.below(4))
+                    .map(|host| NeighbourRecord {
+                        address: format!("10.0.0.{host}:{}", dice.below(3) + 1),
+                        standing: [Standing::Learned, Standing::Added, Standing::Removed]
+                            [dice.position(3)],
+                    })
+                    .collect(),
+            ),
+            _ => Step::NoteSnapshot(SnapshotRecord {
+                tip: Some([u8::try_from(dice.below(256)).unwrap(); 32]),
+                backups: vec![format!("node_{}.chain", dice.roll())],
+            }),
+        }
+    }
+
+    /// A new message, with a client's key or without, or one that was added before.
+    fn addition(&self, dice: &mut Dice) -> Addition {
+        let earlier = self.steps.iter().rev().find_map(|step| match step {
+            Step::Add(addition) if addition.key.is_some() => Some(addition),
+            _ => None,
+        });
+        if let (Some(earlier), 0) = (earlier, dice.below(4)) {
+            return earlier.clone();
+        }
+        let message = dice.message();
+        let key = Addition::key_digest(message.id().as_bytes());
+        Addition {
+            message,
+            key: Some(key).filter(|_| dice.below(2) == 0),
+            arrived: ARRIVED,
+        }
+    }
+}
+
+impl Held {
+    /// A message to mine: mostly one that waits, sometimes another text under its id.
+    fn message(&self, nth: usize, dice: &mut Dice) -> Message {
+        let waiting = self.pending.get(nth).map(|pending| &pending.0.message);
+        let id = |message: &Message| -> MessageId { message.id() };
+        match (waiting, dice.below(12)) {
+            (Some(waiting), 0) => Message::new(id(waiting), "another".to_owned()).unwrap(),
+            (Some(waiting), 1..10) => waiting.clone(),
+            _ => dice.message(),
+        }
+    }
+}
+
+fn reply<T: 'static>(done: Done) -> Reply<T> {
+    Box::new(move |answer| {
+        done(match answer {
+            Ok(_) | Err(StoreError::Refused(_)) => Ok(()),
+            Err(error) => Err(error),
+        });
+    })
+}
+
+fn kind(dice: &mut Dice) -> Kind {
+    [Kind::Open, Kind::Sealed][dice.position(2)]
+}
