@@ -46,7 +46,8 @@ pub(crate) fn routes(
     let read = warp::get().or(warp::head()).unify();
     let add = path!("add")
         .and(warp::put())
-        .and(node.clone())
+        .and(with.clone())
+        .and(warp::ext::get())
         .and(query)
         .then(documented::add);
     let neighbours = path!("neighbours")
@@ -133,10 +134,13 @@ fn v1_routes(context: Context) -> impl Filter<Extract = (Response,), Error = Rej
         .map(|node| v1::status(&node));
     let post_message = path!("messages")
         .and(warp::post())
-        .and(node.clone())
+        .and(with.clone())
+        .and(warp::ext::get())
         .and(warp::header::headers_cloned())
         .and(warp::body::stream())
-        .then(|node, headers, body| answered(messages::post(node, headers, body)));
+        .then(|context, caller, headers, body| {
+            answered(messages::post(context, caller, headers, body))
+        });
     let get_message = path!("messages" / String)
         .and(read)
         .and(node.clone())

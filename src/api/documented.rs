@@ -11,8 +11,9 @@ use http::{HeaderValue, StatusCode, header};
 use warp::http;
 use warp::reply::{Reply, Response};
 
+use super::admin::Caller;
 use super::reject::{ApiError, bytes_response};
-use super::server::StreamPermit;
+use super::server::{Context, StreamPermit};
 use crate::legacy::{json, query};
 use crate::node::{AddError, Node};
 use crate::store::{PageLimit, StoreError, View};
@@ -24,13 +25,16 @@ const PAGE: PageLimit = PageLimit {
 };
 
 /// `PUT /add?message=TEXT`: 200 means on disk.
-pub(crate) async fn add(node: Arc<Node>, raw_query: String) -> Response {
+pub(crate) async fn add(context: Context, caller: Caller, raw_query: String) -> Response {
     let text = query::value(&raw_query, "message").unwrap_or_default();
     if text.is_empty() {
         let body = "{\"message\":\"No Message added!\",\"more_information\":\"Missing data.\"}\n";
         return bytes_response(StatusCode::BAD_REQUEST, body.into());
     }
-    match node.add_message(text, None).await {
+    if let Err(refusal) = context.add_rate.check(&caller) {
+        return refusal.into_response();
+    }
+    match context.node.add_message(text, None).await {
         Ok(added) => {
             let body = format!(
                 "{{\"id\":\"{}\",\"message\":\"Message added!\",\

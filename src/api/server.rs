@@ -17,7 +17,7 @@ use warp::http;
 use warp::reply::Response;
 
 use super::admin::{AdminToken, Caller};
-use super::guard;
+use super::guard::{self, AddRate};
 use super::metrics::Metrics;
 use super::v1::neighbours::note_asker;
 use crate::node::Node;
@@ -42,6 +42,7 @@ pub(crate) struct Context {
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) event_streams: Arc<Semaphore>,
     pub(crate) searches: Arc<Semaphore>,
+    pub(crate) add_rate: Arc<AddRate>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) connections: Connections,
     /// Ends what would otherwise go on for ever.
@@ -51,6 +52,7 @@ pub(crate) struct Context {
 impl Context {
     fn new(node: Arc<Node>, shutdown: CancellationToken) -> Self {
         Self {
+            add_rate: Arc::new(AddRate::new(node.settings.add_rate)),
             node,
             streams: Arc::new(Semaphore::new(STREAMS)),
             event_streams: Arc::new(Semaphore::new(EVENT_STREAMS)),

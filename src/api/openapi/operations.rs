@@ -100,7 +100,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         (200, ANY_JSON, "The message is on disk"),
     )
     .query(&[("message", Kind::Message, "The text")])
-    .errors(&[400, 413, 414, 503]),
+    .errors(&[400, 413, 414, 429, 503]),
     get(
         "/chain",
         "The chain in the JSON of a reference miner",
@@ -179,7 +179,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "1 to 256 printable ASCII characters; for a day the same message under the same key is added once",
     )])
     .body("NewMessage")
-    .errors(&[400, 408, 409, 413, 415, 503]),
+    .errors(&[400, 408, 409, 413, 415, 429, 503]),
     get(
         "/api/v1/messages/{id}",
         "What became of a message",

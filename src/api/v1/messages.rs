@@ -10,7 +10,9 @@ use warp::http;
 use warp::reply::Response;
 
 use super::body;
+use crate::api::admin::Caller;
 use crate::api::reject::{ApiError, json_response};
+use crate::api::server::Context;
 use crate::api::{page_count, parse_query};
 use crate::chain::{BlockHash, MessageId};
 use crate::node::Node;
@@ -34,7 +36,8 @@ const PAGE: PageLimit = PageLimit {
 
 /// `POST /messages`: 201 means on disk.
 pub(crate) async fn post(
-    node: Arc<Node>,
+    context: Context,
+    caller: Caller,
     headers: HeaderMap,
     body: impl Stream<Item = Result<impl Buf, warp::Error>> + Send,
 ) -> Result<Response, ApiError> {
@@ -65,7 +68,9 @@ pub(crate) async fn post(
     if message.len() > MAX_INGEST_BYTES {
         return Err(ApiError::too_large(MAX_INGEST_BYTES));
     }
-    let added = node.add_message(message, key).await?;
+    // Now that the body has been read: a client that is still sending would miss the answer.
+    context.add_rate.check(&caller)?;
+    let added = context.node.add_message(message, key).await?;
     Ok(json_response(
         StatusCode::CREATED,
         &PostedMessage {
