@@ -33,6 +33,7 @@ use warp::reply::{Reply, Response};
 use warp::{Filter, Rejection};
 
 use crate::node::Node;
+use crate::store::StoreError;
 use v1::{blocks, events, messages, neighbours, reorgs, search};
 
 /// All routes. The first that fits answers; point reads run inline, longer ones on threads that
@@ -124,10 +125,10 @@ fn v1_routes(context: Context) -> impl Filter<Extract = (Response,), Error = Rej
         });
     let block_page = path!("blocks")
         .and(read)
-        .and(node.clone())
+        .and(with.clone())
         .and(query)
         .and(warp::header::headers_cloned())
-        .then(|node, query, headers| answered(blocks::page(node, query, headers)));
+        .then(|context, query, headers| answered(blocks::page(context, query, headers)));
     let status = path!("status")
         .and(read)
         .and(node.clone())
@@ -147,9 +148,9 @@ fn v1_routes(context: Context) -> impl Filter<Extract = (Response,), Error = Rej
         .map(|id: String, node| respond(messages::get(&node, &id)));
     let reorg_page = path!("reorgs")
         .and(read)
-        .and(node.clone())
+        .and(with.clone())
         .and(query)
-        .then(|node, query| answered(reorgs::page(node, query)));
+        .then(|context, query| answered(reorgs::page(context, query)));
     let search = path!("search")
         .and(read)
         .and(with.clone())
@@ -157,14 +158,14 @@ fn v1_routes(context: Context) -> impl Filter<Extract = (Response,), Error = Rej
         .then(|context, query| answered(search::page(context, query)));
     let events = path!("events")
         .and(read)
-        .and(with)
+        .and(with.clone())
         .and(warp::header::headers_cloned())
         .map(|context: Context, headers| respond(events::open(&context, &headers)));
     let mempool = path!("mempool")
         .and(read)
-        .and(node)
+        .and(with)
         .and(query)
-        .then(|node, query| answered(messages::mempool(node, query)));
+        .then(|context, query| answered(messages::mempool(context, query)));
     single_block
         .or(post_message)
         .unify()
@@ -242,6 +243,20 @@ fn stream(
         Ok(permit) => answer(&context.node, Some(permit)),
         Err(_) => ApiError::unavailable("too many answers are being streamed").into_response(),
     })
+}
+
+/// Makes a long answer on a thread that may block, when it is its turn.
+async fn long_answer(
+    context: Context,
+    make: impl FnOnce(&Node) -> Result<Response, StoreError> + Send + 'static,
+) -> Result<Response, ApiError> {
+    let turn = context.pages.acquire_owned().await;
+    let answer = context.node.blocking(move |node| {
+        // Until it is made, even if nobody waits for it any more.
+        let _turn = turn;
+        make(node)
+    });
+    Ok(answer.await?)
 }
 
 async fn answered(answer: impl Future<Output = Result<Response, ApiError>>) -> Response {

@@ -124,7 +124,7 @@ async fn converse<S, B>(
     let _ = stream.set_nodelay(true);
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(WRITE_TIMEOUT));
-    let stream = TokioIo::new(Connection::new(Box::pin(stream)));
+    let stream = TokioIo::new(Connection::new(Box::pin(stream), Some(Arc::clone(&place))));
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)

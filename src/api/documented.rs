@@ -21,7 +21,7 @@ use crate::store::{PageLimit, StoreError, View};
 /// How much of a stream is read and held at a time.
 const PAGE: PageLimit = PageLimit {
     count: 4096,
-    bytes: 512 * 1024,
+    bytes: 128 * 1024,
 };
 
 /// `PUT /add?message=TEXT`: 200 means on disk.

@@ -32,6 +32,9 @@ const EVENT_STREAMS: usize = 64;
 /// Most searches at a time.
 const SEARCHES: usize = 2;
 
+/// Most long answers that are made at a time; others wait, so that short ones do not.
+const PAGES: usize = 4;
+
 /// The right to stream one answer.
 pub(crate) type StreamPermit = OwnedSemaphorePermit;
 
@@ -42,6 +45,7 @@ pub(crate) struct Context {
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) event_streams: Arc<Semaphore>,
     pub(crate) searches: Arc<Semaphore>,
+    pub(crate) pages: Arc<Semaphore>,
     pub(crate) add_rate: Arc<AddRate>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) connections: Connections,
@@ -57,6 +61,7 @@ impl Context {
             streams: Arc::new(Semaphore::new(STREAMS)),
             event_streams: Arc::new(Semaphore::new(EVENT_STREAMS)),
             searches: Arc::new(Semaphore::new(SEARCHES)),
+            pages: Arc::new(Semaphore::new(PAGES)),
             metrics: Arc::new(Metrics::default()),
             connections: Connections::default(),
             shutdown,

@@ -1,7 +1,7 @@
-//! The connections of a server: how many there may be, and which one goes when another comes and
-//! all places are taken. That is the one that has kept the server waiting longest, be it for a
-//! request, for the rest of one, or for nothing; so nobody holds places by saying nothing. One that
-//! is being answered stays.
+//! The connections of a server: how many there may be, how much memory they may hold together, and
+//! which one goes when that is not enough. That is the one that has kept the server waiting
+//! longest, be it for a request, for the rest of one, to read its answer, or for nothing; so nobody
+//! takes up room by doing nothing. One that is being answered stays.
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -21,6 +21,12 @@ const CONNECTIONS: usize = 512;
 /// Files that a process asks for: enough for the connections of two servers, those to other nodes
 /// and the database.
 const FILES: u64 = 4 * CONNECTIONS as u64;
+
+/// Most bytes of requests and answers that all connections hold together, streamed ones aside.
+const HELD: u64 = 64 * 1024 * 1024;
+
+/// Who holds no more than this is not worth ending for it.
+const LITTLE: u64 = 64 * 1024;
 
 /// What [`Seat::waiting_since`] holds while the server is at work.
 const AT_WORK: u64 = u64::MAX;
@@ -52,6 +58,8 @@ pub struct Connections(Arc<Hall>);
 struct Hall {
     places: usize,
     begun: Instant,
+    /// Bytes that all connections hold.
+    held: AtomicU64,
     seats: Mutex<Seats>,
     /// Told when a seat becomes free or could be taken away.
     changed: Notify,
@@ -67,6 +75,8 @@ struct Seats {
 struct Seat {
     /// Milliseconds after the begin, or [`AT_WORK`].
     waiting_since: AtomicU64,
+    /// Bytes of a request that have arrived and of an answer that have not left.
+    held: AtomicU64,
     cut: CancellationToken,
 }
 
@@ -81,6 +91,7 @@ impl Connections {
         Self(Arc::new(Hall {
             places,
             begun: Instant::now(),
+            held: AtomicU64::new(0),
             seats: Mutex::default(),
             changed: Notify::new(),
         }))
@@ -105,10 +116,11 @@ impl Connections {
     fn try_place(&self) -> Option<Place> {
         let mut seats = self.0.seats();
         if seats.taken.len() >= self.0.places {
-            seats.cut_one()?;
+            self.0.cut_one(&mut seats, 0)?;
         }
         let seat = Arc::new(Seat {
             waiting_since: AtomicU64::new(self.0.now()),
+            held: AtomicU64::new(0),
             cut: CancellationToken::new(),
         });
         seats.given += 1;
@@ -120,7 +132,7 @@ impl Connections {
 
     /// Makes room: ends the connection that has kept the server waiting longest.
     pub(super) fn cut_one(&self) {
-        self.0.seats().cut_one();
+        self.0.cut_one(&mut self.0.seats(), 0);
     }
 }
 
@@ -130,21 +142,24 @@ impl Hall {
         self.seats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Ends the one that waits longest of those that hold so many bytes, and says how many it held.
+    fn cut_one(&self, seats: &mut Seats, least_held: u64) -> Option<u64> {
+        let holding = seats.taken.iter().map(|(number, seat)| {
+            let since = seat.waiting_since.load(Ordering::Relaxed);
+            (since, *number, seat.held.load(Ordering::Relaxed))
+        });
+        let waiting = holding.filter(|(since, _, held)| *since != AT_WORK && *held >= least_held);
+        let (_, number, _) = waiting.min()?;
+        let seat = seats.taken.remove(&number)?;
+        seat.cut.cancel();
+        // It is as good as gone.
+        let held = seat.held.swap(0, Ordering::Relaxed);
+        self.held.fetch_sub(held, Ordering::Relaxed);
+        Some(held)
+    }
+
     fn now(&self) -> u64 {
         u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(AT_WORK - 1)
-    }
-}
-
-impl Seats {
-    fn cut_one(&mut self) -> Option<()> {
-        let waiting = self.taken.iter().map(|(number, seat)| {
-            let since = seat.waiting_since.load(Ordering::Relaxed);
-            (since, *number)
-        });
-        let waiting = waiting.filter(|(since, _)| *since != AT_WORK);
-        let (_, number) = waiting.min()?;
-        self.taken.remove(&number)?.cut.cancel();
-        Some(())
     }
 }
 
@@ -166,6 +181,39 @@ impl Place {
         }
     }
 
+    /// Notes bytes that have arrived.
+    pub(super) fn received(&self, bytes: usize) {
+        self.hold(bytes as u64);
+    }
+
+    /// Notes bytes that have left.
+    pub(super) fn sent(&self, bytes: usize) {
+        let bytes = bytes as u64;
+        let less = |held: u64| Some(held.saturating_sub(bytes));
+        let relaxed = Ordering::Relaxed;
+        let held = self.seat.held.fetch_update(relaxed, relaxed, less);
+        let (Ok(held) | Err(held)) = held;
+        self.hall.held.fetch_sub(held.min(bytes), relaxed);
+    }
+
+    /// The request is done with; its answer of so many bytes is held instead.
+    fn answers(&self, bytes: u64) {
+        let request = self.seat.held.swap(0, Ordering::Relaxed);
+        self.hall.held.fetch_sub(request, Ordering::Relaxed);
+        self.hold(bytes);
+    }
+
+    fn hold(&self, bytes: u64) {
+        self.seat.held.fetch_add(bytes, Ordering::Relaxed);
+        let all = self.hall.held.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        let mut excess = all.saturating_sub(HELD);
+        while excess > 0
+            && let Some(held) = self.hall.cut_one(&mut self.hall.seats(), LITTLE)
+        {
+            excess = excess.saturating_sub(held);
+        }
+    }
+
     /// Returns when the place was given to another.
     pub(super) async fn cut(&self) {
         self.seat.cut.cancelled().await;
@@ -175,6 +223,7 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.hall.seats().taken.remove(&self.number);
+        self.sent(usize::MAX);
         self.hall.changed.notify_one();
     }
 }
@@ -186,9 +235,11 @@ pub(super) struct Answer<B> {
     place: Arc<Place>,
 }
 
-impl<B> Answer<B> {
+impl<B: Body> Answer<B> {
     pub(super) fn new(body: B, place: Arc<Place>) -> Self {
         place.is_at_work(true);
+        // What is streamed is made as it is read.
+        place.answers(body.size_hint().exact().unwrap_or(0));
         Self { body, place }
     }
 }
@@ -247,6 +298,33 @@ mod tests {
         assert_eq!(connections.count(), 3);
         drop(newcomer);
         assert_eq!(connections.count(), 2);
+    }
+
+    #[test]
+    fn who_holds_much_and_waits_longest_goes_when_all_hold_too_much() {
+        let connections = Connections::with_places(4);
+        let places: Vec<_> = (0..4)
+            .map(|_| {
+                std::thread::sleep(Duration::from_millis(2));
+                connections.try_place().unwrap()
+            })
+            .collect();
+        let gone = || {
+            let gone = |place: &Place| place.cut().now_or_never().is_some();
+            places.iter().map(gone).collect::<Vec<_>>()
+        };
+        // The oldest holds little, the next one is at work.
+        places[0].received(100);
+        places[1].is_at_work(true);
+        places[1].answers(HELD / 2);
+        places[2].received(1 << 20);
+        places[2].sent(1 << 19);
+        places[3].answers(HELD / 2 - (1 << 19) - 100);
+        assert_eq!(gone(), [false; 4]);
+        places[0].received(1);
+        assert_eq!(gone(), [false, false, true, false]);
+        drop(places);
+        assert_eq!(connections.0.held.load(Ordering::Relaxed), 0);
     }
 
     #[tokio::test]

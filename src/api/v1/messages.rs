@@ -13,7 +13,7 @@ use super::body;
 use crate::api::admin::Caller;
 use crate::api::reject::{ApiError, json_response};
 use crate::api::server::Context;
-use crate::api::{page_count, parse_query};
+use crate::api::{long_answer, page_count, parse_query};
 use crate::chain::{BlockHash, MessageId};
 use crate::node::Node;
 use crate::node::settings::MAX_INGEST_BYTES;
@@ -144,36 +144,35 @@ pub(crate) struct MempoolQuery {
 }
 
 /// `GET /mempool?after=SEQ&limit=`.
-pub(crate) async fn mempool(node: Arc<Node>, raw_query: String) -> Result<Response, ApiError> {
+pub(crate) async fn mempool(context: Context, raw_query: String) -> Result<Response, ApiError> {
     let query: MempoolQuery = parse_query(&raw_query)?;
     let from = query.after.map_or(0, |after| after.saturating_add(1));
     let limit = PageLimit {
         count: page_count(query.limit, PAGE.count, PAGE.count)?,
         ..PAGE
     };
-    let page = node
-        .blocking(move |node| {
-            let view = node.view()?;
-            let now = node.clock().millis();
-            let count = view.totals()?.mempool_count;
-            let pending = view.pending_from(from, limit)?;
-            let last = pending.last().map(|last| last.sequence);
-            let more = match last {
-                Some(last) => !view
-                    .pending_from(last + 1, PageLimit { count: 1, bytes: 0 })?
-                    .is_empty(),
-                None => false,
-            };
-            let describe = |pending| describe(pending, now);
-            let messages = pending.iter().map(describe).collect();
-            Ok(MempoolPage {
-                messages,
-                next: last.filter(|_| more),
-                count,
-            })
-        })
-        .await?;
-    Ok(json_response(StatusCode::OK, &page))
+    let page = move |node: &Node| {
+        let view = node.view()?;
+        let now = node.clock().millis();
+        let count = view.totals()?.mempool_count;
+        let pending = view.pending_from(from, limit)?;
+        let last = pending.last().map(|last| last.sequence);
+        let more = match last {
+            Some(last) => !view
+                .pending_from(last + 1, PageLimit { count: 1, bytes: 0 })?
+                .is_empty(),
+            None => false,
+        };
+        let describe = |pending| describe(pending, now);
+        let messages = pending.iter().map(describe).collect();
+        let page = MempoolPage {
+            messages,
+            next: last.filter(|_| more),
+            count,
+        };
+        Ok(json_response(StatusCode::OK, &page))
+    };
+    long_answer(context, page).await
 }
 
 /// A message that waits, at a time in milliseconds since the epoch.
