@@ -239,9 +239,9 @@ fn stream(
     if *method == Method::HEAD {
         return Ok(answer(&context.node, None));
     }
-    Ok(match Arc::clone(&context.streams).try_acquire_owned() {
-        Ok(permit) => answer(&context.node, Some(permit)),
-        Err(_) => ApiError::unavailable("too many answers are being streamed").into_response(),
+    Ok(match context.stream() {
+        Some(permit) => answer(&context.node, Some(permit)),
+        None => ApiError::unavailable("too many answers are being streamed").into_response(),
     })
 }
 

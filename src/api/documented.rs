@@ -207,7 +207,11 @@ where
             }
             Position::Items(next) => {
                 let (view, page) = (Arc::clone(&source.view), source.page.clone());
-                let read = tokio::task::spawn_blocking(move || page(&view, next));
+                let turn = Arc::clone(&source.permit.pages).acquire_owned().await;
+                let read = tokio::task::spawn_blocking(move || {
+                    let _turn = turn;
+                    page(&view, next)
+                });
                 let (json, after) = read.await.unwrap_or(Err(StoreError::Closed))?;
                 if after == next {
                     let end = Bytes::from(source.end.clone());

@@ -32,17 +32,19 @@ const EVENT_STREAMS: usize = 64;
 /// Most searches at a time.
 const SEARCHES: usize = 2;
 
-/// Most long answers that are made at a time; others wait, so that short ones do not.
-const PAGES: usize = 4;
-
 /// The right to stream one answer.
-pub(crate) type StreamPermit = OwnedSemaphorePermit;
+#[derive(Debug)]
+pub(crate) struct StreamPermit {
+    _permit: OwnedSemaphorePermit,
+    /// Where each of its pages waits for its turn.
+    pub(crate) pages: Arc<Semaphore>,
+}
 
 /// What the routes share.
 #[derive(Clone)]
 pub(crate) struct Context {
     pub(crate) node: Arc<Node>,
-    pub(crate) streams: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
     pub(crate) event_streams: Arc<Semaphore>,
     pub(crate) searches: Arc<Semaphore>,
     pub(crate) pages: Arc<Semaphore>,
@@ -53,7 +55,21 @@ pub(crate) struct Context {
     pub(crate) shutdown: CancellationToken,
 }
 
+/// Pages of long answers that are made at a time; others wait, so that short answers do not.
+fn pages_at_a_time() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    (cores / 2).max(1)
+}
+
 impl Context {
+    /// The right to one more stream, if there is room.
+    pub(crate) fn stream(&self) -> Option<StreamPermit> {
+        Some(StreamPermit {
+            _permit: Arc::clone(&self.streams).try_acquire_owned().ok()?,
+            pages: Arc::clone(&self.pages),
+        })
+    }
+
     fn new(node: Arc<Node>, shutdown: CancellationToken) -> Self {
         Self {
             add_rate: Arc::new(AddRate::new(node.settings.add_rate)),
@@ -61,7 +77,7 @@ impl Context {
             streams: Arc::new(Semaphore::new(STREAMS)),
             event_streams: Arc::new(Semaphore::new(EVENT_STREAMS)),
             searches: Arc::new(Semaphore::new(SEARCHES)),
-            pages: Arc::new(Semaphore::new(PAGES)),
+            pages: Arc::new(Semaphore::new(pages_at_a_time())),
             metrics: Arc::new(Metrics::default()),
             connections: Connections::default(),
             shutdown,

@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http_body::{Body, Frame, SizeHint};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -23,10 +23,13 @@ const CONNECTIONS: usize = 512;
 const FILES: u64 = 4 * CONNECTIONS as u64;
 
 /// Most bytes of requests and answers that all connections hold together, streamed ones aside.
-const HELD: u64 = 64 * 1024 * 1024;
+const HELD: u64 = 32 * 1024 * 1024;
 
 /// Who holds no more than this is not worth ending for it.
 const LITTLE: u64 = 64 * 1024;
+
+/// Who has just come has this long to say something before the place may go to another.
+const FIRST_WORD: Duration = Duration::from_millis(20);
 
 /// What [`Seat::waiting_since`] holds while the server is at work.
 const AT_WORK: u64 = u64::MAX;
@@ -109,14 +112,15 @@ impl Connections {
             if let Some(place) = self.try_place() {
                 return place;
             }
-            changed.await;
+            // Or until somebody has waited long enough.
+            let _ = tokio::time::timeout(FIRST_WORD / 4, changed).await;
         }
     }
 
     fn try_place(&self) -> Option<Place> {
         let mut seats = self.0.seats();
         if seats.taken.len() >= self.0.places {
-            self.0.cut_one(&mut seats, 0)?;
+            self.0.cut_one(&mut seats, 0, FIRST_WORD)?;
         }
         let seat = Arc::new(Seat {
             waiting_since: AtomicU64::new(self.0.now()),
@@ -132,7 +136,7 @@ impl Connections {
 
     /// Makes room: ends the connection that has kept the server waiting longest.
     pub(super) fn cut_one(&self) {
-        self.0.cut_one(&mut self.0.seats(), 0);
+        self.0.cut_one(&mut self.0.seats(), 0, FIRST_WORD);
     }
 }
 
@@ -142,14 +146,18 @@ impl Hall {
         self.seats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends the one that waits longest of those that hold so many bytes, and says how many it held.
-    fn cut_one(&self, seats: &mut Seats, least_held: u64) -> Option<u64> {
+    /// Ends the one that waits longest of those that hold so many bytes and have waited so long,
+    /// and says how many it held.
+    fn cut_one(&self, seats: &mut Seats, least_held: u64, waited: Duration) -> Option<u64> {
         let holding = seats.taken.iter().map(|(number, seat)| {
             let since = seat.waiting_since.load(Ordering::Relaxed);
             (since, *number, seat.held.load(Ordering::Relaxed))
         });
         let waiting = holding.filter(|(since, _, held)| *since != AT_WORK && *held >= least_held);
-        let (_, number, _) = waiting.min()?;
+        let (since, number, _) = waiting.min()?;
+        if u128::from(self.now().saturating_sub(since)) < waited.as_millis() {
+            return None;
+        }
         let seat = seats.taken.remove(&number)?;
         seat.cut.cancel();
         // It is as good as gone.
@@ -208,7 +216,9 @@ impl Place {
         let all = self.hall.held.fetch_add(bytes, Ordering::Relaxed) + bytes;
         let mut excess = all.saturating_sub(HELD);
         while excess > 0
-            && let Some(held) = self.hall.cut_one(&mut self.hall.seats(), LITTLE)
+            && let Some(held) = self
+                .hall
+                .cut_one(&mut self.hall.seats(), LITTLE, Duration::ZERO)
         {
             excess = excess.saturating_sub(held);
         }
@@ -272,8 +282,6 @@ impl<B> Drop for Answer<B> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use futures_util::FutureExt;
 
     use super::*;
@@ -289,6 +297,8 @@ mod tests {
         // The oldest is at work, the next one has just been answered.
         places[0].is_at_work(true);
         places[1].is_at_work(false);
+        assert!(connections.try_place().is_none(), "none has had its time");
+        std::thread::sleep(FIRST_WORD);
         let newcomer = connections.try_place().unwrap();
         let gone = |place: &Place| place.cut().now_or_never().is_some();
         assert_eq!([false, false, true], [0, 1, 2].map(|n| gone(&places[n])));

@@ -54,7 +54,7 @@ fn headers_have_a_limit_in_number_and_bytes() {
         send(&node, &request)
     };
     for (count, status) in [(HEADERS - 1, 200), (HEADERS, 200), (HEADERS + 1, 431)] {
-        let headers: String = (2..count).map(|n| format!("x-{n}: y\r\n")).collect();
+        let headers = "x: y\r\n".repeat(count - 2);
         assert_eq!(with(&headers).status, status, "{count} headers");
     }
     let frame = "GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\nx: \r\n\r\n".len();
@@ -103,9 +103,11 @@ fn heads_without_an_end_cost_no_memory() {
         std::thread::scope(|scope| {
             for head in &heads {
                 // Some are cut off before all of it is sent; nobody is told 200.
-                scope.spawn(|| match exchange(node.address(), head.as_bytes()) {
-                    Ok(answer) => assert!((400..500).contains(&answer.status), "{answer:?}"),
-                    Err(_) => {}
+                let address = node.address();
+                scope.spawn(move || {
+                    let answer = exchange(address, head.as_bytes());
+                    let is_refused = |answer: Answer| (400..500).contains(&answer.status);
+                    assert!(answer.map_or(true, is_refused), "{:.20}", head);
                 });
             }
         });

@@ -25,6 +25,7 @@ fn chunked() -> String {
 }
 
 /// Name, bytes and reading of each.
+#[expect(clippy::too_many_lines, reason = "a list of one line for each")]
 pub(super) fn vectors() -> Vec<(&'static str, String, Reading)> {
     use Reading::{Clear, Either, Refused};
     let length = HIDDEN.len();
