@@ -250,10 +250,13 @@ async fn long_answer(
     context: Context,
     make: impl FnOnce(&Node) -> Result<Response, StoreError> + Send + 'static,
 ) -> Result<Response, ApiError> {
+    let waiting = context.waiting.try_acquire_owned();
+    let waiting =
+        waiting.map_err(|_| ApiError::unavailable("too many long answers are waited for"))?;
     let turn = context.pages.acquire_owned().await;
     let answer = context.node.blocking(move |node| {
         // Until it is made, even if nobody waits for it any more.
-        let _turn = turn;
+        let _held = (waiting, turn);
         make(node)
     });
     Ok(answer.await?)

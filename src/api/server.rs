@@ -48,12 +48,16 @@ pub(crate) struct Context {
     pub(crate) event_streams: Arc<Semaphore>,
     pub(crate) searches: Arc<Semaphore>,
     pub(crate) pages: Arc<Semaphore>,
+    pub(crate) waiting: Arc<Semaphore>,
     pub(crate) add_rate: Arc<AddRate>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) connections: Connections,
     /// Ends what would otherwise go on for ever.
     pub(crate) shutdown: CancellationToken,
 }
+
+/// Most requests for long answers that wait for their turn; they must not take all connections.
+const WAITING: usize = 64;
 
 /// Pages of long answers that are made at a time; others wait, so that short answers do not.
 fn pages_at_a_time() -> usize {
@@ -78,6 +82,7 @@ impl Context {
             event_streams: Arc::new(Semaphore::new(EVENT_STREAMS)),
             searches: Arc::new(Semaphore::new(SEARCHES)),
             pages: Arc::new(Semaphore::new(pages_at_a_time())),
+            waiting: Arc::new(Semaphore::new(WAITING)),
             metrics: Arc::new(Metrics::default()),
             connections: Connections::default(),
             shutdown,
