@@ -4,7 +4,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
 
-use crate::support::command::{BINARY, Blockchain, foreign_variables};
+use crate::support::command::{BINARY, Blockchain, foreign_variables, signal};
 use crate::support::test_node::TestNode;
 use crate::support::wait_for;
 
@@ -120,7 +120,8 @@ fn the_folder_and_the_options_may_come_from_the_environment() {
         let mut node = node.unwrap();
         let address = Path::new(expected).join("node.address");
         let text = wait_for("the address", || fs::read(&address).ok());
-        node.kill().unwrap();
+        // Not killed: the log is written behind.
+        signal("TERM", node.id());
         node.wait().unwrap();
         let running: serde_json::Value = serde_json::from_slice(&text).unwrap();
         assert!(!running["address"].as_str().unwrap().ends_with(":12345"));
