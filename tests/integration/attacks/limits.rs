@@ -107,7 +107,7 @@ fn heads_without_an_end_cost_no_memory() {
                 scope.spawn(move || {
                     let answer = exchange(address, head.as_bytes());
                     let is_refused = |answer: Answer| (400..500).contains(&answer.status);
-                    assert!(answer.map_or(true, is_refused), "{:.20}", head);
+                    assert!(answer.map_or(true, is_refused), "{head:.20}");
                 });
             }
         });
