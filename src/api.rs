@@ -33,6 +33,7 @@ use warp::reply::{Reply, Response};
 use warp::{Filter, Rejection};
 
 use crate::node::Node;
+use crate::store::StoreError;
 use v1::{blocks, events, messages, neighbours, reorgs, search};
 
 /// All routes. The first that fits answers; point reads run inline, longer ones on threads that
@@ -46,7 +47,8 @@ pub(crate) fn routes(
     let read = warp::get().or(warp::head()).unify();
     let add = path!("add")
         .and(warp::put())
-        .and(node.clone())
+        .and(with.clone())
+        .and(warp::ext::get())
         .and(query)
         .then(documented::add);
     let neighbours = path!("neighbours")
@@ -123,29 +125,32 @@ fn v1_routes(context: Context) -> impl Filter<Extract = (Response,), Error = Rej
         });
     let block_page = path!("blocks")
         .and(read)
-        .and(node.clone())
+        .and(with.clone())
         .and(query)
         .and(warp::header::headers_cloned())
-        .then(|node, query, headers| answered(blocks::page(node, query, headers)));
+        .then(|context, query, headers| answered(blocks::page(context, query, headers)));
     let status = path!("status")
         .and(read)
         .and(node.clone())
         .map(|node| v1::status(&node));
     let post_message = path!("messages")
         .and(warp::post())
-        .and(node.clone())
+        .and(with.clone())
+        .and(warp::ext::get())
         .and(warp::header::headers_cloned())
         .and(warp::body::stream())
-        .then(|node, headers, body| answered(messages::post(node, headers, body)));
+        .then(|context, caller, headers, body| {
+            answered(messages::post(context, caller, headers, body))
+        });
     let get_message = path!("messages" / String)
         .and(read)
         .and(node.clone())
         .map(|id: String, node| respond(messages::get(&node, &id)));
     let reorg_page = path!("reorgs")
         .and(read)
-        .and(node.clone())
+        .and(with.clone())
         .and(query)
-        .then(|node, query| answered(reorgs::page(node, query)));
+        .then(|context, query| answered(reorgs::page(context, query)));
     let search = path!("search")
         .and(read)
         .and(with.clone())
@@ -153,14 +158,14 @@ fn v1_routes(context: Context) -> impl Filter<Extract = (Response,), Error = Rej
         .then(|context, query| answered(search::page(context, query)));
     let events = path!("events")
         .and(read)
-        .and(with)
+        .and(with.clone())
         .and(warp::header::headers_cloned())
         .map(|context: Context, headers| respond(events::open(&context, &headers)));
     let mempool = path!("mempool")
         .and(read)
-        .and(node)
+        .and(with)
         .and(query)
-        .then(|node, query| answered(messages::mempool(node, query)));
+        .then(|context, query| answered(messages::mempool(context, query)));
     single_block
         .or(post_message)
         .unify()
@@ -234,10 +239,27 @@ fn stream(
     if *method == Method::HEAD {
         return Ok(answer(&context.node, None));
     }
-    Ok(match Arc::clone(&context.streams).try_acquire_owned() {
-        Ok(permit) => answer(&context.node, Some(permit)),
-        Err(_) => ApiError::unavailable("too many answers are being streamed").into_response(),
+    Ok(match context.stream() {
+        Some(permit) => answer(&context.node, Some(permit)),
+        None => ApiError::unavailable("too many answers are being streamed").into_response(),
     })
+}
+
+/// Makes a long answer on a thread that may block, when it is its turn.
+async fn long_answer(
+    context: Context,
+    make: impl FnOnce(&Node) -> Result<Response, StoreError> + Send + 'static,
+) -> Result<Response, ApiError> {
+    let waiting = context.waiting.try_acquire_owned();
+    let waiting =
+        waiting.map_err(|_| ApiError::unavailable("too many long answers are waited for"))?;
+    let turn = context.pages.acquire_owned().await;
+    let answer = context.node.blocking(move |node| {
+        // Until it is made, even if nobody waits for it any more.
+        let _held = (waiting, turn);
+        make(node)
+    });
+    Ok(answer.await?)
 }
 
 async fn answered(answer: impl Future<Output = Result<Response, ApiError>>) -> Response {

@@ -14,6 +14,7 @@ mod log;
 mod neighbours;
 mod node;
 mod output;
+mod port;
 mod pow;
 mod read_ahead;
 mod source;

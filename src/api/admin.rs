@@ -69,6 +69,11 @@ impl Caller {
             admin: check(remote, headers, token),
         }
     }
+
+    /// Whether it was sent on the machine of the node, and not by a proxy there.
+    pub fn is_local(&self) -> bool {
+        self.admin != Err(Denied::Remote)
+    }
 }
 
 fn check(

@@ -11,8 +11,9 @@ use http::{HeaderValue, StatusCode, header};
 use warp::http;
 use warp::reply::{Reply, Response};
 
+use super::admin::Caller;
 use super::reject::{ApiError, bytes_response};
-use super::server::StreamPermit;
+use super::server::{Context, StreamPermit};
 use crate::legacy::{json, query};
 use crate::node::{AddError, Node};
 use crate::store::{PageLimit, StoreError, View};
@@ -20,17 +21,20 @@ use crate::store::{PageLimit, StoreError, View};
 /// How much of a stream is read and held at a time.
 const PAGE: PageLimit = PageLimit {
     count: 4096,
-    bytes: 512 * 1024,
+    bytes: 128 * 1024,
 };
 
 /// `PUT /add?message=TEXT`: 200 means on disk.
-pub(crate) async fn add(node: Arc<Node>, raw_query: String) -> Response {
+pub(crate) async fn add(context: Context, caller: Caller, raw_query: String) -> Response {
     let text = query::value(&raw_query, "message").unwrap_or_default();
     if text.is_empty() {
         let body = "{\"message\":\"No Message added!\",\"more_information\":\"Missing data.\"}\n";
         return bytes_response(StatusCode::BAD_REQUEST, body.into());
     }
-    match node.add_message(text, None).await {
+    if let Err(refusal) = context.add_rate.check(&caller) {
+        return refusal.into_response();
+    }
+    match context.node.add_message(text, None).await {
         Ok(added) => {
             let body = format!(
                 "{{\"id\":\"{}\",\"message\":\"Message added!\",\
@@ -203,7 +207,11 @@ where
             }
             Position::Items(next) => {
                 let (view, page) = (Arc::clone(&source.view), source.page.clone());
-                let read = tokio::task::spawn_blocking(move || page(&view, next));
+                let turn = Arc::clone(&source.permit.pages).acquire_owned().await;
+                let read = tokio::task::spawn_blocking(move || {
+                    let _turn = turn;
+                    page(&view, next)
+                });
                 let (json, after) = read.await.unwrap_or(Err(StoreError::Closed))?;
                 if after == next {
                     let end = Bytes::from(source.end.clone());

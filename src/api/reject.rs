@@ -73,7 +73,7 @@ impl ApiError {
         )
     }
 
-    /// 429: as many as may be at a time are under way.
+    /// 429: too many at a time, or too often.
     pub(crate) fn too_many(message: impl Into<String>) -> Self {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message)
     }
@@ -100,10 +100,14 @@ impl ApiError {
     pub(crate) fn into_response(self) -> Response {
         let status = self.status;
         let mut response = bytes_response(status, self.into_body());
-        if status == StatusCode::UNAUTHORIZED {
-            let scheme = http::HeaderValue::from_static("Bearer");
-            let name = http::header::WWW_AUTHENTICATE;
-            response.headers_mut().insert(name, scheme);
+        let header = match status {
+            StatusCode::UNAUTHORIZED => Some((http::header::WWW_AUTHENTICATE, "Bearer")),
+            StatusCode::TOO_MANY_REQUESTS => Some((http::header::RETRY_AFTER, "1")),
+            _ => None,
+        };
+        if let Some((name, value)) = header {
+            let value = http::HeaderValue::from_static(value);
+            response.headers_mut().insert(name, value);
         }
         response
     }

@@ -17,7 +17,7 @@ use warp::http;
 use warp::reply::Response;
 
 use super::admin::{AdminToken, Caller};
-use super::guard;
+use super::guard::{self, AddRate};
 use super::metrics::Metrics;
 use super::v1::neighbours::note_asker;
 use crate::node::Node;
@@ -33,28 +33,56 @@ const EVENT_STREAMS: usize = 64;
 const SEARCHES: usize = 2;
 
 /// The right to stream one answer.
-pub(crate) type StreamPermit = OwnedSemaphorePermit;
+#[derive(Debug)]
+pub(crate) struct StreamPermit {
+    _permit: OwnedSemaphorePermit,
+    /// Where each of its pages waits for its turn.
+    pub(crate) pages: Arc<Semaphore>,
+}
 
 /// What the routes share.
 #[derive(Clone)]
 pub(crate) struct Context {
     pub(crate) node: Arc<Node>,
-    pub(crate) streams: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
     pub(crate) event_streams: Arc<Semaphore>,
     pub(crate) searches: Arc<Semaphore>,
+    pub(crate) pages: Arc<Semaphore>,
+    pub(crate) waiting: Arc<Semaphore>,
+    pub(crate) add_rate: Arc<AddRate>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) connections: Connections,
     /// Ends what would otherwise go on for ever.
     pub(crate) shutdown: CancellationToken,
 }
 
+/// Most requests for long answers that wait for their turn; they must not take all connections.
+const WAITING: usize = 64;
+
+/// Pages of long answers that are made at a time; others wait, so that short answers do not.
+fn pages_at_a_time() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    (cores / 2).max(1)
+}
+
 impl Context {
+    /// The right to one more stream, if there is room.
+    pub(crate) fn stream(&self) -> Option<StreamPermit> {
+        Some(StreamPermit {
+            _permit: Arc::clone(&self.streams).try_acquire_owned().ok()?,
+            pages: Arc::clone(&self.pages),
+        })
+    }
+
     fn new(node: Arc<Node>, shutdown: CancellationToken) -> Self {
         Self {
+            add_rate: Arc::new(AddRate::new(node.settings.add_rate)),
             node,
             streams: Arc::new(Semaphore::new(STREAMS)),
             event_streams: Arc::new(Semaphore::new(EVENT_STREAMS)),
             searches: Arc::new(Semaphore::new(SEARCHES)),
+            pages: Arc::new(Semaphore::new(pages_at_a_time())),
+            waiting: Arc::new(Semaphore::new(WAITING)),
             metrics: Arc::new(Metrics::default()),
             connections: Connections::default(),
             shutdown,

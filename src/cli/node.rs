@@ -6,7 +6,7 @@ mod begin;
 use std::fs;
 use std::io::Write;
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -21,6 +21,7 @@ pub(super) use args::{MinerArgs, NodeArgs};
 
 use super::error::Error;
 use super::log;
+use super::port::Port;
 use super::source::{Files, RunningNode};
 use super::ui;
 use crate::api;
@@ -32,6 +33,7 @@ use crate::clock::SystemClock;
 use crate::node::peers::Reach;
 use crate::node::settings::{Settings, SnapshotSettings};
 use crate::node::{Node, genesis, network, run};
+use crate::serve;
 use crate::store::Network;
 
 /// Expands `~`, for where no shell has done so.
@@ -92,6 +94,8 @@ async fn start(
     if args.proof == ProofArg::Open && !rules.accept_open(&args) && is_new {
         return Err(Error::usage("--proof open needs --accept-open"));
     }
+    serve::allow_many_files();
+    let ports = Ports::take(&args).await?;
     fs::create_dir_all(&files.folder).map_err(|source| Error::file(&files.folder, source))?;
     let _log = log::to_file(directives, args.log_format, &files.folder)?;
 
@@ -106,6 +110,7 @@ async fn start(
             at_stop: args.snapshot_at_stop.into(),
         }),
         peers: args.peers.settings(),
+        add_rate: NonZeroU32::new(args.add_rate),
         inline: false,
     };
     let transport = HttpTransport::new().map_err(|error| Error::Failed(error.to_string()))?;
@@ -122,7 +127,7 @@ async fn start(
     remove_leftovers(files);
     let shutdown = CancellationToken::new();
     let token = AdminToken::random();
-    let (listener, explorer) = match prepare(&args, files, &node, &token, &shutdown).await {
+    let (listener, explorer) = match prepare(&args, files, &node, ports, &token, &shutdown).await {
         Ok(listeners) => listeners,
         Err(error) => {
             // The next start must not take this for a crash.
@@ -204,26 +209,48 @@ fn introduce(
     Ok(PeerClient::new(transport, said))
 }
 
+/// The ports of a node and of the explorer beside it.
+struct Ports {
+    node: Port,
+    explorer: Option<Port>,
+}
+
+impl Ports {
+    async fn take(args: &NodeOptions) -> Result<Self, Error> {
+        Ok(Self {
+            node: Port::take(&args.host, args.port).await?,
+            explorer: match args.ui {
+                Some(port) => Some(Port::take(&args.host, port).await?),
+                None => None,
+            },
+        })
+    }
+}
+
 /// Everything between the open database and the first request.
 async fn prepare(
     args: &NodeOptions,
     files: &Files,
     node: &Arc<Node>,
+    ports: Ports,
     token: &AdminToken,
     shutdown: &CancellationToken,
 ) -> Result<(TcpListener, Option<ui::Explorer>), Error> {
     settle_network(args, node).await?;
-    let listener = TcpListener::bind((args.host.as_str(), args.port))
-        .await
-        .map_err(|source| Error::io(format!("the address {}:{}", args.host, args.port), source))?;
+    let listener = ports.node.open()?;
     let address = listener
         .local_addr()
         .map_err(|source| Error::io("the listener", source))?;
-    let explorer = match args.ui {
+    let explorer = match ports.explorer {
         Some(port) => {
             let node = NodeAddress::new(&address.ip().to_string(), address.port());
             let client = HttpClient::new(node.map_err(Error::usage)?)?;
-            Some(ui::Explorer::listen(&args.host, port, client, String::new()).await?)
+            Some(ui::Explorer::listen(
+                &args.host,
+                port,
+                client,
+                String::new(),
+            )?)
         }
         None => None,
     };

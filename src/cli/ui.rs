@@ -7,8 +7,9 @@ use tracing::{info, warn};
 
 use super::error::Error;
 use super::node::stop_on_signals;
+use super::port::Port;
 use crate::client::{HttpClient, NodeAddress};
-use crate::serve::Guard;
+use crate::serve::{self, Guard};
 use crate::ui::{self, Settings};
 
 #[derive(Debug, Args)]
@@ -49,10 +50,12 @@ pub(super) struct UiArgs {
 }
 
 pub(super) async fn run(args: UiArgs) -> Result<(), Error> {
+    serve::allow_many_files();
     let shutdown = CancellationToken::new();
+    let port = Port::take(&args.host, args.port).await?;
     stop_on_signals(shutdown.clone())?;
     let client = HttpClient::new(args.node)?;
-    let explorer = Explorer::listen(&args.host, args.port, client, args.base_path).await?;
+    let explorer = Explorer::listen(&args.host, port, client, args.base_path)?;
     explorer.serve(guard(&args.allow_host), shutdown).await;
     Ok(())
 }
@@ -72,16 +75,14 @@ pub(super) struct Explorer {
 }
 
 impl Explorer {
-    /// Takes the port and says where the explorer is.
-    pub(super) async fn listen(
+    /// Opens the port and says where the explorer is.
+    pub(super) fn listen(
         host: &str,
-        port: u16,
+        port: Port,
         client: HttpClient,
         base_path: String,
     ) -> Result<Self, Error> {
-        let listener = TcpListener::bind((host, port))
-            .await
-            .map_err(|source| Error::io(format!("the address {host}:{port}"), source))?;
+        let listener = port.open()?;
         let address = listener
             .local_addr()
             .map_err(|source| Error::io("the listener", source))?;

@@ -74,7 +74,10 @@ impl ClientError {
     fn is_passing(&self) -> bool {
         matches!(
             self,
-            Self::Refused { status: 503, .. } | Self::Unreachable { .. }
+            Self::Refused {
+                status: 429 | 503,
+                ..
+            } | Self::Unreachable { .. }
         )
     }
 }
@@ -177,7 +180,8 @@ impl HttpClient {
     /// message carries a key of its own, so it is sent again after a passing failure.
     pub async fn add(&self, text: &str) -> Result<Option<String>, ClientError> {
         let key = uuid::Uuid::new_v4().to_string();
-        let mut pauses = [100, 400].into_iter().map(Duration::from_millis);
+        // After the longest, a node that takes so many a second takes some more.
+        let mut pauses = [100, 400, 1000].into_iter().map(Duration::from_millis);
         loop {
             let request = self
                 .request(Method::POST, "/api/v1/messages")

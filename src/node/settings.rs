@@ -1,6 +1,6 @@
 //! What a node is started with, resolved, and the limits and intervals of its tasks.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -193,6 +193,8 @@ pub struct Settings {
     pub snapshot: Option<SnapshotSettings>,
     /// How to deal with others.
     pub peers: PeerSettings,
+    /// Most messages a second that are taken from one address of another machine; none: any number.
+    pub add_rate: Option<NonZeroU32>,
     /// Whether reads and writes run where they are called, one after the other: for simulated
     /// networks, which must run the same way twice.
     pub inline: bool,

@@ -4,12 +4,14 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use hyper::StatusCode;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
+use super::connections::Place;
 use crate::wire::{ErrorBody, ErrorDetail};
 
 /// How long and how much a client may go on sending after its request was refused: if it were cut
@@ -22,12 +24,18 @@ const LINGER_BYTES: u64 = 16 * 1024 * 1024;
 pub(super) struct Connection<S> {
     stream: S,
     held: Vec<u8>,
+    /// Where the bytes that pass are counted.
+    place: Option<Arc<Place>>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
-    pub(super) fn new(stream: S) -> Self {
+    pub(super) fn new(stream: S, place: Option<Arc<Place>>) -> Self {
         let held = Vec::new();
-        Self { stream, held }
+        Self {
+            stream,
+            held,
+            place,
+        }
     }
 
     /// Ends the connection after the server is done with it.
@@ -43,6 +51,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Ok(())
         };
         tokio::time::timeout(LINGER, linger).await.unwrap_or(Ok(()))
+    }
+
+    fn count(&self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let (Poll::Ready(Ok(bytes)), Some(place)) = (&polled, &self.place) {
+            place.sent(*bytes);
+        }
+        polled
     }
 
     fn write_held(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -100,7 +115,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if let Some(place) = &self.place {
+            place.received(buffer.filled().len() - before);
+        }
+        polled
     }
 }
 
@@ -115,7 +135,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<S> {
             self.held = bytes.to_vec();
             return Poll::Ready(Ok(bytes.len()));
         }
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.count(polled)
     }
 
     fn poll_write_vectored(
@@ -128,7 +149,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<S> {
             return self.poll_write(cx, only);
         }
         ready!(self.write_held(cx))?;
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.count(polled)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -175,7 +197,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_kept_back_comes_before_what_follows() {
         let (near, mut far) = tokio::io::duplex(1000);
-        let mut connection = Connection::new(near);
+        let mut connection = Connection::new(near, None);
         connection.write_all(BARE).await.unwrap();
         connection.write_all(b"more").await.unwrap();
         connection.shutdown().await.unwrap();
@@ -188,7 +210,7 @@ mod tests {
     #[tokio::test]
     async fn what_nothing_follows_is_explained() {
         let (near, mut far) = tokio::io::duplex(1000);
-        let mut connection = Connection::new(near);
+        let mut connection = Connection::new(near, None);
         connection.write_all(BARE).await.unwrap();
         connection.flush().await.unwrap();
         connection.shutdown().await.unwrap();

@@ -3,15 +3,18 @@
 //! Several threads add messages to a mining node and keep a ledger of what it acknowledged. The
 //! process is killed at a random moment, some of the times while it starts, and started again on
 //! the same folder, round after round. At the end every acknowledged message must be there once,
-//! in the chain or waiting, and the whole database must verify.
+//! in the chain or waiting, and the whole database must verify. In a second campaign the node has a
+//! neighbour that mines and takes messages all the while, so that blocks and branches arrive when
+//! it is killed; at the end both must agree, with each message in one block.
 //!
 //! The default run is short. The long one, with the counts:
-//! `BLOCKCHAIN_CRASH_ROUNDS=100 cargo test --test integration crash:: -- --nocapture`.
+//! `BLOCKCHAIN_CRASH_ROUNDS=200 cargo test --test integration crash:: -- --nocapture`.
 //! `BLOCKCHAIN_CRASH_SEED=N` repeats the choices of another run; the moments stay those of the
 //! machine.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -22,6 +25,7 @@ use blockchain::wire::{Block, PostedMessage};
 use crate::support::command::Blockchain;
 use crate::support::http;
 use crate::support::test_node::TestNode;
+use crate::support::wait_for;
 
 /// Threads that add messages.
 const CLIENTS: u64 = 4;
@@ -35,8 +39,8 @@ const WORK: Duration = Duration::from_millis(300);
 /// The longest a process lives that is killed during its start.
 const START: Duration = Duration::from_millis(40);
 
-/// How soon a node must answer after a kill.
-const RESTART: Duration = Duration::from_secs(1);
+/// How soon a node must answer after a kill, also on a busy machine.
+const RESTART: Duration = Duration::from_secs(3);
 
 /// A small reproducible source of numbers (`SplitMix64`).
 struct Choices(u64);
@@ -83,11 +87,11 @@ impl Entry {
     }
 }
 
-/// Adds messages until the node is gone.
-fn add_messages(address: SocketAddr, name: &str, seed: u64) -> Vec<Entry> {
+/// Adds messages until the node is gone or the round is over.
+fn add_messages(address: SocketAddr, name: &str, seed: u64, is_over: &AtomicBool) -> Vec<Entry> {
     let mut choices = Choices(seed);
     let mut sent: Vec<Entry> = Vec::new();
-    while sent.last().is_none_or(|last| last.id.is_some()) {
+    while sent.last().is_none_or(|last| last.id.is_some()) && !is_over.load(Ordering::Relaxed) {
         let name = format!("{name} {}", sent.len());
         let end = match choices.any() % 8 {
             0 => " \"\\\n\u{1b}é😀".to_owned(),
@@ -115,6 +119,8 @@ struct Counts {
 
 struct Campaign {
     node: TestNode,
+    /// Another one that is not killed.
+    neighbour: Option<TestNode>,
     choices: Choices,
     ledger: Vec<Entry>,
     counts: Counts,
@@ -125,7 +131,16 @@ impl Campaign {
     fn round(&mut self, number: u64, difficulty: &str) {
         // Now and then nothing is mined, so that the next round begins with messages that wait.
         let threads = if self.choices.one_in(4) { "0" } else { "1" };
-        let options = ["--difficulty", difficulty, "--threads", threads];
+        let mut options = vec!["--difficulty", difficulty, "--threads", threads];
+        let known = self
+            .neighbour
+            .as_ref()
+            .map(|node| node.address().to_string());
+        options.extend(
+            known
+                .iter()
+                .flat_map(|known| ["--neighbours", known.as_str()]),
+        );
         while self.choices.one_in(3) {
             self.kill_during_start(&options);
         }
@@ -139,18 +154,26 @@ impl Campaign {
             assert!(entry.id.is_some(), "nobody has killed the node yet");
             self.counts.sent_again += 1;
         }
+        let is_over = AtomicBool::new(false);
         let sent = thread::scope(|scope| {
+            let beside = self.neighbour.as_ref().map(|node| {
+                let (address, is_over) = (node.address(), &is_over);
+                let (name, seed) = (format!("round {number} beside"), self.choices.any());
+                scope.spawn(move || add_messages(address, &name, seed, is_over))
+            });
             let clients: Vec<_> = (0..CLIENTS)
                 .map(|client| {
                     let name = format!("round {number} client {client} message");
-                    let seed = self.choices.any();
-                    scope.spawn(move || add_messages(address, &name, seed))
+                    let (seed, is_over) = (self.choices.any(), &is_over);
+                    scope.spawn(move || add_messages(address, &name, seed, is_over))
                 })
                 .collect();
             self.choices.pause(WORK);
             self.node.kill();
+            is_over.store(true, Ordering::Relaxed);
             let sent = clients
                 .into_iter()
+                .chain(beside)
                 .flat_map(|client| client.join().unwrap());
             sent.collect::<Vec<_>>()
         });
@@ -170,7 +193,19 @@ impl Campaign {
 
     /// Holds what is on disk against the ledger.
     fn check(&mut self) -> String {
-        self.node.start_again(&["--threads", "0"]);
+        match &self.neighbour {
+            None => self.node.start_again(&["--threads", "0"]),
+            Some(neighbour) => {
+                let known = neighbour.address().to_string();
+                self.node.start_again(&["--neighbours", &known]);
+                let nodes = [neighbour, &self.node];
+                wait_for("one tip with nothing left to mine", || {
+                    let states = nodes.map(TestNode::status);
+                    let is_one = states[0].tip.hash == states[1].tip.hash;
+                    (is_one && states.iter().all(|state| state.mempool.count == 0)).then_some(())
+                });
+            }
+        }
         let chain: Vec<Block> = Blockchain::new(["export", "--json", "--db"])
             .args([self.node.folder()])
             .succeeds()
@@ -217,27 +252,39 @@ fn from_environment(name: &str) -> Option<u64> {
     Some(value.parse().unwrap())
 }
 
-#[test]
 #[expect(clippy::print_stderr, reason = "the counts are for whoever runs this")]
-fn acknowledged_messages_survive_kills() {
+fn survive_kills(neighbour: Option<TestNode>, difficulties: [&str; 2]) {
     let rounds = from_environment("BLOCKCHAIN_CRASH_ROUNDS").unwrap_or(ROUNDS);
     let seed = from_environment("BLOCKCHAIN_CRASH_SEED").unwrap_or(20_201_122);
     eprintln!("seed {seed}, {rounds} rounds");
     let begin = Instant::now();
     let mut campaign = Campaign {
         node: TestNode::stopped(),
+        neighbour,
         choices: Choices(seed),
         ledger: Vec::new(),
         counts: Counts::default(),
     };
     for number in 0..rounds {
-        // A difficulty is lowered without a check of the chain, raised only with one.
-        campaign.round(number, if number < rounds / 2 { "2" } else { "1" });
+        campaign.round(number, difficulties[usize::from(number >= rounds / 2)]);
     }
     let outcome = campaign.check();
     eprintln!("{outcome}; {:.1} s", begin.elapsed().as_secs_f64());
     let slowest = campaign.counts.slowest_restart;
     assert!(slowest < RESTART, "a restart took {slowest:?}");
+}
+
+#[test]
+fn acknowledged_messages_survive_kills() {
+    // A difficulty is lowered without a check of the chain, raised only with one.
+    survive_kills(None, ["2", "1"]);
+}
+
+#[test]
+fn acknowledged_messages_survive_kills_beside_a_neighbour() {
+    // Of one difficulty, or they are two networks.
+    let neighbour = TestNode::start(&["--difficulty", "2"]);
+    survive_kills(Some(neighbour), ["2", "2"]);
 }
 
 #[test]

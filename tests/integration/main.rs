@@ -7,6 +7,9 @@
 
 /// The documented endpoints and `/api/v1` of a running node, over plain sockets.
 mod api;
+/// What a hostile client can do with a socket costs the others nothing, and every request has one
+/// reading.
+mod attacks;
 /// Every command of the real binary: exit codes, standard output, standard error.
 mod cli;
 /// Networks of real processes agree, also after they were cut in two.
@@ -19,6 +22,8 @@ mod crash;
 mod documented;
 /// The source tree keeps its own rules.
 mod layout;
+/// What the machine does to a node: full and failing disks, halts, clocks, too few file handles.
+mod machine;
 /// The files of a reference miner: written, and moved in from.
 mod moving;
 /// Every kind of bad peer costs a node nothing, and a good one beside it is still heard.

@@ -22,6 +22,8 @@ pub(crate) mod webdriver;
 
 use std::time::{Duration, Instant};
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
 /// How long anything that should happen soon may take on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -35,5 +37,16 @@ pub(crate) fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
         }
         assert!(Instant::now() < deadline, "waited in vain for {what}");
         std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Lets this process open thousands of connections.
+#[track_caller]
+pub(crate) fn allow_many_files() {
+    const FILES: u64 = 6000;
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current.is_some_and(|current| current < FILES) {
+        let current = Some(maximum.map_or(FILES, |maximum| maximum.min(FILES)));
+        setrlimit(Resource::Nofile, Rlimit { current, maximum }).unwrap();
     }
 }

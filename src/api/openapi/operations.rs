@@ -100,7 +100,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         (200, ANY_JSON, "The message is on disk"),
     )
     .query(&[("message", Kind::Message, "The text")])
-    .errors(&[400, 413, 414, 503]),
+    .errors(&[400, 413, 414, 429, 503]),
     get(
         "/chain",
         "The chain in the JSON of a reference miner",
@@ -155,7 +155,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         ("limit", Kind::Limit, "Most blocks, 1 to 1000"),
         ("order", Kind::Order, "asc (oldest first) or desc"),
     ])
-    .errors(&[400]),
+    .errors(&[400, 503]),
     get(
         "/api/v1/blocks/{block}",
         "One block, by its index, its hash or as tip",
@@ -179,7 +179,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "1 to 256 printable ASCII characters; for a day the same message under the same key is added once",
     )])
     .body("NewMessage")
-    .errors(&[400, 408, 409, 413, 415, 503]),
+    .errors(&[400, 408, 409, 413, 415, 429, 503]),
     get(
         "/api/v1/messages/{id}",
         "What became of a message",
@@ -199,7 +199,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         ),
         ("limit", Kind::Limit, "Most messages, 1 to 1000"),
     ])
-    .errors(&[400]),
+    .errors(&[400, 503]),
     get(
         "/api/v1/reorgs",
         "A page of switches to other branches, the latest first",
@@ -209,7 +209,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         ("from", Kind::Index, "Number of the first of the page"),
         ("limit", Kind::Limit, "Most reorgs, 1 to 1000"),
     ])
-    .errors(&[400]),
+    .errors(&[400, 503]),
     get(
         "/api/v1/search",
         "Finds by index, hash, id, date or text",

@@ -8,7 +8,8 @@ use warp::http;
 use warp::reply::Response;
 
 use crate::api::reject::{ApiError, json_response};
-use crate::api::{page_count, parse_query};
+use crate::api::server::Context;
+use crate::api::{long_answer, page_count, parse_query};
 use crate::chain::{Block, BlockHash};
 use crate::codec;
 use crate::node::Node;
@@ -44,7 +45,7 @@ enum Order {
 
 /// `GET /blocks?from=&limit=&order=`: as JSON, or in frames for nodes that ask for them.
 pub(crate) async fn page(
-    node: Arc<Node>,
+    context: Context,
     raw_query: String,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
@@ -58,14 +59,19 @@ pub(crate) async fn page(
         .get(header::ACCEPT)
         .is_some_and(|kind| kind == codec::FRAMES)
     {
-        let frames = node.blocking(move |node| frames(&node.view()?, query, limit));
-        let mut response = Response::new(frames.await?.into());
+        let frames = long_answer(context, move |node| {
+            Ok(Response::new(frames(&node.view()?, query, limit)?.into()))
+        });
+        let mut response = frames.await?;
         let kind = HeaderValue::from_static(codec::FRAMES);
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
         return Ok(response);
     }
-    let page = node.blocking(move |node| read_page(&node.view()?, query, limit));
-    Ok(json_response(StatusCode::OK, &page.await?))
+    let page = move |node: &Node| {
+        let page = read_page(&node.view()?, query, limit)?;
+        Ok(json_response(StatusCode::OK, &page))
+    };
+    long_answer(context, page).await
 }
 
 fn frames(view: &View, query: PageQuery, limit: PageLimit) -> Result<Vec<u8>, StoreError> {

@@ -39,6 +39,8 @@ async fn collect(
         }
         if received <= most {
             let chunk: Bytes = chunk.copy_to_bytes(chunk.remaining());
+            // No more memory than what has arrived: many may come slowly at a time.
+            bytes.reserve_exact(chunk.len());
             bytes.extend_from_slice(&chunk);
         }
     }

@@ -10,8 +10,10 @@ use warp::http;
 use warp::reply::Response;
 
 use super::body;
+use crate::api::admin::Caller;
 use crate::api::reject::{ApiError, json_response};
-use crate::api::{page_count, parse_query};
+use crate::api::server::Context;
+use crate::api::{long_answer, page_count, parse_query};
 use crate::chain::{BlockHash, MessageId};
 use crate::node::Node;
 use crate::node::settings::MAX_INGEST_BYTES;
@@ -34,7 +36,8 @@ const PAGE: PageLimit = PageLimit {
 
 /// `POST /messages`: 201 means on disk.
 pub(crate) async fn post(
-    node: Arc<Node>,
+    context: Context,
+    caller: Caller,
     headers: HeaderMap,
     body: impl Stream<Item = Result<impl Buf, warp::Error>> + Send,
 ) -> Result<Response, ApiError> {
@@ -65,7 +68,9 @@ pub(crate) async fn post(
     if message.len() > MAX_INGEST_BYTES {
         return Err(ApiError::too_large(MAX_INGEST_BYTES));
     }
-    let added = node.add_message(message, key).await?;
+    // Now that the body has been read: a client that is still sending would miss the answer.
+    context.add_rate.check(&caller)?;
+    let added = context.node.add_message(message, key).await?;
     Ok(json_response(
         StatusCode::CREATED,
         &PostedMessage {
@@ -139,36 +144,35 @@ pub(crate) struct MempoolQuery {
 }
 
 /// `GET /mempool?after=SEQ&limit=`.
-pub(crate) async fn mempool(node: Arc<Node>, raw_query: String) -> Result<Response, ApiError> {
+pub(crate) async fn mempool(context: Context, raw_query: String) -> Result<Response, ApiError> {
     let query: MempoolQuery = parse_query(&raw_query)?;
     let from = query.after.map_or(0, |after| after.saturating_add(1));
     let limit = PageLimit {
         count: page_count(query.limit, PAGE.count, PAGE.count)?,
         ..PAGE
     };
-    let page = node
-        .blocking(move |node| {
-            let view = node.view()?;
-            let now = node.clock().millis();
-            let count = view.totals()?.mempool_count;
-            let pending = view.pending_from(from, limit)?;
-            let last = pending.last().map(|last| last.sequence);
-            let more = match last {
-                Some(last) => !view
-                    .pending_from(last + 1, PageLimit { count: 1, bytes: 0 })?
-                    .is_empty(),
-                None => false,
-            };
-            let describe = |pending| describe(pending, now);
-            let messages = pending.iter().map(describe).collect();
-            Ok(MempoolPage {
-                messages,
-                next: last.filter(|_| more),
-                count,
-            })
-        })
-        .await?;
-    Ok(json_response(StatusCode::OK, &page))
+    let page = move |node: &Node| {
+        let view = node.view()?;
+        let now = node.clock().millis();
+        let count = view.totals()?.mempool_count;
+        let pending = view.pending_from(from, limit)?;
+        let last = pending.last().map(|last| last.sequence);
+        let more = match last {
+            Some(last) => !view
+                .pending_from(last + 1, PageLimit { count: 1, bytes: 0 })?
+                .is_empty(),
+            None => false,
+        };
+        let describe = |pending| describe(pending, now);
+        let messages = pending.iter().map(describe).collect();
+        let page = MempoolPage {
+            messages,
+            next: last.filter(|_| more),
+            count,
+        };
+        Ok(json_response(StatusCode::OK, &page))
+    };
+    long_answer(context, page).await
 }
 
 /// A message that waits, at a time in milliseconds since the epoch.

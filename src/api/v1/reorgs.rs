@@ -1,7 +1,5 @@
 //! `/api/v1/reorgs`: switches to other branches.
 
-use std::sync::Arc;
-
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::Number;
@@ -9,7 +7,8 @@ use warp::http;
 use warp::reply::Response;
 
 use crate::api::reject::{ApiError, json_response};
-use crate::api::{page_count, parse_query};
+use crate::api::server::Context;
+use crate::api::{long_answer, page_count, parse_query};
 use crate::node::Node;
 use crate::store::{LeftRecord, ReorgRecord};
 use crate::wire::{LeftBlock, Reorg, ReorgPage, calendar_time};
@@ -29,22 +28,23 @@ pub(crate) struct PageQuery {
 }
 
 /// `GET /reorgs?from=&limit=`, the latest first.
-pub(crate) async fn page(node: Arc<Node>, raw_query: String) -> Result<Response, ApiError> {
+pub(crate) async fn page(context: Context, raw_query: String) -> Result<Response, ApiError> {
     let query: PageQuery = parse_query(&raw_query)?;
     let count = page_count(query.limit, DEFAULT_COUNT, MAX_COUNT)?;
-    let records = node
-        .blocking(move |node| node.view()?.reorgs(query.from.unwrap_or(u64::MAX), count))
-        .await?;
-    let next = records.last().map(|(number, _)| number - 1);
-    let page = ReorgPage {
-        reorgs: records
-            .iter()
-            .map(|(number, record)| describe(*number, record))
-            .collect(),
-        // The first reorg has number 1.
-        next: next.filter(|next| *next > 0),
+    let page = move |node: &Node| {
+        let records = node.view()?.reorgs(query.from.unwrap_or(u64::MAX), count)?;
+        let next = records.last().map(|(number, _)| number - 1);
+        let page = ReorgPage {
+            reorgs: records
+                .iter()
+                .map(|(number, record)| describe(*number, record))
+                .collect(),
+            // The first reorg has number 1.
+            next: next.filter(|next| *next > 0),
+        };
+        Ok(json_response(StatusCode::OK, &page))
     };
-    Ok(json_response(StatusCode::OK, &page))
+    long_answer(context, page).await
 }
 
 /// One reorg in words of the API.

@@ -151,6 +151,15 @@ pub(in crate::cli) struct NodeOptions {
         env = "BLOCKCHAIN_NODE_ALLOW_HOST"
     )]
     pub(super) allow_host: Vec<String>,
+    /// Messages a second taken from one address, of which this machine is none; 0: any number
+    #[arg(
+        long,
+        alias = "add_rate",
+        value_name = "N",
+        default_value_t = 500,
+        env = "BLOCKCHAIN_NODE_ADD_RATE"
+    )]
+    pub(super) add_rate: u32,
     /// Serve the explorer beside the node, on the same host
     #[arg(
         long,

@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::path::Path;
 
-use crate::support::command::Blockchain;
+use crate::support::command::{BINARY, Blockchain, foreign_variables, signal};
 use crate::support::test_node::TestNode;
 use crate::support::wait_for;
 
@@ -101,31 +102,83 @@ fn a_file_that_is_no_database_is_refused_and_kept() {
 fn the_folder_and_the_options_may_come_from_the_environment() {
     let home = TestNode::stopped();
     let folder = home.beside(".blockchain/node");
-    // The port is taken, so the node stops as soon as it has made its database.
-    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = taken.local_addr().unwrap().port().to_string();
-    let start = |name: &str, value: &str| {
-        Blockchain::new(["node"])
+    let start = |options: &[&str], name: &str, value: &str, expected: &str| {
+        let mut command = std::process::Command::new(BINARY);
+        for name in foreign_variables() {
+            command.env_remove(name);
+        }
+        let node = command
+            .arg("node")
+            .args(options)
             .env("HOME", home.beside(""))
-            .env("BLOCKCHAIN_NODE_PORT", &port)
+            .env("BLOCKCHAIN_NODE_PORT", "0")
+            .env("BLOCKCHAIN_NODE_THREADS", "0")
             .env("BLOCKCHAIN_NODE_DIFFICULTY", "3")
             .env(name, value)
-            .exits(3)
-            .complains(&["127.0.0.1:", &port]);
+            .stderr(std::process::Stdio::null())
+            .spawn();
+        let mut node = node.unwrap();
+        let address = Path::new(expected).join("node.address");
+        let text = wait_for("the address", || fs::read(&address).ok());
+        // Not killed: the log is written behind.
+        signal("TERM", node.id());
+        node.wait().unwrap();
+        let running: serde_json::Value = serde_json::from_slice(&text).unwrap();
+        assert!(!running["address"].as_str().unwrap().ends_with(":12345"));
+        let log = fs::read_to_string(Path::new(expected).join("miner.log")).unwrap_or_default();
+        let from = log.find("difficulty=").map(|at| at + "difficulty=".len());
+        from.map(|from| log[from..=from].to_owned())
     };
-    start("RUST_LOG", "error");
-    assert!(folder.join("node.redb").exists());
+    let folder = folder.to_str().unwrap();
+    start(&[], "RUST_LOG", "error", folder);
+    assert!(home.beside(".blockchain/node/node.redb").exists());
     let other = home.beside("other");
-    start("BLOCKCHAIN_NODE_DB", other.to_str().unwrap());
-    assert!(other.join("node.redb").exists());
+    let other = other.to_str().unwrap();
+    let difficulty = start(&[], "BLOCKCHAIN_NODE_DB", other, other);
+    assert_eq!(difficulty.as_deref(), Some("3"));
     // An option wins over the environment.
-    Blockchain::new(["node", "--difficulty", "4", "--db"])
-        .args([home.beside("third")])
-        .env("BLOCKCHAIN_NODE_DIFFICULTY", "3")
-        .env("BLOCKCHAIN_NODE_PORT", &port)
-        .exits(3);
-    let log = fs::read_to_string(home.beside("third/miner.log")).unwrap();
-    assert!(log.contains("new database"), "{log}");
+    let third = home.beside("third");
+    let third = third.to_str().unwrap();
+    let options = ["--difficulty", "4", "--db", third];
+    let difficulty = start(&options, "BLOCKCHAIN_NODE_DB", other, third);
+    assert_eq!(difficulty.as_deref(), Some("4"));
+}
+
+#[test]
+fn a_start_on_a_port_in_use_changes_nothing() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let mut node = TestNode::start(&["--threads", "0"]);
+    node.add("kept where it is");
+    node.stop();
+    let files = || {
+        let entries = fs::read_dir(node.folder()).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let before = files();
+    let explorer = format!("--ui={port}");
+    for options in [["--port", &port], ["--port=0", &explorer]] {
+        let complaint = [format!("127.0.0.1:{port}"), "in use".to_owned()];
+        let complaint = [complaint[0].as_str(), &complaint[1]];
+        Blockchain::new(["node", "--force-new-chain", "--db"])
+            .args([node.folder()])
+            .args(options)
+            .exits(3)
+            .complains(&complaint);
+        assert_eq!(files(), before);
+        // Nor is a new database left behind.
+        let fresh = node.beside("fresh");
+        Blockchain::new(["node", "--db"])
+            .args([&fresh])
+            .args(options)
+            .exits(3)
+            .complains(&complaint);
+        assert!(!fresh.exists());
+    }
+    node.start_again(&["--threads", "0"]);
+    assert_eq!(node.status().mempool.count, 1);
 }
 
 #[test]

@@ -148,6 +148,7 @@ impl World {
                         configured,
                         ..PeerSettings::default()
                     },
+                    add_rate: None,
                     inline: true,
                 },
                 running: None,

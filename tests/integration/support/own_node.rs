@@ -42,6 +42,7 @@ impl OwnNode {
             proof: ProofMode::Sealed,
             snapshot: None,
             peers: PeerSettings::default(),
+            add_rate: None,
             inline: false,
         };
         let path = folder.path().join("node.redb");

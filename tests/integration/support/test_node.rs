@@ -23,6 +23,8 @@ const STOP: Duration = Duration::from_secs(2);
 /// A node, running or stopped. It is killed when it is dropped, and its folder goes with it.
 pub(crate) struct TestNode {
     root: TempDir,
+    /// A command that becomes the binary, such as `env NAME=VALUE`; empty for none.
+    pub(crate) wrapper: Vec<String>,
     child: Option<Child>,
     address: SocketAddr,
     /// From the start of the process to the first 200 of `/health`.
@@ -42,6 +44,7 @@ impl TestNode {
     pub(crate) fn stopped() -> Self {
         Self {
             root: tempfile::tempdir().unwrap(),
+            wrapper: Vec::new(),
             child: None,
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             started_in: Duration::ZERO,
@@ -72,11 +75,14 @@ impl TestNode {
     /// Starts the process and waits for nothing.
     pub(crate) fn spawn(&mut self, options: &[&str]) {
         assert!(self.child.is_none(), "it runs already");
-        let mut command = Command::new(BINARY);
+        let line = self.wrapper.iter().map(String::as_str).chain([BINARY]);
+        let line: Vec<_> = line.collect();
+        let mut command = Command::new(line[0]);
         for name in foreign_variables() {
             command.env_remove(name);
         }
         let child = command
+            .args(&line[1..])
             .arg("node")
             .arg("--db")
             .arg(self.folder())
@@ -131,6 +137,12 @@ impl TestNode {
         wait_for("the end of the node", || child.try_wait().unwrap())
     }
 
+    /// Whether the process has ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        let child = self.child.as_mut().unwrap();
+        child.try_wait().unwrap().is_some()
+    }
+
     /// What the process wrote to its standard error since it was started last.
     pub(crate) fn stderr(&self) -> String {
         fs::read_to_string(self.root.path().join("stderr")).unwrap()
@@ -157,6 +169,22 @@ impl TestNode {
         let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
         let kibibytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
         Some(kibibytes * 1024)
+    }
+
+    /// The process that runs.
+    #[track_caller]
+    pub(crate) fn process(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
+    /// Seconds of processor time that the process has used; none where the system does not say.
+    pub(crate) fn processor_seconds(&self) -> Option<f64> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process())).ok()?;
+        let (_, fields) = stat.rsplit_once(") ")?;
+        // User and system time, in hundredths of a second on every Linux.
+        let ticks = fields.split(' ').skip(11).take(2);
+        let ticks: Option<Vec<f64>> = ticks.map(|ticks| ticks.parse().ok()).collect();
+        Some(ticks?.iter().sum::<f64>() / 100.0)
     }
 
     /// A command that asks this node.

@@ -19,7 +19,7 @@ pub(crate) const CATCH_UP: u64 = 1000;
 /// How much is read at a time.
 const PAGE: PageLimit = PageLimit {
     count: 100,
-    bytes: 256 * 1024,
+    bytes: 64 * 1024,
 };
 
 /// What a client has been told.

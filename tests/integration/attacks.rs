@@ -1,0 +1,14 @@
+//! What a hostile client can do with a socket, against the real binary.
+//!
+//! * [`slow`]: clients that are slow in every way, by the thousand, beside honest ones
+//! * [`smuggling`]: requests that two readers could read in two ways
+//! * [`limits`]: requests just below, at and just above each limit, and far beyond
+//! * [`rate`]: how many messages one address may add
+//!
+//! A longer form of the first: `BLOCKCHAIN_ATTACK_SECONDS=60 cargo test --test integration
+//! attacks:: -- --nocapture`.
+
+mod limits;
+mod rate;
+mod slow;
+mod smuggling;

@@ -1,0 +1,157 @@
+//! Requests just below, at and just above each limit: what fits is taken, what does not is told
+//! why, and neither costs the node anything that lasts.
+
+use crate::support::http::{Answer, exchange, percent_encode, post_message, put_message};
+use crate::support::test_node::TestNode;
+
+/// Most bytes of a message, of a request target, headers of a request.
+const MESSAGE: usize = 64 * 1024;
+const TARGET: usize = u16::MAX as usize - 1;
+const HEADERS: usize = 100;
+
+/// Most bytes of a request's head.
+const HEAD: usize = 128 * 1024;
+
+fn send(node: &TestNode, request: &str) -> Answer {
+    exchange(node.address(), request.as_bytes()).unwrap()
+}
+
+#[test]
+fn a_message_has_a_limit_in_bytes_not_in_characters() {
+    let node = TestNode::start(&["--threads", "0"]);
+    // Each takes another number of bytes in the body, so the limit is on the text.
+    for character in ["x", "\u{1}", "é", "😀", "\""] {
+        let most = MESSAGE / character.len();
+        for (count, status) in [(most - 1, 201), (most, 201), (most + 1, 413)] {
+            let text = character.repeat(count);
+            let answer = post_message(node.address(), &text, None).unwrap();
+            assert_eq!(answer.status, status, "{count} times {character:?}");
+        }
+    }
+}
+
+#[test]
+fn a_request_line_has_a_limit() {
+    let node = TestNode::start(&["--threads", "0"]);
+    let frame = "/add?message=".len();
+    for (length, status) in [(TARGET - 1, 200), (TARGET, 200), (TARGET + 1, 414)] {
+        let text = "x".repeat(length - frame);
+        let answer = put_message(node.address(), &text).unwrap();
+        assert_eq!(answer.status, status, "{length} bytes");
+    }
+    // What the reference miner's clients send escaped counts as it is sent.
+    let text = "é".repeat((TARGET - frame) / 6);
+    assert!(percent_encode(&text).len() > TARGET - frame - 6);
+    put_message(node.address(), &text).unwrap().expect(200);
+}
+
+#[test]
+fn headers_have_a_limit_in_number_and_bytes() {
+    let node = TestNode::start(&["--threads", "0"]);
+    let with = |headers: &str| {
+        let request =
+            format!("GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n");
+        send(&node, &request)
+    };
+    for (count, status) in [(HEADERS - 1, 200), (HEADERS, 200), (HEADERS + 1, 431)] {
+        let headers = "x: y\r\n".repeat(count - 2);
+        assert_eq!(with(&headers).status, status, "{count} headers");
+    }
+    let frame = "GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\nx: \r\n\r\n".len();
+    for (length, status) in [(HEAD - 2, 200), (HEAD - 1, 200), (2 * HEAD, 431)] {
+        let header = format!("x: {}\r\n", "y".repeat(length - frame));
+        assert_eq!(with(&header).status, status, "{length} bytes");
+    }
+}
+
+#[test]
+fn bodies_have_a_limit_by_route() {
+    let node = TestNode::start(&["--threads", "0"]);
+    let json = [("Content-Type", "application/json")];
+    let message = 6 * MESSAGE + 1024;
+    for (path, most) in [("/api/v1/messages", message), ("/api/v1/announce", 4096)] {
+        for (length, status) in [(most - 1, 400), (most, 400), (most + 1, 413)] {
+            // Of blanks alone, so that a body that is read is refused for what it is.
+            let body = vec![b' '; length];
+            let answer = node.request("POST", path, &json, &body);
+            assert_eq!(answer.status, status, "{path} {length}");
+        }
+    }
+    // Routes without a body do not wait for one, nor take what comes for the next request.
+    for method in ["GET", "DELETE", "PUT"] {
+        let answer = node.request(method, "/neighbours", &[], &vec![b' '; 100_000]);
+        let expected = if method == "GET" { 200 } else { 405 };
+        assert_eq!(answer.status, expected, "{method}");
+    }
+}
+
+#[test]
+fn heads_without_an_end_cost_no_memory() {
+    let node = TestNode::start(&["--threads", "0"]);
+    node.get("/health").expect(200);
+    let before = node.resident();
+    let begin = "GET / HTTP/1.1\r\nHost: x\r\n";
+    let heads = [
+        format!("GET /{}", "x".repeat(10_000_000)),
+        format!("{begin}x: {}", "y".repeat(10_000_000)),
+        format!("{begin}{}", "a: b\r\n".repeat(1_700_000)),
+        format!("{begin}{}", "a:\r\n b\r\n".repeat(1_000_000)),
+        "\r\n".repeat(5_000_000),
+        "G".repeat(10_000_000),
+    ];
+    for _ in 0..3 {
+        std::thread::scope(|scope| {
+            for head in &heads {
+                // Some are cut off before all of it is sent; nobody is told 200.
+                let address = node.address();
+                scope.spawn(move || {
+                    let answer = exchange(address, head.as_bytes());
+                    let is_refused = |answer: Answer| (400..500).contains(&answer.status);
+                    assert!(answer.map_or(true, is_refused), "{head:.20}");
+                });
+            }
+        });
+    }
+    node.get("/health").expect(200);
+    if let (Some(before), Some(after)) = (before, node.resident()) {
+        let more = after.saturating_sub(before) >> 20;
+        assert!(more < 32, "{more} MiB more");
+    }
+}
+
+#[test]
+fn json_of_any_depth_is_refused() {
+    let node = TestNode::start(&["--threads", "0"]);
+    let json = [("Content-Type", "application/json")];
+    for (open, close) in [
+        ("[", "]"),
+        ("{\"a\":", "}"),
+        ("{\"message\":", "}"),
+        ("[{\"a\":", "}]"),
+    ] {
+        for depth in [2, 127, 128, 129, 10_000, 60_000] {
+            let whole = format!("{}1{}", open.repeat(depth), close.repeat(depth));
+            let half = open.repeat(depth);
+            for body in [whole, half] {
+                for path in ["/api/v1/messages", "/api/v1/announce"] {
+                    let answer = node.request("POST", path, &json, body.as_bytes());
+                    let is_refused = matches!(answer.status, 400 | 413);
+                    assert!(
+                        is_refused,
+                        "{path} {depth} times {open:?}: {}",
+                        answer.status
+                    );
+                }
+            }
+        }
+    }
+    // A field nobody asked for is passed over, however deep it is.
+    let body = format!(
+        "{{\"message\":\"a\",\"b\":{}{}}}",
+        "[".repeat(9000),
+        "]".repeat(9000)
+    );
+    let answer = node.request("POST", "/api/v1/messages", &json, body.as_bytes());
+    answer.expect(201);
+    assert_eq!(node.status().mempool.count, 1);
+}

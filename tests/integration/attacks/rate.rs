@@ -1,0 +1,83 @@
+//! `--add-rate`: an address of another machine adds so many messages a second and no more.
+
+use std::time::{Duration, Instant};
+
+use crate::support::http::{put_message, request};
+use crate::support::test_node::TestNode;
+
+const JSON: (&str, &str) = ("Content-Type", "application/json");
+
+/// An address that a proxy on this machine speaks for.
+const FORWARDED: (&str, &str) = ("X-Forwarded-For", "192.0.2.1");
+
+#[test]
+fn more_than_the_rate_is_429_with_the_time_to_wait() {
+    let node = TestNode::start(&["--threads", "0", "--add-rate", "5"]);
+    let post = || {
+        node.request(
+            "POST",
+            "/api/v1/messages",
+            &[JSON, FORWARDED],
+            b"{\"message\":\"a\"}",
+        )
+    };
+    let put = || node.request("PUT", "/add?message=a", &[FORWARDED], &[]);
+    let begun = Instant::now();
+    for _ in 0..2 {
+        post().expect(201);
+        put().expect(200);
+        if begun.elapsed() > Duration::from_millis(100) {
+            break;
+        }
+    }
+    // Both count as one, and what is refused is not taken.
+    let refused = std::iter::repeat_with(|| (post(), put())).take(50);
+    let (post_refused, put_refused) = refused
+        .filter(|(post, put)| post.status == 429 && put.status == 429)
+        .last()
+        .expect("one after the other at more than five a second");
+    for answer in [post_refused, put_refused] {
+        assert_eq!(answer.header("retry-after"), Some("1"));
+        answer.expect_error(429, "too_many_requests");
+    }
+    // Reading goes on, and so does adding on this machine.
+    node.request("GET", "/api/v1/status", &[FORWARDED], &[])
+        .expect(200);
+    for _ in 0..20 {
+        put_message(node.address(), "local").unwrap().expect(200);
+    }
+    std::thread::sleep(Duration::from_millis(1100));
+    put().expect(200);
+}
+
+#[test]
+fn a_body_that_is_refused_for_its_rate_is_read_first() {
+    let node = TestNode::start(&["--threads", "0", "--add-rate", "1"]);
+    let body = format!("{{\"message\":\"{}\"}}", "x".repeat(60_000));
+    let statuses: Vec<_> = (0..10)
+        .map(|_| {
+            let headers = [JSON, ("Forwarded", "for=192.0.2.1")];
+            let answer = request(
+                node.address(),
+                "POST",
+                "/api/v1/messages",
+                &headers,
+                body.as_bytes(),
+            );
+            answer.unwrap().status
+        })
+        .collect();
+    assert!(
+        statuses.contains(&201) && statuses.contains(&429),
+        "{statuses:?}"
+    );
+}
+
+#[test]
+fn without_a_rate_nothing_is_refused() {
+    let node = TestNode::start(&["--threads", "0", "--add-rate", "0"]);
+    let put = || node.request("PUT", "/add?message=a", &[FORWARDED], &[]);
+    for _ in 0..60 {
+        put().expect(200);
+    }
+}

@@ -1,0 +1,316 @@
+//! Requests of more than one reading, and how this node may read each.
+
+/// A request hidden where one reader sees a body and another does not.
+const HIDDEN: &str = "PUT /add?message=hidden HTTP/1.1\r\nHost: x\r\n\r\n";
+
+/// How a vector may be read.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Reading {
+    /// As one request, whose end is clear: it is answered, and the next one, too.
+    Clear,
+    /// Not at all: 400 and the end, or just the end.
+    Refused,
+    /// Either of both, as long as what is hidden stays hidden.
+    Either,
+}
+
+/// A `POST` whose head has these lines, and this body.
+fn post(lines: &str, body: &str) -> String {
+    format!("POST /api/v1/announce HTTP/1.1\r\nHost: x\r\n{lines}\r\n{body}")
+}
+
+/// The hidden request as one chunk.
+fn chunked() -> String {
+    format!("{:x}\r\n{HIDDEN}\r\n0\r\n\r\n", HIDDEN.len())
+}
+
+/// Name, bytes and reading of each.
+#[expect(clippy::too_many_lines, reason = "a list of one line for each")]
+pub(super) fn vectors() -> Vec<(&'static str, String, Reading)> {
+    use Reading::{Clear, Either, Refused};
+    let length = HIDDEN.len();
+    let clear = post(&format!("Content-Length: {length}\r\n"), HIDDEN);
+    let end = format!("0\r\n\r\n{HIDDEN}");
+    let ended = end.len();
+    let both = |lines: &str| post(lines, &end);
+    let chunks = |lines: &str| post(lines, &chunked());
+    let get = |line: &str| format!("{line}\r\nHost: x\r\n\r\n");
+    let chunk = "Transfer-Encoding: chunked\r\n";
+    let raw = |body: &str| post(chunk, body);
+    vec![
+        ("a body with its length", clear, Clear),
+        ("a chunked body", chunks(chunk), Clear),
+        (
+            "length and chunks",
+            both(&format!("Content-Length: {ended}\r\n{chunk}")),
+            Refused,
+        ),
+        (
+            "chunks and length",
+            both(&format!("{chunk}Content-Length: {ended}\r\n")),
+            Refused,
+        ),
+        (
+            "two lengths",
+            both(&format!("Content-Length: {ended}\r\nContent-Length: 5\r\n")),
+            Refused,
+        ),
+        (
+            "two lengths in a line",
+            both(&format!("Content-Length: {ended}, 5\r\n")),
+            Refused,
+        ),
+        (
+            "the same length twice",
+            both(&format!(
+                "Content-Length: {ended}\r\nContent-Length: {ended}\r\n"
+            )),
+            Either,
+        ),
+        (
+            "a signed length",
+            both(&format!("Content-Length: +{ended}\r\n")),
+            Refused,
+        ),
+        ("a negative length", both("Content-Length: -1\r\n"), Refused),
+        (
+            "a hexadecimal length",
+            both("Content-Length: 0x10\r\n"),
+            Refused,
+        ),
+        ("an empty length", both("Content-Length: \r\n"), Refused),
+        (
+            "a length beyond 64 bits",
+            both("Content-Length: 18446744073709551621\r\n"),
+            Refused,
+        ),
+        (
+            "a length with a blank in it",
+            both("Content-Length: 1 0\r\n"),
+            Refused,
+        ),
+        (
+            "a blank before the colon of a length",
+            both(&format!("Content-Length : {ended}\r\n")),
+            Refused,
+        ),
+        (
+            "a blank before the colon of an encoding",
+            chunks("Transfer-Encoding : chunked\r\n"),
+            Refused,
+        ),
+        (
+            "a tab before the colon",
+            chunks("Transfer-Encoding\t: chunked\r\n"),
+            Refused,
+        ),
+        (
+            "an unknown encoding",
+            chunks("Transfer-Encoding: xchunked\r\n"),
+            Refused,
+        ),
+        (
+            "chunks and another encoding after them",
+            chunks("Transfer-Encoding: chunked, identity\r\n"),
+            Refused,
+        ),
+        (
+            "chunks in quotes",
+            chunks("Transfer-Encoding: \"chunked\"\r\n"),
+            Refused,
+        ),
+        (
+            "two encodings, the last unknown",
+            chunks(&format!("{chunk}Transfer-Encoding: x\r\n")),
+            Refused,
+        ),
+        (
+            "two encodings, the first unknown",
+            chunks(&format!("Transfer-Encoding: x\r\n{chunk}")),
+            Either,
+        ),
+        ("chunks twice", chunks(&format!("{chunk}{chunk}")), Either),
+        (
+            "chunks after identity",
+            chunks("Transfer-Encoding: identity, chunked\r\n"),
+            Either,
+        ),
+        (
+            "chunks in capitals",
+            chunks("Transfer-Encoding: CHUNKED\r\n"),
+            Clear,
+        ),
+        (
+            "chunks after a tab",
+            chunks("Transfer-Encoding:\tchunked\r\n"),
+            Clear,
+        ),
+        (
+            "chunks after a vertical tab",
+            chunks("Transfer-Encoding: \u{b}chunked\r\n"),
+            Refused,
+        ),
+        (
+            "an encoding on a folded line",
+            chunks("Transfer-Encoding:\r\n chunked\r\n"),
+            Refused,
+        ),
+        (
+            "a folded line",
+            both("X: y\r\n Content-Length: 1\r\n"),
+            Refused,
+        ),
+        ("a folded first line", both(" X: y\r\n"), Refused),
+        (
+            "a line without a colon",
+            both("Content-Length 5\r\n"),
+            Refused,
+        ),
+        ("a null in a header", both("X: a\0b\r\n"), Refused),
+        (
+            "a carriage return in a header",
+            both("X: a\rContent-Length: 5\r\n"),
+            Refused,
+        ),
+        ("a header without a name", both(": 5\r\n"), Refused),
+        (
+            "a header beyond ASCII",
+            both("Contént-Length: 5\r\n"),
+            Refused,
+        ),
+        (
+            "chunks by HTTP/1.0",
+            chunks(chunk).replacen("HTTP/1.1", "HTTP/1.0", 1),
+            Refused,
+        ),
+        ("a chunk of no size", raw(&format!("\r\n{HIDDEN}")), Refused),
+        (
+            "a chunk of negative size",
+            raw(&format!("-1\r\n{HIDDEN}")),
+            Refused,
+        ),
+        (
+            "a chunk of hexadecimal with its sign",
+            raw(&format!("0x2f\r\n{HIDDEN}")),
+            Refused,
+        ),
+        (
+            "a chunk beyond 64 bits",
+            raw(&format!("10000000000000000\r\n{HIDDEN}")),
+            Refused,
+        ),
+        (
+            "a chunk that is longer than its size",
+            raw(&format!("1\r\n{HIDDEN}\r\n0\r\n\r\n")),
+            Refused,
+        ),
+        (
+            "a chunk with an endless extension",
+            raw(&format!("1;{}\r\n", "x".repeat(100_000))),
+            Refused,
+        ),
+        (
+            "an extension with a bare line end",
+            raw(&format!("5;\n{HIDDEN}")),
+            Refused,
+        ),
+        (
+            "a size that ends with a bare carriage return",
+            raw(&format!("5\r{HIDDEN}")),
+            Refused,
+        ),
+        (
+            "a chunk that ends with a bare line end",
+            raw(&format!("1\r\na\n0\r\n\r\n{HIDDEN}")),
+            Refused,
+        ),
+        (
+            "chunks without their end",
+            raw(&format!("1\r\na\r\n{HIDDEN}")),
+            Refused,
+        ),
+        (
+            "trailers that name a length",
+            raw("1\r\na\r\n0\r\nContent-Length: 50\r\n\r\n"),
+            Either,
+        ),
+        ("a trailer without a colon", raw("0\r\nx\r\n\r\n"), Either),
+        (
+            "endless trailers",
+            raw(&format!("0\r\n{}\r\n", "x: y\r\n".repeat(20_000))),
+            Either,
+        ),
+        (
+            "a whole address",
+            get("GET http://other/neighbours HTTP/1.1"),
+            Clear,
+        ),
+        (
+            "a whole address of another scheme",
+            get("GET gopher://x/neighbours HTTP/1.1"),
+            Either,
+        ),
+        ("only a host", get("CONNECT other:80 HTTP/1.1"), Either),
+        ("an asterisk", get("OPTIONS * HTTP/1.1"), Either),
+        (
+            "a target without a slash",
+            get("GET neighbours HTTP/1.1"),
+            Either,
+        ),
+        (
+            "a blank in the target",
+            get("GET /neigh bours HTTP/1.1"),
+            Refused,
+        ),
+        (
+            "two blanks before the target",
+            get("GET  /neighbours HTTP/1.1"),
+            Refused,
+        ),
+        (
+            "a tab before the target",
+            get("GET\t/neighbours HTTP/1.1"),
+            Refused,
+        ),
+        ("a fragment", get("GET /neighbours#x HTTP/1.1"), Either),
+        ("no target", get("GET HTTP/1.1"), Refused),
+        ("HTTP/0.9", "GET /neighbours\r\n\r\n".to_owned(), Refused),
+        ("HTTP/1.2", get("GET /neighbours HTTP/1.2"), Refused),
+        (
+            "HTTP/2",
+            "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(),
+            Refused,
+        ),
+        (
+            "http in small letters",
+            get("GET /neighbours http/1.1"),
+            Refused,
+        ),
+        (
+            "a line end in front",
+            format!("\r\n{}", get("GET /neighbours HTTP/1.1")),
+            Clear,
+        ),
+        (
+            "a method of another kind",
+            get("G\u{e9}T /neighbours HTTP/1.1"),
+            Refused,
+        ),
+        (
+            "bare line ends",
+            "GET /neighbours HTTP/1.1\nHost: x\n\n".to_owned(),
+            Either,
+        ),
+        (
+            "a bare line end after a length",
+            format!("POST /api/v1/announce HTTP/1.1\r\nContent-Length: {length}\n\r\n{HIDDEN}"),
+            Either,
+        ),
+        (
+            "bare carriage returns",
+            "GET /neighbours HTTP/1.1\rHost: x\r\r".to_owned(),
+            Refused,
+        ),
+        ("TLS", "\u{16}\u{3}\u{1}\0\u{5}hello".to_owned(), Refused),
+    ]
+}

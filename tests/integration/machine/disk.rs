@@ -1,0 +1,216 @@
+//! Syncs that fail, made by strace, and a disk without space, a small tmpfs of the test's own.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use blockchain::wire::{Health, PostedMessage};
+
+use super::{assert_kept, from_environment, succeeds};
+use crate::support::http::{post_message, put_message};
+use crate::support::test_node::TestNode;
+use crate::support::wait_for;
+
+/// Syncs that fail in the short form, counted for each thread on its own: the first are those of
+/// the start, the others those of commits.
+const SYNCS: &[u64] = &[1, 3, 9, 40];
+
+/// How long a node with a failing disk may live in these tests: some syncs never come.
+const LIFE: Duration = Duration::from_secs(4);
+
+/// Adds messages until the node is gone or the time is over; returns those acknowledged.
+fn add_until_the_end(node: &mut TestNode, name: &str) -> (Vec<String>, bool) {
+    let mut acknowledged = Vec::new();
+    let begun = Instant::now();
+    while begun.elapsed() < LIFE {
+        if node.has_ended() {
+            return (acknowledged, true);
+        }
+        let address = node
+            .running()
+            .and_then(|running| running["address"].as_str()?.parse().ok());
+        let Some(address) = address else {
+            std::thread::sleep(Duration::from_millis(2));
+            continue;
+        };
+        let text = format!("{name} {}", acknowledged.len());
+        let answer = if acknowledged.len().is_multiple_of(2) {
+            put_message(address, &text)
+        } else {
+            post_message(address, &text, None)
+        };
+        match answer {
+            Ok(answer) if answer.status < 300 => acknowledged.push(text),
+            // A failure is never told as anything but one.
+            Ok(answer) => assert!(answer.status >= 500, "{answer:?}"),
+            Err(_) => std::thread::sleep(Duration::from_millis(5)),
+        }
+    }
+    (acknowledged, false)
+}
+
+#[test]
+#[expect(clippy::print_stderr, reason = "the counts are for whoever runs this")]
+fn a_sync_that_fails_is_never_a_success() {
+    if !succeeds(&["strace", "-f", "-o", "/dev/null", "true"]) {
+        eprintln!("skipped: strace cannot trace here (apt-get install strace)");
+        return;
+    }
+    let most = from_environment("BLOCKCHAIN_FAULT_SYNCS");
+    let syncs: Vec<_> = most.map_or_else(|| SYNCS.to_vec(), |most| (1..=most).collect());
+    let (mut ended, mut total, mut runs) = (0, 0, 0);
+    let mut slowest = Duration::ZERO;
+    for failing in &syncs {
+        // One that fails once, and a disk that is gone from then on.
+        for when in [failing.to_string(), format!("{failing}+")] {
+            let mut node = TestNode::start(&["--difficulty", "1", "--threads", "0"]);
+            let before = "before the fault".to_owned();
+            node.add(&before);
+            node.stop();
+            let inject = format!("inject=fdatasync,fsync:error=EIO:when={when}");
+            let strace = ["strace", "-D", "-f", "-qq", "-o", "/dev/null"];
+            let strace = [&strace[..], &["-e", "trace=fdatasync,fsync", "-e", &inject]];
+            node.wrapper = strace.concat().into_iter().map(str::to_owned).collect();
+            node.spawn(&["--difficulty", "1", "--backup-interval", "200ms"]);
+            let (acknowledged, has_ended) = add_until_the_end(&mut node, &when);
+            if has_ended {
+                let code = node.ends().code();
+                assert_eq!(code, Some(3), "{when}: {}", node.stderr());
+                assert!(node.stderr().contains("error: "), "{}", node.stderr());
+                assert!(!node.stderr().contains("panicked"), "{}", node.stderr());
+                ended += 1;
+            }
+            node.kill();
+            node.wrapper.clear();
+            node.start_again(&["--threads", "0"]);
+            slowest = slowest.max(node.started_in);
+            assert_kept(&node, acknowledged.iter().chain([&before]));
+            node.stop();
+            total += acknowledged.len();
+            runs += 1;
+        }
+    }
+    eprintln!(
+        "{runs} runs, {ended} ended with 3, {total} acknowledged, none lost; slowest next start \
+         {slowest:.1?}"
+    );
+    assert!(ended > runs / 3, "the faults did not reach the node");
+}
+
+/// A small disk at the folder of a node; it goes when this is dropped.
+struct SmallDisk(String);
+
+impl SmallDisk {
+    fn mount(node: &TestNode, mebibytes: u64) -> Option<Self> {
+        fs::create_dir_all(node.folder()).unwrap();
+        let folder = node.folder().display().to_string();
+        let size = format!("size={mebibytes}m");
+        let is_mounted = succeeds(&["mount", "-t", "tmpfs", "-o", &size, "tmpfs", &folder]);
+        is_mounted.then_some(Self(folder))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        succeeds(&["umount", "-l", &self.0]);
+    }
+}
+
+/// Adds long messages until one is not acknowledged; returns those that were and the other answer.
+fn fill(node: &TestNode) -> (Vec<String>, Option<u16>) {
+    let mut acknowledged = Vec::new();
+    loop {
+        let text = format!("{} {}", acknowledged.len(), "x".repeat(60_000));
+        match post_message(node.address(), &text, None) {
+            Ok(answer) if answer.status == 201 => {
+                answer.json::<PostedMessage>();
+                acknowledged.push(text);
+            }
+            Ok(answer) => return (acknowledged, Some(answer.status)),
+            Err(_) => return (acknowledged, None),
+        }
+        assert!(acknowledged.len() < 2000, "the disk is not small");
+    }
+}
+
+#[test]
+#[expect(clippy::print_stderr, reason = "the counts are for whoever runs this")]
+fn a_full_disk_refuses_additions_alone_and_heals_by_itself() {
+    let mut node = TestNode::stopped();
+    let Some(_disk) = SmallDisk::mount(&node, 32) else {
+        eprintln!("skipped: no file system can be mounted here");
+        return;
+    };
+    let other = node.folder().join("other");
+    fs::write(&other, vec![1; 8 << 20]).unwrap();
+    node.start_again(&["--threads", "0", "--min-free", "8MiB"]);
+    let (mut acknowledged, status) = fill(&node);
+    assert_eq!(status, Some(503));
+    let refused = |node: &TestNode| {
+        let health: Health = node.get("/health").expect(503).json();
+        assert!(health.reasons[0].contains("bytes are free"), "{health:?}");
+        let answer = post_message(node.address(), "no", None).unwrap();
+        answer.expect_error(503, "unavailable");
+        put_message(node.address(), "no").unwrap().expect(503);
+        for target in ["/chain", "/data", "/neighbours", "/api/v1/status"] {
+            node.get(target).expect(200);
+        }
+    };
+    refused(&node);
+    // Something else takes all there is, down to the last byte, and gives it back.
+    let last = node.folder().join("last");
+    let filled = fs::write(&last, vec![1; 64 << 20]);
+    assert!(filled.is_err(), "there was space left");
+    refused(&node);
+    fs::remove_file(&last).unwrap();
+    refused(&node);
+    fs::remove_file(&other).unwrap();
+    let begun = Instant::now();
+    wait_for("space", || {
+        let answer = put_message(node.address(), "again").unwrap();
+        (answer.status == 200).then_some(())
+    });
+    let healed = begun.elapsed();
+    node.get("/health").expect(200);
+    eprintln!(
+        "{} acknowledged, then 503; the first 200 {healed:.1?} after there was space",
+        acknowledged.len()
+    );
+    acknowledged.push("again".to_owned());
+    node.stop();
+    assert_kept_on(&mut node, &acknowledged);
+}
+
+/// Holds the database against what was acknowledged, without a look at free space.
+#[track_caller]
+fn assert_kept_on(node: &mut TestNode, acknowledged: &[String]) {
+    node.start_again(&["--threads", "0", "--min-free", "0"]);
+    assert_kept(node, acknowledged);
+}
+
+#[test]
+#[expect(clippy::print_stderr, reason = "the counts are for whoever runs this")]
+fn a_disk_full_to_the_last_byte_is_no_false_success() {
+    let mut node = TestNode::stopped();
+    let Some(_disk) = SmallDisk::mount(&node, 16) else {
+        eprintln!("skipped: no file system can be mounted here");
+        return;
+    };
+    node.start_again(&["--threads", "0", "--min-free", "0"]);
+    // Most of the space is another's, so that it can be given back.
+    let other = node.folder().join("other");
+    fs::write(&other, vec![1; 9 << 20]).unwrap();
+    let (acknowledged, status) = fill(&node);
+    assert!(status.is_none_or(|status| status >= 500), "{status:?}");
+    let code = node.ends().code();
+    assert_eq!(code, Some(3), "{}", node.stderr());
+    assert!(node.stderr().contains("error: "), "{}", node.stderr());
+    assert!(!node.stderr().contains("panicked"), "{}", node.stderr());
+    fs::remove_file(&other).unwrap();
+    assert_kept_on(&mut node, &acknowledged);
+    node.add("again");
+    node.stop();
+    eprintln!(
+        "{} acknowledged, none lost; it ended with 3",
+        acknowledged.len()
+    );
+}

@@ -1,0 +1,166 @@
+//! A process that stands still for a while, and one with too few file handles.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::net::TcpStream;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use blockchain::wire::BlockPage;
+
+use super::from_environment;
+use crate::support::command::signal;
+use crate::support::http::{connect, request};
+use crate::support::test_node::TestNode;
+use crate::support::{allow_many_files, wait_for};
+
+/// How long the longest answer of the others may take while one stands still.
+const SOON: Duration = Duration::from_secs(2);
+
+/// How long the network may take to be one again.
+const HEALED: Duration = Duration::from_secs(20);
+
+#[test]
+#[expect(clippy::print_stderr, reason = "the figures are for whoever runs this")]
+fn a_node_that_stood_still_goes_on_and_hurt_nobody() {
+    let seconds = from_environment("BLOCKCHAIN_FREEZE_SECONDS").unwrap_or(3);
+    let common = [
+        "--difficulty",
+        "2",
+        "--chain-interval",
+        "1s",
+        "--neighbours",
+    ];
+    let first = TestNode::start(&common[..4]);
+    let known = first.address().to_string();
+    let second = TestNode::start(&[&common[..], &[&known]].concat());
+    let known = format!("{known},{}", second.address());
+    let frozen = TestNode::start(&[&common[..], &[&known]].concat());
+    let nodes = [&first, &second, &frozen];
+    wait_for("the nodes to know each other", || {
+        let know = |node: &TestNode| node.status().sync.answering > 1;
+        nodes.into_iter().all(know).then_some(())
+    });
+    let mut texts = Vec::new();
+    let mut add = |node: &TestNode| {
+        texts.push(format!("message {}", texts.len()));
+        node.add(&texts[texts.len() - 1]);
+    };
+    for node in nodes {
+        add(node);
+    }
+    signal("STOP", frozen.process());
+    let begun = Instant::now();
+    let mut slowest = Duration::ZERO;
+    while begun.elapsed() < Duration::from_secs(seconds) {
+        for node in [&first, &second] {
+            let asked = Instant::now();
+            add(node);
+            node.get("/api/v1/status").expect(200);
+            slowest = slowest.max(asked.elapsed());
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    let process = frozen.process();
+    signal("CONT", process);
+    let woken = Instant::now();
+    add(&frozen);
+    wait_for("one tip", || {
+        let states = nodes.map(TestNode::status);
+        let is_one = |state: &blockchain::wire::Status| {
+            state.tip.hash == states[0].tip.hash && state.mempool.count == 0
+        };
+        states.iter().all(is_one).then_some(())
+    });
+    let healed = woken.elapsed();
+    for node in nodes {
+        let mut found = BTreeMap::new();
+        let mut from = Some(1);
+        while let Some(index) = from {
+            let page: BlockPage = node.json(&format!("/blocks?limit=1000&from={index}"));
+            for block in page.blocks {
+                *found.entry(block.data.message).or_insert(0) += 1;
+            }
+            from = page.next;
+        }
+        let expected: BTreeMap<_, _> = texts.iter().map(|text| (text.clone(), 1)).collect();
+        assert_eq!(found, expected);
+    }
+    eprintln!(
+        "halted for {seconds} s; one tip {healed:.1?} after it went on; {} messages, each in one \
+         block; slowest addition and status of the others {slowest:.1?}",
+        texts.len()
+    );
+    assert!(slowest < SOON, "{slowest:?}");
+    assert!(healed < HEALED, "{healed:?}");
+}
+
+/// Whether the other side has closed a connection.
+fn is_closed(stream: &TcpStream) -> bool {
+    stream.set_nonblocking(true).unwrap();
+    let mut stream = stream;
+    match stream.read(&mut [0; 16]) {
+        Ok(read) => read == 0,
+        Err(error) => error.kind() != std::io::ErrorKind::WouldBlock,
+    }
+}
+
+#[test]
+#[expect(clippy::print_stderr, reason = "the figures are for whoever runs this")]
+fn few_file_handles_and_a_thousand_connections_are_no_end() {
+    const HANDLES: u64 = 64;
+    const CONNECTIONS: usize = 1000;
+    allow_many_files();
+    let mut node = TestNode::stopped();
+    let limited = format!("ulimit -n {HANDLES} && exec \"$@\"");
+    node.wrapper = ["sh", "-c", &limited, "sh"].map(str::to_owned).into();
+    node.start_again(&["--difficulty", "1", "--backup-interval", "500ms"]);
+    let before = node.processor_seconds();
+    let begun = Instant::now();
+    let mut slowest = Duration::ZERO;
+    let mut idle = Vec::new();
+    for number in 0..CONNECTIONS {
+        idle.push(connect(node.address()).unwrap());
+        if number % 50 == 49 {
+            let asked = Instant::now();
+            node.add(&format!("beside {number} connections"));
+            node.get("/health").expect(200);
+            slowest = slowest.max(asked.elapsed());
+        }
+    }
+    // With all of them there, nothing spins.
+    let settled = node.processor_seconds();
+    thread::sleep(Duration::from_secs(2));
+    let idling = node
+        .processor_seconds()
+        .zip(settled)
+        .map_or(0.0, |(after, before)| after - before);
+    assert!(idling < 0.5, "{idling} s of processor time in 2 s");
+    let open = idle.iter().filter(|stream| !is_closed(stream)).count();
+    assert!(open < usize::try_from(HANDLES).unwrap(), "{open} are open");
+    drop(idle);
+    let asked = Instant::now();
+    node.mine(&["when they are gone"]);
+    request(node.address(), "GET", "/chain", &[], &[])
+        .unwrap()
+        .expect(200);
+    let after = asked.elapsed();
+    wait_for("the chain file", || {
+        node.folder().join("node.chain").exists().then_some(())
+    });
+    let stderr = node.stop();
+    assert!(!stderr.contains("panicked"), "{stderr}");
+    let warnings = stderr.matches("no connection could be accepted").count();
+    assert!(warnings < 10, "{stderr}");
+    node.wrapper.clear();
+    node.start_again(&["--threads", "0"]);
+    assert_eq!(node.status().length, 2 + CONNECTIONS as u64 / 50);
+    eprintln!(
+        "{CONNECTIONS} connections on {HANDLES} handles: {open} open at the end, slowest addition \
+         and /health {slowest:.1?}, {idling:.2} s of processor time in 2 s, {after:.1?} when they \
+         were gone, {warnings} warnings; {:.1?} and {:.2?} s of processor time in all",
+        begun.elapsed(),
+        settled.zip(before).map(|(after, before)| after - before)
+    );
+    assert!(slowest < SOON && after < SOON, "{slowest:?} {after:?}");
+}
