@@ -42,7 +42,9 @@ pub(crate) fn routes(
     context: Context,
 ) -> impl Filter<Extract = (impl Reply,), Error = Infallible> + Clone {
     let with = with(context.clone());
-    let node = with.clone().map(|context: Context| context.node);
+    let node = with
+        .clone()
+        .map(|context: Context| Arc::clone(&context.node));
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
     let read = warp::get().or(warp::head()).unify();
     let add = path!("add")
@@ -107,7 +109,9 @@ pub(crate) fn routes(
 fn v1_routes(context: Context) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone {
     let network = network_routes(context.clone());
     let with = with(context);
-    let node = with.clone().map(|context: Context| context.node);
+    let node = with
+        .clone()
+        .map(|context: Context| Arc::clone(&context.node));
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
     let read = warp::get().or(warp::head()).unify();
 
@@ -191,7 +195,7 @@ fn v1_routes(context: Context) -> impl Filter<Extract = (Response,), Error = Rej
 fn network_routes(
     context: Context,
 ) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone {
-    let node = with(context).map(|context: Context| context.node);
+    let node = with(context).map(|context: Context| Arc::clone(&context.node));
     let read = warp::get().or(warp::head()).unify();
     let neighbour_list = path!("neighbours")
         .and(read)
@@ -250,10 +254,10 @@ async fn long_answer(
     context: Context,
     make: impl FnOnce(&Node) -> Result<Response, StoreError> + Send + 'static,
 ) -> Result<Response, ApiError> {
-    let waiting = context.waiting.try_acquire_owned();
+    let waiting = Arc::clone(&context.waiting).try_acquire_owned();
     let waiting =
         waiting.map_err(|_| ApiError::unavailable("too many long answers are waited for"))?;
-    let turn = context.pages.acquire_owned().await;
+    let turn = Arc::clone(&context.pages).acquire_owned().await;
     let answer = context.node.blocking(move |node| {
         // Until it is made, even if nobody waits for it any more.
         let _held = (waiting, turn);

@@ -3,7 +3,7 @@
 //! What the node knows anyway is read when it is asked for; counted here are only requests, and
 //! in the node how long writes take.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use http::{HeaderValue, Method, StatusCode, header};
@@ -154,7 +154,7 @@ impl Metrics {
 /// `GET /metrics`.
 pub(crate) async fn page(context: Context) -> Result<Response, ApiError> {
     let connections = context.connections.count();
-    let metrics = context.metrics;
+    let metrics = Arc::clone(&context.metrics);
     let text = context.node.blocking(move |node| {
         let mut registry = Registry::with_prefix("blockchain");
         chain(&mut registry, node);

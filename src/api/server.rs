@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -40,16 +41,27 @@ pub(crate) struct StreamPermit {
     pub(crate) pages: Arc<Semaphore>,
 }
 
-/// What the routes share.
+/// What the routes share. Cheap to clone: every request does it several times.
 #[derive(Clone)]
-pub(crate) struct Context {
+pub(crate) struct Context(Arc<Shared>);
+
+impl Deref for Context {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+/// What [`Context`] leads to.
+pub(crate) struct Shared {
     pub(crate) node: Arc<Node>,
     streams: Arc<Semaphore>,
     pub(crate) event_streams: Arc<Semaphore>,
     pub(crate) searches: Arc<Semaphore>,
     pub(crate) pages: Arc<Semaphore>,
     pub(crate) waiting: Arc<Semaphore>,
-    pub(crate) add_rate: Arc<AddRate>,
+    pub(crate) add_rate: AddRate,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) connections: Connections,
     /// Ends what would otherwise go on for ever.
@@ -75,8 +87,8 @@ impl Context {
     }
 
     fn new(node: Arc<Node>, shutdown: CancellationToken) -> Self {
-        Self {
-            add_rate: Arc::new(AddRate::new(node.settings.add_rate)),
+        Self(Arc::new(Shared {
+            add_rate: AddRate::new(node.settings.add_rate),
             node,
             streams: Arc::new(Semaphore::new(STREAMS)),
             event_streams: Arc::new(Semaphore::new(EVENT_STREAMS)),
@@ -86,7 +98,7 @@ impl Context {
             metrics: Arc::new(Metrics::default()),
             connections: Connections::default(),
             shutdown,
-        }
+        }))
     }
 }
 

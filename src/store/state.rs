@@ -130,7 +130,7 @@ impl State {
 
 /// Bytes of a block in the body of the documented `/chain`.
 pub(crate) fn block_json_bytes(block: &Block) -> u64 {
-    let mut text = Vec::with_capacity(512);
+    let mut text = Vec::with_capacity(640 + block.message.text().len());
     json::write_block(block, &mut text);
     json::escaped_len(&text)
 }

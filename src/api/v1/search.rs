@@ -4,6 +4,7 @@
 //! first, for a moment at most; the answer says where to go on.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, NaiveDate, NaiveTime};
@@ -59,7 +60,7 @@ pub(crate) async fn page(context: Context, raw_query: String) -> Result<Response
         let message = format!("q must have 1 to {QUERY_CHARACTERS} characters");
         return Err(ApiError::bad_request(message));
     }
-    let permit = context.searches.try_acquire_owned();
+    let permit = Arc::clone(&context.searches).try_acquire_owned();
     let permit = permit.map_err(|_| ApiError::too_many("other searches are under way"))?;
     let page = context
         .node
