@@ -27,8 +27,10 @@ for base in $(sed -n 's/^FROM \([^ ]*\).*/\1/p' Dockerfile); do
 done
 
 # A network of its own: other folders, names and ports than those of its user.
+DOCKER_CONFIG=${DOCKER_CONFIG:-$HOME/.docker}
 HOME=$(mktemp -d)
-export HOME COMPOSE_PROJECT_NAME=blockchain-test-$$ BLOCKCHAIN_IMAGE=blockchain-test-$$
+mkdir -m 0700 "$HOME/.blockchain"
+export DOCKER_CONFIG HOME COMPOSE_PROJECT_NAME=blockchain-test-$$ BLOCKCHAIN_IMAGE=blockchain-test-$$
 export PORT_1=0 PORT_2=0 PORT_3=0 PORT_UI=0
 added=$HOME/added
 clean_up() {

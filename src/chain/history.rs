@@ -91,7 +91,7 @@ impl Extension {
     pub(super) fn new(before: &History, leaves: &[BlockHash]) -> Self {
         let (start, end) = (before.len, before.len + leaves.len() as u64);
         let peaks = peak_positions(start).zip(before.peaks.iter().copied());
-        let added = usize::try_from(node_count(end) - node_count(start)).unwrap_or_default();
+        let added = in_batch(node_count(end) - node_count(start));
         let mut this = Self {
             start,
             peaks: peaks.collect(),
@@ -124,14 +124,14 @@ impl Extension {
     fn set_level(&mut self, level: u32, nths: Range<u64>, texts: &Texts) {
         for (nth, node) in nths.zip(texts.digests(Kernel::best())) {
             let at = position(level, nth) - node_count(self.start);
-            self.nodes[usize::try_from(at).unwrap_or_default()] = node;
+            self.nodes[in_batch(at)] = node;
         }
     }
 
     /// A node that the leaves complete, or a peak of the tree before.
     fn node(&self, position: u64) -> &NodeHash {
         if let Some(at) = position.checked_sub(node_count(self.start)) {
-            return &self.nodes[usize::try_from(at).unwrap_or_default()];
+            return &self.nodes[in_batch(at)];
         }
         let peak = self.peaks.iter().find(|(at, _)| *at == position);
         &peak
@@ -141,9 +141,7 @@ impl Extension {
 
     /// The nodes that the leaf at an index completes, in order of position.
     pub(super) fn nodes_of(&self, leaf: u64) -> &[NodeHash] {
-        let at = |leaves| {
-            usize::try_from(node_count(leaves) - node_count(self.start)).unwrap_or_default()
-        };
+        let at = |leaves| in_batch(node_count(leaves) - node_count(self.start));
         &self.nodes[at(leaf)..at(leaf + 1)]
     }
 
@@ -194,6 +192,11 @@ impl Extension {
             }
         }
     }
+}
+
+/// A place among the nodes that a batch of leaves completes.
+fn in_batch(at: u64) -> usize {
+    usize::try_from(at).expect("twice as many as leaves that are in memory")
 }
 
 fn parent(left: &NodeHash, right: &NodeHash) -> NodeHash {

@@ -25,6 +25,8 @@ pub struct Audit<'a> {
     view: &'a View,
     state: State,
     nodes: redb::Range<'static, u64, &'static [u8; 32]>,
+    /// Position of the next of them.
+    next_node: u64,
     /// Blocks that passed, and how many of them are sealed.
     blocks: u64,
     sealed: u64,
@@ -32,7 +34,7 @@ pub struct Audit<'a> {
     key: RandomState,
     by_hash: u64,
     by_message: u64,
-    /// Whether the rows have to be looked up.
+    /// Whether a node of the tree is not that of the blocks.
     differs: bool,
 }
 
@@ -49,6 +51,7 @@ impl<'a> Audit<'a> {
             view,
             state,
             nodes,
+            next_node: 0,
             blocks: 0,
             sealed: 0,
             json_bytes: 0,
@@ -83,8 +86,10 @@ impl<'a> Audit<'a> {
     fn next_nodes_are(&mut self, expected: &[[u8; 32]]) -> Result<bool, StoreError> {
         guarded(|| {
             for node in expected {
+                let position = self.next_node;
+                self.next_node += 1;
                 match self.nodes.next().transpose()? {
-                    Some((_, found)) if found.value() == node => {}
+                    Some((at, found)) if at.value() == position && found.value() == node => {}
                     _ => return Ok(false),
                 }
             }
@@ -102,6 +107,12 @@ impl<'a> Audit<'a> {
         if !is_whole || self.differs || !self.indexes_are_right()? {
             check_range(self.view, 0, length)?;
             check_index_by_message(self.view)?;
+        }
+        if self.differs {
+            // Right children are in no tree that can be loaded, but in proofs.
+            return Err(StoreError::corrupt(
+                "table history: a node is not that of the blocks",
+            ));
         }
         if is_whole && self.sealed != self.state.totals.sealed {
             return Err(wrong_totals("sealed"));

@@ -131,6 +131,14 @@ fn a_whole_check_finds_every_row_that_is_wrong() {
         "the history tree",
     );
     named(
+        // A right child, which no shorter tree is loaded from.
+        &damage(|edit| {
+            edit.history.insert(1, &[0; 32])?;
+            Ok(())
+        }),
+        "table history",
+    );
+    named(
         &damage(|edit| {
             edit.mempool_by_id.insert(&[9; 16], 5)?;
             Ok(())
