@@ -13,6 +13,7 @@ use thiserror::Error;
 
 use crate::chain::message::MAX_TEXT_BYTES;
 use crate::chain::{Block, BlockHash, Link, Message, MessageId, Proof, Timestamp};
+use crate::text::counted;
 
 /// First byte of every value this version writes.
 const VERSION: u8 = 1;
@@ -40,7 +41,7 @@ pub enum DecodeError {
     #[error("the value is cut short or damaged")]
     Malformed(#[source] bincode::error::DecodeError),
     /// Bytes are left over after the last field.
-    #[error("the value has {left} bytes too many")]
+    #[error("the value has {} too many", counted(*left as u64, "byte"))]
     TooLong {
         /// Bytes left over.
         left: usize,

@@ -6,7 +6,7 @@
 //! * [`codec`], [`legacy`], [`wire`]: blocks as stored bytes, as the original program's texts, as
 //!   JSON of this program's API; pure
 //! * [`snapshot`]: chain files in every format; pure but for what it is given to read and write
-//! * [`text`], [`temporary`], [`clock`]: text made safe to show, names of unfinished files, the time
+//! * [`text`], [`temporary`], [`clock`]: text for people, made safe to show, names of unfinished files, the time
 //! * [`store`]: the database; plain threads, no async
 //! * [`serve`]: what stands under every server; knows no routes
 //! * [`node`]: the one door to the store, and the tasks

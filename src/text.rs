@@ -1,4 +1,5 @@
-//! Text from outside, made safe to show: nothing in it can steer a terminal, hide or reorder text.
+//! Text for people. What comes from outside is made safe to show: nothing in it can steer a terminal,
+//! hide or reorder text.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -55,9 +56,25 @@ pub fn is_unsafe(character: char) -> bool {
         )
 }
 
+/// A number and what it counts: `1 block`, `2 blocks`.
+pub fn counted(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", plural(count))
+}
+
+/// The ending of a noun for any number but one.
+pub fn plural(count: u64) -> &'static str {
+    if count == 1 { "" } else { "s" }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{escape, escape_json};
+    use super::{counted, escape, escape_json};
+
+    #[test]
+    fn only_one_is_singular() {
+        let texts = [0, 1, 2, 11].map(|count| counted(count, "block"));
+        assert_eq!(texts, ["0 blocks", "1 block", "2 blocks", "11 blocks"]);
+    }
 
     #[test]
     fn nothing_that_steers_a_terminal_passes() {

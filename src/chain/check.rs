@@ -12,6 +12,7 @@ use super::proof::Proof;
 use super::seal::Seal;
 use super::timestamp::Timestamp;
 use crate::pow::Difficulty;
+use crate::text::counted;
 
 /// The first thing that is wrong with a block: which rule, what was expected, what was found.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -58,8 +59,9 @@ pub enum Violation {
     },
     /// Rule 4: the proof does not solve the puzzle.
     #[error(
-        "breaks rule 4: the digest of the proofs ends with {found} zeros, \
-         expected {expected} or more"
+        "breaks rule 4: the digest of the proofs ends with {}, \
+         expected {expected} or more",
+        counted((*found).into(), "zero")
     )]
     ProofOfWork {
         /// The checking node's difficulty.

@@ -135,20 +135,21 @@ impl Entry {
         }
     }
 
-    /// The variable that would say the same.
+    /// The variable that would say the same, in lower case: `[NODE]` is no table.
     fn variable(&self) -> String {
         if self.table.is_empty() {
-            return "RUST_LOG".to_owned();
+            return "rust_log".to_owned();
         }
-        let name = format!("BLOCKCHAIN_{}_{}", self.table, self.key);
-        name.replace('-', "_").to_ascii_uppercase()
+        format!("blockchain_{}_{}", self.table, self.key.replace('-', "_"))
     }
 
     /// Makes these values the default wherever a command has this option.
     fn apply(&self, command: Command, outcome: &mut Result<(), String>) -> Command {
         let variable = self.variable();
         let command = command.mut_args(|arg| {
-            let is_it = arg.get_env().is_some_and(|name| name == variable.as_str());
+            let is_it = arg
+                .get_env()
+                .is_some_and(|name| name.to_ascii_lowercase() == variable.as_str());
             if !is_it || arg.get_long() != Some(&self.key) {
                 return arg;
             }

@@ -1,7 +1,7 @@
 //! `blockchain export`: writes a chain to a file of any format.
 
 use std::fs::{File, Permissions};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -77,6 +77,12 @@ pub(super) async fn run(args: ExportArgs, output: &Output) -> Result<(), Error> 
         let name = format.name();
         return Err(Error::usage(format!(
             "{name} cannot hold pending messages; --with-mempool goes with bincode and json"
+        )));
+    }
+    if format.is_binary() && args.output.is_none() && io::stdout().is_terminal() {
+        let name = format.name();
+        return Err(Error::usage(format!(
+            "{name} is binary and not for a terminal; name a file with --output, or use a pipe"
         )));
     }
     let source = match &args.db {

@@ -12,6 +12,7 @@ use super::NodeArgs;
 use super::error::Error;
 use super::output::{Output, bar, escape, stdout, write_json};
 use crate::client::HttpClient;
+use crate::text::counted;
 use crate::wire::{Block, MempoolPage, MessageState, MessageStatus, SingleBlock, Status};
 
 /// Blocks asked for at a time.
@@ -282,8 +283,9 @@ impl fmt::Display for StatusView {
         )?;
         writeln!(
             f,
-            "chain       {} blocks, {} of them sealed",
-            status.length, status.sealed
+            "chain       {}, {} of them sealed",
+            counted(status.length, "block"),
+            status.sealed
         )?;
         writeln!(f, "difficulty  {}", status.difficulty)?;
         match status.sealed_from {
@@ -292,14 +294,15 @@ impl fmt::Display for StatusView {
         }
         writeln!(
             f,
-            "mempool     {} messages, {} bytes",
-            status.mempool.count, status.mempool.bytes
+            "mempool     {}, {}",
+            counted(status.mempool.count, "message"),
+            counted(status.mempool.bytes, "byte")
         )?;
         let active = if mining.active { "searching" } else { "idle" };
         writeln!(
             f,
-            "mining      {active}, {} threads, {} proofs, {:.1} MH/s",
-            mining.threads,
+            "mining      {active}, {}, {} proofs, {:.1} MH/s",
+            counted(mining.threads as u64, "thread"),
             escape(&status.proof_mode),
             mining.hash_rate / 1e6
         )?;
@@ -311,8 +314,9 @@ impl fmt::Display for StatusView {
             let source = escape(source);
             writeln!(
                 f,
-                "sync        fetching from {source}, {} of {target} blocks",
-                status.length
+                "sync        fetching from {source}, {} of {}",
+                status.length,
+                counted(target, "block")
             )?;
         }
         for difference in &sync.differences {

@@ -26,6 +26,7 @@ use super::source::Files;
 use crate::pow::Difficulty;
 use crate::snapshot::format::Format;
 use crate::store::{Network, StoppedStore, StoreError};
+use crate::text::counted;
 
 /// Up to this many blocks all proofs may well have a zero too many by luck.
 const FEW_BLOCKS: u64 = 8;
@@ -105,8 +106,11 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "imported {} blocks ({} sealed, {} open), read as {}",
-            self.blocks, self.sealed, self.open, self.format
+            "imported {} ({} sealed, {} open), read as {}",
+            counted(self.blocks, "block"),
+            self.sealed,
+            self.open,
+            self.format
         )?;
         let from = match self.difficulty_from {
             DifficultyFrom::Option => "as asked for",
@@ -120,12 +124,15 @@ impl fmt::Display for Report {
             Some(from) => writeln!(f, "every block from {from} on must be sealed")?,
             None => writeln!(f, "open proofs are accepted")?,
         }
-        if self.repeated_ids > 0 {
-            let count = self.repeated_ids;
-            writeln!(f, "{count} message ids stand in more than one block")?;
+        match self.repeated_ids {
+            0 => {}
+            1 => writeln!(f, "1 message id stands in more than one block")?,
+            count => writeln!(f, "{count} message ids stand in more than one block")?,
         }
-        if self.pending > 0 {
-            writeln!(f, "{} messages wait to be mined", self.pending)?;
+        match self.pending {
+            0 => {}
+            1 => writeln!(f, "1 message waits to be mined")?,
+            count => writeln!(f, "{count} messages wait to be mined")?,
         }
         if let Some(old) = &self.old_database {
             writeln!(f, "the old database is now {}", old.display())?;

@@ -16,6 +16,7 @@ use crate::pow::Difficulty;
 use crate::snapshot::format::Format;
 use crate::store::integrity::Audit;
 use crate::store::{StoppedStore, StoreError};
+use crate::text::counted;
 
 #[derive(Debug, Args)]
 pub(super) struct VerifyArgs {
@@ -111,20 +112,26 @@ impl fmt::Display for Report {
         }
         writeln!(
             f,
-            "{} blocks checked: {} sealed, {} open, {} broken",
-            self.blocks, self.sealed, self.open, self.broken
+            "{} checked: {} sealed, {} open, {} broken",
+            counted(self.blocks, "block"),
+            self.sealed,
+            self.open,
+            self.broken
         )?;
         if let Some(difficulty) = self.difficulty {
             writeln!(f, "proofs hold up to difficulty {difficulty}")?;
         }
-        if self.repeated_ids > 0 {
-            let count = self.repeated_ids;
-            writeln!(f, "{count} message ids stand in more than one block")?;
+        match self.repeated_ids {
+            0 => {}
+            1 => writeln!(f, "1 message id stands in more than one block")?,
+            count => writeln!(f, "{count} message ids stand in more than one block")?,
         }
         if let Some(format) = self.format {
             write!(f, "read as {format}")?;
             match self.pending {
-                Some(count) if count > 0 => writeln!(f, ", with {count} pending messages")?,
+                Some(count) if count > 0 => {
+                    writeln!(f, ", with {}", counted(count, "pending message"))?;
+                }
                 _ => writeln!(f)?,
             }
         }

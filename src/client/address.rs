@@ -44,6 +44,16 @@ impl NodeAddress {
         Ok(Self { host, port })
     }
 
+    /// Reads an address as [`FromStr`] does, but one that says its port.
+    ///
+    /// # Errors
+    /// [`InvalidAddress`] if the text names no node or no port.
+    pub fn with_port(text: &str) -> Result<Self, InvalidAddress> {
+        let (host, port) = parts(text)?;
+        let port = port.ok_or_else(|| InvalidAddress::NoPort(host.to_owned()))?;
+        Self::new(host, port)
+    }
+
     /// The host as it stands in a URL.
     pub fn host(&self) -> &str {
         &self.host
@@ -77,31 +87,35 @@ impl FromStr for NodeAddress {
     type Err = InvalidAddress;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let text = text.trim();
-        if text
-            .get(..8)
-            .is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"))
-        {
-            return Err(InvalidAddress::Https);
+        let (host, port) = parts(text)?;
+        Self::new(host, port.unwrap_or(DEFAULT_PORT))
+    }
+}
+
+/// The host and the port that a text names.
+fn parts(text: &str) -> Result<(&str, Option<u16>), InvalidAddress> {
+    let text = text.trim();
+    if text
+        .get(..8)
+        .is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"))
+    {
+        return Err(InvalidAddress::Https);
+    }
+    let has_scheme = text
+        .get(..7)
+        .is_some_and(|scheme| scheme.eq_ignore_ascii_case("http://"));
+    let rest = if has_scheme { &text[7..] } else { text };
+    let rest = rest.split(['/', '#']).next().unwrap_or_default();
+    if rest.parse::<std::net::Ipv6Addr>().is_ok() {
+        return Ok((rest, None));
+    }
+    match rest.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => {
+            let number = port.trim().parse();
+            let number = number.map_err(|_| InvalidAddress::Port(port.to_owned()))?;
+            Ok((host, Some(number)))
         }
-        let has_scheme = text
-            .get(..7)
-            .is_some_and(|scheme| scheme.eq_ignore_ascii_case("http://"));
-        let rest = if has_scheme { &text[7..] } else { text };
-        let rest = rest.split(['/', '#']).next().unwrap_or_default();
-        if rest.parse::<std::net::Ipv6Addr>().is_ok() {
-            return Self::new(rest, DEFAULT_PORT);
-        }
-        let (host, port) = match rest.rsplit_once(':') {
-            Some((host, port)) if !port.ends_with(']') => (
-                host,
-                port.trim()
-                    .parse()
-                    .map_err(|_| InvalidAddress::Port(port.to_owned()))?,
-            ),
-            _ => (rest, DEFAULT_PORT),
-        };
-        Self::new(host, port)
+        _ => Ok((rest, None)),
     }
 }
 
@@ -117,6 +131,9 @@ pub enum InvalidAddress {
     /// No port.
     #[error("{0:?} is no port from 1 to 65535")]
     Port(String),
+    /// A host alone, where the port must be said.
+    #[error("{0:?} names no port; write HOST:PORT")]
+    NoPort(String),
 }
 
 #[cfg(test)]
@@ -139,6 +156,17 @@ mod tests {
                 expected,
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn a_port_may_have_to_be_said() {
+        for text in ["localhost:12345", "http://a:1/", "[::1]:9"] {
+            assert_eq!(NodeAddress::with_port(text), text.parse(), "{text}");
+        }
+        for text in ["localhost", "http://a/", "[::1]", "::1"] {
+            let error = NodeAddress::with_port(text).unwrap_err();
+            assert!(matches!(error, InvalidAddress::NoPort(_)), "{text}");
         }
     }
 

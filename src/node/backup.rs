@@ -1,7 +1,8 @@
 //! Writes snapshots: the chain as the files of the original program, for exchange and safe-keeping.
-//! Nothing is read back from them; the database is what the node stands on.
+//! Nothing but their format is read back from them; the database is what the node stands on.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,7 @@ use tracing::{info, warn};
 use super::Node;
 use super::settings::{AtStop, SNAPSHOT_SHARE, SnapshotSettings};
 use crate::snapshot::files::{SnapshotError, SnapshotFiles, Written};
-use crate::snapshot::format::ChainWriter;
+use crate::snapshot::format::{ChainReader, ChainWriter, Format};
 use crate::store::{Operation, PageLimit, StoreError};
 
 const PAGE: PageLimit = PageLimit {
@@ -113,14 +114,15 @@ async fn snapshot(
 fn write(
     node: &Node,
     files: &SnapshotFiles,
-    format: crate::snapshot::format::Format,
+    format: Format,
     max_backups: usize,
     give_up: impl Fn() -> bool,
 ) -> Result<Option<PathBuf>, BackupError> {
     let view = node.view()?;
     let tip = *crate::chain::BlockHash::of(&view.last_block()?).as_bytes();
     let mut record = view.snapshot()?;
-    if record.tip == Some(tip) && files.chain().exists() && files.hash().exists() {
+    if record.tip == Some(tip) && format_of(files.chain()) == Some(format) && files.hash().exists()
+    {
         return Ok(None);
     }
     let mut unread = None;
@@ -159,4 +161,10 @@ fn write(
     record.backups = files.prune(record.backups, max_backups);
     node.write(|reply| Operation::NoteSnapshot(record, reply))?;
     Ok(Some(files.chain().to_owned()))
+}
+
+/// The format of a chain file, told by its start; none if it cannot be read.
+fn format_of(chain: &Path) -> Option<Format> {
+    let reader = ChainReader::new(File::open(chain).ok()?);
+    reader.ok().map(|reader| reader.format())
 }

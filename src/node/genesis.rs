@@ -16,6 +16,10 @@ const PAUSE: Duration = Duration::from_secs(2);
 
 /// Asks the neighbours, again and again, until one has the genesis block with this hash.
 pub async fn fetch(client: &PeerClient, neighbours: &[NodeAddress], wanted: BlockHash) -> Block {
+    info!(
+        genesis = %wanted,
+        "waiting for a neighbour with this genesis block; this node serves nothing until then"
+    );
     loop {
         for peer in neighbours {
             match first_block(client, peer).await {

@@ -67,6 +67,11 @@ impl Format {
         }
     }
 
+    /// Whether the bytes are no text.
+    pub fn is_binary(self) -> bool {
+        matches!(self, Self::Pickle | Self::Bincode)
+    }
+
     /// Whether pending messages can stand beside the chain.
     pub fn holds_pending(self) -> bool {
         matches!(self, Self::Bincode | Self::Json)

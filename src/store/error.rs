@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use crate::chain::Offence;
 use crate::codec::DecodeError;
+use crate::text::counted;
 
 /// Why the store could not do what it was asked.
 #[derive(Clone, Debug, Error)]
@@ -92,7 +93,10 @@ pub enum Refusal {
     #[error("the branch does not join the chain held")]
     NotConnected,
     /// The branch forks too far below the tip.
-    #[error("{depth} blocks would be taken off, more than the {limit} allowed by --max-reorg")]
+    #[error(
+        "{} would be taken off, more than the {limit} allowed by --max-reorg",
+        counted(*depth, "block")
+    )]
     TooDeep {
         /// Blocks that would be taken off.
         depth: u64,

@@ -16,6 +16,7 @@ use super::state::State;
 use super::tables;
 use super::view::{PageLimit, View};
 use crate::chain::{Block, BlockHash, Checker, MessageId, history};
+use crate::text::counted;
 
 pub use audit::Audit;
 
@@ -120,7 +121,8 @@ fn expect_rows<K: Key + 'static, V: Value + 'static>(
     }
     let name = table.name();
     Err(StoreError::corrupt(format!(
-        "table {name} has {found} rows, expected {expected}"
+        "table {name} has {}, expected {expected}",
+        counted(found, "row")
     )))
 }
 

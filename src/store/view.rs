@@ -11,6 +11,7 @@ use super::tables::{self, NeighbourRecord, PendingRecord, ReorgRecord, SnapshotR
 use crate::chain::history::NodeHash;
 use crate::chain::{Block, BlockHash, History, Message, MessageId};
 use crate::codec;
+use crate::text::counted;
 
 /// A message that waits to be mined.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,7 +93,8 @@ impl View {
             if block.index.checked_add(1) != Some(rows) {
                 let index = block.index;
                 return Err(StoreError::corrupt(format!(
-                    "table blocks has {rows} rows, but the last block has index {index}"
+                    "table blocks has {}, but the last block has index {index}",
+                    counted(rows, "row")
                 )));
             }
             Ok(block)

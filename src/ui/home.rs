@@ -13,7 +13,7 @@ use super::reply;
 use super::routes::Asked;
 use super::site::{Form, Frame, Place, Site};
 use super::words;
-use crate::wire::Status;
+use crate::wire::{Neighbour, PeerOrigin, Status};
 
 /// Blocks shown as a chain.
 const CARDS: usize = 6;
@@ -33,6 +33,8 @@ struct HomePage {
     pending: Vec<PendingRow>,
     /// None from a node that does not tell.
     peers: Option<Vec<PeerRow>>,
+    /// Those of them that do not count as neighbours.
+    guests: u64,
     figures: Figures,
 }
 
@@ -100,6 +102,8 @@ pub(super) async fn get(site: &Site, asked: &Asked) -> Result<Response, Problem>
         client.mempool(None, ROWS).await?.messages
     };
     let (form, session) = site.form(&asked.headers);
+    let peers = if_known(peers)?.map(|list| list.neighbours);
+    let is_guest = |peer: &&Neighbour| peer.origin == PeerOrigin::Guest;
     let page = HomePage {
         frame: site.frame(Place::Home),
         form,
@@ -110,8 +114,9 @@ pub(super) async fn get(site: &Site, asked: &Asked) -> Result<Response, Problem>
             .map(|block| Card::new(&site.base, block))
             .collect(),
         pending: pending.iter().map(PendingRow::new).collect(),
-        peers: if_known(peers)?.map(|list| {
-            let rows = list.neighbours.iter().take(ROWS);
+        guests: peers.iter().flatten().filter(is_guest).count() as u64,
+        peers: peers.map(|peers| {
+            let rows = peers.iter().take(ROWS);
             rows.map(|peer| PeerRow::new(&site.base, peer, &status))
                 .collect()
         }),
@@ -144,6 +149,7 @@ mod tests {
             cards: vec![Card::new("/x", &samples::block(1, samples::HOSTILE))],
             pending: vec![PendingRow::new(&waiting)],
             peers: None,
+            guests: 1,
             figures: Figures::of(&status),
             status,
         }
@@ -163,6 +169,8 @@ mod tests {
             assert!(html.contains(text), "{text} {html}");
         }
         assert!(html.contains("does not tell"), "{html}");
+        let count = format!("{} and 1 guest</span>", page().status.sync.neighbours);
+        assert!(html.contains(&count), "{html}");
     }
 
     #[test]

@@ -58,7 +58,10 @@ impl PeerRow {
                 |from| format!("sealed from {from}"),
             )
         };
-        let checks = peer.network.iter().flat_map(|network| {
+        // Of one that is gone nobody knows what it has now.
+        let answers = peer.failures == 0 && peer.last_answer.is_some();
+        let network = peer.network.iter().filter(|_| answers);
+        let checks = network.flat_map(|network| {
             let genesis = network.genesis.get(..10).unwrap_or_default();
             [
                 (
@@ -173,7 +176,7 @@ mod tests {
     #[test]
     fn a_peer_is_held_against_our_network_and_cannot_run_anything() {
         let own = samples::status();
-        let peer = Neighbour {
+        let mut peer = Neighbour {
             address: samples::HOSTILE.to_owned(),
             kind: PeerKind::Ours,
             origin: PeerOrigin::Configured,
@@ -181,9 +184,9 @@ mod tests {
                 index: own.tip.index + 2000,
                 hash: "cd".repeat(32),
             }),
-            last_answer: None,
-            failures: 3,
-            retry_in: Some(8.0),
+            last_answer: Some(2.0),
+            failures: 0,
+            retry_in: None,
             refused: Some(samples::HOSTILE.to_owned()),
             network: Some(NetworkStatus {
                 genesis: own.genesis.clone(),
@@ -197,9 +200,18 @@ mod tests {
         assert_eq!(same, [true, false, false]);
         let html = page(Some(vec![row]));
         samples::is_inert(&html);
-        for text in ["2,000 ahead", "never", "3 failures", "open allowed"] {
+        for text in ["2,000 ahead", "genesis is the same", "open allowed"] {
             assert!(html.contains(text), "{text} {html}");
         }
+
+        (peer.failures, peer.retry_in) = (3, Some(8.0));
+        let html = page(Some(vec![PeerRow::new("/x", &peer, &own)]));
+        assert!(html.contains("3 failures") && html.contains("asked again in 8 s"));
+        let agrees = |html: &str| html.contains("is the same") || html.contains("differs");
+        assert!(!agrees(&html), "it does not answer: {html}");
+        (peer.failures, peer.last_answer) = (0, None);
+        let html = page(Some(vec![PeerRow::new("/x", &peer, &own)]));
+        assert!(html.contains("never") && !agrees(&html), "{html}");
     }
 
     #[test]

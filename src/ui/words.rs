@@ -1,5 +1,7 @@
 //! Figures as people read them.
 
+pub(super) use crate::text::plural;
+
 /// A number with its thousands apart.
 pub(super) fn number(value: u64) -> String {
     let digits = value.to_string();
@@ -101,11 +103,6 @@ pub(super) fn brief(seconds: f64) -> String {
 /// Bytes.
 pub(super) fn bytes(count: usize) -> String {
     format!("{} byte{}", number(count as u64), plural(count as u64))
-}
-
-/// The ending of a word for more than one.
-pub(super) fn plural(count: u64) -> &'static str {
-    if count == 1 { "" } else { "s" }
 }
 
 #[cfg(test)]

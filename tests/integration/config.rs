@@ -108,6 +108,7 @@ fn keys_and_values_that_make_no_sense_are_named_with_their_line() {
             "[node]\nforce-new-chain = true",
             "line 2: force-new-chain in [node]: there is",
         ),
+        ("[Node]\nport = 1", "line 2: port in [Node]: there is"),
         ("[nodes]\nport = 1", "line 2: port in [nodes]: there is"),
         ("port = 1", "line 1: port: there is"),
         ("node = 1", "line 1: node: there is"),

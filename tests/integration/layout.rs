@@ -19,7 +19,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
     ("temporary", &[]),
     ("text", &[]),
     ("serve", &["wire"]),
-    ("chain", &["pow"]),
+    ("chain", &["pow", "text"]),
     ("codec", &["chain"]),
     ("legacy", &["chain"]),
     ("wire", &["chain"]),

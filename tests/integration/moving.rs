@@ -81,6 +81,27 @@ fn snapshots_can_be_pickles_and_can_be_left_away() {
 }
 
 #[test]
+fn a_changed_serialization_shows_without_a_new_block() {
+    let mut node = TestNode::start(&["--difficulty", "1"]);
+    node.mine(&["one"]);
+    node.stop();
+    let chain = node.folder().join("node.chain");
+    let json = fs::read(&chain).unwrap();
+    assert_eq!(json[0], b'[');
+    let tick = ["--backup-interval", "20ms", "--chain-serialization"];
+    node.start_again(&[&tick[..], &["pickle"]].concat());
+    let pickle = wait_for("the pickle", || {
+        let file = fs::read(&chain).unwrap();
+        (file != json).then_some(file)
+    });
+    assert_eq!(pickle[..2], [0x80, 4]);
+    node.stop();
+    node.start_again(&["--snapshot-at-stop", "always"]);
+    node.stop();
+    assert_eq!(fs::read(&chain).unwrap(), json);
+}
+
+#[test]
 fn only_backups_of_this_program_are_pruned() {
     let mut node = TestNode::stopped();
     fs::create_dir(node.folder()).unwrap();

@@ -4,10 +4,11 @@
 //! Both tests take the steps of one [`script`]. In the first the power is cut after writes and
 //! syncs, in the second a call of the disk fails; then the database is opened on what is left. By
 //! default some moments are tried; `STORE_FAULTS=all` tries every one (minutes), and
-//! `STORE_FAULTS_SEED` chooses other steps and other cuts. [`damage`], [`files`]
-//! and [`commands`] are about files that changed behind the program's back.
+//! `STORE_FAULTS_SEED` chooses other steps and other cuts. [`damage`],
+//! [`files`], [`config`] and [`commands`] are about files that changed behind the program's back.
 
 mod commands;
+mod config;
 mod damage;
 mod files;
 mod mutation;

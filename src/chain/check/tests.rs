@@ -357,7 +357,7 @@ fn findings_name_rule_expectation_and_finding() {
     assert_eq!(text(&other, 1), "breaks rule 2: the index is 4, expected 1");
     assert_eq!(
         text(&good, 3),
-        "breaks rule 4: the digest of the proofs ends with 1 zeros, expected 3 or more"
+        "breaks rule 4: the digest of the proofs ends with 1 zero, expected 3 or more"
     );
     let early = Block {
         timestamp: Timestamp::integer(5).unwrap(),

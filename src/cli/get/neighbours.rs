@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::cli::error::Error;
 use crate::cli::output::{Output, escape, table};
 use crate::client::HttpClient;
+use crate::text::counted;
 use crate::wire::{Neighbour, Neighbours, PeerKind, PeerOrigin};
 
 /// Prints the neighbours of a node.
@@ -27,7 +28,7 @@ struct Detailed(Neighbours);
 impl fmt::Display for Detailed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let neighbours = &self.0.neighbours;
-        write!(f, "{} neighbours", neighbours.len())?;
+        write!(f, "{}", counted(neighbours.len() as u64, "neighbour"))?;
         if neighbours.is_empty() {
             return Ok(());
         }
@@ -87,7 +88,7 @@ impl fmt::Display for Documented {
         let inner = self.0["neighbours"].as_str().unwrap_or_default();
         let inner: Value = serde_json::from_str(inner).unwrap_or_default();
         let neighbours = inner["py/set"].as_array().map_or(&[][..], Vec::as_slice);
-        write!(f, "{} neighbours", neighbours.len())?;
+        write!(f, "{}", counted(neighbours.len() as u64, "neighbour"))?;
         for neighbour in neighbours {
             let tuple = &neighbour["py/tuple"];
             let host = escape(tuple[0].as_str().unwrap_or("?"));
@@ -105,7 +106,7 @@ mod tests {
     fn the_documented_answer_is_read() {
         let inner = r#"{"py/set": [{"py/tuple": ["h\u001b", 12345]}]}"#;
         let answer = Documented(serde_json::json!({"length": 1, "neighbours": inner}));
-        assert_eq!(answer.to_string(), "1 neighbours\nh\\u{1b}:12345");
+        assert_eq!(answer.to_string(), "1 neighbour\nh\\u{1b}:12345");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::chain::{Block, BlockHash, Checker, Offence, Tip};
 use crate::node::Node;
 use crate::node::session::{Claim, Conversation, Trouble};
 use crate::store::{Adoption, Operation, StoreError};
+use crate::text::counted;
 
 /// Most stored bytes of one branch.
 const MAX_STAGED_BYTES: u64 = 4 * 1024 * 1024 * 1024;
@@ -184,9 +185,10 @@ impl Node {
         }
         if depth > settings.max_reorg {
             return Err(Trouble::Differs(format!(
-                "has a branch that takes off {depth} blocks, more than --max-reorg {} allows: \
+                "has a branch that takes off {}, more than --max-reorg {} allows: \
                  find out which branch is right, and restart with a higher --max-reorg to follow \
                  the other",
+                counted(depth, "block"),
                 settings.max_reorg
             )));
         }

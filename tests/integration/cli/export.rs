@@ -1,14 +1,16 @@
 //! `blockchain export`.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::IsTerminal;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::{Command, Output, Stdio};
 
 use sha2::{Digest, Sha256};
 
 use blockchain::wire::{Block, BlockPage};
 
-use crate::support::command::Blockchain;
+use crate::support::command::{BINARY, Blockchain};
 use crate::support::test_node::TestNode;
 
 fn export(folder: &Path) -> Blockchain {
@@ -102,4 +104,37 @@ fn an_address_that_another_node_has_now_is_not_believed() {
     export(&node.folder())
         .exits(3)
         .complains(&["no node on it can be found"]);
+}
+
+#[test]
+fn binary_formats_are_not_for_a_terminal() {
+    // The near end of a new terminal is one, too; where it is not, nothing can be shown here.
+    let open = || File::options().read(true).write(true).open("/dev/ptmx");
+    if !open().is_ok_and(|terminal| terminal.is_terminal()) {
+        return;
+    }
+    let mut node = TestNode::start(&["--threads", "0"]);
+    node.stop();
+    let export = |format: &str, to: &[&str]| -> Output {
+        Command::new(BINARY)
+            .args(["export", "--format", format, "--db"])
+            .arg(node.folder())
+            .args(to)
+            .stdout(Stdio::from(open().unwrap()))
+            .stderr(Stdio::piped())
+            .output()
+            .unwrap()
+    };
+    let file = node.beside("chain");
+    for format in ["bincode", "pickle"] {
+        let refused = export(format, &[]);
+        let stderr = String::from_utf8(refused.stderr).unwrap();
+        assert_eq!(refused.status.code(), Some(2), "{stderr}");
+        for text in [format, "not for a terminal", "--output", "pipe"] {
+            assert!(stderr.contains(text), "no {text:?} in {stderr}");
+        }
+        let written = export(format, &["--output", file.to_str().unwrap()]);
+        assert!(written.status.success(), "{written:?}");
+    }
+    assert!(export("ndjson", &[]).status.success());
 }

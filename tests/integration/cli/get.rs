@@ -111,9 +111,9 @@ fn status_and_neighbours_are_told() {
     node.command(["get", "status"]).succeeds().prints(&[
         "difficulty  1\n",
         "seal rule   every block from 1 on must be sealed\n",
-        "mempool     1 messages, 5 bytes\n",
+        "mempool     1 message, 5 bytes\n",
         "tip         block 0 c0f0de36",
-        "chain       1 blocks, 0 of them sealed\n",
+        "chain       1 block, 0 of them sealed\n",
         "neighbours  0 known, 0 answering\n",
     ]);
     let status: Status = node.command(["get", "status", "--json"]).succeeds().json();

@@ -49,7 +49,7 @@ fn neighbours_are_added_and_removed_for_good() {
     answers(&node, &address);
     let text = node.command(["get", "neighbours"]).succeeds().stdout;
     let lines: Vec<_> = text.lines().collect();
-    assert_eq!(lines[0], "1 neighbours");
+    assert_eq!(lines[0], "1 neighbour");
     assert!(lines[1].starts_with("ADDRESS"), "{text}");
     for part in [&*address, "this program", "0 c0f0de3647e3", "s ago"] {
         assert!(lines[2].contains(part), "{part}: {text}");

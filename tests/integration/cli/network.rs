@@ -2,6 +2,7 @@
 
 use crate::support::command::Blockchain;
 use crate::support::test_node::TestNode;
+use crate::support::wait_for;
 
 const DOCUMENTED: &str = "c0f0de3647e32b3b129e4ca3c329dd7584fa375366106b4c22c31c55f8c1ab94";
 
@@ -147,4 +148,38 @@ fn open_proofs_need_a_network_that_accepts_them() {
     refused(&node, &["--accept-open"], &["requires sealed blocks"]);
     node.start_again(&["--require-sealed=3"]);
     assert_eq!(node.status().sealed_from, Some(3));
+}
+
+#[test]
+fn a_node_that_waits_for_its_genesis_block_says_so() {
+    let mut node = TestNode::stopped();
+    let hash = "ab".repeat(32);
+    // A port where no node is.
+    node.spawn(&["--genesis", &hash, "--neighbours", "127.0.0.1:1"]);
+    let line = wait_for("a word", || {
+        let log = node.stderr();
+        let mut lines = log.lines();
+        let line = lines.find(|line| line.contains("waiting for a neighbour"))?;
+        line.ends_with(&hash).then(|| line.to_owned())
+    });
+    for text in ["INFO", "serves nothing until then"] {
+        assert!(line.contains(text), "{line}");
+    }
+    assert_eq!(node.running(), None);
+    node.kill();
+}
+
+#[test]
+fn what_names_no_genesis_or_no_port_is_refused() {
+    let refused = |option: &str, value: &str, why: &str| {
+        Blockchain::new(["node", "--port", "0", "--db", "/nowhere", option, value])
+            .exits(2)
+            .complains(&[option, why]);
+    };
+    for genesis in ["", "c0f0de", "ANY", &"g".repeat(64)] {
+        refused("--genesis", genesis, "neither the hash of a block");
+    }
+    for address in ["example.org", "http://example.org/", "[::1]"] {
+        refused("--advertise", address, "names no port; write HOST:PORT");
+    }
 }

@@ -61,7 +61,7 @@ fn a_difficulty_too_high_names_block_and_rule() {
         "NOT VALID\n",
         "block 1: breaks rule 4: the digest of the proofs ends with",
         "expected 20 or more",
-        "1 blocks checked",
+        "1 block checked",
     ];
     for command in [verify(&node), verify_running(&node)] {
         command.args(["--difficulty", "20"]).exits(1).prints(&words);

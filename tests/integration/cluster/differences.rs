@@ -73,7 +73,10 @@ fn another_genesis_is_said_by_both_and_can_be_joined() {
     one.mine(&["a", "b"]);
     assert_eq!(other.status().length, 1);
     let genesis = one.status().genesis;
-    let joined = start(&["--difficulty", "1", "--genesis", &genesis], &[&one]);
+    let joined = start(
+        &["--difficulty", "1", "--genesis", &genesis.to_uppercase()],
+        &[&one],
+    );
     wait_for("the chain", || {
         (joined.status().tip.hash == one.status().tip.hash).then_some(())
     });

@@ -27,7 +27,7 @@ const MOST_MEMORY: u64 = 3 * 1024 * 1024;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs the binary; `stop` asks it to stop as soon as this file is there.
-fn run(arguments: &[&str], stop: Option<&Path>) -> Output {
+pub(super) fn run(arguments: &[&str], stop: Option<&Path>) -> Output {
     let mut command = Command::new("sh");
     for name in foreign_variables() {
         command.env_remove(name);

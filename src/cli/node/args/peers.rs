@@ -30,7 +30,12 @@ pub(in crate::cli::node) struct PeerOptions {
     )]
     max_neighbours: usize,
     /// Where others can ask this node, if that is not its port at the address it asks from
-    #[arg(long, value_name = "HOST:PORT", env = "BLOCKCHAIN_NODE_ADVERTISE")]
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        value_parser = NodeAddress::with_port,
+        env = "BLOCKCHAIN_NODE_ADVERTISE"
+    )]
     advertise: Option<NodeAddress>,
     /// New database: the hash of a genesis block, fetched from a neighbour. With open proofs: any,
     /// to follow a longer chain with another genesis at any time
@@ -99,8 +104,9 @@ impl std::str::FromStr for GenesisArg {
         if text == "any" {
             return Ok(Self::Any);
         }
-        let hash = text.parse().map(Self::Hash);
-        hash.map_err(|error| format!("neither the hash of a block nor any: {error}"))
+        // Other programs write hashes in upper case, and this is a person's word.
+        let hash = text.to_ascii_lowercase().parse().map(Self::Hash);
+        hash.map_err(|_| "neither the hash of a block, 64 hex digits, nor any".to_owned())
     }
 }
 
