@@ -148,15 +148,18 @@ impl fmt::Display for Report {
 }
 
 pub(super) async fn run(args: VerifyArgs, output: &Output) -> Result<(), Error> {
-    let examiner = Examiner::new(args.difficulty, args.require_sealed);
+    let (difficulty, require_sealed) = (args.difficulty, args.require_sealed);
+    let examiner = Examiner::new(difficulty, require_sealed);
     let report = match (args.what.file, args.what.db, args.what.node) {
         (Some(path), _, _) => verify_file(&path, examiner)?,
         (_, Some(folder), _) => {
-            verify_folder(
-                &Files::of_database(&super::node::expand(&folder))?,
-                examiner,
-            )
-            .await?
+            let files = Files::of_database(&super::node::expand(&folder))?;
+            match StoppedStore::open(&files.database) {
+                Err(StoreError::Busy { .. }) => {
+                    verify(&Source::in_folder(&files).await?, examiner).await?
+                }
+                stopped => verify_stopped(stopped, difficulty, require_sealed)?,
+            }
         }
         (_, _, Some(address)) => {
             verify(&Source::Running(HttpClient::new(address)?), examiner).await?
@@ -189,17 +192,32 @@ fn verify_file(path: &Path, mut examiner: Examiner) -> Result<Report, Error> {
     })
 }
 
-async fn verify_folder(files: &Files, mut examiner: Examiner) -> Result<Report, Error> {
-    let audited = match StoppedStore::open(&files.database) {
-        Err(StoreError::Busy { .. }) => {
-            return verify(&Source::in_folder(files).await?, examiner).await;
-        }
-        opened => opened
-            .map_err(Error::from)
-            .and_then(|store| audit(store, &mut examiner)),
-    };
-    match audited {
-        Ok(()) => {}
+/// Checks the database file of a stopped node, and the chain in it by the rules that are kept
+/// there, unless others are asked for.
+fn verify_stopped(
+    stopped: Result<StoppedStore, StoreError>,
+    difficulty: Option<Difficulty>,
+    require_sealed: Option<u64>,
+) -> Result<Report, Error> {
+    let mut examiner = Examiner::new(difficulty, require_sealed);
+    let audited = stopped.and_then(|mut store| {
+        store.check_checksums()?;
+        let view = store.view()?;
+        let kept = view.network()?;
+        let sealed_from = require_sealed.or(kept.sealed_from);
+        examiner = Examiner::new(difficulty.or(Some(kept.difficulty)), sealed_from);
+        let mut audit = Audit::new(&view)?;
+        let progress = bar(Some(audit.length()), "blocks");
+        let walked = from_view(&view, |page, _| {
+            progress.inc(page.len() as u64);
+            audit.measure(&page);
+            Ok(examiner.push_all(&page, |passed| audit.push(passed)))
+        });
+        progress.finish_and_clear();
+        Ok(walked.and_then(|()| Ok(audit.finish()?)))
+    });
+    match audited.map_err(Error::from).flatten() {
+        Ok(_) => {}
         Err(Error::Store(error @ StoreError::Corrupt { .. })) => {
             examiner.finding = Some(Finding::damaged(error.to_string()));
         }
@@ -209,22 +227,6 @@ async fn verify_folder(files: &Files, mut examiner: Examiner) -> Result<Report, 
         database_checked: true,
         ..Report::of(examiner)
     })
-}
-
-/// Checks the database file of a stopped node, and the chain in it.
-fn audit(mut store: StoppedStore, examiner: &mut Examiner) -> Result<(), Error> {
-    store.check_checksums()?;
-    let view = store.view()?;
-    let mut audit = Audit::new(&view)?;
-    let progress = bar(Some(audit.length()), "blocks");
-    from_view(&view, |page, _| {
-        progress.inc(page.len() as u64);
-        audit.measure(&page);
-        Ok(examiner.push_all(&page, |passed| audit.push(passed)))
-    })?;
-    progress.finish_and_clear();
-    audit.finish()?;
-    Ok(())
 }
 
 async fn verify(source: &Source, mut examiner: Examiner) -> Result<Report, Error> {
