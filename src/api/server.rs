@@ -8,7 +8,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::{self, BoxFuture, Either};
-use hyper::body::Incoming;
 use hyper::service::{Service, service_fn};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
@@ -22,7 +21,7 @@ use super::guard::{self, AddRate};
 use super::metrics::Metrics;
 use super::v1::neighbours::note_asker;
 use crate::node::Node;
-use crate::serve::{self, Connections, Guard};
+use crate::serve::{self, Arriving, Connections, Guard};
 
 /// Most answers that are streamed at a time.
 const STREAMS: usize = 16;
@@ -131,7 +130,7 @@ pub async fn serve(
     let metrics = Arc::clone(&context.metrics);
     let routes = TowerToHyperService::new(warp::service(super::routes(context)));
     let gate = Arc::new((guard, admin));
-    let answer = move |mut request: http::Request<Incoming>, remote: SocketAddr| {
+    let answer = move |mut request: http::Request<Arriving>, remote: SocketAddr| {
         let begun = Metrics::begin(&request);
         let (browsers, admin) = &*gate;
         let caller = |headers: &_| Caller::new(remote, headers, admin.as_ref());
