@@ -20,6 +20,7 @@ use super::admin::{AdminToken, Caller};
 use super::guard::{self, AddRate};
 use super::metrics::Metrics;
 use super::v1::neighbours::note_asker;
+use super::waiting::Waiting;
 use crate::node::Node;
 use crate::serve::{self, Arriving, Connections, Guard};
 
@@ -59,16 +60,13 @@ pub(crate) struct Shared {
     pub(crate) event_streams: Arc<Semaphore>,
     pub(crate) searches: Arc<Semaphore>,
     pub(crate) pages: Arc<Semaphore>,
-    pub(crate) waiting: Arc<Semaphore>,
+    pub(crate) waiting: Arc<Waiting>,
     pub(crate) add_rate: AddRate,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) connections: Connections,
     /// Ends what would otherwise go on for ever.
     pub(crate) shutdown: CancellationToken,
 }
-
-/// Most requests for long answers that wait for their turn; they must not take all connections.
-const WAITING: usize = 64;
 
 /// Pages of long answers that are made at a time; others wait, so that short answers do not.
 fn pages_at_a_time() -> usize {
@@ -93,7 +91,7 @@ impl Context {
             event_streams: Arc::new(Semaphore::new(EVENT_STREAMS)),
             searches: Arc::new(Semaphore::new(SEARCHES)),
             pages: Arc::new(Semaphore::new(pages_at_a_time())),
-            waiting: Arc::new(Semaphore::new(WAITING)),
+            waiting: Arc::default(),
             metrics: Arc::new(Metrics::default()),
             connections: Connections::default(),
             shutdown,
