@@ -9,6 +9,7 @@
 //! * `openapi`: `/openapi.json` and `/docs`
 //! * `paths`: every path with its methods
 //! * `reject`: errors, and what no route takes
+//! * `waiting`: who waits for a long answer
 
 pub mod admin;
 mod documented;
@@ -19,11 +20,13 @@ mod paths;
 mod reject;
 pub mod server;
 pub mod v1;
+mod waiting;
 
 use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
 
+use admin::Caller;
 use reject::ApiError;
 use serde::de::DeserializeOwned;
 use server::Context;
@@ -130,9 +133,12 @@ fn v1_routes(context: Context) -> impl Filter<Extract = (Response,), Error = Rej
     let block_page = path!("blocks")
         .and(read)
         .and(with.clone())
+        .and(warp::ext::get())
         .and(query)
         .and(warp::header::headers_cloned())
-        .then(|context, query, headers| answered(blocks::page(context, query, headers)));
+        .then(|context, caller, query, headers| {
+            answered(blocks::page(context, caller, query, headers))
+        });
     let status = path!("status")
         .and(read)
         .and(node.clone())
@@ -153,8 +159,9 @@ fn v1_routes(context: Context) -> impl Filter<Extract = (Response,), Error = Rej
     let reorg_page = path!("reorgs")
         .and(read)
         .and(with.clone())
+        .and(warp::ext::get())
         .and(query)
-        .then(|context, query| answered(reorgs::page(context, query)));
+        .then(|context, caller, query| answered(reorgs::page(context, caller, query)));
     let search = path!("search")
         .and(read)
         .and(with.clone())
@@ -168,8 +175,9 @@ fn v1_routes(context: Context) -> impl Filter<Extract = (Response,), Error = Rej
     let mempool = path!("mempool")
         .and(read)
         .and(with)
+        .and(warp::ext::get())
         .and(query)
-        .then(|context, query| answered(messages::mempool(context, query)));
+        .then(|context, caller, query| answered(messages::mempool(context, caller, query)));
     single_block
         .or(post_message)
         .unify()
@@ -252,11 +260,10 @@ fn stream(
 /// Makes a long answer on a thread that may block, when it is its turn.
 async fn long_answer(
     context: Context,
+    caller: Caller,
     make: impl FnOnce(&Node) -> Result<Response, StoreError> + Send + 'static,
 ) -> Result<Response, ApiError> {
-    let waiting = Arc::clone(&context.waiting).try_acquire_owned();
-    let waiting =
-        waiting.map_err(|_| ApiError::unavailable("too many long answers are waited for"))?;
+    let waiting = context.waiting.enter(caller.remote.ip())?;
     let turn = Arc::clone(&context.pages).acquire_owned().await;
     let answer = context.node.blocking(move |node| {
         // Until it is made, even if nobody waits for it any more.

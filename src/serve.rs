@@ -1,13 +1,15 @@
 //! What stands under every server of this program: the accept loop with its limits, and whether a
 //! browser may ask ([`Guard`]). It knows neither routes nor nodes. `connections` says who stays when
-//! all places are taken; `connection` gives a body to the errors that the HTTP server answers by
-//! itself.
+//! all places are taken, and `arriving` tells it when a request is there; `connection` gives a body
+//! to the errors that the HTTP server answers by itself.
 
+mod arriving;
 mod connection;
 mod connections;
 mod guard;
 
 use std::convert::Infallible;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,6 +20,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustix::io::Errno;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +30,7 @@ use tracing::{debug, warn};
 use connection::Connection;
 use connections::{Answer, Place};
 
+pub use arriving::Arriving;
 pub use connections::{Connections, allow_many_files};
 pub use guard::Guard;
 
@@ -54,7 +58,7 @@ pub async fn serve<S, B>(
     connections: Connections,
     shutdown: CancellationToken,
 ) where
-    S: Service<Request<Incoming>, Response = hyper::Response<B>, Error = Infallible>
+    S: Service<Request<Arriving>, Response = hyper::Response<B>, Error = Infallible>
         + Send
         + 'static,
     S::Future: Send + 'static,
@@ -86,17 +90,26 @@ async fn accept(listener: &TcpListener, connections: &Connections) -> (TcpStream
     loop {
         match listener.accept().await {
             Ok(accepted) => return accepted,
-            Err(error) => {
+            Err(error) if is_shortage(&error) => {
                 if warned.is_none_or(|warned| warned.elapsed() > ACCEPT_WARNING) {
                     warn!(%error, "no connection could be accepted");
                     warned = Some(Instant::now());
                 }
-                // Most often there are no file handles left.
                 connections.cut_one();
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
+            // The other end went before its turn came.
+            Err(error) => debug!(%error, "a connection was gone before it was accepted"),
         }
     }
+}
+
+/// Whether no connection can be accepted until another one ends.
+fn is_shortage(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)
+    )
 }
 
 /// Answers the requests of one connection until it ends or its place is given away.
@@ -107,7 +120,7 @@ async fn converse<S, B>(
     service: S,
     shutdown: CancellationToken,
 ) where
-    S: Service<Request<Incoming>, Response = hyper::Response<B>, Error = Infallible>,
+    S: Service<Request<Arriving>, Response = hyper::Response<B>, Error = Infallible>,
     B: Body + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
@@ -115,9 +128,8 @@ async fn converse<S, B>(
     let answered = Arc::clone(&place);
     let service = service_fn(move |request: Request<Incoming>| {
         let place = Arc::clone(&answered);
-        // While its body arrives, the server waits.
-        place.is_at_work(request.body().is_end_stream());
-        let answer = service.call(request);
+        let arriving = request.map(|body| Arriving::new(body, Arc::clone(&place)));
+        let answer = service.call(arriving);
         async move { Ok::<_, Infallible>(answer.await?.map(|body| Answer::new(body, place))) }
     });
     // Small answers must not wait for more to send.
@@ -149,6 +161,21 @@ async fn converse<S, B>(
             _ = connection.into_parts().io.into_inner().end() => {}
             () = place.cut() => {}
             () = shutdown.cancelled() => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_shortage_costs_somebody_else_the_connection() {
+        for errno in [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM] {
+            assert!(is_shortage(&errno.into()), "{errno}");
+        }
+        for errno in [Errno::CONNABORTED, Errno::PERM, Errno::NETDOWN, Errno::INTR] {
+            assert!(!is_shortage(&errno.into()), "{errno}");
         }
     }
 }

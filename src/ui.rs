@@ -39,15 +39,17 @@ mod site;
 mod token;
 mod words;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
+use hyper::Request;
 use hyper::service::{Service, service_fn};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::client::HttpClient;
-use crate::serve::{self, Connections, Guard};
+use crate::serve::{self, Arriving, Connections, Guard};
 use site::Site;
 
 /// How the explorer is reached.
@@ -70,8 +72,9 @@ pub async fn serve(
     let follow = tokio::spawn(events::follow(Arc::clone(&site), shutdown.clone()));
     let routes = TowerToHyperService::new(warp::service(routes::routes(Arc::clone(&site))));
     let guard = Arc::new(settings.guard);
-    let service = service_fn(move |mut request| {
+    let answer = move |remote: SocketAddr, mut request: Request<Arriving>| {
         let (site, guard, routes) = (Arc::clone(&site), Arc::clone(&guard), routes.clone());
+        request.extensions_mut().insert(remote);
         async move {
             let answer = match routes::admit(&site, &guard, &mut request) {
                 Some(refusal) => Ok(refusal),
@@ -79,9 +82,12 @@ pub async fn serve(
             };
             answer.map(reply::secured)
         }
-    });
-    let connections = Connections::default();
-    serve::serve(listener, |_| service.clone(), connections, shutdown).await;
+    };
+    let service = |remote| {
+        let answer = answer.clone();
+        service_fn(move |request| answer(remote, request))
+    };
+    serve::serve(listener, service, Connections::default(), shutdown).await;
     // It ends with the shutdown, too, and fails at nothing.
     let _ = follow.await;
 }

@@ -106,8 +106,8 @@ impl AddRate {
     }
 }
 
-/// Whose additions count as one: an IPv4 address, or an IPv6 network as one customer gets it.
-fn payer(address: IpAddr) -> IpAddr {
+/// Whose requests count as one: an IPv4 address, or an IPv6 network as one customer gets it.
+pub(super) fn payer(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             let network = address.to_bits() & !u128::from(u64::MAX);

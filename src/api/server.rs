@@ -8,7 +8,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::{self, BoxFuture, Either};
-use hyper::body::Incoming;
 use hyper::service::{Service, service_fn};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
@@ -21,8 +20,9 @@ use super::admin::{AdminToken, Caller};
 use super::guard::{self, AddRate};
 use super::metrics::Metrics;
 use super::v1::neighbours::note_asker;
+use super::waiting::Waiting;
 use crate::node::Node;
-use crate::serve::{self, Connections, Guard};
+use crate::serve::{self, Arriving, Connections, Guard};
 
 /// Most answers that are streamed at a time.
 const STREAMS: usize = 16;
@@ -60,16 +60,13 @@ pub(crate) struct Shared {
     pub(crate) event_streams: Arc<Semaphore>,
     pub(crate) searches: Arc<Semaphore>,
     pub(crate) pages: Arc<Semaphore>,
-    pub(crate) waiting: Arc<Semaphore>,
+    pub(crate) waiting: Arc<Waiting>,
     pub(crate) add_rate: AddRate,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) connections: Connections,
     /// Ends what would otherwise go on for ever.
     pub(crate) shutdown: CancellationToken,
 }
-
-/// Most requests for long answers that wait for their turn; they must not take all connections.
-const WAITING: usize = 64;
 
 /// Pages of long answers that are made at a time; others wait, so that short answers do not.
 fn pages_at_a_time() -> usize {
@@ -94,7 +91,7 @@ impl Context {
             event_streams: Arc::new(Semaphore::new(EVENT_STREAMS)),
             searches: Arc::new(Semaphore::new(SEARCHES)),
             pages: Arc::new(Semaphore::new(pages_at_a_time())),
-            waiting: Arc::new(Semaphore::new(WAITING)),
+            waiting: Arc::default(),
             metrics: Arc::new(Metrics::default()),
             connections: Connections::default(),
             shutdown,
@@ -131,7 +128,7 @@ pub async fn serve(
     let metrics = Arc::clone(&context.metrics);
     let routes = TowerToHyperService::new(warp::service(super::routes(context)));
     let gate = Arc::new((guard, admin));
-    let answer = move |mut request: http::Request<Incoming>, remote: SocketAddr| {
+    let answer = move |mut request: http::Request<Arriving>, remote: SocketAddr| {
         let begun = Metrics::begin(&request);
         let (browsers, admin) = &*gate;
         let caller = |headers: &_| Caller::new(remote, headers, admin.as_ref());

@@ -90,6 +90,12 @@ async fn start(
             "--new-genesis and --genesis exclude each other",
         ));
     }
+    if args.port != 0 && args.ui == Some(args.port) {
+        let port = args.port;
+        return Err(Error::usage(format!(
+            "the node and its explorer cannot both have port {port}; name another with --ui=PORT"
+        )));
+    }
     let is_new = args.force_new_chain || !files.database.exists();
     if args.proof == ProofArg::Open && !rules.accept_open(&args) && is_new {
         return Err(Error::usage("--proof open needs --accept-open"));

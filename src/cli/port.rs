@@ -1,5 +1,6 @@
-//! A port is taken before anything else happens, so that a start that cannot be changes nothing;
-//! and opened when there is somebody to answer, so that nobody waits for what is not ready.
+//! A port is taken before anything else happens, so that a start on a port that somebody listens on
+//! changes nothing; and opened when there is somebody to answer, so that nobody waits for what is
+//! not ready. Two that took the same port at the same moment find that out when they open it.
 
 use std::io;
 use std::net::SocketAddr;

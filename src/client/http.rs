@@ -3,9 +3,11 @@
 mod explore;
 mod transport;
 
+use std::net::IpAddr;
 use std::time::Duration;
 
-use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use reqwest::header::{self, HeaderMap};
+use reqwest::{Method, RequestBuilder, Response};
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
@@ -22,6 +24,12 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long an answer may take from its first to its last byte.
 const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a message waits in all until a node that takes so many a second takes it.
+const RATE_PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long to wait if such a node does not say.
+const RATE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Most bytes of an answer. A page of blocks has up to 4 MiB of them and their JSON.
 const ANSWER_BYTES: usize = 64 * 1024 * 1024;
@@ -53,6 +61,8 @@ pub enum ClientError {
         status: u16,
         /// What it says.
         message: String,
+        /// How long it asks to wait.
+        retry_after: Option<Duration>,
     },
     /// The answer is not what such a node answers.
     #[error("{address} answered something a node does not answer: {what}")]
@@ -74,11 +84,20 @@ impl ClientError {
     fn is_passing(&self) -> bool {
         matches!(
             self,
-            Self::Refused {
-                status: 429 | 503,
-                ..
-            } | Self::Unreachable { .. }
+            Self::Refused { status: 503, .. } | Self::Unreachable { .. }
         )
+    }
+
+    /// How long to wait before asking again, if it was asked too often.
+    fn rate_pause(&self) -> Option<Duration> {
+        match self {
+            Self::Refused {
+                status: 429,
+                retry_after,
+                ..
+            } => Some(retry_after.unwrap_or(RATE_PAUSE).max(RATE_PAUSE / 10)),
+            _ => None,
+        }
     }
 }
 
@@ -177,14 +196,33 @@ impl HttpClient {
     }
 
     /// Adds a message and returns its id, or none from a reference miner, which gives none. The
-    /// message carries a key of its own, so it is sent again after a passing failure.
+    /// message carries a key of its own, so it is sent again after a passing failure, and for a
+    /// minute if the node takes so many a second and no more.
     pub async fn add(&self, text: &str) -> Result<Option<String>, ClientError> {
+        self.send(text, None).await
+    }
+
+    /// The same for a client on this address, who does not wait until the node takes more.
+    pub async fn add_for(&self, client: IpAddr, text: &str) -> Result<Option<String>, ClientError> {
+        self.send(text, Some(client)).await
+    }
+
+    async fn send(
+        &self,
+        text: &str,
+        client: Option<IpAddr>,
+    ) -> Result<Option<String>, ClientError> {
+        let mut headers = HeaderMap::new();
+        if let Some(value) = client.and_then(|client| client.to_string().parse().ok()) {
+            headers.insert("x-forwarded-for", value);
+        }
         let key = uuid::Uuid::new_v4().to_string();
-        // After the longest, a node that takes so many a second takes some more.
+        let mut patience = client.map_or(RATE_PATIENCE, |_| Duration::ZERO);
         let mut pauses = [100, 400, 1000].into_iter().map(Duration::from_millis);
         loop {
             let request = self
                 .request(Method::POST, "/api/v1/messages")
+                .headers(headers.clone())
                 .header("idempotency-key", &key)
                 .json(&NewMessage {
                     message: text.to_owned(),
@@ -192,14 +230,25 @@ impl HttpClient {
             match self.json::<PostedMessage>(request).await {
                 Ok(posted) => return Ok(Some(posted.id)),
                 Err(error) if error.is_not_found() => break,
-                Err(error) => match pauses.next().filter(|_| error.is_passing()) {
-                    Some(pause) => tokio::time::sleep(pause).await,
-                    None => return Err(error),
-                },
+                Err(error) => {
+                    let pause = if let Some(pause) = error.rate_pause() {
+                        patience.checked_sub(pause).map(|rest| {
+                            patience = rest;
+                            pause
+                        })
+                    } else {
+                        pauses.next().filter(|_| error.is_passing())
+                    };
+                    match pause {
+                        Some(pause) => tokio::time::sleep(pause).await,
+                        None => return Err(error),
+                    }
+                }
             }
         }
         let request = self
             .request(Method::PUT, "/add")
+            .headers(headers)
             .query(&[("message", text)]);
         let answer: serde_json::Value = self.json(request).await?;
         Ok(answer["id"].as_str().map(str::to_owned))
@@ -220,12 +269,10 @@ impl HttpClient {
             .send()
             .await
             .map_err(|source| self.transport(source))?;
-        let status = response.status();
-        let body = self.body(response).await?;
-        if !status.is_success() {
-            return Err(self.refused(status, &body));
+        if !response.status().is_success() {
+            return Err(self.refused(response).await);
         }
-        Ok(body)
+        self.body(response).await
     }
 
     async fn body(&self, mut response: Response) -> Result<Vec<u8>, ClientError> {
@@ -243,10 +290,17 @@ impl HttpClient {
         Ok(body)
     }
 
-    fn refused(&self, status: StatusCode, body: &[u8]) -> ClientError {
-        let ours = serde_json::from_slice::<ErrorBody>(body).map(|body| body.error.message);
+    async fn refused(&self, response: Response) -> ClientError {
+        let status = response.status();
+        let seconds = response.headers().get(header::RETRY_AFTER);
+        let seconds = seconds.and_then(|seconds| seconds.to_str().ok()?.parse().ok());
+        let body = match self.body(response).await {
+            Ok(body) => body,
+            Err(error) => return error,
+        };
+        let ours = serde_json::from_slice::<ErrorBody>(&body).map(|body| body.error.message);
         let documented = || {
-            let body: serde_json::Value = serde_json::from_slice(body).ok()?;
+            let body: serde_json::Value = serde_json::from_slice(&body).ok()?;
             Some(body["message"].as_str()?.to_owned())
         };
         ClientError::Refused {
@@ -256,6 +310,7 @@ impl HttpClient {
                 .ok()
                 .or_else(documented)
                 .unwrap_or_else(|| "no reason given".to_owned()),
+            retry_after: seconds.map(Duration::from_secs),
         }
     }
 

@@ -90,7 +90,7 @@ impl Default for Connections {
 }
 
 impl Connections {
-    fn with_places(places: usize) -> Self {
+    pub(super) fn with_places(places: usize) -> Self {
         Self(Arc::new(Hall {
             places,
             begun: Instant::now(),
@@ -161,7 +161,7 @@ impl Hall {
         let seat = seats.taken.remove(&number)?;
         seat.cut.cancel();
         // It is as good as gone.
-        let held = seat.held.swap(0, Ordering::Relaxed);
+        let held = seat.held.swap(0, Ordering::Acquire);
         self.held.fetch_sub(held, Ordering::Relaxed);
         Some(held)
     }
@@ -212,8 +212,9 @@ impl Place {
     }
 
     fn hold(&self, bytes: u64) {
-        self.seat.held.fetch_add(bytes, Ordering::Relaxed);
-        let all = self.hall.held.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        // The hall first: whoever cuts this one takes what the seat says from the hall.
+        let all = self.hall.held.fetch_add(bytes, Ordering::AcqRel) + bytes;
+        self.seat.held.fetch_add(bytes, Ordering::Release);
         let mut excess = all.saturating_sub(HELD);
         while excess > 0
             && let Some(held) = self

@@ -1,5 +1,7 @@
 //! `/add`: the form for a new message.
 
+use std::net::SocketAddr;
+
 use askama::Template;
 use bytes::Buf;
 use futures_util::{Stream, StreamExt};
@@ -43,6 +45,7 @@ pub(super) fn form(site: &Site, headers: &HeaderMap) -> Response {
 /// `POST /add`: sends the message to the node and leads to what becomes of it.
 pub(super) async fn send(
     site: &Site,
+    remote: SocketAddr,
     headers: &HeaderMap,
     body: impl Stream<Item = Result<impl Buf, warp::Error>> + Send,
 ) -> Result<Response, Problem> {
@@ -76,7 +79,7 @@ pub(super) async fn send(
     if message.is_empty() {
         return refuse(StatusCode::BAD_REQUEST, "The message is empty.".to_owned());
     }
-    match site.client.add(&message).await {
+    match site.client.add_for(remote.ip(), &message).await {
         Ok(Some(id)) => Ok(reply::see_other(&site.path(&format!("/message/{id}")))),
         // A reference miner gives no id.
         Ok(None) => Ok(reply::see_other(&site.path("/mempool"))),

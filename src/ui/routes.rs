@@ -1,6 +1,7 @@
 //! Which page answers what.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::uri::PathAndQuery;
@@ -83,12 +84,15 @@ pub(super) fn routes(
     let add = warp::path!("add")
         .and(warp::post())
         .and(with.clone())
+        .and(warp::ext::get())
         .and(warp::header::headers_cloned())
         .and(warp::body::stream())
-        .then(|site: Arc<Site>, headers, body| async move {
-            let answer = add::send(&site, &headers, body).await;
-            answer.unwrap_or_else(|problem| problem.page(&site))
-        });
+        .then(
+            |site: Arc<Site>, remote: SocketAddr, headers, body| async move {
+                let answer = add::send(&site, remote, &headers, body).await;
+                answer.unwrap_or_else(|problem| problem.page(&site))
+            },
+        );
     let read = warp::method()
         .and(warp::path::full())
         .and(query)

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use warp::http;
 use warp::reply::Response;
 
+use crate::api::admin::Caller;
 use crate::api::reject::{ApiError, json_response};
 use crate::api::server::Context;
 use crate::api::{long_answer, page_count, parse_query};
@@ -46,6 +47,7 @@ enum Order {
 /// `GET /blocks?from=&limit=&order=`: as JSON, or in frames for nodes that ask for them.
 pub(crate) async fn page(
     context: Context,
+    caller: Caller,
     raw_query: String,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
@@ -59,7 +61,7 @@ pub(crate) async fn page(
         .get(header::ACCEPT)
         .is_some_and(|kind| kind == codec::FRAMES)
     {
-        let frames = long_answer(context, move |node| {
+        let frames = long_answer(context, caller, move |node| {
             Ok(Response::new(frames(&node.view()?, query, limit)?.into()))
         });
         let mut response = frames.await?;
@@ -71,7 +73,7 @@ pub(crate) async fn page(
         let page = read_page(&node.view()?, query, limit)?;
         Ok(json_response(StatusCode::OK, &page))
     };
-    long_answer(context, page).await
+    long_answer(context, caller, page).await
 }
 
 fn frames(view: &View, query: PageQuery, limit: PageLimit) -> Result<Vec<u8>, StoreError> {

@@ -144,7 +144,11 @@ pub(crate) struct MempoolQuery {
 }
 
 /// `GET /mempool?after=SEQ&limit=`.
-pub(crate) async fn mempool(context: Context, raw_query: String) -> Result<Response, ApiError> {
+pub(crate) async fn mempool(
+    context: Context,
+    caller: Caller,
+    raw_query: String,
+) -> Result<Response, ApiError> {
     let query: MempoolQuery = parse_query(&raw_query)?;
     let from = query.after.map_or(0, |after| after.saturating_add(1));
     let limit = PageLimit {
@@ -172,7 +176,7 @@ pub(crate) async fn mempool(context: Context, raw_query: String) -> Result<Respo
         };
         Ok(json_response(StatusCode::OK, &page))
     };
-    long_answer(context, page).await
+    long_answer(context, caller, page).await
 }
 
 /// A message that waits, at a time in milliseconds since the epoch.

@@ -6,6 +6,7 @@ use serde_json::Number;
 use warp::http;
 use warp::reply::Response;
 
+use crate::api::admin::Caller;
 use crate::api::reject::{ApiError, json_response};
 use crate::api::server::Context;
 use crate::api::{long_answer, page_count, parse_query};
@@ -28,7 +29,11 @@ pub(crate) struct PageQuery {
 }
 
 /// `GET /reorgs?from=&limit=`, the latest first.
-pub(crate) async fn page(context: Context, raw_query: String) -> Result<Response, ApiError> {
+pub(crate) async fn page(
+    context: Context,
+    caller: Caller,
+    raw_query: String,
+) -> Result<Response, ApiError> {
     let query: PageQuery = parse_query(&raw_query)?;
     let count = page_count(query.limit, DEFAULT_COUNT, MAX_COUNT)?;
     let page = move |node: &Node| {
@@ -44,7 +49,7 @@ pub(crate) async fn page(context: Context, raw_query: String) -> Result<Response
         };
         Ok(json_response(StatusCode::OK, &page))
     };
-    long_answer(context, page).await
+    long_answer(context, caller, page).await
 }
 
 /// One reorg in words of the API.

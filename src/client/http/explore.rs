@@ -60,10 +60,8 @@ impl HttpClient {
             .send()
             .await
             .map_err(|source| self.transport(source))?;
-        let status = response.status();
-        if !status.is_success() {
-            let body = self.body(response).await?;
-            return Err(self.refused(status, &body));
+        if !response.status().is_success() {
+            return Err(self.refused(response).await);
         }
         Ok(Events {
             client: self.clone(),

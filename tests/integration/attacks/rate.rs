@@ -1,7 +1,10 @@
 //! `--add-rate`: an address of another machine adds so many messages a second and no more.
 
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
+use crate::support::command::Blockchain;
 use crate::support::http::{put_message, request};
 use crate::support::test_node::TestNode;
 
@@ -80,4 +83,48 @@ fn without_a_rate_nothing_is_refused() {
     for _ in 0..60 {
         put().expect(200);
     }
+}
+
+/// A proxy on this machine that says that its clients are elsewhere.
+fn proxy(node: SocketAddr) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            let mut server = TcpStream::connect(node).unwrap();
+            let (mut back, mut forth) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+            std::thread::spawn(move || std::io::copy(&mut back, &mut forth));
+            std::thread::spawn(move || {
+                let mut bytes = [0; 4096];
+                // Requests are small, so each comes in one piece.
+                while let Ok(read @ 1..) = client.read(&mut bytes) {
+                    let text = std::str::from_utf8(&bytes[..read]).unwrap();
+                    let (name, value) = FORWARDED;
+                    let text = text.replacen("\r\n", &format!("\r\n{name}: {value}\r\n"), 1);
+                    server.write_all(text.as_bytes()).unwrap();
+                }
+            });
+        }
+    });
+    address
+}
+
+#[test]
+fn lines_wait_until_the_node_takes_more() {
+    let node = TestNode::start(&["--threads", "0", "--add-rate", "5"]);
+    let port = proxy(node.address()).port().to_string();
+    let begun = Instant::now();
+    // Beside each other, so that some are refused again and again.
+    std::thread::scope(|scope| {
+        for number in 0..10 {
+            let add = Blockchain::new(["add", "--lines", "--port", &port]);
+            let lines = format!("{number} first\n{number} second\n");
+            scope.spawn(move || add.stdin(lines).succeeds());
+        }
+    });
+    assert!(
+        begun.elapsed() > Duration::from_secs(2),
+        "nothing was refused"
+    );
+    assert_eq!(node.status().mempool.count, 20);
 }

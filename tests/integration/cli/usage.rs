@@ -28,6 +28,8 @@ fn wrong_usage_is_exit_code_2() {
         "node --difficulty 0",
         "node --difficulty 65",
         "node --port 65536",
+        "node --port 8080 --ui",
+        "node --port 7001 --ui=7001",
         "node --threads -1",
         "node --threads x",
         "node --min-free 1XB",

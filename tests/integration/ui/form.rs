@@ -13,7 +13,10 @@ struct Visit {
 
 /// A browser that has the form before it.
 fn visit() -> Visit {
-    let node = TestNode::start(&["--threads", "0"]);
+    visit_of(TestNode::start(&["--threads", "0"]))
+}
+
+fn visit_of(node: TestNode) -> Visit {
     let explorer = Explorer::of(node.address(), &[]);
     let home = explorer.browse("GET", "/", &[], "").expect(200);
     let cookie = home.header("set-cookie").unwrap();
@@ -120,6 +123,21 @@ fn what_the_node_would_not_take_is_said_on_the_form() {
     visit.send(&"é".repeat(200_000), &own).expect(413);
     assert!(visit.waiting().is_empty());
     visit.send(&"x".repeat(64 * 1024), &own).expect(303);
+}
+
+#[test]
+fn the_form_adds_no_more_than_the_rate_and_says_so_at_once() {
+    let visit = visit_of(TestNode::start(&["--threads", "0", "--add-rate", "1"]));
+    let own = [("Cookie", visit.cookie.as_str())];
+    visit.send("first", &own).expect(303);
+    let mut refused = (0..50).map(|_| visit.send("again", &own));
+    let refused = refused.find(|answer| answer.status == 429);
+    let refused = refused.expect("one after the other at more than one a second");
+    assert!(
+        refused.text().contains("many messages from this address"),
+        "{}",
+        refused.text()
+    );
 }
 
 #[test]
