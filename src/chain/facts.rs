@@ -81,7 +81,7 @@ fn hashes_and_zeros<'a>(mut last_proof: &'a [u8], blocks: &'a [Block]) -> Vec<Fa
     for block in blocks {
         texts.push(|text| write_preimage(block, text));
     }
-    let hashes = texts.digests(Kernel::best());
+    let hashes = texts.digests(Kernel::best_for_texts());
     texts.clear();
     for block in blocks {
         let proof = block.proof();
@@ -98,7 +98,7 @@ fn hashes_and_zeros<'a>(mut last_proof: &'a [u8], blocks: &'a [Block]) -> Vec<Fa
         zeros: pow::trailing_zeros(&proofs),
         seal: None,
     };
-    let proofs = texts.digests(Kernel::best());
+    let proofs = texts.digests(Kernel::best_for_texts());
     hashes.into_iter().zip(proofs).map(fact).collect()
 }
 
@@ -115,7 +115,7 @@ fn seals(tree: &Extension, below: u64, blocks: &[Block]) -> Vec<Option<Seal>> {
             texts.push(|text| claim.write(root, text));
         }
     }
-    let mut commitments = texts.digests(Kernel::best()).into_iter();
+    let mut commitments = texts.digests(Kernel::best_for_texts()).into_iter();
     let seal = |claim: Option<Result<Claim<'_>, Seal>>| match claim? {
         Ok(claim) => commitments.next().map(|digest| claim.verdict(digest)),
         Err(seal) => Some(seal),

@@ -122,7 +122,7 @@ impl Extension {
     }
 
     fn set_level(&mut self, level: u32, nths: Range<u64>, texts: &Texts) {
-        for (nth, node) in nths.zip(texts.digests(Kernel::best())) {
+        for (nth, node) in nths.zip(texts.digests(Kernel::best_for_texts())) {
             let at = position(level, nth) - node_count(self.start);
             self.nodes[in_batch(at)] = node;
         }
@@ -178,7 +178,7 @@ impl Extension {
             for (root, rest) in roots.iter().zip(&rests).filter(|(_, rest)| **rest != 0) {
                 texts.push(|text| write_parent(peak(*rest), root, text));
             }
-            let mut joined = texts.digests(Kernel::best()).into_iter();
+            let mut joined = texts.digests(Kernel::best_for_texts()).into_iter();
             if joined.len() == 0 {
                 return roots;
             }

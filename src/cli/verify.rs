@@ -22,7 +22,8 @@ use crate::text::counted;
 pub(super) struct VerifyArgs {
     #[command(flatten)]
     what: What,
-    /// Zeros every proof must have; left out, the report says how many all of them have
+    /// Zeros every proof must have; left out, the report says how many all of them have, and the
+    /// chain of a stopped node is held against the difficulty and seal rule kept there
     #[arg(long, value_name = "N")]
     difficulty: Option<Difficulty>,
     /// Every block from FROM on must be sealed

@@ -1,7 +1,7 @@
 //! SHA-256 of many texts at once, each lane of a vector busy with one of them.
 //!
 //! Where the machine has instructions for SHA-256 and no wide vectors, one text after the other is
-//! faster; [`Kernel`] knows.
+//! faster: [`Kernel::best_for_texts`].
 
 use std::array;
 use std::ops::Range;

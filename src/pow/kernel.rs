@@ -46,6 +46,15 @@ impl Kernel {
         Self::available().next().unwrap_or(Self(Kind::Compress))
     }
 
+    /// The fastest kernel for [`Texts`](super::Texts). Whole digests take all rounds, so that
+    /// instructions for SHA-256 are faster than all but the widest vectors.
+    pub fn best_for_texts() -> Self {
+        let narrow = Lanes::avx2().filter(|_| has_sha_instructions());
+        Self::available()
+            .find(|kernel| narrow.is_none() || kernel.lanes() != narrow)
+            .unwrap_or(Self(Kind::Compress))
+    }
+
     /// Its name.
     pub const fn name(self) -> &'static str {
         match self.0 {
@@ -267,6 +276,9 @@ mod tests {
     #[test]
     fn the_best_kernel_is_the_first_available() {
         assert_eq!(Kernel::available().next(), Some(Kernel::best()));
+        let for_texts = Kernel::best_for_texts();
+        assert!(Kernel::available().any(|kernel| kernel == for_texts));
+        assert!(for_texts.name() != "avx2" || !has_sha_instructions());
         let mut names: Vec<_> = Kernel::available().map(Kernel::name).collect();
         assert!(names.contains(&"compress") && names.contains(&"portable"));
         names.sort_unstable();

@@ -1,8 +1,12 @@
 //! `verify FILE`: the right verdict with the right reason.
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::Value;
+
+use blockchain::pow::Difficulty;
+use blockchain::store::{Network, Operation, Store};
 
 use crate::support::{Folder, fails, fixture, json, run, stderr, stdout, succeeds, table};
 
@@ -226,4 +230,29 @@ fn text_of_a_file_reaches_the_terminal_escaped() {
         let text = format!("{}{}", stdout(&output), stderr(&output));
         assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text:?}");
     }
+}
+
+#[test]
+fn a_database_is_held_against_the_rules_it_keeps() {
+    let folder = Folder::new();
+    let db = folder.imported("db", "chains/json_d2.chain");
+    succeeds(["verify", "--db", &db]);
+    // Kept without the check that a node would make first.
+    let keep = |difficulty, sealed_from| {
+        let path = Path::new(&db).join("node.redb");
+        let store = Store::open(&path, 0, Box::new(|_| {})).unwrap();
+        let network = Network {
+            difficulty: Difficulty::new(difficulty).unwrap(),
+            sealed_from,
+        };
+        store
+            .write(|reply| Operation::SetNetwork(network, reply))
+            .unwrap();
+        store.close().unwrap();
+    };
+    keep(9, None);
+    assert!(fails(1, ["verify", "--db", &db]).contains("expected 9 or more"));
+    succeeds(["verify", "--db", &db, "--difficulty", "1"]);
+    keep(1, Some(1));
+    assert!(fails(1, ["verify", "--db", &db]).contains("the proof is open"));
 }
