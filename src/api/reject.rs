@@ -156,7 +156,11 @@ impl From<AddError> for ApiError {
 /// JSON with a status.
 pub(crate) fn json_response(status: StatusCode, body: &impl serde::Serialize) -> Response {
     match serde_json::to_vec(body) {
-        Ok(bytes) => bytes_response(status, bytes),
+        Ok(mut bytes) => {
+            // It may be held until a slow reader has taken all of it.
+            bytes.shrink_to_fit();
+            bytes_response(status, bytes)
+        }
         Err(error) => {
             tracing::error!(%error, "an answer could not be written");
             bytes_response(StatusCode::INTERNAL_SERVER_ERROR, Vec::new())

@@ -19,6 +19,10 @@ use crate::wire::{ErrorBody, ErrorDetail};
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES: u64 = 16 * 1024 * 1024;
 
+/// Most bytes of one read. The server makes room for twice as much as the last read brought, which
+/// would be much for all connections together.
+const READ_BYTES: u64 = 8 * 1024;
+
 /// A connection that keeps back what looks like an error without a body until something follows.
 #[derive(Debug)]
 pub(super) struct Connection<S> {
@@ -116,9 +120,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        let mut some = (&mut self.stream).take(READ_BYTES);
+        let polled = Pin::new(&mut some).poll_read(cx, buffer);
         if let Some(place) = &self.place {
             place.received(buffer.filled().len() - before);
+            place.listened();
         }
         polled
     }

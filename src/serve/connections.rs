@@ -23,7 +23,10 @@ const CONNECTIONS: usize = 512;
 const FILES: u64 = 4 * CONNECTIONS as u64;
 
 /// Most bytes of requests and answers that all connections hold together, streamed ones aside.
-const HELD: u64 = 32 * 1024 * 1024;
+const HELD: u64 = 24 * 1024 * 1024;
+
+/// Most connections that were ended and are not gone yet: they still hold what they held.
+const LEAVING: usize = 32;
 
 /// Who holds no more than this is not worth ending for it.
 const LITTLE: u64 = 64 * 1024;
@@ -33,6 +36,9 @@ const FIRST_WORD: Duration = Duration::from_millis(20);
 
 /// What [`Seat::waiting_since`] holds while the server is at work.
 const AT_WORK: u64 = u64::MAX;
+
+/// What it holds until the server has looked for the first word: that is the server's time.
+const UNHEARD: u64 = AT_WORK - 1;
 
 /// Asks the system for as many open files as the connections need; some give few at first.
 pub fn allow_many_files() {
@@ -72,11 +78,13 @@ struct Hall {
 struct Seats {
     given: u64,
     taken: HashMap<u64, Arc<Seat>>,
+    /// How many were ended and are not gone yet.
+    leaving: usize,
 }
 
 #[derive(Debug)]
 struct Seat {
-    /// Milliseconds after the begin, or [`AT_WORK`].
+    /// Milliseconds after the begin, [`AT_WORK`] or [`UNHEARD`].
     waiting_since: AtomicU64,
     /// Bytes of a request that have arrived and of an answer that have not left.
     held: AtomicU64,
@@ -119,11 +127,14 @@ impl Connections {
 
     fn try_place(&self) -> Option<Place> {
         let mut seats = self.0.seats();
+        if seats.leaving >= LEAVING {
+            return None;
+        }
         if seats.taken.len() >= self.0.places {
             self.0.cut_one(&mut seats, 0, FIRST_WORD)?;
         }
         let seat = Arc::new(Seat {
-            waiting_since: AtomicU64::new(self.0.now()),
+            waiting_since: AtomicU64::new(UNHEARD),
             held: AtomicU64::new(0),
             cut: CancellationToken::new(),
         });
@@ -153,12 +164,13 @@ impl Hall {
             let since = seat.waiting_since.load(Ordering::Relaxed);
             (since, *number, seat.held.load(Ordering::Relaxed))
         });
-        let waiting = holding.filter(|(since, _, held)| *since != AT_WORK && *held >= least_held);
+        let waiting = holding.filter(|(since, _, held)| *since < UNHEARD && *held >= least_held);
         let (since, number, _) = waiting.min()?;
         if u128::from(self.now().saturating_sub(since)) < waited.as_millis() {
             return None;
         }
         let seat = seats.taken.remove(&number)?;
+        seats.leaving += 1;
         seat.cut.cancel();
         // It is as good as gone.
         let held = seat.held.swap(0, Ordering::Acquire);
@@ -167,7 +179,7 @@ impl Hall {
     }
 
     fn now(&self) -> u64 {
-        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(AT_WORK - 1)
+        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(UNHEARD - 1)
     }
 }
 
@@ -187,6 +199,14 @@ impl Place {
         if !is_at_work {
             self.hall.changed.notify_one();
         }
+    }
+
+    /// Notes that the server has looked for what has arrived: from the first time on it is kept
+    /// waiting.
+    pub(super) fn listened(&self) {
+        let since = &self.seat.waiting_since;
+        let relaxed = Ordering::Relaxed;
+        let _ = since.compare_exchange(UNHEARD, self.hall.now(), relaxed, relaxed);
     }
 
     /// Notes bytes that have arrived.
@@ -233,7 +253,11 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.hall.seats().taken.remove(&self.number);
+        let mut seats = self.hall.seats();
+        if seats.taken.remove(&self.number).is_none() {
+            seats.leaving -= 1;
+        }
+        drop(seats);
         self.sent(usize::MAX);
         self.hall.changed.notify_one();
     }
@@ -287,12 +311,39 @@ mod tests {
 
     use super::*;
 
+    /// A connection that has said nothing.
+    fn heard(connections: &Connections) -> Place {
+        let place = connections.try_place().unwrap();
+        place.listened();
+        place
+    }
+
+    #[test]
+    fn nobody_comes_while_too_many_have_yet_to_leave() {
+        let connections = Connections::with_places(LEAVING + 1);
+        let mut places: Vec<_> = (0..LEAVING).map(|_| heard(&connections)).collect();
+        for _ in 0..LEAVING {
+            let mut seats = connections.0.seats();
+            connections.0.cut_one(&mut seats, 0, Duration::ZERO);
+        }
+        assert_eq!(connections.count(), 0);
+        assert!(connections.try_place().is_none());
+        drop(places.pop());
+        places.push(heard(&connections));
+        assert!(connections.try_place().is_some());
+    }
+
     #[test]
     fn the_one_that_lets_the_server_wait_longest_goes() {
         let connections = Connections::with_places(3);
         let mut places = Vec::new();
         for _ in 0..3 {
             places.push(connections.try_place().unwrap());
+        }
+        std::thread::sleep(2 * FIRST_WORD);
+        assert!(connections.try_place().is_none(), "none has been heard");
+        for place in &places {
+            place.listened();
             std::thread::sleep(Duration::from_millis(2));
         }
         // The oldest is at work, the next one has just been answered.
@@ -317,7 +368,7 @@ mod tests {
         let places: Vec<_> = (0..4)
             .map(|_| {
                 std::thread::sleep(Duration::from_millis(2));
-                connections.try_place().unwrap()
+                heard(&connections)
             })
             .collect();
         let gone = || {

@@ -42,7 +42,7 @@ impl Pending {
 pub struct PageLimit {
     /// Most items.
     pub count: usize,
-    /// Most stored bytes.
+    /// Most stored bytes; those that JSON writes as six (`\u001f`) count as six.
     pub bytes: usize,
 }
 
@@ -321,13 +321,18 @@ fn take_page<'a, T>(
     let (mut page, mut bytes) = (Vec::new(), 0);
     for row in rows.take(limit.count) {
         let (key, value) = row?;
-        bytes += value.value().len();
+        bytes += value.value().iter().copied().map(json_bytes).sum::<usize>();
         if bytes > limit.bytes && !page.is_empty() {
             break;
         }
         page.push(decode(key.value(), value.value())?);
     }
     Ok(page)
+}
+
+/// How long a stored byte may be in JSON.
+fn json_bytes(byte: u8) -> usize {
+    if byte < b' ' { 6 } else { 1 }
 }
 
 /// A block that is not there: fine only above the tip of a chain of this length.

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use http::{HeaderMap, HeaderValue, header};
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use warp::http;
 use warp::reply::{Reply, Response};
@@ -56,6 +56,7 @@ pub(crate) fn open(context: &Context, headers: &HeaderMap) -> Result<Response, A
     let listener = Listener {
         signal: context.node.subscribe(),
         node: Arc::clone(&context.node),
+        pages: Arc::clone(&context.pages),
         shutdown: context.shutdown.clone(),
         start,
         waiting: VecDeque::new(),
@@ -97,6 +98,8 @@ enum Woken {
 /// One open stream.
 struct Listener {
     node: Arc<Node>,
+    /// Where each of its pages waits for its turn: one commit wakes all listeners at once.
+    pages: Arc<Semaphore>,
     signal: watch::Receiver<Signal>,
     shutdown: CancellationToken,
     start: Start,
@@ -135,9 +138,12 @@ impl Listener {
         }
         self.signal.borrow_and_update();
         let start = self.start.clone();
-        let (is_new, step) = (matches!(start, Start::Now), move |node: &Node| {
+        let is_new = matches!(start, Start::Now);
+        let turn = Arc::clone(&self.pages).acquire_owned().await;
+        let step = move |node: &Node| {
+            let _turn = turn;
             read(node, start)
-        });
+        };
         let step = match self.node.blocking(step).await {
             Ok(step) => step,
             Err(error) => {
