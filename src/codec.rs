@@ -60,10 +60,18 @@ pub enum DecodeError {
 /// Never for the records of this program: all of them are plain data.
 pub fn encode<T: Serialize>(record: &T) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(512);
-    bytes.push(VERSION);
-    bincode::serde::encode_into_std_write(record, &mut bytes, bincode::config::standard())
-        .expect("plain data encodes and a Vec takes all of it");
+    write(record, &mut bytes);
     bytes
+}
+
+/// Appends a record.
+///
+/// # Panics
+/// As [`encode`].
+pub fn write<T: Serialize>(record: &T, mut out: &mut Vec<u8>) {
+    out.push(VERSION);
+    bincode::serde::encode_into_std_write(record, &mut out, bincode::config::standard())
+        .expect("plain data encodes and a Vec takes all of it");
 }
 
 /// Decodes a record.
@@ -82,7 +90,14 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
 
 /// Encodes a block.
 pub fn encode_block(block: &Block) -> Vec<u8> {
-    encode(&BlockRecord {
+    let mut bytes = Vec::with_capacity(512);
+    write_block(block, &mut bytes);
+    bytes
+}
+
+/// Appends a block.
+pub fn write_block(block: &Block, out: &mut Vec<u8>) {
+    let record = BlockRecord {
         index: block.index,
         time: match block.timestamp.as_integer() {
             Some(seconds) => TimeRecord::Integer(seconds),
@@ -94,7 +109,8 @@ pub fn encode_block(block: &Block) -> Vec<u8> {
             .link
             .as_ref()
             .map(|link| (*link.previous_hash.as_bytes(), link.proof.as_str().into())),
-    })
+    };
+    write(&record, out);
 }
 
 /// Decodes a block and checks that it is well-formed.
@@ -111,10 +127,11 @@ pub const FRAMES: &str = "application/octet-stream";
 /// # Panics
 /// Never: no block is as long as 4 GiB.
 pub fn write_frame(block: &Block, out: &mut Vec<u8>) {
-    let bytes = encode_block(block);
-    let length = u32::try_from(bytes.len()).expect("a block is far shorter than 4 GiB");
-    out.extend_from_slice(&length.to_be_bytes());
-    out.extend_from_slice(&bytes);
+    let start = out.len();
+    out.extend_from_slice(&[0; 4]);
+    write_block(block, out);
+    let length = u32::try_from(out.len() - start - 4).expect("a block is far shorter than 4 GiB");
+    out[start..start + 4].copy_from_slice(&length.to_be_bytes());
 }
 
 /// Reads blocks in frames.

@@ -1,8 +1,9 @@
 //! What stands under every server of this program: the accept loop with its limits, and whether a
 //! browser may ask ([`Guard`]). It knows neither routes nor nodes. `connections` says who stays when
-//! all places are taken, and `arriving` tells it when a request is there; `connection` gives a body
+//! all places are taken, and `arriving` and `answer` tell it when a request is there and done with; `connection` gives a body
 //! to the errors that the HTTP server answers by itself.
 
+mod answer;
 mod arriving;
 mod connection;
 mod connections;
@@ -27,8 +28,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
+use answer::Answer;
 use connection::Connection;
-use connections::{Answer, Place};
+use connections::Place;
 
 pub use arriving::Arriving;
 pub use connections::{Connections, allow_many_files};

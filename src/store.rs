@@ -2,7 +2,7 @@
 //!
 //! Reads go through a [`View`], one transaction each. Writes go through the one writer thread
 //! ([`writer`]), which joins what waits into one durable commit. The parts:
-//! * [`tables`]: the schema
+//! * [`tables`]: the schema; `value`: its values as bytes, with checksums
 //! * [`view`]: everything that reads
 //! * [`writer`]: the queue and the commits
 //! * `edit`, `blocks`, `mempool`, `reorg`: what a commit may change
@@ -21,6 +21,7 @@ pub mod panics;
 pub mod reorg;
 pub mod state;
 pub mod tables;
+mod value;
 pub mod view;
 pub mod writer;
 
@@ -48,8 +49,8 @@ pub use self::tables::{LeftRecord, NeighbourRecord, ReorgRecord, SnapshotRecord,
 pub use self::view::{PageLimit, Pending, View};
 pub use self::writer::{Listener, Operation, Reply};
 
-/// Blocks that are checked at open after a run that did not end cleanly.
-const CHECKED_AFTER_KILL: u64 = 1000;
+/// Newest blocks that are checked at open: what is built next is built upon them.
+const CHECKED_AT_OPEN: u64 = 1000;
 
 /// An open database.
 pub struct Store {
@@ -140,9 +141,7 @@ impl Store {
         integrity::check_counts(&view, &state)?;
         let stopped_cleanly =
             guarded(|| Ok(view.transaction().open_table(META)?.get(RUNNING)?.is_none()))?;
-        if !stopped_cleanly {
-            integrity::check_newest(&view, CHECKED_AFTER_KILL)?;
-        }
+        integrity::check_newest(&view, CHECKED_AT_OPEN)?;
         drop(view);
         let length = state.length();
         change(&database, state.clone(), |edit| {
@@ -166,7 +165,7 @@ impl Store {
             free_space,
             stopped_cleanly,
             // The newest blocks may be all there are.
-            scrubbed: AtomicBool::new(stopped_cleanly || length <= CHECKED_AFTER_KILL),
+            scrubbed: AtomicBool::new(stopped_cleanly || length <= CHECKED_AT_OPEN),
         })
     }
 

@@ -25,6 +25,9 @@ for base in $(sed -n 's/^FROM \([^ ]*\).*/\1/p' Dockerfile); do
     docker image inspect "$base" >/dev/null 2>&1 || docker pull -q "$base" ||
         cannot "the image $base cannot be had"
 done
+builder=$(sed -n 's/^FROM \(rust[^ ]*\).*/\1/p' Dockerfile)
+docker run --rm "$builder" cargo info -q libc >/dev/null 2>&1 ||
+    cannot "the registry of crates cannot be reached from a container"
 
 # A network of its own: other folders, names and ports than those of its user.
 DOCKER_CONFIG=${DOCKER_CONFIG:-$HOME/.docker}

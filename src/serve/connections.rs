@@ -4,13 +4,10 @@
 //! takes up room by doing nothing. One that is being answered stays.
 
 use std::collections::HashMap;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use http_body::{Body, Frame, SizeHint};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -225,7 +222,7 @@ impl Place {
     }
 
     /// The request is done with; its answer of so many bytes is held instead.
-    fn answers(&self, bytes: u64) {
+    pub(super) fn answers(&self, bytes: u64) {
         let request = self.seat.held.swap(0, Ordering::Relaxed);
         self.hall.held.fetch_sub(request, Ordering::Relaxed);
         self.hold(bytes);
@@ -260,48 +257,6 @@ impl Drop for Place {
         drop(seats);
         self.sent(usize::MAX);
         self.hall.changed.notify_one();
-    }
-}
-
-/// The body of an answer; with its end the server is done with the request.
-#[derive(Debug)]
-pub(super) struct Answer<B> {
-    body: B,
-    place: Arc<Place>,
-}
-
-impl<B: Body> Answer<B> {
-    pub(super) fn new(body: B, place: Arc<Place>) -> Self {
-        place.is_at_work(true);
-        // What is streamed is made as it is read.
-        place.answers(body.size_hint().exact().unwrap_or(0));
-        Self { body, place }
-    }
-}
-
-impl<B: Body + Unpin> Body for Answer<B> {
-    type Data = B::Data;
-    type Error = B::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-impl<B> Drop for Answer<B> {
-    fn drop(&mut self) {
-        self.place.is_at_work(false);
     }
 }
 
@@ -387,17 +342,5 @@ mod tests {
         assert_eq!(gone(), [false, false, true, false]);
         drop(places);
         assert_eq!(connections.0.held.load(Ordering::Relaxed), 0);
-    }
-
-    #[tokio::test]
-    async fn who_is_answered_stays_and_the_next_one_waits() {
-        let connections = Connections::with_places(1);
-        let place = Arc::new(connections.try_place().unwrap());
-        let answer = Answer::new(String::new(), Arc::clone(&place));
-        let mut next = Box::pin(connections.place());
-        assert!(next.as_mut().now_or_never().is_none());
-        drop(answer);
-        next.await;
-        place.cut().await;
     }
 }

@@ -5,8 +5,8 @@ use redb::ReadableTable;
 use super::edit::{Edit, Outcome};
 use super::error::{Refusal, StoreError};
 use super::state::block_json_bytes;
+use super::value;
 use crate::chain::{Block, BlockHash, Checker, Seal, Tip};
-use crate::codec;
 
 impl Edit<'_> {
     /// Appends blocks that were made above the block with hash `parent`. All of them are checked
@@ -48,7 +48,7 @@ impl Edit<'_> {
         seal: Option<Seal>,
     ) -> Result<(), StoreError> {
         self.blocks
-            .insert(block.index, &*codec::encode_block(block))?;
+            .insert(block.index, &*value::encode_block(block))?;
         self.index_by_hash
             .insert(tip.hash.as_bytes(), block.index)?;
         // An id may stand in two blocks; the index keeps the lower one.

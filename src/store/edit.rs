@@ -9,7 +9,7 @@ use redb::{Table, WriteTransaction};
 use super::error::{Refusal, StoreError};
 use super::state::{Network, State};
 use super::tables::{self, NeighbourRecord, NetworkRecord, SnapshotRecord};
-use crate::codec;
+use super::value;
 
 /// What an operation comes to: the outer error is a failed database, the inner one a refusal.
 pub(crate) type Outcome<T> = Result<Result<T, Refusal>, StoreError>;
@@ -57,14 +57,14 @@ impl<'txn> Edit<'txn> {
     /// Writes what sums the operations up and hands out the state they lead to.
     pub(crate) fn finish(mut self) -> Result<State, StoreError> {
         self.meta
-            .insert(tables::TOTALS, &*codec::encode(&self.state.totals))?;
+            .insert(tables::TOTALS, &*value::encode(&self.state.totals))?;
         Ok(self.state)
     }
 
     pub(crate) fn set_network(&mut self, network: Network) -> Result<(), StoreError> {
         let record: NetworkRecord = network.to_record();
         self.meta
-            .insert(tables::NETWORK, &*codec::encode(&record))?;
+            .insert(tables::NETWORK, &*value::encode(&record))?;
         self.state.network = network;
         Ok(())
     }
@@ -81,7 +81,7 @@ impl<'txn> Edit<'txn> {
 
     pub(crate) fn note_snapshot(&mut self, record: &SnapshotRecord) -> Result<(), StoreError> {
         self.meta
-            .insert(tables::SNAPSHOT, &*codec::encode(record))?;
+            .insert(tables::SNAPSHOT, &*value::encode(record))?;
         Ok(())
     }
 
@@ -90,7 +90,7 @@ impl<'txn> Edit<'txn> {
         self.neighbours.retain(|_, _| false)?;
         for record in records {
             self.neighbours
-                .insert(&*record.address, &*codec::encode(record))?;
+                .insert(&*record.address, &*value::encode(record))?;
         }
         Ok(())
     }

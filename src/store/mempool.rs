@@ -5,11 +5,10 @@ use sha2::{Digest, Sha256};
 
 use super::edit::{Edit, Outcome};
 use super::error::{Refusal, StoreError};
-use super::state::record;
 use super::tables::{IdempotencyRecord, PendingRecord};
-use super::view::{Pending, decode_block};
+use super::value::{self, decode_block};
+use super::view::Pending;
 use crate::chain::{Message, MessageId};
-use crate::codec;
 use crate::legacy::json;
 
 /// Most pending messages before new ones are refused.
@@ -235,7 +234,7 @@ impl Edit<'_> {
             arrived: pending.arrived,
         };
         self.mempool
-            .insert(pending.sequence, &*codec::encode(&record))?;
+            .insert(pending.sequence, &*value::encode(&record))?;
         self.mempool_by_id.insert(&record.id, pending.sequence)?;
         let totals = &mut self.state.totals;
         totals.mempool_count += 1;
@@ -271,7 +270,7 @@ impl Edit<'_> {
     fn known_key(&self, key: &[u8; 32]) -> Result<Option<IdempotencyRecord>, StoreError> {
         let known = self.idempotency.get(key)?;
         known
-            .map(|known| record("idempotency", hex::encode(key), known.value()))
+            .map(|known| value::decode("idempotency", hex::encode(key), known.value()))
             .transpose()
     }
 
@@ -297,7 +296,7 @@ impl Edit<'_> {
             self.idempotency.remove(&key)?;
             self.idempotency_by_time.remove((time, &key))?;
         }
-        self.idempotency.insert(key, &*codec::encode(known))?;
+        self.idempotency.insert(key, &*value::encode(known))?;
         self.idempotency_by_time.insert((known.at, key), ())?;
         Ok(())
     }

@@ -11,11 +11,11 @@ use super::edit::{Edit, Outcome};
 use super::error::{Refusal, StoreError};
 use super::state::block_json_bytes;
 use super::tables::{LeftRecord, ReorgRecord};
-use super::view::{PageLimit, decode_block};
+use super::value::{self, decode_block};
+use super::view::PageLimit;
 use crate::chain::block::Tip;
 use crate::chain::choice::{Standing, prefers_offered};
 use crate::chain::{Block, BlockHash, Checker, History, Seal, history};
-use crate::codec;
 
 /// A staged branch to follow from now on.
 #[derive(Clone, Debug)]
@@ -46,7 +46,7 @@ impl Edit<'_> {
     pub(crate) fn stage(&mut self, branch: u64, blocks: &[Block]) -> Result<(), StoreError> {
         for block in blocks {
             self.staged
-                .insert((branch, block.index), &*codec::encode_block(block))?;
+                .insert((branch, block.index), &*value::encode_block(block))?;
         }
         Ok(())
     }
@@ -127,7 +127,7 @@ impl Edit<'_> {
         if reorg.disconnected > 0 {
             self.state.totals.reorgs += 1;
             self.reorgs
-                .insert(self.state.totals.reorgs, &*codec::encode(&reorg))?;
+                .insert(self.state.totals.reorgs, &*value::encode(&reorg))?;
         }
         Ok(Ok(reorg))
     }
@@ -222,7 +222,7 @@ impl Edit<'_> {
         let mut index = from;
         while let Some(block) = self.staged_block(branch, index)? {
             if index < length {
-                let replaced = codec::encode_block(&self.held_block(index)?);
+                let replaced = value::encode_block(&self.held_block(index)?);
                 self.staged.insert((branch, index), &*replaced)?;
             }
             let seal = Seal::of(&block, || self.state.history.root());

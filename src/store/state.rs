@@ -5,7 +5,6 @@ use super::tables::{NetworkRecord, Totals};
 use super::view::View;
 use crate::chain::choice::Standing;
 use crate::chain::{Block, BlockHash, History, Seal, Tip};
-use crate::codec;
 use crate::legacy::json;
 use crate::pow::Difficulty;
 
@@ -133,13 +132,4 @@ pub(crate) fn block_json_bytes(block: &Block) -> u64 {
     let mut text = Vec::with_capacity(640 + block.message.text().len());
     json::write_block(block, &mut text);
     json::escaped_len(&text)
-}
-
-/// Decodes a stored record, naming table and key if it is damaged.
-pub(crate) fn record<T: serde::de::DeserializeOwned>(
-    table: &str,
-    key: impl std::fmt::Display,
-    bytes: &[u8],
-) -> Result<T, StoreError> {
-    codec::decode(bytes).map_err(|error| StoreError::undecodable(table, key, &error))
 }

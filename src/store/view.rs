@@ -6,11 +6,11 @@ use redb::{ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetada
 
 use super::error::StoreError;
 use super::panics::guarded;
-use super::state::{Network, record};
+use super::state::Network;
 use super::tables::{self, NeighbourRecord, PendingRecord, ReorgRecord, SnapshotRecord, Totals};
+use super::value::{self, decode_block};
 use crate::chain::history::NodeHash;
 use crate::chain::{Block, BlockHash, History, Message, MessageId};
-use crate::codec;
 use crate::text::counted;
 
 /// A message that waits to be mined.
@@ -26,7 +26,7 @@ pub struct Pending {
 
 impl Pending {
     pub(crate) fn decode(sequence: u64, bytes: &[u8]) -> Result<Self, StoreError> {
-        let pending: PendingRecord = record("mempool", sequence, bytes)?;
+        let pending: PendingRecord = value::decode("mempool", sequence, bytes)?;
         let message = Message::new(MessageId::from_bytes(pending.id), pending.text)
             .map_err(|error| StoreError::corrupt(format!("mempool {sequence}: {error}")))?;
         Ok(Self {
@@ -136,6 +136,39 @@ impl View {
         })
     }
 
+    /// The block with this hash.
+    pub fn block_with_hash(&self, hash: &BlockHash) -> Result<Option<Block>, StoreError> {
+        let index = self.index_of(hash)?;
+        self.led_to("index_by_hash", index, |block| {
+            BlockHash::of(block) == *hash
+        })
+    }
+
+    /// The lowest block that carries a message with this id.
+    pub fn block_of_message(&self, id: &MessageId) -> Result<Option<Block>, StoreError> {
+        let index = self.index_of_message(id)?;
+        self.led_to("index_by_message", index, |block| block.message.id() == *id)
+    }
+
+    /// The block that an index leads to, if it is the right one.
+    fn led_to(
+        &self,
+        table: &str,
+        index: Option<u64>,
+        is_right: impl FnOnce(&Block) -> bool,
+    ) -> Result<Option<Block>, StoreError> {
+        let Some(index) = index else {
+            return Ok(None);
+        };
+        let block = self.block(index)?;
+        self.read(|| match block {
+            Some(block) if is_right(&block) => Ok(Some(block)),
+            _ => Err(StoreError::corrupt(format!(
+                "table {table} leads to block {index}, which is another one"
+            ))),
+        })
+    }
+
     /// Indexes of blocks with a hash from `first` to `last`, in order of the hashes.
     pub fn indexes_of(
         &self,
@@ -226,7 +259,7 @@ impl View {
                 bytes: usize::MAX,
             };
             take_page(reorgs.range(..=from)?.rev(), limit, |number, bytes| {
-                Ok((number, record("reorgs", number, bytes)?))
+                Ok((number, value::decode("reorgs", number, bytes)?))
             })
         })
     }
@@ -239,7 +272,7 @@ impl View {
                 .iter()?
                 .map(|row| {
                     let (address, bytes) = row?;
-                    record("neighbours", address.value(), bytes.value())
+                    value::decode("neighbours", address.value(), bytes.value())
                 })
                 .collect()
         })
@@ -272,7 +305,7 @@ impl View {
         self.read(|| {
             let meta = self.transaction().open_table(tables::META)?;
             meta.get(name)?
-                .map(|bytes| record("meta", name, bytes.value()))
+                .map(|bytes| value::decode("meta", name, bytes.value()))
                 .transpose()
         })
     }
@@ -354,16 +387,4 @@ fn consecutive(indexes: impl Iterator<Item = u64>, page: &[Block]) -> Result<(),
         Some((_, index)) => Err(StoreError::missing("blocks", index)),
         None => Ok(()),
     }
-}
-
-pub(crate) fn decode_block(index: u64, bytes: &[u8]) -> Result<Block, StoreError> {
-    let block = codec::decode_block(bytes)
-        .map_err(|error| StoreError::undecodable("blocks", index, &error))?;
-    if block.index != index {
-        return Err(StoreError::corrupt(format!(
-            "table blocks, key {index}: the block has index {}",
-            block.index
-        )));
-    }
-    Ok(block)
 }

@@ -145,24 +145,23 @@ pub(crate) fn single(
 ) -> Result<Response, ApiError> {
     let tip = node.state().tip.index;
     let view = node.view()?;
-    let index = match which {
-        "tip" => Some(view.last_block()?.index),
+    let block = match which {
+        "tip" => Some(view.last_block()?),
         _ if which.len() == 64 => {
             let hash: BlockHash = which
                 .parse()
                 .map_err(|error| ApiError::bad_request(format!("{which:?}: {error}")))?;
-            view.index_of(&hash)?
+            view.block_with_hash(&hash)?
         }
-        // An index past all integers is one that no block has.
-        _ if which.bytes().all(|byte| byte.is_ascii_digit()) => which.parse().ok(),
+        _ if which.bytes().all(|byte| byte.is_ascii_digit()) => match which.parse() {
+            Ok(index) => view.block(index)?,
+            // An index past all integers is one that no block has.
+            Err(_) => None,
+        },
         _ => {
             let message = "a block is named by its index, its hash or as tip";
             return Err(ApiError::bad_request(message));
         }
-    };
-    let block = match index {
-        Some(index) => view.block(index)?,
-        None => None,
     };
     let block = block.ok_or_else(|| ApiError::not_found("there is no such block"))?;
     let block = describe(&view, &[block])?

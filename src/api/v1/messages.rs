@@ -115,10 +115,7 @@ fn find(view: &View, id: &MessageId, now: u64) -> Result<Option<MessageStatus>, 
             confirmations: 0,
         }));
     }
-    let Some(index) = view.index_of_message(id)? else {
-        return Ok(None);
-    };
-    let Some(block) = view.block(index)? else {
+    let Some(block) = view.block_of_message(id)? else {
         return Ok(None);
     };
     Ok(Some(MessageStatus {
@@ -128,10 +125,10 @@ fn find(view: &View, id: &MessageId, now: u64) -> Result<Option<MessageStatus>, 
         state: MessageState::Mined,
         waiting: None,
         block: Some(Position {
-            index,
+            index: block.index,
             hash: BlockHash::of(&block).to_string(),
         }),
-        confirmations: view.last_block()?.index - index + 1,
+        confirmations: view.last_block()?.index - block.index + 1,
     }))
 }
 

@@ -3,9 +3,9 @@ use std::sync::Arc;
 use super::super::Store;
 use super::super::edit::Edit;
 use super::super::tests::{Bench, chain, message};
+use super::super::value;
 use super::*;
 use crate::chain::BlockHash;
-use crate::codec;
 
 /// Five blocks above the genesis block, and a message that waits.
 fn bench() -> Bench {
@@ -87,7 +87,7 @@ fn a_whole_check_finds_every_row_that_is_wrong() {
     let named = |what: &str, part: &str| assert!(what.contains(part), "{what}");
     named(
         &damage(|edit| {
-            let other = codec::encode_block(&chain(&[message(1, "forged")])[1]);
+            let other = value::encode_block(&chain(&[message(1, "forged")])[1]);
             edit.blocks.insert(1, &*other)?;
             Ok(())
         }),

@@ -1,0 +1,118 @@
+//! Values as they are stored: what [`crate::codec`] makes of them, with a checksum before it.
+//!
+//! The engine looks at its own checksums only when the file is checked as a whole. This one is held
+//! against a value whenever it is read, so nothing that the disk has changed is ever served.
+//!
+//! | bytes | content |
+//! |---|---|
+//! | 1 | 2, the version of this layout |
+//! | 4 | CRC-32 (ISO-HDLC) of the rest, little endian |
+//! | rest | [`crate::codec`] bytes |
+//!
+//! Values of earlier releases are [`crate::codec`] bytes alone, which begin with a 1. They are read,
+//! and stay until something writes them anew.
+
+use std::fmt::Display;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::error::StoreError;
+use crate::chain::Block;
+use crate::codec;
+
+/// First byte of a value with a checksum.
+const VERSION: u8 = 2;
+
+/// A record, to be stored.
+pub(crate) fn encode<T: Serialize>(record: &T) -> Vec<u8> {
+    with_checksum(|bytes| codec::write(record, bytes))
+}
+
+/// A block, to be stored.
+pub(crate) fn encode_block(block: &Block) -> Vec<u8> {
+    with_checksum(|bytes| codec::write_block(block, bytes))
+}
+
+/// Decodes a stored record, naming table and key if it is damaged.
+pub(crate) fn decode<T: DeserializeOwned>(
+    table: &str,
+    key: impl Display,
+    stored: &[u8],
+) -> Result<T, StoreError> {
+    let bytes = checked(table, &key, stored)?;
+    codec::decode(bytes).map_err(|error| StoreError::undecodable(table, key, &error))
+}
+
+/// Decodes the stored block with this index.
+pub(crate) fn decode_block(index: u64, stored: &[u8]) -> Result<Block, StoreError> {
+    let bytes = checked("blocks", &index, stored)?;
+    let block = codec::decode_block(bytes)
+        .map_err(|error| StoreError::undecodable("blocks", index, &error))?;
+    if block.index != index {
+        return Err(StoreError::corrupt(format!(
+            "table blocks, key {index}: the block has index {}",
+            block.index
+        )));
+    }
+    Ok(block)
+}
+
+fn with_checksum(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let mut stored = Vec::with_capacity(512);
+    stored.extend([VERSION, 0, 0, 0, 0]);
+    write(&mut stored);
+    let checksum = crc32fast::hash(&stored[5..]);
+    stored[1..5].copy_from_slice(&checksum.to_le_bytes());
+    stored
+}
+
+/// The bytes behind the checksum, if it is theirs.
+fn checked<'a>(table: &str, key: &dyn Display, stored: &'a [u8]) -> Result<&'a [u8], StoreError> {
+    let Some((&VERSION, rest)) = stored.split_first() else {
+        return Ok(stored);
+    };
+    match rest.split_first_chunk() {
+        Some((checksum, bytes)) if crc32fast::hash(bytes).to_le_bytes() == *checksum => Ok(bytes),
+        _ => Err(StoreError::corrupt(format!(
+            "table {table}, key {key}: the value does not match its checksum"
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_of_a_value_are_the_golden_ones() {
+        // The check value of CRC-32: that of the digits 1 to 9.
+        assert_eq!(crc32fast::hash(b"123456789"), 0xcbf4_3926);
+        let stored = encode(&7_u8);
+        let checksum = crc32fast::hash(&[1, 7]).to_le_bytes();
+        assert_eq!(stored, [&[2][..], &checksum, &[1, 7]].concat());
+        assert_eq!(decode::<u8>("t", "k", &stored).unwrap(), 7);
+    }
+
+    #[test]
+    fn a_value_of_an_earlier_release_is_read() {
+        assert_eq!(decode::<u8>("t", "k", &[1, 7]).unwrap(), 7);
+        let block = Block::documented_genesis();
+        let earlier = codec::encode_block(&block);
+        assert_eq!(decode_block(0, &earlier).unwrap(), block);
+    }
+
+    #[test]
+    fn a_changed_bit_is_named() {
+        let stored = encode_block(&Block::documented_genesis());
+        for bit in 0..8 * stored.len() {
+            let mut damaged = stored.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            let error = decode_block(0, &damaged).unwrap_err().to_string();
+            assert!(error.contains("table blocks, key 0: "), "{error}");
+        }
+        for end in 0..stored.len() {
+            assert!(decode_block(0, &stored[..end]).is_err(), "cut to {end}");
+        }
+    }
+}
