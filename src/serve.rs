@@ -1,7 +1,8 @@
 //! What stands under every server of this program: the accept loop with its limits, and whether a
 //! browser may ask ([`Guard`]). It knows neither routes nor nodes. `connections` says who stays when
-//! all places are taken, and `arriving` and `answer` tell it when a request is there and done with; `connection` gives a body
-//! to the errors that the HTTP server answers by itself.
+//! all places are taken; `arriving` and `answer`, the bodies of a request and its answer, tell it
+//! who lets whom wait. `connection` gives a body to the errors that the HTTP server answers by
+//! itself.
 
 mod answer;
 mod arriving;
