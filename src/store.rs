@@ -36,7 +36,7 @@ use redb::{Database, ReadableDatabase, StorageBackend};
 use self::edit::Edit;
 use self::engine::Engine;
 use self::panics::guarded;
-use self::tables::{META, RUNNING, SCHEMA, SCHEMA_VERSION};
+use self::tables::{META, OLDEST_SCHEMA, RUNNING, SCHEMA, SCHEMA_VERSION};
 use self::view::Alarm;
 use self::writer::Writer;
 use crate::chain::{Block, Tip};
@@ -145,6 +145,7 @@ impl Store {
         drop(view);
         let length = state.length();
         change(&database, state.clone(), |edit| {
+            edit.set_schema(SCHEMA_VERSION)?;
             edit.clear_staged()?;
             edit.set_running(true)
         })?;
@@ -297,7 +298,7 @@ fn check_schema(database: &Database) -> Result<(), StoreError> {
         let found = u32::from_le_bytes(
             bytes.ok_or_else(|| StoreError::corrupt("table meta, key schema: missing"))?,
         );
-        if found != SCHEMA_VERSION {
+        if !(OLDEST_SCHEMA..=SCHEMA_VERSION).contains(&found) {
             return Err(StoreError::Schema {
                 found,
                 supported: SCHEMA_VERSION,

@@ -24,8 +24,12 @@
 use redb::TableDefinition;
 use serde::{Deserialize, Serialize};
 
-/// Version of this schema. A database with another one is refused.
-pub(crate) const SCHEMA_VERSION: u32 = 2;
+/// Version of this schema. A database with a newer one is refused.
+pub(crate) const SCHEMA_VERSION: u32 = 3;
+
+/// Oldest schema that is read, too; it becomes this one at the first start. Its values have no
+/// checksums ([`super::value`]).
+pub(crate) const OLDEST_SCHEMA: u32 = 2;
 
 pub(crate) const BLOCKS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("blocks");
 pub(crate) const INDEX_BY_HASH: TableDefinition<'_, &[u8; 32], u64> =

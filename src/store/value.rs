@@ -9,8 +9,8 @@
 //! | 4 | CRC-32 (ISO-HDLC) of the rest, little endian |
 //! | rest | [`crate::codec`] bytes |
 //!
-//! Values of earlier releases are [`crate::codec`] bytes alone, which begin with a 1. They are read,
-//! and stay until something writes them anew.
+//! Values of schema 2 are [`crate::codec`] bytes alone, which begin with a 1. They are read, and stay
+//! until something writes them anew.
 
 use std::fmt::Display;
 
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_of_an_earlier_release_is_read() {
+    fn a_value_of_schema_2_is_read() {
         assert_eq!(decode::<u8>("t", "k", &[1, 7]).unwrap(), 7);
         let block = Block::documented_genesis();
         let earlier = codec::encode_block(&block);

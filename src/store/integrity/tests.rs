@@ -73,6 +73,41 @@ fn blocks_that_a_damaged_page_hides_are_not_the_end_of_the_chain() {
 }
 
 #[test]
+fn an_index_that_leads_to_another_block_is_damage() {
+    let mut bench = bench();
+    let (tip, id) = (bench.view().last_block().unwrap(), message(3, "").id());
+    let hash = BlockHash::of(&tip);
+    let view = bench.view();
+    assert_eq!(view.block_with_hash(&hash).unwrap(), Some(tip));
+    assert_eq!(view.block_of_message(&id).unwrap().unwrap().index, 3);
+    assert!(
+        view.block_of_message(&message(77, "").id())
+            .unwrap()
+            .is_none()
+    );
+    bench
+        .change(|edit| {
+            edit.index_by_hash.insert(hash.as_bytes(), 2)?;
+            edit.index_by_message.insert(id.as_bytes(), 4)?;
+            Ok(Ok(()))
+        })
+        .unwrap();
+    let view = bench.view();
+    let named = |error: StoreError, table: &str| {
+        let what = error.to_string();
+        assert!(what.contains(table), "{what}");
+    };
+    named(
+        view.block_with_hash(&hash).unwrap_err(),
+        "index_by_hash leads to block 2",
+    );
+    named(
+        view.block_of_message(&id).unwrap_err(),
+        "index_by_message leads to block 4",
+    );
+}
+
+#[test]
 fn a_range_beyond_the_tip_is_an_error_and_comes_back() {
     let bench = bench();
     let view = bench.view();

@@ -277,21 +277,28 @@ fn a_newer_schema_is_refused_with_both_versions() {
     let folder = TempDir::new().unwrap();
     let path = create(&folder);
     let meta: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
-    let database = Database::open(&path).unwrap();
-    let txn = database.begin_write().unwrap();
-    txn.open_table(meta)
-        .unwrap()
-        .insert("schema", &3_u32.to_le_bytes()[..])
-        .unwrap();
-    txn.commit().unwrap();
-    drop(database);
+    let set_schema = |version: u32| {
+        let database = Database::open(&path).unwrap();
+        let txn = database.begin_write().unwrap();
+        let mut table = txn.open_table(meta).unwrap();
+        let old = table.insert("schema", &version.to_le_bytes()[..]).unwrap();
+        let old = old.map(|old| old.value().to_vec());
+        drop(table);
+        txn.commit().unwrap();
+        old
+    };
+    // The one before this is read, and becomes this one.
+    set_schema(2);
+    assert!(StoppedStore::open(&path).is_ok());
+    open(&path).unwrap().close().unwrap();
+    assert_eq!(set_schema(4), Some(3_u32.to_le_bytes().to_vec()));
     let error = open(&path).err().unwrap();
     assert!(
         matches!(
             error,
             StoreError::Schema {
-                found: 3,
-                supported: 2
+                found: 4,
+                supported: 3
             }
         ),
         "{error:?}"
@@ -303,7 +310,7 @@ fn a_newer_schema_is_refused_with_both_versions() {
     assert!(error.to_string().ends_with("or a newer one"), "{error}");
     let older = StoreError::Schema {
         found: 1,
-        supported: 2,
+        supported: 3,
     };
     let remedy = "export its chain with the program that wrote it, and import that";
     assert!(older.to_string().ends_with(remedy), "{older}");
