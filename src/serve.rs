@@ -17,10 +17,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http_body::Body;
-use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
+use hyper::{Method, Request};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustix::io::Errno;
 use tokio::net::{TcpListener, TcpStream};
@@ -131,9 +131,17 @@ async fn converse<S, B>(
     let answered = Arc::clone(&place);
     let service = service_fn(move |request: Request<Incoming>| {
         let place = Arc::clone(&answered);
+        let is_whole = request.body().is_end_stream();
+        let is_head = request.method() == Method::HEAD;
         let arriving = request.map(|body| Arriving::new(body, Arc::clone(&place)));
         let answer = service.call(arriving);
-        async move { Ok::<_, Infallible>(answer.await?.map(|body| Answer::new(body, place))) }
+        async move {
+            // Not before this is polled: until the answer before it has left, it is the client
+            // that lets the server wait.
+            place.is_at_work(is_whole);
+            let answer = answer.await?;
+            Ok::<_, Infallible>(answer.map(|body| Answer::new(body, is_head, place)))
+        }
     });
     // Small answers must not wait for more to send.
     let _ = stream.set_nodelay(true);
@@ -170,7 +178,45 @@ async fn converse<S, B>(
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     use super::*;
+
+    #[tokio::test]
+    async fn requests_behind_an_answer_that_nobody_reads_keep_no_place() {
+        let service = |_| {
+            service_fn(|request: Request<Arriving>| async move {
+                // More than the system takes for a reader that does not read.
+                let is_long = request.uri().path() == "/long";
+                let body = "x".repeat(if is_long { 16 << 20 } else { 1 });
+                Ok::<_, Infallible>(hyper::Response::new(body))
+            })
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = CancellationToken::new();
+        let connections = Connections::with_places(1);
+        let serving = tokio::spawn(serve(listener, service, connections, shutdown.clone()));
+        // The end of a body that the service leaves alone is read before its answer has left, and
+        // so is the next request.
+        let mut silent = TcpStream::connect(address).await.unwrap();
+        let head = b"GET /long HTTP/1.1\r\nHost: x\r\nContent-Length: 8300\r\n\r\n";
+        let behind = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(3);
+        let requests = [&head[..], &[b'z'; 8300], &behind].concat();
+        silent.write_all(&requests).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let mut other = TcpStream::connect(address).await.unwrap();
+        other
+            .write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            .await
+            .unwrap();
+        let mut answer = [0; 12];
+        let read = tokio::time::timeout(Duration::from_secs(5), other.read_exact(&mut answer));
+        read.await.expect("the place is kept").unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200");
+        shutdown.cancel();
+        serving.await.unwrap();
+    }
 
     #[test]
     fn only_a_shortage_costs_somebody_else_the_connection() {

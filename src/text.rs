@@ -66,8 +66,25 @@ pub fn plural(count: u64) -> &'static str {
     if count == 1 { "" } else { "s" }
 }
 
+/// How long a text is in JSON, without the quotation marks.
+pub fn json_length(text: &[u8]) -> usize {
+    let length = |byte: &u8| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
+        ..b' ' => 6,
+        _ => 1,
+    };
+    text.iter().map(length).sum()
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn a_text_is_as_long_as_json_makes_it() {
+        let text: String = (0..0x250).filter_map(char::from_u32).collect();
+        let json = serde_json::to_string(&text).unwrap();
+        assert_eq!(super::json_length(text.as_bytes()), json.len() - 2);
+    }
+
     use super::{counted, escape, escape_json};
 
     #[test]

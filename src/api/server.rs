@@ -27,6 +27,9 @@ use crate::serve::{self, Arriving, Connections, Guard};
 /// Most answers that are streamed at a time.
 const STREAMS: usize = 16;
 
+/// Most pages of long answers that are made at a time: each takes a few times its own length.
+const PAGES: usize = 4;
+
 /// Most clients that listen to events at a time.
 const EVENT_STREAMS: usize = 64;
 
@@ -71,7 +74,7 @@ pub(crate) struct Shared {
 /// Pages of long answers that are made at a time; others wait, so that short answers do not.
 fn pages_at_a_time() -> usize {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    (cores / 2).max(1)
+    (cores / 2).clamp(1, PAGES)
 }
 
 impl Context {

@@ -93,6 +93,13 @@ pub async fn run(
     {
         outcome = Err(RunError::Panic);
     }
+    // What the last snapshot met, nobody watched any more.
+    if outcome.is_ok()
+        && let Some(source) = node.subscribe().borrow().failure.clone()
+    {
+        let task = "store";
+        outcome = Err(RunError::Task { task, source });
+    }
     match Arc::try_unwrap(node) {
         Ok(node) if outcome.is_ok() => {
             if let Err(source) = node.close() {

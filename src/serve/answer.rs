@@ -16,10 +16,11 @@ pub(super) struct Answer<B> {
 }
 
 impl<B: Body> Answer<B> {
-    pub(super) fn new(body: B, place: Arc<Place>) -> Self {
+    pub(super) fn new(body: B, is_head: bool, place: Arc<Place>) -> Self {
         place.is_at_work(true);
-        // What is streamed is made as it is read.
-        place.answers(body.size_hint().exact().unwrap_or(0));
+        // What is streamed is made as it is read, and a HEAD is answered without it.
+        let bytes = body.size_hint().exact().filter(|_| !is_head);
+        place.answers(bytes.unwrap_or(0));
         Self { body, place }
     }
 }
@@ -61,7 +62,9 @@ mod tests {
     async fn who_is_answered_stays_and_the_next_one_waits() {
         let connections = Connections::with_places(1);
         let place = Arc::new(connections.place().await);
-        let answer = Answer::new(String::new(), Arc::clone(&place));
+        place.listened();
+        let answer = Answer::new(String::new(), false, Arc::clone(&place));
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         let mut next = Box::pin(connections.place());
         assert!(next.as_mut().now_or_never().is_none());
         drop(answer);

@@ -18,7 +18,6 @@ pub struct Arriving<B = Incoming> {
 
 impl<B: Body> Arriving<B> {
     pub(super) fn new(body: B, place: Arc<Place>) -> Self {
-        place.is_at_work(body.is_end_stream());
         Self { body, place }
     }
 }
@@ -73,6 +72,7 @@ mod tests {
     async fn is_given_away(body: impl Body + Unpin, frames: usize) -> bool {
         let connections = Connections::with_places(1);
         let place = Arc::new(connections.place().await);
+        place.is_at_work(body.is_end_stream());
         let mut body = Arriving::new(body, Arc::clone(&place));
         for _ in 0..frames {
             std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await;

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use hyper::StatusCode;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::time::Instant;
 
 use super::connections::Place;
 use crate::wire::{ErrorBody, ErrorDetail};
@@ -23,6 +24,11 @@ const LINGER_BYTES: u64 = 16 * 1024 * 1024;
 /// would be much for all connections together.
 const READ_BYTES: u64 = 8 * 1024;
 
+/// How slow a reader may be on the whole, in bytes a second, and how long it may hesitate on top of
+/// that. While a stream goes on, the database cannot use any space anew.
+const PACE: u64 = 64 * 1024;
+const HESITATION: Duration = Duration::from_secs(30);
+
 /// A connection that keeps back what looks like an error without a body until something follows.
 #[derive(Debug)]
 pub(super) struct Connection<S> {
@@ -30,15 +36,46 @@ pub(super) struct Connection<S> {
     held: Vec<u8>,
     /// Where the bytes that pass are counted.
     place: Option<Arc<Place>>,
+    reader: Reader,
+}
+
+/// How fast the other end takes what it is sent.
+#[derive(Debug, Default)]
+struct Reader {
+    taken: u64,
+    waited_for: Duration,
+    waited_since: Option<Instant>,
+}
+
+impl Reader {
+    /// Hears of every attempt to write; an error if the reader is too slow.
+    fn watch(&mut self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match polled {
+            Poll::Pending => {
+                self.waited_since.get_or_insert_with(Instant::now);
+            }
+            Poll::Ready(Ok(bytes)) => {
+                self.taken += bytes as u64;
+                let waited = self.waited_since.take().map(|since| since.elapsed());
+                self.waited_for += waited.unwrap_or_default();
+                let allowed = HESITATION + Duration::from_secs(self.taken / PACE);
+                if self.waited_for > allowed {
+                    return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+                }
+            }
+            Poll::Ready(Err(_)) => {}
+        }
+        polled
+    }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     pub(super) fn new(stream: S, place: Option<Arc<Place>>) -> Self {
-        let held = Vec::new();
         Self {
             stream,
-            held,
+            held: Vec::new(),
             place,
+            reader: Reader::default(),
         }
     }
 
@@ -57,7 +94,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         tokio::time::timeout(LINGER, linger).await.unwrap_or(Ok(()))
     }
 
-    fn count(&self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    fn count(&mut self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        let polled = self.reader.watch(polled);
         if let (Poll::Ready(Ok(bytes)), Some(place)) = (&polled, &self.place) {
             place.sent(*bytes);
         }
@@ -198,6 +236,27 @@ mod tests {
             assert_eq!(bare_error(answer), None, "{answer:?}");
         }
         assert_eq!(bare_error(&explained(StatusCode::URI_TOO_LONG)), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_reads_a_little_for_ever_is_too_slow() {
+        for (bytes, is_in_time) in [(PACE / 4, false), (PACE * 2, true)] {
+            let (near, far) = tokio::io::duplex(1024);
+            let mut connection = Connection::new(near, None);
+            let reading = tokio::spawn(async move {
+                let mut some = far.take(0);
+                loop {
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    some.set_limit(bytes);
+                    tokio::io::copy(&mut some, &mut tokio::io::sink())
+                        .await
+                        .unwrap();
+                }
+            });
+            let written = connection.write_all(&vec![0; 100 * 64 * 1024]).await;
+            assert_eq!(written.is_ok(), is_in_time, "{bytes} bytes a second");
+            reading.abort();
+        }
     }
 
     #[tokio::test]

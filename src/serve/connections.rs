@@ -22,6 +22,13 @@ const FILES: u64 = 4 * CONNECTIONS as u64;
 /// Most bytes of requests and answers that all connections hold together, streamed ones aside.
 const HELD: u64 = 24 * 1024 * 1024;
 
+/// Most bytes that one request can make the server hold: the longest body and head. Of a longer
+/// body the rest is not kept.
+const REQUEST: u64 = 512 * 1024;
+
+/// Who has taken so many bytes more does not let the server wait.
+const PROGRESS: u64 = 64 * 1024;
+
 /// Most connections that were ended and are not gone yet: they still hold what they held.
 const LEAVING: usize = 32;
 
@@ -85,6 +92,8 @@ struct Seat {
     waiting_since: AtomicU64,
     /// Bytes of a request that have arrived and of an answer that have not left.
     held: AtomicU64,
+    /// Bytes of answers that have left.
+    sent: AtomicU64,
     cut: CancellationToken,
 }
 
@@ -133,6 +142,7 @@ impl Connections {
         let seat = Arc::new(Seat {
             waiting_since: AtomicU64::new(UNHEARD),
             held: AtomicU64::new(0),
+            sent: AtomicU64::new(0),
             cut: CancellationToken::new(),
         });
         seats.given += 1;
@@ -208,12 +218,23 @@ impl Place {
 
     /// Notes bytes that have arrived.
     pub(super) fn received(&self, bytes: usize) {
-        self.hold(bytes as u64);
+        let room = REQUEST.saturating_sub(self.seat.held.load(Ordering::Relaxed));
+        self.hold(room.min(bytes as u64));
     }
 
     /// Notes bytes that have left.
     pub(super) fn sent(&self, bytes: usize) {
         let bytes = bytes as u64;
+        let before = self.seat.sent.fetch_add(bytes, Ordering::Relaxed);
+        if before / PROGRESS < (before + bytes) / PROGRESS {
+            let now = |since| (since < UNHEARD).then(|| self.hall.now());
+            let since = &self.seat.waiting_since;
+            let _ = since.fetch_update(Ordering::Relaxed, Ordering::Relaxed, now);
+        }
+        self.release(bytes);
+    }
+
+    fn release(&self, bytes: u64) {
         let less = |held: u64| Some(held.saturating_sub(bytes));
         let relaxed = Ordering::Relaxed;
         let held = self.seat.held.fetch_update(relaxed, relaxed, less);
@@ -255,7 +276,7 @@ impl Drop for Place {
             seats.leaving -= 1;
         }
         drop(seats);
-        self.sent(usize::MAX);
+        self.release(u64::MAX);
         self.hall.changed.notify_one();
     }
 }
@@ -318,6 +339,19 @@ mod tests {
     }
 
     #[test]
+    fn who_takes_what_it_is_sent_does_not_let_the_server_wait() {
+        let connections = Connections::with_places(2);
+        let places = [heard(&connections), heard(&connections)];
+        std::thread::sleep(Duration::from_millis(2));
+        places[0].sent(usize::try_from(PROGRESS).unwrap());
+        let mut seats = connections.0.seats();
+        connections.0.cut_one(&mut seats, 0, Duration::ZERO);
+        let gone = |place: &Place| place.cut().now_or_never().is_some();
+        assert!(!gone(&places[0]) && gone(&places[1]));
+        drop(seats);
+    }
+
+    #[test]
     fn who_holds_much_and_waits_longest_goes_when_all_hold_too_much() {
         let connections = Connections::with_places(4);
         let places: Vec<_> = (0..4)
@@ -334,9 +368,10 @@ mod tests {
         places[0].received(100);
         places[1].is_at_work(true);
         places[1].answers(HELD / 2);
+        // Of a longer request the rest is not kept.
         places[2].received(1 << 20);
-        places[2].sent(1 << 19);
-        places[3].answers(HELD / 2 - (1 << 19) - 100);
+        places[2].sent(1 << 15);
+        places[3].answers(HELD / 2 - REQUEST + (1 << 15) - 100);
         assert_eq!(gone(), [false; 4]);
         places[0].received(1);
         assert_eq!(gone(), [false, false, true, false]);

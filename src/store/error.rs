@@ -138,6 +138,13 @@ impl StoreError {
         Self::corrupt(format!("table {table}, key {key}: missing"))
     }
 
+    /// A row of an index that leads to another block than it should.
+    pub(crate) fn misled(table: &str, index: u64) -> Self {
+        Self::corrupt(format!(
+            "table {table} leads to block {index}, which is another one"
+        ))
+    }
+
     /// A stored value that does not decode.
     pub(crate) fn undecodable(
         table: &str,

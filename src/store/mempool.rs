@@ -216,7 +216,11 @@ impl Edit<'_> {
                 .blocks
                 .get(index)?
                 .ok_or_else(|| StoreError::missing("blocks", index))?;
-            return Ok(Some(decode_block(index, block.value())?.message));
+            let message = decode_block(index, block.value())?.message;
+            if message.id() != *id {
+                return Err(StoreError::misled("index_by_message", index));
+            }
+            return Ok(Some(message));
         }
         Ok(None)
     }

@@ -11,7 +11,7 @@ use super::edit::{Edit, Outcome};
 use super::error::{Refusal, StoreError};
 use super::state::block_json_bytes;
 use super::tables::{LeftRecord, ReorgRecord};
-use super::value::{self, decode_block};
+use super::value::{self, decode_block, decode_block_of};
 use super::view::PageLimit;
 use crate::chain::block::Tip;
 use crate::chain::choice::{Standing, prefers_offered};
@@ -158,7 +158,7 @@ impl Edit<'_> {
             while page.len() < PAGE.count && page_bytes < PAGE.bytes {
                 let Some(row) = rows.next() else { break };
                 let (key, bytes) = row?;
-                page.push(decode_block(key.value().1, bytes.value())?);
+                page.push(decode_block_of("staged", key.value().1, bytes.value())?);
                 page_bytes += bytes.value().len();
             }
             if page.is_empty() {
@@ -263,7 +263,7 @@ impl Edit<'_> {
     fn staged_block(&self, branch: u64, index: u64) -> Result<Option<Block>, StoreError> {
         let staged = self.staged.get((branch, index))?;
         staged
-            .map(|bytes| decode_block(index, bytes.value()))
+            .map(|bytes| decode_block_of("staged", index, bytes.value()))
             .transpose()
     }
 

@@ -1,8 +1,8 @@
 //! The schema: every table with its key and value.
 //!
-//! Integers are redb's own fixed-width little-endian integers; blocks and values named as
-//! records are bytes with a checksum ([`super::value`]). All tables are made when the database is created, and everything that
-//! belongs to one block changes in one transaction.
+//! Integers are redb's own fixed-width little-endian integers; blocks and values named as records
+//! are bytes with a checksum ([`super::value`]). All tables are made when the database is created,
+//! and everything that belongs to one block changes in one transaction.
 //!
 //! | table | key | value |
 //! |---|---|---|

@@ -1,7 +1,8 @@
 //! Values as they are stored: what [`crate::codec`] makes of them, with a checksum before it.
 //!
 //! The engine looks at its own checksums only when the file is checked as a whole. This one is held
-//! against a value whenever it is read, so nothing that the disk has changed is ever served.
+//! against a value whenever it is read, so a block or message that the disk has changed is never
+//! served. Keys and the tables of fixed width (indexes, history) have none.
 //!
 //! | bytes | content |
 //! |---|---|
@@ -24,6 +25,9 @@ use crate::codec;
 /// First byte of a value with a checksum.
 const VERSION: u8 = 2;
 
+/// Bytes of version and checksum.
+const HEAD: usize = 5;
+
 /// A record, to be stored.
 pub(crate) fn encode<T: Serialize>(record: &T) -> Vec<u8> {
     with_checksum(|bytes| codec::write(record, bytes))
@@ -44,14 +48,19 @@ pub(crate) fn decode<T: DeserializeOwned>(
     codec::decode(bytes).map_err(|error| StoreError::undecodable(table, key, &error))
 }
 
-/// Decodes the stored block with this index.
+/// Decodes the block of the chain with this index.
 pub(crate) fn decode_block(index: u64, stored: &[u8]) -> Result<Block, StoreError> {
-    let bytes = checked("blocks", &index, stored)?;
+    decode_block_of("blocks", index, stored)
+}
+
+/// Decodes the block with this index in a table.
+pub(crate) fn decode_block_of(table: &str, index: u64, stored: &[u8]) -> Result<Block, StoreError> {
+    let bytes = checked(table, &index, stored)?;
     let block = codec::decode_block(bytes)
-        .map_err(|error| StoreError::undecodable("blocks", index, &error))?;
+        .map_err(|error| StoreError::undecodable(table, index, &error))?;
     if block.index != index {
         return Err(StoreError::corrupt(format!(
-            "table blocks, key {index}: the block has index {}",
+            "table {table}, key {index}: the block has index {}",
             block.index
         )));
     }
@@ -60,10 +69,10 @@ pub(crate) fn decode_block(index: u64, stored: &[u8]) -> Result<Block, StoreErro
 
 fn with_checksum(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let mut stored = Vec::with_capacity(512);
-    stored.extend([VERSION, 0, 0, 0, 0]);
+    stored.extend([VERSION; HEAD]);
     write(&mut stored);
-    let checksum = crc32fast::hash(&stored[5..]);
-    stored[1..5].copy_from_slice(&checksum.to_le_bytes());
+    let checksum = crc32fast::hash(&stored[HEAD..]);
+    stored[1..HEAD].copy_from_slice(&checksum.to_le_bytes());
     stored
 }
 

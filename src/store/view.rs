@@ -11,7 +11,7 @@ use super::tables::{self, NeighbourRecord, PendingRecord, ReorgRecord, SnapshotR
 use super::value::{self, decode_block};
 use crate::chain::history::NodeHash;
 use crate::chain::{Block, BlockHash, History, Message, MessageId};
-use crate::text::counted;
+use crate::text::{counted, json_length};
 
 /// A message that waits to be mined.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl Pending {
 pub struct PageLimit {
     /// Most items.
     pub count: usize,
-    /// Most stored bytes; those that JSON writes as six (`\u001f`) count as six.
+    /// Most stored bytes, as long as they are in JSON.
     pub bytes: usize,
 }
 
@@ -163,9 +163,7 @@ impl View {
         let block = self.block(index)?;
         self.read(|| match block {
             Some(block) if is_right(&block) => Ok(Some(block)),
-            _ => Err(StoreError::corrupt(format!(
-                "table {table} leads to block {index}, which is another one"
-            ))),
+            _ => Err(StoreError::misled(table, index)),
         })
     }
 
@@ -354,18 +352,13 @@ fn take_page<'a, T>(
     let (mut page, mut bytes) = (Vec::new(), 0);
     for row in rows.take(limit.count) {
         let (key, value) = row?;
-        bytes += value.value().iter().copied().map(json_bytes).sum::<usize>();
+        bytes += json_length(value.value());
         if bytes > limit.bytes && !page.is_empty() {
             break;
         }
         page.push(decode(key.value(), value.value())?);
     }
     Ok(page)
-}
-
-/// How long a stored byte may be in JSON.
-fn json_bytes(byte: u8) -> usize {
-    if byte < b' ' { 6 } else { 1 }
 }
 
 /// A block that is not there: fine only above the tip of a chain of this length.

@@ -81,6 +81,8 @@ fn frames(view: &View, query: PageQuery, limit: PageLimit) -> Result<Vec<u8>, St
     for block in &read_blocks(view, query, limit)?.0 {
         codec::write_frame(block, &mut frames);
     }
+    // It may be held until a slow reader has taken all of it.
+    frames.shrink_to_fit();
     Ok(frames)
 }
 

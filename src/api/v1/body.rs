@@ -41,7 +41,11 @@ async fn collect(
         if received > DRAINED_BYTES {
             break;
         }
-        while received <= most && chunk.has_remaining() {
+        if received > most {
+            pieces = Vec::new();
+            continue;
+        }
+        while chunk.has_remaining() {
             if pieces.last().is_none_or(|piece| piece.len() == PIECE) {
                 pieces.push(Vec::new());
             }

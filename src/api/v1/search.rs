@@ -20,6 +20,7 @@ use crate::api::reject::{ApiError, json_response};
 use crate::api::server::Context;
 use crate::chain::{Block, BlockHash, MessageId};
 use crate::store::{PageLimit, StoreError, View};
+use crate::text::json_length;
 use crate::wire::{SearchField, SearchHit, SearchPage};
 
 /// Most characters of what is looked for.
@@ -169,8 +170,8 @@ fn by_id(view: &View, wanted: &str) -> Result<Option<SearchHit>, StoreError> {
             message_id: id.to_string(),
         }));
     }
-    match view.index_of_message(&id)? {
-        Some(index) => hit(view, SearchField::Id, index),
+    match view.block_of_message(&id)? {
+        Some(block) => describe(view, SearchField::Id, &block),
         None => Ok(None),
     }
 }
@@ -192,10 +193,11 @@ fn by_text(
         for block in view.blocks_down(highest, PAGE)? {
             let message = block.message.text();
             if message.to_lowercase().contains(&wanted) {
-                if count >= TEXT_HITS || count > 0 && bytes + message.len() > TEXT_BYTES {
+                let length = json_length(message.as_bytes());
+                if count >= TEXT_HITS || count > 0 && bytes + length > TEXT_BYTES {
                     return Ok(Some(next));
                 }
-                (count, bytes) = (count + 1, bytes + message.len());
+                (count, bytes) = (count + 1, bytes + length);
                 hits.extend(describe(view, SearchField::Text, &block)?);
             }
             next = block.index;
