@@ -1,7 +1,7 @@
 //! `blockchain export`: writes a chain to a file of any format.
 
-use std::fs::{File, Permissions};
-use std::io::{self, IsTerminal, Write};
+use std::fs::{self, File, Permissions};
+use std::io::{self, IsTerminal, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -29,7 +29,8 @@ pub(super) struct ExportArgs {
     /// Write the pending messages, too (bincode, json); import takes them back
     #[arg(long, alias = "with_mempool")]
     with_mempool: bool,
-    /// Write to a file, and its SHA-256 to a file beside it with the ending .hash
+    /// Write to a file, and its SHA-256 to a file beside it with the ending .hash; - is the standard
+    /// output
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -79,7 +80,8 @@ pub(super) async fn run(args: ExportArgs, output: &Output) -> Result<(), Error> 
             "{name} cannot hold pending messages; --with-mempool goes with bincode and json"
         )));
     }
-    if format.is_binary() && args.output.is_none() && io::stdout().is_terminal() {
+    let file = args.output.filter(|path| path.as_os_str() != "-");
+    if format.is_binary() && file.is_none() && io::stdout().is_terminal() {
         let name = format.name();
         return Err(Error::usage(format!(
             "{name} is binary and not for a terminal; name a file with --output, or use a pipe"
@@ -96,8 +98,8 @@ pub(super) async fn run(args: ExportArgs, output: &Output) -> Result<(), Error> 
         format,
         with_mempool: args.with_mempool,
     };
-    match &args.output {
-        Some(path) => export.to_file(path).await,
+    match &file {
+        Some(path) => export.to_file(&replaceable(path)?).await,
         None => export.to(stdout(), "the standard output").await.map(drop),
     }
 }
@@ -167,6 +169,35 @@ impl Export {
         }
         writer.finish().map_err(failed)
     }
+}
+
+/// Where a link leads, if a file there may be replaced: a device or a pipe is not to become a file,
+/// and a database or what else belongs to a node is not an older export.
+fn replaceable(path: &Path) -> Result<PathBuf, Error> {
+    let file = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let Ok(metadata) = fs::symlink_metadata(&file) else {
+        return Ok(file);
+    };
+    let shown = path.display();
+    if !metadata.is_file() {
+        return Err(Error::usage(format!(
+            "{shown} is no regular file; leave --output out to write to the standard output"
+        )));
+    }
+    let of_a_node = ["redb", "token", "address"];
+    let ending = file.extension().and_then(|ending| ending.to_str());
+    if ending.is_some_and(|ending| of_a_node.contains(&ending)) || is_database(&file) {
+        return Err(Error::usage(format!(
+            "{shown} belongs to a node; choose another name"
+        )));
+    }
+    Ok(file)
+}
+
+fn is_database(path: &Path) -> bool {
+    let mut begin = [0; 4];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut begin));
+    read.is_ok() && begin == *b"redb"
 }
 
 /// A file to be renamed later, as readable as any other new file.

@@ -2,7 +2,8 @@
 
 use std::fs::{self, File};
 use std::io::IsTerminal;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -67,6 +68,34 @@ fn a_file_comes_complete_with_its_hash() {
     let files = fs::read_dir(node.beside("")).unwrap();
     let names: Vec<_> = files.map(|file| file.unwrap().file_name()).collect();
     assert_eq!(names.len(), 4, "{names:?}");
+}
+
+#[test]
+fn only_an_older_file_is_replaced() {
+    let mut node = TestNode::start(&["--difficulty", "1"]);
+    node.mine(&["one"]);
+    let to = |path: &Path| export(&node.folder()).args(["--output"]).args([path]);
+    let database = node.folder().join("node.redb");
+    let copy = node.beside("copy.json");
+    fs::copy(&database, &copy).unwrap();
+    for path in [&database, &copy, &node.folder().join("node.token")] {
+        let before = fs::read(path).unwrap();
+        to(path).exits(2).complains(&["belongs to a node"]);
+        assert_eq!(fs::read(path).unwrap(), before);
+    }
+    let socket = node.beside("socket");
+    let _listener = UnixListener::bind(&socket).unwrap();
+    to(&socket).exits(2).complains(&["is no regular file"]);
+    assert!(!fs::symlink_metadata(&socket).unwrap().is_file());
+    // A link stays one, and the file that it leads to is written.
+    let (file, link) = (node.beside("chain.json"), node.beside("link.json"));
+    fs::write(&file, "something older").unwrap();
+    symlink(&file, &link).unwrap();
+    to(&link).succeeds();
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    let printed = to(Path::new("-")).succeeds().stdout;
+    assert_eq!(fs::read_to_string(&file).unwrap(), printed);
+    node.stop();
 }
 
 #[test]
