@@ -3,6 +3,7 @@
 use std::fs;
 
 use blockchain::chain::{Block, BlockHash};
+use blockchain::codec;
 use blockchain::store::{Operation, Store};
 
 use crate::support::test_node::TestNode;
@@ -133,14 +134,14 @@ fn the_log_may_be_json() {
     }
 }
 
-#[test]
-fn damage_that_a_request_meets_ends_the_node_and_is_named() {
-    let mut node = TestNode::stopped();
+/// A stopped node with a damaged block 5, below those that are checked at the start.
+fn damaged() -> TestNode {
+    let node = TestNode::stopped();
     fs::create_dir(node.folder()).unwrap();
     let path = node.folder().join("node.redb");
     Store::create(&path, &Block::documented_genesis(), OPEN_NETWORK).unwrap();
     let (mut dice, mut maker) = (Dice::new(1), Maker::new(&[Block::documented_genesis()]));
-    (0..300).for_each(|_| maker.mine(dice.message(), Kind::Open));
+    (0..1200).for_each(|_| maker.mine(dice.message(), Kind::Open));
     let store = Store::open(&path, 0, listener().0).unwrap();
     let parent = BlockHash::of(&maker.blocks[0]);
     store
@@ -148,18 +149,25 @@ fn damage_that_a_request_meets_ends_the_node_and_is_named() {
         .unwrap();
     store.close().unwrap();
 
-    // Start and stop read the newest blocks only, so this damage lies unnoticed.
     let mut file = fs::read(&path).unwrap();
-    let id = *maker.blocks[5].message.id().as_bytes();
-    let found: Vec<_> = (0..file.len() - 16)
-        .filter(|at| file[*at..at + 16] == id)
+    let block = codec::encode_block(&maker.blocks[5]);
+    let places = file.windows(block.len()).enumerate();
+    let found: Vec<_> = places
+        .filter_map(|(at, bytes)| (bytes == block).then_some(at))
         .collect();
+    assert!(!found.is_empty());
     for at in found {
-        file[at - 8..at + 16].fill(0xff);
+        file[at + block.len() / 2] ^= 1;
     }
     fs::write(&path, file).unwrap();
+    node
+}
+
+#[test]
+fn damage_that_a_request_meets_ends_the_node_and_is_named() {
+    let mut node = damaged();
     node.start_again(&["--threads", "0"]);
-    node.get("/api/v1/blocks/299").expect(200);
+    node.get("/api/v1/blocks/1199").expect(200);
     node.get("/api/v1/blocks/5").expect(500);
     assert_eq!(node.ends().code(), Some(3), "{}", node.stderr());
     let told = node.stderr();
@@ -167,4 +175,13 @@ fn damage_that_a_request_meets_ends_the_node_and_is_named() {
         told.contains("the database is damaged: table blocks, key 5"),
         "{told}"
     );
+}
+
+#[test]
+fn damage_that_the_last_snapshot_meets_is_no_clean_end() {
+    let mut node = damaged();
+    node.start_again(&["--threads", "0", "--snapshot-at-stop", "always"]);
+    assert_eq!(node.stop_with("TERM").code(), Some(3), "{}", node.stderr());
+    let told = node.stderr();
+    assert!(told.contains("table blocks, key 5"), "{told}");
 }
