@@ -20,7 +20,7 @@ const CONNECTIONS: usize = 512;
 const FILES: u64 = 4 * CONNECTIONS as u64;
 
 /// Most bytes of requests and answers that all connections hold together, streamed ones aside.
-const HELD: u64 = 24 * 1024 * 1024;
+const HELD: u64 = 20 * 1024 * 1024;
 
 /// Most bytes that one request can make the server hold: the longest body and head. Of a longer
 /// body the rest is not kept.
