@@ -1,5 +1,6 @@
 //! `blockchain export`: writes a chain to a file of any format.
 
+use std::collections::HashSet;
 use std::fs::{self, File, Permissions};
 use std::io::{self, IsTerminal, Read, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -13,6 +14,7 @@ use super::NodeArgs;
 use super::error::Error;
 use super::output::{Output, bar, stdout};
 use super::source::{Files, Source};
+use crate::chain::Message;
 use crate::snapshot::files::Hashed;
 use crate::snapshot::format::{ChainWriter, Format};
 
@@ -120,6 +122,7 @@ impl Export {
                 path.display()
             )));
         }
+        let hash_path = replaceable(&hash_path)?;
         let folder = path
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty());
@@ -146,17 +149,22 @@ impl Export {
 
     async fn to<W: Write>(&self, out: W, name: &str) -> Result<W, Error> {
         let failed = |source| Error::io(name, source);
-        let pending = if self.with_mempool {
+        // Read first: what is mined meanwhile is in the chain, and nothing is in neither.
+        let mut pending = if self.with_mempool {
             self.source.pending().await?
         } else {
             Vec::new()
         };
+        let waiting: HashSet<_> = pending.iter().map(Message::id).collect();
+        let mut mined = HashSet::new();
         let mut writer = ChainWriter::new(self.format, out, self.with_mempool).map_err(failed)?;
         let progress = bar(Some(0), "blocks");
         self.source
             .for_each_page(|page, length| {
                 progress.set_length(length);
                 progress.inc(page.len() as u64);
+                let ids = page.iter().map(|block| block.message.id());
+                mined.extend(ids.filter(|id| waiting.contains(id)));
                 page.iter()
                     .try_for_each(|block| writer.push(block))
                     .map_err(failed)?;
@@ -164,6 +172,7 @@ impl Export {
             })
             .await?;
         progress.finish_and_clear();
+        pending.retain(|message| !mined.contains(&message.id()));
         for message in &pending {
             writer.push_pending(message).map_err(failed)?;
         }
