@@ -1,5 +1,5 @@
 //! Thousands of clients that are slow in every way, at the same time, beside honest ones: those
-//! are answered soon, and the memory of the node does not grow.
+//! are answered soon, and the memory of the node stays within a limit.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -223,7 +223,7 @@ fn long_form() -> Option<u64> {
     Some(seconds.parse().unwrap())
 }
 
-/// A node whose answers are longer than the buffers of a connection hold.
+/// A node whose pages are as long as they may be. On loopback the system takes such a page whole.
 fn full() -> TestNode {
     let node = TestNode::start(&["--threads", "0"]);
     // In the long form as long as it can be as JSON.
