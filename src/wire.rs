@@ -1,12 +1,16 @@
 //! Every body of `/api/v1`, once: the API writes them, the client, the command line and the tests
 //! read them.
 //!
-//! * this file: blocks, messages, the mempool, the status, errors
+//! * this file: blocks, the status, errors
+//! * [`messages`]: adding one, what became of it, the mempool
 //! * [`network`]: neighbours, announcements, reorgs
 //! * [`search`], [`events`]: what they are named after
+//! * `object`: all of them are read from objects alone
 
 pub mod events;
+pub mod messages;
 pub mod network;
+pub(crate) mod object;
 pub mod search;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -18,6 +22,9 @@ use crate::chain::{self, BlockHash, History, Seal};
 use crate::pow;
 
 pub use events::Event;
+pub use messages::{
+    MempoolPage, MessageState, MessageStatus, NewMessage, PendingMessage, PostedMessage,
+};
 pub use network::{
     Announcement, LeftBlock, Neighbour, NeighbourChange, NeighbourNews, Neighbours, NetworkStatus,
     NewNeighbour, PeerKind, PeerOrigin, Position, Reorg, ReorgPage, SyncStatus,
@@ -26,6 +33,7 @@ pub use search::{SearchField, SearchHit, SearchPage};
 
 /// A block with all that can be said of it from the chain up to it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(remote = "Self")]
 pub struct Block {
     /// Position in the chain.
     pub index: u64,
@@ -54,6 +62,7 @@ pub struct Block {
 
 /// A message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(remote = "Self")]
 pub struct Message {
     /// 32 hex digits.
     pub id: String,
@@ -160,6 +169,7 @@ pub fn calendar_time(seconds: f64) -> Option<String> {
 
 /// `GET /blocks`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(remote = "Self")]
 pub struct BlockPage {
     /// The blocks, in the order asked for.
     pub blocks: Vec<Block>,
@@ -169,6 +179,7 @@ pub struct BlockPage {
 
 /// `GET /blocks/{index|hash|tip}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(remote = "Self")]
 pub struct SingleBlock {
     /// The block.
     #[serde(flatten)]
@@ -177,77 +188,9 @@ pub struct SingleBlock {
     pub confirmations: u64,
 }
 
-/// `POST /messages`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct NewMessage {
-    /// The text.
-    #[schema(min_length = 1)]
-    pub message: String,
-}
-
-/// The answer to `POST /messages`: the message is on disk.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct PostedMessage {
-    /// Ask for the message under this id.
-    pub id: String,
-}
-
-/// Where a message is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum MessageState {
-    /// Waits to be mined.
-    Pending,
-    /// Stands in a block.
-    Mined,
-}
-
-/// `GET /messages/{id}`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct MessageStatus {
-    /// The id the message has now.
-    pub id: String,
-    /// The id that was asked for, if another message took it and this one got a new id.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub renamed_from: Option<String>,
-    /// The text.
-    pub message: String,
-    /// Pending or mined.
-    pub state: MessageState,
-    /// Seconds the message has waited; null once it is mined.
-    pub waiting: Option<f64>,
-    /// The block that carries it; null while it is pending.
-    pub block: Option<Position>,
-    /// Blocks from that one to the tip; 0 while it is pending.
-    pub confirmations: u64,
-}
-
-/// `GET /mempool`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct MempoolPage {
-    /// Messages in order of arrival.
-    pub messages: Vec<PendingMessage>,
-    /// `after` of the next page; null after the last.
-    pub next: Option<u64>,
-    /// Number of all pending messages.
-    pub count: u64,
-}
-
-/// One pending message.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct PendingMessage {
-    /// Place in the order of arrival.
-    pub sequence: u64,
-    /// 32 hex digits.
-    pub id: String,
-    /// The text.
-    pub message: String,
-    /// Seconds since it was taken in.
-    pub age: f64,
-}
-
 /// `GET /status`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(remote = "Self")]
 pub struct Status {
     /// Version of the program.
     pub version: String,
@@ -296,6 +239,7 @@ impl Status {
 
 /// The last block.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(remote = "Self")]
 pub struct TipStatus {
     /// Its index.
     pub index: u64,
@@ -319,6 +263,7 @@ impl From<&chain::Tip> for TipStatus {
 
 /// Messages that wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(remote = "Self")]
 pub struct MempoolStatus {
     /// How many.
     pub count: u64,
@@ -330,6 +275,7 @@ pub struct MempoolStatus {
 
 /// The miner.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(remote = "Self")]
 pub struct MiningStatus {
     /// Whether it searches right now.
     pub active: bool,
@@ -343,6 +289,7 @@ pub struct MiningStatus {
 
 /// `GET /health`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(remote = "Self")]
 pub struct Health {
     /// Whether the node takes messages.
     pub ready: bool,
@@ -352,6 +299,7 @@ pub struct Health {
 
 /// Every error of the API.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(remote = "Self")]
 pub struct ErrorBody {
     /// The error.
     pub error: ErrorDetail,
@@ -359,6 +307,7 @@ pub struct ErrorBody {
 
 /// What went wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(remote = "Self")]
 pub struct ErrorDetail {
     /// For programs: fixed words joined by underscores.
     pub code: String,

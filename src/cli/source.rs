@@ -11,6 +11,7 @@ use crate::chain::{Block, BlockHash, Message};
 use crate::client::{HttpClient, NodeAddress};
 use crate::store::{PageLimit, StoppedStore, StoreError, View};
 use crate::wire::PendingMessage;
+use crate::wire::object::objects;
 
 /// How many blocks are read at a time.
 pub(super) const PAGE: PageLimit = PageLimit {
@@ -142,10 +143,13 @@ impl Files {
 
 /// What `NAME.address` holds while a node runs.
 #[derive(Debug, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub(super) struct RunningNode {
     pub(super) address: String,
     pub(super) node_id: String,
 }
+
+objects!(RunningNode);
 
 /// A chain, read as one consistent view.
 pub(super) enum Source {

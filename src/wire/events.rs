@@ -3,13 +3,10 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
-
 use super::{Block, NeighbourNews, PendingMessage, Reorg};
 
 /// What happened.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase", tag = "event", content = "data")]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// A block was put on the chain.
     Block(Block),

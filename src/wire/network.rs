@@ -8,6 +8,7 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
 /// `GET /neighbours`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(remote = "Self")]
 pub struct Neighbours {
     /// All of them, the configured ones first.
     pub neighbours: Vec<Neighbour>,
@@ -40,6 +41,7 @@ pub enum PeerOrigin {
 
 /// One neighbour.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(remote = "Self")]
 pub struct Neighbour {
     /// `HOST:PORT`.
     pub address: String,
@@ -77,6 +79,7 @@ pub enum NeighbourChange {
 
 /// A neighbour came, went or changed: an event of `GET /events`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(remote = "Self")]
 pub struct NeighbourNews {
     /// `HOST:PORT`.
     pub address: String,
@@ -92,6 +95,7 @@ pub struct NeighbourNews {
 
 /// What must be the same on all nodes of a network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(remote = "Self")]
 pub struct NetworkStatus {
     /// Hash of the genesis block.
     pub genesis: String,
@@ -103,6 +107,7 @@ pub struct NetworkStatus {
 
 /// A block by its place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(remote = "Self")]
 pub struct Position {
     /// Its index.
     pub index: u64,
@@ -112,7 +117,7 @@ pub struct Position {
 
 /// `POST /neighbours`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct NewNeighbour {
     /// `HOST:PORT`.
     pub address: String,
@@ -120,6 +125,7 @@ pub struct NewNeighbour {
 
 /// `POST /announce`: a node says that it has something new. Trusted for nothing but to ask it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(remote = "Self")]
 pub struct Announcement {
     /// Version of `/api/v1` between nodes.
     #[serde(deserialize_with = "whole")]
@@ -161,6 +167,7 @@ fn whole_number() -> Object {
 
 /// How the node keeps up with its neighbours, in `GET /status`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(remote = "Self")]
 pub struct SyncStatus {
     /// Neighbours known, guests left out.
     pub neighbours: usize,
@@ -176,6 +183,7 @@ pub struct SyncStatus {
 
 /// `GET /reorgs?from=&limit=`, the latest first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(remote = "Self")]
 pub struct ReorgPage {
     /// The reorgs.
     pub reorgs: Vec<Reorg>,
@@ -185,6 +193,7 @@ pub struct ReorgPage {
 
 /// One switch to another branch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(remote = "Self")]
 pub struct Reorg {
     /// 1 for the first since the database was made.
     pub number: u64,
@@ -217,6 +226,7 @@ pub struct Reorg {
 
 /// A block that was taken off.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(remote = "Self")]
 pub struct LeftBlock {
     /// Its index.
     pub index: u64,

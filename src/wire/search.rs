@@ -7,6 +7,7 @@ use super::Block;
 
 /// `GET /search?q=&before=`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(remote = "Self")]
 pub struct SearchPage {
     /// What was found: exact hits first, then blocks whose message holds the text, newest first.
     pub hits: Vec<SearchHit>,
@@ -32,6 +33,7 @@ pub enum SearchField {
 
 /// One find.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(remote = "Self")]
 pub struct SearchHit {
     /// What of it was looked for.
     pub field: SearchField,

@@ -195,6 +195,25 @@ fn the_report_for_programs_names_class_rule_and_place() {
 }
 
 #[test]
+fn no_object_of_a_file_may_be_a_list_of_its_values() {
+    let folder = Folder::new();
+    let db = folder.imported("db", "chains/json_3.chain");
+    for format in ["json", "ndjson"] {
+        let file = folder.path(format);
+        succeeds(["export", "--db", &db, "--format", format, "--output", &file]);
+        succeeds(["verify", &file]);
+        let text = fs::read_to_string(&file).unwrap();
+        let start = text.find("\"data\":{\"id\":").unwrap();
+        let (before, after) = text.split_at(start);
+        let after = after.replacen("{\"id\":", "[", 1);
+        let after = after.replacen("\"message\":", "", 1).replacen('}', "]", 1);
+        fs::write(&file, format!("{before}{after}")).unwrap();
+        let text = fails(1, ["verify", &file]);
+        assert!(text.contains("expected an object"), "{format}: {text}");
+    }
+}
+
+#[test]
 fn a_hash_that_does_not_match_is_a_warning() {
     let folder = Folder::new();
     let file = folder.path("x.chain");

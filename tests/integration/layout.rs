@@ -315,6 +315,36 @@ fn dependencies_have_one_direction() {
     assert_none(&problems);
 }
 
+/// A derived reader alone would take a list of the values for an object, too.
+#[test]
+fn structs_of_json_documents_are_read_from_objects_alone() {
+    let mut problems = String::new();
+    let mut seen = 0;
+    for source in sources(&["src"]) {
+        // Others derive readers for queries, which are pairs, and for stored bytes.
+        let modules = ["wire", "snapshot", "legacy", "client", "cli"];
+        let is_json = source.module().is_some_and(|name| modules.contains(&name));
+        let is_test = source.path.contains("tests");
+        let derives = source.text.split("#[derive(").skip(1);
+        for derive in derives.filter(|_| is_json && !is_test) {
+            let Some((traits, rest)) = derive.split_once(")]") else {
+                continue;
+            };
+            let (attributes, item) = rest.split_once("struct ").unwrap_or((rest, ""));
+            let is_struct = !item.is_empty() && !attributes.contains(['{', ';']);
+            if is_struct && words(traits).contains("Deserialize") {
+                seen += 1;
+                if !attributes.contains("remote = \"Self\"") {
+                    let name = item.split_whitespace().next().unwrap_or_default();
+                    writeln!(problems, "{}: {name}", source.path).unwrap();
+                }
+            }
+        }
+    }
+    assert!(seen > 25, "the structs were not found");
+    assert_none(&problems);
+}
+
 #[test]
 fn comments_and_literals_are_no_code() {
     let code = code_of(

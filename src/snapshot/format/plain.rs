@@ -19,6 +19,7 @@ use crate::chain::{Block, BlockHash, History, Link, Message};
 use crate::legacy::ReadError;
 use crate::legacy::error::{Breach, quoted};
 use crate::text::escape_json;
+use crate::wire::object::read_objects;
 use crate::wire::{self, Describer};
 
 /// Key of the blocks in the object that holds pending messages, too.
@@ -128,6 +129,7 @@ impl<W: Write> PlainWriter<W> {
 
 /// What is read of a block.
 #[derive(Debug, Deserialize)]
+#[serde(remote = "Self")]
 pub(super) struct Record {
     pub(super) index: u64,
     pub(super) hash: Option<String>,
@@ -136,6 +138,8 @@ pub(super) struct Record {
     pub(super) proof: Option<String>,
     pub(super) data: wire::Message,
 }
+
+read_objects!(Record);
 
 /// Why a record is no block.
 #[derive(Debug)]

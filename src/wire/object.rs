@@ -1,0 +1,96 @@
+//! Types that are read from JSON objects alone.
+//!
+//! A struct that derives `Deserialize` can be read from a list of its values, too. Nobody documents
+//! that form, it depends on the order of the fields, and other programs refuse it. So each struct of
+//! a JSON document derives with `#[serde(remote = "Self")]`, which makes functions of its own
+//! instead of implementing the traits, and [`read_objects`] or [`objects`] implements them on top.
+
+/// Implements `Deserialize` for structs, from objects alone.
+macro_rules! read_objects {
+    ($($name:ident),+ $(,)?) => {$(
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(
+                deserializer: D,
+            ) -> Result<Self, D::Error> {
+                struct Object;
+
+                impl<'de> serde::de::Visitor<'de> for Object {
+                    type Value = $name;
+
+                    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        f.write_str("an object")
+                    }
+
+                    fn visit_map<A: serde::de::MapAccess<'de>>(
+                        self,
+                        object: A,
+                    ) -> Result<$name, A::Error> {
+                        // The derived function, which comes before that of the trait.
+                        $name::deserialize(serde::de::value::MapAccessDeserializer::new(object))
+                    }
+                }
+
+                deserializer.deserialize_map(Object)
+            }
+        }
+    )+};
+}
+
+/// Implements `Serialize` for structs, and `Deserialize` from objects alone.
+macro_rules! objects {
+    ($($name:ident),+ $(,)?) => {
+        $crate::wire::object::read_objects!($($name),+);
+        $(
+            impl serde::Serialize for $name {
+                fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                    // The derived function, which comes before that of the trait.
+                    Self::serialize(self, serializer)
+                }
+            }
+        )+
+    };
+}
+
+pub(crate) use {objects, read_objects};
+
+use super::{
+    Announcement, Block, BlockPage, ErrorBody, ErrorDetail, Health, LeftBlock, MempoolPage,
+    MempoolStatus, Message, MessageStatus, MiningStatus, Neighbour, NeighbourNews, Neighbours,
+    NetworkStatus, NewMessage, NewNeighbour, PendingMessage, Position, PostedMessage, Reorg,
+    ReorgPage, SearchHit, SearchPage, SingleBlock, Status, SyncStatus, TipStatus,
+};
+
+objects!(
+    Announcement,
+    Block,
+    BlockPage,
+    ErrorBody,
+    ErrorDetail,
+    Health,
+    LeftBlock,
+    MempoolPage,
+    MempoolStatus,
+    Message,
+    MessageStatus,
+    MiningStatus,
+    Neighbour,
+    NeighbourNews,
+    Neighbours,
+    NetworkStatus,
+    NewMessage,
+    NewNeighbour,
+    PendingMessage,
+    Position,
+    PostedMessage,
+    Reorg,
+    ReorgPage,
+    SearchHit,
+    SearchPage,
+    SingleBlock,
+    Status,
+    SyncStatus,
+    TipStatus,
+);
+
+#[cfg(test)]
+mod tests;
