@@ -5,7 +5,7 @@
 //! * [`admin`]: who may change what the node does
 //! * `documented`: `PUT /add`, `GET /chain`, `/neighbours`, `/data`
 //! * [`v1`]: everything below `/api/v1`, and `/health`
-//! * `metrics`: `/metrics`, and the count of requests
+//! * `metrics`: `/metrics`, and the count of requests; `exposition`: its two text formats
 //! * `openapi`: `/openapi.json` and `/docs`
 //! * `paths`: every path with its methods
 //! * `reject`: errors, and what no route takes
@@ -13,6 +13,7 @@
 
 pub mod admin;
 mod documented;
+mod exposition;
 mod guard;
 mod metrics;
 mod openapi;
@@ -75,7 +76,8 @@ pub(crate) fn routes(
     let metrics = path!("metrics")
         .and(read)
         .and(with)
-        .then(|context| answered(metrics::page(context)));
+        .and(warp::header::headers_cloned())
+        .then(|context, headers| answered(metrics::page(context, headers)));
     let documents = openapi::Documents::new();
     let description = documents.clone();
     let openapi = path!("openapi.json")

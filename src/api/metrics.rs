@@ -1,4 +1,4 @@
-//! `/metrics`: what a monitor wants to know, in the text format that Prometheus reads.
+//! `/metrics`: what a monitor wants to know, in the text formats that Prometheus reads.
 //!
 //! What the node knows anyway is read when it is asked for; counted here are only requests, and
 //! in the node how long writes take.
@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
@@ -18,6 +18,7 @@ use prometheus_client::registry::{Registry, Unit};
 use warp::http;
 use warp::reply::Response;
 
+use super::exposition::Exposition;
 use super::paths;
 use super::reject::{ApiError, bytes_response};
 use super::server::Context;
@@ -152,7 +153,7 @@ impl Metrics {
 }
 
 /// `GET /metrics`.
-pub(crate) async fn page(context: Context) -> Result<Response, ApiError> {
+pub(crate) async fn page(context: Context, headers: HeaderMap) -> Result<Response, ApiError> {
     let connections = context.connections.count();
     let metrics = Arc::clone(&context.metrics);
     let text = context.node.blocking(move |node| {
@@ -175,11 +176,16 @@ pub(crate) async fn page(context: Context) -> Result<Response, ApiError> {
         let _ = encode(&mut text, &registry);
         Ok(text)
     });
-    let mut response = bytes_response(StatusCode::OK, text.await?.into_bytes());
-    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    let format = Exposition::accepted(&headers);
+    let text = format.render(text.await?);
+    let mut response = bytes_response(StatusCode::OK, text.into_bytes());
+    for (name, value) in [
+        (header::CONTENT_TYPE, format.content_type()),
+        (header::VARY, "accept"),
+    ] {
+        let value = HeaderValue::from_static(value);
+        response.headers_mut().insert(name, value);
+    }
     Ok(response)
 }
 

@@ -187,14 +187,15 @@ fn request_body(schema: &str) -> RequestBody {
 
 fn response(about: &str, body: Option<Body>) -> Response {
     let response = ResponseBuilder::new().description(about);
-    let content = ContentBuilder::new();
     match body {
         None | Some(Body::None) => response,
         Some(Body::Json(schema)) => {
-            let content = content.schema(Some(Ref::from_schema_name(schema)));
+            let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(schema)));
             response.content("application/json", content.build())
         }
-        Some(Body::Other(kind)) => response.content(kind, content.build()),
+        Some(Body::Other(kinds)) => kinds.iter().fold(response, |response, kind| {
+            response.content(*kind, ContentBuilder::new().build())
+        }),
     }
     .build()
 }

@@ -30,8 +30,8 @@ pub(super) enum Body {
     None,
     /// JSON of this schema.
     Json(&'static str),
-    /// Another type of content, not described further.
-    Other(&'static str),
+    /// Other types of content, not described further.
+    Other(&'static [&'static str]),
 }
 
 impl Operation {
@@ -90,7 +90,7 @@ const fn get(path: &'static str, about: &'static str, body: Body) -> Operation {
     operation(HttpMethod::Get, path, about, (200, body, "OK"))
 }
 
-const ANY_JSON: Body = Body::Other("application/json");
+const ANY_JSON: Body = Body::Other(&["application/json"]);
 
 pub(super) const OPERATIONS: &[Operation] = &[
     operation(
@@ -127,14 +127,17 @@ pub(super) const OPERATIONS: &[Operation] = &[
     get(
         "/metrics",
         "Numbers for Prometheus",
-        Body::Other("application/openmetrics-text; version=1.0.0; charset=utf-8"),
+        Body::Other(&[
+            "text/plain; version=0.0.4; charset=utf-8",
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        ]),
     ),
     get("/openapi.json", "This document", ANY_JSON),
-    get("/docs", "This document as a page", Body::Other("text/html")),
+    get("/docs", "This document as a page", Body::Other(&["text/html"])),
     get(
         "/docs/style.css",
         "How that page looks",
-        Body::Other("text/css"),
+        Body::Other(&["text/css"]),
     ),
     get(
         "/api/v1/status",
@@ -228,7 +231,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "/api/v1/events",
         "What happens, as it happens: events block, reorg, message, neighbour and reset, whose \
          data are Block, Reorg, PendingMessage and NeighbourNews",
-        Body::Other("text/event-stream"),
+        Body::Other(&["text/event-stream"]),
     )
     .headers(&[(
         "Last-Event-ID",

@@ -36,10 +36,9 @@ fn a_monitor_learns_how_the_node_does() {
     let node = TestNode::start(&["--difficulty", "1"]);
     node.mine(&["one", "two", "three"]);
     let answer = node.get("/metrics").expect(200);
-    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    let kind = "text/plain; version=0.0.4; charset=utf-8";
     assert_eq!(answer.header("content-type"), Some(kind));
     let page = Page(answer.text().to_owned());
-    assert!(page.0.ends_with("# EOF\n"));
     page.expect(&[
         ("chain_blocks", 4.0),
         ("chain_sealed_blocks", 3.0),
@@ -73,6 +72,45 @@ fn a_monitor_learns_how_the_node_does() {
     ] {
         assert!(page.value(&format!("blockchain_{name}")) > 0.0, "{name}");
     }
+}
+
+/// Every sample of the text format belongs to a family that is declared before it, with its type.
+#[test]
+fn every_sample_has_a_declared_type_in_the_format_asked_for() {
+    let node = TestNode::start(&["--difficulty", "1"]);
+    node.mine(&["one"]);
+    let page = |accept: &str| {
+        let answer = node.request("GET", "/metrics", &[("Accept", accept)], &[]);
+        let answer = answer.expect(200);
+        assert_eq!(answer.header("vary"), Some("accept"));
+        let kind = answer.header("content-type").unwrap().to_owned();
+        (kind, answer.text().to_owned())
+    };
+    let (kind, text) = page("application/openmetrics-text;version=1.0.0,text/plain;q=0.5");
+    assert!(kind.starts_with("application/openmetrics-text; version=1.0.0"));
+    assert!(text.ends_with("# EOF\n") && text.contains("# TYPE blockchain_commits counter\n"));
+    let (kind, text) = page("application/openmetrics-text;q=0.5,text/plain;version=0.0.4");
+    assert!(kind.starts_with("text/plain; version=0.0.4"));
+    let mut types = std::collections::HashMap::new();
+    for line in text.lines() {
+        if let Some(declared) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = declared.split_once(' ').unwrap();
+            assert!(types.insert(name, kind).is_none(), "{line}");
+        } else if !line.starts_with("# HELP ") {
+            let name = line.split(['{', ' ']).next().unwrap();
+            let family = ["_bucket", "_sum", "_count"]
+                .iter()
+                .find_map(|part| name.strip_suffix(part))
+                .filter(|family| types.get(family) == Some(&"histogram"))
+                .unwrap_or(name);
+            let kind = types
+                .get(family)
+                .unwrap_or_else(|| panic!("no type: {line}"));
+            assert_eq!(*kind == "counter", family.ends_with("_total"), "{line}");
+        }
+    }
+    assert_eq!(types["blockchain_commits_total"], "counter");
+    assert_eq!(types["blockchain_build_info"], "gauge");
 }
 
 #[test]
