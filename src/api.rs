@@ -1,7 +1,7 @@
 //! The REST API: the documented endpoints as reference miners know them, and `/api/v1`.
 //!
 //! * [`server`]: the routes on a listener
-//! * `guard`: whether a browser may ask, and paths put right
+//! * `guard`: whether a request may reach its route, and paths put right
 //! * [`admin`]: who may change what the node does
 //! * `documented`: `PUT /add`, `GET /chain`, `/neighbours`, `/data`
 //! * [`v1`]: everything below `/api/v1`, and `/health`
@@ -215,8 +215,9 @@ fn network_routes(
         .and(warp::post())
         .and(node.clone())
         .and(warp::ext::get())
+        .and(warp::header::headers_cloned())
         .and(warp::body::stream())
-        .then(|node, caller, body| answered(neighbours::add(node, caller, body)));
+        .then(|node, caller, headers, body| answered(neighbours::add(node, caller, headers, body)));
     let remove_neighbour = path!("neighbours" / String)
         .and(warp::delete())
         .and(node.clone())
@@ -226,8 +227,11 @@ fn network_routes(
         .and(warp::post())
         .and(node)
         .and(warp::ext::get())
+        .and(warp::header::headers_cloned())
         .and(warp::body::stream())
-        .then(|node, caller, body| answered(neighbours::announce(node, caller, body)));
+        .then(|node, caller, headers, body| {
+            answered(neighbours::announce(node, caller, headers, body))
+        });
     neighbour_list
         .or(add_neighbour)
         .unify()

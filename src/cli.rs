@@ -14,6 +14,7 @@ mod log;
 mod neighbours;
 mod node;
 mod output;
+mod panics;
 mod port;
 mod pow;
 mod read_ahead;
@@ -27,7 +28,7 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::client::{HttpClient, NodeAddress};
-use crate::store::panics;
+use crate::store;
 use error::Error;
 use output::Output;
 
@@ -109,7 +110,9 @@ pub fn run() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return error.report(),
     };
-    panics::watch(|error| {
+    // What the engine has no part in is handed on to the hook before.
+    panics::report();
+    store::panics::watch(|error| {
         let _ = Error::Store(error).report();
         std::process::exit(3);
     });

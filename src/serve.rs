@@ -1,21 +1,26 @@
-//! What stands under every server of this program: the accept loop with its limits, and whether a
-//! browser may ask ([`Guard`]). It knows neither routes nor nodes. `connections` says who stays when
-//! all places are taken; `arriving` and `answer`, the bodies of a request and its answer, tell it
-//! who lets whom wait. `connection` gives a body to the errors that the HTTP server answers by
-//! itself.
+//! What stands under every server of this program: the accept loop with its limits, and what is
+//! decided before a request reaches its route: whether its head names something ([`check_head`]),
+//! and whether a browser may ask ([`Guard`]). It knows neither routes nor nodes. `connections` says
+//! who stays when all places are taken; `arriving` and `answer`, the bodies of a request and its
+//! answer, tell it who lets whom wait. [`read_body`] reads a body with limits, and [`catch_panic`]
+//! keeps a handler that panics from taking its connection along.
 
 mod answer;
 mod arriving;
+mod body;
 mod connection;
 mod connections;
 mod guard;
+mod head;
 
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -34,8 +39,10 @@ use connection::Connection;
 use connections::Place;
 
 pub use arriving::Arriving;
+pub use body::{BodyError, read_body};
 pub use connections::{Connections, allow_many_files};
 pub use guard::Guard;
+pub use head::{InvalidHead, check_head};
 
 /// How long the head of a request may take, and how long a connection may stay unused.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -167,13 +174,26 @@ async fn converse<S, B>(
     };
     if let Err(error) = outcome {
         debug!(%remote, %error, "connection ended");
-        tokio::select! {
-            // The other end may be gone already.
-            _ = connection.into_parts().io.into_inner().end() => {}
-            () = place.cut() => {}
-            () = shutdown.cancelled() => {}
-        }
     }
+    tokio::select! {
+        () = connection.into_parts().io.into_inner().linger() => {}
+        () = place.cut() => {}
+        () = shutdown.cancelled() => {}
+    }
+}
+
+/// The output of a handler that panicked instead of answering. The panic itself is reported by the
+/// panic hook of the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Panicked;
+
+/// Returns the output of a handler.
+///
+/// # Errors
+/// [`Panicked`] if it panics. What the handler worked on is dropped.
+pub async fn catch_panic<T>(handler: impl Future<Output = T>) -> Result<T, Panicked> {
+    let caught = AssertUnwindSafe(handler).catch_unwind().await;
+    caught.map_err(|_| Panicked)
 }
 
 #[cfg(test)]
@@ -214,6 +234,42 @@ mod tests {
         let read = tokio::time::timeout(Duration::from_secs(5), other.read_exact(&mut answer));
         read.await.expect("the place is kept").unwrap();
         assert_eq!(&answer, b"HTTP/1.1 200");
+        shutdown.cancel();
+        serving.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_handler_that_panics_has_no_output() {
+        assert_eq!(catch_panic(async { 7 }).await, Ok(7));
+        let panics = async { panic!("as it should be") };
+        assert_eq!(catch_panic::<u8>(panics).await, Err(Panicked));
+    }
+
+    #[tokio::test]
+    async fn an_error_without_a_body_is_sent_at_once() {
+        let service = |_| {
+            service_fn(|_: Request<Arriving>| async {
+                let mut response = hyper::Response::new(String::new());
+                *response.status_mut() = hyper::StatusCode::NOT_FOUND;
+                Ok::<_, Infallible>(response)
+            })
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = CancellationToken::new();
+        let connections = Connections::with_places(1);
+        let serving = tokio::spawn(serve(listener, service, connections, shutdown.clone()));
+        let mut client = TcpStream::connect(address).await.unwrap();
+        for _ in 0..2 {
+            let request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+            client.write_all(request).await.unwrap();
+            let mut answer = Vec::new();
+            while !answer.ends_with(b"\r\n\r\n") {
+                let read = tokio::time::timeout(Duration::from_secs(5), client.read_u8());
+                answer.push(read.await.expect("the answer is held back").unwrap());
+            }
+            assert!(answer.starts_with(b"HTTP/1.1 404"), "{answer:?}");
+        }
         shutdown.cancel();
         serving.await.unwrap();
     }

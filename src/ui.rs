@@ -39,6 +39,7 @@ mod site;
 mod token;
 mod words;
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -49,7 +50,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::client::HttpClient;
-use crate::serve::{self, Arriving, Connections, Guard};
+use crate::serve::{self, Arriving, Connections, Guard, Panicked};
+use problem::Problem;
 use site::Site;
 
 /// How the explorer is reached.
@@ -77,10 +79,13 @@ pub async fn serve(
         request.extensions_mut().insert(remote);
         async move {
             let answer = match routes::admit(&site, &guard, &mut request) {
-                Some(refusal) => Ok(refusal),
-                None => routes.call(request).await,
+                Some(refusal) => refusal,
+                None => match serve::catch_panic(routes.call(request)).await {
+                    Ok(Ok(answer)) => answer,
+                    Err(Panicked) => Problem::internal().page(&site),
+                },
             };
-            answer.map(reply::secured)
+            Ok::<_, Infallible>(reply::secured(answer))
         }
     };
     let service = |remote| {

@@ -1,5 +1,6 @@
-//! What is decided before a request reaches its route: whether a browser may ask, and paths as the
-//! original program reads them; and how many messages one address may add.
+//! What is decided before a request reaches its route: whether its head names something, whether a
+//! browser may ask, and paths as the original program reads them; and how many messages one address
+//! may add.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -15,7 +16,7 @@ use warp::reply::Response;
 
 use super::admin::Caller;
 use super::reject::{self, ApiError};
-use crate::serve::Guard;
+use crate::serve::{Guard, check_head};
 
 /// Puts a request right and notes its [`Caller`] in it, or answers it.
 pub(crate) fn admit<B>(
@@ -23,6 +24,9 @@ pub(crate) fn admit<B>(
     caller: impl FnOnce(&HeaderMap) -> Caller,
     request: &mut http::Request<B>,
 ) -> Option<Response> {
+    if let Err(invalid) = check_head(request) {
+        return Some(reject::invalid_head(invalid));
+    }
     if !guard.allows(request.headers()) {
         return Some(ApiError::forbidden().into_response());
     }

@@ -34,6 +34,7 @@ const PAGE: usize = 1000;
 pub(crate) struct Metrics {
     requests: Family<RequestLabels, Counter>,
     durations: Family<RouteLabels, Histogram, fn() -> Histogram>,
+    panics: Counter,
     reorged: Mutex<Reorged>,
 }
 
@@ -78,6 +79,7 @@ impl Default for Metrics {
         Self {
             requests: Family::default(),
             durations: Family::new_with_constructor(durations),
+            panics: Counter::default(),
             reorged: Mutex::default(),
         }
     }
@@ -122,6 +124,17 @@ impl Metrics {
         self.durations.get_or_create(&labels).observe(duration);
     }
 
+    /// Notes that a handler panicked.
+    pub(crate) fn panicked(&self) {
+        self.panics.inc();
+    }
+
+    /// Number of handlers that panicked.
+    #[cfg(test)]
+    pub(crate) fn panics(&self) -> u64 {
+        self.panics.get()
+    }
+
     /// Brings the sums over all reorgs up to date.
     fn reorged(&self, node: &Node) -> Result<Reorged, StoreError> {
         let mut sums = self.reorged.lock().unwrap_or_else(PoisonError::into_inner);
@@ -143,6 +156,11 @@ impl Metrics {
 
     fn register(&self, registry: &mut Registry) {
         registry.register("http_requests", "Requests answered", self.requests.clone());
+        registry.register(
+            "http_handler_panics",
+            "Requests answered with 500 because their handler panicked",
+            self.panics.clone(),
+        );
         registry.register_with_unit(
             "http_request_duration",
             "Time from the head of a request to the head of its answer",

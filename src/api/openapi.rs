@@ -101,7 +101,8 @@ fn document() -> utoipa::openapi::OpenApi {
     env!("CARGO_PKG_VERSION").clone_into(&mut document.info.version);
     document.info.description = Some(
         "A self-hosted proof-of-work message chain. The first endpoints are those of the \
-         reference miner; everything else answers errors in one shape."
+         reference miner; everything else answers errors in one shape. A request whose head \
+         cannot be parsed is answered with its status alone."
             .to_owned(),
     );
     document.info.license = None;

@@ -8,6 +8,7 @@ use super::paths;
 use crate::chain::MessageId;
 use crate::legacy::json;
 use crate::node::AddError;
+use crate::serve::{BodyError, InvalidHead};
 use crate::store::{Refusal, StoreError};
 use crate::wire::{ErrorBody, ErrorDetail};
 
@@ -51,12 +52,6 @@ impl ApiError {
         )
     }
 
-    /// 408: the body did not come in time.
-    pub(crate) fn body_timeout() -> Self {
-        let message = "the body did not arrive in time";
-        Self::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", message)
-    }
-
     /// 413: more bytes than allowed.
     pub(crate) fn too_large(limit: usize) -> Self {
         let message = format!("more than the {limit} bytes allowed");
@@ -76,6 +71,12 @@ impl ApiError {
     /// 429: too many at a time, or too often.
     pub(crate) fn too_many(message: impl Into<String>) -> Self {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message)
+    }
+
+    /// 500: what went wrong is in the log alone.
+    pub(crate) fn internal() -> Self {
+        let message = "the node could not do this; its log says why";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
     }
 
     /// 503: not now.
@@ -125,9 +126,22 @@ impl From<StoreError> for ApiError {
             StoreError::Overloaded | StoreError::Closed => Self::unavailable(error.to_string()),
             error => {
                 tracing::error!(error = &error as &dyn std::error::Error, "a request failed");
-                let message = "the node could not do this; its log says why";
-                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
+                Self::internal()
             }
+        }
+    }
+}
+
+impl From<BodyError> for ApiError {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::TooLarge { limit } => Self::too_large(limit),
+            BodyError::Incomplete => Self::bad_request(error.to_string()),
+            BodyError::TimedOut => Self::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "body_timeout",
+                error.to_string(),
+            ),
         }
     }
 }
@@ -176,6 +190,24 @@ pub(crate) fn bytes_response(status: StatusCode, body: Vec<u8>) -> Response {
         http::header::CONTENT_TYPE,
         http::HeaderValue::from_static("application/json"),
     );
+    response
+}
+
+/// The answer to a request that no route may see.
+pub(crate) fn invalid_head(invalid: InvalidHead) -> Response {
+    let code = match invalid {
+        InvalidHead::Host | InvalidHead::Target => "bad_request",
+        InvalidHead::Connect => "method_not_allowed",
+        InvalidHead::Expectation => "expectation_failed",
+    };
+    let mut response = ApiError::new(invalid.status(), code, invalid.to_string()).into_response();
+    if invalid == InvalidHead::Connect {
+        allow_only(&mut response, paths::READ);
+    }
+    let close = http::HeaderValue::from_static("close");
+    response
+        .headers_mut()
+        .insert(http::header::CONNECTION, close);
     response
 }
 

@@ -19,10 +19,11 @@ use warp::reply::Response;
 use super::admin::{AdminToken, Caller};
 use super::guard::{self, AddRate};
 use super::metrics::Metrics;
+use super::reject::ApiError;
 use super::v1::neighbours::note_asker;
 use super::waiting::Waiting;
 use crate::node::Node;
-use crate::serve::{self, Arriving, Connections, Guard};
+use crate::serve::{self, Arriving, Connections, Guard, Panicked};
 
 /// Most answers that are streamed at a time.
 const STREAMS: usize = 16;
@@ -143,11 +144,9 @@ pub async fn serve(
         };
         let metrics = Arc::clone(&metrics);
         async move {
-            let answer: Result<_, Infallible> = answer.await;
-            if let Ok(answer) = &answer {
-                metrics.end(begun, answer.status());
-            }
-            answer
+            let answer = answered(answer, &metrics).await;
+            metrics.end(begun, answer.status());
+            Ok::<_, Infallible>(answer)
         }
     };
     let service = |remote| {
@@ -155,4 +154,35 @@ pub async fn serve(
         service_fn(move |request| answer(request, remote))
     };
     serve::serve(listener, service, connections, shutdown).await;
+}
+
+/// Returns the answer of a handler, which is 500 if it panics.
+async fn answered(
+    handler: impl Future<Output = Result<Response, Infallible>>,
+    metrics: &Metrics,
+) -> Response {
+    match serve::catch_panic(handler).await {
+        Ok(Ok(answer)) => answer,
+        Err(Panicked) => {
+            metrics.panicked();
+            ApiError::internal().into_response()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_handler_that_panics_answers_500_and_is_counted() {
+        let metrics = Metrics::default();
+        let answer = answered(async { panic!("as it should be") }, &metrics).await;
+        assert_eq!(answer.status(), http::StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(
+            answer.headers()[http::header::CONTENT_TYPE],
+            "application/json"
+        );
+        assert_eq!(metrics.panics(), 1);
+    }
 }

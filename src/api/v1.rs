@@ -1,7 +1,6 @@
 //! `/api/v1`: real JSON for people and programs.
 
 pub(crate) mod blocks;
-pub(crate) mod body;
 pub(crate) mod events;
 pub(crate) mod messages;
 pub(crate) mod neighbours;

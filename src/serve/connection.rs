@@ -1,22 +1,19 @@
-//! A connection under the HTTP server. To a request that it cannot read, the server itself answers
-//! with a status alone and hangs up; here that answer gets a body, and its reader the time to
-//! read it.
+//! A connection under the HTTP server: what passes is counted, a reader has a minimum speed, and a
+//! client that is still sending when the server is done with it has the time to read its answer.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use hyper::StatusCode;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use super::connections::Place;
-use crate::wire::{ErrorBody, ErrorDetail};
 
-/// How long and how much a client may go on sending after its request was refused: if it were cut
-/// off, it would miss the answer.
+/// How long and how much a client may continue to send after its last answer: if it were cut off,
+/// it would miss that answer.
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES: u64 = 16 * 1024 * 1024;
 
@@ -29,11 +26,10 @@ const READ_BYTES: u64 = 8 * 1024;
 const PACE: u64 = 64 * 1024;
 const HESITATION: Duration = Duration::from_secs(30);
 
-/// A connection that keeps back what looks like an error without a body until something follows.
+/// A connection to a client.
 #[derive(Debug)]
 pub(super) struct Connection<S> {
     stream: S,
-    held: Vec<u8>,
     /// Where the bytes that pass are counted.
     place: Option<Arc<Place>>,
     reader: Reader,
@@ -73,25 +69,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     pub(super) fn new(stream: S, place: Option<Arc<Place>>) -> Self {
         Self {
             stream,
-            held: Vec::new(),
             place,
             reader: Reader::default(),
         }
     }
 
-    /// Ends the connection after the server is done with it.
-    pub(super) async fn end(mut self) -> io::Result<()> {
-        let Some(status) = bare_error(&self.held) else {
-            return Ok(());
-        };
-        let linger = async {
-            self.stream.write_all(&explained(status)).await?;
-            self.stream.shutdown().await?;
-            let mut rest = self.stream.take(LINGER_BYTES);
-            tokio::io::copy(&mut rest, &mut tokio::io::sink()).await?;
-            Ok(())
-        };
-        tokio::time::timeout(LINGER, linger).await.unwrap_or(Ok(()))
+    /// Ends the connection after the server is done with it and has shut it down for writing: reads
+    /// what still arrives, because bytes that nobody reads make the system take back the answer.
+    pub(super) async fn linger(self) {
+        let mut rest = self.stream.take(LINGER_BYTES);
+        let rest = async { tokio::io::copy(&mut rest, &mut tokio::io::sink()).await };
+        // Whatever comes of it, the connection ends.
+        let _ = tokio::time::timeout(LINGER, rest).await;
     }
 
     fn count(&mut self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -101,54 +90,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         polled
     }
-
-    fn write_held(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.held.is_empty() {
-            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.held))?;
-            if written == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
-            self.held.drain(..written);
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-/// The status of an answer that is an error without a body.
-fn bare_error(answer: &[u8]) -> Option<StatusCode> {
-    let head = answer.strip_prefix(b"HTTP/1.1 ")?;
-    let head = head.strip_suffix(b"\r\n\r\n")?;
-    let is_bare = head
-        .split(|byte| *byte == b'\n')
-        .any(|line| line.trim_ascii_end() == b"content-length: 0");
-    let status = StatusCode::from_bytes(head.get(..3)?).ok()?;
-    (is_bare && status.is_client_error()).then_some(status)
-}
-
-/// The answer with this status and a body that says what it means.
-fn explained(status: StatusCode) -> Vec<u8> {
-    let (code, message) = match status {
-        StatusCode::URI_TOO_LONG => ("uri_too_long", "the request line is too long"),
-        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
-            ("head_too_large", "the head of the request is too long")
-        }
-        _ => ("bad_request", "this is no request of HTTP/1.1"),
-    };
-    let body = ErrorBody {
-        error: ErrorDetail {
-            code: code.to_owned(),
-            message: message.to_owned(),
-            id: None,
-        },
-    };
-    // Texts and nothing else can always be written.
-    let body = serde_json::to_vec(&body).unwrap_or_default();
-    let head = format!(
-        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
-         connection: close\r\n\r\n",
-        body.len()
-    );
-    [head.as_bytes(), &body].concat()
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
@@ -174,11 +115,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<S> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        ready!(self.write_held(cx))?;
-        if bare_error(bytes).is_some() {
-            self.held = bytes.to_vec();
-            return Poll::Ready(Ok(bytes.len()));
-        }
         let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.count(polled)
     }
@@ -188,11 +124,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<S> {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let mut filled = slices.iter().filter(|slice| !slice.is_empty());
-        if let (Some(only), None) = (filled.next(), filled.next()) {
-            return self.poll_write(cx, only);
-        }
-        ready!(self.write_held(cx))?;
         let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
         self.count(polled)
     }
@@ -206,37 +137,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if !self.held.is_empty() {
-            // The end comes after the body.
-            return Poll::Ready(Ok(()));
-        }
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncWriteExt;
+
     use super::*;
-
-    const BARE: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\ndate: x\r\n\r\n";
-
-    #[test]
-    fn only_an_error_without_a_body_is_one() {
-        assert_eq!(bare_error(BARE), Some(StatusCode::BAD_REQUEST));
-        for answer in [
-            &b""[..],
-            b"HTTP/1.1 ",
-            b"HTTP/1.1 4",
-            b"HTTP/1.1 400\r\n\r\n",
-            b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
-            b"HTTP/1.1 400 Bad Request\r\ncontent-length: 05\r\n\r\n",
-            b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\nx",
-            b"xHTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n",
-        ] {
-            assert_eq!(bare_error(answer), None, "{answer:?}");
-        }
-        assert_eq!(bare_error(&explained(StatusCode::URI_TOO_LONG)), None);
-    }
 
     #[tokio::test(start_paused = true)]
     async fn who_reads_a_little_for_ever_is_too_slow() {
@@ -259,31 +168,15 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn what_is_kept_back_comes_before_what_follows() {
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_still_sends_is_listened_to_for_a_while() {
         let (near, mut far) = tokio::io::duplex(1000);
-        let mut connection = Connection::new(near, None);
-        connection.write_all(BARE).await.unwrap();
-        connection.write_all(b"more").await.unwrap();
-        connection.shutdown().await.unwrap();
-        connection.end().await.unwrap();
-        let mut read = Vec::new();
-        far.read_to_end(&mut read).await.unwrap();
-        assert_eq!(read, [BARE, b"more"].concat());
-    }
-
-    #[tokio::test]
-    async fn what_nothing_follows_is_explained() {
-        let (near, mut far) = tokio::io::duplex(1000);
-        let mut connection = Connection::new(near, None);
-        connection.write_all(BARE).await.unwrap();
-        connection.flush().await.unwrap();
-        connection.shutdown().await.unwrap();
-        let end = tokio::spawn(connection.end());
-        let mut read = Vec::new();
-        far.read_to_end(&mut read).await.unwrap();
-        assert_eq!(read, explained(StatusCode::BAD_REQUEST));
-        drop(far);
-        end.await.unwrap().unwrap();
+        let linger = tokio::spawn(Connection::new(near, None).linger());
+        far.write_all(&vec![0; 100_000]).await.unwrap();
+        tokio::time::timeout(2 * LINGER, linger)
+            .await
+            .unwrap()
+            .unwrap();
+        assert!(far.write_all(&[0; 2000]).await.is_err());
     }
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use askama::Template;
 use bytes::Buf;
-use futures_util::{Stream, StreamExt};
+use futures_util::Stream;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use warp::http;
@@ -14,12 +14,10 @@ use super::problem::{Problem, sentence};
 use super::reply;
 use super::site::{Form, Frame, Place, Site};
 use crate::client::ClientError;
+use crate::serve::{BodyError, read_body};
 
 /// Most bytes of a body: the longest message a node takes, with every byte escaped.
 const BODY_BYTES: usize = 200 * 1024;
-
-/// How much more is read, so that a browser that still sends sees the answer.
-const DRAINED_BYTES: usize = 4 * 1024 * 1024;
 
 #[derive(Template)]
 #[template(path = "add.html", config = "src/ui/askama.toml")]
@@ -49,15 +47,18 @@ pub(super) async fn send(
     headers: &HeaderMap,
     body: impl Stream<Item = Result<impl Buf, warp::Error>> + Send,
 ) -> Result<Response, Problem> {
-    let Some(body) = read(body).await else {
-        let (status, text) = (StatusCode::PAYLOAD_TOO_LARGE, "The message is too long.");
-        return Ok(page(
-            site,
-            headers,
-            status,
-            String::new(),
-            Some(text.to_owned()),
-        ));
+    let body = match read_body(headers, body, BODY_BYTES).await {
+        Ok(body) => body,
+        Err(BodyError::TooLarge { .. }) => {
+            let (status, text) = (StatusCode::PAYLOAD_TOO_LARGE, "The message is too long.");
+            let error = Some(text.to_owned());
+            return Ok(page(site, headers, status, String::new(), error));
+        }
+        Err(error @ (BodyError::Incomplete | BodyError::TimedOut)) => {
+            let title = "The message did not arrive";
+            let text = sentence(&error.to_string());
+            return Err(Problem::new(StatusCode::BAD_REQUEST, title, text));
+        }
     };
     let Ok(Sent { message, token }) = serde_urlencoded::from_bytes(&body) else {
         let title = "This is not the form for a message";
@@ -117,23 +118,6 @@ fn page(
         error,
     };
     reply::remember(reply::page(status, &page), &session, &site.base)
-}
-
-/// The whole body; none if it is too long or breaks off.
-async fn read(body: impl Stream<Item = Result<impl Buf, warp::Error>> + Send) -> Option<Vec<u8>> {
-    let mut body = std::pin::pin!(body);
-    let (mut bytes, mut received) = (Vec::new(), 0);
-    while let Some(chunk) = body.next().await {
-        let mut chunk = chunk.ok()?;
-        received += chunk.remaining();
-        if received > DRAINED_BYTES {
-            return None;
-        }
-        if received <= BODY_BYTES {
-            bytes.extend_from_slice(&chunk.copy_to_bytes(chunk.remaining()));
-        }
-    }
-    (received <= BODY_BYTES).then_some(bytes)
 }
 
 #[cfg(test)]

@@ -69,6 +69,15 @@ impl Problem {
         )
     }
 
+    /// 500: what went wrong is in the log alone.
+    pub(super) fn internal() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "This page could not be made",
+            "The log of the explorer says why.",
+        )
+    }
+
     /// The page that says so.
     pub(super) fn page(self, site: &Site) -> Response {
         let page = ProblemPage {

@@ -40,9 +40,19 @@ pub(super) fn json(body: &impl serde::Serialize) -> Response {
     content(StatusCode::OK, "application/json", bytes)
 }
 
-/// Leads to another page. A path that no header can hold leads nowhere.
+/// Leads to another page, which is asked for with GET.
 pub(super) fn see_other(path: &str) -> Response {
-    let mut response = content(StatusCode::SEE_OTHER, "text/plain", Vec::new());
+    redirect(StatusCode::SEE_OTHER, path)
+}
+
+/// Leads to the address that a page always has.
+pub(super) fn moved(path: &str) -> Response {
+    redirect(StatusCode::PERMANENT_REDIRECT, path)
+}
+
+/// A path that no header can hold leads nowhere.
+fn redirect(status: StatusCode, path: &str) -> Response {
+    let mut response = content(status, "text/plain", Vec::new());
     if let Ok(path) = HeaderValue::try_from(path) {
         response.headers_mut().insert(header::LOCATION, path);
     }

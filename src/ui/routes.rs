@@ -12,13 +12,13 @@ use warp::path::FullPath;
 use warp::reply::{Reply, Response};
 use warp::{Filter, Rejection};
 
-use super::problem::Problem;
+use super::problem::{Problem, sentence};
 use super::site::Site;
 use super::{
     add, assets, block, blocks, events, home, lab, mempool, message, peers, raw, reorgs, reply,
     search,
 };
-use crate::serve::Guard;
+use crate::serve::{Guard, InvalidHead, check_head};
 
 /// A request, as far as pages look at it.
 pub(super) struct Asked {
@@ -48,13 +48,16 @@ impl Asked {
     }
 }
 
-/// Refuses a request that a foreign page may have caused, and takes the base path away; a proxy
-/// may have done so already.
+/// Refuses a request whose head names nothing or that a foreign page may have caused, and takes the
+/// base path away; a proxy may have done so already.
 pub(super) fn admit<B>(
     site: &Site,
     guard: &Guard,
     request: &mut http::Request<B>,
 ) -> Option<Response> {
+    if let Err(invalid) = check_head(request) {
+        return Some(invalid_head(site, invalid));
+    }
     if !guard.allows(request.headers()) {
         return Some(Problem::foreign().page(site));
     }
@@ -123,6 +126,9 @@ async fn get(
     if !matches!(*method, Method::GET | Method::HEAD) {
         return Ok(not_allowed(site, path == "/add"));
     }
+    if path != "/" && path.ends_with('/') {
+        return without_slash(site, path, &asked);
+    }
     let names: Vec<&str> = path[1..].split('/').collect();
     match names[..] {
         [""] => home::get(site, &asked).await,
@@ -143,6 +149,33 @@ async fn get(
         ["favicon.ico"] => assets::get("icon.svg", &asked.headers),
         _ => Err(Problem::no_page()),
     }
+}
+
+/// Leads from a path with a slash at its end to the page without it. What is not made of plain names
+/// is no page, and a browser could take it for an address of another site.
+fn without_slash(site: &Site, path: &str, asked: &Asked) -> Result<Response, Problem> {
+    let path = path.trim_matches('/');
+    if !path.split('/').all(is_plain) {
+        return Err(Problem::no_page());
+    }
+    let page = site.path(&format!("/{path}"));
+    Ok(reply::moved(&match &*asked.query {
+        "" => page,
+        query => format!("{page}?{query}"),
+    }))
+}
+
+/// The answer to a request that no page may see.
+fn invalid_head(site: &Site, invalid: InvalidHead) -> Response {
+    let text = sentence(&invalid.to_string());
+    let problem = Problem::new(invalid.status(), "This request cannot be answered", text);
+    let mut response = problem.page(site);
+    let headers = response.headers_mut();
+    if invalid == InvalidHead::Connect {
+        headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+    }
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 fn not_allowed(site: &Site, is_form: bool) -> Response {

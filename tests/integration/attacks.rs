@@ -2,12 +2,14 @@
 //!
 //! * [`slow`]: clients that are slow in every way, by the thousand, beside honest ones
 //! * [`smuggling`]: requests that two readers could read in two ways
+//! * [`heads`]: request heads that can be parsed and yet name nothing
 //! * [`limits`]: requests just below, at and just above each limit, and far beyond
 //! * [`rate`]: how many messages one address may add
 //!
 //! A longer form of the first: `BLOCKCHAIN_ATTACK_SECONDS=60 cargo test --test integration
 //! attacks:: -- --nocapture`.
 
+mod heads;
 mod limits;
 mod rate;
 mod slow;

@@ -67,10 +67,10 @@ pub(crate) fn open(context: &Context, headers: &HeaderMap) -> Result<Response, A
     let events = stream::unfold(listener, Listener::next).map(Ok::<_, Infallible>);
     let events = sse::keep_alive().interval(KEEP_ALIVE).stream(events);
     let mut response = sse::reply(events).into_response();
-    let no_store = HeaderValue::from_static("no-store");
-    response
-        .headers_mut()
-        .insert(header::CACHE_CONTROL, no_store);
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // A proxy would keep events back until there are more of them.
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     Ok(response)
 }
 

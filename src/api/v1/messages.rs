@@ -9,7 +9,6 @@ use serde::Deserialize;
 use warp::http;
 use warp::reply::Response;
 
-use super::body;
 use crate::api::admin::Caller;
 use crate::api::reject::{ApiError, json_response};
 use crate::api::server::Context;
@@ -17,6 +16,7 @@ use crate::api::{long_answer, page_count, parse_query};
 use crate::chain::{BlockHash, MessageId};
 use crate::node::Node;
 use crate::node::settings::MAX_INGEST_BYTES;
+use crate::serve::read_body;
 use crate::store::{PageLimit, Pending, StoreError, View};
 use crate::wire::{
     MempoolPage, MessageState, MessageStatus, NewMessage, PendingMessage, Position, PostedMessage,
@@ -59,7 +59,7 @@ pub(crate) async fn post(
         let message = format!("an idempotency key has 1 to {KEY_BYTES} printable ASCII characters");
         return Err(ApiError::bad_request(message));
     }
-    let body = body::read(body, BODY_BYTES).await?;
+    let body = read_body(&headers, body, BODY_BYTES).await?;
     let NewMessage { message } = serde_json::from_slice(&body)
         .map_err(|error| ApiError::bad_request(format!("the body is no message: {error}")))?;
     if message.is_empty() {

@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use bytes::Buf;
 use futures_util::Stream;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use warp::http;
 use warp::reply::Response;
 
-use super::body;
 use crate::api::admin::Caller;
 use crate::api::reject::{ApiError, json_response};
 use crate::chain::BlockHash;
@@ -18,6 +17,7 @@ use crate::client::peer::PEER_HEADER;
 use crate::legacy::query;
 use crate::node::Node;
 use crate::node::peers::News;
+use crate::serve::read_body;
 use crate::wire::{Announcement, Neighbours, NewNeighbour};
 
 /// Most bytes of a body here.
@@ -33,10 +33,11 @@ pub(crate) fn list(node: &Node) -> Response {
 pub(crate) async fn add(
     node: Arc<Node>,
     caller: Caller,
+    headers: HeaderMap,
     body: impl Stream<Item = Result<impl Buf, warp::Error>> + Send,
 ) -> Result<Response, ApiError> {
     caller.admin?;
-    let body = body::read(body, SHORT_BYTES).await?;
+    let body = read_body(&headers, body, SHORT_BYTES).await?;
     let NewNeighbour { address } = serde_json::from_slice(&body)
         .map_err(|error| ApiError::bad_request(format!("the body names no neighbour: {error}")))?;
     node.add_neighbour(parse(&address)?).await?;
@@ -77,9 +78,10 @@ fn parse(address: &str) -> Result<NodeAddress, ApiError> {
 pub(crate) async fn announce(
     node: Arc<Node>,
     caller: Caller,
+    headers: HeaderMap,
     body: impl Stream<Item = Result<impl Buf, warp::Error>> + Send,
 ) -> Result<Response, ApiError> {
-    let body = body::read(body, SHORT_BYTES).await?;
+    let body = read_body(&headers, body, SHORT_BYTES).await?;
     let said: Announcement = serde_json::from_slice(&body)
         .map_err(|error| ApiError::bad_request(format!("the body is no announcement: {error}")))?;
     if said.tip.parse::<BlockHash>().is_err() {

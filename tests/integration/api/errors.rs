@@ -81,11 +81,25 @@ fn a_message_has_to_come_as_json() {
         let answer = node.request("POST", MESSAGES, &[("Content-Type", kind)], body);
         answer.expect(201);
     }
-    let chunked = b"POST /api/v1/messages HTTP/1.1\r\nConnection: close\r\n\
+    let chunked = b"POST /api/v1/messages HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
         Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n\
         5\r\n{\"mes\r\nb\r\nsage\": \"a\"}\r\n0\r\n\r\n";
     exchange(node.address(), chunked).unwrap().expect(201);
     assert_eq!(node.status().mempool.count, 3);
+}
+
+#[test]
+fn a_body_is_an_object_not_a_list_of_its_values() {
+    let node = TestNode::start(&["--threads", "0"]);
+    let kind = [("Content-Type", "application/json")];
+    for (path, body) in [
+        (MESSAGES, "[\"x\"]"),
+        ("/api/v1/announce", "[1, \":1\", \"00\", 1, 0]"),
+    ] {
+        let answer = node.request("POST", path, &kind, body.as_bytes());
+        answer.expect_error(400, "bad_request");
+    }
+    assert_eq!(node.status().mempool.count, 0);
 }
 
 #[test]
@@ -114,27 +128,23 @@ fn a_body_far_too_long_is_answered_and_not_kept() {
 }
 
 #[test]
-fn what_cannot_be_read_is_answered_in_the_one_shape_too() {
+fn a_head_that_cannot_be_parsed_is_answered_with_its_status_alone() {
     let mut node = TestNode::start(&["--threads", "0"]);
     let long_line = format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(70_000));
     // More than the node reads of it: the rest must not cut off the answer.
     let long_head = format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(3_000_000));
     let many = format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(200));
-    for (request, status, code) in [
-        (long_line, 414, "uri_too_long"),
-        (long_head, 431, "head_too_large"),
-        (many, 431, "head_too_large"),
-        ("\u{1}\u{2}\r\n\r\n".to_owned(), 400, "bad_request"),
-        ("GET / HTTP/9.9\r\n\r\n".to_owned(), 400, "bad_request"),
-        (
-            "GET / HTTP/1.1\r\nno colon\r\n\r\n".to_owned(),
-            400,
-            "bad_request",
-        ),
+    for (request, status) in [
+        (long_line, 414),
+        (long_head, 431),
+        (many, 431),
+        ("\u{1}\u{2}\r\n\r\n".to_owned(), 400),
+        ("GET / HTTP/9.9\r\n\r\n".to_owned(), 400),
+        ("GET / HTTP/1.1\r\nno colon\r\n\r\n".to_owned(), 400),
     ] {
         let answer = exchange(node.address(), request.as_bytes()).unwrap();
         assert_eq!(answer.header("connection"), Some("close"));
-        answer.expect_error(status, code);
+        assert_eq!(answer.expect(status).text(), "");
     }
     // Also as the second request on a connection; the first is answered as ever.
     let two = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n\x01\r\n\r\n";
@@ -143,7 +153,6 @@ fn what_cannot_be_read_is_answered_in_the_one_shape_too() {
     let mut answers = String::new();
     std::io::Read::read_to_string(&mut stream, &mut answers).unwrap();
     assert!(answers.starts_with("HTTP/1.1 200 OK"), "{answers}");
-    let second = answers.find("HTTP/1.1 400 Bad Request").unwrap();
-    assert!(answers[second..].contains("\"bad_request\""), "{answers}");
+    assert!(answers.contains("HTTP/1.1 400 Bad Request"), "{answers}");
     node.stop();
 }

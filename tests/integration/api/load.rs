@@ -82,7 +82,7 @@ fn idle_connections_do_not_block_others() {
     let halves: [&[u8]; 3] = [
         b"",
         b"GET /chain HT",
-        b"POST /api/v1/messages HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{",
+        b"POST /api/v1/messages HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{",
     ];
     let idle: Vec<_> = (0..150)
         .map(|number| {

@@ -54,12 +54,22 @@ fn kinds() -> Vec<Kind> {
         Content-Length: 60000\r\n\r\n{\"message\":\"";
     let long_post = String::from_utf8_lossy(post).replace("60000", "390000");
     let long_post = [long_post.as_bytes(), &b"x".repeat(389_000)].concat();
-    let long_head = [&b"GET / HTTP/1.1\r\nX: "[..], &b"y".repeat(120_000)].concat();
+    let long_head = [
+        &b"GET / HTTP/1.1\r\nHost: x\r\nX: "[..],
+        &b"y".repeat(120_000),
+    ]
+    .concat();
     let chunks = b"POST /api/v1/messages HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
         Transfer-Encoding: chunked\r\n\r\n";
     vec![
         kind("idle connections", 2000, b"", b"", 0),
-        kind("slow heads", 200, b"GET /health HTTP/1.1\r\nX: ", b"y", 0),
+        kind(
+            "slow heads",
+            200,
+            b"GET /health HTTP/1.1\r\nHost: x\r\nX: ",
+            b"y",
+            0,
+        ),
         kind("slow bodies", 150, post, b"y", 0),
         kind("long bodies without their end", 100, &long_post, b"", 0),
         kind("long heads without their end", 100, &long_head, b"", 0),
@@ -106,7 +116,7 @@ fn kinds() -> Vec<Kind> {
             "requests one after the other",
             30,
             &get("/api/v1/blocks"),
-            b"GET /chain HTTP/1.1\r\n\r\n",
+            b"GET /chain HTTP/1.1\r\nHost: x\r\n\r\n",
             1 << 20,
         ),
     ]

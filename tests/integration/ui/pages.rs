@@ -172,7 +172,7 @@ fn what_is_not_there_is_a_page_with_404() {
     let id = "0".repeat(32);
     for target in [
         "/nope",
-        "/block/",
+        "/block",
         "/block/9",
         "/block/x",
         "/block/..%2fstatus",

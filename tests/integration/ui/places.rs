@@ -52,6 +52,43 @@ fn behind_a_base_path_every_link_stands_below_it() {
 }
 
 #[test]
+fn a_slash_at_the_end_of_a_page_leads_to_the_page() {
+    let node = TestNode::start(&["--threads", "0"]);
+    for base in ["", "/group/chain"] {
+        let explorer = Explorer::of(node.address(), &["--base-path", base]);
+        for (target, page) in [
+            ("/blocks/", "/blocks"),
+            ("/blocks/?from=0&newest", "/blocks?from=0&newest"),
+            ("/block/0/", "/block/0"),
+            ("/raw/block/0//", "/raw/block/0"),
+            // It leads nowhere but to this site.
+            ("//evil.example/", ""),
+            ("//evil/", "/evil"),
+            ("/\\evil/", ""),
+            ("/%5cevil/", ""),
+            ("/..//evil/", ""),
+        ] {
+            let target = format!("{base}{target}");
+            for method in ["GET", "HEAD"] {
+                let answer = request(explorer.address(), method, &target, &[], &[]).unwrap();
+                let (status, location) = match page {
+                    "" => (404, None),
+                    page => (308, Some(format!("{base}{page}"))),
+                };
+                assert_eq!(answer.status, status, "{method} {target}");
+                assert_eq!(answer.header("location"), location.as_deref(), "{target}");
+            }
+            request(explorer.address(), "POST", &target, &[], &[])
+                .unwrap()
+                .expect(405);
+        }
+        request(explorer.address(), "GET", &format!("{base}/"), &[], &[])
+            .unwrap()
+            .expect(200);
+    }
+}
+
+#[test]
 fn beside_a_node_it_starts_and_stops_with_it() {
     let mut node = TestNode::start(&["--difficulty", "1", "--ui=0"]);
     let address = wait_for("the explorer", || address_in(&node.stderr()));

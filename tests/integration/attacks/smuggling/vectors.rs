@@ -248,14 +248,61 @@ pub(super) fn vectors() -> Vec<(&'static str, String, Reading)> {
         (
             "a whole address of another scheme",
             get("GET gopher://x/neighbours HTTP/1.1"),
-            Either,
+            Refused,
         ),
-        ("only a host", get("CONNECT other:80 HTTP/1.1"), Either),
-        ("an asterisk", get("OPTIONS * HTTP/1.1"), Either),
+        (
+            "a tunnel, and what would go through it",
+            format!("{}{HIDDEN}", get("CONNECT other:80 HTTP/1.1")),
+            Refused,
+        ),
+        ("an asterisk", get("OPTIONS * HTTP/1.1"), Clear),
+        (
+            "an asterisk of another method",
+            get("GET * HTTP/1.1"),
+            Refused,
+        ),
         (
             "a target without a slash",
             get("GET neighbours HTTP/1.1"),
-            Either,
+            Refused,
+        ),
+        (
+            "a host and a port as the target",
+            get("PUT other:80 HTTP/1.1"),
+            Refused,
+        ),
+        (
+            "no host",
+            "GET /neighbours HTTP/1.1\r\n\r\n".to_owned(),
+            Refused,
+        ),
+        (
+            "two hosts",
+            get("GET /neighbours HTTP/1.1\r\nHost: y"),
+            Refused,
+        ),
+        (
+            "the same host twice",
+            get("GET /neighbours HTTP/1.1\r\nHost: x"),
+            Refused,
+        ),
+        (
+            "a host on a folded line",
+            get("GET /neighbours HTTP/1.1\r\nX: y\r\n\t"),
+            Refused,
+        ),
+        (
+            "a host with a path",
+            "GET /neighbours HTTP/1.1\r\nHost: x/y\r\n\r\n".to_owned(),
+            Refused,
+        ),
+        (
+            "an expectation nobody knows",
+            post(
+                &format!("Expect: x\r\nContent-Length: {length}\r\n"),
+                HIDDEN,
+            ),
+            Refused,
         ),
         (
             "a blank in the target",
@@ -303,7 +350,9 @@ pub(super) fn vectors() -> Vec<(&'static str, String, Reading)> {
         ),
         (
             "a bare line end after a length",
-            format!("POST /api/v1/announce HTTP/1.1\r\nContent-Length: {length}\n\r\n{HIDDEN}"),
+            format!(
+                "POST /api/v1/announce HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\n\r\n{HIDDEN}"
+            ),
             Either,
         ),
         (
