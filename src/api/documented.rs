@@ -1,7 +1,7 @@
 //! The documented endpoints, in the exact shapes of the original program.
 //!
-//! `/chain` and `/data` hold JSON inside a JSON string. They are streamed page by page from one
-//! view; their length is known from running counts, so a HEAD costs nothing.
+//! `/chain` and `/data` hold JSON inside a JSON string. They are streamed page by page, each page
+//! from a view of its own; their length is known from running counts, so a HEAD costs nothing.
 
 use std::sync::Arc;
 
@@ -16,13 +16,16 @@ use super::reject::{ApiError, bytes_response};
 use super::server::{Context, StreamPermit};
 use crate::legacy::{json, query};
 use crate::node::{AddError, Node};
-use crate::store::{PageLimit, StoreError, View};
+use crate::store::{PageLimit, Refusal, StoreError, View};
 
 /// How much of a stream is read and held at a time.
 const PAGE: PageLimit = PageLimit {
     count: 4096,
     bytes: 128 * 1024,
 };
+
+/// The last byte of a stream.
+const END: &[u8] = b"\n";
 
 /// `PUT /add?message=TEXT`: 200 means on disk.
 pub(crate) async fn add(context: Context, caller: Caller, raw_query: String) -> Response {
@@ -69,94 +72,87 @@ pub(crate) fn neighbours(node: &Node) -> Response {
     bytes_response(StatusCode::OK, body)
 }
 
-/// `GET /chain`: all blocks; without a permit only how long they are.
+/// `GET /chain`: all blocks; without a permit only their length in bytes.
 pub(crate) fn chain(node: &Arc<Node>, permit: Option<StreamPermit>) -> Response {
-    let opened = node.view().and_then(|view| {
-        let totals = view.totals()?;
-        let length = view.last_block()?.index + 1;
-        Ok((view, totals.chain_json_bytes, length))
-    });
-    let (view, blocks_bytes, length) = match opened {
-        Ok(opened) => opened,
-        Err(error) => return ApiError::from(error).into_response(),
-    };
-    let (start, end) = (
-        "{\"chain\":\"[".to_owned(),
-        format!("]\",\"length\":{length}}}\n"),
-    );
-    let bytes = body_bytes(&start, &end, blocks_bytes, length);
+    let state = node.state();
+    let (tip, length) = (state.tip.clone(), state.length());
+    let start = "{\"chain\":\"[";
+    let close = format!("]\",\"length\":{length}}}");
+    let bytes = body_bytes(start, &close, state.chain_json_bytes(), length);
     let Some(permit) = permit else {
         return streamed(bytes, Response::new(Vec::new().into()));
     };
     let page = move |view: &View, next: u64| {
+        if next > tip.index {
+            return Ok(Page::End);
+        }
+        // Blocks of another branch would not join those that were sent.
+        if view.index_of(&tip.hash)? != Some(tip.index) {
+            return Err(Refusal::StaleTip.into());
+        }
         let mut json = Vec::with_capacity(PAGE.bytes * 2);
-        let mut text = Vec::new();
-        let mut after = next;
-        for block in view.blocks(next, PAGE)? {
-            separate(block.index == 0, &mut json);
+        let (mut text, mut after) = (Vec::new(), next);
+        for block in view.blocks(next, PAGE.at_most(length - next))? {
+            separate(after == 0, &mut json);
             text.clear();
             json::write_block(&block, &mut text);
             json::write_escaped(&text, &mut json);
             after = block.index + 1;
         }
-        Ok((json, after))
+        Ok(Page::Items(json, after))
     };
-    streamed(
-        bytes,
-        stream_response(Source {
-            view: Arc::new(view),
-            permit,
-            page,
-            start,
-            end,
-        }),
-    )
+    let source = Source {
+        node: Arc::clone(node),
+        permit,
+        page,
+        start,
+        close,
+        shrinks: false,
+    };
+    streamed(bytes, stream_response(source, bytes))
 }
 
-/// `GET /data`: all pending messages; without a permit only how long they are.
+/// `GET /data`: all pending messages; without a permit only their length in bytes. Messages that
+/// are mined while the answer is sent are left out of the rest of it; spaces after the JSON make up
+/// for their bytes, so that the announced length holds.
 pub(crate) fn data(node: &Arc<Node>, permit: Option<StreamPermit>) -> Response {
-    let opened = node.view().and_then(|view| {
-        let totals = view.totals()?;
-        let first = view.pending_from(0, PageLimit { count: 1, bytes: 0 })?;
-        Ok((view, totals, first.first().map(|first| first.sequence)))
-    });
-    let (view, totals, first) = match opened {
-        Ok(opened) => opened,
-        Err(error) => return ApiError::from(error).into_response(),
-    };
-    let (start, end) = ("\"{\\\"py/set\\\": [".to_owned(), "]}\"\n".to_owned());
-    let bytes = body_bytes(
-        &start,
-        &end,
-        totals.mempool_json_bytes,
-        totals.mempool_count,
-    );
+    let state = node.state();
+    let (start, close) = ("\"{\\\"py/set\\\": [", "]}\"".to_owned());
+    let count = state.mempool_count();
+    let bytes = body_bytes(start, &close, state.mempool_json_bytes(), count);
     let Some(permit) = permit else {
         return streamed(bytes, Response::new(Vec::new().into()));
     };
+    // Messages that arrive meanwhile have no bytes in the announced length.
+    let end = state.next_sequence();
     let page = move |view: &View, next: u64| {
         let mut json = Vec::with_capacity(PAGE.bytes * 2);
-        let mut text = Vec::new();
-        let mut after = next;
+        let (mut text, mut after) = (Vec::new(), next);
         for pending in view.pending_from(next, PAGE)? {
-            separate(Some(pending.sequence) == first, &mut json);
+            if pending.sequence >= end {
+                break;
+            }
+            separate(after == 0, &mut json);
             text.clear();
             json::write_message(&pending.message, &mut text);
             json::write_escaped(&text, &mut json);
             after = pending.sequence + 1;
         }
-        Ok((json, after))
+        Ok(if after == next {
+            Page::End
+        } else {
+            Page::Items(json, after)
+        })
     };
-    streamed(
-        bytes,
-        stream_response(Source {
-            view: Arc::new(view),
-            permit,
-            page,
-            start,
-            end,
-        }),
-    )
+    let source = Source {
+        node: Arc::clone(node),
+        permit,
+        page,
+        start,
+        close,
+        shrinks: true,
+    };
+    streamed(bytes, stream_response(source, bytes))
 }
 
 fn separate(is_first: bool, json: &mut Vec<u8>) {
@@ -165,8 +161,8 @@ fn separate(is_first: bool, json: &mut Vec<u8>) {
     }
 }
 
-fn body_bytes(start: &str, end: &str, items_bytes: u64, items: u64) -> u64 {
-    (start.len() + end.len()) as u64 + items_bytes + 2 * items.saturating_sub(1)
+fn body_bytes(start: &str, close: &str, items_bytes: u64, items: u64) -> u64 {
+    (start.len() + close.len() + END.len()) as u64 + items_bytes + 2 * items.saturating_sub(1)
 }
 
 fn streamed(bytes: u64, mut response: Response) -> Response {
@@ -179,51 +175,90 @@ fn streamed(bytes: u64, mut response: Response) -> Response {
     response
 }
 
-/// What a stream is made of.
+/// The parts of a stream. A view is opened for each page and closed before the page is sent:
+/// while one is open, the database cannot reuse the space of any page that a commit replaces.
 struct Source<P> {
-    view: Arc<View>,
+    node: Arc<Node>,
     permit: StreamPermit,
-    /// Renders the items from a key on; the key to go on with is unchanged after the last.
+    /// Renders the items from a key on.
     page: P,
-    start: String,
-    end: String,
+    start: &'static str,
+    close: String,
+    /// Items can disappear while the stream lasts; spaces are sent in their place.
+    shrinks: bool,
 }
 
-enum Position {
-    Start,
-    Items(u64),
+/// A page of a stream.
+enum Page {
+    /// Rendered items and the key of the next page.
+    Items(Vec<u8>, u64),
+    /// All items were sent.
     End,
 }
 
-fn stream_response<P>(source: Source<P>) -> Response
+/// The part of a stream that is sent next.
+#[derive(Clone, Copy)]
+enum Part {
+    Start,
+    Items(u64),
+    Padding,
+    Done,
+}
+
+impl<P> Source<P>
 where
-    P: Fn(&View, u64) -> Result<(Vec<u8>, u64), StoreError> + Clone + Send + Sync + 'static,
+    P: Fn(&View, u64) -> Result<Page, StoreError> + Send + Sync + 'static,
 {
-    let steps = stream::try_unfold((source, Position::Start), |(source, position)| async move {
-        match position {
-            Position::Start => {
-                let start = Bytes::from(source.start.clone());
-                Ok::<_, StoreError>(Some((start, (source, Position::Items(0)))))
-            }
-            Position::Items(next) => {
-                let (view, page) = (Arc::clone(&source.view), source.page.clone());
-                let turn = Arc::clone(&source.permit.pages).acquire_owned().await;
-                let read = tokio::task::spawn_blocking(move || {
-                    let _turn = turn;
-                    page(&view, next)
-                });
-                let (json, after) = read.await.unwrap_or(Err(StoreError::Closed))?;
-                if after == next {
-                    let end = Bytes::from(source.end.clone());
-                    return Ok(Some((end, (source, Position::End))));
+    /// Reads and renders the items from a key on, when it is this stream's turn.
+    async fn items(self: &Arc<Self>, next: u64) -> Result<Page, StoreError> {
+        let turn = Arc::clone(&self.permit.pages).acquire_owned().await;
+        let source = Arc::clone(self);
+        self.node
+            .blocking(move |node| {
+                let _turn = turn;
+                (source.page)(&node.view()?, next)
+            })
+            .await
+    }
+
+    /// The next bytes, of which at most `left` may be sent, and the part after them.
+    async fn next(self: &Arc<Self>, part: Part, left: u64) -> Result<(Bytes, Part), StoreError> {
+        Ok(match part {
+            Part::Start => (Bytes::from_static(self.start.as_bytes()), Part::Items(0)),
+            Part::Items(next) => match self.items(next).await? {
+                Page::Items(json, next) => (json.into(), Part::Items(next)),
+                Page::End => (Bytes::from(self.close.clone()), Part::Padding),
+            },
+            Part::Padding => {
+                let missing = left.saturating_sub(END.len() as u64);
+                if missing > 0 && self.shrinks {
+                    let spaces = usize::try_from(missing).unwrap_or(usize::MAX);
+                    (vec![b' '; spaces.min(PAGE.bytes)].into(), Part::Padding)
+                } else {
+                    (Bytes::from_static(END), Part::Done)
                 }
-                Ok(Some((json.into(), (source, Position::Items(after)))))
             }
-            Position::End => {
-                drop(source.permit);
-                Ok(None)
-            }
+            Part::Done => (Bytes::new(), Part::Done),
+        })
+    }
+}
+
+/// A body of `bytes` bytes. After an error the connection is closed before all of them were sent,
+/// so that no reader takes the body for a whole one.
+fn stream_response<P>(source: Source<P>, bytes: u64) -> Response
+where
+    P: Fn(&View, u64) -> Result<Page, StoreError> + Send + Sync + 'static,
+{
+    let begin = (Arc::new(source), Part::Start, bytes);
+    let steps = stream::try_unfold(begin, |(source, part, left)| async move {
+        if matches!(part, Part::Done) {
+            return Ok::<_, StoreError>(None);
         }
+        let (sent, next) = source.next(part, left).await.inspect_err(|error| {
+            tracing::debug!(%error, "a stream ends early");
+        })?;
+        let left = left.saturating_sub(sent.len() as u64);
+        Ok(Some((sent, (source, next, left))))
     });
     warp::reply::stream(steps).into_response()
 }

@@ -14,9 +14,10 @@ use tracing::{info, warn};
 
 use super::Node;
 use super::settings::{AtStop, SNAPSHOT_SHARE, SnapshotSettings};
+use crate::chain::{Block, Tip};
 use crate::snapshot::files::{SnapshotError, SnapshotFiles, Written};
 use crate::snapshot::format::{ChainReader, ChainWriter, Format};
-use crate::store::{Operation, PageLimit, StoreError};
+use crate::store::{Operation, PageLimit, Refusal, StoreError};
 
 const PAGE: PageLimit = PageLimit {
     count: 1000,
@@ -119,29 +120,33 @@ fn write(
     give_up: impl Fn() -> bool,
 ) -> Result<Option<PathBuf>, BackupError> {
     let view = node.view()?;
-    let tip = *crate::chain::BlockHash::of(&view.last_block()?).as_bytes();
+    let tip = Tip::of(&view.last_block()?);
     let mut record = view.snapshot()?;
-    if record.tip == Some(tip) && format_of(files.chain()) == Some(format) && files.hash().exists()
+    drop(view);
+    if record.tip == Some(*tip.hash.as_bytes())
+        && format_of(files.chain()) == Some(format)
+        && files.hash().exists()
     {
         return Ok(None);
     }
+    let mut pages = Pages::up_to(node, tip.index);
     let mut unread = None;
     let outcome = files.write(Local::now(), |out| {
         let mut writer = ChainWriter::new(format, out, false)?;
-        let mut next = 0;
         loop {
             if give_up() {
                 return Err(std::io::Error::other(
                     "given up: it takes too long for a stop",
                 ));
             }
-            let page = view.blocks(next, PAGE).map_err(|error| {
+            let page = pages.next().map_err(|error| {
                 let text = error.to_string();
                 unread = Some(error);
                 std::io::Error::other(text)
             })?;
-            let Some(last) = page.last() else { break };
-            next = last.index + 1;
+            if page.is_empty() {
+                break;
+            }
             for block in &page {
                 writer.push(block)?;
             }
@@ -157,10 +162,49 @@ fn write(
     {
         record.backups.push(backup);
     }
-    record.tip = Some(tip);
+    record.tip = pages.last.map(|last| *last.hash.as_bytes());
     record.backups = files.prune(record.backups, max_backups);
     node.write(|reply| Operation::NoteSnapshot(record, reply))?;
     Ok(Some(files.chain().to_owned()))
+}
+
+/// The chain page by page, each from a view of its own: a snapshot can take long, and while a view
+/// is open the database cannot reuse the space of any page that a commit replaces.
+struct Pages<'a> {
+    node: &'a Node,
+    /// Index of the last block to read, should the chain still be that long.
+    until: u64,
+    /// The last block that was read.
+    last: Option<Tip>,
+}
+
+impl<'a> Pages<'a> {
+    fn up_to(node: &'a Node, until: u64) -> Self {
+        Self {
+            node,
+            until,
+            last: None,
+        }
+    }
+
+    /// The next blocks; none after the last. A reorg above the last block read changes nothing for
+    /// what was read, one below it is an error.
+    fn next(&mut self) -> Result<Vec<Block>, StoreError> {
+        let view = self.node.view()?;
+        let next = match &self.last {
+            Some(last) if view.index_of(&last.hash)? != Some(last.index) => {
+                return Err(Refusal::StaleTip.into());
+            }
+            Some(last) => last.index + 1,
+            None => 0,
+        };
+        let left = (self.until + 1).saturating_sub(next);
+        let page = view.blocks(next, PAGE.at_most(left))?;
+        if let Some(last) = page.last() {
+            self.last = Some(Tip::of(last));
+        }
+        Ok(page)
+    }
 }
 
 /// The format of a chain file, told by its start; none if it cannot be read.

@@ -22,7 +22,7 @@ const LINGER_BYTES: u64 = 16 * 1024 * 1024;
 const READ_BYTES: u64 = 8 * 1024;
 
 /// How slow a reader may be on the whole, in bytes a second, and how long it may hesitate on top of
-/// that. While a stream goes on, the database cannot use any space anew.
+/// that. There are few streams, and a slow reader keeps others from one.
 const PACE: u64 = 64 * 1024;
 const HESITATION: Duration = Duration::from_secs(30);
 

@@ -95,6 +95,16 @@ impl State {
         self.totals.sealed
     }
 
+    /// Bytes of all blocks in the body of the documented `/chain`.
+    pub(crate) fn chain_json_bytes(&self) -> u64 {
+        self.totals.chain_json_bytes
+    }
+
+    /// Bytes of all pending messages in the body of the documented `/data`.
+    pub(crate) fn mempool_json_bytes(&self) -> u64 {
+        self.totals.mempool_json_bytes
+    }
+
     /// Number of pending messages.
     pub fn mempool_count(&self) -> u64 {
         self.totals.mempool_count

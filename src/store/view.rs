@@ -46,7 +46,20 @@ pub struct PageLimit {
     pub bytes: usize,
 }
 
+impl PageLimit {
+    /// The same limit for at most `count` items.
+    pub fn at_most(self, count: u64) -> Self {
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        Self {
+            count: self.count.min(count),
+            ..self
+        }
+    }
+}
+
 /// A consistent view of the database, however long it is kept and whatever is written meanwhile.
+/// While one is open, no space that a commit gives up can be reused, so the file grows with each
+/// commit: it must not be kept for as long as something slow takes.
 pub struct View {
     /// None only while it is dropped.
     txn: Option<ReadTransaction>,

@@ -7,6 +7,7 @@
 //! * [`search`]: finding blocks and messages
 //! * [`metrics`]: numbers for a monitor
 //! * [`openapi`]: the API describes itself
+//! * [`streams`]: `/chain` and `/data` while what they hold changes
 //! * [`load`]: slow readers, idle connections, long bodies
 
 mod blocks;
@@ -18,3 +19,4 @@ mod messages;
 mod metrics;
 mod openapi;
 mod search;
+mod streams;

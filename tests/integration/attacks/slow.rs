@@ -2,16 +2,16 @@
 //! are answered soon, and the memory of the node stays within a limit.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tokio::net::TcpSocket;
-
-use crate::support::http::{Answer, connect, put_message, read_answer, request, request_bytes};
+use crate::support::http::{
+    Answer, connect, connect_from, put_message, read_answer, request, request_bytes,
+};
 use crate::support::test_node::TestNode;
-use crate::support::{PATIENCE, allow_many_files, wait_for};
+use crate::support::{allow_many_files, wait_for};
 
 /// Seconds of the short form, and how soon its honest requests are answered; a machine that does
 /// other things needs some patience.
@@ -208,16 +208,7 @@ fn ask_from_elsewhere(address: SocketAddr, target: &str) -> io::Result<Answer> {
     if !cfg!(target_os = "linux") {
         return request(address, "GET", "/health", &[], &[]);
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .build()?;
-    let stream = runtime.block_on(async {
-        let socket = TcpSocket::new_v4()?;
-        socket.bind((Ipv4Addr::new(127, 0, 0, 2), 0).into())?;
-        socket.connect(address).await?.into_std()
-    })?;
-    stream.set_nonblocking(false)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    let stream = connect_from([127, 0, 0, 2].into(), address)?;
     (&stream).write_all(&request_bytes("GET", target, &[], &[]))?;
     read_answer(&stream, false)
 }

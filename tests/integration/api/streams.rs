@@ -1,0 +1,122 @@
+//! The streams `/chain` and `/data` while the chain and the pending messages change under them.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+
+use blockchain::chain::{Block, Message};
+use blockchain::store::Operation;
+use serde_json::Value;
+
+use crate::support::http::{connect, read_answer, request, request_bytes};
+use crate::support::own_node::OwnNode;
+use crate::support_store::{Dice, Kind, Maker, OPEN_NETWORK};
+
+/// Messages that are longer together than what sockets hold on the way to a reader.
+const COUNT: usize = 400;
+const BYTES: usize = 60_000;
+
+fn long_messages(dice: &mut Dice, count: usize) -> Vec<Message> {
+    let text = "x".repeat(BYTES);
+    let message = |_| Message::new(dice.id(), text.clone()).unwrap();
+    (0..count).map(message).collect()
+}
+
+/// A node, its chain of that many long blocks, and a die.
+fn long_chain(count: usize) -> (OwnNode, Maker, Dice) {
+    let node = OwnNode::start(OPEN_NETWORK);
+    let (mut maker, mut dice) = (Maker::new(&[Block::documented_genesis()]), Dice::new(1));
+    for message in long_messages(&mut dice, count) {
+        maker.mine(message, Kind::Open);
+    }
+    node.append(&maker.above(1));
+    (node, maker, dice)
+}
+
+/// A stream of which a reader has taken the first bytes.
+struct Begun {
+    first: Vec<u8>,
+    stream: TcpStream,
+}
+
+impl Begun {
+    fn get(node: &OwnNode, target: &str) -> Self {
+        let mut stream = connect(node.address).unwrap();
+        let request = request_bytes("GET", target, &[], &[]);
+        stream.write_all(&request).unwrap();
+        let mut first = vec![0; 1000];
+        stream.read_exact(&mut first).unwrap();
+        Self { first, stream }
+    }
+
+    /// The rest of it, after the first bytes.
+    fn rest(self) -> impl Read {
+        std::io::Cursor::new(self.first).chain(self.stream)
+    }
+}
+
+#[test]
+fn a_chain_stream_ends_with_the_tip_it_began_with() {
+    let (node, mut maker, mut dice) = long_chain(COUNT);
+    let begun = Begun::get(&node, "/chain");
+    let length = maker.above(0).len();
+    maker.mine(dice.message(), Kind::Open);
+    node.append(&maker.above(length));
+    let body: Value = read_answer(begun.rest(), false).unwrap().expect(200).json();
+    assert_eq!(body["length"], length);
+    let chain: Value = serde_json::from_str(body["chain"].as_str().unwrap()).unwrap();
+    assert_eq!(chain.as_array().unwrap().len(), length);
+    // The next one has the next block, too.
+    let next: Value = request(node.address, "GET", "/chain", &[], &[])
+        .unwrap()
+        .json();
+    assert_eq!(next["length"], length + 1);
+}
+
+#[test]
+fn a_chain_stream_whose_tip_is_disconnected_is_never_taken_for_whole() {
+    let (node, maker, mut dice) = long_chain(COUNT);
+    let begun = Begun::get(&node, "/chain");
+    let blocks = maker.above(0);
+    let fork = blocks.len() - 1;
+    let mut other = Maker::new(&blocks[..fork]);
+    for _ in 0..2 {
+        other.mine(dice.message(), Kind::Open);
+    }
+    node.adopt(&other.above(fork));
+    let error = read_answer(begun.rest(), false).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
+    let answer = request(node.address, "GET", "/chain", &[], &[]).unwrap();
+    assert_eq!(answer.expect(200).json::<Value>()["length"], fork + 2);
+}
+
+#[test]
+fn a_data_stream_leaves_out_messages_mined_meanwhile_and_is_as_long_as_announced() {
+    let (node, mut maker, mut dice) = long_chain(0);
+    let mut messages = long_messages(&mut dice, COUNT);
+    let restore = |messages: &[Message]| {
+        let messages = messages
+            .iter()
+            .map(|message| (message.clone(), 1))
+            .collect();
+        let restored = |reply| Operation::Restore(messages, reply);
+        node.node.write(restored).unwrap();
+    };
+    restore(&messages);
+    let begun = Begun::get(&node, "/data");
+    // All but the last, so that what follows the gap is sent, too.
+    let last = messages.pop().unwrap();
+    for message in &messages {
+        maker.mine(message.clone(), Kind::Open);
+    }
+    node.append(&maker.above(1));
+    restore(&[dice.message()]);
+    let answer = read_answer(begun.rest(), false).unwrap().expect(200);
+    let set: Value = serde_json::from_str(&answer.json::<String>()).unwrap();
+    let sent = set["py/set"].as_array().unwrap().iter();
+    let ids: Vec<_> = sent.map(|data| data["_id"].as_str().unwrap()).collect();
+    let begin = ids.len() - 1;
+    assert!(begin > 0 && begin < messages.len(), "{begin}");
+    let expected = messages[..begin].iter().chain([&last]);
+    let expected: Vec<_> = expected.map(|message| message.id().to_string()).collect();
+    assert_eq!(ids, expected);
+}
