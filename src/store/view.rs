@@ -48,6 +48,7 @@ pub struct PageLimit {
 
 impl PageLimit {
     /// The same limit for at most `count` items.
+    #[must_use]
     pub fn at_most(self, count: u64) -> Self {
         let count = usize::try_from(count).unwrap_or(usize::MAX);
         Self {
