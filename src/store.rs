@@ -6,7 +6,7 @@
 //! * [`view`]: everything that reads
 //! * [`writer`]: the queue and the commits
 //! * `edit`, `blocks`, `mempool`, `reorg`: what a commit may change
-//! * `engine`: redb, opened and closed with care
+//! * `engine`: redb, opened and closed with care; `overlay`: its file, read without being changed
 //! * [`state`]: tip, history tree, network and counts as of the last commit
 //! * [`integrity`]: does the file hold what it should
 //! * [`error`]: what can go wrong; [`panics`]: when it is the engine that gives up
@@ -17,6 +17,7 @@ mod engine;
 pub mod error;
 pub mod integrity;
 pub mod mempool;
+mod overlay;
 pub mod panics;
 pub mod reorg;
 pub mod state;
@@ -35,6 +36,7 @@ use redb::{Database, ReadableDatabase, StorageBackend};
 
 use self::edit::Edit;
 use self::engine::Engine;
+use self::overlay::Lock;
 use self::panics::guarded;
 use self::tables::{META, OLDEST_SCHEMA, RUNNING, SCHEMA, SCHEMA_VERSION};
 use self::view::Alarm;
@@ -114,6 +116,7 @@ impl Store {
                 Some((disk.f_bavail.saturating_mul(disk.f_frsize), min_free))
             }),
         )
+        .map_err(|error| error.opening(path))
     }
 
     /// Makes and opens a database on another kind of storage than a file.
@@ -225,16 +228,26 @@ impl Store {
     }
 }
 
-/// The database of a stopped node, to read from.
+/// The database of a stopped node, to read from. Its file is left as it is, also if the node was
+/// killed: what has to be repaired is repaired in memory.
 pub struct StoppedStore {
     database: Engine,
 }
 
 impl StoppedStore {
-    /// Opens the file; no other process can use it meanwhile.
+    /// Opens the file; no node can use it meanwhile, but others can read it, too.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let database = Engine::open(path)?;
-        check_schema(&database)?;
+        Self::locked(path, Lock::Shared)
+    }
+
+    /// Opens the file for a process that is going to replace it; no other can use it meanwhile.
+    pub fn open_exclusive(path: &Path) -> Result<Self, StoreError> {
+        Self::locked(path, Lock::Exclusive)
+    }
+
+    fn locked(path: &Path, lock: Lock) -> Result<Self, StoreError> {
+        let database = Engine::read(path, lock)?;
+        check_schema(&database).map_err(|error| error.opening(path))?;
         Ok(Self { database })
     }
 

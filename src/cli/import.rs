@@ -244,7 +244,7 @@ fn temporary_name(files: &Files) -> Result<TempPath, Error> {
     let path = files
         .folder
         .join(format!("{}import", files.temporary_prefix()));
-    match StoppedStore::open(&path) {
+    match StoppedStore::open_exclusive(&path) {
         Err(StoreError::Missing { .. }) => {}
         Err(StoreError::Busy { .. }) => {
             return Err(Error::Failed(format!(
@@ -306,7 +306,7 @@ impl Old {
     }
 
     fn open(path: &Path, force_new_chain: bool) -> Result<Self, Error> {
-        let store = StoppedStore::open(path)?;
+        let store = StoppedStore::open_exclusive(path)?;
         let view = store.view()?;
         let blocks = view.last_block()?.index + 1;
         if blocks > 1 && !force_new_chain {

@@ -219,7 +219,9 @@ fn verify_stopped(
     });
     match audited.map_err(Error::from).flatten() {
         Ok(_) => {}
-        Err(Error::Store(error @ StoreError::Corrupt { .. })) => {
+        Err(Error::Store(
+            error @ (StoreError::Corrupt { .. } | StoreError::NotADatabase { .. }),
+        )) => {
             examiner.finding = Some(Finding::damaged(error.to_string()));
         }
         Err(error) => return Err(error),

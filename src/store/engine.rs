@@ -1,38 +1,50 @@
 //! The database engine, opened and closed with care: a damaged file can make it panic, also when
 //! it is dropped after an earlier panic has poisoned its locks.
 
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read};
 use std::ops::Deref;
 use std::path::Path;
 
-use redb::{Builder, Database, StorageBackend};
+use redb::backends::FileBackend;
+use redb::{Builder, Database, DatabaseError, StorageBackend};
 
 use super::error::StoreError;
+use super::overlay::{Lock, Overlay};
 use super::panics::guarded;
 
 /// Memory for pages of the file, in bytes.
 const CACHE_BYTES: usize = 48 * 1024 * 1024;
 
+/// First bytes of every file of the engine.
+const MAGIC: &[u8; 9] = b"redb\x1A\x0A\xA9\x0D\x0A";
+
 /// An open database whose end is guarded, too.
 pub(crate) struct Engine(Option<Database>);
 
 impl Engine {
-    /// Opens a file and names what stands in the way.
+    /// Opens a file to read and write it.
     pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
-        if !path.exists() {
-            return Err(StoreError::Missing {
-                path: path.to_owned(),
-            });
-        }
+        Self::at(path, true, FileBackend::new)
+    }
+
+    /// Opens a file to read it; what the engine writes stays in memory.
+    pub(crate) fn read(path: &Path, lock: Lock) -> Result<Self, StoreError> {
+        let writable = lock == Lock::Exclusive;
+        Self::at(path, writable, |file| Overlay::new(file, lock))
+    }
+
+    fn at<B: StorageBackend>(
+        path: &Path,
+        writable: bool,
+        backend: impl FnOnce(File) -> Result<B, DatabaseError>,
+    ) -> Result<Self, StoreError> {
+        let file = open_file(path, writable)?;
         guarded(|| {
-            let opened = builder().open(path).map_err(|error| match error {
-                redb::DatabaseError::DatabaseAlreadyOpen
-                | redb::DatabaseError::LockProtocolMismatch => StoreError::Busy {
-                    path: path.to_owned(),
-                },
-                error => error.into(),
-            });
+            let opened = backend(file).and_then(|backend| builder().create_with_backend(backend));
             Ok(Self(Some(opened?)))
         })
+        .map_err(|error| error.opening(path))
     }
 
     /// Opens what is on another kind of storage, or makes a database there if it is empty.
@@ -79,6 +91,33 @@ impl Drop for Engine {
             drop(database);
             Ok(())
         });
+    }
+}
+
+/// Opens a file that begins as all databases do. The engine would make a new database of an empty
+/// one, and wait at a pipe.
+fn open_file(path: &Path, writable: bool) -> Result<File, StoreError> {
+    let failed = |source: io::Error| StoreError::opening_file(path, source);
+    let kind = fs::metadata(path).map_err(failed)?;
+    if kind.is_dir() {
+        return Err(failed(io::ErrorKind::IsADirectory.into()));
+    }
+    let foreign = || StoreError::NotADatabase {
+        path: path.to_owned(),
+    };
+    if !kind.is_file() {
+        return Err(foreign());
+    }
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(writable)
+        .open(path)
+        .map_err(failed)?;
+    let mut start = [0; MAGIC.len()];
+    match file.read_exact(&mut start) {
+        Ok(()) if start == *MAGIC => Ok(file),
+        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => Err(failed(error)),
+        _ => Err(foreign()),
     }
 }
 

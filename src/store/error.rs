@@ -1,7 +1,7 @@
 //! What can go wrong in the store.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -29,6 +29,22 @@ pub enum StoreError {
     /// Another process has the file open.
     #[error("the database {} is in use by another process", path.display())]
     Busy {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file cannot be opened or read: the permission is missing, the disk can only be read, the
+    /// path names a folder.
+    #[error("the database {} cannot be opened", path.display())]
+    Unopened {
+        /// The file.
+        path: PathBuf,
+        /// The answer of the system.
+        #[source]
+        source: Arc<io::Error>,
+    },
+    /// The file is something else.
+    #[error("{} is not a database", path.display())]
+    NotADatabase {
         /// The file.
         path: PathBuf,
     },
@@ -71,6 +87,14 @@ pub enum StoreError {
     /// Too many operations wait; nothing changed.
     #[error("too many operations are waiting")]
     Overloaded,
+    /// A task panicked or was cancelled before it had a result; the database itself is unharmed.
+    #[error("{task} ended without a result: {reason}")]
+    Interrupted {
+        /// The task.
+        task: &'static str,
+        /// How it ended.
+        reason: String,
+    },
     /// The writer has ended, so nothing can be written any more.
     #[error("the database is closed")]
     Closed,
@@ -131,6 +155,47 @@ impl StoreError {
     /// Damage found in a table.
     pub(crate) fn corrupt(what: impl Into<String>) -> Self {
         Self::Corrupt { what: what.into() }
+    }
+
+    /// A task that ended without a result.
+    pub(crate) fn interrupted(task: &'static str, reason: &impl std::fmt::Display) -> Self {
+        let reason = reason.to_string();
+        Self::Interrupted { task, reason }
+    }
+
+    /// A file that the system does not open.
+    pub(crate) fn opening_file(path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        if source.kind() == io::ErrorKind::NotFound {
+            return Self::Missing { path };
+        }
+        let source = Arc::new(source);
+        Self::Unopened { path, source }
+    }
+
+    /// The same error, met while the database at `path` was opened: it says which one it was.
+    pub(crate) fn opening(self, path: &Path) -> Self {
+        let Self::Engine(error) = &self else {
+            return match self {
+                Self::Corrupt { what } => Self::Corrupt {
+                    what: format!("{}: {what}", path.display()),
+                },
+                error => error,
+            };
+        };
+        match &**error {
+            redb::Error::DatabaseAlreadyOpen | redb::Error::LockProtocolMismatch => Self::Busy {
+                path: path.to_owned(),
+            },
+            redb::Error::Io(error) => {
+                let source = match error.raw_os_error() {
+                    Some(code) => io::Error::from_raw_os_error(code),
+                    None => io::Error::new(error.kind(), error.to_string()),
+                };
+                Self::opening_file(path, source)
+            }
+            _ => self,
+        }
     }
 
     /// A row that must be there.

@@ -311,6 +311,29 @@ fn a_file_cut_short_is_damaged_and_a_failing_disk_is_not() {
 }
 
 #[test]
+fn a_file_that_cannot_be_opened_is_told_from_a_damaged_one() {
+    let path = Path::new("/srv/chain/node.redb");
+    for (code, reason) in [
+        (rustix::io::Errno::ACCESS, "Permission denied"),
+        (rustix::io::Errno::ROFS, "Read-only file system"),
+        (rustix::io::Errno::IO, "Input/output error"),
+    ] {
+        let source = || io::Error::from_raw_os_error(code.raw_os_error());
+        // When it is opened, and when it is read or locked for the first time.
+        let read = StoreError::from(redb::Error::Io(source())).opening(path);
+        for error in [StoreError::opening_file(path, source()), read] {
+            let text = "the database /srv/chain/node.redb cannot be opened";
+            assert_eq!(error.to_string(), text);
+            let cause = std::error::Error::source(&error).unwrap().to_string();
+            assert!(cause.contains(reason), "{cause}");
+        }
+    }
+    let damage = StoreError::missing("meta", "schema").opening(path);
+    let text = "the database is damaged: /srv/chain/node.redb: table meta, key schema: missing";
+    assert_eq!(damage.to_string(), text);
+}
+
+#[test]
 fn a_panic_of_the_engine_is_damage_with_its_text() {
     let damage = guarded::<()>(|| panic!("page 3 is {}", "odd")).unwrap_err();
     assert_eq!(damage.to_string(), "the database is damaged: page 3 is odd");

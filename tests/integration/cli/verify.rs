@@ -1,6 +1,7 @@
 //! `blockchain verify`: says which rule, which block, and exits with the answer.
 
 use std::fs;
+use std::time::SystemTime;
 
 use serde_json::Value;
 
@@ -163,4 +164,58 @@ fn what_cannot_be_read_is_exit_code_3() {
     Blockchain::new(["verify", "--db", "/nowhere"])
         .exits(3)
         .complains(&["there is no database"]);
+}
+
+/// Content of the database file, and when it was changed last.
+fn database(node: &TestNode) -> (Vec<u8>, SystemTime) {
+    let path = node.folder().join("node.redb");
+    let changed = path.metadata().unwrap().modified().unwrap();
+    (fs::read(path).unwrap(), changed)
+}
+
+#[test]
+fn reading_a_stopped_node_leaves_its_file_as_it_is() {
+    let mut node = TestNode::start(&["--difficulty", "1"]);
+    node.mine(&["one", "two"]);
+    node.add("waits for no one");
+    for is_killed in [false, true] {
+        if is_killed {
+            node.start_again(&["--threads", "0"]);
+            node.add("after a new start");
+            node.kill();
+        } else {
+            node.stop();
+        }
+        let before = database(&node);
+        verify(&node)
+            .succeeds()
+            .prints(&["the database file and its indexes were checked"]);
+        Blockchain::new(["export", "--json", "--db"])
+            .args([node.folder()])
+            .succeeds()
+            .prints(&["one", "two"]);
+        assert!(database(&node) == before, "killed: {is_killed}");
+    }
+    node.start_again(&["--threads", "0"]);
+}
+
+#[test]
+fn a_path_that_is_no_database_is_named_with_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("node.redb");
+    let named = path.display().to_string();
+    let run = |command: &str| Blockchain::new([command, "--json", "--db"]).args([folder.path()]);
+    fs::write(&path, "a text").unwrap();
+    let foreign = format!("{named} is not a database");
+    run("verify")
+        .exits(1)
+        .prints(&["\"valid\": false", &foreign]);
+    run("export").exits(3).complains(&["error: ", &foreign]);
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    for command in ["verify", "export"] {
+        let opened = format!("error: the database {named} cannot be opened");
+        let told = run(command).exits(3).complains(&[&opened]);
+        assert!(told.stderr.contains("because: is a directory"), "{told:?}");
+    }
 }

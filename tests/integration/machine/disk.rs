@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use blockchain::wire::{Health, PostedMessage};
 
 use super::{assert_kept, from_environment, succeeds};
+use crate::support::command::Blockchain;
 use crate::support::http::{post_message, put_message};
 use crate::support::test_node::TestNode;
 use crate::support::wait_for;
@@ -185,6 +186,24 @@ fn a_full_disk_refuses_additions_alone_and_heals_by_itself() {
 fn assert_kept_on(node: &mut TestNode, acknowledged: &[String]) {
     node.start_again(&["--threads", "0", "--min-free", "0"]);
     assert_kept(node, acknowledged);
+}
+
+#[test]
+#[expect(clippy::print_stderr, reason = "the reason is for whoever runs this")]
+fn a_killed_node_is_checked_and_exported_from_a_disk_that_can_only_be_read() {
+    let mut node = TestNode::stopped();
+    let Some(disk) = SmallDisk::mount(&node, 32) else {
+        eprintln!("skipped: no file system can be mounted here");
+        return;
+    };
+    node.start_again(&["--difficulty", "1", "--min-free", "1MiB"]);
+    node.mine(&["one"]);
+    node.kill();
+    assert!(succeeds(&["mount", "-o", "remount,ro", &disk.0]));
+    let of_folder =
+        |command: &str| Blockchain::new([command, "--json", "--db"]).args([node.folder()]);
+    of_folder("verify").succeeds().prints(&["\"valid\": true"]);
+    of_folder("export").succeeds().prints(&["one"]);
 }
 
 #[test]

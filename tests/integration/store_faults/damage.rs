@@ -226,7 +226,7 @@ fn a_header_that_claims_giant_sizes_is_named_and_takes_no_space() {
 fn check_named(error: &StoreError, what: &str) {
     let named = matches!(
         error,
-        StoreError::Corrupt { .. } | StoreError::Schema { .. }
+        StoreError::Corrupt { .. } | StoreError::Schema { .. } | StoreError::NotADatabase { .. }
     );
     assert!(named, "{what}: {error:?}");
 }
@@ -254,6 +254,20 @@ fn a_file_in_use_is_busy() {
         Err(StoreError::Busy { .. })
     ));
     store.close().unwrap();
+    // Readers exclude a node, but not each other.
+    let readers = [(); 2].map(|()| StoppedStore::open(&path).unwrap());
+    assert!(matches!(open(&path), Err(StoreError::Busy { .. })));
+    assert!(matches!(
+        StoppedStore::open_exclusive(&path),
+        Err(StoreError::Busy { .. })
+    ));
+    drop(readers);
+    let replaced = StoppedStore::open_exclusive(&path).unwrap();
+    assert!(matches!(
+        StoppedStore::open(&path),
+        Err(StoreError::Busy { .. })
+    ));
+    drop(replaced);
     assert!(open(&path).is_ok());
 }
 
@@ -324,15 +338,30 @@ fn what_is_no_database_has_a_named_error() {
     drop(foreign);
     let foreign = fs::read(&path).unwrap();
     let text = "a text file, ".repeat(1000).into_bytes();
-    for content in [Vec::new(), b"[]".to_vec(), text, vec![0; 8192], foreign] {
+    for (content, is_foreign) in [
+        (Vec::new(), true),
+        (b"[]".to_vec(), true),
+        (text, true),
+        (vec![0; 8192], true),
+        (foreign, false),
+    ] {
         fs::write(&path, &content).unwrap();
         for error in [
             open(&path).err().unwrap(),
             StoppedStore::open(&path).err().unwrap(),
             check_file(&path, |_, _| {}).unwrap_err(),
         ] {
-            assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
+            let named = if is_foreign {
+                matches!(error, StoreError::NotADatabase { .. })
+            } else {
+                matches!(error, StoreError::Corrupt { .. })
+            };
+            assert!(named, "{error:?}");
+            let path = path.display().to_string();
+            assert!(error.to_string().contains(&path), "{error}");
         }
+        assert!(!is_foreign || fs::read(&path).unwrap() == content);
     }
-    assert!(open(folder.path()).is_err(), "a folder");
+    let error = open(folder.path()).err().unwrap();
+    assert!(matches!(error, StoreError::Unopened { .. }), "{error:?}");
 }

@@ -1,0 +1,229 @@
+//! The file of a stopped node, read without being changed.
+//!
+//! The engine writes when it opens a file, and more so when it repairs one that was not closed. Here
+//! what it writes is kept in memory and laid over the content of the file, so that a file can be
+//! read on media that cannot be written, and stays as it was, byte for byte.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::fs::File;
+use std::io;
+use std::ops::Bound;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use redb::backends::FileBackend;
+use redb::{BackendError, DatabaseError, StorageBackend};
+
+/// Bytes that are laid over the file at a time, a page of the engine.
+const PAGE: usize = 4096;
+const PAGE_BYTES: u64 = PAGE as u64;
+
+/// A file below what was written to it.
+#[derive(Debug)]
+pub(crate) struct Overlay {
+    file: FileBackend,
+    lock: Lock,
+    written: RwLock<Written>,
+}
+
+/// Processes that a reader of the file excludes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lock {
+    /// A node that runs or starts on it, but no other readers.
+    Shared,
+    /// All others; the file must be open for writing.
+    Exclusive,
+}
+
+#[derive(Debug)]
+struct Written {
+    /// Pages by their number.
+    pages: BTreeMap<u64, Box<[u8]>>,
+    /// Length of the whole, as far as the engine knows.
+    length: u64,
+    /// Bytes of the file that still count; those beyond are zero.
+    kept: u64,
+}
+
+impl Overlay {
+    pub(crate) fn new(file: File, lock: Lock) -> Result<Self, DatabaseError> {
+        let file = FileBackend::new(file)?;
+        let length = file.len()?;
+        Ok(Self {
+            file,
+            lock,
+            written: RwLock::new(Written {
+                pages: BTreeMap::new(),
+                length,
+                kept: length,
+            }),
+        })
+    }
+
+    // Nothing that could panic leaves a page half written.
+    fn written(&self) -> RwLockReadGuard<'_, Written> {
+        self.written.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn written_mut(&self) -> RwLockWriteGuard<'_, Written> {
+        self.written.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads what counts of the file; the rest is zero.
+    fn read_file(&self, kept: u64, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let (held, beyond) = out.split_at_mut(length_within(offset, out.len(), kept));
+        beyond.fill(0);
+        if held.is_empty() {
+            return Ok(());
+        }
+        self.file.read(offset, held)
+    }
+}
+
+/// Bytes of a range of `length` bytes at `offset` that are below `end`.
+fn length_within(offset: u64, length: usize, end: u64) -> usize {
+    usize::try_from(end.saturating_sub(offset)).map_or(length, |below| below.min(length))
+}
+
+/// Offset within its page.
+fn within_page(offset: u64) -> usize {
+    usize::try_from(offset % PAGE_BYTES).expect("a page is small")
+}
+
+impl StorageBackend for Overlay {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.written().length)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let written = self.written();
+        let end = offset.saturating_add(out.len() as u64);
+        if end > written.length {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.read_file(written.kept, offset, out)?;
+        for (number, page) in written
+            .pages
+            .range(offset / PAGE_BYTES..end.div_ceil(PAGE_BYTES))
+        {
+            let begin = number * PAGE_BYTES;
+            let (from, to) = (begin.max(offset), (begin + PAGE_BYTES).min(end));
+            let length = usize::try_from(to - from).expect("a page is small");
+            let into = usize::try_from(from - offset).expect("it is within the buffer");
+            let page = &page[within_page(from)..][..length];
+            out[into..][..length].copy_from_slice(page);
+        }
+        Ok(())
+    }
+
+    fn set_len(&self, length: u64) -> io::Result<()> {
+        let written = &mut *self.written_mut();
+        written.pages.split_off(&length.div_ceil(PAGE_BYTES));
+        if let Some(last) = written.pages.get_mut(&(length / PAGE_BYTES)) {
+            last[within_page(length)..].fill(0);
+        }
+        written.length = length;
+        written.kept = written.kept.min(length);
+        Ok(())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, mut data: &[u8]) -> io::Result<()> {
+        let written = &mut *self.written_mut();
+        let mut at = offset;
+        while !data.is_empty() {
+            let number = at / PAGE_BYTES;
+            let begin = within_page(at);
+            let (now, later) = data.split_at(data.len().min(PAGE - begin));
+            let page = match written.pages.entry(number) {
+                Entry::Occupied(page) => page.into_mut(),
+                Entry::Vacant(place) => {
+                    let mut page = vec![0; PAGE].into_boxed_slice();
+                    self.read_file(written.kept, number * PAGE_BYTES, &mut page)?;
+                    place.insert(page)
+                }
+            };
+            page[begin..][..now.len()].copy_from_slice(now);
+            at += now.len() as u64;
+            data = later;
+        }
+        written.length = written.length.max(at);
+        Ok(())
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.file.close()
+    }
+
+    fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        match self.lock {
+            Lock::Shared => self.file.try_lock_shared_range(start, end),
+            Lock::Exclusive => self.file.try_lock_range(start, end),
+        }
+    }
+
+    fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.file.unlock_range(start, end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    /// An overlay of a file with this content.
+    fn over(content: &[u8]) -> Overlay {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(content).unwrap();
+        Overlay::new(file, Lock::Exclusive).unwrap()
+    }
+
+    fn read(overlay: &Overlay, offset: u64, length: usize) -> Vec<u8> {
+        let mut out = vec![9; length];
+        overlay.read(offset, &mut out).unwrap();
+        out
+    }
+
+    #[test]
+    fn writes_lie_over_the_file_and_leave_it_alone() {
+        let content: Vec<u8> = (0..3 * 4096_u32).map(|n| n.to_le_bytes()[1]).collect();
+        let overlay = over(&content);
+        let mut expected = content.clone();
+        for (offset, length) in [(0, 9), (4090, 20), (4096, 4096), (5000, 6000)] {
+            overlay.write(offset as u64, &vec![0xA5; length]).unwrap();
+            expected[offset..][..length].fill(0xA5);
+            for (from, count) in [(0, expected.len()), (4000, 200), (11_000, 1), (8192, 4096)] {
+                assert_eq!(
+                    read(&overlay, from as u64, count),
+                    expected[from..][..count]
+                );
+            }
+        }
+        let mut file = vec![0; content.len()];
+        overlay.file.read(0, &mut file).unwrap();
+        assert_eq!(file, content);
+        assert!(overlay.read(1, &mut file).is_err(), "it has no more bytes");
+    }
+
+    #[test]
+    fn what_was_cut_off_is_zero_when_it_grows_again() {
+        let overlay = over(&[1; 8192]);
+        overlay.write(4096, &[2; 4096]).unwrap();
+        overlay.set_len(5000).unwrap();
+        overlay.set_len(12_000).unwrap();
+        assert_eq!(overlay.len().unwrap(), 12_000);
+        let expected = [vec![1; 4096], vec![2; 904], vec![0; 7000]].concat();
+        assert_eq!(read(&overlay, 0, 12_000), expected);
+        overlay.set_len(100).unwrap();
+        overlay.set_len(4096).unwrap();
+        assert_eq!(
+            read(&overlay, 0, 4096),
+            [vec![1; 100], vec![0; 3996]].concat()
+        );
+    }
+}
