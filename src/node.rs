@@ -222,11 +222,7 @@ impl Node {
         let node = Arc::clone(self);
         tokio::task::spawn_blocking(move || read(&node))
             .await
-            .unwrap_or_else(|error| {
-                Err(StoreError::Corrupt {
-                    what: format!("a read ended early: {error}"),
-                })
-            })
+            .unwrap_or_else(|error| Err(StoreError::interrupted("a read", &error)))
     }
 
     /// Hands an operation to the writer; the answer comes after its commit.

@@ -71,7 +71,7 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) {
     let site = Arc::new(Site::new(client, &settings.base_path, shutdown.clone()));
-    let follow = tokio::spawn(events::follow(Arc::clone(&site), shutdown.clone()));
+    let follow = events::follow(Arc::clone(&site), shutdown.clone());
     let routes = TowerToHyperService::new(warp::service(routes::routes(Arc::clone(&site))));
     let guard = Arc::new(settings.guard);
     let answer = move |remote: SocketAddr, mut request: Request<Arriving>| {
@@ -92,7 +92,9 @@ pub async fn serve(
         let answer = answer.clone();
         service_fn(move |request| answer(remote, request))
     };
-    serve::serve(listener, service, Connections::default(), shutdown).await;
-    // It ends with the shutdown, too, and fails at nothing.
-    let _ = follow.await;
+    // Both end with the shutdown; a panic of one ends the other.
+    tokio::join!(
+        serve::serve(listener, service, Connections::default(), shutdown),
+        follow
+    );
 }

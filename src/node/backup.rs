@@ -39,8 +39,13 @@ pub enum BackupError {
 }
 
 /// Makes a snapshot at each tick if the chain has changed, and at the stop as the settings say.
-/// A failure is logged and tried again: the chain is safe without.
-pub async fn run(node: Arc<Node>, settings: SnapshotSettings, shutdown: CancellationToken) {
+/// Files that cannot be written are logged and tried again: the chain is safe without. A failure of
+/// the store or of the task itself is an error.
+pub async fn run(
+    node: Arc<Node>,
+    settings: SnapshotSettings,
+    shutdown: CancellationToken,
+) -> Result<(), StoreError> {
     let mut ticks = tokio::time::interval(settings.interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // The first tick comes at once; a node that just started has nothing new to write.
@@ -58,7 +63,7 @@ pub async fn run(node: Arc<Node>, settings: SnapshotSettings, shutdown: Cancella
         // A stop does not wait for a long chain to be written.
         let stop = shutdown.clone();
         let give_up = move || stop.is_cancelled();
-        took = snapshot(&node, &settings, give_up).await.unwrap_or(took);
+        took = snapshot(&node, &settings, give_up).await?.unwrap_or(took);
         earliest = Instant::now() + took * SNAPSHOT_SHARE;
     }
     let wanted = match settings.at_stop {
@@ -68,22 +73,23 @@ pub async fn run(node: Arc<Node>, settings: SnapshotSettings, shutdown: Cancella
     };
     if !wanted {
         info!(took = ?took, "no snapshot at this stop; the last one is older than the chain");
-        return;
+        return Ok(());
     }
     // This may be the first one of this run, of a chain of any length.
     let (begin, patient) = (Instant::now(), settings.at_stop == AtStop::Always);
-    let _ = snapshot(&node, &settings, move || {
+    snapshot(&node, &settings, move || {
         !patient && begin.elapsed() > QUICK
     })
-    .await;
+    .await
+    .map(drop)
 }
 
-/// Makes one snapshot and returns how long it took; none if it failed or was not due.
+/// Makes one snapshot and returns how long it took; none if it could not be written or was not due.
 async fn snapshot(
     node: &Arc<Node>,
     settings: &SnapshotSettings,
     give_up: impl Fn() -> bool + Send + 'static,
-) -> Option<Duration> {
+) -> Result<Option<Duration>, StoreError> {
     let started = Instant::now();
     let (files, format, most) = (
         SnapshotFiles::new(settings.chain.clone()),
@@ -94,21 +100,20 @@ async fn snapshot(
         let node = Arc::clone(node);
         tokio::task::spawn_blocking(move || write(&node, &files, format, most, give_up))
     };
-    match work.await {
-        Ok(Ok(None)) => return None,
-        Ok(Ok(Some(path))) => {
-            info!(path = %path.display(), took = ?started.elapsed(), "snapshot written");
+    let ended = work.await;
+    match ended.map_err(|error| StoreError::interrupted("a snapshot", &error))? {
+        Ok(None) => Ok(None),
+        Ok(Some(path)) => {
+            let took = started.elapsed();
+            info!(path = %path.display(), ?took, "snapshot written");
+            Ok(Some(took))
         }
-        Ok(Err(error)) => {
+        Err(error @ (BackupError::Files(_) | BackupError::Store(StoreError::Refused(_)))) => {
             warn!(error = &error as &dyn std::error::Error, "no snapshot");
-            return None;
+            Ok(None)
         }
-        Err(error) => {
-            warn!(%error, "no snapshot");
-            return None;
-        }
+        Err(BackupError::Store(error)) => Err(error),
     }
-    Some(started.elapsed())
 }
 
 /// Writes the chain as it is now, unless the files hold it already.
@@ -212,3 +217,6 @@ fn format_of(chain: &Path) -> Option<Format> {
     let reader = ChainReader::new(File::open(chain).ok()?);
     reader.ok().map(|reader| reader.format())
 }
+
+#[cfg(test)]
+mod tests;

@@ -231,7 +231,7 @@ async fn mine_piece(
             done = &mut work => {
                 node.mining.active.store(false, Ordering::Relaxed);
                 return done.unwrap_or_else(|error| {
-                    Err(StoreError::Corrupt { what: format!("mining ended early: {error}") })
+                    Err(StoreError::interrupted("a piece of mining", &error))
                 });
             }
             // An open search does not depend on the time: begun again, it would never end.

@@ -136,7 +136,11 @@ async fn fetched<T: Send + 'static>(
     };
     let pumped = pump.await;
     drop(sender);
-    let verdict = reading.await.unwrap_or(Err(Trouble::Moved));
+    let verdict = reading.await.unwrap_or_else(|error| {
+        // A peer must not be able to stop this node by what it sends.
+        let ended = StoreError::interrupted("the reading of its chain", &error);
+        Err(Trouble::Misbehaved(ended.to_string()))
+    });
     // A broken answer is the cause of whatever the reader says of it.
     pumped?;
     verdict

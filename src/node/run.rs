@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use thiserror::Error;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
@@ -60,12 +60,11 @@ pub async fn run(
     let work = (Arc::clone(&node), shutdown.clone());
     tasks.spawn(async move { ("network", network(work.0, client, work.1).await) });
     // The last snapshot holds what the other tasks did last.
-    let last = CancellationToken::new();
-    let backups = node
-        .settings
-        .snapshot
-        .clone()
-        .map(|settings| tokio::spawn(backup::run(Arc::clone(&node), settings, last.clone())));
+    let (mut backups, last) = (JoinSet::new(), CancellationToken::new());
+    if let Some(settings) = node.settings.snapshot.clone() {
+        let work = (Arc::clone(&node), last.clone());
+        backups.spawn(async move { ("backup", backup::run(work.0, settings, work.1).await) });
+    }
     let watched = (Arc::clone(&node), shutdown.clone());
     tasks.spawn(async move { ("store", watch_store(&watched.0, &watched.1).await) });
     if !node.stopped_cleanly() {
@@ -74,9 +73,9 @@ pub async fn run(
     }
 
     let mut outcome = Ok(());
-    while let Some(ended) = tasks.join_next().await {
+    let mut note = |ended: Result<(&'static str, Result<(), StoreError>), JoinError>| {
         let failure = match ended {
-            Ok((_, Ok(()))) => continue,
+            Ok((_, Ok(()))) => return,
             Ok((task, Err(source))) => RunError::Task { task, source },
             Err(_) => RunError::Panic,
         };
@@ -85,13 +84,16 @@ pub async fn run(
         if outcome.is_ok() {
             outcome = Err(failure);
         }
+    };
+    while !tasks.is_empty() {
+        tokio::select! {
+            Some(ended) = tasks.join_next() => note(ended),
+            Some(ended) = backups.join_next() => note(ended),
+        }
     }
     last.cancel();
-    if let Some(backups) = backups
-        && backups.await.is_err()
-        && outcome.is_ok()
-    {
-        outcome = Err(RunError::Panic);
+    while let Some(ended) = backups.join_next().await {
+        note(ended);
     }
     // What the last snapshot met, nobody watched any more.
     if outcome.is_ok()

@@ -1,0 +1,118 @@
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::chain::{Message, MessageId};
+use crate::clock::SystemClock;
+use crate::node::miner::{Effort, Front};
+use crate::node::settings::{PeerSettings, ProofMode, Settings};
+use crate::pow::Difficulty;
+use crate::store::{Adoption, Network, Store};
+
+fn node() -> (TempDir, Arc<Node>) {
+    let network = Network {
+        difficulty: Difficulty::MIN,
+        sealed_from: None,
+    };
+    let settings = Settings {
+        threads: None,
+        proof: ProofMode::Open,
+        snapshot: None,
+        peers: PeerSettings::default(),
+        add_rate: None,
+        inline: false,
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("node.redb");
+    Store::create(&path, &Block::documented_genesis(), network).unwrap();
+    let node = Node::open(&path, 0, settings, Arc::new(SystemClock)).unwrap();
+    (folder, Arc::new(node))
+}
+
+/// Blocks with this text above the first `common` blocks of the node.
+fn mined(node: &Node, common: u64, count: usize, text: &str) -> Vec<Block> {
+    let view = node.view().unwrap();
+    let tip = Tip::of(&view.block(common - 1).unwrap().unwrap());
+    let mut front = Front::new(tip, view.history(common).unwrap());
+    let effort = Effort {
+        proof: ProofMode::Open,
+        difficulty: Difficulty::MIN,
+        threads: NonZeroUsize::MIN,
+        stop: &AtomicBool::new(false),
+        tries: &AtomicU64::new(0),
+    };
+    let mut block = |_| {
+        let message = Message::new(MessageId::random(), text.to_owned()).unwrap();
+        front.mine(message, 0.0, &effort).unwrap()
+    };
+    (0..count).map(&mut block).collect()
+}
+
+/// Switches to a branch that shares `common` blocks and is longer.
+fn switch(node: &Node, common: u64) {
+    let count = usize::try_from(node.state().length() - common).unwrap() + 1;
+    let blocks = mined(node, common, count, "other");
+    node.write(|reply| Operation::Stage(1, blocks, reply))
+        .unwrap();
+    let adoption = Adoption {
+        branch: 1,
+        source: "neighbour.example:12345".to_owned(),
+        at: 0,
+        max_reorg: u64::MAX,
+        genesis_until: 0,
+    };
+    node.write(|reply| Operation::Adopt(adoption, reply))
+        .unwrap();
+}
+
+#[test]
+fn a_reorg_fails_a_snapshot_only_if_it_disconnects_what_was_read() {
+    let (_folder, node) = node();
+    let (genesis, blocks) = (node.state().tip.hash, mined(&node, 1, 1500, "text"));
+    node.write(|reply| Operation::Append(genesis, blocks, reply))
+        .unwrap();
+    let until = node.state().tip.index;
+    let mut pages = Pages::up_to(&node, until);
+    let mut read = pages.next().unwrap();
+    assert_eq!(read.len(), PAGE.count);
+    switch(&node, 1400);
+    read.extend(pages.next().unwrap());
+    assert!(pages.next().unwrap().is_empty());
+    // The new branch has one block more than it had when the snapshot began.
+    let view = node.view().unwrap();
+    let held = (0..=until).map(|index| view.block(index).unwrap().unwrap());
+    assert!(held.eq(read), "it is not the chain that is followed now");
+    let mut pages = Pages::up_to(&node, until);
+    pages.next().unwrap();
+    switch(&node, 999);
+    let refused = StoreError::Refused(Refusal::StaleTip);
+    assert_eq!(pages.next().unwrap_err().to_string(), refused.to_string());
+}
+
+#[tokio::test]
+async fn a_panic_of_a_task_is_an_error_of_its_own_and_no_damage() {
+    let (folder, node) = node();
+    let read = node.blocking(|_| -> Result<(), StoreError> { panic!("on purpose") });
+    let settings = SnapshotSettings {
+        chain: folder.path().join("node.chain"),
+        format: Format::Chain,
+        interval: Duration::from_secs(1),
+        max_backups: 1,
+        at_stop: AtStop::Always,
+    };
+    let written = snapshot(&node, &settings, || panic!("on purpose"));
+    for (error, task) in [
+        (read.await.unwrap_err(), "a read"),
+        (written.await.unwrap_err(), "a snapshot"),
+    ] {
+        assert!(matches!(error, StoreError::Interrupted { .. }), "{error:?}");
+        let text = error.to_string();
+        assert!(
+            text.starts_with(task) && text.contains("on purpose"),
+            "{text}"
+        );
+        assert!(!text.contains("damaged"), "{text}");
+    }
+}
