@@ -102,7 +102,8 @@ fn document() -> utoipa::openapi::OpenApi {
     document.info.description = Some(
         "A self-hosted proof-of-work message chain. The first endpoints are those of the \
          reference miner; everything else answers errors in one shape. A request whose head \
-         cannot be parsed is answered with its status alone."
+         cannot be parsed is answered with its status alone; one that names nothing to answer, \
+         such as by two hosts, with 400, 405 or 417."
             .to_owned(),
     );
     document.info.license = None;

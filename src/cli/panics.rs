@@ -1,11 +1,13 @@
 //! Reports panics: through the log once there is one, and never in a flood.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::collections::HashMap;
 use std::panic::{PanicHookInfo, set_hook, take_hook};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tracing::error;
+use tracing::field::display;
 
 /// Minimum time between two reports of panics at the same place in the source.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -22,7 +24,11 @@ pub(super) fn report() {
             return;
         };
         if tracing::dispatcher::has_been_set() {
-            error!(panic = text(panic), %place, suppressed, "a task or a request panicked");
+            // Where RUST_BACKTRACE asks for one.
+            let backtrace = Backtrace::capture();
+            let is_asked = backtrace.status() == BacktraceStatus::Captured;
+            let backtrace = is_asked.then(|| display(backtrace));
+            error!(panic = text(panic), %place, suppressed, backtrace, "a task or a request panicked");
         } else {
             print(panic);
         }
@@ -75,7 +81,46 @@ impl Limiter {
 
 #[cfg(test)]
 mod tests {
+    use std::panic::catch_unwind;
+    use std::process::Command;
+
     use super::*;
+
+    const CHILD: &str = "BLOCKCHAIN_TEST_PANIC_FLOOD";
+
+    #[test]
+    fn a_flood_of_panics_is_a_few_lines_of_the_log() {
+        if std::env::var_os(CHILD).is_some() {
+            crate::cli::log::to_stderr(None, "info").unwrap();
+            report();
+            for number in 0..3000 {
+                catch_unwind(|| panic!("the \u{1b}[31m{number}")).unwrap_err();
+            }
+            return;
+        }
+        let name = "cli::panics::tests::a_flood_of_panics_is_a_few_lines_of_the_log";
+        let begin = Instant::now();
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", name, "--nocapture"])
+            .env(CHILD, "1")
+            .env_remove("RUST_LOG")
+            .env_remove("RUST_BACKTRACE")
+            .env_remove("RUST_LIB_BACKTRACE")
+            .output()
+            .unwrap();
+        let seconds = usize::try_from(begin.elapsed().as_secs()).unwrap();
+        let log = String::from_utf8(child.stderr).unwrap();
+        let lines = log.lines().count();
+        assert!((1..=seconds + 1).contains(&lines), "{lines} lines:\n{log}");
+        assert!(
+            log.contains("ERROR") && log.contains("suppressed=0"),
+            "{log}"
+        );
+        assert!(
+            log.contains("src/cli/panics.rs") && !log.contains('\u{1b}'),
+            "{log}"
+        );
+    }
 
     #[test]
     fn each_place_reports_once_a_second_and_counts_the_rest() {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::Instant;
 
 use super::connections::Place;
@@ -74,13 +74,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    /// Ends the connection after the server is done with it and has shut it down for writing: reads
-    /// what still arrives, because bytes that nobody reads make the system take back the answer.
-    pub(super) async fn linger(self) {
-        let mut rest = self.stream.take(LINGER_BYTES);
-        let rest = async { tokio::io::copy(&mut rest, &mut tokio::io::sink()).await };
-        // Whatever comes of it, the connection ends.
-        let _ = tokio::time::timeout(LINGER, rest).await;
+    /// Ends the connection after the server is done with it: reads what still arrives, because bytes
+    /// that nobody reads make the system take back the answer.
+    pub(super) async fn linger(mut self) {
+        let end = async {
+            self.stream.shutdown().await?;
+            let mut rest = self.stream.take(LINGER_BYTES);
+            tokio::io::copy(&mut rest, &mut tokio::io::sink()).await
+        };
+        // The other end may be gone already; in any case the connection ends.
+        let _ = tokio::time::timeout(LINGER, end).await;
     }
 
     fn count(&mut self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -143,8 +146,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<S> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::AsyncWriteExt;
-
     use super::*;
 
     #[tokio::test(start_paused = true)]

@@ -25,11 +25,10 @@ fn every_documented_operation_is_there() {
             let mut start = [0; 1024];
             let read = stream.read(&mut start).unwrap();
             let start = String::from_utf8_lossy(&start[..read]);
-            assert!(
-                !start.contains(" 404 Not Found"),
-                "{method} {path}: {start}"
-            );
-            assert!(!start.contains(" 405 "), "{method} {path}: {start}");
+            // The text of a page may name any status.
+            let line = start.lines().next().unwrap();
+            assert!(!line.contains(" 404 Not Found"), "{method} {path}: {line}");
+            assert!(!line.contains(" 405 "), "{method} {path}: {line}");
             count += 1;
         }
     }

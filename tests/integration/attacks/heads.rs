@@ -136,6 +136,24 @@ fn until(address: SocketAddr, request: &[u8], end: &str) -> String {
 }
 
 #[test]
+fn proxies_are_asked_not_to_buffer_events() {
+    let node = TestNode::start(&["--threads", "0"]);
+    let explorer = Explorer::of(node.address(), &[]);
+    for (address, path) in [
+        (node.address(), "/api/v1/events"),
+        (explorer.address(), "/events"),
+    ] {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+        let answer = until(address, request.as_bytes(), "\r\n\r\n");
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{path}: {answer}");
+        assert!(
+            answer.contains("x-accel-buffering: no\r\n"),
+            "{path}: {answer}"
+        );
+    }
+}
+
+#[test]
 fn a_declared_length_above_the_limit_is_refused_before_the_body_is_asked_for() {
     let node = TestNode::start(&["--threads", "0"]);
     let explorer = Explorer::of(node.address(), &[]);
