@@ -95,16 +95,15 @@ impl FromStr for NodeAddress {
 /// The host and the port that a text names.
 fn parts(text: &str) -> Result<(&str, Option<u16>), InvalidAddress> {
     let text = text.trim();
-    if text
-        .get(..8)
-        .is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"))
-    {
-        return Err(InvalidAddress::Https);
-    }
-    let has_scheme = text
-        .get(..7)
-        .is_some_and(|scheme| scheme.eq_ignore_ascii_case("http://"));
-    let rest = if has_scheme { &text[7..] } else { text };
+    let is_scheme =
+        |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let rest = match text.split_once("://") {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => rest,
+        Some((scheme, _)) if is_scheme(scheme) => {
+            return Err(InvalidAddress::Scheme(scheme.to_owned()));
+        }
+        _ => text,
+    };
     let rest = rest.split(['/', '#']).next().unwrap_or_default();
     if rest.parse::<std::net::Ipv6Addr>().is_ok() {
         return Ok((rest, None));
@@ -122,9 +121,9 @@ fn parts(text: &str) -> Result<(&str, Option<u16>), InvalidAddress> {
 /// Why a text names no node.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum InvalidAddress {
-    /// Nodes speak plain HTTP.
-    #[error("nodes speak http, not https")]
-    Https,
+    /// Nodes speak plain HTTP, whatever this scheme is.
+    #[error("nodes are reached by http://, not by {0}://")]
+    Scheme(String),
     /// No host name and no IP address.
     #[error("{0:?} is no host name or IP address")]
     Host(String),
@@ -146,6 +145,8 @@ mod tests {
             ("localhost", "localhost:12345"),
             ("127.0.0.1:80", "127.0.0.1:80"),
             ("http://Example.org:8080/chain", "example.org:8080"),
+            ("HTTP://a", "a:12345"),
+            ("a:1/x://y", "a:1"),
             ("0.0.0.0", "127.0.0.1:12345"),
             ("::1", "[::1]:12345"),
             ("[::1]:9", "[::1]:9"),
@@ -186,9 +187,9 @@ mod tests {
         ] {
             assert!(text.parse::<NodeAddress>().is_err(), "{text}");
         }
-        assert_eq!(
-            "https://a".parse::<NodeAddress>(),
-            Err(InvalidAddress::Https)
-        );
+        for scheme in ["https", "tcp", "FTP", "ws"] {
+            let refused = format!("{scheme}://a:1/x").parse::<NodeAddress>();
+            assert_eq!(refused, Err(InvalidAddress::Scheme(scheme.to_owned())));
+        }
     }
 }

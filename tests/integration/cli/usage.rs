@@ -90,11 +90,11 @@ fn shells_and_man_learn_the_command_line() {
 #[test]
 fn errors_are_coloured_only_where_that_is_wanted() {
     let wrong = || Blockchain::new(["get", "status", "--host", "https://a"]);
-    let plain = "error: nodes speak http, not https\n";
+    let plain = "error: nodes are reached by http://, not by https://\n";
     assert_eq!(wrong().exits(2).stderr, plain);
     let coloured = wrong().env("CLICOLOR_FORCE", "1").exits(2).stderr;
     assert!(
-        coloured.contains("\u{1b}[") && coloured.contains("not https"),
+        coloured.contains("\u{1b}[") && coloured.contains("not by https"),
         "{coloured:?}"
     );
     let never = wrong().env("CLICOLOR_FORCE", "1").env("NO_COLOR", "1");
