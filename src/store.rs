@@ -4,7 +4,7 @@
 //! ([`writer`]), which joins what waits into one durable commit. The parts:
 //! * [`tables`]: the schema; `value`: its values as bytes, with checksums
 //! * [`view`]: everything that reads
-//! * [`writer`]: the queue and the commits
+//! * [`writer`]: the commits; `operation`, `queue`: what they are made of, and how it waits
 //! * `edit`, `blocks`, `mempool`, `reorg`: what a commit may change
 //! * `engine`: redb, opened and closed with care; `overlay`: its file, read without being changed
 //! * [`state`]: tip, history tree, network and counts as of the last commit
@@ -18,7 +18,9 @@ pub mod error;
 pub mod integrity;
 pub mod mempool;
 mod overlay;
+mod operation;
 pub mod panics;
+mod queue;
 pub mod reorg;
 pub mod state;
 pub mod tables;
@@ -45,11 +47,12 @@ use crate::chain::{Block, Tip};
 
 pub use self::error::{Refusal, StoreError};
 pub use self::mempool::{Added, Addition};
+pub use self::operation::{Operation, Reply};
 pub use self::reorg::Adoption;
 pub use self::state::{Network, State};
 pub use self::tables::{LeftRecord, NeighbourRecord, ReorgRecord, SnapshotRecord, Standing};
 pub use self::view::{PageLimit, Pending, View};
-pub use self::writer::{Listener, Operation, Reply};
+pub use self::writer::Listener;
 
 /// Newest blocks that are checked at open: what is built next is built upon them.
 const CHECKED_AT_OPEN: u64 = 1000;

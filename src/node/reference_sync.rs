@@ -242,14 +242,14 @@ fn follow(
         page.push(block);
         if page.len() == SYNC_PAGE || page_bytes >= STAGED_BYTES {
             tip = page.last().map(position);
-            stage(node, &mut branch, std::mem::take(&mut page))?;
+            stage(&mut branch, std::mem::take(&mut page))?;
             page_bytes = 0;
         }
     }
     let Some(tip) = page.last().map(position).or(tip) else {
         return Ok(Verdict { rescued, is_cut });
     };
-    stage(node, &mut branch, page)?;
+    stage(&mut branch, page)?;
     node.peers.with(peer, |peer| peer.tip = Some(tip));
     let adoption = branch.adoption(peer.to_string());
     match node.write(|reply| Operation::Adopt(adoption, reply)) {
@@ -268,14 +268,15 @@ fn follow(
 }
 
 /// Checks a page and puts it aside until the branch is complete.
-fn stage(node: &Node, branch: &mut Branch, page: Vec<Block>) -> Result<(), Trouble> {
+fn stage(branch: &mut Branch, page: Vec<Block>) -> Result<(), Trouble> {
     if page.is_empty() {
         return Ok(());
     }
     let checked = branch.check(&page);
     checked.map_err(|offence| Trouble::refused_block(&offence))?;
     branch.check_size()?;
-    Ok(node.write(|reply| Operation::Stage(branch.number, page, reply))?)
+    let staged = branch.stage(page)?.blocking_recv();
+    Ok(staged.unwrap_or(Err(StoreError::Closed))?)
 }
 
 fn position(tip: &Block) -> Position {

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use tokio::sync::oneshot;
+
 use super::{drop_ahead, log_reorg, not_followed, settled, wanted};
 use crate::chain::{Block, BlockHash, Checker, Offence, Tip};
 use crate::node::Node;
@@ -38,8 +40,7 @@ pub(super) async fn switch(with: &Conversation, claim: &Claim) -> Result<(), Tro
         checked.map_err(|offence| not_followed(&offence))?;
         branch.check_size()?;
         node.peers.claim_fetch(&with.peer, claim.length);
-        let number = branch.number;
-        let staged = node.submit(|reply| Operation::Stage(number, page, reply))?;
+        let staged = branch.stage(page)?;
         settled(staged.await)?;
     }
     if is_cut && next == common {
@@ -94,7 +95,9 @@ async fn is_common(with: &Conversation, index: u64) -> Result<bool, Trouble> {
 /// A branch while it comes in. It is forgotten when this is dropped.
 pub(in crate::node) struct Branch {
     node: Arc<Node>,
-    pub(in crate::node) number: u64,
+    number: u64,
+    /// Whether the store holds any of it.
+    is_staged: bool,
     checker: Checker,
     bytes: u64,
 }
@@ -113,6 +116,7 @@ impl Branch {
         Ok(Self {
             node: Arc::clone(node),
             number: node.branches.fetch_add(1, Ordering::Relaxed),
+            is_staged: false,
             checker,
             bytes: 0,
         })
@@ -136,6 +140,19 @@ impl Branch {
         Ok(())
     }
 
+    /// Hands checked blocks to the store, which keeps them until the branch is complete.
+    pub(in crate::node) fn stage(
+        &mut self,
+        blocks: Vec<Block>,
+    ) -> Result<oneshot::Receiver<Result<(), StoreError>>, StoreError> {
+        let number = self.number;
+        let staged = self
+            .node
+            .submit(|reply| Operation::Stage(number, blocks, reply))?;
+        self.is_staged = true;
+        Ok(staged)
+    }
+
     /// The order to follow the branch.
     pub(in crate::node) fn adoption(&self, source: String) -> Adoption {
         let settings = &self.node.settings.peers;
@@ -151,11 +168,13 @@ impl Branch {
 
 impl Drop for Branch {
     fn drop(&mut self) {
-        let number = self.number;
-        // What cannot be removed now is removed at the next start.
-        let _ = self
-            .node
-            .submit(|reply| Operation::DropBranch(number, reply));
+        if self.is_staged {
+            let number = self.number;
+            // It is refused only by a store that has ended; the next start removes what is left.
+            let _ = self
+                .node
+                .submit(|reply| Operation::DropBranch(number, reply));
+        }
     }
 }
 

@@ -1,0 +1,193 @@
+//! Everything that can be written, and how the writer treats it.
+
+use super::edit::{Edit, Outcome};
+use super::error::StoreError;
+use super::mempool::{Added, Addition};
+use super::panics::guarded;
+use super::reorg::Adoption;
+use super::state::Network;
+use super::tables::{NeighbourRecord, ReorgRecord, SnapshotRecord};
+use crate::chain::{Block, BlockHash, Message};
+
+/// Receives the result of an operation, on the writer's thread: it must not block.
+pub type Reply<T> = Box<dyn FnOnce(Result<T, StoreError>) + Send>;
+
+/// Something to write.
+pub enum Operation {
+    /// Take in a message of a client.
+    Add(Addition, Reply<Added>),
+    /// Take back messages that were taken in before, each with its time of arrival in
+    /// milliseconds since the epoch: no limit applies to what was acknowledged.
+    Restore(Vec<(Message, u64)>, Reply<()>),
+    /// Take in messages of a peer that are new, the time of their arrival in milliseconds since
+    /// the epoch, as many as there is room for. The answer is how many were.
+    Learn(Vec<Message>, u64, Reply<u64>),
+    /// Put blocks above the block with this hash.
+    Append(BlockHash, Vec<Block>, Reply<()>),
+    /// Add blocks to a branch that may be adopted later.
+    Stage(u64, Vec<Block>, Reply<()>),
+    /// Forget a branch.
+    DropBranch(u64, Reply<()>),
+    /// Switch to a branch.
+    Adopt(Adoption, Reply<ReorgRecord>),
+    /// Keep these neighbours in place of all others.
+    SetNeighbours(Vec<NeighbourRecord>, Reply<()>),
+    /// Change difficulty or seal rule; the caller has checked the chain.
+    SetNetwork(Network, Reply<()>),
+    /// Remember what the snapshot files hold.
+    NoteSnapshot(SnapshotRecord, Reply<()>),
+}
+
+impl Operation {
+    /// Describes the operation to the writer.
+    pub(super) fn into_job(self) -> Job {
+        use Kind::{Content, Housekeeping, Switch};
+        match self {
+            Self::Add(addition, reply) => {
+                let bytes = message_bytes(&addition.message);
+                Job::new(Content, bytes, reply, move |edit| edit.add(&addition))
+            }
+            Self::Restore(messages, reply) => {
+                let bytes = messages.iter().map(|(message, _)| message_bytes(message));
+                Job::new(Content, bytes.sum(), reply, |edit| {
+                    edit.restore(messages).map(Ok)
+                })
+            }
+            Self::Learn(messages, arrived, reply) => {
+                let bytes = messages.iter().map(message_bytes).sum();
+                Job::new(Content, bytes, reply, move |edit| {
+                    edit.learn(messages, arrived).map(Ok)
+                })
+            }
+            Self::Append(parent, blocks, reply) => {
+                Job::new(Content, blocks_bytes(&blocks), reply, move |edit| {
+                    edit.append(&parent, &blocks)
+                })
+            }
+            Self::Stage(branch, blocks, reply) => {
+                Job::new(Content, blocks_bytes(&blocks), reply, move |edit| {
+                    edit.stage(branch, &blocks).map(Ok)
+                })
+            }
+            Self::Adopt(adoption, reply) => {
+                Job::new(Switch, RECORD, reply, move |edit| edit.adopt(&adoption))
+            }
+            Self::DropBranch(branch, reply) => Job::new(Housekeeping, RECORD, reply, move |edit| {
+                edit.drop_branch(branch).map(Ok)
+            }),
+            Self::SetNeighbours(records, reply) => {
+                Job::new(Housekeeping, RECORD * records.len(), reply, move |edit| {
+                    edit.set_neighbours(&records).map(Ok)
+                })
+            }
+            Self::SetNetwork(network, reply) => {
+                Job::new(Housekeeping, RECORD, reply, move |edit| {
+                    edit.set_network(network).map(Ok)
+                })
+            }
+            Self::NoteSnapshot(record, reply) => {
+                Job::new(Housekeeping, RECORD, reply, move |edit| {
+                    edit.note_snapshot(&record).map(Ok)
+                })
+            }
+        }
+    }
+}
+
+/// Approximate number of bytes of a small record with its keys.
+const RECORD: usize = 512;
+
+fn message_bytes(message: &Message) -> usize {
+    RECORD + message.text().len()
+}
+
+fn blocks_bytes(blocks: &[Block]) -> usize {
+    let bytes = |block: &Block| RECORD + message_bytes(&block.message);
+    blocks.iter().map(bytes).sum()
+}
+
+/// Which limits apply to an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Brings in messages or blocks: refused while the queue or the disk is full.
+    Content,
+    /// Like content, and the last of its commit: a switch may rewrite anything.
+    Switch,
+    /// Keeps the small records of the node's own tasks, or frees space. It is never refused: there
+    /// are few of these at a time, and a task could do no better than try again.
+    Housekeeping,
+}
+
+impl Kind {
+    /// Returns `true` if the operation is refused while the queue or the disk is full.
+    pub(super) fn is_limited(self) -> bool {
+        self != Self::Housekeeping
+    }
+}
+
+/// An operation in the queue of the writer.
+pub(super) struct Job {
+    /// Which limits apply to it.
+    pub(super) kind: Kind,
+    /// Approximate number of bytes that it holds in memory and writes.
+    pub(super) bytes: usize,
+    work: Box<dyn Work>,
+}
+
+impl Job {
+    pub(super) fn new<T: 'static>(
+        kind: Kind,
+        bytes: usize,
+        reply: Reply<T>,
+        change: impl FnOnce(&mut Edit<'_>) -> Outcome<T> + Send + 'static,
+    ) -> Self {
+        let work = Box::new(Replying { reply, change });
+        Self { kind, bytes, work }
+    }
+
+    /// Applies the operation; the answer is to be given after the commit. A panic or failure of
+    /// the database is answered at once.
+    pub(super) fn apply(self, edit: &mut Edit<'_>) -> Result<Answer, StoreError> {
+        self.work.apply(edit)
+    }
+
+    /// Answers the operation without applying it.
+    pub(super) fn refuse(self, error: StoreError) {
+        self.work.refuse(error);
+    }
+}
+
+/// Answers an operation after its commit, or with the error that prevented it.
+pub(super) type Answer = Box<dyn FnOnce(Result<(), &StoreError>)>;
+
+trait Work: Send {
+    fn apply(self: Box<Self>, edit: &mut Edit<'_>) -> Result<Answer, StoreError>;
+    fn refuse(self: Box<Self>, error: StoreError);
+}
+
+struct Replying<T, F> {
+    reply: Reply<T>,
+    change: F,
+}
+
+impl<T: 'static, F: FnOnce(&mut Edit<'_>) -> Outcome<T> + Send> Work for Replying<T, F> {
+    fn apply(self: Box<Self>, edit: &mut Edit<'_>) -> Result<Answer, StoreError> {
+        let Self { reply, change } = *self;
+        match guarded(|| change(edit)) {
+            Ok(outcome) => Ok(Box::new(move |committed| {
+                reply(match committed {
+                    Ok(()) => outcome.map_err(StoreError::Refused),
+                    Err(error) => Err(error.clone()),
+                });
+            })),
+            Err(error) => {
+                reply(Err(error.clone()));
+                Err(error)
+            }
+        }
+    }
+
+    fn refuse(self: Box<Self>, error: StoreError) {
+        (self.reply)(Err(error));
+    }
+}
