@@ -31,7 +31,7 @@ use admin::Caller;
 use reject::ApiError;
 use serde::de::DeserializeOwned;
 use server::Context;
-use warp::http::Method;
+use warp::http::{HeaderValue, Method};
 use warp::path;
 use warp::reply::{Reply, Response};
 use warp::{Filter, Rejection};
@@ -55,6 +55,7 @@ pub(crate) fn routes(
         .and(warp::put())
         .and(with.clone())
         .and(warp::ext::get())
+        .and(header(messages::IDEMPOTENCY_KEY))
         .and(query)
         .then(documented::add);
     let neighbours = path!("neighbours")
@@ -123,12 +124,7 @@ fn v1_routes(context: Context) -> impl Filter<Extract = (Response,), Error = Rej
     let single_block = path!("blocks" / String)
         .and(read)
         .and(node.clone())
-        .and(
-            warp::header::value("if-none-match")
-                .map(Some)
-                .or(warp::any().map(|| None))
-                .unify(),
-        )
+        .and(header("if-none-match"))
         .map(|which: String, node, tag: Option<_>| {
             respond(blocks::single(&node, &which, tag.as_ref()))
         });
@@ -243,6 +239,14 @@ fn network_routes(
 
 fn with(context: Context) -> impl Filter<Extract = (Context,), Error = Infallible> + Clone {
     warp::any().map(move || context.clone())
+}
+
+/// The value of a header, if there is one.
+fn header(
+    name: &'static str,
+) -> impl Filter<Extract = (Option<HeaderValue>,), Error = Infallible> + Clone {
+    let none = warp::any().map(|| None);
+    warp::header::value(name).map(Some).or(none).unify()
 }
 
 /// Answers a documented stream for GET and HEAD, if there is room for one more.

@@ -18,6 +18,7 @@
 //!
 //! The parts:
 //! * [`settings`]: what the user decided, and all limits and intervals
+//! * `additions`: messages of clients until their outcome is known
 //! * [`miner`]: mines what waits
 //! * [`backup`]: writes the chain to files, for exchange and safe-keeping
 //! * [`network`]: changes difficulty or seal rule, after a check of the chain
@@ -28,6 +29,7 @@
 //! * [`genesis`]: the first block of a network to join
 //! * [`run`]: starts the tasks, supervises them and stops them in order
 
+mod additions;
 pub mod backup;
 mod chain_sync;
 pub mod genesis;
@@ -48,17 +50,16 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
-use thiserror::Error;
 use tokio::sync::{oneshot, watch};
 
-use crate::chain::message::TextTooLong;
-use crate::chain::{Message, MessageId};
+use crate::chain::Message;
 use crate::clock::Clock;
-use crate::store::{
-    Added, Addition, Listener, Operation, Refusal, Reply, State, Store, StoreError, View,
-};
+use crate::store::{Listener, Operation, Refusal, Reply, State, Store, StoreError, View};
+use additions::InFlight;
 use peers::Peers;
 use settings::Settings;
+
+pub use additions::AddError;
 
 /// Version of `/api/v1` between nodes.
 pub const PROTOCOL: u32 = 1;
@@ -125,28 +126,12 @@ pub struct Node {
     pub mining: Mining,
     /// Whom it knows.
     pub peers: Peers,
+    in_flight: Arc<InFlight>,
     /// Numbers of staged branches.
     branches: AtomicU64,
     /// How long writes take, from here to their commit.
     pub writes: Histogram,
     started: Instant,
-}
-
-/// Why a message was not taken in.
-#[derive(Debug, Error)]
-pub enum AddError {
-    /// Longer than a block may carry.
-    #[error(transparent)]
-    TooLong(#[from] TextTooLong),
-    /// The store refused or failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The commit takes too long: the message may or may not be kept.
-    #[error("the message was not on disk in time; ask for {id} to learn whether it was kept")]
-    OutcomeUnknown {
-        /// The id it would have.
-        id: MessageId,
-    },
 }
 
 impl Node {
@@ -176,6 +161,7 @@ impl Node {
             clock,
             id: uuid::Uuid::new_v4().simple().to_string(),
             peers: Peers::new(&settings.peers, &kept),
+            in_flight: Arc::default(),
             branches: AtomicU64::new(0),
             settings,
             mining: Mining::default(),
@@ -257,24 +243,6 @@ impl Node {
             writes.observe(begin.elapsed().as_secs_f64());
             reply(result);
         })
-    }
-
-    /// Takes in a message of a client: when this returns, it is on disk.
-    pub async fn add_message(&self, text: String, key: Option<&[u8]>) -> Result<Added, AddError> {
-        let message = Message::new(MessageId::random(), text)?;
-        let id = message.id();
-        let key = key.map(Addition::key_digest);
-        let addition = Addition {
-            message,
-            key,
-            arrived: self.clock.millis(),
-        };
-        let answer = self.submit(|reply| Operation::Add(addition, reply))?;
-        match tokio::time::timeout(settings::ADD_TIMEOUT, answer).await {
-            Ok(Ok(outcome)) => Ok(outcome?),
-            Ok(Err(_)) => Err(StoreError::Closed.into()),
-            Err(_) => Err(AddError::OutcomeUnknown { id }),
-        }
     }
 
     /// Whether every one of these messages waits or stands in the chain, by their ids.

@@ -5,7 +5,7 @@
 //! * [`tables`]: the schema; `value`: its values as bytes, with checksums
 //! * [`view`]: everything that reads
 //! * [`writer`]: the commits; `operation`, `queue`: what they are made of, and how it waits
-//! * `edit`, `blocks`, `mempool`, `reorg`: what a commit may change
+//! * `edit`, `blocks`, `mempool`, `idempotency`, `reorg`: what a commit may change
 //! * `engine`: redb, opened and closed with care; `overlay`: its file, read without being changed
 //! * [`state`]: tip, history tree, network and counts as of the last commit
 //! * [`integrity`]: does the file hold what it should
@@ -15,6 +15,7 @@ mod blocks;
 mod edit;
 mod engine;
 pub mod error;
+mod idempotency;
 pub mod integrity;
 pub mod mempool;
 mod overlay;

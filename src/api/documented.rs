@@ -14,8 +14,9 @@ use warp::reply::{Reply, Response};
 use super::admin::Caller;
 use super::reject::{ApiError, bytes_response};
 use super::server::{Context, StreamPermit};
+use super::v1::messages::idempotency_key;
 use crate::legacy::{json, query};
-use crate::node::{AddError, Node};
+use crate::node::Node;
 use crate::store::{PageLimit, Refusal, StoreError, View};
 
 /// How much of a stream is read and held at a time.
@@ -28,16 +29,25 @@ const PAGE: PageLimit = PageLimit {
 const END: &[u8] = b"\n";
 
 /// `PUT /add?message=TEXT`: 200 means on disk.
-pub(crate) async fn add(context: Context, caller: Caller, raw_query: String) -> Response {
+pub(crate) async fn add(
+    context: Context,
+    caller: Caller,
+    key: Option<HeaderValue>,
+    raw_query: String,
+) -> Response {
     let text = query::value(&raw_query, "message").unwrap_or_default();
     if text.is_empty() {
         let body = "{\"message\":\"No Message added!\",\"more_information\":\"Missing data.\"}\n";
         return bytes_response(StatusCode::BAD_REQUEST, body.into());
     }
+    let key = match idempotency_key(key.as_ref()) {
+        Ok(key) => key,
+        Err(error) => return error.into_response(),
+    };
     if let Err(refusal) = context.add_rate.check(&caller) {
         return refusal.into_response();
     }
-    match context.node.add_message(text, None).await {
+    match context.node.add_message(text, key).await {
         Ok(added) => {
             let body = format!(
                 "{{\"id\":\"{}\",\"message\":\"Message added!\",\
@@ -45,10 +55,6 @@ pub(crate) async fn add(context: Context, caller: Caller, raw_query: String) -> 
                 added.id
             );
             bytes_response(StatusCode::OK, body.into())
-        }
-        Err(error @ AddError::OutcomeUnknown { .. }) => {
-            tracing::warn!(%error, "slow disk");
-            ApiError::from(error).into_response()
         }
         Err(error) => ApiError::from(error).into_response(),
     }

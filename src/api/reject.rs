@@ -84,6 +84,14 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
     }
 
+    /// 503: whether a message is kept is not known yet; `id` is asked for until it is.
+    pub(crate) fn outcome_unknown(id: MessageId, message: impl Into<String>) -> Self {
+        Self {
+            id: Some(id),
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "outcome_unknown", message)
+        }
+    }
+
     /// The error as JSON.
     pub(crate) fn into_body(self) -> Vec<u8> {
         let body = ErrorBody {
@@ -100,10 +108,12 @@ impl ApiError {
     /// The answer with the error as its body.
     pub(crate) fn into_response(self) -> Response {
         let status = self.status;
+        let may_repeat = self.code == "outcome_unknown";
         let mut response = bytes_response(status, self.into_body());
         let header = match status {
             StatusCode::UNAUTHORIZED => Some((http::header::WWW_AUTHENTICATE, "Bearer")),
             StatusCode::TOO_MANY_REQUESTS => Some((http::header::RETRY_AFTER, "1")),
+            _ if may_repeat => Some((http::header::RETRY_AFTER, "1")),
             _ => None,
         };
         if let Some((name, value)) = header {
@@ -155,14 +165,10 @@ impl From<AddError> for ApiError {
                 error.to_string(),
             ),
             AddError::Store(error) => error.into(),
-            AddError::OutcomeUnknown { id } => Self {
-                id: Some(id),
-                ..Self::new(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "outcome_unknown",
-                    error.to_string(),
-                )
-            },
+            AddError::OutcomeUnknown { id } => {
+                tracing::warn!(%id, "the outcome of an addition is not known");
+                Self::outcome_unknown(id, error.to_string())
+            }
         }
     }
 }

@@ -1,11 +1,10 @@
 //! Messages that wait to be mined.
 
 use redb::ReadableTable;
-use sha2::{Digest, Sha256};
 
 use super::edit::{Edit, Outcome};
 use super::error::{Refusal, StoreError};
-use super::tables::{IdempotencyRecord, PendingRecord};
+use super::tables::PendingRecord;
 use super::value::{self, decode_block};
 use super::view::Pending;
 use crate::chain::{Message, MessageId};
@@ -21,25 +20,16 @@ pub const MAX_BYTES: u64 = 64 * 1024 * 1024;
 const MAX_LEARNED_COUNT: u64 = MAX_COUNT / 2;
 const MAX_LEARNED_BYTES: u64 = MAX_BYTES / 2;
 
-/// How long a client's key is remembered, in milliseconds: a day.
-const KEY_LIFETIME: u64 = 24 * 60 * 60 * 1000;
-
 /// A message to take in.
 #[derive(Clone, Debug)]
 pub struct Addition {
     /// The message, under a fresh id.
     pub message: Message,
-    /// SHA-256 of the key a client chose, so that it may ask again after a lost answer.
+    /// Digest of the key a client chose ([`Addition::key_digest`]), so that it may ask again after
+    /// a lost answer.
     pub key: Option<[u8; 32]>,
     /// Now, in milliseconds since the epoch.
     pub arrived: u64,
-}
-
-impl Addition {
-    /// The digest under which a client's key is remembered.
-    pub fn key_digest(key: &[u8]) -> [u8; 32] {
-        Sha256::digest(key).into()
-    }
 }
 
 /// The answer to an [`Addition`]: the message is on disk under this id.
@@ -54,32 +44,14 @@ pub struct Added {
 impl Edit<'_> {
     /// Takes in a message of a client.
     pub(crate) fn add(&mut self, addition: &Addition) -> Outcome<Added> {
-        let text_digest = Sha256::digest(addition.message.text()).into();
-        if let Some(key) = &addition.key
-            && let Some(known) = self.known_key(key)?
-            && !is_expired(known.at, addition.arrived)
-        {
-            return Ok(if known.text_digest == text_digest {
-                Ok(Added {
-                    id: MessageId::from_bytes(known.id),
-                    is_new: false,
-                })
-            } else {
-                Err(Refusal::KeyReused)
-            });
+        if let Some(known) = self.added_under_key(addition)? {
+            return Ok(known);
         }
         if let Err(refusal) = self.make_room(addition.message.text().len() as u64)? {
             return Ok(Err(refusal));
         }
         let id = self.wait(addition.message.clone(), addition.arrived)?;
-        if let Some(key) = &addition.key {
-            let known = IdempotencyRecord {
-                id: *id.as_bytes(),
-                text_digest,
-                at: addition.arrived,
-            };
-            self.remember_key(key, &known)?;
-        }
+        self.remember_addition(addition, id)?;
         Ok(Ok(Added { id, is_new: true }))
     }
 
@@ -270,45 +242,6 @@ impl Edit<'_> {
         }
         Ok(Some(pending))
     }
-
-    fn known_key(&self, key: &[u8; 32]) -> Result<Option<IdempotencyRecord>, StoreError> {
-        let known = self.idempotency.get(key)?;
-        known
-            .map(|known| value::decode("idempotency", hex::encode(key), known.value()))
-            .transpose()
-    }
-
-    fn remember_key(
-        &mut self,
-        key: &[u8; 32],
-        known: &IdempotencyRecord,
-    ) -> Result<(), StoreError> {
-        if let Some(expired) = self.known_key(key)? {
-            self.idempotency_by_time.remove((expired.at, key))?;
-        }
-        // Two expired keys go for each new one, so the table stays bounded without a task.
-        for _ in 0..2 {
-            let Some(oldest) = self.idempotency_by_time.first()? else {
-                break;
-            };
-            let (time, key) = oldest.0.value();
-            let key = *key;
-            drop(oldest);
-            if !is_expired(time, known.at) {
-                break;
-            }
-            self.idempotency.remove(&key)?;
-            self.idempotency_by_time.remove((time, &key))?;
-        }
-        self.idempotency.insert(key, &*value::encode(known))?;
-        self.idempotency_by_time.insert((known.at, key), ())?;
-        Ok(())
-    }
-}
-
-/// Whether a key that was used at one time is forgotten at another.
-fn is_expired(used: u64, now: u64) -> bool {
-    used.saturating_add(KEY_LIFETIME) <= now
 }
 
 fn missing(sequence: u64) -> StoreError {

@@ -80,7 +80,10 @@ impl View {
     }
 
     /// One read, guarded.
-    fn read<T>(&self, work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    pub(super) fn read<T>(
+        &self,
+        work: impl FnOnce() -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         sounding(self.alarm.as_ref(), work)
     }
 

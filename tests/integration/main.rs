@@ -30,6 +30,8 @@ mod moving;
 mod peers;
 /// Many nodes on a network that loses, delays and doubles messages, the same way twice.
 mod simulation;
+/// A disk that stalls: additions, the node's own tasks and the queue of the writer.
+mod stall;
 /// Nothing acknowledged is lost when the disk fails or the power does, and damage has a name.
 mod store_faults;
 /// The store does what a plain list of blocks and messages does, step by step.

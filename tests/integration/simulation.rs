@@ -7,7 +7,7 @@
 //!
 //! More of it: `BLOCKCHAIN_SIMULATION_SEEDS=1000`, `BLOCKCHAIN_SIMULATION_NODES=500`.
 
-mod network;
+pub(crate) mod network;
 mod world;
 
 use std::time::{Duration, Instant};

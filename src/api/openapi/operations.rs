@@ -90,6 +90,12 @@ const fn get(path: &'static str, about: &'static str, body: Body) -> Operation {
     operation(HttpMethod::Get, path, about, (200, body, "OK"))
 }
 
+const IDEMPOTENCY_KEY: (&str, Kind, &str) = (
+    "Idempotency-Key",
+    Kind::Key,
+    "1 to 256 printable ASCII characters; for a day the same message under the same key is added once",
+);
+
 const ANY_JSON: Body = Body::Other(&["application/json"]);
 
 pub(super) const OPERATIONS: &[Operation] = &[
@@ -100,7 +106,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
         (200, ANY_JSON, "The message is on disk"),
     )
     .query(&[("message", Kind::Message, "The text")])
-    .errors(&[400, 413, 414, 429, 503]),
+    .headers(&[IDEMPOTENCY_KEY])
+    .errors(&[400, 409, 413, 414, 429, 503]),
     get(
         "/chain",
         "The chain in the JSON of a reference miner",
@@ -133,7 +140,11 @@ pub(super) const OPERATIONS: &[Operation] = &[
         ]),
     ),
     get("/openapi.json", "This document", ANY_JSON),
-    get("/docs", "This document as a page", Body::Other(&["text/html"])),
+    get(
+        "/docs",
+        "This document as a page",
+        Body::Other(&["text/html"]),
+    ),
     get(
         "/docs/style.css",
         "How that page looks",
@@ -150,11 +161,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         Body::Json("BlockPage"),
     )
     .query(&[
-        (
-            "from",
-            Kind::Index,
-            "Index of the first block of the page",
-        ),
+        ("from", Kind::Index, "Index of the first block of the page"),
         ("limit", Kind::Limit, "Most blocks, 1 to 1000"),
         ("order", Kind::Order, "asc (oldest first) or desc"),
     ])
@@ -176,19 +183,15 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "Takes a message of up to 64 KiB",
         (201, Body::Json("PostedMessage"), "The message is on disk"),
     )
-    .headers(&[(
-        "Idempotency-Key",
-        Kind::Key,
-        "1 to 256 printable ASCII characters; for a day the same message under the same key is added once",
-    )])
+    .headers(&[IDEMPOTENCY_KEY])
     .body("NewMessage")
     .errors(&[400, 408, 409, 413, 415, 429, 503]),
     get(
         "/api/v1/messages/{id}",
-        "What became of a message",
+        "What became of a message; 503 outcome_unknown while it is queued and not on disk yet",
         Body::Json("MessageStatus"),
     )
-    .errors(&[400, 404]),
+    .errors(&[400, 404, 503]),
     get(
         "/api/v1/mempool",
         "A page of messages that wait",

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Buf;
 use futures_util::Stream;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Deserialize;
 use warp::http;
 use warp::reply::Response;
@@ -28,6 +28,9 @@ const BODY_BYTES: usize = 6 * MAX_INGEST_BYTES + 1024;
 /// Longest idempotency key.
 pub(crate) const KEY_BYTES: usize = 256;
 
+/// The header that carries it.
+pub(crate) const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
 /// Most messages on a page of the mempool, and about the most bytes.
 const PAGE: PageLimit = PageLimit {
     count: 1000,
@@ -48,17 +51,7 @@ pub(crate) async fn post(
     if !kind.is_some_and(|kind| kind.eq_ignore_ascii_case("application/json")) {
         return Err(ApiError::not_json());
     }
-    let key = headers
-        .get("idempotency-key")
-        .map(http::HeaderValue::as_bytes);
-    let is_plain = |key: &[u8]| {
-        let is_printable = key.iter().all(|byte| matches!(byte, b' '..=b'~'));
-        is_printable && (1..=KEY_BYTES).contains(&key.len())
-    };
-    if key.is_some_and(|key| !is_plain(key)) {
-        let message = format!("an idempotency key has 1 to {KEY_BYTES} printable ASCII characters");
-        return Err(ApiError::bad_request(message));
-    }
+    let key = idempotency_key(headers.get(IDEMPOTENCY_KEY))?;
     let body = read_body(&headers, body, BODY_BYTES).await?;
     let NewMessage { message } = serde_json::from_slice(&body)
         .map_err(|error| ApiError::bad_request(format!("the body is no message: {error}")))?;
@@ -79,11 +72,27 @@ pub(crate) async fn post(
     ))
 }
 
+/// Checks the key under which a request may be repeated.
+pub(crate) fn idempotency_key(value: Option<&HeaderValue>) -> Result<Option<&[u8]>, ApiError> {
+    let key = value.map(HeaderValue::as_bytes);
+    let is_plain = |key: &[u8]| {
+        let is_printable = key.iter().all(|byte| matches!(byte, b' '..=b'~'));
+        is_printable && (1..=KEY_BYTES).contains(&key.len())
+    };
+    if key.is_some_and(|key| !is_plain(key)) {
+        let message = format!("an idempotency key has 1 to {KEY_BYTES} printable ASCII characters");
+        return Err(ApiError::bad_request(message));
+    }
+    Ok(key)
+}
+
 /// `GET /messages/{id}`.
 pub(crate) fn get(node: &Arc<Node>, id: &str) -> Result<Response, ApiError> {
     let asked: MessageId = id
         .parse()
         .map_err(|error| ApiError::bad_request(format!("{error}")))?;
+    // Before the view: what is committed in between is found in it.
+    let is_in_flight = node.is_in_flight(&asked);
     let view = node.view()?;
     let now = node.clock().millis();
     let (mut id, mut renamed_from) = (asked, None);
@@ -92,8 +101,13 @@ pub(crate) fn get(node: &Arc<Node>, id: &str) -> Result<Response, ApiError> {
         renamed_from = Some(asked.to_string());
         id = renamed;
     }
-    let found = find(&view, &id, now)?;
-    let status = found.ok_or_else(|| ApiError::not_found("there is no message with this id"))?;
+    let status = find(&view, &id, now)?.ok_or_else(|| {
+        if is_in_flight {
+            let message = "this message is queued and not on disk yet; ask again in a moment";
+            return ApiError::outcome_unknown(asked, message);
+        }
+        ApiError::not_found("there is no message with this id")
+    })?;
     Ok(json_response(
         StatusCode::OK,
         &MessageStatus {

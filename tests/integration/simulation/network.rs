@@ -211,7 +211,8 @@ impl Network {
     }
 }
 
-async fn collect(body: impl http_body::Body<Data = Bytes>) -> Bytes {
+/// The whole body of an answer.
+pub(crate) async fn collect(body: impl http_body::Body<Data = Bytes>) -> Bytes {
     let mut body = std::pin::pin!(body);
     let mut bytes = Vec::new();
     while let Some(Ok(frame)) =

@@ -6,7 +6,7 @@
 //! length of the file may be lost by itself.
 
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use redb::StorageBackend;
 
@@ -131,7 +131,14 @@ fn put(image: &mut Vec<u8>, at: usize, bytes: &[u8]) {
 
 /// A handle on a disk; all clones are the same disk.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Disk(Arc<Mutex<Content>>);
+pub(crate) struct Disk(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    content: Mutex<Content>,
+    /// Wakes syncs when the disk no longer stalls.
+    resumed: Condvar,
+}
 
 #[derive(Debug, Default)]
 struct Content {
@@ -140,6 +147,8 @@ struct Content {
     platter: Platter,
     calls: u64,
     fault: Option<Fault>,
+    /// Whether syncs wait.
+    is_stalled: bool,
     progress: Progress,
     /// Everything that happens, if somebody wants to know.
     log: Option<Vec<Event>>,
@@ -153,13 +162,27 @@ impl Disk {
             platter: Platter::holding(image),
             ..Content::default()
         };
-        Self(Arc::new(Mutex::new(content)))
+        Self(Arc::new(Shared {
+            content: Mutex::new(content),
+            resumed: Condvar::new(),
+        }))
     }
 
     /// A disk that fails; calls are counted from now on.
     pub(crate) fn set_fault(&self, fault: Option<Fault>) {
         let mut content = self.content();
         (content.calls, content.fault) = (0, fault);
+    }
+
+    /// Lets every sync wait until the disk resumes.
+    pub(crate) fn stall(&self) {
+        self.content().is_stalled = true;
+    }
+
+    /// Ends a stall.
+    pub(crate) fn resume(&self) {
+        self.content().is_stalled = false;
+        self.0.resumed.notify_all();
     }
 
     /// Calls since the fault was set; each of them could have failed.
@@ -200,7 +223,7 @@ impl Disk {
     }
 
     fn content(&self) -> MutexGuard<'_, Content> {
-        self.0.lock().unwrap()
+        self.0.content.lock().unwrap()
     }
 }
 
@@ -262,7 +285,9 @@ impl StorageBackend for Disk {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        let mut content = self.content();
+        let stalled = |content: &mut Content| content.is_stalled;
+        let content = self.0.resumed.wait_while(self.content(), stalled);
+        let mut content = content.unwrap();
         content.call()?;
         content.tell(Event::Sync);
         content.platter.sync();

@@ -1,0 +1,123 @@
+//! Keys that clients chose for their additions: for a day, the same message under the same key is
+//! added once.
+
+use redb::ReadableTable;
+use sha2::{Digest, Sha256};
+
+use super::edit::Edit;
+use super::error::{Refusal, StoreError};
+use super::mempool::{Added, Addition};
+use super::tables::{self, IdempotencyRecord};
+use super::value;
+use super::view::View;
+use crate::chain::MessageId;
+
+/// How long a client's key is remembered, in milliseconds: a day.
+const KEY_LIFETIME: u64 = 24 * 60 * 60 * 1000;
+
+impl Addition {
+    /// The digest under which a client's key is remembered.
+    pub fn key_digest(key: &[u8]) -> [u8; 32] {
+        Sha256::digest(key).into()
+    }
+
+    /// The digest by which a repeated text is known.
+    pub fn text_digest(text: &str) -> [u8; 32] {
+        Sha256::digest(text).into()
+    }
+}
+
+impl View {
+    /// Returns the answer to an addition whose key was committed before; none if it is new.
+    pub fn added_under_key(
+        &self,
+        addition: &Addition,
+    ) -> Result<Option<Result<Added, Refusal>>, StoreError> {
+        self.read(|| {
+            known(
+                &self.transaction().open_table(tables::IDEMPOTENCY)?,
+                addition,
+            )
+        })
+    }
+}
+
+impl Edit<'_> {
+    /// Returns the answer to an addition whose key was used before; none if it is new.
+    pub(super) fn added_under_key(
+        &self,
+        addition: &Addition,
+    ) -> Result<Option<Result<Added, Refusal>>, StoreError> {
+        known(&self.idempotency, addition)
+    }
+
+    /// Remembers the id of an addition under its key.
+    pub(super) fn remember_addition(
+        &mut self,
+        addition: &Addition,
+        id: MessageId,
+    ) -> Result<(), StoreError> {
+        let Some(key) = &addition.key else {
+            return Ok(());
+        };
+        if let Some(expired) = record(&self.idempotency, key)? {
+            self.idempotency_by_time.remove((expired.at, key))?;
+        }
+        // Two expired keys go for each new one, so the table stays bounded without a task.
+        for _ in 0..2 {
+            let Some(oldest) = self.idempotency_by_time.first()? else {
+                break;
+            };
+            let (time, key) = oldest.0.value();
+            let key = *key;
+            drop(oldest);
+            if !is_expired(time, addition.arrived) {
+                break;
+            }
+            self.idempotency.remove(&key)?;
+            self.idempotency_by_time.remove((time, &key))?;
+        }
+        let known = IdempotencyRecord {
+            id: *id.as_bytes(),
+            text_digest: Addition::text_digest(addition.message.text()),
+            at: addition.arrived,
+        };
+        self.idempotency.insert(key, &*value::encode(&known))?;
+        self.idempotency_by_time.insert((known.at, key), ())?;
+        Ok(())
+    }
+}
+
+fn known(
+    keys: &impl ReadableTable<&'static [u8; 32], &'static [u8]>,
+    addition: &Addition,
+) -> Result<Option<Result<Added, Refusal>>, StoreError> {
+    let Some(key) = &addition.key else {
+        return Ok(None);
+    };
+    let known = record(keys, key)?.filter(|known| !is_expired(known.at, addition.arrived));
+    Ok(known.map(|known| {
+        if known.text_digest != Addition::text_digest(addition.message.text()) {
+            return Err(Refusal::KeyReused);
+        }
+        Ok(Added {
+            id: MessageId::from_bytes(known.id),
+            is_new: false,
+        })
+    }))
+}
+
+fn record(
+    keys: &impl ReadableTable<&'static [u8; 32], &'static [u8]>,
+    key: &[u8; 32],
+) -> Result<Option<IdempotencyRecord>, StoreError> {
+    let known = keys.get(key)?;
+    known
+        .map(|known| value::decode("idempotency", hex::encode(key), known.value()))
+        .transpose()
+}
+
+/// Returns `true` if a key that was used at one time is forgotten at another.
+fn is_expired(used: u64, now: u64) -> bool {
+    used.saturating_add(KEY_LIFETIME) <= now
+}
