@@ -77,12 +77,17 @@ pub(super) async fn run(args: AddArgs, output: &Output) -> Result<(), Error> {
         Some(text) => text.to_owned(),
     };
     let added = add(&client, &text).await?;
-    let added = if args.wait {
-        wait(&client, added).await?
-    } else {
-        added
-    };
-    output.print(&added)
+    if !args.wait {
+        return output.print(&added);
+    }
+    match wait(&client, added.clone()).await {
+        Ok(mined) => output.print(&mined),
+        Err(error) => {
+            // It was added all the same, and whoever asks for it needs its id.
+            output.print(&added)?;
+            Err(error)
+        }
+    }
 }
 
 async fn add(client: &HttpClient, text: &str) -> Result<Added, Error> {
@@ -185,8 +190,11 @@ async fn send_lines(
 
 async fn wait(client: &HttpClient, added: Added) -> Result<Added, Error> {
     let Some(id) = &added.id else {
-        let error = "this node tells no ids, so its messages cannot be waited for".to_owned();
-        return Err(Error::Failed(error));
+        return Err(Error::Failed(format!(
+            "the message was added, but {} gives no id to wait for, as reference miners do; \
+             look for it in GET /data and GET /chain of that node",
+            client.address()
+        )));
     };
     loop {
         let status = client.message(id).await?;

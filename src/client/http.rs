@@ -1,20 +1,20 @@
 //! Asking a node over HTTP: no redirects, no proxies, timeouts and size limits on everything.
 
+mod add;
 mod explore;
 mod transport;
 
-use std::net::IpAddr;
 use std::time::Duration;
 
-use reqwest::header::{self, HeaderMap};
+use reqwest::header;
 use reqwest::{Method, RequestBuilder, Response};
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
 use super::NodeAddress;
+use crate::chain::MessageId;
 use crate::wire::{
-    BlockPage, ErrorBody, MempoolPage, MessageStatus, Neighbours, NewMessage, NewNeighbour,
-    PostedMessage, SingleBlock, Status,
+    BlockPage, ErrorBody, MempoolPage, MessageStatus, Neighbours, NewNeighbour, SingleBlock, Status,
 };
 
 pub use explore::Events;
@@ -24,12 +24,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long an answer may take from its first to its last byte.
 const TIMEOUT: Duration = Duration::from_secs(30);
-
-/// How long a message waits in all until a node that takes so many a second takes it.
-const RATE_PATIENCE: Duration = Duration::from_secs(60);
-
-/// How long to wait if such a node does not say.
-const RATE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Most bytes of an answer. A page of blocks has up to 4 MiB of them and their JSON.
 const ANSWER_BYTES: usize = 64 * 1024 * 1024;
@@ -63,6 +57,17 @@ pub enum ClientError {
         message: String,
         /// How long it asks to wait.
         retry_after: Option<Duration>,
+        /// The message whose outcome it does not know.
+        id: Option<MessageId>,
+    },
+    /// It is not known whether a message was added.
+    #[error("the message may have been added; before adding it again, {}", advice(*id))]
+    OutcomeUnknown {
+        /// The id under which the node keeps it, if it said so.
+        id: Option<MessageId>,
+        /// Why it is not known.
+        #[source]
+        source: Box<ClientError>,
     },
     /// The answer is not what such a node answers.
     #[error("{address} answered something a node does not answer: {what}")]
@@ -74,30 +79,17 @@ pub enum ClientError {
     },
 }
 
+fn advice(id: Option<MessageId>) -> String {
+    match id {
+        Some(id) => format!("ask for it with: blockchain get message {id}"),
+        None => "look for it in GET /data and GET /chain of the node".to_owned(),
+    }
+}
+
 impl ClientError {
     /// Whether the node said that there is no such thing.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Refused { status: 404, .. })
-    }
-
-    /// Whether asking again may help, and cannot hurt.
-    fn is_passing(&self) -> bool {
-        matches!(
-            self,
-            Self::Refused { status: 503, .. } | Self::Unreachable { .. }
-        )
-    }
-
-    /// How long to wait before asking again, if it was asked too often.
-    fn rate_pause(&self) -> Option<Duration> {
-        match self {
-            Self::Refused {
-                status: 429,
-                retry_after,
-                ..
-            } => Some(retry_after.unwrap_or(RATE_PAUSE).max(RATE_PAUSE / 10)),
-            _ => None,
-        }
     }
 }
 
@@ -195,65 +187,6 @@ impl HttpClient {
         self.answer(request).await.map(drop)
     }
 
-    /// Adds a message and returns its id, or none from a reference miner, which gives none. The
-    /// message carries a key of its own, so it is sent again after a passing failure, and for a
-    /// minute if the node takes so many a second and no more.
-    pub async fn add(&self, text: &str) -> Result<Option<String>, ClientError> {
-        self.send(text, None).await
-    }
-
-    /// The same for a client on this address, who does not wait until the node takes more.
-    pub async fn add_for(&self, client: IpAddr, text: &str) -> Result<Option<String>, ClientError> {
-        self.send(text, Some(client)).await
-    }
-
-    async fn send(
-        &self,
-        text: &str,
-        client: Option<IpAddr>,
-    ) -> Result<Option<String>, ClientError> {
-        let mut headers = HeaderMap::new();
-        if let Some(value) = client.and_then(|client| client.to_string().parse().ok()) {
-            headers.insert("x-forwarded-for", value);
-        }
-        let key = uuid::Uuid::new_v4().to_string();
-        let mut patience = client.map_or(RATE_PATIENCE, |_| Duration::ZERO);
-        let mut pauses = [100, 400, 1000].into_iter().map(Duration::from_millis);
-        loop {
-            let request = self
-                .request(Method::POST, "/api/v1/messages")
-                .headers(headers.clone())
-                .header("idempotency-key", &key)
-                .json(&NewMessage {
-                    message: text.to_owned(),
-                });
-            match self.json::<PostedMessage>(request).await {
-                Ok(posted) => return Ok(Some(posted.id)),
-                Err(error) if error.is_not_found() => break,
-                Err(error) => {
-                    let pause = if let Some(pause) = error.rate_pause() {
-                        patience.checked_sub(pause).map(|rest| {
-                            patience = rest;
-                            pause
-                        })
-                    } else {
-                        pauses.next().filter(|_| error.is_passing())
-                    };
-                    match pause {
-                        Some(pause) => tokio::time::sleep(pause).await,
-                        None => return Err(error),
-                    }
-                }
-            }
-        }
-        let request = self
-            .request(Method::PUT, "/add")
-            .headers(headers)
-            .query(&[("message", text)]);
-        let answer: serde_json::Value = self.json(request).await?;
-        Ok(answer["id"].as_str().map(str::to_owned))
-    }
-
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http
             .request(method, format!("http://{}{path}", self.address))
@@ -298,7 +231,11 @@ impl HttpClient {
             Ok(body) => body,
             Err(error) => return error,
         };
-        let ours = serde_json::from_slice::<ErrorBody>(&body).map(|body| body.error.message);
+        let ours = serde_json::from_slice::<ErrorBody>(&body);
+        let (ours, id) = match ours {
+            Ok(ErrorBody { error }) => (Some(error.message), error.id),
+            Err(_) => (None, None),
+        };
         let documented = || {
             let body: serde_json::Value = serde_json::from_slice(&body).ok()?;
             Some(body["message"].as_str()?.to_owned())
@@ -307,15 +244,15 @@ impl HttpClient {
             address: self.address.clone(),
             status: status.as_u16(),
             message: ours
-                .ok()
                 .or_else(documented)
                 .unwrap_or_else(|| "no reason given".to_owned()),
             retry_after: seconds.map(Duration::from_secs),
+            id: id.and_then(|id| id.parse().ok()),
         }
     }
 
     fn transport(&self, source: reqwest::Error) -> ClientError {
-        if source.is_timeout() {
+        if source.is_timeout() && !source.is_connect() {
             return ClientError::TimedOut {
                 address: self.address.clone(),
             };

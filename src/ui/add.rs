@@ -95,10 +95,18 @@ pub(super) async fn send(
                 format!("The node did not take it: {}", sentence(&reason)),
             )
         }
+        // The page of the message says what became of it.
+        Err(ClientError::OutcomeUnknown { id: Some(id), .. }) => {
+            Ok(reply::see_other(&site.path(&format!("/message/{id}"))))
+        }
+        Err(ClientError::OutcomeUnknown { id: None, source }) => {
+            let text = "It is not known whether the message was added: look for it before you \
+                send it again.";
+            let text = format!("{} {text}", sentence(&source.to_string()));
+            refuse(StatusCode::BAD_GATEWAY, text)
+        }
         Err(error) => {
-            let text = "Whether the message was taken is not known: look for it before you send \
-                it again.";
-            let text = format!("{} {text}", sentence(&error.to_string()));
+            let text = format!("{} Nothing was added.", sentence(&error.to_string()));
             refuse(StatusCode::BAD_GATEWAY, text)
         }
     }

@@ -97,6 +97,14 @@ pub(super) async fn get(site: &Site, id: &str) -> Result<Response, Problem> {
             let text = "Neither the chain nor the waiting messages of this node hold this id.";
             return Err(Problem::nothing("message", text));
         }
+        Err(ClientError::Refused { id: Some(_), .. }) => {
+            return Err(Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "This message is not on disk yet",
+                "The node has it in its queue. This page shows it once it is stored; until then \
+                 do not count on it, and do not add it again.",
+            ));
+        }
         Err(error) => return Err(error.into()),
     };
     // Without the reorgs the page is still right about the present.

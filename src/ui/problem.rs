@@ -112,6 +112,10 @@ impl From<ClientError> for Problem {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "The node cannot do this at the moment".to_owned(),
             ),
+            ClientError::OutcomeUnknown { .. } => (
+                StatusCode::BAD_GATEWAY,
+                "It is not known whether the message was added".to_owned(),
+            ),
             ClientError::Refused { address, .. } | ClientError::Malformed { address, .. } => (
                 StatusCode::BAD_GATEWAY,
                 format!("{address} does not answer as a node does"),

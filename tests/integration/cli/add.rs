@@ -2,12 +2,15 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 
 use blockchain::wire::MessageStatus;
 
 use super::get::nobody;
+use crate::support::command::Blockchain;
+use crate::support::fake_peer::{Asked, FakePeer, Reply, answer, json};
 use crate::support::test_node::TestNode;
 
 /// Most bytes of a message.
@@ -158,10 +161,84 @@ fn what_is_no_message_is_refused() {
 #[test]
 fn without_a_node_it_says_how_to_start_one() {
     let (_kept, nobody) = nobody();
-    crate::support::command::Blockchain::new(["add", "a message", "--port", &nobody])
+    Blockchain::new(["add", "a message", "--port", &nobody])
         .exits(3)
         .complains(&[
             "no node answers at 127.0.0.1",
             "start one with: blockchain node",
         ]);
+}
+
+/// An addition to a node that answers like this.
+fn add_to(
+    script: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
+    options: &[&str],
+) -> Blockchain {
+    let node = FakePeer::start(script);
+    let port = node.address().port().to_string();
+    // It answers as long as the test runs.
+    std::mem::forget(node);
+    Blockchain::new(["add", "a message", "--port", &port]).args(options)
+}
+
+#[test]
+fn an_unknown_outcome_is_told_with_the_id_to_ask_for() {
+    let id = "0123456789abcdef0123456789abcdef";
+    let error = serde_json::json!({
+        "error": {"code": "outcome_unknown", "message": "not on disk yet", "id": id}
+    });
+    let unknown = error.to_string();
+    let ask = format!("blockchain get message {id}");
+    add_to(move |_| answer(503, &[], unknown.clone()), &[])
+        .exits(3)
+        .complains(&["the message may have been added", &ask, "not on disk yet"]);
+    // Once it may be there, no later answer makes it a plain no.
+    let (unknown, asked) = (error.to_string(), AtomicUsize::new(0));
+    let script = move |_: &Asked| match asked.fetch_add(1, Ordering::Relaxed) {
+        0 => answer(503, &[], unknown.clone()),
+        _ => answer(404, &[], "{}"),
+    };
+    add_to(script, &[])
+        .exits(3)
+        .complains(&["the message may have been added", &ask]);
+}
+
+#[test]
+fn an_answer_that_breaks_off_leaves_the_outcome_unknown() {
+    let look = [
+        "the message may have been added",
+        "GET /data and GET /chain",
+    ];
+    add_to(|_| Vec::new(), &[]).exits(3).complains(&look);
+    let reference = |asked: &Asked| match asked.method.as_str() {
+        "POST" => answer(404, &[], "{}"),
+        _ => Vec::new(),
+    };
+    add_to(reference, &[]).exits(3).complains(&look);
+    let busy = r#"{"error": {"code": "unavailable", "message": "the disk is full"}}"#;
+    let refused = add_to(move |_| answer(503, &[], busy), &[]).exits(3);
+    assert!(!refused.stderr.contains("may have been"), "{refused:?}");
+}
+
+#[test]
+fn a_message_that_cannot_be_waited_for_is_told_as_added() {
+    let reference = |asked: &Asked| match asked.method.as_str() {
+        "POST" => answer(404, &[], "{}"),
+        _ => json(&serde_json::json!({"message": "Message added!"})),
+    };
+    let added = add_to(reference, &["--wait"]).exits(3);
+    assert_eq!(added.stdout, "added\n");
+    let told = "the message was added, but";
+    assert!(added.stderr.contains(told), "{added:?}");
+    assert!(
+        added.stderr.contains("GET /data and GET /chain"),
+        "{added:?}"
+    );
+    let id = "0123456789abcdef0123456789abcdef";
+    let leaving = move |asked: &Asked| match asked.method.as_str() {
+        "POST" => answer(201, &[], serde_json::json!({"id": id}).to_string()),
+        _ => Vec::new(),
+    };
+    let added = add_to(leaving, &["--wait"]).exits(3);
+    assert_eq!(added.stdout, format!("{id}\n"));
 }
