@@ -6,7 +6,8 @@
 //! * [`view`]: everything that reads
 //! * [`writer`]: the commits; `operation`, `queue`: what they are made of, and how it waits
 //! * `edit`, `blocks`, `mempool`, `idempotency`, `reorg`: what a commit may change
-//! * `engine`: redb, opened and closed with care; `overlay`: its file, read without being changed
+//! * `engine`: redb, opened and closed with care; `file`: the file under it; `overlay`: the file,
+//!   read without being changed
 //! * [`state`]: tip, history tree, network and counts as of the last commit
 //! * [`integrity`]: does the file hold what it should
 //! * [`error`]: what can go wrong; [`panics`]: when it is the engine that gives up
@@ -15,11 +16,12 @@ mod blocks;
 mod edit;
 mod engine;
 pub mod error;
+mod file;
 mod idempotency;
 pub mod integrity;
 pub mod mempool;
-mod overlay;
 mod operation;
+mod overlay;
 pub mod panics;
 mod queue;
 pub mod reorg;

@@ -6,10 +6,10 @@ use std::io::{self, Read};
 use std::ops::Deref;
 use std::path::Path;
 
-use redb::backends::FileBackend;
 use redb::{Builder, Database, DatabaseError, StorageBackend};
 
 use super::error::StoreError;
+use super::file::DatabaseFile;
 use super::overlay::{Lock, Overlay};
 use super::panics::guarded;
 
@@ -25,7 +25,7 @@ pub(crate) struct Engine(Option<Database>);
 impl Engine {
     /// Opens a file to read and write it.
     pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
-        Self::at(path, true, FileBackend::new)
+        Self::at(path, true, |file| DatabaseFile::new(file, path))
     }
 
     /// Opens a file to read it; what the engine writes stays in memory.

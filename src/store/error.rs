@@ -81,6 +81,14 @@ pub enum StoreError {
         #[source]
         source: Arc<io::Error>,
     },
+    /// The file of the open database was taken away by somebody else.
+    #[error("the database {} was {fate} while it was in use", path.display())]
+    Lost {
+        /// The path of the file.
+        path: PathBuf,
+        /// What became of the file, as a participle.
+        fate: &'static str,
+    },
     /// The operation was refused; nothing changed.
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -220,9 +228,15 @@ impl StoreError {
     }
 }
 
-/// Damage that the engine notices itself is named as such; everything else is its failure.
+/// Damage that the engine notices itself is named as such, an error of the storage under it is
+/// handed through; everything else is its failure.
 impl From<redb::Error> for StoreError {
     fn from(error: redb::Error) -> Self {
+        if let redb::Error::Io(error) = &error
+            && let Some(own) = error.get_ref().and_then(|own| own.downcast_ref::<Self>())
+        {
+            return own.clone();
+        }
         match error {
             redb::Error::Corrupted(what) => Self::Corrupt { what },
             // The engine reads only what its own pages say is there.

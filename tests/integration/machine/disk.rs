@@ -1,6 +1,7 @@
 //! Syncs that fail, made by strace, and a disk without space, a small tmpfs of the test's own.
 
 use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use blockchain::wire::{Health, PostedMessage};
@@ -95,6 +96,46 @@ fn a_sync_that_fails_is_never_a_success() {
          {slowest:.1?}"
     );
     assert!(ended > runs / 3, "the faults did not reach the node");
+}
+
+#[test]
+fn a_database_that_is_taken_away_ends_the_node_and_nothing_is_acknowledged_after() {
+    type Fault = fn(&Path);
+    let faults: [(&str, Fault); 4] = [
+        ("removed", |file| {
+            fs::remove_dir_all(file.parent().unwrap()).unwrap();
+        }),
+        ("removed", |file| {
+            fs::rename(file, file.with_extension("aside")).unwrap();
+        }),
+        ("replaced by another file", |file| {
+            let copy = file.with_extension("copy");
+            fs::copy(file, &copy).unwrap();
+            fs::rename(copy, file).unwrap();
+        }),
+        ("truncated", |file| {
+            let file = fs::OpenOptions::new().write(true).open(file).unwrap();
+            file.set_len(4096).unwrap();
+        }),
+    ];
+    for (fate, fault) in faults {
+        let mut node = TestNode::start(&["--difficulty", "1", "--threads", "0"]);
+        node.add("before");
+        let file = node.folder().join("node.redb");
+        fault(&file);
+        let answer = post_message(node.address(), "after", None);
+        let status = answer.map(|answer| answer.status);
+        assert!(!matches!(status, Ok(..500)), "{fate}: {status:?}");
+        assert_eq!(node.ends().code(), Some(3), "{fate}: {}", node.stderr());
+        let expected = format!("the database {} was {fate}", file.display());
+        assert!(node.stderr().contains(&expected), "{}", node.stderr());
+        // A stop without any commit is no clean one, either.
+        let mut node = TestNode::start(&["--difficulty", "1", "--threads", "0"]);
+        let file = node.folder().join("node.redb");
+        fault(&file);
+        let code = node.stop_with("TERM").code();
+        assert_eq!(code, Some(3), "{fate}: {}", node.stderr());
+    }
 }
 
 /// A small disk at the folder of a node; it goes when this is dropped.
