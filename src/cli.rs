@@ -5,6 +5,7 @@ mod add;
 mod chain_file;
 mod completions;
 mod config;
+mod environment;
 mod error;
 mod examine;
 mod export;
@@ -19,15 +20,15 @@ mod port;
 mod pow;
 mod read_ahead;
 mod source;
+mod target;
 mod ui;
 mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::client::{HttpClient, NodeAddress};
 use crate::store;
 use error::Error;
 use output::Output;
@@ -46,7 +47,13 @@ struct Arguments {
     #[arg(long, global = true)]
     json: bool,
     /// What to log: error, warn, info, debug, trace, or directives as in `RUST_LOG`
-    #[arg(long, global = true, value_name = "LEVEL", env = "RUST_LOG")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "LEVEL",
+        value_parser = log::directives,
+        env = "RUST_LOG"
+    )]
     log: Option<String>,
     /// File of options, for what is named neither here nor by the environment
     #[arg(long, global = true, value_name = "FILE", env = "BLOCKCHAIN_CONFIG")]
@@ -81,27 +88,6 @@ enum Command {
     Man(completions::ManArgs),
     /// Serve the explorer of a node: pages for a browser
     Ui(ui::UiArgs),
-}
-
-/// Which node to ask.
-#[derive(Clone, Debug, Args)]
-struct NodeArgs {
-    /// Host of the node, also with its port or as `http://HOST:PORT`
-    #[arg(long, default_value = "127.0.0.1", env = "BLOCKCHAIN_CLIENT_HOST")]
-    host: String,
-    /// Port of the node; 12345 unless it stands in the host
-    #[arg(long, env = "BLOCKCHAIN_CLIENT_PORT")]
-    port: Option<u16>,
-}
-
-impl NodeArgs {
-    fn client(&self) -> Result<HttpClient, Error> {
-        let mut address: NodeAddress = self.host.parse().map_err(Error::usage)?;
-        if let Some(port) = self.port {
-            address = NodeAddress::new(address.host(), port).map_err(Error::usage)?;
-        }
-        Ok(HttpClient::new(address)?)
-    }
 }
 
 /// Runs the command line of this process.

@@ -7,9 +7,9 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 
-use super::NodeArgs;
 use super::error::Error;
 use super::output::{Output, bar};
+use super::target::NodeArgs;
 use crate::client::HttpClient;
 use crate::node::settings::MAX_INGEST_BYTES;
 use crate::wire::MessageState;
@@ -17,12 +17,21 @@ use crate::wire::MessageState;
 /// How often a waiting command asks whether its message is mined.
 const POLL: Duration = Duration::from_millis(100);
 
+/// The byte order mark in UTF-8.
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// Maximum bytes read for one message: enough to tell that it is too long, whatever stands around
+/// it.
+const READ_LIMIT: u64 = (BOM.len() + MAX_INGEST_BYTES + 1 + b"\r\n".len()) as u64;
+
 #[derive(Debug, Args)]
 pub(super) struct AddArgs {
-    /// The message; `-` reads it from the standard input (without the line break at its end)
+    /// The message; `-` reads it from the standard input, without a leading byte order mark and
+    /// without the line end (LF or CRLF) after it
     #[arg(required_unless_present = "lines")]
     message: Option<String>,
-    /// Add each line of the standard input as a message, in order; empty lines are left out
+    /// Add each line of the standard input as a message, in order; lines end with LF or CRLF, empty
+    /// lines are left out
     #[arg(long)]
     lines: bool,
     /// Wait until the message is mined
@@ -101,24 +110,37 @@ async fn add(client: &HttpClient, text: &str) -> Result<Added, Error> {
     })
 }
 
-/// One more byte than a message may have is enough to see that it is too long.
 fn read_message() -> Result<String, Error> {
     let mut bytes = Vec::new();
-    let limit = MAX_INGEST_BYTES as u64 + 2;
     io::stdin()
         .lock()
-        .take(limit)
+        .take(READ_LIMIT)
         .read_to_end(&mut bytes)
         .map_err(|source| Error::io("the standard input", source))?;
-    if bytes.ends_with(b"\n") {
-        bytes.pop();
-    }
+    let bytes = without_line_end(without_bom(&bytes));
     if bytes.len() > MAX_INGEST_BYTES {
         let error = format!("the message has more than the {MAX_INGEST_BYTES} bytes allowed");
         return Err(Error::Refused(error));
     }
-    String::from_utf8(bytes)
-        .map_err(|error| Error::Refused(format!("the message is no UTF-8: {error}")))
+    match str::from_utf8(bytes) {
+        Ok(text) => Ok(text.to_owned()),
+        Err(error) => Err(Error::Refused(format!(
+            "the message is not valid UTF-8: {error}"
+        ))),
+    }
+}
+
+/// Drops the byte order mark that some programs write before UTF-8 text.
+fn without_bom(text: &[u8]) -> &[u8] {
+    text.strip_prefix(BOM).unwrap_or(text)
+}
+
+/// Drops one line end, LF or CRLF.
+fn without_line_end(line: &[u8]) -> &[u8] {
+    let Some(text) = line.strip_suffix(b"\n") else {
+        return line;
+    };
+    text.strip_suffix(b"\r").unwrap_or(text)
 }
 
 async fn add_lines(client: &HttpClient, wait_for_all: bool, output: &Output) -> Result<(), Error> {
@@ -158,20 +180,21 @@ async fn send_lines(
     for number in 1_u64.. {
         line.clear();
         // A line that never ends must not fill the memory.
-        let limit = MAX_INGEST_BYTES as u64 + 2;
-        let read = (&mut input).take(limit).read_until(b'\n', &mut line);
+        let read = (&mut input).take(READ_LIMIT).read_until(b'\n', &mut line);
         if read.map_err(|source| Error::io("the standard input", source))? == 0 {
             break;
         }
-        if line.ends_with(b"\n") {
-            line.pop();
+        let mut text = without_line_end(&line);
+        if number == 1 {
+            text = without_bom(text);
         }
-        if line.len() > MAX_INGEST_BYTES {
+        if text.len() > MAX_INGEST_BYTES {
             let error = format!("line {number} has more than the {MAX_INGEST_BYTES} bytes allowed");
             return Err(Error::Refused(error));
         }
-        let text = str::from_utf8(&line)
-            .map_err(|error| Error::Refused(format!("line {number} is no UTF-8: {error}")))?;
+        let text = str::from_utf8(text).map_err(|error| {
+            Error::Refused(format!("line {number} is not valid UTF-8: {error}"))
+        })?;
         if text.is_empty() {
             continue;
         }

@@ -5,17 +5,16 @@
 //! of keys is kept, and what the environment cannot say, such as `--force-new-chain`, the file
 //! cannot, either. Its values take the place of the defaults, and the command line is read again.
 
-use std::error::Error as _;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use clap::builder::PossibleValue;
-use clap::{Arg, ArgAction, Command, CommandFactory, FromArgMatches, Parser};
+use clap::{Arg, Command, CommandFactory, FromArgMatches};
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::Arguments;
+use super::environment::{Environment, check_value};
 use super::error::Error;
 use super::node::expand;
 
@@ -36,7 +35,7 @@ struct Entry {
 /// The arguments of this process, with what its configuration file says. Ends the process if the
 /// command line itself makes no sense.
 pub(super) fn arguments() -> Result<Arguments, Error> {
-    let arguments = Arguments::parse();
+    let arguments = parse(Arguments::command())?;
     let Some(path) = &arguments.config else {
         return Ok(arguments);
     };
@@ -52,7 +51,15 @@ pub(super) fn arguments() -> Result<Arguments, Error> {
         command = entry.apply(command, &mut outcome);
         outcome.map_err(|reason| wrong(entry.line, format!("{}: {reason}", entry.name())))?;
     }
-    Arguments::from_arg_matches(&command.get_matches()).map_err(|error| error.exit())
+    parse(command)
+}
+
+/// Parses the command line and the environment.
+fn parse(command: Command) -> Result<Arguments, Error> {
+    let (command, environment) = Environment::apply(command);
+    let matches = command.get_matches();
+    environment.check(&matches)?;
+    Arguments::from_arg_matches(&matches).map_err(|error| error.exit())
 }
 
 fn read(path: &Path) -> Result<String, Error> {
@@ -174,28 +181,9 @@ impl Entry {
             None => self.values.clone(),
         };
         for value in &values {
-            check(arg, value).map_err(|reason| format!("{value:?}: {reason}"))?;
+            // A wrong default would be told without the name of the file.
+            check_value(arg, value.as_ref()).map_err(|reason| format!("{value:?}: {reason}"))?;
         }
         Ok(values)
     }
-}
-
-/// Whether an option takes a value. A wrong default would be told without the file's name.
-fn check(arg: &Arg, value: &str) -> Result<(), String> {
-    let alone = Arg::new("value")
-        .value_parser(arg.get_value_parser().clone())
-        .action(ArgAction::Set)
-        .allow_hyphen_values(true);
-    let command = Command::new("file").no_binary_name(true).arg(alone);
-    let Err(error) = command.try_get_matches_from([value]) else {
-        return Ok(());
-    };
-    Err(error.source().map_or_else(
-        || {
-            let possible = arg.get_possible_values();
-            let names: Vec<_> = possible.iter().map(PossibleValue::get_name).collect();
-            format!("expected one of {}", names.join(", "))
-        },
-        ToString::to_string,
-    ))
 }

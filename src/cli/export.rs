@@ -10,10 +10,10 @@ use clap::{Args, ValueEnum};
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
-use super::NodeArgs;
 use super::error::Error;
 use super::output::{Output, bar, stdout};
 use super::source::{Files, Source};
+use super::target::NodeArgs;
 use crate::chain::Message;
 use crate::snapshot::files::Hashed;
 use crate::snapshot::format::{ChainWriter, Format};

@@ -8,9 +8,9 @@ use std::io::Write;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::NodeArgs;
 use super::error::Error;
 use super::output::{Output, bar, escape, stdout, write_json};
+use super::target::NodeArgs;
 use crate::client::HttpClient;
 use crate::text::counted;
 use crate::wire::{Block, MempoolPage, MessageState, MessageStatus, SingleBlock, Status};

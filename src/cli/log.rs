@@ -31,6 +31,12 @@ pub(super) enum LogFormat {
     Json,
 }
 
+/// Checks the directives of `--log`.
+pub(super) fn directives(text: &str) -> Result<String, String> {
+    EnvFilter::try_new(text).map_err(|error| error.to_string())?;
+    Ok(text.to_owned())
+}
+
 fn filter(directives: Option<&str>, default: &str) -> Result<EnvFilter, Error> {
     EnvFilter::try_new(directives.unwrap_or(default))
         .map_err(|error| Error::usage(format!("--log {}: {error}", directives.unwrap_or(default))))

@@ -3,11 +3,12 @@
 //! not ready. Two that took the same port at the same moment find that out when they open it.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 
 use tokio::net::{TcpListener, TcpSocket, lookup_host};
 
 use super::error::Error;
+use crate::client::NodeAddress;
 
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 1024;
@@ -20,10 +21,34 @@ pub(super) struct Port {
     name: String,
 }
 
+/// Parses a host to listen on: a name, or an IP address with or without the brackets of a URL.
+pub(super) fn listen_host(text: &str) -> Result<String, String> {
+    if text.contains("://") {
+        return Err("expected a host, not a URL".to_owned());
+    }
+    match NodeAddress::split(text) {
+        Ok((host, None)) if !host.is_empty() => {
+            let bare = host
+                .strip_prefix('[')
+                .and_then(|host| host.strip_suffix(']'));
+            Ok(bare.unwrap_or(host).to_owned())
+        }
+        Ok((host, Some(port))) if !host.is_empty() => Err(format!(
+            "expected a host without a port; write --host {host} --port {port}"
+        )),
+        Ok(_) => Err("expected a host name or an IP address".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 impl Port {
     /// Takes the port; 0 is any that is free.
     pub(super) async fn take(host: &str, port: u16) -> Result<Self, Error> {
-        let name = format!("the address {host}:{port}");
+        let name = if host.parse::<Ipv6Addr>().is_ok() {
+            format!("the address [{host}]:{port}")
+        } else {
+            format!("the address {host}:{port}")
+        };
         match bind(host, port).await {
             Ok(socket) => Ok(Self { socket, name }),
             Err(source) => Err(Error::io(name, source)),
@@ -61,4 +86,32 @@ fn bind_to(address: SocketAddr) -> io::Result<TcpSocket> {
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::listen_host;
+
+    #[test]
+    fn a_listening_host_has_no_port() {
+        for (text, host) in [
+            ("0.0.0.0", "0.0.0.0"),
+            ("localhost", "localhost"),
+            ("::1", "::1"),
+            ("[::1]", "::1"),
+        ] {
+            assert_eq!(listen_host(text).as_deref(), Ok(host));
+        }
+        for (text, hint) in [
+            ("127.0.0.1:21001", "--host 127.0.0.1 --port 21001"),
+            ("[::1]:21001", "--host [::1] --port 21001"),
+            ("http://127.0.0.1", "not a URL"),
+            ("", "expected a host"),
+            (":1", "expected a host"),
+            ("a:b", "port"),
+        ] {
+            let error = listen_host(text).unwrap_err();
+            assert!(error.contains(hint), "{text}: {error}");
+        }
+    }
 }

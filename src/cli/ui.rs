@@ -7,7 +7,7 @@ use tracing::{info, warn};
 
 use super::error::Error;
 use super::node::stop_on_signals;
-use super::port::Port;
+use super::port::{Port, listen_host};
 use crate::client::{HttpClient, NodeAddress};
 use crate::serve::{self, Guard};
 use crate::ui::{self, Settings};
@@ -15,7 +15,12 @@ use crate::ui::{self, Settings};
 #[derive(Debug, Args)]
 pub(super) struct UiArgs {
     /// Address to listen on; 0.0.0.0 for all interfaces
-    #[arg(long, default_value = "127.0.0.1", env = "BLOCKCHAIN_UI_HOST")]
+    #[arg(
+        long,
+        default_value = "127.0.0.1",
+        value_parser = listen_host,
+        env = "BLOCKCHAIN_UI_HOST"
+    )]
     host: String,
     /// Port to listen on; 0 for any that is free
     #[arg(long, default_value_t = 8080, env = "BLOCKCHAIN_UI_PORT")]

@@ -54,6 +54,14 @@ impl NodeAddress {
         Self::new(host, port)
     }
 
+    /// Splits a text into the host and the port it names, if any.
+    ///
+    /// # Errors
+    /// [`InvalidAddress`] if the text is an `https://` URL or its port is none.
+    pub fn split(text: &str) -> Result<(&str, Option<u16>), InvalidAddress> {
+        parts(text)
+    }
+
     /// The host as it stands in a URL.
     pub fn host(&self) -> &str {
         &self.host

@@ -20,6 +20,8 @@ mod config;
 mod crash;
 /// Every captured answer of a reference miner.
 mod documented;
+/// Options from environment variables.
+mod environment;
 /// The source tree keeps its own rules.
 mod layout;
 /// What the machine does to a node: full and failing disks, halts, clocks, too few file handles.

@@ -9,6 +9,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use crate::chain::block::GENESIS_TEXT;
 use crate::cli::log::LogFormat;
+use crate::cli::port::listen_host;
 use crate::client::address::DEFAULT_PORT;
 use crate::node::settings::{AtStop, ProofMode};
 use crate::pow::Difficulty;
@@ -51,7 +52,12 @@ pub(super) enum MinerCommand {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct NodeOptions {
     /// Address to listen on; 0.0.0.0 for all interfaces
-    #[arg(long, default_value = "127.0.0.1", env = "BLOCKCHAIN_NODE_HOST")]
+    #[arg(
+        long,
+        default_value = "127.0.0.1",
+        value_parser = listen_host,
+        env = "BLOCKCHAIN_NODE_HOST"
+    )]
     pub(super) host: String,
     /// Port to listen on; 0 for any that is free
     #[arg(long, default_value_t = DEFAULT_PORT, env = "BLOCKCHAIN_NODE_PORT")]

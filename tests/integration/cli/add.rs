@@ -47,24 +47,31 @@ fn a_message_is_added_and_its_id_printed() {
 #[test]
 fn a_message_is_read_from_the_standard_input() {
     let node = idle();
-    for input in ["piped", "piped\n", "two\nlines\n", "\n\n", " ", "-"] {
+    for (input, text) in [
+        ("piped", "piped"),
+        ("piped\n", "piped"),
+        ("piped\r\n", "piped"),
+        ("\u{feff}marked\r\n", "marked"),
+        ("two\r\nlines\n", "two\r\nlines"),
+        ("\n\n", "\n"),
+        ("ends with CR\r", "ends with CR\r"),
+        (" ", " "),
+        ("-", "-"),
+    ] {
         node.command(["add", "-"]).stdin(input).succeeds();
+        assert_eq!(texts(&node).last().unwrap(), text);
     }
-    assert_eq!(
-        texts(&node),
-        ["piped", "piped", "two\nlines", "\n", " ", "-"]
-    );
 }
 
 #[test]
 fn each_line_is_a_message() {
     let node = idle();
-    let lines = "one\n\ntwo \u{1b}[31m\r\nthree";
+    let lines = "\u{feff}one\n\n\r\ntwo \u{1b}[31m\r\n\u{feff}three";
     let added = node.command(["add", "--lines"]).stdin(lines).succeeds();
     let pending = node.pending();
     let ids: Vec<_> = pending.iter().map(|pending| pending.id.as_str()).collect();
     assert_eq!(added.stdout.lines().collect::<Vec<_>>(), ids);
-    assert_eq!(texts(&node), ["one", "two \u{1b}[31m\r", "three"]);
+    assert_eq!(texts(&node), ["one", "two \u{1b}[31m", "\u{feff}three"]);
     let added = node.command(["add", "--lines"]).stdin("").succeeds();
     assert_eq!(added.stdout, "");
     let added = node
@@ -147,11 +154,11 @@ fn what_is_no_message_is_refused() {
     node.command(["add", "-"])
         .stdin(wrong.clone())
         .exits(1)
-        .complains(&["no UTF-8"]);
+        .complains(&["not valid UTF-8"]);
     node.command(["add", "--lines"])
         .stdin(wrong.clone())
         .exits(1)
-        .complains(&["line 1 is no UTF-8"]);
+        .complains(&["line 1 is not valid UTF-8"]);
     node.command([OsStr::new("add"), OsStr::from_bytes(&wrong)])
         .exits(2)
         .complains(&["UTF-8"]);

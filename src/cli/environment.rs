@@ -1,0 +1,117 @@
+//! Options set by environment variables.
+//!
+//! clap reads the variables. This module prepares its options for them, all in the same way: an
+//! empty variable counts as unset, a flag also takes `1`, `yes` and `on`, and a value that an
+//! option does not take is an error that names the variable.
+
+use std::error::Error as _;
+use std::ffi::OsStr;
+
+use clap::builder::{BoolishValueParser, PossibleValue};
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use super::error::Error;
+
+/// A variable whose value its option does not take.
+struct InvalidVariable {
+    /// Names of the command and those above it.
+    command: Vec<String>,
+    option: String,
+    message: String,
+}
+
+/// Variables that were found invalid. They matter only to the command that is run.
+pub(super) struct Environment {
+    invalid: Vec<InvalidVariable>,
+}
+
+impl Environment {
+    /// Prepares all options of `command` and its subcommands for their variables.
+    pub(super) fn apply(command: Command) -> (Command, Self) {
+        let mut invalid = Vec::new();
+        let command = prepare(command, &[], &mut invalid);
+        (command, Self { invalid })
+    }
+
+    /// Checks that the command that is run takes the values of its variables, unless an option on
+    /// the command line overrides them.
+    pub(super) fn check(&self, mut matches: &ArgMatches) -> Result<(), Error> {
+        let mut command = Vec::new();
+        loop {
+            let of_command = self.invalid.iter().filter(|found| found.command == command);
+            for found in of_command {
+                if matches.value_source(&found.option) != Some(ValueSource::CommandLine) {
+                    return Err(Error::Usage(found.message.clone()));
+                }
+            }
+            let Some((name, below)) = matches.subcommand() else {
+                return Ok(());
+            };
+            command.push(name.to_owned());
+            matches = below;
+        }
+    }
+}
+
+fn prepare(command: Command, path: &[String], invalid: &mut Vec<InvalidVariable>) -> Command {
+    let command = command.mut_args(|arg| {
+        let Some(name) = arg.get_env().map(OsStr::to_owned) else {
+            return arg;
+        };
+        let arg = if matches!(arg.get_action(), ArgAction::SetTrue) {
+            arg.value_parser(BoolishValueParser::new())
+        } else {
+            arg
+        };
+        let Some(value) = std::env::var_os(&name) else {
+            return arg;
+        };
+        if value.is_empty() {
+            return arg.env(None::<&'static str>);
+        }
+        let Err(reason) = check_value(&arg, &value) else {
+            return arg;
+        };
+        invalid.push(InvalidVariable {
+            command: path.to_vec(),
+            option: arg.get_id().to_string(),
+            message: format!("{}={}: {reason}", name.display(), value.display()),
+        });
+        arg.env(None::<&'static str>)
+    });
+    command.mut_subcommands(|command| {
+        let path = [path, &[command.get_name().to_owned()]].concat();
+        prepare(command, &path, invalid)
+    })
+}
+
+/// Checks that an option takes a value, or each part of one with a delimiter, without naming the
+/// option in the reason.
+pub(super) fn check_value(arg: &Arg, value: &OsStr) -> Result<(), String> {
+    if let (Some(delimiter), Some(text)) = (arg.get_value_delimiter(), value.to_str()) {
+        return text
+            .split(delimiter)
+            .try_for_each(|part| check_part(arg, part.as_ref()));
+    }
+    check_part(arg, value)
+}
+
+fn check_part(arg: &Arg, value: &OsStr) -> Result<(), String> {
+    let alone = Arg::new("value")
+        .value_parser(arg.get_value_parser().clone())
+        .action(ArgAction::Set)
+        .allow_hyphen_values(true);
+    let command = Command::new("value").no_binary_name(true).arg(alone);
+    let Err(error) = command.try_get_matches_from([value]) else {
+        return Ok(());
+    };
+    Err(error.source().map_or_else(
+        || {
+            let possible = arg.get_possible_values();
+            let names: Vec<_> = possible.iter().map(PossibleValue::get_name).collect();
+            format!("expected one of {}", names.join(", "))
+        },
+        ToString::to_string,
+    ))
+}
