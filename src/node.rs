@@ -23,6 +23,7 @@
 //! * [`backup`]: writes the chain to files, for exchange and safe-keeping
 //! * [`network`]: changes difficulty or seal rule, after a check of the chain
 //! * [`scrub`]: checks old blocks in the background after a run that did not end cleanly
+//! * [`space`]: measures the free space within the database on a nearly full disk
 //! * [`peers`]: whom this node knows
 //! * [`gossip`]: finds peers and holds a [`session`] with each
 //! * [`chain_sync`], [`reference_sync`], [`mempool_sync`]: what a session fetches
@@ -43,6 +44,7 @@ pub mod run;
 pub mod scrub;
 mod session;
 pub mod settings;
+pub mod space;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -296,6 +298,11 @@ impl Node {
             .free_space()
             .filter(|(free, needed)| free < needed)?;
         Some(Refusal::NoSpace { free, needed })
+    }
+
+    /// Measures how much the database can take without growing, if the disk is nearly full.
+    fn measure_space(&self) -> Result<(), StoreError> {
+        self.store.measure_space()
     }
 
     /// Writes what waits and closes the database cleanly.

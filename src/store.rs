@@ -8,6 +8,7 @@
 //! * `edit`, `blocks`, `mempool`, `idempotency`, `reorg`: what a commit may change
 //! * `engine`: redb, opened and closed with care; `file`: the file under it; `overlay`: the file,
 //!   read without being changed
+//! * `space`: free space on the disk and in the file
 //! * [`state`]: tip, history tree, network and counts as of the last commit
 //! * [`integrity`]: does the file hold what it should
 //! * [`error`]: what can go wrong; [`panics`]: when it is the engine that gives up
@@ -25,6 +26,7 @@ mod overlay;
 pub mod panics;
 mod queue;
 pub mod reorg;
+mod space;
 pub mod state;
 pub mod tables;
 mod value;
@@ -43,6 +45,7 @@ use self::edit::Edit;
 use self::engine::Engine;
 use self::overlay::Lock;
 use self::panics::guarded;
+use self::space::Space;
 use self::tables::{META, OLDEST_SCHEMA, RUNNING, SCHEMA, SCHEMA_VERSION};
 use self::view::Alarm;
 use self::writer::Writer;
@@ -67,6 +70,8 @@ pub struct Store {
     /// Tells the listener of reads that fail.
     alarm: Alarm,
     free_space: writer::FreeSpace,
+    /// None on another kind of storage than a file.
+    space: Option<Arc<Space>>,
     stopped_cleanly: bool,
     /// Whether every block was checked since the last unclean stop.
     scrubbed: AtomicBool,
@@ -112,17 +117,14 @@ impl Store {
     /// leaves free on the disk.
     pub fn open(path: &Path, min_free: u64, listener: Listener) -> Result<Self, StoreError> {
         let database = Engine::open(path)?;
-        let folder = folder_of(path).to_owned();
-        Self::start(
-            database,
-            listener,
-            Arc::new(move || {
-                // Where the system does not say, a failed write will.
-                let disk = rustix::fs::statvfs(&folder).ok()?;
-                Some((disk.f_bavail.saturating_mul(disk.f_frsize), min_free))
-            }),
-        )
-        .map_err(|error| error.opening(path))
+        let space = Arc::new(Space::new(path, folder_of(path), min_free));
+        let free_space = Arc::clone(&space);
+        let store = Self::start(database, listener, Arc::new(move || free_space.free()));
+        let store = store.map_err(|error| error.opening(path))?;
+        Ok(Self {
+            space: Some(space),
+            ..store
+        })
     }
 
     /// Makes and opens a database on another kind of storage than a file.
@@ -173,6 +175,7 @@ impl Store {
             writer,
             alarm,
             free_space,
+            space: None,
             stopped_cleanly,
             // The newest blocks may be all there are.
             scrubbed: AtomicBool::new(stopped_cleanly || length <= CHECKED_AT_OPEN),
@@ -199,7 +202,17 @@ impl Store {
         self.stopped_cleanly
     }
 
-    /// How many bytes are free where the database is, and how many must stay free.
+    /// Measures how much the file can take without growing, if the disk is nearly full. That can
+    /// take as long as reading the whole database.
+    pub fn measure_space(&self) -> Result<(), StoreError> {
+        match &self.space {
+            Some(space) => space.measure(|| self.view()),
+            None => Ok(()),
+        }
+    }
+
+    /// How many bytes are free where the database is, and how many must stay free. Space within the
+    /// file that can be reused counts, too, as measured last.
     pub fn free_space(&self) -> Option<(u64, u64)> {
         (self.free_space)()
     }

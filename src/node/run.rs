@@ -8,7 +8,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use super::{Node, backup, gossip, miner, scrub};
+use super::{Node, backup, gossip, miner, scrub, space};
 use crate::client::PeerClient;
 use crate::store::StoreError;
 
@@ -67,6 +67,8 @@ pub async fn run(
     }
     let watched = (Arc::clone(&node), shutdown.clone());
     tasks.spawn(async move { ("store", watch_store(&watched.0, &watched.1).await) });
+    let work = (Arc::clone(&node), shutdown.clone());
+    tasks.spawn(async move { ("free space", space::run(work.0, work.1).await) });
     if !node.stopped_cleanly() {
         let work = (Arc::clone(&node), shutdown.clone());
         tasks.spawn(async move { ("check of old blocks", scrub::run(work.0, work.1).await) });

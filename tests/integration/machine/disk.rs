@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use blockchain::chain::{Block, Message};
+use blockchain::store::{Operation, Store};
 use blockchain::wire::{Health, PostedMessage};
 
 use super::{assert_kept, from_environment, succeeds};
@@ -11,6 +13,7 @@ use crate::support::command::Blockchain;
 use crate::support::http::{post_message, put_message};
 use crate::support::test_node::TestNode;
 use crate::support::wait_for;
+use crate::support_store::{Dice, Kind, Maker, OPEN_NETWORK};
 
 /// Syncs that fail in the short form, counted for each thread on its own: the first are those of
 /// the start, the others those of commits.
@@ -227,6 +230,70 @@ fn a_full_disk_refuses_additions_alone_and_heals_by_itself() {
 fn assert_kept_on(node: &mut TestNode, acknowledged: &[String]) {
     node.start_again(&["--threads", "0", "--min-free", "0"]);
     assert_kept(node, acknowledged);
+}
+
+/// Makes a database with more than 20 MiB that were given up, below pages that are in use.
+fn make_hollow_database(folder: &Path) {
+    let path = folder.join("node.redb");
+    Store::create(&path, &Block::documented_genesis(), OPEN_NETWORK).unwrap();
+    let store = Store::open(&path, 0, Box::new(|_| {})).unwrap();
+    let mut dice = Dice::new(1);
+    let mut maker = Maker::new(&[Block::documented_genesis()]);
+    let text = "x".repeat(60_000);
+    maker.mine(Message::new(dice.id(), text).unwrap(), Kind::Open);
+    let long = maker.above(1).remove(0);
+    for page in 0..20 {
+        let at = |index| Block {
+            index,
+            ..long.clone()
+        };
+        let blocks = (20 * page..20 * (page + 1)).map(at).collect();
+        store
+            .write(|reply| Operation::Stage(1, blocks, reply))
+            .unwrap();
+        let message = Message::new(dice.id(), long.message.text().to_owned());
+        let message = vec![(message.unwrap(), 1)];
+        store
+            .write(|reply| Operation::Restore(message, reply))
+            .unwrap();
+    }
+    store
+        .write(|reply| Operation::DropBranch(1, reply))
+        .unwrap();
+    store.close().unwrap();
+}
+
+#[test]
+#[expect(clippy::print_stderr, reason = "the counts are for whoever runs this")]
+fn space_given_up_within_the_database_is_reused_on_a_nearly_full_disk() {
+    const FREE: u64 = 6 << 20;
+    let mut node = TestNode::stopped();
+    let Some(_disk) = SmallDisk::mount(&node, 64) else {
+        eprintln!("skipped: no file system can be mounted here");
+        return;
+    };
+    make_hollow_database(&node.folder());
+    let folder = node.folder();
+    let free = || {
+        let disk = rustix::fs::statvfs(&folder).unwrap();
+        disk.f_bavail * disk.f_frsize
+    };
+    let other = vec![1; usize::try_from(free() - FREE).unwrap()];
+    fs::write(node.folder().join("other"), other).unwrap();
+    node.start_again(&["--threads", "0", "--min-free", "8MiB"]);
+    let (acknowledged, status) = fill(&node);
+    let left = free();
+    eprintln!(
+        "{} acknowledged with {} KiB free, then 503 with {} KiB",
+        acknowledged.len(),
+        FREE >> 10,
+        left >> 10
+    );
+    assert_eq!(status, Some(503));
+    assert!(acknowledged.len() > 100, "the file was not reused");
+    assert!(left > FREE / 2, "the disk was filled");
+    node.stop();
+    assert_kept_on(&mut node, &acknowledged);
 }
 
 #[test]
