@@ -92,6 +92,12 @@ enum Command {
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
+    let code = run_arguments();
+    log::flush();
+    code
+}
+
+fn run_arguments() -> ExitCode {
     let arguments = match config::arguments() {
         Ok(arguments) => arguments,
         Err(error) => return error.report(),
@@ -100,7 +106,7 @@ pub fn run() -> ExitCode {
     panics::report();
     store::panics::watch(|error| {
         let _ = Error::Store(error).report();
-        std::process::exit(3);
+        log::flush_and_exit(3);
     });
     let output = Output::new(arguments.json);
     let outcome = tokio::runtime::Runtime::new()
@@ -120,8 +126,11 @@ pub fn run() -> ExitCode {
 async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), Error> {
     let directives = arguments.log.as_deref();
     match arguments.command {
-        Command::Node(_) | Command::Miner(_) => {}
-        Command::Ui(_) => log::to_stderr(directives, "info")?,
+        Command::Node(_) | Command::Miner(_) => log::never_wait(),
+        Command::Ui(_) => {
+            log::never_wait();
+            log::to_stderr(directives, "info")?;
+        }
         _ => log::to_stderr(directives, "warn")?,
     }
     match arguments.command {

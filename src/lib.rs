@@ -7,6 +7,7 @@
 //!   JSON of this program's API; pure
 //! * [`snapshot`]: chain files in every format; pure but for what it is given to read and write
 //! * [`text`], [`temporary`], [`clock`]: text for people, made safe to show, names of unfinished files, the time
+//! * [`fs`]: files opened and replaced with care
 //! * [`store`]: the database; plain threads, no async
 //! * [`serve`]: what stands under every server; knows no routes
 //! * [`node`]: the one door to the store, and the tasks
@@ -22,6 +23,7 @@ pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod codec;
+pub mod fs;
 pub mod legacy;
 pub mod node;
 pub mod pow;

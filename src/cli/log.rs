@@ -1,25 +1,83 @@
 //! Logs: to the standard error, and for a node to `miner.log` beside its database.
+//!
+//! Everything that this process writes to either goes through a queue ([`lines`]), so that nobody
+//! who stops reading stops the process. A process has one standard error, so its queue is a static.
 
-use std::io::{self, IsTerminal};
+mod lines;
+mod rotation;
+
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
+use std::process::exit;
+use std::sync::{LazyLock, OnceLock};
+use std::time::Duration;
 
 use clap::ValueEnum;
-use tracing::Subscriber;
-use tracing_appender::non_blocking::WorkerGuard;
-use tracing_rolling_file::{RollingConditionBase, RollingFileAppenderBase};
+use tracing::{Subscriber, warn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, fmt, registry};
 
+use self::lines::{Lines, Patience};
+use self::rotation::RotatedFile;
 use super::error::Error;
 
-/// Size at which `miner.log` is rotated, in bytes.
-const FILE_BYTES: u64 = 1024 * 1024;
+/// A command does not lose its lines to a reader that is slow, and ends without one that reads
+/// nothing.
+const OF_COMMANDS: Patience = Patience {
+    full: Duration::from_secs(10),
+    stall: Duration::from_secs(10),
+    end: Duration::MAX,
+};
 
-/// Older files kept: `miner.log.1` to `miner.log.3`.
-const OLD_FILES: usize = 3;
+/// A server waits for nobody while it serves, and not for long at its end.
+const OF_SERVERS: Patience = Patience {
+    full: Duration::ZERO,
+    stall: Duration::from_millis(500),
+    end: Duration::from_secs(1),
+};
+
+/// None where the system has no thread left for it.
+static STDERR: LazyLock<Option<Lines>> =
+    LazyLock::new(|| Lines::to(io::stderr(), "the standard error", OF_COMMANDS).ok());
+
+/// `miner.log`, once a node has opened it.
+static FILE: OnceLock<Lines> = OnceLock::new();
+
+/// Prints text to the standard error.
+pub(super) fn print(text: String) {
+    match &*STDERR {
+        Some(lines) => lines.push(text.into_bytes()),
+        // There is nobody left to tell if that fails.
+        None => drop(io::stderr().write_all(text.as_bytes())),
+    }
+}
+
+/// Waits until what was logged and printed is written, unless nobody reads it.
+pub(super) fn flush() {
+    let unread = STDERR.as_ref().map_or(0, Lines::flush);
+    if let Some(file) = FILE.get() {
+        if unread > 0 {
+            warn!(lines = unread, "the standard error is not read to its end");
+        }
+        file.flush();
+    }
+}
+
+/// Ends the process with this exit code, wherever it is.
+pub(super) fn flush_and_exit(code: i32) -> ! {
+    flush();
+    exit(code)
+}
+
+/// Stops waiting for readers, as a process must that serves others.
+pub(super) fn never_wait() {
+    if let Some(lines) = &*STDERR {
+        lines.set_patience(OF_SERVERS);
+    }
+}
 
 /// How the log lines of a node are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -44,34 +102,39 @@ fn filter(directives: Option<&str>, default: &str) -> Result<EnvFilter, Error> {
 
 /// Logs a command to the standard error; `default` is what it logs if nothing else is asked for.
 pub(super) fn to_stderr(directives: Option<&str>, default: &str) -> Result<(), Error> {
-    let terminal = fmt::layer()
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal());
+    let terminal = stderr_layer(LogFormat::Text)?;
     registry()
         .with(terminal.with_filter(filter(directives, default)?))
         .init();
     Ok(())
 }
 
-/// Logs a node to the standard error and to `miner.log` in `folder`. What is logged last reaches
-/// the file when the guard is dropped.
+/// Logs a node to the standard error and to `miner.log` in `folder`.
 pub(super) fn to_file(
     directives: Option<&str>,
     format: LogFormat,
     folder: &Path,
-) -> Result<WorkerGuard, Error> {
+) -> Result<(), Error> {
     let path = folder.join("miner.log");
-    let rotation = RollingConditionBase::new().max_size(FILE_BYTES);
-    let file = RollingFileAppenderBase::new(&path, rotation, OLD_FILES)
-        .map_err(|source| Error::file(&path, source))?;
-    let (file, guard) = tracing_appender::non_blocking(file);
-    let terminal = layer(format, io::stderr, io::stderr().is_terminal());
-    let file = layer(format, file, false);
+    let file = RotatedFile::open(path.clone())?;
+    let file = Lines::to(file, "miner.log", OF_SERVERS);
+    let file = file.map_err(|source| Error::file(&path, source))?;
+    let terminal = stderr_layer(format)?;
     registry()
         .with(terminal.with_filter(filter(directives, "info")?))
-        .with(file.with_filter(filter(directives, "info")?))
+        .with(layer(format, file.clone(), false).with_filter(filter(directives, "info")?))
         .init();
-    Ok(guard)
+    FILE.get_or_init(|| file);
+    Ok(())
+}
+
+fn stderr_layer<S>(format: LogFormat) -> Result<Box<dyn Layer<S> + Send + Sync>, Error>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    let no_thread = || Error::Failed("there is no thread left for the log".to_owned());
+    let lines = STDERR.clone().ok_or_else(no_thread)?;
+    Ok(layer(format, lines, io::stderr().is_terminal()))
 }
 
 fn layer<S, W>(format: LogFormat, writer: W, colours: bool) -> Box<dyn Layer<S> + Send + Sync>

@@ -103,7 +103,7 @@ async fn start(
     serve::allow_many_files();
     let ports = Ports::take(&args).await?;
     fs::create_dir_all(&files.folder).map_err(|source| Error::file(&files.folder, source))?;
-    let _log = log::to_file(directives, args.log_format, &files.folder)?;
+    log::to_file(directives, args.log_format, &files.folder)?;
 
     let settings = Settings {
         threads: NonZeroUsize::new(args.threads),

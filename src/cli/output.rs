@@ -4,11 +4,14 @@
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
+use anstream::adapter::strip_str;
+use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use super::error::Error;
+use super::log;
 pub(super) use crate::text::escape;
 use crate::text::escape_json;
 
@@ -61,8 +64,12 @@ pub(super) fn print_error(kind: &str, text: &str) {
         "warning" => AnsiColor::Yellow.on_default().bold(),
         _ => Style::new().bold(),
     };
+    let mut line = format!("{style}{kind}:{style:#} {text}\n");
     // Colours are left out where no terminal shows them.
-    anstream::eprintln!("{style}{kind}:{style:#} {text}");
+    if AutoStream::choice(&io::stderr()) == ColorChoice::Never {
+        line = strip_str(&line).to_string();
+    }
+    log::print(line);
 }
 
 /// A bar on a terminal, nothing elsewhere. Without a length it counts.

@@ -96,6 +96,7 @@ mod tests {
             for number in 0..3000 {
                 catch_unwind(|| panic!("the \u{1b}[31m{number}")).unwrap_err();
             }
+            crate::cli::log::flush();
             return;
         }
         let name = "cli::panics::tests::a_flood_of_panics_is_a_few_lines_of_the_log";

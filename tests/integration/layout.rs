@@ -16,6 +16,7 @@ const LINES: usize = 400;
 const DIRECTION: &[(&str, &[&str])] = &[
     ("pow", &[]),
     ("clock", &[]),
+    ("fs", &[]),
     ("temporary", &[]),
     ("text", &[]),
     ("serve", &["wire"]),
@@ -25,10 +26,21 @@ const DIRECTION: &[(&str, &[&str])] = &[
     ("wire", &["chain"]),
     (
         "snapshot",
-        &["legacy", "codec", "wire", "chain", "temporary", "text"],
+        &[
+            "legacy",
+            "codec",
+            "wire",
+            "chain",
+            "fs",
+            "temporary",
+            "text",
+        ],
     ),
     // The lengths of the documented bodies are counted in the same transaction.
-    ("store", &["codec", "chain", "pow", "legacy", "temporary"]),
+    (
+        "store",
+        &["codec", "chain", "pow", "legacy", "fs", "temporary"],
+    ),
     ("client", &["wire", "legacy", "codec"]),
     ("node", &["store", "snapshot", "client", "pow", "clock"]),
     ("api", &["node", "wire", "legacy", "serve"]),
@@ -45,6 +57,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
             "wire",
             "pow",
             "serve",
+            "fs",
             "temporary",
             "text",
         ],

@@ -185,3 +185,26 @@ fn damage_that_the_last_snapshot_meets_is_no_clean_end() {
     let told = node.stderr();
     assert!(told.contains("table blocks, key 5"), "{told}");
 }
+
+/// Makes a pipe that nobody reads the standard error of the node.
+fn to_unread_pipe(node: &mut TestNode) {
+    let pipe = node.beside("pipe");
+    let script = r#"mkfifo "$0" && exec 2<>"$0" && exec "$@""#;
+    let pipe = pipe.to_str().unwrap();
+    node.wrapper = ["sh", "-c", script, pipe].map(str::to_owned).into();
+}
+
+#[test]
+fn a_standard_error_that_nobody_reads_stops_nothing() {
+    let mut node = TestNode::stopped();
+    to_unread_pipe(&mut node);
+    node.start_again(&["--log", "trace", "--difficulty", "1"]);
+    for number in 0..1000 {
+        node.add(&format!("message {number}"));
+    }
+    assert_eq!(node.stop_with("TERM").code(), Some(0));
+    let last = fs::read_to_string(node.folder().join("miner.log")).unwrap();
+    for told in ["stopped", "the standard error is not read to its end"] {
+        assert!(last.contains(told), "no {told:?} in {last}");
+    }
+}
