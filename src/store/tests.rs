@@ -334,6 +334,24 @@ fn a_file_that_cannot_be_opened_is_told_from_a_damaged_one() {
 }
 
 #[test]
+fn a_panic_of_the_writer_is_reported_and_nothing_is_written_any_more() {
+    let (sender, told) = std::sync::mpsc::channel();
+    let listener: Listener = Box::new(move |outcome| {
+        if let Err(error) = outcome {
+            sender.send(error.clone()).unwrap();
+        }
+    });
+    let (backend, genesis) = (InMemoryBackend::new(), Block::documented_genesis());
+    let store = Store::with_backend(backend, &genesis, NETWORK, listener).unwrap();
+    let panics = Operation::DropBranch(1, Box::new(|_| panic!("on purpose")));
+    store.submit(panics).unwrap();
+    let error = told.recv().unwrap();
+    assert!(matches!(error, StoreError::Interrupted { .. }), "{error:?}");
+    let later = store.write(|reply| Operation::DropBranch(2, reply));
+    assert!(matches!(later, Err(StoreError::Closed)), "{later:?}");
+}
+
+#[test]
 fn a_panic_of_the_engine_is_damage_with_its_text() {
     let damage = guarded::<()>(|| panic!("page 3 is {}", "odd")).unwrap_err();
     assert_eq!(damage.to_string(), "the database is damaged: page 3 is odd");

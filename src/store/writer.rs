@@ -6,6 +6,7 @@
 //! "on disk". After a failed write or commit nothing is answered with success and the thread
 //! ends: the database must be opened anew.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 
@@ -107,7 +108,16 @@ impl Drop for Work {
 }
 
 impl Work {
+    /// Commits until the queue is closed. Panics of the engine are errors already; any other, such
+    /// as that of a reply, is reported, too, before the thread ends.
     fn run(&self) {
+        if catch_unwind(AssertUnwindSafe(|| self.commit_all())).is_err() {
+            let error = StoreError::interrupted("the writer", &"it panicked, the log says where");
+            (self.listener)(Err(&error));
+        }
+    }
+
+    fn commit_all(&self) {
         while let Some(batch) = self.queue.next_batch() {
             if let Err(error) = self.commit(batch) {
                 (self.listener)(Err(&error));
