@@ -65,7 +65,7 @@ impl Error {
         match self {
             Self::ClosedOutput => ExitCode::SUCCESS,
             Self::No | Self::Refused(_) => ExitCode::from(1),
-            Self::Client(ClientError::Refused { status, .. }) if *status < 500 => ExitCode::from(1),
+            Self::Client(error) if error.is_judged() => ExitCode::from(1),
             Self::Usage(_) => ExitCode::from(2),
             _ => ExitCode::from(3),
         }

@@ -93,7 +93,7 @@ pub(super) async fn run(args: ExportArgs, output: &Output) -> Result<(), Error> 
         Some(folder) => {
             Source::in_folder(&Files::of_database(&super::node::expand(folder))?).await?
         }
-        None => Source::Running(args.node.client()?),
+        None => Source::of_node(args.node.client()?).await?,
     };
     let export = Export {
         source,

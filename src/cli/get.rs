@@ -1,22 +1,22 @@
 //! `blockchain get`: asks a node.
 
+mod chain;
+mod data;
 mod neighbours;
+mod reference;
 
 use std::fmt;
-use std::io::Write;
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::error::Error;
-use super::output::{Output, bar, escape, stdout, write_json};
+use super::output::{Output, escape};
+use super::source::Source;
 use super::target::NodeArgs;
 use crate::client::HttpClient;
 use crate::text::counted;
-use crate::wire::{Block, MempoolPage, MessageState, MessageStatus, SingleBlock, Status};
-
-/// Blocks asked for at a time.
-const PAGE: usize = 1000;
+use crate::wire::{MessageState, MessageStatus, SingleBlock, Status};
 
 /// Characters of a message in a list.
 const LIST_WIDTH: usize = 60;
@@ -70,19 +70,39 @@ enum What {
 
 pub(super) async fn run(args: GetArgs, output: &Output) -> Result<(), Error> {
     match args.what {
-        What::Chain { newest, node } => chain(&node.client()?, newest, output).await,
-        What::Block { which, node } => {
-            is_plain(&which)?;
-            output.print(&BlockView(node.client()?.block(&which).await?))
-        }
-        What::Message { id, node } => {
-            is_plain(&id)?;
-            output.print(&MessageView(node.client()?.message(&id).await?))
-        }
-        What::Data { node } => data(&node.client()?, output).await,
+        What::Chain { newest, node } => chain::run(node.client()?, newest, output).await,
+        What::Block { which, node } => block(node.client()?, &which, output).await,
+        What::Message { id, node } => message(node.client()?, &id, output).await,
+        What::Data { node } => data::run(node.client()?, output).await,
         What::Neighbours { node } => neighbours::run(&node.client()?, output).await,
         What::Status { node } => output.print(&StatusView(node.client()?.status().await?)),
     }
+}
+
+async fn block(client: HttpClient, which: &str, output: &Output) -> Result<(), Error> {
+    is_plain(which)?;
+    let found = match client.block(which).await {
+        Err(error) if error.is_reference() => {
+            let source = Source::of_node(client).await?;
+            let found = reference::block(&source, which).await?;
+            found.ok_or_else(|| Error::Refused("there is no such block".to_owned()))?
+        }
+        found => found?,
+    };
+    output.print(&BlockView(found))
+}
+
+async fn message(client: HttpClient, id: &str, output: &Output) -> Result<(), Error> {
+    is_plain(id)?;
+    let found = match client.message(id).await {
+        Err(error) if error.is_reference() => {
+            let source = Source::of_node(client).await?;
+            let found = reference::message(&source, id).await?;
+            found.ok_or_else(|| Error::Refused("there is no such message".to_owned()))?
+        }
+        found => found?,
+    };
+    output.print(&MessageView(found))
 }
 
 /// What goes into a path of the API must not reach beyond it.
@@ -91,68 +111,6 @@ fn is_plain(text: &str) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::usage(format!("{text:?} is no index, hash or id")))
-}
-
-/// Prints blocks page by page as they come.
-async fn chain(client: &HttpClient, newest: Option<u64>, output: &Output) -> Result<(), Error> {
-    let length = client.status().await?.length;
-    let mut next = Some(newest.map_or(0, |newest| length.saturating_sub(newest)));
-    let bar = bar(Some(length - next.unwrap_or(0).min(length)), "blocks");
-    let mut first = true;
-    let mut stdout = stdout();
-    let failed = |source| Error::io("the standard output", source);
-    while let Some(from) = next.filter(|_| newest != Some(0)) {
-        let page = client.blocks(from, PAGE).await?;
-        bar.inc(page.blocks.len() as u64);
-        for block in page.blocks {
-            if output.is_json() {
-                let separator: &[u8] = if first { b"[\n" } else { b",\n" };
-                stdout.write_all(separator).map_err(failed)?;
-                write_json(&mut stdout, &block)?;
-            } else {
-                writeln!(stdout, "{}", escape(&Line(&block).to_string())).map_err(failed)?;
-            }
-            first = false;
-        }
-        // A node that goes in circles, or grows faster than it is read, must come to an end.
-        next = page.next.filter(|next| *next > from && *next < length);
-    }
-    if output.is_json() {
-        let end: &[u8] = if first { b"[]\n" } else { b"\n]\n" };
-        stdout.write_all(end).map_err(failed)?;
-    }
-    bar.finish_and_clear();
-    stdout.flush().map_err(failed)
-}
-
-async fn data(client: &HttpClient, output: &Output) -> Result<(), Error> {
-    let mut all = client.mempool(None, PAGE).await?;
-    while let Some(after) = all.next {
-        let page = client.mempool(Some(after), PAGE).await?;
-        all.messages.extend(page.messages);
-        all.next = page.next.filter(|next| *next > after);
-    }
-    output.print(&Data(all))
-}
-
-/// A block in a list.
-struct Line<'a>(&'a Block);
-
-impl fmt::Display for Line<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let block = self.0;
-        let time = block.time.as_deref().unwrap_or(&block.timestamp_text);
-        let seal = block.seal.as_deref().unwrap_or("genesis");
-        let (hash, text) = (
-            block.hash.get(..12).unwrap_or_default(),
-            Short(&block.data.message),
-        );
-        write!(
-            f,
-            "{:>8}  {hash}  {time:<27}  {seal:<7}  {text}",
-            block.index
-        )
-    }
 }
 
 /// The start of a text, safe to show.
@@ -229,33 +187,12 @@ impl fmt::Display for MessageView {
                 writeln!(f, "state          mined in block {}", block.index)?;
                 writeln!(f, "confirmations  {}", status.confirmations)?;
             }
-            _ => writeln!(
-                f,
-                "state          pending for {:.1} s",
-                status.waiting.unwrap_or(0.0)
-            )?,
+            _ => match status.waiting {
+                Some(waiting) => writeln!(f, "state          pending for {waiting:.1} s")?,
+                None => writeln!(f, "state          pending")?,
+            },
         }
         write!(f, "message        {}", escape(&status.message))
-    }
-}
-
-#[derive(Serialize)]
-#[serde(transparent)]
-struct Data(MempoolPage);
-
-impl fmt::Display for Data {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} waiting", self.0.count)?;
-        for pending in &self.0.messages {
-            write!(
-                f,
-                "\n{}  {:>7.1} s  {}",
-                pending.id,
-                pending.age,
-                Short(&pending.message)
-            )?;
-        }
-        Ok(())
     }
 }
 

@@ -1,10 +1,15 @@
-//! Where a command reads a chain from: the database of a stopped node, or a running node.
+//! Where a command reads a chain from: the database of a stopped node, a running node, or a
+//! reference miner.
+
+mod reference;
+pub(super) mod running;
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::SyncSender;
 
 use serde::{Deserialize, Serialize};
 
+use self::reference::ReferenceMiner;
 use super::error::Error;
 use super::read_ahead::read_ahead;
 use crate::chain::{Block, BlockHash, Message};
@@ -155,6 +160,7 @@ objects!(RunningNode);
 pub(super) enum Source {
     Stopped { _store: StoppedStore, view: View },
     Running(HttpClient),
+    Reference(ReferenceMiner),
 }
 
 impl Source {
@@ -172,45 +178,45 @@ impl Source {
         }
     }
 
+    /// The chain of what answers there: a node of this program or a reference miner.
+    pub(super) async fn of_node(client: HttpClient) -> Result<Self, Error> {
+        match client.status().await {
+            Ok(_) => Ok(Self::Running(client)),
+            Err(error) if error.is_reference() => {
+                let address = client.address().clone();
+                Ok(Self::Reference(ReferenceMiner::new(address)?))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// All pending messages in order of arrival. Asked for before the blocks, so that one that is
     /// mined meanwhile is not missed.
     pub(super) async fn pending(&self) -> Result<Vec<Message>, Error> {
-        let mut pending = Vec::new();
         match self {
             Self::Stopped { view, .. } => {
-                let mut next = 0;
+                let (mut pending, mut next) = (Vec::new(), 0);
                 loop {
                     let page = view.pending_from(next, PAGE)?;
                     let Some(last) = page.last() else { break };
                     next = last.sequence + 1;
                     pending.extend(page.into_iter().map(|pending| pending.message));
                 }
+                Ok(pending)
             }
             Self::Running(client) => {
-                let mut after = None;
-                loop {
-                    let page = client.mempool(after, PAGE.count).await?;
-                    for message in page.messages {
-                        pending.push(message_from(message).map_err(|error| {
-                            Error::Refused(format!("a pending message is not well-formed: {error}"))
-                        })?);
-                    }
-                    // The pages of an honest node go up.
-                    match page
-                        .next
-                        .filter(|next| after.is_none_or(|after| *next > after))
-                    {
-                        Some(next) => after = Some(next),
-                        None => break,
-                    }
-                }
+                let page = running::mempool(client).await?;
+                let messages = page.messages.into_iter().map(message_from);
+                messages.collect::<Result<_, _>>().map_err(|error| {
+                    Error::Refused(format!("a pending message is not well-formed: {error}"))
+                })
             }
+            Self::Reference(miner) => miner.pending().await,
         }
-        Ok(pending)
     }
 
     /// Hands all blocks to `each` in pages, oldest first, until that says no; it is told how many
-    /// there are.
+    /// there are, or have come so far from a reference miner, which tells at the end.
     pub(super) async fn for_each_page(
         &self,
         each: impl FnMut(Vec<Block>, u64) -> Result<bool, Error>,
@@ -218,6 +224,7 @@ impl Source {
         match self {
             Self::Stopped { view, .. } => from_view(view, each),
             Self::Running(client) => from_node(client, each).await,
+            Self::Reference(miner) => miner.for_each_page(each).await,
         }
     }
 }
@@ -250,35 +257,24 @@ async fn from_node(
 ) -> Result<(), Error> {
     let tip = client.block("tip").await?.block;
     let length = tip.index.saturating_add(1);
-    let (mut next, mut last) = (0, None);
-    while next < length {
-        let page = client.blocks(next, PAGE.count).await?;
-        if page.blocks.is_empty() {
-            return Err(moved());
-        }
-        let mut blocks = Vec::with_capacity(page.blocks.len());
-        for block in page
-            .blocks
-            .into_iter()
-            .take_while(|block| block.index < length)
-        {
-            if block.index != next {
-                return Err(moved());
-            }
+    let mut last = None;
+    let mut is_stopped = false;
+    running::for_each_page(client, 0..length, |page| {
+        let mut blocks = Vec::with_capacity(page.len());
+        for block in page {
             let index = block.index;
             let block = Block::try_from(block).map_err(|error| {
                 Error::Refused(format!("block {index} is not well-formed: {error}"))
             })?;
-            next += 1;
             blocks.push(block);
         }
         last = blocks.last().map(BlockHash::of);
-        if !each(blocks, length)? {
-            return Ok(());
-        }
-    }
-    if last.map(|hash| hash.to_string()) != Some(tip.hash) {
-        return Err(moved());
+        is_stopped = !each(blocks, length)?;
+        Ok(!is_stopped)
+    })
+    .await?;
+    if !is_stopped && last.map(|hash| hash.to_string()) != Some(tip.hash) {
+        return Err(running::moved());
     }
     Ok(())
 }
@@ -287,8 +283,4 @@ fn message_from(
     pending: PendingMessage,
 ) -> Result<Message, Box<dyn std::error::Error + Send + Sync>> {
     Ok(Message::new(pending.id.parse()?, pending.message)?)
-}
-
-fn moved() -> Error {
-    Error::Failed("the node switched to another branch meanwhile; try again".to_owned())
 }

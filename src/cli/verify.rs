@@ -163,7 +163,7 @@ pub(super) async fn run(args: VerifyArgs, output: &Output) -> Result<(), Error> 
             }
         }
         (_, _, Some(address)) => {
-            verify(&Source::Running(HttpClient::new(address)?), examiner).await?
+            verify(&Source::of_node(HttpClient::new(address)?).await?, examiner).await?
         }
         (None, None, None) => {
             return Err(Error::usage("say what to verify: a file, --db or --node"));

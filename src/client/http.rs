@@ -69,6 +69,24 @@ pub enum ClientError {
         #[source]
         source: Box<ClientError>,
     },
+    /// The documented error of a reference miner, which does not know what was asked for.
+    #[error("{address} is a reference miner, which has no {path}")]
+    Reference {
+        /// Who was asked.
+        address: NodeAddress,
+        /// The path it was asked for.
+        path: String,
+    },
+    /// An error that no node answers with, such as the page of a proxy.
+    #[error("{address} answered {status} with {content}: this is not a node")]
+    NotANode {
+        /// Who was asked.
+        address: NodeAddress,
+        /// Status of the answer.
+        status: u16,
+        /// A description of its content.
+        content: &'static str,
+    },
     /// The answer is not what such a node answers.
     #[error("{address} answered something a node does not answer: {what}")]
     Malformed {
@@ -90,6 +108,20 @@ impl ClientError {
     /// Whether the node said that there is no such thing.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Refused { status: 404, .. })
+    }
+
+    /// Returns `true` if a reference miner answered.
+    pub fn is_reference(&self) -> bool {
+        matches!(self, Self::Reference { .. })
+    }
+
+    /// Returns `true` if a node understood the request and said no to it.
+    pub fn is_judged(&self) -> bool {
+        matches!(self, Self::Refused { status: 400..500, .. } if !self.is_rate_limit())
+    }
+
+    fn is_rate_limit(&self) -> bool {
+        matches!(self, Self::Refused { status: 429, .. })
     }
 }
 
@@ -223,29 +255,36 @@ impl HttpClient {
         Ok(body)
     }
 
+    /// Reads an answer that is an error: only a node's own words count as its no.
     async fn refused(&self, response: Response) -> ClientError {
-        let status = response.status();
+        let status = response.status().as_u16();
         let seconds = response.headers().get(header::RETRY_AFTER);
         let seconds = seconds.and_then(|seconds| seconds.to_str().ok()?.parse().ok());
+        let content = content(response.headers().get(header::CONTENT_TYPE));
+        let path = response.url().path().trim_start_matches('/').to_owned();
         let body = match self.body(response).await {
             Ok(body) => body,
             Err(error) => return error,
         };
-        let ours = serde_json::from_slice::<ErrorBody>(&body);
-        let (ours, id) = match ours {
-            Ok(ErrorBody { error }) => (Some(error.message), error.id),
-            Err(_) => (None, None),
-        };
-        let documented = || {
-            let body: serde_json::Value = serde_json::from_slice(&body).ok()?;
-            Some(body["message"].as_str()?.to_owned())
+        let address = self.address.clone();
+        let (message, id) = if let Ok(ErrorBody { error }) = serde_json::from_slice(&body) {
+            (error.message, error.id)
+        } else if let Some(message) = documented_error(&body) {
+            if status == 404 && message.contains(&path) {
+                return ClientError::Reference { address, path };
+            }
+            (message, None)
+        } else {
+            return ClientError::NotANode {
+                address,
+                status,
+                content,
+            };
         };
         ClientError::Refused {
-            address: self.address.clone(),
-            status: status.as_u16(),
-            message: ours
-                .or_else(documented)
-                .unwrap_or_else(|| "no reason given".to_owned()),
+            address,
+            status,
+            message,
             retry_after: seconds.map(Duration::from_secs),
             id: id.and_then(|id| id.parse().ok()),
         }
@@ -268,5 +307,25 @@ impl HttpClient {
             address: self.address.clone(),
             what,
         }
+    }
+}
+
+/// Returns the text of an error as reference miners answer it.
+fn documented_error(body: &[u8]) -> Option<String> {
+    let body: serde_json::Value = serde_json::from_slice(body).ok()?;
+    Some(body["message"].as_str()?.to_owned())
+}
+
+/// Describes what an answer holds. Its own words are not repeated: they may be anybody's.
+fn content(kind: Option<&header::HeaderValue>) -> &'static str {
+    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if kind.starts_with("text/html") {
+        "an HTML page"
+    } else if kind.starts_with("application/json") {
+        "JSON of another program"
+    } else if kind.is_empty() {
+        "no content type"
+    } else {
+        "something else than JSON"
     }
 }

@@ -71,6 +71,9 @@ pub enum PeerError {
         /// The question.
         what: String,
     },
+    /// This program could not go on reading its answer.
+    #[error("could not be read to the end: reading was interrupted")]
+    Interrupted,
     /// It answers with an error.
     #[error("answers {what} with status {status}")]
     Status {

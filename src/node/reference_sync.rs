@@ -5,12 +5,8 @@
 //! like any other branch. Messages of a valid branch that is not followed are taken in, since the
 //! reference would lose them.
 
-use std::io::{self, Read};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, sync_channel};
-use std::time::Duration;
 
-use bytes::{Buf, Bytes};
 use tokio::time::Instant;
 
 use super::Node;
@@ -18,13 +14,10 @@ use super::chain_sync::{Branch, log_reorg};
 use super::session::{Conversation, Trouble};
 use super::settings::{MAX_AHEAD, REFERENCE_REFRESH, REFERENCE_SHARE, RESCUED_BLOCKS, SYNC_PAGE};
 use crate::chain::{Block, BlockHash, Message};
-use crate::client::{NodeAddress, PeerClient};
+use crate::client::{BodyReader, NodeAddress, PeerClient, read_blocking};
 use crate::legacy::json::{ChainBody, ChainReader};
 use crate::store::{Operation, PageLimit, Refusal, StoreError};
 use crate::wire::Position;
-
-/// Pieces of an answer that wait to be parsed.
-const PIECES: usize = 16;
 
 /// Most bytes of messages that are staged at a time.
 const STAGED_BYTES: usize = 1024 * 1024;
@@ -91,79 +84,19 @@ impl Progress {
 /// Fetches the chain and follows it if it is better.
 async fn fetch(with: &Conversation, most: u64) -> Result<Verdict, Trouble> {
     let (node, peer) = (Arc::clone(&with.node), with.peer.clone());
-    fetched(&with.client, &with.peer, most, move |pieces| {
-        read(&node, &peer, pieces)
-    })
-    .await
+    let body = with.client.chain(&with.peer, most).await?;
+    read_blocking(body, move |reader| read(&node, &peer, reader)).await
 }
 
 /// The genesis block of a reference miner.
 pub(super) async fn first_block(client: &PeerClient, peer: &NodeAddress) -> Result<Block, Trouble> {
-    fetched(client, peer, u64::MAX, |arriving| {
-        let first = ChainReader::new(ChainBody::new(arriving)).next();
+    let body = client.chain(peer, u64::MAX).await?;
+    read_blocking(body, |reader| {
+        let first = ChainReader::new(ChainBody::new(reader)).next();
         let first = first.ok_or_else(|| Trouble::Misbehaved("has an empty chain".to_owned()))?;
         first.map_err(|error| refused(&error))
     })
     .await
-}
-
-/// Reads the chain of a reference miner as it arrives, on a thread that may block.
-async fn fetched<T: Send + 'static>(
-    client: &PeerClient,
-    peer: &NodeAddress,
-    most: u64,
-    read: impl FnOnce(Arriving) -> Result<T, Trouble> + Send + 'static,
-) -> Result<T, Trouble> {
-    let mut body = client.chain(peer, most).await?;
-    let (sender, pieces) = sync_channel::<Bytes>(PIECES);
-    let arriving = Arriving {
-        pieces,
-        piece: Bytes::new(),
-    };
-    let reading = tokio::task::spawn_blocking(move || read(arriving));
-    let pump = async {
-        while let Some(mut piece) = body.next().await? {
-            // The channel has no waiting of its own that could be cancelled.
-            while let Err(error) = sender.try_send(piece) {
-                match error {
-                    std::sync::mpsc::TrySendError::Full(back) => piece = back,
-                    std::sync::mpsc::TrySendError::Disconnected(_) => return Ok(()),
-                }
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        }
-        Ok::<_, Trouble>(())
-    };
-    let pumped = pump.await;
-    drop(sender);
-    let verdict = reading.await.unwrap_or_else(|error| {
-        // A peer must not be able to stop this node by what it sends.
-        let ended = StoreError::interrupted("the reading of its chain", &error);
-        Err(Trouble::Misbehaved(ended.to_string()))
-    });
-    // A broken answer is the cause of whatever the reader says of it.
-    pumped?;
-    verdict
-}
-
-/// The bytes that arrive, as a source to read from.
-struct Arriving {
-    pieces: Receiver<Bytes>,
-    piece: Bytes,
-}
-
-impl Read for Arriving {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.piece.is_empty() {
-            match self.pieces.recv() {
-                Ok(piece) => self.piece = piece,
-                Err(_) => return Ok(0),
-            }
-        }
-        let count = buffer.len().min(self.piece.len());
-        self.piece.copy_to_slice(&mut buffer[..count]);
-        Ok(count)
-    }
 }
 
 /// Our own blocks, one after the other.
@@ -184,7 +117,7 @@ impl Ours<'_> {
     }
 }
 
-fn read(node: &Arc<Node>, peer: &NodeAddress, arriving: Arriving) -> Result<Verdict, Trouble> {
+fn read(node: &Arc<Node>, peer: &NodeAddress, arriving: BodyReader) -> Result<Verdict, Trouble> {
     let mut theirs = ChainReader::new(ChainBody::new(arriving)).peekable();
     let mut ours = Ours {
         node,

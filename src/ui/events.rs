@@ -147,8 +147,8 @@ pub(super) async fn follow(site: Arc<Site>, shutdown: CancellationToken) {
 async fn follow_once(site: &Site) -> Reach {
     let mut events = match site.client.events().await {
         Ok(events) => events,
-        Err(ClientError::Refused { .. } | ClientError::Malformed { .. }) => return Reach::Silent,
-        Err(_) => return Reach::Lost,
+        Err(ClientError::Unreachable { .. } | ClientError::TimedOut { .. }) => return Reach::Lost,
+        Err(_) => return Reach::Silent,
     };
     site.relay.set(Reach::Followed);
     while let Ok(Ok(Some(event))) = tokio::time::timeout(SILENCE, events.next()).await {

@@ -116,7 +116,10 @@ impl From<ClientError> for Problem {
                 StatusCode::BAD_GATEWAY,
                 "It is not known whether the message was added".to_owned(),
             ),
-            ClientError::Refused { address, .. } | ClientError::Malformed { address, .. } => (
+            ClientError::Refused { address, .. }
+            | ClientError::Reference { address, .. }
+            | ClientError::NotANode { address, .. }
+            | ClientError::Malformed { address, .. } => (
                 StatusCode::BAD_GATEWAY,
                 format!("{address} does not answer as a node does"),
             ),

@@ -3,10 +3,12 @@
 //! * [`node`], [`network`]: starting a node, what it keeps and what it refuses
 //! * [`stop`]: signals, and the log it leaves
 //! * [`add`], [`get`], [`export`], [`verify`]: asking it, and reading its files
+//! * [`foreign`]: asking what is not a node
 //! * [`pow`], [`usage`]: what needs no node
 
 mod add;
 mod export;
+mod foreign;
 mod get;
 mod neighbours;
 mod network;

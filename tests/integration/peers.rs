@@ -207,7 +207,7 @@ fn blocks_of(node: &TestNode) -> Vec<Block> {
 }
 
 /// The chain that all have.
-fn genesis() -> [Block; 1] {
+pub(crate) fn genesis() -> [Block; 1] {
     [Block::documented_genesis()]
 }
 
@@ -232,7 +232,7 @@ fn turning(first: Ours) -> (FakePeer, impl Fn(Ours)) {
 }
 
 /// A chain above the blocks given.
-fn chain_above(below: &[Block], count: usize, kind: Kind) -> Maker {
+pub(crate) fn chain_above(below: &[Block], count: usize, kind: Kind) -> Maker {
     let mut maker = Maker::new(below);
     let mut dice = Dice::new(0xbad);
     for _ in 0..count {

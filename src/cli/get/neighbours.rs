@@ -16,7 +16,7 @@ use crate::wire::{Neighbour, Neighbours, PeerKind, PeerOrigin};
 pub(super) async fn run(client: &HttpClient, output: &Output) -> Result<(), Error> {
     match client.neighbour_list().await {
         Ok(neighbours) => output.print(&Detailed(neighbours)),
-        Err(error) if error.is_not_found() => output.print(&Documented(client.neighbours().await?)),
+        Err(error) if error.is_reference() => output.print(&Documented(client.neighbours().await?)),
         Err(error) => Err(error.into()),
     }
 }

@@ -55,7 +55,7 @@ impl HttpClient {
                 Err(error) => error,
             };
             attempts.note(&error);
-            if error.is_not_found() && !attempts.may_be_added {
+            if error.is_reference() && !attempts.may_be_added {
                 break;
             }
             let pause = if let Some(pause) = rate_pause(&error) {
@@ -124,6 +124,8 @@ fn leaves_open(error: &ClientError) -> bool {
         ClientError::Unreachable { source, .. } => !source.is_connect(),
         // A node that says so did not take it. A gateway in front of one knows as little as we do.
         ClientError::Refused { status, id, .. } => id.is_some() || *status >= 500 && *status != 503,
+        ClientError::NotANode { status, .. } => *status >= 500,
+        ClientError::Reference { .. } => false,
     }
 }
 

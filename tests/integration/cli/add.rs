@@ -11,6 +11,7 @@ use blockchain::wire::MessageStatus;
 use super::get::nobody;
 use crate::support::command::Blockchain;
 use crate::support::fake_peer::{Asked, FakePeer, Reply, answer, json};
+use crate::support::pretence::Reference;
 use crate::support::test_node::TestNode;
 
 /// Most bytes of a message.
@@ -218,7 +219,7 @@ fn an_answer_that_breaks_off_leaves_the_outcome_unknown() {
     ];
     add_to(|_| Vec::new(), &[]).exits(3).complains(&look);
     let reference = |asked: &Asked| match asked.method.as_str() {
-        "POST" => answer(404, &[], "{}"),
+        "POST" => Reference::default().answer(asked),
         _ => Vec::new(),
     };
     add_to(reference, &[]).exits(3).complains(&look);
@@ -230,7 +231,7 @@ fn an_answer_that_breaks_off_leaves_the_outcome_unknown() {
 #[test]
 fn a_message_that_cannot_be_waited_for_is_told_as_added() {
     let reference = |asked: &Asked| match asked.method.as_str() {
-        "POST" => answer(404, &[], "{}"),
+        "POST" => Reference::default().answer(asked),
         _ => json(&serde_json::json!({"message": "Message added!"})),
     };
     let added = add_to(reference, &["--wait"]).exits(3);

@@ -1,0 +1,81 @@
+//! Blocks and messages of a reference miner, found by reading its whole chain.
+
+use crate::chain::{Block, BlockHash, History, MessageId};
+use crate::cli::error::Error;
+use crate::cli::source::Source;
+use crate::wire::{Describer, MessageState, MessageStatus, Position, SingleBlock};
+
+/// Returns the block with this index or hash, or the tip.
+pub(super) async fn block(source: &Source, which: &str) -> Result<Option<SingleBlock>, Error> {
+    let hash = which.parse::<BlockHash>().ok();
+    let index = which.parse::<u64>().ok();
+    find(source, |block| {
+        which == "tip" || index == Some(block.index) || hash == Some(BlockHash::of(block))
+    })
+    .await
+}
+
+/// Returns what became of the message with this id.
+pub(super) async fn message(source: &Source, id: &str) -> Result<Option<MessageStatus>, Error> {
+    let Ok(id) = id.parse::<MessageId>() else {
+        return Ok(None);
+    };
+    // Asked for first: a message that is mined meanwhile is found in the chain.
+    let pending = source.pending().await?;
+    let mut is_found = false;
+    let found = find(source, |block| {
+        let is_it = !is_found && block.message.id() == id;
+        is_found |= is_it;
+        is_it
+    });
+    if let Some(found) = found.await? {
+        return Ok(Some(MessageStatus {
+            id: id.to_string(),
+            renamed_from: None,
+            message: found.block.data.message,
+            state: MessageState::Mined,
+            waiting: None,
+            block: Some(Position {
+                index: found.block.index,
+                hash: found.block.hash,
+            }),
+            confirmations: found.confirmations,
+        }));
+    }
+    let pending = pending.into_iter().find(|message| message.id() == id);
+    Ok(pending.map(|message| MessageStatus {
+        id: id.to_string(),
+        renamed_from: None,
+        message: message.text().to_owned(),
+        state: MessageState::Pending,
+        waiting: None,
+        block: None,
+        confirmations: 0,
+    }))
+}
+
+/// Returns the last block that `is_it` accepts, with its confirmations.
+async fn find(
+    source: &Source,
+    mut is_it: impl FnMut(&Block) -> bool,
+) -> Result<Option<SingleBlock>, Error> {
+    let mut describer = Describer::above(History::default(), None);
+    let mut found: Option<SingleBlock> = None;
+    source
+        .for_each_page(|page, _| {
+            for block in &page {
+                let described = describer.describe(block);
+                if is_it(block) {
+                    found = Some(SingleBlock {
+                        block: described,
+                        confirmations: 1,
+                    });
+                } else if let Some(found) = &mut found {
+                    found.confirmations += 1;
+                }
+            }
+            Ok(true)
+        })
+        .await?;
+    Ok(found)
+}

@@ -1,0 +1,100 @@
+//! The chain and the pending messages of a reference miner, through its documented endpoints.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::PAGE;
+use crate::chain::{Block, Message};
+use crate::cli::error::Error;
+use crate::client::{HttpTransport, NodeAddress, PeerClient, PeerError, read_blocking};
+use crate::legacy::ReadError;
+use crate::legacy::json::{ChainBody, ChainReader};
+
+/// Maximum bytes of a chain that are read, as for `node --max-chain-bytes`.
+const MAX_CHAIN_BYTES: u64 = 4 * 1024 * 1024 * 1024;
+
+/// Asks one reference miner.
+#[derive(Clone)]
+pub(in crate::cli) struct ReferenceMiner {
+    client: PeerClient,
+    address: NodeAddress,
+}
+
+/// Why its chain could not be read.
+enum ReadFailure {
+    Answer(PeerError),
+    Chain(ReadError),
+}
+
+impl From<PeerError> for ReadFailure {
+    fn from(error: PeerError) -> Self {
+        Self::Answer(error)
+    }
+}
+
+impl ReferenceMiner {
+    pub(super) fn new(address: NodeAddress) -> Result<Self, Error> {
+        let transport = HttpTransport::new().map_err(|error| Error::Failed(error.to_string()))?;
+        // Nothing listens here, so it is told of no neighbour.
+        let client = PeerClient::new(Arc::new(transport), String::new());
+        Ok(Self { client, address })
+    }
+
+    /// Hands its blocks to `each` in pages, until that says no.
+    pub(super) async fn for_each_page(
+        &self,
+        mut each: impl FnMut(Vec<Block>, u64) -> Result<bool, Error>,
+    ) -> Result<(), Error> {
+        let body = self.client.chain(&self.address, MAX_CHAIN_BYTES).await;
+        let body = body.map_err(|error| self.failed(&error))?;
+        let (sender, mut pages) = mpsc::channel(2);
+        let reading = read_blocking(body, move |reader| {
+            let (mut page, mut bytes) = (Vec::new(), 0);
+            for block in ChainReader::new(ChainBody::new(reader)) {
+                let block = block.map_err(ReadFailure::Chain)?;
+                bytes += block.message.text().len();
+                page.push(block);
+                if page.len() == PAGE.count || bytes >= PAGE.bytes {
+                    bytes = 0;
+                    if sender.blocking_send(std::mem::take(&mut page)).is_err() {
+                        return Ok(());
+                    }
+                }
+            }
+            // Nobody may want the rest.
+            let _ = sender.blocking_send(page);
+            Ok(())
+        });
+        let consuming = async {
+            let mut length = 0;
+            while let Some(page) = pages.recv().await {
+                length += page.len() as u64;
+                if !each(page, length)? {
+                    break;
+                }
+            }
+            drop(pages);
+            Ok::<_, Error>(())
+        };
+        let (read, consumed) = tokio::join!(reading, consuming);
+        consumed?;
+        read.map_err(|failure| match failure {
+            ReadFailure::Answer(error) => self.failed(&error),
+            ReadFailure::Chain(error) => Error::Refused(format!(
+                "the chain of the reference miner at {} is not valid: {error}",
+                self.address
+            )),
+        })
+    }
+
+    /// Returns its pending messages.
+    pub(super) async fn pending(&self) -> Result<Vec<Message>, Error> {
+        let pending = self.client.data(&self.address).await;
+        pending.map_err(|error| self.failed(&error))
+    }
+
+    fn failed(&self, error: &PeerError) -> Error {
+        Error::Failed(format!("the reference miner at {} {error}", self.address))
+    }
+}
