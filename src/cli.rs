@@ -19,6 +19,7 @@ mod panics;
 mod port;
 mod pow;
 mod read_ahead;
+mod signals;
 mod source;
 mod target;
 mod ui;
@@ -32,6 +33,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::store;
 use error::Error;
 use output::Output;
+use signals::Signals;
 
 /// The version; who builds a release names the commit with it. An empty text names none.
 const VERSION: &str = match option_env!("BLOCKCHAIN_VERSION") {
@@ -124,6 +126,7 @@ fn run_arguments() -> ExitCode {
 }
 
 async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), Error> {
+    signals::let_large_writes_fail()?;
     let directives = arguments.log.as_deref();
     match arguments.command {
         Command::Node(_) | Command::Miner(_) => log::never_wait(),
@@ -139,8 +142,8 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), Error> {
         Command::Add(args) => add::run(args, output).await,
         Command::Get(args) => get::run(args, output).await,
         Command::Neighbours(args) => neighbours::run(args, output).await,
-        Command::Export(args) => export::run(args, output).await,
-        Command::Import(args) => import::run(&args, *output),
+        Command::Export(args) => export::run(args, output, Signals::listen()?).await,
+        Command::Import(args) => import::run(&args, *output, &Signals::listen()?),
         Command::Verify(args) => verify::run(args, output).await,
         Command::Pow(args) => pow::run(args, output).await,
         Command::Completions(args) => completions::run(&args, Arguments::command()),

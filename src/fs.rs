@@ -1,7 +1,7 @@
 //! Files opened and replaced with care: only regular files, whole or not at all, and on the disk.
 
 use std::fs::{self, File, FileType, OpenOptions};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -46,6 +46,20 @@ pub fn link_or_copy(from: &Path, to: &Path) -> io::Result<()> {
 pub fn open_regular(path: &Path) -> io::Result<File> {
     check(fs::metadata(path)?.file_type())?;
     open(OpenOptions::new().read(true), OFlags::NONBLOCK, path)
+}
+
+/// Reads a small regular file.
+///
+/// # Errors
+/// As [`open_regular`], or if the file has more than `most` bytes.
+pub fn read_regular(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    let file = open_regular(path)?;
+    file.take(most + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > most {
+        return Err(io::Error::other(format!("it has more than {most} bytes")));
+    }
+    Ok(content)
 }
 
 /// Opens a file to append to it, made if it is missing. Links are not followed.

@@ -33,7 +33,6 @@ mod value;
 pub mod view;
 pub mod writer;
 
-use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -50,6 +49,7 @@ use self::tables::{META, OLDEST_SCHEMA, RUNNING, SCHEMA, SCHEMA_VERSION};
 use self::view::Alarm;
 use self::writer::Writer;
 use crate::chain::{Block, Tip};
+use crate::fs::{folder_of, sync_folder};
 
 pub use self::error::{Refusal, StoreError};
 pub use self::mempool::{Added, Addition};
@@ -108,9 +108,7 @@ impl Store {
                 },
                 _ => io_error(path, error.error),
             })?;
-        fs::File::open(folder)
-            .and_then(|folder| folder.sync_all())
-            .map_err(|source| io_error(folder, source))
+        sync_folder(folder).map_err(|source| io_error(folder, source))
     }
 
     /// Opens a database and starts its writer. `min_free` is the number of bytes that writing
@@ -282,12 +280,6 @@ impl StoppedStore {
 }
 
 /// The folder of a file; a bare name is in the working directory.
-fn folder_of(path: &Path) -> &Path {
-    path.parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."))
-}
-
 fn is_empty(database: &Database) -> Result<bool, StoreError> {
     Ok(database.begin_read()?.list_tables()?.next().is_none())
 }

@@ -1,25 +1,29 @@
 //! A chain file named on the command line: any format, `-` for the standard input.
 
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io::{self, IsTerminal, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::SyncSender;
 
+use rustix::fs::FileType;
 use sha2::{Digest, Sha256};
 
 use super::error::Error;
+use super::import::MIN_FREE;
 use super::output::{bytes_bar, warn};
 use super::read_ahead::read_ahead;
 use crate::chain::{Block, Message};
+use crate::fs::open_regular;
 use crate::legacy::ReadError;
+use crate::snapshot::digest::DigestFile;
 use crate::snapshot::format::{ChainReader, Format, Item};
 
 /// Most items, and about the most bytes of text, that are handed over at once.
 const BATCH_COUNT: usize = 2000;
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
 
-/// Longest `.hash` file that is looked at.
-const MAX_HASH_FILE: u64 = 1024;
+/// Bytes of the standard input that are copied before the free space is looked at again.
+const SPOOLED_AT_ONCE: u64 = 4 * 1024 * 1024;
 
 /// A chain file, open.
 pub(super) struct ChainFile {
@@ -46,7 +50,7 @@ pub(super) struct Batch {
 pub(super) struct Walk {
     /// The format; none if the first bytes could not be read.
     pub(super) format: Option<Format>,
-    /// Whether the `.hash` beside the file matches it; none if there is none.
+    /// Whether the hash beside the file matches it; none if there is none.
     pub(super) hash_matches: Option<bool>,
     /// The first thing that could not be taken.
     pub(super) offence: Option<ReadError>,
@@ -62,7 +66,7 @@ impl ChainFile {
                 hash: None,
             });
         }
-        let file = File::open(path).map_err(|source| Error::file(path, source))?;
+        let file = open_regular(path).map_err(|source| Error::file(path, source))?;
         Ok(Self {
             name: path.display().to_string(),
             input: Input::File(file),
@@ -70,22 +74,29 @@ impl ChainFile {
         })
     }
 
-    /// Opens a file to read it more than once: what is no file is copied to a nameless one in
+    /// Opens a file to read it more than once: the standard input is copied to a nameless one in
     /// `folder` first.
     pub(super) fn open_to_repeat(path: &Path, folder: &Path) -> Result<Self, Error> {
         let mut opened = Self::open(path)?;
-        let failed = |source| Error::io(opened.name.clone(), source);
-        let mut source: Box<dyn Read> = match opened.input {
-            Input::File(file) if file.metadata().map_err(failed)?.is_file() => {
-                opened.input = Input::File(file);
-                return Ok(opened);
+        if let Input::Stdin = opened.input {
+            let failed = |source| Error::io(opened.name.clone(), source);
+            let stdin = io::stdin().lock();
+            let kind = rustix::fs::fstat(&stdin).map_err(|error| failed(error.into()))?;
+            let kind = FileType::from_raw_mode(kind.st_mode);
+            if kind == FileType::CharacterDevice && !stdin.is_terminal() {
+                return Err(failed(io::Error::other(
+                    "it is a device, not a file or a pipe",
+                )));
             }
-            Input::File(file) => Box::new(file),
-            Input::Stdin => Box::new(io::stdin().lock()),
-        };
-        let mut copy = tempfile::tempfile_in(folder).map_err(|e| Error::file(folder, e))?;
-        io::copy(&mut source, &mut copy).map_err(failed)?;
-        opened.input = Input::File(copy);
+            let mut copy = tempfile::tempfile_in(folder).map_err(|e| Error::file(folder, e))?;
+            let free = || {
+                let disk = rustix::fs::fstatvfs(&copy).ok()?;
+                Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+            };
+            spool(stdin, &mut &copy, free).map_err(failed)?;
+            copy.rewind().map_err(failed)?;
+            opened.input = Input::File(copy);
+        }
         Ok(opened)
     }
 
@@ -118,7 +129,7 @@ impl ChainFile {
         }
     }
 
-    /// Warns if the file is not the one that the `.hash` beside it was made for.
+    /// Warns if the file is not the one that the hash beside it was made for.
     pub(super) fn warn_of_hash(&self, walk: &Walk) {
         if let (Some((path, _)), Some(false)) = (&self.hash, walk.hash_matches) {
             warn(&format!(
@@ -130,16 +141,40 @@ impl ChainFile {
     }
 }
 
-/// The `.hash` of a chain file, as the original and this program write it.
+/// The file with the SHA-256 of a chain file, and what it says.
 fn hash_beside(path: &Path) -> Option<(PathBuf, String)> {
-    let hash_path = path.with_extension("hash");
-    if hash_path == path {
-        return None;
+    let file = DigestFile::of(path)?;
+    match file.read() {
+        Ok(digest) => Some((file.path().to_owned(), digest?)),
+        Err(error) => {
+            let path = file.path().display();
+            warn(&format!("{path} is not looked at: {error}"));
+            None
+        }
     }
-    let mut text = String::new();
-    let file = File::open(&hash_path).ok()?;
-    file.take(MAX_HASH_FILE).read_to_string(&mut text).ok()?;
-    Some((hash_path, text.trim().to_ascii_lowercase()))
+}
+
+/// Copies a stream of unknown length, as long as enough space stays `free` on the disk.
+fn spool(
+    mut source: impl Read,
+    copy: &mut impl Write,
+    free: impl Fn() -> Option<u64>,
+) -> io::Result<()> {
+    let mut copied: u64 = 0;
+    loop {
+        // Where the system does not say, a failed write will.
+        if free().is_some_and(|free| free < MIN_FREE + SPOOLED_AT_ONCE) {
+            return Err(io::Error::other(format!(
+                "after {copied} bytes, less than {} MiB would stay free on the disk",
+                MIN_FREE >> 20
+            )));
+        }
+        let next = io::copy(&mut source.by_ref().take(SPOOLED_AT_ONCE), copy)?;
+        copied += next;
+        if next < SPOOLED_AT_ONCE {
+            return Ok(());
+        }
+    }
 }
 
 /// Why reading stopped early.
@@ -215,5 +250,24 @@ impl<R: Read> Read for Hashing<R> {
             digest.update(&bytes[..read]);
         }
         Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn an_endless_stream_is_copied_until_little_space_is_left() {
+        let left = Cell::new(MIN_FREE + 3 * SPOOLED_AT_ONCE);
+        let free = || Some(left.replace(left.get() - SPOOLED_AT_ONCE));
+        let error = spool(io::repeat(b'['), &mut io::sink(), free).unwrap_err();
+        let expected = "after 12582912 bytes, less than 64 MiB would stay free on the disk";
+        assert_eq!(error.to_string(), expected);
+        let mut copy = Vec::new();
+        spool(&b"short"[..], &mut copy, || None).unwrap();
+        assert_eq!(copy, b"short");
     }
 }

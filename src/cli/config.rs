@@ -5,7 +5,6 @@
 //! of keys is kept, and what the environment cannot say, such as `--force-new-chain`, the file
 //! cannot, either. Its values take the place of the defaults, and the command line is read again.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -17,6 +16,7 @@ use super::Arguments;
 use super::environment::{Environment, check_value};
 use super::error::Error;
 use super::node::expand;
+use crate::fs::open_regular;
 
 /// Longest file that is read, in bytes.
 const MAX_BYTES: u64 = 64 * 1024;
@@ -64,7 +64,7 @@ fn parse(command: Command) -> Result<Arguments, Error> {
 
 fn read(path: &Path) -> Result<String, Error> {
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(|source| Error::file(path, source))?;
+    let file = open_regular(path).map_err(|source| Error::file(path, source))?;
     file.take(MAX_BYTES + 1)
         .read_to_end(&mut bytes)
         .map_err(|source| Error::file(path, source))?;

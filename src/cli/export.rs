@@ -1,8 +1,10 @@
 //! `blockchain export`: writes a chain to a file of any format.
 
 use std::collections::HashSet;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Permissions};
 use std::io::{self, IsTerminal, Read, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -12,9 +14,12 @@ use tempfile::NamedTempFile;
 
 use super::error::Error;
 use super::output::{Output, bar, stdout};
+use super::signals::Signals;
 use super::source::{Files, Source};
 use super::target::NodeArgs;
 use crate::chain::Message;
+use crate::fs::{folder_of, open_regular, sync_folder};
+use crate::snapshot::digest::DigestFile;
 use crate::snapshot::files::Hashed;
 use crate::snapshot::format::{ChainWriter, Format};
 
@@ -31,8 +36,8 @@ pub(super) struct ExportArgs {
     /// Write the pending messages, too (bincode, json); import takes them back
     #[arg(long, alias = "with_mempool")]
     with_mempool: bool,
-    /// Write to a file, and its SHA-256 to a file beside it with the ending .hash; - is the standard
-    /// output
+    /// Write to a file, and its SHA-256 beside it: to NAME.hash for NAME.chain, else to FILE.sha256;
+    /// - is the standard output
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -67,7 +72,7 @@ impl From<FormatArg> for Format {
     }
 }
 
-pub(super) async fn run(args: ExportArgs, output: &Output) -> Result<(), Error> {
+pub(super) async fn run(args: ExportArgs, output: &Output, signals: Signals) -> Result<(), Error> {
     let format = match args.format {
         Some(format) if output.is_json() && format != FormatArg::Json => {
             let name = Format::from(format).name();
@@ -99,6 +104,7 @@ pub(super) async fn run(args: ExportArgs, output: &Output) -> Result<(), Error> 
         source,
         format,
         with_mempool: args.with_mempool,
+        signals,
     };
     match &file {
         Some(path) => export.to_file(&replaceable(path)?).await,
@@ -110,26 +116,23 @@ struct Export {
     source: Source,
     format: Format,
     with_mempool: bool,
+    signals: Signals,
 }
 
 impl Export {
     /// Complete or not there: an interrupted export must not look like one.
     async fn to_file(&self, path: &Path) -> Result<(), Error> {
-        let hash_path = path.with_extension("hash");
-        if hash_path == path {
+        let Some(hash_file) = DigestFile::of(path) else {
             return Err(Error::usage(format!(
-                "{} is the name of the hash beside the export; choose another",
+                "{} is the name of a hash beside an export; choose another",
                 path.display()
             )));
-        }
-        let hash_path = replaceable(&hash_path)?;
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty());
-        let folder = folder.unwrap_or(Path::new("."));
+        };
+        let hash_path = replaceable(hash_file.path())?;
+        remove_leftovers(path);
         let name = path.display().to_string();
         let hashed = Hashed {
-            out: io::BufWriter::new(temporary_in(folder)?),
+            out: io::BufWriter::new(self.temporary_beside(path)?),
             digest: Sha256::new(),
         };
         let hashed = self.to(hashed, &name).await?;
@@ -137,14 +140,33 @@ impl Export {
             .out
             .into_inner()
             .map_err(|error| Error::file(path, error.into_error()))?;
-        let mut hash = temporary_in(folder)?;
-        hash.write_all(hex::encode(hashed.digest.finalize()).as_bytes())
+        let mut hash = self.temporary_beside(path)?;
+        let digest = hex::encode(hashed.digest.finalize());
+        hash.write_all(&hash_file.content(&digest))
             .map_err(|source| Error::file(&hash_path, source))?;
-        persist(file, path)?;
-        persist(hash, &hash_path)?;
-        File::open(folder)
-            .and_then(|folder| folder.sync_all())
-            .map_err(|source| Error::file(folder, source))
+        let folder = folder_of(path);
+        self.signals.finish(|| {
+            persist(file, path)?;
+            persist(hash, &hash_path)?;
+            sync_folder(folder).map_err(|source| Error::file(folder, source))
+        })
+    }
+
+    /// A file to be renamed later, as readable as any other new file. It is locked, so that nobody
+    /// takes it for a leftover.
+    fn temporary_beside(&self, path: &Path) -> Result<NamedTempFile, Error> {
+        let folder = folder_of(path);
+        let make = || {
+            let file = tempfile::Builder::new()
+                .prefix(&unfinished_prefix(path))
+                .permissions(Permissions::from_mode(0o666))
+                .tempfile_in(folder)?;
+            // Not every file system has locks; there, nothing is taken for a leftover.
+            let _ = file.as_file().try_lock();
+            Ok(file)
+        };
+        let made = self.signals.create(make);
+        made.map_err(|source| Error::file(folder, source))
     }
 
     async fn to<W: Write>(&self, out: W, name: &str) -> Result<W, Error> {
@@ -184,10 +206,15 @@ impl Export {
 /// and a database or what else belongs to a node is not an older export.
 fn replaceable(path: &Path) -> Result<PathBuf, Error> {
     let file = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let shown = path.display();
+    let belongs_to_a_node =
+        || Error::usage(format!("{shown} belongs to a node; choose another name"));
+    if Files::are_joined_by(&file) {
+        return Err(belongs_to_a_node());
+    }
     let Ok(metadata) = fs::symlink_metadata(&file) else {
         return Ok(file);
     };
-    let shown = path.display();
     if !metadata.is_file() {
         return Err(Error::usage(format!(
             "{shown} is no regular file; leave --output out to write to the standard output"
@@ -196,9 +223,7 @@ fn replaceable(path: &Path) -> Result<PathBuf, Error> {
     let of_a_node = ["redb", "token", "address"];
     let ending = file.extension().and_then(|ending| ending.to_str());
     if ending.is_some_and(|ending| of_a_node.contains(&ending)) || is_database(&file) {
-        return Err(Error::usage(format!(
-            "{shown} belongs to a node; choose another name"
-        )));
+        return Err(belongs_to_a_node());
     }
     Ok(file)
 }
@@ -209,13 +234,32 @@ fn is_database(path: &Path) -> bool {
     read.is_ok() && begin == *b"redb"
 }
 
-/// A file to be renamed later, as readable as any other new file.
-fn temporary_in(folder: &Path) -> Result<NamedTempFile, Error> {
-    tempfile::Builder::new()
-        .prefix(".export-")
-        .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(folder)
-        .map_err(|source| Error::file(folder, source))
+/// How the names of unfinished exports to a file begin. A long name is cut: the whole one could be
+/// too long for the file system.
+fn unfinished_prefix(path: &Path) -> OsString {
+    let name = path.file_name().unwrap_or_default().as_bytes();
+    let mut prefix = OsString::from(".");
+    prefix.push(OsStr::from_bytes(&name[..name.len().min(100)]));
+    prefix.push(".export-");
+    prefix
+}
+
+/// Removes what earlier exports to the same file have left that were killed. Those that still run
+/// hold a lock.
+fn remove_leftovers(path: &Path) {
+    let prefix = unfinished_prefix(path);
+    let entries = fs::read_dir(folder_of(path));
+    for entry in entries.into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        if !name.as_bytes().starts_with(prefix.as_bytes()) {
+            continue;
+        }
+        let is_left = open_regular(&entry.path()).is_ok_and(|file| file.try_lock().is_ok());
+        if is_left {
+            // One that cannot be removed does no harm.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 fn persist(file: NamedTempFile, path: &Path) -> Result<(), Error> {

@@ -8,7 +8,7 @@
 mod build;
 
 use std::fmt;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -17,12 +17,15 @@ use clap::Args;
 use serde::Serialize;
 use tempfile::TempPath;
 
+pub(super) use self::build::MIN_FREE;
 use self::build::{Carried, build};
 use super::chain_file::ChainFile;
 use super::error::Error;
 use super::examine::Examiner;
 use super::output::{Output, warn};
+use super::signals::Signals;
 use super::source::Files;
+use crate::fs::{link_or_copy, sync_folder};
 use crate::pow::Difficulty;
 use crate::snapshot::format::Format;
 use crate::store::{Network, StoppedStore, StoreError};
@@ -82,12 +85,12 @@ pub(super) struct Report {
     pub(super) pending: u64,
     /// Format of the file.
     pub(super) format: &'static str,
-    /// Whether the `.hash` beside the file matches it; null if there is none.
+    /// Whether the hash beside the file matches it; null if there is none.
     pub(super) hash_matches: Option<bool>,
-    /// The database made.
-    pub(super) database: PathBuf,
+    /// The database made, as text can name it.
+    pub(super) database: String,
     /// Where the old database was put.
-    pub(super) old_database: Option<PathBuf>,
+    pub(super) old_database: Option<String>,
 }
 
 /// Where the difficulty of an imported chain comes from.
@@ -135,14 +138,14 @@ impl fmt::Display for Report {
             count => writeln!(f, "{count} messages wait to be mined")?,
         }
         if let Some(old) = &self.old_database {
-            writeln!(f, "the old database is now {}", old.display())?;
+            writeln!(f, "the old database is now {old}")?;
         }
         writeln!(f, "genesis {}", self.genesis)?;
         write!(f, "tip     {}", self.tip)
     }
 }
 
-pub(super) fn run(args: &ImportArgs, output: Output) -> Result<(), Error> {
+pub(super) fn run(args: &ImportArgs, output: Output, signals: &Signals) -> Result<(), Error> {
     let files = Files::of_database(&super::node::expand(&args.db))?;
     let report = import(
         &files,
@@ -152,6 +155,7 @@ pub(super) fn run(args: &ImportArgs, output: Output) -> Result<(), Error> {
             force_new_chain: args.force_new_chain,
             accept_open: false,
         },
+        signals,
     )?;
     output.print(&report)
 }
@@ -160,9 +164,14 @@ pub(super) fn run(args: &ImportArgs, output: Output) -> Result<(), Error> {
 ///
 /// # Errors
 /// If the chain or the folder does not allow it; then nothing has changed.
-pub(super) fn import(files: &Files, request: Request<'_>) -> Result<Report, Error> {
+pub(super) fn import(
+    files: &Files,
+    request: Request<'_>,
+    signals: &Signals,
+) -> Result<Report, Error> {
     let folder = &files.folder;
     fs::create_dir_all(folder).map_err(|source| Error::file(folder, source))?;
+    files.check()?;
     let old = Old::lock(files, request.force_new_chain)?;
     let mut file = ChainFile::open_to_repeat(request.path, folder)?;
     let (mut examiner, format, hash_matches) = examine(&mut file, request.difficulty)?;
@@ -186,11 +195,12 @@ pub(super) fn import(files: &Files, request: Request<'_>) -> Result<Report, Erro
         sealed_from: (!request.accept_open).then(|| examiner.blocks()),
     };
     let new = temporary_name(files)?;
+    signals.note(&new);
     let built = build(&mut file, &new, genesis, network, &old.carried)?;
     if Some(built.tip) != examiner.checker.tip().map(|tip| tip.hash) {
         return Err(refused(&file, "the file changed while it was read"));
     }
-    let old_database = old.replace_by(new, files)?;
+    let old_database = signals.finish(|| old.replace_by(new, files))?;
     let seals = examiner.checker.seals();
     Ok(Report {
         blocks: examiner.blocks(),
@@ -205,8 +215,8 @@ pub(super) fn import(files: &Files, request: Request<'_>) -> Result<Report, Erro
         pending: built.pending,
         format: format.name(),
         hash_matches,
-        database: files.database.clone(),
-        old_database,
+        database: files.database.display().to_string(),
+        old_database: old_database.map(|old| old.display().to_string()),
     })
 }
 
@@ -241,9 +251,9 @@ fn examine(
 /// A name for the new database that goes away unless it is used. What an import that was killed
 /// has left under it is removed.
 fn temporary_name(files: &Files) -> Result<TempPath, Error> {
-    let path = files
-        .folder
-        .join(format!("{}import", files.temporary_prefix()));
+    let mut name = files.temporary_prefix();
+    name.push("import");
+    let path = files.folder.join(name);
     match StoppedStore::open_exclusive(&path) {
         Err(StoreError::Missing { .. }) => {}
         Err(StoreError::Busy { .. }) => {
@@ -327,11 +337,8 @@ impl Old {
     /// Puts the new database into place. Says where the old one is now, if it is kept.
     fn replace_by(self, new: TempPath, files: &Files) -> Result<Option<PathBuf>, Error> {
         let path = &files.database;
-        let sync = || {
-            File::open(&files.folder)
-                .and_then(|folder| folder.sync_all())
-                .map_err(|source| Error::file(&files.folder, source))
-        };
+        let failed = |source| Error::file(&files.folder, source);
+        let sync = || sync_folder(&files.folder).map_err(failed);
         if !self.exists {
             // Should a node have started here meanwhile, it keeps its database.
             new.persist_noclobber(path)
@@ -364,22 +371,11 @@ fn keep(files: &Files) -> Result<PathBuf, Error> {
         };
         let kept = format!("{}_{now}{suffix}.redb", name_of(files));
         let kept = files.folder.join(kept);
-        let linked = fs::hard_link(&files.database, &kept).or_else(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => Err(error),
-            // Not every file system has links.
-            _ => copy(&files.database, &kept),
-        });
-        match linked {
+        match link_or_copy(&files.database, &kept) {
             Ok(()) => return Ok(kept),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(Error::file(&kept, error)),
         }
     }
     unreachable!("some number is free")
-}
-
-fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    let mut copy = File::create_new(to)?;
-    io::copy(&mut File::open(from)?, &mut copy)?;
-    copy.sync_all()
 }

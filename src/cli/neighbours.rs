@@ -9,8 +9,9 @@ use serde::Serialize;
 use super::error::Error;
 use super::node::expand;
 use super::output::Output;
-use super::source::Files;
+use super::source::{Files, MAX_NOTE_BYTES};
 use crate::client::NodeAddress;
+use crate::fs::read_regular;
 
 #[derive(Debug, Args)]
 pub(super) struct NeighboursArgs {
@@ -66,7 +67,8 @@ pub(super) async fn run(args: NeighboursArgs, output: &Output) -> Result<(), Err
     };
     let files = Files::of_database(&expand(&which.db))?;
     let client = files.running_node().await?;
-    let token = std::fs::read_to_string(&files.token)
+    let token = read_regular(&files.token, MAX_NOTE_BYTES)
+        .and_then(|token| String::from_utf8(token).map_err(std::io::Error::other))
         .map_err(|source| Error::file(&files.token, source))?;
     let address = which.address.to_string();
     if known {

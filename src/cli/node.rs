@@ -12,7 +12,6 @@ use std::sync::Arc;
 
 use futures_util::future::OptionFuture;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -22,7 +21,8 @@ pub(super) use args::{MinerArgs, NodeArgs};
 use super::error::Error;
 use super::log;
 use super::port::Port;
-use super::source::{Files, RunningNode};
+use super::signals::Signals;
+use super::source::{Files, MAX_NOTE_BYTES, RunningNode};
 use super::ui;
 use crate::api;
 use crate::api::admin::AdminToken;
@@ -30,6 +30,7 @@ use crate::chain::{Block, BlockHash};
 use crate::client::transport::Transport;
 use crate::client::{HttpClient, HttpTransport, NodeAddress, PeerClient};
 use crate::clock::SystemClock;
+use crate::fs::read_regular;
 use crate::node::peers::Reach;
 use crate::node::settings::{Settings, SnapshotSettings};
 use crate::node::{Node, genesis, network, run};
@@ -102,7 +103,9 @@ async fn start(
     }
     serve::allow_many_files();
     let ports = Ports::take(&args).await?;
+    let signals = Signals::listen()?;
     fs::create_dir_all(&files.folder).map_err(|source| Error::file(&files.folder, source))?;
+    files.check()?;
     log::to_file(directives, args.log_format, &files.folder)?;
 
     let settings = Settings {
@@ -122,7 +125,7 @@ async fn start(
     let transport = HttpTransport::new().map_err(|error| Error::Failed(error.to_string()))?;
     let transport: Arc<dyn Transport> = Arc::new(transport);
     let joined = genesis_to_join(&args, files, &transport).await?;
-    begin::make_database(&args, rules, files, joined)?;
+    begin::make_database(&args, rules, files, joined, &signals)?;
     let node = Node::open(
         &files.database,
         args.min_free,
@@ -132,8 +135,9 @@ async fn start(
     let node = Arc::new(node);
     remove_leftovers(files);
     let shutdown = CancellationToken::new();
+    signals.stop_with(shutdown.clone());
     let token = AdminToken::random();
-    let (listener, explorer) = match prepare(&args, files, &node, ports, &token, &shutdown).await {
+    let (listener, explorer) = match prepare(&args, files, &node, ports, &token).await {
         Ok(listeners) => listeners,
         Err(error) => {
             // The next start must not take this for a crash.
@@ -154,10 +158,11 @@ async fn start(
     };
     let outcome = run::run(node, client, serve, shutdown).await;
     // A stale file would lead to whoever has the address next; a successor may have its own by now.
-    if fs::read(&files.address).is_ok_and(|text| is_address_of(&text, &id)) {
+    let note = |path: &Path| read_regular(path, MAX_NOTE_BYTES);
+    if note(&files.address).is_ok_and(|text| is_address_of(&text, &id)) {
         let _ = fs::remove_file(&files.address);
     }
-    if fs::read_to_string(&files.token).is_ok_and(|text| text.trim_end() == token.as_str()) {
+    if note(&files.token).is_ok_and(|text| text.trim_ascii_end() == token.as_str().as_bytes()) {
         let _ = fs::remove_file(&files.token);
     }
     info!("stopped");
@@ -240,7 +245,6 @@ async fn prepare(
     node: &Arc<Node>,
     ports: Ports,
     token: &AdminToken,
-    shutdown: &CancellationToken,
 ) -> Result<(TcpListener, Option<ui::Explorer>), Error> {
     settle_network(args, node).await?;
     let listener = ports.node.open()?;
@@ -260,7 +264,6 @@ async fn prepare(
         }
         None => None,
     };
-    stop_on_signals(shutdown.clone())?;
     let running = RunningNode {
         address: address.to_string(),
         node_id: node.id.clone(),
@@ -288,7 +291,7 @@ fn remove_leftovers(files: &Files) {
         let left = entry
             .file_name()
             .as_encoded_bytes()
-            .starts_with(prefix.as_bytes());
+            .starts_with(prefix.as_encoded_bytes());
         // One that cannot be removed does no harm.
         if left && fs::remove_file(entry.path()).is_ok() {
             info!(path = %entry.path().display(), "leftover of an earlier run removed");
@@ -380,20 +383,4 @@ fn write_private(files: &Files, path: &Path, content: &[u8]) -> Result<(), Error
 
 fn is_address_of(text: &[u8], id: &str) -> bool {
     serde_json::from_slice::<RunningNode>(text).is_ok_and(|running| running.node_id == id)
-}
-
-/// Cancels on an interrupt or a request to end.
-pub(super) fn stop_on_signals(shutdown: CancellationToken) -> Result<(), Error> {
-    let failed = |source| Error::io("the signal handler", source);
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-        info!("stopping");
-        shutdown.cancel();
-    });
-    Ok(())
 }

@@ -4,6 +4,7 @@
 mod reference;
 pub(super) mod running;
 
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::SyncSender;
 
@@ -14,6 +15,8 @@ use super::error::Error;
 use super::read_ahead::read_ahead;
 use crate::chain::{Block, BlockHash, Message};
 use crate::client::{HttpClient, NodeAddress};
+use crate::fs::{check_own, folder_of, read_regular};
+use crate::snapshot::files::SnapshotFiles;
 use crate::store::{PageLimit, StoppedStore, StoreError, View};
 use crate::wire::PendingMessage;
 use crate::wire::object::objects;
@@ -23,6 +26,9 @@ pub(super) const PAGE: PageLimit = PageLimit {
     count: 1000,
     bytes: 4 * 1024 * 1024,
 };
+
+/// Maximum size of what a running node notes for other commands, in bytes.
+pub(super) const MAX_NOTE_BYTES: u64 = 4096;
 
 /// The files of a node.
 #[derive(Clone, Debug)]
@@ -38,7 +44,11 @@ pub(super) struct Files {
 impl Files {
     /// The files in the folder of `node --db`.
     pub(super) fn in_folder(folder: &Path) -> Self {
-        Self::named(folder.to_owned(), "node", folder.join("node.chain"))
+        Self::named(
+            folder.to_owned(),
+            "node".as_ref(),
+            folder.join("node.chain"),
+        )
     }
 
     /// The files that `--db` names: those in the folder of `node --db`, or in that of a `miner
@@ -49,20 +59,7 @@ impl Files {
             return Self::of_chain(&chain).map_err(Error::usage);
         }
         let usual = Self::in_folder(path);
-        let Ok(entries) = std::fs::read_dir(path) else {
-            return Ok(usual);
-        };
-        let mut databases: Vec<_> = entries
-            .flatten()
-            .map(|entry| entry.path())
-            .filter(|path| path.extension().is_some_and(|ending| ending == "redb"))
-            // What is still being written has a hidden name.
-            .filter(|path| {
-                let name = path.file_name().unwrap_or_default();
-                !name.as_encoded_bytes().starts_with(b".")
-            })
-            .collect();
-        databases.sort();
+        let databases = databases_in(path);
         match &databases[..] {
             [] => Ok(usual),
             _ if usual.database.exists() => Ok(usual),
@@ -93,8 +90,9 @@ impl Files {
 
     /// The files named after a chain file, in its folder.
     pub(super) fn of_chain(chain: &Path) -> Result<Self, String> {
-        let name = chain.file_stem().and_then(|name| name.to_str());
-        let name = name.ok_or_else(|| format!("{} names no file", chain.display()))?;
+        let name = chain
+            .file_stem()
+            .ok_or_else(|| format!("{} names no file", chain.display()))?;
         let ending = chain
             .extension()
             .and_then(|ending| ending.to_str())
@@ -119,7 +117,7 @@ impl Files {
                 database.display()
             ))
         };
-        let text = std::fs::read(&self.address).map_err(|_| unknown())?;
+        let text = read_regular(&self.address, MAX_NOTE_BYTES).map_err(|_| unknown())?;
         let running: RunningNode = serde_json::from_slice(&text).map_err(|_| unknown())?;
         let address: NodeAddress = running.address.parse().map_err(|_| unknown())?;
         let client = HttpClient::new(address)?;
@@ -131,19 +129,66 @@ impl Files {
     }
 
     /// How the names of files that are still being written begin.
-    pub(super) fn temporary_prefix(&self) -> String {
+    pub(super) fn temporary_prefix(&self) -> OsString {
         crate::temporary::prefix(&self.database)
     }
 
-    fn named(folder: PathBuf, name: &str, chain: PathBuf) -> Self {
+    /// Checks that nothing but regular files stands under the names of these files.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        let hash = SnapshotFiles::new(self.chain.clone()).hash();
+        for path in [
+            &self.database,
+            &self.address,
+            &self.token,
+            &self.chain,
+            &hash,
+        ] {
+            check_own(path).map_err(|source| Error::file(path, source))?;
+        }
+        Ok(())
+    }
+
+    /// Whether a name is that of a file which a node keeps beside its database.
+    pub(super) fn are_joined_by(file: &Path) -> bool {
+        let name = file.file_name().unwrap_or_default();
+        let is_log = name.as_encoded_bytes().starts_with(b"miner.log");
+        let ending = file.extension().unwrap_or_default();
+        let is_kept = ["redb", "chain", "hash", "address", "token"].map(OsStr::new);
+        databases_in(folder_of(file)).iter().any(|database| {
+            is_log || is_kept.contains(&ending) && database.file_stem() == file.file_stem()
+        })
+    }
+
+    fn named(folder: PathBuf, name: &OsStr, chain: PathBuf) -> Self {
+        let path = |ending: &str| {
+            let mut name = name.to_owned();
+            name.push(ending);
+            folder.join(name)
+        };
         Self {
-            database: folder.join(format!("{name}.redb")),
-            address: folder.join(format!("{name}.address")),
-            token: folder.join(format!("{name}.token")),
+            database: path(".redb"),
+            address: path(".address"),
+            token: path(".token"),
             chain,
             folder,
         }
     }
+}
+
+/// The databases in a folder, sorted.
+fn databases_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut databases: Vec<_> = entries
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "redb"))
+        // What is still being written has a hidden name.
+        .filter(|path| {
+            let name = path.file_name().unwrap_or_default();
+            !name.as_encoded_bytes().starts_with(b".")
+        })
+        .collect();
+    databases.sort();
+    databases
 }
 
 /// What `NAME.address` holds while a node runs.

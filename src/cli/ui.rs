@@ -6,8 +6,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::error::Error;
-use super::node::stop_on_signals;
 use super::port::{Port, listen_host};
+use super::signals::Signals;
 use crate::client::{HttpClient, NodeAddress};
 use crate::serve::{self, Guard};
 use crate::ui::{self, Settings};
@@ -58,7 +58,7 @@ pub(super) async fn run(args: UiArgs) -> Result<(), Error> {
     serve::allow_many_files();
     let shutdown = CancellationToken::new();
     let port = Port::take(&args.host, args.port).await?;
-    stop_on_signals(shutdown.clone())?;
+    Signals::listen()?.stop_with(shutdown.clone());
     let client = HttpClient::new(args.node)?;
     let explorer = Explorer::listen(&args.host, port, client, args.base_path)?;
     explorer.serve(guard(&args.allow_host), shutdown).await;

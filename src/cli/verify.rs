@@ -74,7 +74,7 @@ pub(super) struct Report {
     /// Pending messages in the file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pending: Option<u64>,
-    /// Whether the `.hash` beside the file matches it; null if there is none.
+    /// Whether the hash beside the file matches it; null if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     hash_matches: Option<bool>,
     /// Whether the database file was checked, too.
@@ -137,7 +137,7 @@ impl fmt::Display for Report {
             }
         }
         if self.hash_matches == Some(true) {
-            writeln!(f, "the .hash beside the file matches it")?;
+            writeln!(f, "the hash beside the file matches it")?;
         }
         if self.database_checked {
             writeln!(f, "the database file and its indexes were checked")?;

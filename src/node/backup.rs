@@ -1,7 +1,6 @@
 //! Writes snapshots: the chain as the files of the original program, for exchange and safe-keeping.
 //! Nothing but their format is read back from them; the database is what the node stands on.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,6 +14,7 @@ use tracing::{info, warn};
 use super::Node;
 use super::settings::{AtStop, SNAPSHOT_SHARE, SnapshotSettings};
 use crate::chain::{Block, Tip};
+use crate::fs::open_regular;
 use crate::snapshot::files::{SnapshotError, SnapshotFiles, Written};
 use crate::snapshot::format::{ChainReader, ChainWriter, Format};
 use crate::store::{Operation, PageLimit, Refusal, StoreError};
@@ -214,7 +214,7 @@ impl<'a> Pages<'a> {
 
 /// The format of a chain file, told by its start; none if it cannot be read.
 fn format_of(chain: &Path) -> Option<Format> {
-    let reader = ChainReader::new(File::open(chain).ok()?);
+    let reader = ChainReader::new(open_regular(chain).ok()?);
     reader.ok().map(|reader| reader.format())
 }
 

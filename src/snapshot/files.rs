@@ -4,7 +4,7 @@
 //! becomes a backup and the new one takes its name; the hash comes last. So at any moment the
 //! chain file is whole, and a hash that does not match means that only the hash is missing.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,6 +13,8 @@ use chrono::{DateTime, Local, TimeDelta};
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 use thiserror::Error;
+
+use crate::fs::{folder_of, link_or_copy, read_regular, sync_folder};
 
 /// Seconds that a backup's name may be ahead, for backups made within one second.
 const NAMES_TRIED: i64 = 60;
@@ -71,8 +73,8 @@ impl SnapshotFiles {
         render: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<Written, SnapshotError> {
         let (file, digest) = self.write_beside(render)?;
-        if self.chain.exists() && fs::read(self.hash()).is_ok_and(|hash| hash == digest.as_bytes())
-        {
+        let hash = read_regular(&self.hash(), digest.len() as u64);
+        if self.chain.exists() && hash.is_ok_and(|hash| hash == digest.as_bytes()) {
             return Ok(Written::Unchanged);
         }
         let written = if self.chain.exists() {
@@ -143,11 +145,7 @@ impl SnapshotFiles {
             let time = now + TimeDelta::seconds(ahead);
             let name = self.backup_name(time);
             let path = self.folder().join(&name);
-            match fs::hard_link(&self.chain, &path).or_else(|error| match error.kind() {
-                io::ErrorKind::AlreadyExists => Err(error),
-                // Some file systems have no second names.
-                _ => copy_new(&self.chain, &path),
-            }) {
+            match link_or_copy(&self.chain, &path) {
                 Ok(()) => return Ok(name),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => last = error,
                 Err(error) => return Err(self.failed(&path, error)),
@@ -184,18 +182,12 @@ impl SnapshotFiles {
     }
 
     fn folder(&self) -> &Path {
-        let folder = self
-            .chain
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty());
-        folder.unwrap_or(Path::new("."))
+        folder_of(&self.chain)
     }
 
     fn sync_folder(&self) -> Result<(), SnapshotError> {
         let folder = self.folder();
-        File::open(folder)
-            .and_then(|folder| folder.sync_all())
-            .map_err(|source| self.failed(folder, source))
+        sync_folder(folder).map_err(|source| self.failed(folder, source))
     }
 
     #[expect(clippy::unused_self, reason = "reads as the other steps do")]
@@ -205,12 +197,6 @@ impl SnapshotFiles {
             source: Arc::new(source),
         }
     }
-}
-
-fn copy_new(from: &Path, to: &Path) -> io::Result<()> {
-    let mut copy = File::create_new(to)?;
-    io::copy(&mut File::open(from)?, &mut copy)?;
-    copy.sync_all()
 }
 
 /// Hashes what passes through.

@@ -27,12 +27,16 @@ fn what_is_exported_imports_and_exports_to_the_same_bytes() {
             let file = folder.path(&format!("{name}.{format}"));
             succeeds(["export", "--db", &db, "--format", format, "--output", &file]);
             let bytes = fs::read(&file).unwrap();
-            let hash = fs::read_to_string(folder.path(&format!("{name}.hash"))).unwrap();
-            assert_eq!(
-                hash,
-                hex::encode(Sha256::digest(&bytes)),
-                "{name} as {format}"
-            );
+            let digest = hex::encode(Sha256::digest(&bytes));
+            let (hash, expected) = match format {
+                "chain" => (format!("{name}.hash"), digest),
+                _ => (
+                    format!("{name}.{format}.sha256"),
+                    format!("{digest}  {name}.{format}\n"),
+                ),
+            };
+            let hash = fs::read_to_string(folder.path(&hash)).unwrap();
+            assert_eq!(hash, expected, "{name} as {format}");
             let report = json(&succeeds(["verify", &file, "--json"]));
             assert_eq!(report["format"], format, "{name}");
             assert_eq!(report["tip"], tip, "{name} as {format}");
@@ -158,7 +162,7 @@ fn an_export_that_fails_leaves_nothing_behind() {
     let (db, out) = (folder.path("db"), folder.path("out"));
     fs::create_dir(&out).unwrap();
     // A folder stands where the file should go, or its hash.
-    for taken in ["out/x.json", "out/x.hash"] {
+    for taken in ["out/x.json", "out/x.json.sha256"] {
         fs::create_dir(folder.path(taken)).unwrap();
         let target = folder.path("out/x.json");
         fails(2, ["export", "--db", &db, "--json", "--output", &target]);

@@ -2,6 +2,7 @@
 //!
 //! * [`node`], [`network`]: starting a node, what it keeps and what it refuses
 //! * [`stop`]: signals, and the log it leaves
+//! * [`paths`]: paths and files that cannot be used
 //! * [`add`], [`get`], [`export`], [`verify`]: asking it, and reading its files
 //! * [`foreign`]: asking what is not a node
 //! * [`pow`], [`usage`]: what needs no node
@@ -13,6 +14,7 @@ mod get;
 mod neighbours;
 mod network;
 mod node;
+mod paths;
 mod pow;
 mod stop;
 mod usage;

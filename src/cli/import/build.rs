@@ -15,7 +15,7 @@ const BATCH_COUNT: usize = 4000;
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
 
 /// Bytes that stay free on the disk.
-const MIN_FREE: u64 = 64 << 20;
+pub(in crate::cli) const MIN_FREE: u64 = 64 << 20;
 
 /// Pending messages of the old database, with their times of arrival.
 #[derive(Default)]

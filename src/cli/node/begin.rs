@@ -13,6 +13,7 @@ use super::args::{NodeOptions, SealedFrom};
 use crate::chain::{Block, BlockHash, MessageId};
 use crate::cli::error::Error;
 use crate::cli::import::{Request, import};
+use crate::cli::signals::Signals;
 use crate::cli::source::Files;
 use crate::clock::{Clock, SystemClock};
 use crate::snapshot::files::SnapshotFiles;
@@ -26,9 +27,10 @@ pub(super) fn make_database(
     rules: Rules,
     files: &Files,
     joined: Option<Block>,
+    signals: &Signals,
 ) -> Result<(), Error> {
     if args.force_new_chain {
-        return force_new_chain(args, rules, files, joined);
+        return force_new_chain(args, rules, files, joined, signals);
     }
     if files.database.exists() {
         if args.new_genesis.is_some() {
@@ -43,7 +45,7 @@ pub(super) fn make_database(
         && joined.is_none()
         && let Some(chain) = moved_in(rules, files)?
     {
-        return import_chain(args, rules, files, &chain, false);
+        return import_chain(args, rules, files, &chain, signals);
     }
     let genesis = genesis(args, rules, joined)?;
     let network = Network {
@@ -138,7 +140,7 @@ fn import_chain(
     rules: Rules,
     files: &Files,
     path: &Path,
-    force_new_chain: bool,
+    signals: &Signals,
 ) -> Result<(), Error> {
     let age = fs::metadata(path).and_then(|file| file.modified()).ok();
     let age = age
@@ -148,10 +150,10 @@ fn import_chain(
     let request = Request {
         path,
         difficulty: args.difficulty,
-        force_new_chain,
+        force_new_chain: args.force_new_chain,
         accept_open: rules.accept_open(args),
     };
-    let report = import(files, request)?;
+    let report = import(files, request, signals)?;
     info!(
         blocks = report.blocks,
         difficulty = report.difficulty,
@@ -169,12 +171,16 @@ fn force_new_chain(
     rules: Rules,
     files: &Files,
     joined: Option<Block>,
+    signals: &Signals,
 ) -> Result<(), Error> {
     let failed = |source| Error::file(&files.folder, source);
-    let file = tempfile::Builder::new()
-        .prefix(&files.temporary_prefix())
-        .tempfile_in(&files.folder)
-        .map_err(failed)?;
+    let prefix = files.temporary_prefix();
+    let make = || {
+        tempfile::Builder::new()
+            .prefix(&prefix)
+            .tempfile_in(&files.folder)
+    };
+    let file = signals.create(make).map_err(failed)?;
     let mut writer =
         ChainWriter::new(Format::Chain, BufWriter::new(&file), false).map_err(failed)?;
     writer
@@ -184,7 +190,7 @@ fn force_new_chain(
         .finish()
         .and_then(|mut out| out.flush())
         .map_err(failed)?;
-    import_chain(args, rules, files, file.path(), true)?;
+    import_chain(args, rules, files, file.path(), signals)?;
     let kept = SnapshotFiles::new(files.chain.clone())
         .set_aside(Local::now())
         .map_err(|error| Error::file(&error.path, std::io::Error::other(error.source)))?;

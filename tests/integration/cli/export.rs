@@ -2,17 +2,19 @@
 
 use std::fs::{self, File};
 use std::io::IsTerminal;
+use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use sha2::{Digest, Sha256};
 
 use blockchain::wire::{Block, BlockPage};
 
-use crate::support::command::{BINARY, Blockchain};
+use crate::support::command::{BINARY, Blockchain, signal};
 use crate::support::test_node::TestNode;
+use crate::support::wait_for;
 
 fn export(folder: &Path) -> Blockchain {
     Blockchain::new(["export", "--json", "--db"]).args([folder])
@@ -57,10 +59,11 @@ fn a_file_comes_complete_with_its_hash() {
         assert_eq!(printed.stdout, "");
         let bytes = fs::read(&file).unwrap();
         assert_eq!(bytes, export(&node.folder()).succeeds().stdout.as_bytes());
-        let hash = fs::read_to_string(node.beside("chain.hash")).unwrap();
-        assert_eq!(hash, hex::encode(Sha256::digest(&bytes)));
+        let hash = fs::read_to_string(node.beside("chain.json.sha256")).unwrap();
+        let digest = hex::encode(Sha256::digest(&bytes));
+        assert_eq!(hash, format!("{digest}  chain.json\n"));
     }
-    let ordinary = fs::metadata(node.beside("chain.hash"))
+    let ordinary = fs::metadata(node.beside("chain.json.sha256"))
         .unwrap()
         .permissions();
     let mode = fs::metadata(&file).unwrap().permissions().mode();
@@ -78,11 +81,17 @@ fn only_an_older_file_is_replaced() {
     let database = node.folder().join("node.redb");
     let copy = node.beside("copy.json");
     fs::copy(&database, &copy).unwrap();
-    for path in [&database, &copy, &node.folder().join("node.token")] {
+    let own = ["node.token", "node.address", "miner.log"].map(|name| node.folder().join(name));
+    for path in [&database, &copy].into_iter().chain(&own) {
         let before = fs::read(path).unwrap();
         to(path).exits(2).complains(&["belongs to a node"]);
         assert_eq!(fs::read(path).unwrap(), before);
     }
+    let chain = node.folder().join("node.chain");
+    to(&chain).exits(2).complains(&["belongs to a node"]);
+    assert!(!chain.exists());
+    to(&node.folder().join("node.csv")).succeeds();
+    assert!(!node.folder().join("node.hash").exists());
     let socket = node.beside("socket");
     let _listener = UnixListener::bind(&socket).unwrap();
     to(&socket).exits(2).complains(&["is no regular file"]);
@@ -166,4 +175,53 @@ fn binary_formats_are_not_for_a_terminal() {
         assert!(written.status.success(), "{written:?}");
     }
     assert!(export("ndjson", &[]).status.success());
+}
+
+/// An export from a node that does not answer, once it has begun its file.
+fn hanging_export(listener: &TcpListener, file: &Path) -> Child {
+    let port = listener.local_addr().unwrap().port().to_string();
+    let child = Command::new(BINARY)
+        .args(["export", "--json", "--host", "127.0.0.1", "--port", &port])
+        .arg("--output")
+        .arg(file)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let folder = file.parent().unwrap();
+    wait_for("the file", || {
+        (fs::read_dir(folder).unwrap().count() > 0).then_some(())
+    });
+    child
+}
+
+#[test]
+fn an_interrupted_export_leaves_nothing() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.json");
+    for (name, code) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
+        let child = hanging_export(&listener, &file);
+        signal(name, child.id());
+        let ended = child.wait_with_output().unwrap();
+        let told = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(ended.status.code(), Some(code), "{told}");
+        assert!(told.contains(&format!("ended by SIG{name}")), "{told}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+    // What a kill has left goes with the next export, what another one writes does not.
+    let mut killed = hanging_export(&listener, &file);
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    let mut node = TestNode::start(&["--threads", "0"]);
+    node.stop();
+    let to_file = || export(&node.folder()).args(["--output"]).args([&file]);
+    to_file().succeeds();
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    fs::remove_file(&file).unwrap();
+    fs::remove_file(folder.path().join("x.json.sha256")).unwrap();
+    let other = hanging_export(&listener, &file);
+    to_file().succeeds();
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
+    signal("TERM", other.id());
+    assert_eq!(other.wait_with_output().unwrap().status.code(), Some(143));
 }

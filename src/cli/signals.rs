@@ -1,0 +1,177 @@
+//! What ends a command from outside: interrupt (Ctrl-C), termination and hang-up.
+//!
+//! Until a command says otherwise, a signal ends it at once, and its unfinished files are removed.
+//! A server asks for a stop in order instead ([`Signals::stop_with`]); a second interrupt or
+//! termination ends that at once, too. Such an end has the exit code that a shell gives to one by
+//! the signal: 128 and its number.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal as Number;
+use tempfile::{NamedTempFile, TempPath};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::error::Error;
+use super::log;
+use super::output::print_error;
+
+/// Time in which a second signal is the same request: `timeout`, shells and terminals signal a
+/// process and its group.
+const REPEATED: Duration = Duration::from_millis(500);
+
+/// Lets a write beyond the limit on the size of files (`ulimit -f`) fail with an error, where the
+/// default would end the process without a word.
+pub(super) fn let_large_writes_fail() -> Result<(), Error> {
+    // The handler stays when what it reports to is dropped.
+    listen(Number::XFSZ).map(drop)
+}
+
+/// The signals that end a command, from now on.
+#[derive(Clone)]
+pub(super) struct Signals(Arc<Mutex<OnSignal>>);
+
+/// What a signal does.
+enum OnSignal {
+    /// Removes these files and ends the process.
+    End(Vec<PathBuf>),
+    /// Asks for a stop in order.
+    Stop(CancellationToken),
+}
+
+impl Signals {
+    /// Begins to listen.
+    pub(super) fn listen() -> Result<Self, Error> {
+        let mut listener = Listener {
+            interrupt: listen(Number::INT)?,
+            terminate: listen(Number::TERM)?,
+            hang_up: if hang_up_is_ignored() {
+                None
+            } else {
+                Some(listen(Number::HUP)?)
+            },
+        };
+        let signals = Self(Arc::new(Mutex::new(OnSignal::End(Vec::new()))));
+        let on_signal = signals.clone();
+        tokio::spawn(async move {
+            let mut first: Option<Instant> = None;
+            loop {
+                let (number, name) = listener.next().await;
+                let is_again = first.is_some_and(|first| first.elapsed() > REPEATED);
+                on_signal.act(number, name, is_again);
+                first.get_or_insert_with(Instant::now);
+            }
+        });
+        Ok(signals)
+    }
+
+    /// From now on, a signal cancels `shutdown`.
+    pub(super) fn stop_with(&self, shutdown: CancellationToken) {
+        *self.lock() = OnSignal::Stop(shutdown);
+    }
+
+    /// Makes a file that a signal removes, until [`Self::finish`].
+    pub(super) fn create(
+        &self,
+        make: impl FnOnce() -> io::Result<NamedTempFile>,
+    ) -> io::Result<NamedTempFile> {
+        // No signal comes between the file and the note of it.
+        let mut on_signal = self.lock();
+        let file = make()?;
+        on_signal.note(file.path().to_owned());
+        Ok(file)
+    }
+
+    /// Notes a file that is about to be made, which a signal removes, until [`Self::finish`].
+    pub(super) fn note(&self, path: &TempPath) {
+        self.lock().note(path.to_path_buf());
+    }
+
+    /// Takes the last step, which gives the files their names; no signal interrupts it.
+    pub(super) fn finish<T>(&self, step: impl FnOnce() -> T) -> T {
+        let mut on_signal = self.lock();
+        let outcome = step();
+        if let OnSignal::End(files) = &mut *on_signal {
+            files.clear();
+        }
+        outcome
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, OnSignal> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn act(&self, number: Number, name: &str, is_again: bool) {
+        let on_signal = self.lock();
+        match &*on_signal {
+            OnSignal::End(files) => {
+                for file in files {
+                    // It may not be there yet; there is nobody to tell more than the end.
+                    let _ = fs::remove_file(file);
+                }
+                print_error("error", &format!("ended by {name}; nothing was changed"));
+            }
+            OnSignal::Stop(shutdown) if !shutdown.is_cancelled() => {
+                shutdown.cancel();
+                info!(signal = name, "stopping");
+                return;
+            }
+            // A terminal that closes may say so twice, which nobody has asked for.
+            OnSignal::Stop(_) if !is_again || number == Number::HUP => return,
+            OnSignal::Stop(_) => warn!(
+                signal = name,
+                "ended at once: the snapshot is left out, and the next start checks the blocks"
+            ),
+        }
+        // With the lock held: what is unfinished stays so.
+        log::flush_and_exit(128 + number.as_raw());
+    }
+}
+
+impl OnSignal {
+    fn note(&mut self, path: PathBuf) {
+        if let Self::End(files) = self {
+            files.push(path);
+        }
+    }
+}
+
+struct Listener {
+    interrupt: Signal,
+    terminate: Signal,
+    hang_up: Option<Signal>,
+}
+
+impl Listener {
+    async fn next(&mut self) -> (Number, &'static str) {
+        let hang_up = async {
+            match &mut self.hang_up {
+                Some(signal) => signal.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = self.interrupt.recv() => (Number::INT, "SIGINT"),
+            _ = self.terminate.recv() => (Number::TERM, "SIGTERM"),
+            _ = hang_up => (Number::HUP, "SIGHUP"),
+        }
+    }
+}
+
+fn listen(number: Number) -> Result<Signal, Error> {
+    let listening = signal(SignalKind::from_raw(number.as_raw()));
+    listening.map_err(|source| Error::io("the signal handler", source))
+}
+
+/// Whether this process was started to survive its terminal, as by `nohup`. Known on Linux only.
+fn hang_up_is_ignored() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & 1 << (Number::HUP.as_raw() - 1) != 0)
+}
