@@ -2,17 +2,18 @@
 
 use std::fs::{self, File};
 use std::io::IsTerminal;
-use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use blockchain::wire::{Block, BlockPage};
 
 use crate::support::command::{BINARY, Blockchain, signal};
+use crate::support::fake_peer::{FakePeer, Step, json};
 use crate::support::test_node::TestNode;
 use crate::support::wait_for;
 
@@ -177,9 +178,9 @@ fn binary_formats_are_not_for_a_terminal() {
     assert!(export("ndjson", &[]).status.success());
 }
 
-/// An export from a node that does not answer, once it has begun its file.
-fn hanging_export(listener: &TcpListener, file: &Path) -> Child {
-    let port = listener.local_addr().unwrap().port().to_string();
+/// An export from a node that sends no block, once it has begun its file.
+fn hanging_export(silent: &FakePeer, file: &Path) -> Child {
+    let port = silent.address().port().to_string();
     let child = Command::new(BINARY)
         .args(["export", "--json", "--host", "127.0.0.1", "--port", &port])
         .arg("--output")
@@ -196,11 +197,17 @@ fn hanging_export(listener: &TcpListener, file: &Path) -> Child {
 
 #[test]
 fn an_interrupted_export_leaves_nothing() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut node = TestNode::start(&["--threads", "0"]);
+    let status: Value = node.json("/status");
+    node.stop();
+    let silent = FakePeer::start(move |asked| match asked.path() {
+        "/api/v1/status" => json(&status),
+        _ => vec![Step::Silence],
+    });
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("x.json");
     for (name, code) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
-        let child = hanging_export(&listener, &file);
+        let child = hanging_export(&silent, &file);
         signal(name, child.id());
         let ended = child.wait_with_output().unwrap();
         let told = String::from_utf8(ended.stderr).unwrap();
@@ -209,17 +216,15 @@ fn an_interrupted_export_leaves_nothing() {
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
     // What a kill has left goes with the next export, what another one writes does not.
-    let mut killed = hanging_export(&listener, &file);
+    let mut killed = hanging_export(&silent, &file);
     killed.kill().unwrap();
     killed.wait().unwrap();
-    let mut node = TestNode::start(&["--threads", "0"]);
-    node.stop();
     let to_file = || export(&node.folder()).args(["--output"]).args([&file]);
     to_file().succeeds();
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
     fs::remove_file(&file).unwrap();
     fs::remove_file(folder.path().join("x.json.sha256")).unwrap();
-    let other = hanging_export(&listener, &file);
+    let other = hanging_export(&silent, &file);
     to_file().succeeds();
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
     signal("TERM", other.id());
