@@ -1,10 +1,12 @@
 //! The miner: makes blocks of the messages that wait.
 //!
-//! It works in pieces, each one call on a thread that may block: it reads the oldest messages it
-//! has not claimed yet and mines them one above the other, for a moment or until it is told to
-//! stop. The blocks go to the store's writer, and the next piece goes on above them while they
-//! are being committed. If the chain has moved meanwhile the writer refuses them, and the miner
-//! starts again from what is committed: messages leave the mempool only with their block.
+//! It works in pieces, each one call on a thread that may block: it takes the oldest messages it
+//! has not claimed yet ([`queue`]) and mines them one above the other, for a moment or until it is
+//! told to stop. The blocks go to the store's writer, and the next piece goes on above them while
+//! they are being committed. If the chain has moved meanwhile the writer refuses them, and the
+//! miner starts again from what is committed: messages leave the mempool only with their block.
+
+mod queue;
 
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
@@ -16,14 +18,12 @@ use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use super::settings::{
-    BATCH_BLOCKS, BATCH_BYTES, BATCH_TIME, COMMITS_UNDER_WAY, LEFT_TO_OTHERS, ProofMode, RENEWAL,
-    RETRY,
-};
+use self::queue::MiningQueue;
+use super::settings::{BATCH_TIME, COMMITS_UNDER_WAY, ProofMode, RENEWAL, RETRY};
 use super::{Node, Signal};
 use crate::chain::{Block, BlockHash, History, Message, Proof, Tip, seal};
 use crate::pow::{Difficulty, Digits, Outcome, Search, sealed_width};
-use crate::store::{Operation, PageLimit, Pending, StoreError, View};
+use crate::store::{Operation, StoreError};
 
 /// Where the next block goes: above the last block the miner made, committed or not.
 #[derive(Clone, Debug)]
@@ -32,8 +32,6 @@ pub struct Front {
     pub tip: Tip,
     /// The tree over all blocks up to it.
     pub history: History,
-    /// First message, in order of arrival, that is not claimed.
-    unclaimed: u64,
 }
 
 /// How to search for proofs.
@@ -54,11 +52,7 @@ pub struct Effort<'a> {
 impl Front {
     /// Above a chain with this tip and history.
     pub fn new(tip: Tip, history: History) -> Self {
-        Self {
-            tip,
-            history,
-            unclaimed: 0,
-        }
+        Self { tip, history }
     }
 
     /// Makes the block that carries `message` at the time `now` and moves onto it; none if told
@@ -109,14 +103,16 @@ const NICENESS: i32 = 10;
 /// What a piece of work came to.
 struct Piece {
     front: Front,
+    queue: MiningQueue,
     blocks: Vec<Block>,
-    /// If nothing was mined: when the first message that is left to others so far may be.
-    wait: Option<Duration>,
+    /// Sequence numbers of the messages that the blocks carry.
+    claimed: Vec<u64>,
 }
 
 /// Blocks under way to the disk.
 struct UnderWay {
     tip: BlockHash,
+    claimed: Vec<u64>,
     answer: oneshot::Receiver<Result<(), StoreError>>,
 }
 
@@ -129,37 +125,57 @@ pub async fn run(node: Arc<Node>, shutdown: CancellationToken) -> Result<(), Sto
     wait_for_neighbours(&node, &shutdown).await;
     let mut signal = node.subscribe();
     let mut under_way = VecDeque::new();
-    let mut front = None;
+    let mut queue = MiningQueue::default();
+    // Kept as long as nothing but our own blocks is put on the chain.
+    let mut front: Option<Front> = None;
     while !shutdown.is_cancelled() {
         if node.lack_of_space().is_some() {
             sleep(RETRY, &shutdown).await;
             continue;
         }
         signal.borrow_and_update();
-        let above = front.take().unwrap_or_else(|| {
-            let state = node.state();
-            Front::new(state.tip.clone(), state.history.clone())
-        });
+        let is_tip = |front: &Front| front.tip.hash == node.state().tip.hash;
+        let kept = front.take();
+        let above = match kept.filter(|front| !under_way.is_empty() || is_tip(front)) {
+            Some(front) => front,
+            None => {
+                settle(&mut under_way, &mut queue, 0, &shutdown).await?;
+                queue.reset();
+                let state = node.state();
+                Front::new(state.tip.clone(), state.history.clone())
+            }
+        };
         let base = above.tip.hash;
         let known = [node.state().tip.hash, base]
             .into_iter()
             .chain(under_way.iter().map(|way: &UnderWay| way.tip))
             .collect();
-        let piece = mine_piece(&node, above, known, threads, &mut signal, &shutdown).await?;
-        let (after, blocks) = (piece.front, piece.blocks);
+        let work = (above, queue);
+        let piece = mine_piece(&node, work, known, threads, &mut signal, &shutdown).await?;
+        let (after, blocks, claimed) = (piece.front, piece.blocks, piece.claimed);
+        queue = piece.queue;
         if blocks.is_empty() {
-            if settle(&mut under_way, 0, &shutdown).await? {
-                wait_for_messages(&node, piece.wait, &mut signal, &shutdown).await;
+            if settle(&mut under_way, &mut queue, 0, &shutdown).await? {
+                wait_for_messages(&node, &queue, &mut signal, &shutdown).await;
+                // An empty queue starts over, from all that is pending.
+                front = (!queue.is_empty()).then_some(after);
             }
             continue;
         }
         let tip = after.tip.hash;
         match node.submit(|reply| Operation::Append(base, blocks, reply)) {
-            Ok(answer) => under_way.push_back(UnderWay { tip, answer }),
-            Err(StoreError::Overloaded) => continue,
+            Ok(answer) => under_way.push_back(UnderWay {
+                tip,
+                claimed,
+                answer,
+            }),
+            Err(StoreError::Overloaded) => {
+                queue.release(claimed);
+                continue;
+            }
             Err(error) => return Err(error),
         }
-        if settle(&mut under_way, COMMITS_UNDER_WAY, &shutdown).await? {
+        if settle(&mut under_way, &mut queue, COMMITS_UNDER_WAY, &shutdown).await? {
             front = Some(after);
         }
     }
@@ -167,9 +183,11 @@ pub async fn run(node: Arc<Node>, shutdown: CancellationToken) -> Result<(), Sto
 }
 
 /// Waits until at most `left` commits are under way. Says whether all went well; if not, none is
-/// under way any more and the miner starts again from what is committed.
+/// under way any more, their messages are back in the queue, and the miner starts again from what
+/// is committed.
 async fn settle(
     under_way: &mut VecDeque<UnderWay>,
+    queue: &mut MiningQueue,
     left: usize,
     shutdown: &CancellationToken,
 ) -> Result<bool, StoreError> {
@@ -182,6 +200,7 @@ async fn settle(
             Ok(()) => {}
             // The first refusal is the cause; the blocks above it cannot but follow.
             Err(StoreError::Refused(refusal)) => {
+                queue.release(oldest.claimed);
                 refused.get_or_insert(refusal);
             }
             Err(error) => return Err(error),
@@ -204,7 +223,7 @@ async fn settle(
 /// not in `known`, when its time is up or when the node shuts down.
 async fn mine_piece(
     node: &Arc<Node>,
-    mut front: Front,
+    (mut front, mut queue): (Front, MiningQueue),
     known: Vec<BlockHash>,
     threads: NonZeroUsize,
     signal: &mut watch::Receiver<Signal>,
@@ -217,12 +236,13 @@ async fn mine_piece(
     let mut work = {
         let (node, stop) = (Arc::clone(node), Arc::clone(&stop));
         tokio::task::spawn_blocking(move || {
-            let mine = || mine_waiting(&node, &mut front, threads, &stop);
-            let (blocks, wait) = with_low_priority(mine)?;
+            let mine = || mine_waiting(&node, &mut front, &mut queue, threads, &stop);
+            let (blocks, claimed) = with_low_priority(mine)?;
             Ok(Piece {
                 front,
+                queue,
                 blocks,
-                wait,
+                claimed,
             })
         })
     };
@@ -263,25 +283,19 @@ fn with_low_priority<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     joined.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// Mines the oldest unclaimed messages, one above the other, but for those that are left to others
-/// so far; says when the first of them may be mined here.
+/// Mines the messages that are ready, one above the other. Returns the blocks and the sequence
+/// numbers of their messages.
 fn mine_waiting(
     node: &Node,
     front: &mut Front,
+    queue: &mut MiningQueue,
     threads: NonZeroUsize,
     stop: &AtomicBool,
-) -> Result<(Vec<Block>, Option<Duration>), StoreError> {
-    let limit = PageLimit {
-        count: BATCH_BLOCKS,
-        bytes: BATCH_BYTES,
-    };
-    let view = node.view()?;
-    let mut waiting = view.pending_from(front.unclaimed, limit)?;
-    let wait = leave_to_others(&view, &mut waiting, node.clock().millis())?;
-    drop(view);
-    let mut blocks = Vec::with_capacity(waiting.len());
-    if waiting.is_empty() {
-        return Ok((blocks, wait));
+) -> Result<(Vec<Block>, Vec<u64>), StoreError> {
+    queue.fill(&node.view()?, node.clock().millis())?;
+    let (mut blocks, mut claimed) = (Vec::new(), Vec::new());
+    if queue.first().is_none() {
+        return Ok((blocks, claimed));
     }
     node.mining.active.store(true, Ordering::Relaxed);
     let effort = Effort {
@@ -292,12 +306,12 @@ fn mine_waiting(
         tries: &node.mining.tries,
     };
     let (started, tries) = (Instant::now(), node.mining.tries.load(Ordering::Relaxed));
-    for pending in waiting {
+    while let Some(message) = queue.first() {
         let now = node.clock().seconds();
-        let Some(block) = front.mine(pending.message, now, &effort) else {
+        let Some(block) = front.mine(message.clone(), now, &effort) else {
             break;
         };
-        front.unclaimed = pending.sequence + 1;
+        claimed.extend(queue.claim_first());
         blocks.push(block);
         if started.elapsed() >= BATCH_TIME {
             break;
@@ -307,29 +321,7 @@ fn mine_waiting(
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
     node.note_hash_rate(tries as f64 / started.elapsed().as_secs_f64().max(1e-9));
     debug!(blocks = blocks.len(), tries, "mined");
-    Ok((blocks, None))
-}
-
-/// Takes out messages that came from peers a moment ago: those have begun to mine them. Returns
-/// when the first of them may be mined here.
-fn leave_to_others(
-    view: &View,
-    waiting: &mut Vec<Pending>,
-    now: u64,
-) -> Result<Option<Duration>, StoreError> {
-    let (mut wait, mut kept) = (None, Vec::with_capacity(waiting.len()));
-    for pending in waiting.drain(..) {
-        let age = Duration::from_millis(now.saturating_sub(pending.arrived));
-        match LEFT_TO_OTHERS.checked_sub(age) {
-            // A clock that was set back must not hold up a message.
-            Some(left) if now >= pending.arrived && view.is_learned(pending.sequence)? => {
-                wait = Some(wait.map_or(left, |wait: Duration| wait.min(left)));
-            }
-            _ => kept.push(pending),
-        }
-    }
-    *waiting = kept;
-    Ok(wait)
+    Ok((blocks, claimed))
 }
 
 /// A node that accepts open proofs and has only a genesis block joins the chain its neighbours
@@ -356,11 +348,13 @@ async fn wait_for_neighbours(node: &Node, shutdown: &CancellationToken) {
 /// a while, until then or until something changes.
 async fn wait_for_messages(
     node: &Node,
-    wait: Option<Duration>,
+    queue: &MiningQueue,
     signal: &mut watch::Receiver<Signal>,
     shutdown: &CancellationToken,
 ) {
-    if let Some(wait) = wait {
+    if queue.first().is_none()
+        && let Some(wait) = queue.wait(node.clock().millis())
+    {
         tokio::select! {
             () = tokio::time::sleep(wait + Duration::from_millis(1)) => {}
             _ = signal.changed() => {}

@@ -7,9 +7,10 @@ mod differences;
 mod partition;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use blockchain::wire::BlockPage;
+use blockchain::wire::{BlockPage, MessageStatus};
 
 use crate::support::test_node::TestNode;
 use crate::support::wait_for;
@@ -180,4 +181,60 @@ fn a_message_is_mined_by_the_node_that_took_it_in_and_by_others_if_that_does_not
     });
     let page: BlockPage = other.json("/blocks");
     assert_eq!(page.blocks[1].data.message, "its own");
+}
+
+/// Ends the load of a test, however the test ends.
+struct EndOfLoad<'a>(&'a AtomicBool);
+
+impl Drop for EndOfLoad<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn steady_local_load_does_not_starve_messages_of_a_node_that_does_not_mine() {
+    let miner = TestNode::start(&["--difficulty", "4"]);
+    let known = miner.address().to_string();
+    let other = TestNode::start(&[
+        "--difficulty",
+        "4",
+        "--threads",
+        "0",
+        "--neighbours",
+        &known,
+        "--data-interval",
+        "200ms",
+    ]);
+    let find = |id: &str| {
+        let found = miner.get(&format!("/api/v1/messages/{id}"));
+        (found.status == 200).then(|| found.json::<MessageStatus>())
+    };
+    let index = |id: &str| Some(find(id)?.block?.index);
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let _end = EndOfLoad(&is_over);
+        // Messages of local clients are pending at every moment.
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                if miner.status().mempool.count < 100 {
+                    (0..20).for_each(|number| _ = miner.add(&format!("local {number}")));
+                }
+            }
+        });
+        wait_for("the load", || (miner.status().length > 20).then_some(()));
+        let add = |number| other.add(&format!("learned {number}"));
+        let learned: Vec<_> = (0..5).map(add).collect();
+        wait_for("all of them to be learned", || {
+            learned.iter().all(|id| find(id).is_some()).then_some(())
+        });
+        std::thread::sleep(Duration::from_secs(2));
+        let later = miner.add("two seconds later");
+        let later = wait_for("the later message", || index(&later));
+        for id in &learned {
+            let block = index(id);
+            let is_before = block.is_some_and(|block| block < later);
+            assert!(is_before, "{block:?}, the later message in {later}");
+        }
+    });
 }

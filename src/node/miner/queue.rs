@@ -1,0 +1,143 @@
+//! The order in which pending messages are mined here: that of their arrival, except that messages
+//! of peers are first left to others for a while.
+//!
+//! Each message is looked at once. From then on it is *ready*, or *deferred* until a time at which
+//! it is put among the ready ones in order of arrival, before any later message is looked at. So no
+//! load, however steady, holds a message of a peer back for longer than that time, and no number of
+//! deferred messages is walked through again for each batch.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::chain::Message;
+use crate::node::settings::{BATCH_BLOCKS, BATCH_BYTES, LEFT_TO_OTHERS};
+use crate::store::{PageLimit, Pending, StoreError, View};
+
+/// How long a message of a peer is left to others, in milliseconds.
+#[expect(clippy::cast_possible_truncation, reason = "a second")]
+const DELAY: u64 = LEFT_TO_OTHERS.as_millis() as u64;
+
+/// Pending messages that are not claimed by a mined block. Messages are named by their sequence
+/// numbers.
+#[derive(Debug, Default)]
+pub(super) struct MiningQueue {
+    /// May be mined, in order of arrival; at most about one batch.
+    ready: BTreeMap<u64, Message>,
+    ready_bytes: usize,
+    /// Not mined before a time in milliseconds since the epoch, and their sequence numbers.
+    deferred: BTreeSet<(u64, u64)>,
+    /// Lowest sequence number that was not looked at.
+    next: u64,
+}
+
+impl MiningQueue {
+    /// Reads messages until a batch is ready: those whose time has come, then later ones.
+    pub(super) fn fill(&mut self, view: &View, now: u64) -> Result<(), StoreError> {
+        while self.has_room()
+            && let Some(sequence) = self.take_due(now)
+        {
+            // It may have been mined by others or have made way meanwhile.
+            if let Some(pending) = view.pending_at(sequence)? {
+                self.insert(pending);
+            }
+        }
+        while self.has_room() {
+            let limit = PageLimit {
+                count: BATCH_BLOCKS - self.ready.len(),
+                bytes: BATCH_BYTES - self.ready_bytes,
+            };
+            let page = view.pending_from(self.next, limit)?;
+            if page.is_empty() {
+                break;
+            }
+            for pending in page {
+                self.next = pending.sequence + 1;
+                let due = pending.arrived.saturating_add(DELAY);
+                if !is_due(due, now) && view.is_learned(pending.sequence)? {
+                    self.deferred.insert((due, pending.sequence));
+                } else {
+                    self.insert(pending);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the message to mine next.
+    pub(super) fn first(&self) -> Option<&Message> {
+        self.ready.first_key_value().map(|(_, message)| message)
+    }
+
+    /// Takes out the message to mine next; the caller keeps its sequence number until the block
+    /// that carries it is committed.
+    pub(super) fn claim_first(&mut self) -> Option<u64> {
+        let (sequence, message) = self.ready.pop_first()?;
+        self.ready_bytes -= message.text().len();
+        Some(sequence)
+    }
+
+    /// Takes back messages whose blocks were refused.
+    pub(super) fn release(&mut self, claimed: impl IntoIterator<Item = u64>) {
+        self.deferred
+            .extend(claimed.into_iter().map(|sequence| (0, sequence)));
+    }
+
+    /// Notes that the chain has moved: what is ready may have been mined, and is read again.
+    pub(super) fn reset(&mut self) {
+        let ready = std::mem::take(&mut self.ready);
+        self.ready_bytes = 0;
+        self.release(ready.into_keys());
+        if self.is_empty() {
+            self.next = 0;
+        }
+    }
+
+    /// Returns `true` if every message that was looked at is claimed or gone.
+    pub(super) fn is_empty(&self) -> bool {
+        self.ready.is_empty() && self.deferred.is_empty()
+    }
+
+    /// Time until the first deferred message is due; none if there is none.
+    pub(super) fn wait(&self, now: u64) -> Option<Duration> {
+        let (due, _) = self.deferred.first()?;
+        Some(Duration::from_millis(due.saturating_sub(now)))
+    }
+
+    fn has_room(&self) -> bool {
+        self.ready.len() < BATCH_BLOCKS && self.ready_bytes < BATCH_BYTES
+    }
+
+    fn insert(&mut self, pending: Pending) {
+        self.ready_bytes += pending.message.text().len();
+        self.ready.insert(pending.sequence, pending.message);
+    }
+
+    /// Takes out a deferred message that is due.
+    fn take_due(&mut self, now: u64) -> Option<u64> {
+        if self
+            .deferred
+            .first()
+            .is_some_and(|(due, _)| is_due(*due, now))
+        {
+            return self.deferred.pop_first().map(|(_, sequence)| sequence);
+        }
+        // A clock that was set back leaves its mark at the other end.
+        if self
+            .deferred
+            .last()
+            .is_some_and(|(due, _)| is_due(*due, now))
+        {
+            return self.deferred.pop_last().map(|(_, sequence)| sequence);
+        }
+        None
+    }
+}
+
+/// Returns `true` if a message deferred until `due` may be mined: a due time further away than the
+/// delay means that the clock was set back, which must not hold up a message.
+fn is_due(due: u64, now: u64) -> bool {
+    due <= now || due > now.saturating_add(DELAY)
+}
+
+#[cfg(test)]
+mod tests;
