@@ -140,7 +140,7 @@ fn v1_routes(context: Context) -> impl Filter<Extract = (Response,), Error = Rej
     let status = path!("status")
         .and(read)
         .and(node.clone())
-        .map(|node| v1::status(&node));
+        .then(|node| answered(v1::status(node)));
     let post_message = path!("messages")
         .and(warp::post())
         .and(with.clone())

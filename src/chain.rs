@@ -21,7 +21,8 @@
 //! * [`seal`]: proofs that bind the content of their block
 //! * [`check`]: the rules, with a named violation for each; `facts`: what they compare, worked out
 //!   for many blocks at once
-//! * [`choice`]: which of two acceptable chains is followed
+//! * [`choice`]: which of two acceptable chains is followed; [`reorg`]: a switch between them, in
+//!   numbers
 
 pub mod block;
 pub mod check;
@@ -31,6 +32,7 @@ pub mod hash;
 pub mod history;
 pub mod message;
 pub mod proof;
+pub mod reorg;
 pub mod seal;
 pub mod timestamp;
 
@@ -40,5 +42,6 @@ pub use hash::BlockHash;
 pub use history::History;
 pub use message::{Message, MessageId};
 pub use proof::Proof;
+pub use reorg::ReorgCounts;
 pub use seal::Seal;
 pub use timestamp::Timestamp;

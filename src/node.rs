@@ -27,12 +27,15 @@
 //! * [`peers`]: whom this node knows
 //! * [`gossip`]: finds peers and holds a [`session`] with each
 //! * [`chain_sync`], [`reference_sync`], [`mempool_sync`]: what a session fetches
+//! * [`clocks`]: clocks that do not agree, and blocks from the future
+//! * [`reorgs`]: switches between branches, in log and sums
 //! * [`genesis`]: the first block of a network to join
 //! * [`run`]: starts the tasks, supervises them and stops them in order
 
 mod additions;
 pub mod backup;
 mod chain_sync;
+pub mod clocks;
 pub mod genesis;
 mod gossip;
 mod mempool_sync;
@@ -40,6 +43,7 @@ pub mod miner;
 pub mod network;
 pub mod peers;
 mod reference_sync;
+pub mod reorgs;
 pub mod run;
 pub mod scrub;
 mod session;
@@ -49,12 +53,12 @@ pub mod space;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use tokio::sync::{oneshot, watch};
 
-use crate::chain::Message;
+use crate::chain::{BlockHash, Message};
 use crate::clock::Clock;
 use crate::store::{Listener, Operation, Refusal, Reply, State, Store, StoreError, View};
 use additions::InFlight;
@@ -71,6 +75,8 @@ pub const PROTOCOL: u32 = 1;
 pub struct Signal {
     /// Commits since the start.
     pub commits: u64,
+    /// The tip, and when it was put on the chain.
+    pub tip: Option<(BlockHash, Instant)>,
     /// The first failure of the store: of the writer, which has ended, or of a read.
     pub failure: Option<StoreError>,
 }
@@ -85,7 +91,13 @@ impl Signals {
         let sender = self.0.clone();
         Box::new(move |outcome| {
             sender.send_modify(|signal| match outcome {
-                Ok(_) => signal.commits += 1,
+                Ok(state) => {
+                    signal.commits += 1;
+                    let hash = state.tip.hash;
+                    if signal.tip.is_none_or(|(tip, _)| tip != hash) {
+                        signal.tip = Some((hash, Instant::now()));
+                    }
+                }
                 // What follows from the first failure explains nothing.
                 Err(error) => _ = signal.failure.get_or_insert_with(|| error.clone()),
             });
@@ -131,6 +143,8 @@ pub struct Node {
     in_flight: Arc<InFlight>,
     /// Numbers of staged branches.
     branches: AtomicU64,
+    /// Sums over the reorgs.
+    reorgs: reorgs::ReadReorgs,
     /// How long writes take, from here to their commit.
     pub writes: Histogram,
     started: Instant,
@@ -157,6 +171,14 @@ impl Node {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StoreError> {
         let kept = store.view()?.neighbours()?;
+        // Of an earlier run only the time in the block is known, and that may be in the future.
+        let tip = store.state().tip.clone();
+        let age = Duration::try_from_secs_f64(clock.seconds() - tip.timestamp.seconds());
+        let now = Instant::now();
+        let connected = now.checked_sub(age.unwrap_or_default()).unwrap_or(now);
+        signals
+            .0
+            .send_modify(|signal| signal.tip = Some((tip.hash, connected)));
         Ok(Self {
             store,
             signals,
@@ -165,6 +187,7 @@ impl Node {
             peers: Peers::new(&settings.peers, &kept),
             in_flight: Arc::default(),
             branches: AtomicU64::new(0),
+            reorgs: reorgs::ReadReorgs::default(),
             settings,
             mining: Mining::default(),
             // From 0.5 ms to 8 s, and beyond.
@@ -197,6 +220,12 @@ impl Node {
     /// Seconds since the start.
     pub fn uptime(&self) -> f64 {
         self.started.elapsed().as_secs_f64()
+    }
+
+    /// Time since the tip was put on the chain, whatever time the block tells.
+    pub fn tip_age(&self) -> Duration {
+        let signal = self.signals.0.borrow();
+        signal.tip.map_or(Duration::ZERO, |(_, at)| at.elapsed())
     }
 
     /// Runs a read that may take long on a thread that may block.
@@ -269,16 +298,16 @@ impl Node {
         self.store.stopped_cleanly()
     }
 
-    /// What this node does not protect, in words.
+    /// What this node does not protect and which clocks do not agree, in words.
     pub fn warnings(&self) -> Vec<String> {
-        match self.state().network.sealed_from {
-            Some(_) => Vec::new(),
-            None => vec![
-                "open proofs are accepted: whoever makes a longer chain, which may cost next to \
-                 nothing, can rewrite the history"
-                    .to_owned(),
-            ],
+        let mut warnings = Vec::new();
+        if self.state().network.sealed_from.is_none() {
+            let text = "open proofs are accepted: whoever makes a longer chain, which may cost \
+                        next to nothing, can rewrite the history";
+            warnings.push(text.to_owned());
         }
+        warnings.extend(self.clock_warnings());
+        warnings
     }
 
     /// Why this node takes no messages; empty if it does.

@@ -139,6 +139,13 @@ impl Store {
         Self::start(database, listener, Arc::new(|| None))
     }
 
+    /// An open database in memory that nobody listens to.
+    #[cfg(test)]
+    pub(crate) fn in_memory(genesis: &Block, network: Network) -> Result<Self, StoreError> {
+        let backend = redb::backends::InMemoryBackend::new();
+        Self::with_backend(backend, genesis, network, Box::new(|_| {}))
+    }
+
     fn start(
         database: Engine,
         listener: Listener,

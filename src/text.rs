@@ -2,7 +2,7 @@
 //! hide or reorder text.
 
 use std::borrow::Cow;
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
 /// Text from outside with everything that could steer a terminal, hide or reorder text shown as
 /// an escape.
@@ -66,6 +66,26 @@ pub fn plural(count: u64) -> &'static str {
     if count == 1 { "" } else { "s" }
 }
 
+/// A span of time in seconds, in at most two units.
+#[derive(Clone, Copy, Debug)]
+pub struct Span(pub f64);
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.max(0.0);
+        let (minute, hour, day) = (60.0, 3600.0, 86_400.0);
+        let (unit, name, lower, lower_name) = match seconds {
+            _ if seconds < minute => return write!(f, "{seconds:.0} s"),
+            _ if seconds < hour => (minute, "min", 1.0, "s"),
+            _ if seconds < day => (hour, "h", minute, "min"),
+            _ => (day, "d", hour, "h"),
+        };
+        let whole = (seconds / unit).floor();
+        let rest = ((seconds - whole * unit) / lower).floor();
+        write!(f, "{whole} {name} {rest} {lower_name}")
+    }
+}
+
 /// How long a text is in JSON, without the quotation marks.
 pub fn json_length(text: &[u8]) -> usize {
     let length = |byte: &u8| match byte {
@@ -85,7 +105,7 @@ mod tests {
         assert_eq!(super::json_length(text.as_bytes()), json.len() - 2);
     }
 
-    use super::{counted, escape, escape_json};
+    use super::{Span, counted, escape, escape_json};
 
     #[test]
     fn only_one_is_singular() {
@@ -114,5 +134,20 @@ mod tests {
         let escaped = escape_json(&json);
         assert_eq!(escaped, r#""\u009b31m\u007f\u202e\udb40\udc41\u001bé""#);
         assert_eq!(serde_json::from_str::<String>(&escaped).unwrap(), text);
+    }
+
+    #[test]
+    fn spans_have_two_units() {
+        for (seconds, text) in [
+            (0.2, "0 s"),
+            (59.4, "59 s"),
+            (61.0, "1 min 1 s"),
+            (7_379.0, "2 h 2 min"),
+            (180_000.0, "2 d 2 h"),
+            (-1.0, "0 s"),
+            (f64::NAN, "0 s"),
+        ] {
+            assert_eq!(Span(seconds).to_string(), text);
+        }
     }
 }

@@ -27,7 +27,7 @@ pub use messages::{
 };
 pub use network::{
     Announcement, LeftBlock, Neighbour, NeighbourChange, NeighbourNews, Neighbours, NetworkStatus,
-    NewNeighbour, PeerKind, PeerOrigin, Position, Reorg, ReorgPage, SyncStatus,
+    NewNeighbour, NotableReorg, PeerKind, PeerOrigin, Position, Reorg, ReorgPage, SyncStatus,
 };
 pub use search::{SearchField, SearchHit, SearchPage};
 
@@ -212,7 +212,7 @@ pub struct Status {
     pub sealed_from: Option<u64>,
     /// How this node mines: `sealed` or `open`.
     pub proof_mode: String,
-    /// What this node does not protect, in words; empty if every block must be sealed.
+    /// What this node does not protect and which clocks do not agree, in words, with the remedy.
     pub warnings: Vec<String>,
     /// Messages that wait.
     pub mempool: MempoolStatus,
@@ -222,6 +222,11 @@ pub struct Status {
     pub sync: SyncStatus,
     /// Reorgs since the database was made.
     pub reorgs: u64,
+    /// The last reorg that took off more than 6 blocks or traded sealed blocks for open ones; null
+    /// if there was none.
+    pub notable_reorg: Option<NotableReorg>,
+    /// The time by this node's clock, in seconds since the epoch.
+    pub time: Option<f64>,
     /// Seconds since the start.
     pub uptime: f64,
 }

@@ -3,7 +3,7 @@
 //! What the node knows anyway is read when it is asked for; counted here are only requests, and
 //! in the node how long writes take.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -23,11 +23,8 @@ use super::paths;
 use super::reject::{ApiError, bytes_response};
 use super::server::Context;
 use crate::node::Node;
-use crate::store::StoreError;
+use crate::node::reorgs::ReorgTotals;
 use crate::wire::{PeerKind, PeerOrigin};
-
-/// Reorgs read at a time.
-const PAGE: usize = 1000;
 
 /// What is counted while the node runs.
 #[derive(Debug)]
@@ -35,7 +32,6 @@ pub(crate) struct Metrics {
     requests: Family<RequestLabels, Counter>,
     durations: Family<RouteLabels, Histogram, fn() -> Histogram>,
     panics: Counter,
-    reorged: Mutex<Reorged>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -57,16 +53,6 @@ struct RouteLabels {
     method: &'static str,
 }
 
-/// Sums over the first reorgs.
-#[derive(Clone, Copy, Debug, Default)]
-struct Reorged {
-    count: u64,
-    disconnected: u64,
-    disconnected_sealed: u64,
-    connected: u64,
-    connected_sealed: u64,
-}
-
 /// A request under way.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Begun {
@@ -80,7 +66,6 @@ impl Default for Metrics {
             requests: Family::default(),
             durations: Family::new_with_constructor(durations),
             panics: Counter::default(),
-            reorged: Mutex::default(),
         }
     }
 }
@@ -135,25 +120,6 @@ impl Metrics {
         self.panics.get()
     }
 
-    /// Brings the sums over all reorgs up to date.
-    fn reorged(&self, node: &Node) -> Result<Reorged, StoreError> {
-        let mut sums = self.reorged.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = node.state().reorgs();
-        let view = node.view()?;
-        while sums.count < count {
-            let last = count.min(sums.count + PAGE as u64);
-            let page = usize::try_from(last - sums.count).unwrap_or(PAGE);
-            for (_, reorg) in view.reorgs(last, page)? {
-                sums.disconnected += reorg.disconnected;
-                sums.disconnected_sealed += reorg.disconnected_sealed;
-                sums.connected += reorg.connected;
-                sums.connected_sealed += reorg.connected_sealed;
-            }
-            sums.count = last;
-        }
-        Ok(*sums)
-    }
-
     fn register(&self, registry: &mut Registry) {
         registry.register("http_requests", "Requests answered", self.requests.clone());
         registry.register(
@@ -177,7 +143,7 @@ pub(crate) async fn page(context: Context, headers: HeaderMap) -> Result<Respons
     let text = context.node.blocking(move |node| {
         let mut registry = Registry::with_prefix("blockchain");
         chain(&mut registry, node);
-        reorgs(&mut registry, metrics.reorged(node)?);
+        reorgs(&mut registry, &node.reorg_totals()?);
         mempool(&mut registry, node);
         mining(&mut registry, node);
         peers(&mut registry, node);
@@ -221,12 +187,25 @@ fn chain(registry: &mut Registry, node: &Node) {
         "Sealed blocks of the chain",
         state.sealed(),
     );
-    registry.register_with_unit(
-        "tip_timestamp",
-        "Time of the last block since the epoch",
-        Unit::Seconds,
-        ConstGauge::new(state.tip.timestamp.seconds()),
-    );
+    for (name, help, seconds) in [
+        (
+            "tip_timestamp",
+            "Time of the last block since the epoch",
+            state.tip.timestamp.seconds(),
+        ),
+        (
+            "tip_age",
+            "Time since the last block was put on the chain, whatever the clocks say",
+            node.tip_age().as_secs_f64(),
+        ),
+        (
+            "tip_ahead",
+            "How far the last block is dated ahead of the clock",
+            node.tip_ahead(),
+        ),
+    ] {
+        registry.register_with_unit(name, help, Unit::Seconds, ConstGauge::new(seconds));
+    }
     gauge(
         registry,
         "difficulty",
@@ -235,32 +214,49 @@ fn chain(registry: &mut Registry, node: &Node) {
     );
 }
 
-fn reorgs(registry: &mut Registry, reorged: Reorged) {
+fn reorgs(registry: &mut Registry, totals: &ReorgTotals) {
+    let blocks = &totals.blocks;
     for (name, help, count) in [
-        ("reorgs", "Switches to another branch", reorged.count),
+        ("reorgs", "Switches to another branch", totals.count),
+        (
+            "reorgs_deep",
+            "Switches to another branch that took off more than 6 blocks",
+            totals.deep,
+        ),
+        (
+            "reorgs_trading_sealed",
+            "Switches to another branch with fewer sealed blocks",
+            totals.trading_sealed,
+        ),
         (
             "reorg_disconnected_blocks",
             "Blocks taken off by reorgs",
-            reorged.disconnected,
+            blocks.disconnected,
         ),
         (
             "reorg_disconnected_sealed_blocks",
             "Sealed blocks taken off by reorgs",
-            reorged.disconnected_sealed,
+            blocks.disconnected_sealed,
         ),
         (
             "reorg_connected_blocks",
             "Blocks put on by reorgs",
-            reorged.connected,
+            blocks.connected,
         ),
         (
             "reorg_connected_sealed_blocks",
             "Sealed blocks put on by reorgs",
-            reorged.connected_sealed,
+            blocks.connected_sealed,
         ),
     ] {
         counter(registry, name, help, count);
     }
+    gauge(
+        registry,
+        "reorg_max_depth",
+        "Most blocks that one switch to another branch took off",
+        totals.max_depth,
+    );
 }
 
 fn mempool(registry: &mut Registry, node: &Node) {
@@ -326,6 +322,7 @@ fn peers(registry: &mut Registry, node: &Node) {
     }
     registry.register("peers", "Other nodes that are known", counts);
     let refused = list.iter().filter(|peer| peer.refused.is_some()).count();
+    let held_back = list.iter().filter(|peer| peer.held_back.is_some());
     let answering = node.peers.answering().len();
     for (name, help, count) in [
         (
@@ -334,12 +331,25 @@ fn peers(registry: &mut Registry, node: &Node) {
             refused,
         ),
         (
+            "peers_held_back",
+            "Other nodes with a block too far ahead of the clock",
+            held_back.count(),
+        ),
+        (
             "peers_answering",
             "Neighbours that answered within the last 30 s",
             answering,
         ),
     ] {
         gauge(registry, name, help, count as u64);
+    }
+    if let Some(offset) = node.clock_offset() {
+        registry.register_with_unit(
+            "clock_offset",
+            "How far the clocks of the neighbours are ahead of this one, by their median",
+            Unit::Seconds,
+            ConstGauge::new(offset),
+        );
     }
 }
 

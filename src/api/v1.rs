@@ -13,15 +13,16 @@ use http::StatusCode;
 use warp::http;
 use warp::reply::Response;
 
-use super::reject::json_response;
+use super::reject::{ApiError, json_response};
 use crate::node::{Node, PROTOCOL};
 use crate::wire::{Health, MempoolStatus, MiningStatus, Status};
 
 /// `GET /status`.
-pub(crate) fn status(node: &Arc<Node>) -> Response {
+pub(crate) async fn status(node: Arc<Node>) -> Result<Response, ApiError> {
+    let totals = node.blocking(Node::reorg_totals).await?;
     let state = node.state();
     let (active, tries, hash_rate) = node.mining.now();
-    json_response(
+    Ok(json_response(
         StatusCode::OK,
         &Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -48,9 +49,13 @@ pub(crate) fn status(node: &Arc<Node>) -> Response {
             },
             sync: node.peers.sync_status(),
             reorgs: state.reorgs(),
+            notable_reorg: totals
+                .last_notable
+                .map(|(number, reorg)| reorgs::summary(number, &reorg)),
+            time: Some(node.clock().seconds()),
             uptime: node.uptime(),
         },
-    )
+    ))
 }
 
 /// `GET /health`: 200 if the node takes messages, else 503 with the reasons.

@@ -15,7 +15,7 @@ use super::output::{Output, escape};
 use super::source::Source;
 use super::target::NodeArgs;
 use crate::client::HttpClient;
-use crate::text::counted;
+use crate::text::{Span, counted};
 use crate::wire::{MessageState, MessageStatus, SingleBlock, Status};
 
 /// Characters of a message in a list.
@@ -265,44 +265,5 @@ impl fmt::Display for StatusView {
             write!(f, "\nwarning     {}", escape(warning))?;
         }
         Ok(())
-    }
-}
-
-/// A span of time in seconds, for people.
-struct Span(f64);
-
-impl fmt::Display for Span {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.0.max(0.0);
-        let (minute, hour, day) = (60.0, 3600.0, 86_400.0);
-        let (unit, name, lower, lower_name) = match seconds {
-            _ if seconds < minute => return write!(f, "{seconds:.0} s"),
-            _ if seconds < hour => (minute, "min", 1.0, "s"),
-            _ if seconds < day => (hour, "h", minute, "min"),
-            _ => (day, "d", hour, "h"),
-        };
-        let whole = (seconds / unit).floor();
-        let rest = ((seconds - whole * unit) / lower).floor();
-        write!(f, "{whole} {name} {rest} {lower_name}")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Span;
-
-    #[test]
-    fn spans_have_two_units() {
-        for (seconds, text) in [
-            (0.2, "0 s"),
-            (59.4, "59 s"),
-            (61.0, "1 min 1 s"),
-            (7_379.0, "2 h 2 min"),
-            (180_000.0, "2 d 2 h"),
-            (-1.0, "0 s"),
-            (f64::NAN, "0 s"),
-        ] {
-            assert_eq!(Span(seconds).to_string(), text);
-        }
     }
 }

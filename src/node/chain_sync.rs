@@ -14,13 +14,14 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::info;
 
 use super::Node;
+use super::clocks::HeldBack;
 use super::session::{Claim, Conversation, Trouble};
-use super::settings::{MAX_AHEAD, SYNC_PAGE};
+use super::settings::SYNC_PAGE;
 use crate::chain::{Block, BlockHash, Offence, Violation};
-use crate::store::{Operation, Refusal, ReorgRecord, StoreError};
+use crate::store::{Operation, Refusal, StoreError};
 use crate::wire::NetworkStatus;
 
 /// Pages that may wait for the writer: it joins them into few commits, each of which rewrites what
@@ -38,6 +39,7 @@ pub(super) async fn follow(with: &Conversation, claim: &Claim) -> Result<(), Tro
     let node = &with.node;
     let state = node.state();
     if !is_better(node, claim)? {
+        note_held_back(with, None);
         return Ok(());
     }
     let missing = claim.length.saturating_sub(state.length());
@@ -52,7 +54,14 @@ pub(super) async fn follow(with: &Conversation, claim: &Claim) -> Result<(), Tro
         let length = node.state().length();
         info!(blocks = length - state.length().min(length), length, peer = %with.peer, "synchronised");
     }
-    outcome
+    note_held_back(with, outcome?);
+    Ok(())
+}
+
+/// Notes which block of the peer is held back.
+fn note_held_back(with: &Conversation, held_back: Option<HeldBack>) {
+    let peers = &with.node.peers;
+    peers.with(&with.peer, |peer| peer.held_back = held_back);
 }
 
 /// Whether a peer's chain would be followed if it is what it claims to be.
@@ -78,7 +87,8 @@ fn is_better(node: &Node, claim: &Claim) -> Result<bool, StoreError> {
     ))
 }
 
-async fn fetch(with: &Conversation, claim: &Claim) -> Result<(), Trouble> {
+/// Fetches what is better, as far as it is not held back.
+async fn fetch(with: &Conversation, claim: &Claim) -> Result<Option<HeldBack>, Trouble> {
     let state = with.node.state();
     if claim.length > state.length() {
         let page = with
@@ -111,15 +121,16 @@ async fn extend(
     claim: &Claim,
     mut parent: BlockHash,
     mut page: Vec<Block>,
-) -> Result<(), Trouble> {
+) -> Result<Option<HeldBack>, Trouble> {
     let node = &with.node;
     let mut told = Instant::now();
+    let mut held_back;
     let mut under_way: VecDeque<oneshot::Receiver<Result<(), StoreError>>> = VecDeque::new();
     loop {
-        let is_cut = drop_ahead(node, &mut page);
+        held_back = HeldBack::cut(&mut page, node.clock().seconds());
         let Some(last) = page.last() else { break };
         let (next, hash) = (last.index + 1, BlockHash::of(last));
-        let is_last = next >= claim.length || is_cut;
+        let is_last = next >= claim.length || held_back.is_some();
         let appended = node.submit(|reply| Operation::Append(parent, page, reply))?;
         under_way.push_back(appended);
         if under_way.len() > APPENDS_UNDER_WAY
@@ -145,7 +156,7 @@ async fn extend(
     for appended in under_way {
         settled(appended.await)?;
     }
-    Ok(())
+    Ok(held_back)
 }
 
 /// What came of blocks of a peer.
@@ -172,37 +183,6 @@ fn not_followed(offence: &Offence) -> Trouble {
     match offence.violation {
         Violation::PreviousHash { .. } => Trouble::Moved,
         _ => Trouble::refused_block(offence),
-    }
-}
-
-/// Leaves away blocks from the first that is too far ahead of the local clock: not yet. Says
-/// whether there is one.
-fn drop_ahead(node: &Node, page: &mut Vec<Block>) -> bool {
-    let latest = node.clock().seconds() + MAX_AHEAD;
-    let ahead = page.iter().position(|b| b.timestamp.seconds() > latest);
-    page.truncate(ahead.unwrap_or(page.len()));
-    ahead.is_some()
-}
-
-/// Says that another branch is followed now.
-pub(super) fn log_reorg(reorg: &ReorgRecord) {
-    if reorg.disconnected == 0 {
-        return;
-    }
-    info!(
-        from = reorg.from,
-        disconnected = reorg.disconnected,
-        connected = reorg.connected,
-        returned = reorg.returned,
-        source = reorg.source,
-        "another branch is followed"
-    );
-    if reorg.connected_sealed < reorg.disconnected_sealed {
-        warn!(
-            sealed_before = reorg.disconnected_sealed,
-            sealed_now = reorg.connected_sealed,
-            "sealed blocks were traded for open ones"
-        );
     }
 }
 

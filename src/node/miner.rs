@@ -136,14 +136,14 @@ pub async fn run(node: Arc<Node>, shutdown: CancellationToken) -> Result<(), Sto
         signal.borrow_and_update();
         let is_tip = |front: &Front| front.tip.hash == node.state().tip.hash;
         let kept = front.take();
-        let above = match kept.filter(|front| !under_way.is_empty() || is_tip(front)) {
-            Some(front) => front,
-            None => {
-                settle(&mut under_way, &mut queue, 0, &shutdown).await?;
-                queue.reset();
-                let state = node.state();
-                Front::new(state.tip.clone(), state.history.clone())
-            }
+        let kept = kept.filter(|front| !under_way.is_empty() || is_tip(front));
+        let above = if let Some(front) = kept {
+            front
+        } else {
+            settle(&mut under_way, &mut queue, 0, &shutdown).await?;
+            queue.reset();
+            let state = node.state();
+            Front::new(state.tip.clone(), state.history.clone())
         };
         let base = above.tip.hash;
         let known = [node.state().tip.hash, base]

@@ -9,10 +9,11 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::Node;
-use super::chain_sync::{Branch, log_reorg};
+use super::chain_sync::Branch;
+use super::clocks::HeldBack;
 use super::session::{Conversation, Trouble};
-use super::settings::{MAX_AHEAD, REFERENCE_REFRESH, REFERENCE_SHARE, RESCUED_BLOCKS, SYNC_PAGE};
+use super::settings::{REFERENCE_REFRESH, REFERENCE_SHARE, RESCUED_BLOCKS, SYNC_PAGE};
+use super::{Node, reorgs};
 use crate::chain::{Block, BlockHash, Message};
 use crate::client::{BodyReader, NodeAddress, PeerClient, read_blocking};
 use crate::legacy::json::{ChainBody, ChainReader};
@@ -46,7 +47,7 @@ struct Verdict {
     /// It is valid and not followed; these of its messages could get lost.
     rescued: Vec<Message>,
     /// The rest of it has a time too far ahead: not yet.
-    is_cut: bool,
+    held_back: Option<HeldBack>,
 }
 
 impl Progress {
@@ -74,8 +75,10 @@ impl Progress {
         let took = begun.elapsed();
         self.not_before = Some(Instant::now() + took.saturating_mul(REFERENCE_SHARE));
         let verdict = outcome?;
+        let peers = &with.node.peers;
+        peers.with(&with.peer, |peer| peer.held_back = verdict.held_back);
         self.fetched = bytes
-            .filter(|_| !verdict.is_cut)
+            .filter(|_| verdict.held_back.is_none())
             .map(|bytes| (bytes, begun));
         super::mempool_sync::learn(with, verdict.rescued).await
     }
@@ -159,12 +162,12 @@ fn follow(
     let is_near = common > 0 && length.saturating_sub(common) <= RESCUED_BLOCKS;
     let (mut rescued, mut rescued_bytes) = (Vec::new(), 0);
     let (mut page, mut page_bytes) = (Vec::new(), 0);
-    let (mut is_cut, mut tip) = (false, None);
-    let latest = node.clock().seconds() + MAX_AHEAD;
+    let (mut held_back, mut tip) = (None, None);
+    let now = node.clock().seconds();
     for block in theirs {
         let block = block.map_err(|error| refused(&error))?;
-        if block.timestamp.seconds() > latest {
-            is_cut = true;
+        held_back = HeldBack::of(&block, now);
+        if held_back.is_some() {
             break;
         }
         let bytes = block.message.text().len();
@@ -180,18 +183,18 @@ fn follow(
         }
     }
     let Some(tip) = page.last().map(position).or(tip) else {
-        return Ok(Verdict { rescued, is_cut });
+        return Ok(Verdict { rescued, held_back });
     };
     stage(&mut branch, page)?;
     node.peers.with(peer, |peer| peer.tip = Some(tip));
     let adoption = branch.adoption(peer.to_string());
     match node.write(|reply| Operation::Adopt(adoption, reply)) {
         Ok(reorg) => {
-            log_reorg(&reorg);
+            reorgs::log(&reorg);
             rescued.clear();
-            Ok(Verdict { rescued, is_cut })
+            Ok(Verdict { rescued, held_back })
         }
-        Err(StoreError::Refused(Refusal::NotPreferred)) => Ok(Verdict { rescued, is_cut }),
+        Err(StoreError::Refused(Refusal::NotPreferred)) => Ok(Verdict { rescued, held_back }),
         Err(StoreError::Refused(Refusal::StaleTip | Refusal::NotConnected)) => Err(Trouble::Moved),
         Err(StoreError::Refused(refusal)) => Err(Trouble::Differs(format!(
             "has a branch that is refused: {refusal}"

@@ -8,7 +8,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use super::{Node, backup, gossip, miner, scrub, space};
+use super::{Node, backup, clocks, gossip, miner, scrub, space};
 use crate::client::PeerClient;
 use crate::store::StoreError;
 
@@ -59,6 +59,8 @@ pub async fn run(
     tasks.spawn(async move { ("miner", miner::run(work.0, work.1).await) });
     let work = (Arc::clone(&node), shutdown.clone());
     tasks.spawn(async move { ("network", network(work.0, client, work.1).await) });
+    let work = (Arc::clone(&node), shutdown.clone());
+    tasks.spawn(async move { ("clocks", clocks::run(work.0, work.1).await) });
     // The last snapshot holds what the other tasks did last.
     let (mut backups, last) = (JoinSet::new(), CancellationToken::new());
     if let Some(settings) = node.settings.snapshot.clone() {

@@ -17,7 +17,7 @@ pub(super) use trouble::Trouble;
 
 use super::peers::Session as Handle;
 use super::settings::ANNOUNCE_PAUSE;
-use super::{Node, PROTOCOL, chain_sync, mempool_sync, reference_sync};
+use super::{Node, PROTOCOL, chain_sync, clocks, mempool_sync, reference_sync};
 use crate::chain::BlockHash;
 use crate::client::peer::Identity;
 use crate::client::{NodeAddress, PeerClient};
@@ -224,7 +224,7 @@ impl Session {
         match (self.kind, news) {
             (PeerKind::Reference, _) => self.reference_round().await,
             (PeerKind::Ours, Some(news)) if !is_due => self.follow_news(&news).await,
-            _ => match self.with.client.identify(&self.with.peer).await? {
+            _ => match self.identify().await? {
                 Identity::Ours(status) => self.follow_status(&status).await,
                 Identity::Reference => {
                     self.kind = PeerKind::Reference;
@@ -233,6 +233,21 @@ impl Session {
                 }
             },
         }
+    }
+
+    /// Asks what the peer is, and what time it has.
+    async fn identify(&self) -> Result<Identity, Trouble> {
+        let (node, peer) = (&self.with.node, &self.with.peer);
+        let before = node.clock().seconds();
+        let identity = self.with.client.identify(peer).await?;
+        let offset = match &identity {
+            Identity::Ours(status) => status
+                .time
+                .and_then(|theirs| clocks::offset(theirs, before, node.clock().seconds())),
+            Identity::Reference => None,
+        };
+        node.peers.with(peer, |peer| peer.clock_offset = offset);
+        Ok(identity)
     }
 
     async fn follow_status(&mut self, status: &Status) -> Result<(), Trouble> {

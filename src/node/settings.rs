@@ -124,6 +124,12 @@ pub const SYNC_PAGE: usize = 1000;
 /// How far a block of a peer may be ahead of the local clock, in seconds.
 pub const MAX_AHEAD: f64 = 2.0 * 60.0 * 60.0;
 
+/// A clock that differs by more seconds than this from that of others is said to.
+pub const MAX_CLOCK_OFFSET: f64 = 60.0;
+
+/// Pause between two comparisons of the clocks for the log.
+pub const CLOCK_CHECK_PAUSE: Duration = Duration::from_secs(2);
+
 /// Messages of a branch of a reference miner are rescued if it forks within this many blocks.
 pub const RESCUED_BLOCKS: u64 = 100;
 

@@ -24,6 +24,8 @@
 use redb::TableDefinition;
 use serde::{Deserialize, Serialize};
 
+use crate::chain::ReorgCounts;
+
 /// Version of this schema. A database with a newer one is refused.
 pub(crate) const SCHEMA_VERSION: u32 = 3;
 
@@ -144,6 +146,18 @@ pub struct ReorgRecord {
     pub returned: u64,
     /// The lowest of the blocks taken off.
     pub left: Vec<LeftRecord>,
+}
+
+impl ReorgRecord {
+    /// Its numbers of blocks.
+    pub fn counts(&self) -> ReorgCounts {
+        ReorgCounts {
+            disconnected: self.disconnected,
+            disconnected_sealed: self.disconnected_sealed,
+            connected: self.connected,
+            connected_sealed: self.connected_sealed,
+        }
+    }
 }
 
 /// A block that was taken off.

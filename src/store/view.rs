@@ -257,17 +257,6 @@ impl View {
         })
     }
 
-    /// The pending message with this sequence number.
-    pub fn pending_at(&self, sequence: u64) -> Result<Option<Pending>, StoreError> {
-        self.read(|| {
-            let mempool = self.transaction().open_table(tables::MEMPOOL)?;
-            let pending = mempool.get(sequence)?;
-            pending
-                .map(|pending| Pending::decode(sequence, pending.value()))
-                .transpose()
-        })
-    }
-
     /// Whether the pending message with this sequence number came from a peer.
     pub fn is_learned(&self, sequence: u64) -> Result<bool, StoreError> {
         self.read(|| {

@@ -6,17 +6,20 @@ use warp::http;
 use warp::reply::Response;
 
 use super::mempool::PendingRow;
-use super::parts::{Card, Hash, When};
+use super::parts::{Card, Hash, When, now};
 use super::peers::PeerRow;
 use super::problem::{Problem, if_known};
 use super::reply;
 use super::routes::Asked;
 use super::site::{Form, Frame, Place, Site};
 use super::words;
-use crate::wire::{Neighbour, PeerOrigin, Status};
+use crate::wire::{Neighbour, NotableReorg, PeerOrigin, Status};
 
 /// Blocks shown as a chain.
 const CARDS: usize = 6;
+
+/// How long a reorg that people should look at is shown here: a week. The list keeps it.
+const NOTICE_SECONDS: f64 = 7.0 * 24.0 * 60.0 * 60.0;
 
 /// Rows of the other lists.
 const ROWS: usize = 5;
@@ -36,6 +39,31 @@ struct HomePage {
     /// Those of them that do not count as neighbours.
     guests: u64,
     figures: Figures,
+    notice: Option<Notice>,
+}
+
+/// A recent reorg that people should look at.
+#[derive(Debug)]
+struct Notice {
+    title: &'static str,
+    when: When,
+    reorg: NotableReorg,
+}
+
+impl Notice {
+    fn of(status: &Status) -> Option<Self> {
+        let reorg = status.notable_reorg.clone()?;
+        let at = reorg.timestamp.as_f64().unwrap_or_default();
+        (now() - at < NOTICE_SECONDS).then(|| Self {
+            title: if reorg.deep {
+                "Deep reorg"
+            } else {
+                "Sealed blocks were traded for open ones"
+            },
+            when: When::at(at),
+            reorg,
+        })
+    }
 }
 
 /// The status of a node in words.
@@ -121,6 +149,7 @@ pub(super) async fn get(site: &Site, asked: &Asked) -> Result<Response, Problem>
                 .collect()
         }),
         figures: Figures::of(&status),
+        notice: Notice::of(&status),
         status,
     };
     let response = reply::page(StatusCode::OK, &page);
@@ -130,6 +159,8 @@ pub(super) async fn get(site: &Site, asked: &Asked) -> Result<Response, Problem>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::Number;
+
     use crate::ui::samples;
     use crate::wire::PendingMessage;
 
@@ -151,6 +182,7 @@ mod tests {
             peers: None,
             guests: 1,
             figures: Figures::of(&status),
+            notice: Notice::of(&status),
             status,
         }
     }
@@ -171,6 +203,47 @@ mod tests {
         assert!(html.contains("does not tell"), "{html}");
         let count = format!("{} and 1 guest</span>", page().status.sync.neighbours);
         assert!(html.contains(&count), "{html}");
+    }
+
+    #[test]
+    fn a_recent_reorg_that_people_should_look_at_is_shown_with_both_counts() {
+        let mut status = samples::status();
+        let mut reorg = NotableReorg {
+            number: 12,
+            timestamp: Number::from_f64(now() - 60.0).unwrap(),
+            from: 1,
+            disconnected: 1245,
+            disconnected_sealed: 1244,
+            connected: 1246,
+            connected_sealed: 1243,
+            deep: true,
+            trades_sealed: true,
+        };
+        let render = |status: Status| {
+            let notice = Notice::of(&status);
+            let page = HomePage {
+                status,
+                notice,
+                ..page()
+            };
+            page.render().unwrap()
+        };
+        status.notable_reorg = Some(reorg.clone());
+        let html = render(status.clone());
+        for text in [
+            "Deep reorg",
+            "1,245 blocks from block 1 on (1,244 sealed)",
+            "replaced by 1,246 (1,243 sealed)",
+            "/x/reorgs?from=12",
+        ] {
+            assert!(html.contains(text), "{text} {html}");
+        }
+        reorg.deep = false;
+        status.notable_reorg = Some(reorg.clone());
+        assert!(render(status.clone()).contains("traded for open ones"));
+        reorg.timestamp = 1_600_000_000.into();
+        status.notable_reorg = Some(reorg);
+        assert!(!render(status).contains("reorgs?from=12"), "years ago");
     }
 
     #[test]

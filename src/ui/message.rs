@@ -169,6 +169,8 @@ mod tests {
             connected: 2,
             connected_sealed: 2,
             returned: 1,
+            deep: false,
+            trades_sealed: false,
             left: vec![left],
         };
         let renamed = MessageStatus {

@@ -20,6 +20,7 @@ struct PeersPage {
     status: Status,
     genesis: Hash,
     figures: Figures,
+    /// What the node warns of, and neighbours that do not share its network.
     differences: Vec<Line>,
     /// None from a node that does not tell.
     peers: Option<Vec<PeerRow>>,
@@ -39,6 +40,9 @@ pub(super) struct PeerRow {
     pub(super) failures: u32,
     pub(super) retry: Option<String>,
     pub(super) refused: Option<Line>,
+    /// How its clock differs, if it does.
+    pub(super) clock: Option<String>,
+    pub(super) held_back: Option<Line>,
     pub(super) checks: Vec<Check>,
 }
 
@@ -119,6 +123,8 @@ impl PeerRow {
             failures: peer.failures,
             retry: peer.retry_in.map(words::brief),
             refused: peer.refused.as_deref().map(|reason| Line::new(reason, 400)),
+            clock: peer.clock_offset.filter(|_| answers).map(words::clock),
+            held_back: peer.held_back.as_deref().map(|text| Line::new(text, 400)),
             checks: checks
                 .map(|(name, is_same, theirs)| Check {
                     name,
@@ -142,6 +148,7 @@ pub(super) async fn get(site: &Site) -> Result<Response, Problem> {
             .sync
             .differences
             .iter()
+            .chain(&status.warnings)
             .map(|difference| Line::new(difference, 400))
             .collect(),
         peers: if_known(peers)?.map(|list| {
@@ -194,6 +201,8 @@ mod tests {
                 sealed_from: None,
             }),
             version: Some(samples::HOSTILE.to_owned()),
+            clock_offset: None,
+            held_back: None,
         };
         let row = PeerRow::new("/x", &peer, &own);
         let same: Vec<_> = row.checks.iter().map(|check| check.is_same).collect();

@@ -82,12 +82,6 @@ impl Row {
             reorg,
         }
     }
-
-    /// Whether sealed blocks were given up for open ones.
-    fn trades_seals(&self) -> bool {
-        let reorg = &self.reorg;
-        reorg.disconnected_sealed > 0 && reorg.connected_sealed < reorg.connected
-    }
 }
 
 #[derive(Deserialize)]
@@ -141,6 +135,8 @@ mod tests {
             connected: 1,
             connected_sealed: 0,
             returned: 2,
+            deep: false,
+            trades_sealed: true,
             left: vec![LeftBlock {
                 index: 7,
                 hash: "cd".repeat(32),
@@ -153,7 +149,7 @@ mod tests {
     fn both_branches_are_shown_and_nothing_hostile_runs() {
         let block = samples::block(7, samples::HOSTILE);
         let row = Row::new("/x", reorg(&block.hash), std::slice::from_ref(&block));
-        assert!(!row.is_replaced && row.trades_seals());
+        assert!(!row.is_replaced && row.reorg.counts().trades_sealed());
         assert_eq!((row.more_left, row.more_followed), (2, 0));
         let page = ReorgsPage {
             frame: samples::frame(),

@@ -89,6 +89,15 @@ pub(super) fn ago(seconds: f64) -> String {
     }
 }
 
+/// A clock beside another one, by the seconds that it is ahead.
+pub(super) fn clock(ahead: f64) -> String {
+    match ahead {
+        a if a.abs() < 1.0 => "the same".to_owned(),
+        a if a > 0.0 => format!("{} ahead", brief(a.round())),
+        a => format!("{} behind", brief((-a).round())),
+    }
+}
+
 /// A stretch of time in whole units, for lists; the script of the pages says the same.
 pub(super) fn brief(seconds: f64) -> String {
     match seconds {

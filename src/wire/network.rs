@@ -6,6 +6,8 @@ use serde_json::Number;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
+use crate::chain::ReorgCounts;
+
 /// `GET /neighbours`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(remote = "Self")]
@@ -63,6 +65,12 @@ pub struct Neighbour {
     pub network: Option<NetworkStatus>,
     /// Version of its program, as far as it said.
     pub version: Option<String>,
+    /// Seconds that its clock is ahead of this node's, below 0 if it is behind; null if it did not
+    /// tell the time.
+    pub clock_offset: Option<f64>,
+    /// Its first block that is not followed yet because it is dated too far ahead of this node's
+    /// clock, with the remedy; null if there is none.
+    pub held_back: Option<String>,
 }
 
 /// What happened to a neighbour.
@@ -220,8 +228,51 @@ pub struct Reorg {
     pub connected_sealed: u64,
     /// Messages of the old branch that waited again.
     pub returned: u64,
+    /// Whether more than 6 blocks were taken off.
+    #[serde(default)]
+    pub deep: bool,
+    /// Whether fewer sealed blocks were put on than taken off.
+    #[serde(default)]
+    pub trades_sealed: bool,
     /// The lowest of the blocks taken off, 100 at most.
     pub left: Vec<LeftBlock>,
+}
+
+impl Reorg {
+    /// Its numbers of blocks.
+    pub fn counts(&self) -> ReorgCounts {
+        ReorgCounts {
+            disconnected: self.disconnected,
+            disconnected_sealed: self.disconnected_sealed,
+            connected: self.connected,
+            connected_sealed: self.connected_sealed,
+        }
+    }
+}
+
+/// The last reorg that people should look at, in `GET /status`; `GET /reorgs` tells all of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(remote = "Self")]
+pub struct NotableReorg {
+    /// Its number.
+    pub number: u64,
+    /// When, in seconds since the epoch.
+    #[schema(value_type = f64)]
+    pub timestamp: Number,
+    /// Index of the first block that differs.
+    pub from: u64,
+    /// Blocks taken off.
+    pub disconnected: u64,
+    /// How many of them were sealed.
+    pub disconnected_sealed: u64,
+    /// Blocks put on.
+    pub connected: u64,
+    /// How many of them were sealed.
+    pub connected_sealed: u64,
+    /// Whether more than 6 blocks were taken off.
+    pub deep: bool,
+    /// Whether fewer sealed blocks were put on than taken off.
+    pub trades_sealed: bool,
 }
 
 /// A block that was taken off.

@@ -56,8 +56,8 @@ pub(crate) use {objects, read_objects};
 use super::{
     Announcement, Block, BlockPage, ErrorBody, ErrorDetail, Health, LeftBlock, MempoolPage,
     MempoolStatus, Message, MessageStatus, MiningStatus, Neighbour, NeighbourNews, Neighbours,
-    NetworkStatus, NewMessage, NewNeighbour, PendingMessage, Position, PostedMessage, Reorg,
-    ReorgPage, SearchHit, SearchPage, SingleBlock, Status, SyncStatus, TipStatus,
+    NetworkStatus, NewMessage, NewNeighbour, NotableReorg, PendingMessage, Position, PostedMessage,
+    Reorg, ReorgPage, SearchHit, SearchPage, SingleBlock, Status, SyncStatus, TipStatus,
 };
 
 objects!(
@@ -79,6 +79,7 @@ objects!(
     NetworkStatus,
     NewMessage,
     NewNeighbour,
+    NotableReorg,
     PendingMessage,
     Position,
     PostedMessage,

@@ -1,10 +1,11 @@
 //! Networks of real processes: five nodes in a line, a ring and a star on loopback, one stopped and
 //! started again ([`five_nodes_agree_in_every_shape`]), how soon a block is everywhere, and two
 //! halves that are cut from each other and joined again ([`partition`]); and nodes that do not fit
-//! together ([`differences`]).
+//! together ([`differences`]), and histories that are replaced ([`warnings`]).
 
 mod differences;
 mod partition;
+mod warnings;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -194,11 +195,11 @@ impl Drop for EndOfLoad<'_> {
 
 #[test]
 fn steady_local_load_does_not_starve_messages_of_a_node_that_does_not_mine() {
-    let miner = TestNode::start(&["--difficulty", "4"]);
+    let miner = TestNode::start(&["--difficulty", "3"]);
     let known = miner.address().to_string();
     let other = TestNode::start(&[
         "--difficulty",
-        "4",
+        "3",
         "--threads",
         "0",
         "--neighbours",
@@ -222,7 +223,7 @@ fn steady_local_load_does_not_starve_messages_of_a_node_that_does_not_mine() {
                 }
             }
         });
-        wait_for("the load", || (miner.status().length > 20).then_some(()));
+        wait_for("the load", || (miner.status().length > 5).then_some(()));
         let add = |number| other.add(&format!("learned {number}"));
         let learned: Vec<_> = (0..5).map(add).collect();
         wait_for("all of them to be learned", || {

@@ -12,7 +12,7 @@ use crate::api::server::Context;
 use crate::api::{long_answer, page_count, parse_query};
 use crate::node::Node;
 use crate::store::{LeftRecord, ReorgRecord};
-use crate::wire::{LeftBlock, Reorg, ReorgPage, calendar_time};
+use crate::wire::{LeftBlock, NotableReorg, Reorg, ReorgPage, calendar_time};
 
 /// Most reorgs on a page.
 const MAX_COUNT: usize = 1000;
@@ -52,14 +52,37 @@ pub(crate) async fn page(
     long_answer(context, caller, page).await
 }
 
+#[expect(clippy::cast_precision_loss, reason = "a time for people")]
+fn seconds(record: &ReorgRecord) -> f64 {
+    record.at as f64 / 1000.0
+}
+
+fn timestamp(record: &ReorgRecord) -> Number {
+    Number::from_f64(seconds(record)).unwrap_or_else(|| 0.into())
+}
+
+/// The start of a reorg in words of the API.
+pub(super) fn summary(number: u64, record: &ReorgRecord) -> NotableReorg {
+    let counts = record.counts();
+    NotableReorg {
+        number,
+        timestamp: timestamp(record),
+        from: record.from,
+        disconnected: record.disconnected,
+        disconnected_sealed: record.disconnected_sealed,
+        connected: record.connected,
+        connected_sealed: record.connected_sealed,
+        deep: counts.is_deep(),
+        trades_sealed: counts.trades_sealed(),
+    }
+}
+
 /// One reorg in words of the API.
 pub(super) fn describe(number: u64, record: &ReorgRecord) -> Reorg {
-    #[expect(clippy::cast_precision_loss, reason = "a time for people")]
-    let seconds = record.at as f64 / 1000.0;
     Reorg {
         number,
-        timestamp: Number::from_f64(seconds).unwrap_or_else(|| 0.into()),
-        time: calendar_time(seconds),
+        timestamp: timestamp(record),
+        time: calendar_time(seconds(record)),
         source: record.source.clone(),
         from: record.from,
         old_tip: hex::encode(record.old_tip),
@@ -69,6 +92,8 @@ pub(super) fn describe(number: u64, record: &ReorgRecord) -> Reorg {
         connected: record.connected,
         connected_sealed: record.connected_sealed,
         returned: record.returned,
+        deep: record.counts().is_deep(),
+        trades_sealed: record.counts().trades_sealed(),
         left: record.left.iter().zip(record.from..).map(left).collect(),
     }
 }

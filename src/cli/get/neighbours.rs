@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::cli::error::Error;
 use crate::cli::output::{Output, escape, table};
 use crate::client::HttpClient;
-use crate::text::counted;
+use crate::text::{Span, counted};
 use crate::wire::{Neighbour, Neighbours, PeerKind, PeerOrigin};
 
 /// Prints the neighbours of a node.
@@ -37,6 +37,7 @@ impl fmt::Display for Detailed {
             "RUNS",
             "FROM",
             "TIP",
+            "CLOCK",
             "ANSWERED",
             "FAILURES",
             "REFUSED BECAUSE IT",
@@ -47,7 +48,7 @@ impl fmt::Display for Detailed {
     }
 }
 
-fn row(neighbour: &Neighbour) -> [String; 7] {
+fn row(neighbour: &Neighbour) -> [String; 8] {
     let none = || "-".to_owned();
     let kind = match neighbour.kind {
         PeerKind::Unknown => "unknown",
@@ -68,6 +69,7 @@ fn row(neighbour: &Neighbour) -> [String; 7] {
         kind.to_owned(),
         origin.to_owned(),
         tip.unwrap_or_else(none),
+        neighbour.clock_offset.map_or_else(none, clock),
         neighbour
             .last_answer
             .map_or_else(|| "never".to_owned(), |age| format!("{age:.0} s ago")),
@@ -75,8 +77,18 @@ fn row(neighbour: &Neighbour) -> [String; 7] {
         neighbour
             .refused
             .as_deref()
+            .or(neighbour.held_back.as_deref())
             .map_or_else(none, |why| escape(why).into_owned()),
     ]
+}
+
+/// A clock beside that of the node asked.
+fn clock(ahead: f64) -> String {
+    match ahead {
+        a if a.abs() < 1.0 => "the same".to_owned(),
+        a if a > 0.0 => format!("{} ahead", Span(a.round())),
+        a => format!("{} behind", Span((-a).round())),
+    }
 }
 
 #[derive(Serialize)]
@@ -114,7 +126,8 @@ mod tests {
         let list = serde_json::json!({"neighbours": [
             {"address": "a:1", "kind": "ours", "origin": "configured",
              "tip": {"index": 7, "hash": "c0f0de3647e32b"}, "last_answer": 3.2, "failures": 0,
-             "retry_in": null, "refused": null, "network": null, "version": "1"},
+             "retry_in": null, "refused": null, "network": null, "version": "1",
+             "clock_offset": 10_801.0, "held_back": "has block 8, dated"},
             {"address": "a-longer-name:12345", "kind": "unknown", "origin": "guest", "tip": null,
              "last_answer": null, "failures": 12, "retry_in": 4.0, "refused": "has\u{1b} left",
              "network": null, "version": null},
@@ -123,9 +136,9 @@ mod tests {
         assert_eq!(
             list.to_string(),
             "2 neighbours\n\
-             ADDRESS              RUNS          FROM        TIP             ANSWERED  FAILURES  REFUSED BECAUSE IT\n\
-             a:1                  this program  configured  7 c0f0de3647e3  3 s ago   0         -\n\
-             a-longer-name:12345  unknown       guest       -               never     12        has\\u{1b} left"
+             ADDRESS              RUNS          FROM        TIP             CLOCK            ANSWERED  FAILURES  REFUSED BECAUSE IT\n\
+             a:1                  this program  configured  7 c0f0de3647e3  3 h 0 min ahead  3 s ago   0         has block 8, dated\n\
+             a-longer-name:12345  unknown       guest       -               -                never     12        has\\u{1b} left"
         );
     }
 }

@@ -5,18 +5,23 @@ use std::sync::atomic::Ordering;
 
 use tokio::sync::oneshot;
 
-use super::{drop_ahead, log_reorg, not_followed, settled, wanted};
+use super::{not_followed, settled, wanted};
 use crate::chain::{Block, BlockHash, Checker, Offence, Tip};
-use crate::node::Node;
+use crate::node::clocks::HeldBack;
 use crate::node::session::{Claim, Conversation, Trouble};
+use crate::node::{Node, reorgs};
 use crate::store::{Adoption, Operation, StoreError};
 use crate::text::counted;
 
 /// Most stored bytes of one branch.
 const MAX_STAGED_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 
-/// Fetches the branch of a peer and follows it if it is better.
-pub(super) async fn switch(with: &Conversation, claim: &Claim) -> Result<(), Trouble> {
+/// Fetches the branch of a peer and follows it if it is better. Returns the block that is held
+/// back, if any.
+pub(super) async fn switch(
+    with: &Conversation,
+    claim: &Claim,
+) -> Result<Option<HeldBack>, Trouble> {
     let node = &with.node;
     let state = node.state();
     let common = match claim.genesis {
@@ -25,13 +30,13 @@ pub(super) async fn switch(with: &Conversation, claim: &Claim) -> Result<(), Tro
     };
     node.may_leave(common)?;
     let mut branch = Branch::above(node, common)?;
-    let (mut next, mut is_cut) = (common, false);
-    while next < claim.length && !is_cut {
+    let (mut next, mut held_back) = (common, None);
+    while next < claim.length && held_back.is_none() {
         let mut page = with
             .client
             .blocks(&with.peer, next, wanted(next, claim))
             .await?;
-        is_cut = drop_ahead(node, &mut page);
+        held_back = HeldBack::cut(&mut page, node.clock().seconds());
         if page.is_empty() {
             break;
         }
@@ -43,18 +48,18 @@ pub(super) async fn switch(with: &Conversation, claim: &Claim) -> Result<(), Tro
         let staged = branch.stage(page)?;
         settled(staged.await)?;
     }
-    if is_cut && next == common {
-        return Ok(());
+    if held_back.is_some() && next == common {
+        return Ok(held_back);
     }
     let adoption = branch.adoption(with.peer.to_string());
     let adopted = node.submit(|reply| Operation::Adopt(adoption, reply))?;
     match settled(adopted.await) {
-        Ok(reorg) => log_reorg(&reorg),
+        Ok(reorg) => reorgs::log(&reorg),
         // It may be better when the time of its other blocks has come.
-        Err(Trouble::NotBetter) if is_cut => {}
+        Err(Trouble::NotBetter) if held_back.is_some() => {}
         Err(trouble) => return Err(trouble),
     }
-    Ok(())
+    Ok(held_back)
 }
 
 /// The number of blocks that both chains begin with, given that at most `most` can be common.

@@ -17,6 +17,12 @@ use crate::store::{PageLimit, Pending, StoreError, View};
 #[expect(clippy::cast_possible_truncation, reason = "a second")]
 const DELAY: u64 = LEFT_TO_OTHERS.as_millis() as u64;
 
+/// A page with a single message.
+const ONE: PageLimit = PageLimit {
+    count: 1,
+    bytes: BATCH_BYTES,
+};
+
 /// Pending messages that are not claimed by a mined block. Messages are named by their sequence
 /// numbers.
 #[derive(Debug, Default)]
@@ -37,7 +43,8 @@ impl MiningQueue {
             && let Some(sequence) = self.take_due(now)
         {
             // It may have been mined by others or have made way meanwhile.
-            if let Some(pending) = view.pending_at(sequence)? {
+            let found = view.pending_from(sequence, ONE)?.pop();
+            if let Some(pending) = found.filter(|pending| pending.sequence == sequence) {
                 self.insert(pending);
             }
         }

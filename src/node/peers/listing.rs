@@ -4,6 +4,7 @@ use tokio::time::Instant;
 
 use super::{Peer, Peers};
 use crate::client::NodeAddress;
+use crate::node::clocks::HeldBack;
 use crate::node::settings::{ANSWERING, FIRST_ROUND};
 use crate::store::{NeighbourRecord, Standing};
 use crate::wire::{Neighbour, PeerKind, PeerOrigin, SyncStatus};
@@ -75,6 +76,24 @@ impl Peers {
             target: inner.fetching.as_ref().map(|f| f.target),
             differences: inner.peers.iter().filter_map(differs).collect(),
         }
+    }
+
+    /// Seconds that the clocks of neighbours that answer are ahead of the local one.
+    pub(in crate::node) fn clock_offsets(&self) -> Vec<f64> {
+        let inner = self.lock();
+        let answer = |peer: &&Peer| peer.origin != PeerOrigin::Guest && peer.failures == 0;
+        let answering = inner.peers.values().filter(answer);
+        answering.filter_map(|peer| peer.clock_offset).collect()
+    }
+
+    /// Peers of which a block is held back, and which block.
+    pub(in crate::node) fn held_back(&self) -> Vec<(String, HeldBack)> {
+        let inner = self.lock();
+        let held_back = |(address, peer): (&NodeAddress, &Peer)| {
+            let block = peer.held_back.filter(|_| peer.failures == 0)?;
+            Some((address.to_string(), block))
+        };
+        inner.peers.iter().filter_map(held_back).collect()
     }
 
     /// Those to keep in the database.
@@ -152,5 +171,7 @@ fn describe(address: &NodeAddress, peer: &Peer, now: Instant) -> Neighbour {
         refused: peer.refused.clone(),
         network: peer.network.clone(),
         version: peer.version.clone(),
+        clock_offset: peer.clock_offset,
+        held_back: peer.held_back.map(|block| block.to_string()),
     }
 }

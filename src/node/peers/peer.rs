@@ -7,6 +7,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::node::clocks::HeldBack;
 use crate::node::settings::{
     DROPPED_AFTER, GUEST_FORGOTTEN, MISBEHAVED, RETRY_CONFIGURED, RETRY_LEARNED,
 };
@@ -51,6 +52,10 @@ pub struct Peer {
     pub last_answer: Option<Instant>,
     /// Why it is not followed, with the remedy.
     pub refused: Option<String>,
+    /// Seconds that its clock is ahead of the local one, if it told.
+    pub clock_offset: Option<f64>,
+    /// Its first block that is too far ahead of the local clock.
+    pub held_back: Option<HeldBack>,
     /// What it announced and nobody has looked at yet.
     pub news: Option<News>,
     /// Whether the administrator added it.
@@ -86,6 +91,8 @@ impl Peer {
             version: None,
             last_answer: None,
             refused: None,
+            clock_offset: None,
+            held_back: None,
             news: None,
             is_added: false,
             failures: 0,

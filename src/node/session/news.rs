@@ -13,7 +13,7 @@ use crate::wire::{Announcement, PeerKind, Position};
 
 impl Session {
     async fn ask_status(&mut self) -> Result<(), Trouble> {
-        let Identity::Ours(status) = self.with.client.identify(&self.with.peer).await? else {
+        let Identity::Ours(status) = self.identify().await? else {
             return Err(Trouble::Moved);
         };
         self.follow_status(&status).await

@@ -66,6 +66,7 @@ fn a_monitor_learns_how_the_node_does() {
         "mining_hash_rate",
         "commits_total",
         "uptime_seconds",
+        "tip_age_seconds",
         "tip_timestamp_seconds",
         "write_duration_seconds_count",
         "write_duration_seconds_bucket{le=\"+Inf\"}",

@@ -1,10 +1,10 @@
 //! A clock that is set back and forth while the node runs, by libfaketime.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-use blockchain::wire::BlockPage;
+use blockchain::wire::{BlockPage, Neighbour, Neighbours};
 
 use crate::support::http::{percent_encode, request};
 use crate::support::test_node::TestNode;
@@ -17,6 +17,37 @@ const PLACES: &[&str] = &[
     "/usr/lib/faketime/libfaketimeMT.so.1",
     "/usr/lib64/faketime/libfaketimeMT.so.1",
 ];
+
+/// The clock of a node, ahead of the system's by what a file says.
+struct Offset(PathBuf);
+
+impl Offset {
+    /// Gives a node that is not running a clock of its own; none where there is no library.
+    #[expect(clippy::print_stderr, reason = "for whoever runs this")]
+    fn of(node: &mut TestNode) -> Option<Self> {
+        let Some(library) = PLACES.iter().find(|place| Path::new(place).exists()) else {
+            eprintln!("skipped: there is no libfaketime (apt-get install faketime)");
+            return None;
+        };
+        let offset = Self(node.beside("offset"));
+        offset.set("+0");
+        node.wrapper = vec![
+            "env".to_owned(),
+            format!("LD_PRELOAD={library}"),
+            format!("FAKETIME_TIMESTAMP_FILE={}", offset.0.display()),
+            "FAKETIME_NO_CACHE=1".to_owned(),
+            "DONT_FAKE_MONOTONIC=1".to_owned(),
+        ];
+        Some(offset)
+    }
+
+    fn set(&self, text: &str) {
+        // In one step, so that no half of it is read.
+        let next = self.0.with_extension("next");
+        fs::write(&next, format!("{text}\n")).unwrap();
+        fs::rename(next, &self.0).unwrap();
+    }
+}
 
 fn seconds_now() -> f64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
@@ -54,27 +85,11 @@ fn taken(node: &TestNode, asked: usize) -> usize {
 #[test]
 #[expect(clippy::print_stderr, reason = "the figures are for whoever runs this")]
 fn a_clock_that_jumps_breaks_neither_chain_nor_intervals() {
-    let Some(library) = PLACES.iter().find(|place| Path::new(place).exists()) else {
-        eprintln!("skipped: there is no libfaketime (apt-get install faketime)");
+    let mut node = TestNode::stopped();
+    let Some(offset) = Offset::of(&mut node) else {
         return;
     };
     let steady = TestNode::start(&["--difficulty", "1"]);
-    let mut node = TestNode::stopped();
-    let offset = node.beside("offset");
-    let set = |text: &str| {
-        // In one step, so that no half of it is read.
-        let next = offset.with_extension("next");
-        fs::write(&next, format!("{text}\n")).unwrap();
-        fs::rename(next, &offset).unwrap();
-    };
-    set("+0");
-    node.wrapper = vec![
-        "env".to_owned(),
-        format!("LD_PRELOAD={library}"),
-        format!("FAKETIME_TIMESTAMP_FILE={}", offset.display()),
-        "FAKETIME_NO_CACHE=1".to_owned(),
-        "DONT_FAKE_MONOTONIC=1".to_owned(),
-    ];
     let known = steady.address().to_string();
     let options = [
         "--difficulty",
@@ -93,7 +108,7 @@ fn a_clock_that_jumps_breaks_neither_chain_nor_intervals() {
         ("-31536000", -31_536_000.0),
         ("+0", 0.0),
     ] {
-        set(jump);
+        offset.set(jump);
         let begun = Instant::now();
         let before = seconds_now();
         node.mine(&[&format!("the clock at {jump}")]);
@@ -129,4 +144,70 @@ fn a_clock_that_jumps_breaks_neither_chain_nor_intervals() {
         "{length} blocks over {} jumps; steps {steps:.1?}",
         steps.len()
     );
+}
+
+/// The only neighbour of a node.
+fn neighbour(node: &TestNode) -> Option<Neighbour> {
+    let list: Neighbours = node.json("/neighbours");
+    list.neighbours.into_iter().next()
+}
+
+/// Waits for a warning of a node that has these texts.
+fn warns(node: &TestNode, texts: &[&str]) {
+    wait_for(texts[0], || {
+        let warnings = node.status().warnings.into_iter();
+        let has_all = |warning: &String| texts.iter().all(|text| warning.contains(text));
+        warnings.clone().find(has_all)
+    });
+}
+
+#[test]
+fn a_clock_three_hours_ahead_is_said_on_both_sides_and_held_against_nobody() {
+    let mut fast = TestNode::stopped();
+    let Some(offset) = Offset::of(&mut fast) else {
+        return;
+    };
+    offset.set("+10800");
+    let quick = ["--difficulty", "1", "--chain-interval", "300ms"];
+    fast.start_again(&quick);
+    let known = fast.address().to_string();
+    // It does not mine, or it would mine the same message itself.
+    let known_to = ["--threads", "0", "--neighbours", &known];
+    let steady = TestNode::start(&[&quick[..], &known_to].concat());
+    fast.mine(&["from the future"]);
+
+    warns(&steady, &[&known, "block 1, dated", "held back", "NTP"]);
+    warns(&steady, &["clock is", "behind its neighbours'", "NTP"]);
+    warns(&fast, &["clock is", "ahead of its neighbours'", "NTP"]);
+    let listed = neighbour(&steady).unwrap();
+    assert_eq!((listed.failures, &listed.refused), (0, &None));
+    assert!(listed.held_back.unwrap().contains("has block 1, dated"));
+    let ahead = listed.clock_offset.unwrap();
+    assert!((10_000.0..10_801.0).contains(&ahead), "{ahead}");
+    assert!(neighbour(&fast).unwrap().clock_offset.unwrap() < -10_000.0);
+    for node in [&steady, &fast] {
+        node.get("/health").expect(200);
+    }
+    let table = steady.command(["get", "neighbours"]).succeeds().stdout;
+    assert!(
+        table.contains(" ahead") && table.contains("held back"),
+        "{table}"
+    );
+    wait_for("the log", || {
+        let (steady, fast) = (steady.stderr(), fast.stderr());
+        let said = steady.matches("it is held back").count();
+        (said == 1 && fast.matches("ahead of its neighbours'").count() == 1).then_some(())
+    });
+
+    // Once its clock is right, its own tip is from the future.
+    offset.set("+0");
+    warns(&fast, &["the tip, block 1, is dated", "NTP"]);
+    let metrics = fast.get("/metrics").expect(200).text().to_owned();
+    let value = |name: &str| -> f64 {
+        let line = metrics.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap().trim().parse().unwrap()
+    };
+    assert!(value("blockchain_tip_ahead_seconds ") > 10_000.0);
+    assert!(value("blockchain_tip_age_seconds ") < 600.0);
+    fast.get("/health").expect(200);
 }

@@ -261,7 +261,7 @@ fn neighbours_reorgs_and_finds_of_a_node_are_shown() {
                 "Reorg 1",
                 "from block 4 on",
                 "/message/ffff",
-                "Sealed blocks were given up",
+                "Sealed blocks were traded for open ones. Sealed among those taken off: 1 of 1",
             ],
         ),
         (

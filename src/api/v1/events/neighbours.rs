@@ -99,6 +99,8 @@ mod tests {
             refused: None,
             network: None,
             version: None,
+            clock_offset: None,
+            held_back: None,
         }
     }
 

@@ -1,8 +1,6 @@
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
-use redb::backends::InMemoryBackend;
-
 use super::*;
 use crate::chain::{Block, MessageId};
 use crate::node::miner::{Effort, Front};
@@ -25,8 +23,7 @@ impl Bench {
             sealed_from: Some(1),
         };
         let genesis = Block::documented_genesis();
-        let store =
-            Store::with_backend(InMemoryBackend::new(), &genesis, network, Box::new(|_| {}));
+        let store = Store::in_memory(&genesis, network);
         Self {
             store: store.unwrap(),
             queue: MiningQueue::default(),

@@ -1,0 +1,238 @@
+//! Clocks that do not agree: this machine's beside those of its neighbours, and blocks from the
+//! future.
+//!
+//! A block dated more than [`MAX_AHEAD`] ahead of the local clock is held back until its time has
+//! come. Neither side does anything wrong by its own clock, so it is held against nobody; but both
+//! are told, since until the wrong clock is set the network is split. The local clock is compared
+//! with what neighbours that run this program say in their status. It is never changed.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::Node;
+use super::settings::{CLOCK_CHECK_PAUSE, MAX_AHEAD, MAX_CLOCK_OFFSET};
+use crate::chain::Block;
+use crate::store::StoreError;
+use crate::text::Span;
+use crate::wire::calendar_time;
+
+/// The first block of a peer that is held back.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct HeldBack {
+    /// Its index.
+    pub index: u64,
+    /// Its time in seconds since the epoch.
+    pub timestamp: f64,
+}
+
+impl HeldBack {
+    /// Cuts a page of a peer's blocks before the first one too far ahead of the time `now`, which
+    /// is returned.
+    pub(super) fn cut(page: &mut Vec<Block>, now: f64) -> Option<Self> {
+        let position = page
+            .iter()
+            .position(|block| Self::of(block, now).is_some())?;
+        let held_back = Self::of(&page[position], now);
+        page.truncate(position);
+        held_back
+    }
+
+    /// Returns the block if it is to be held back at the time `now`.
+    pub(super) fn of(block: &Block, now: f64) -> Option<Self> {
+        let timestamp = block.timestamp.seconds();
+        (timestamp > now + MAX_AHEAD).then_some(Self {
+            index: block.index,
+            timestamp,
+        })
+    }
+}
+
+impl std::fmt::Display for HeldBack {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { index, timestamp } = *self;
+        write!(
+            f,
+            "has block {index}, dated {}, more than {} h ahead of this machine's clock: it is held \
+             back until then; set the clock of the machine that mined it, or of this one, best by \
+             NTP",
+            date(timestamp),
+            MAX_AHEAD / 3600.0
+        )
+    }
+}
+
+/// A clock that does not agree.
+#[derive(Clone, Debug, PartialEq)]
+enum ClockIssue {
+    /// Seconds that the local clock is ahead of the median of so many neighbours.
+    Local { ahead: f64, neighbours: usize },
+    /// The tip, and the seconds that it is ahead of the local clock.
+    Tip {
+        index: u64,
+        timestamp: f64,
+        ahead: f64,
+    },
+    /// A block of a peer.
+    HeldBack { peer: String, block: HeldBack },
+}
+
+impl ClockIssue {
+    /// What it is about: it is logged once, whatever the figures.
+    fn key(&self) -> String {
+        match self {
+            Self::Local { .. } => "local".to_owned(),
+            Self::Tip { .. } => "tip".to_owned(),
+            Self::HeldBack { peer, .. } => format!("peer {peer}"),
+        }
+    }
+}
+
+impl std::fmt::Display for ClockIssue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Local { ahead, neighbours } => {
+                let direction = if *ahead > 0.0 { "ahead of" } else { "behind" };
+                write!(
+                    f,
+                    "this machine's clock is {} {direction} its neighbours' (median of \
+                     {neighbours}): set the one that is wrong, best by NTP; blocks dated more than \
+                     {} h ahead of a node's clock are held back there",
+                    Span(ahead.abs().round()),
+                    MAX_AHEAD / 3600.0
+                )
+            }
+            Self::Tip {
+                index,
+                timestamp,
+                ahead,
+            } => write!(
+                f,
+                "the tip, block {index}, is dated {}, {} ahead of this machine's clock: set this \
+                 clock or that of the machine that mined it, best by NTP",
+                date(*timestamp),
+                Span(*ahead)
+            ),
+            Self::HeldBack { peer, block } => write!(f, "{peer} {block}"),
+        }
+    }
+}
+
+fn date(seconds: f64) -> String {
+    calendar_time(seconds).unwrap_or_else(|| format!("{seconds} s after the epoch"))
+}
+
+/// Seconds that a clock is certainly ahead of the local one (below 0: behind), if it told `theirs`
+/// between two looks at the local one; none if that tells nothing.
+pub(super) fn offset(theirs: f64, before: f64, after: f64) -> Option<f64> {
+    // The local clock may have been set meanwhile.
+    (theirs.is_finite() && before <= after).then(|| theirs - theirs.clamp(before, after))
+}
+
+/// The median; of two middle ones that nearer to 0.
+fn median(mut offsets: Vec<f64>) -> Option<f64> {
+    offsets.sort_by(f64::total_cmp);
+    let upper = *offsets.get(offsets.len() / 2)?;
+    let lower = *offsets.get((offsets.len() - 1) / 2)?;
+    Some(if lower.abs() < upper.abs() {
+        lower
+    } else {
+        upper
+    })
+}
+
+impl Node {
+    /// Seconds that the clocks of the neighbours are ahead of the local one, by their median; none
+    /// if none has told.
+    pub fn clock_offset(&self) -> Option<f64> {
+        median(self.peers.clock_offsets())
+    }
+
+    /// Seconds that the tip is ahead of the local clock; 0 if it is not.
+    pub fn tip_ahead(&self) -> f64 {
+        (self.state().tip.timestamp.seconds() - self.clock().seconds()).max(0.0)
+    }
+
+    /// Clocks that do not agree, in words.
+    pub(super) fn clock_warnings(&self) -> Vec<String> {
+        let issues = self.clock_issues().into_iter();
+        issues.map(|issue| issue.to_string()).collect()
+    }
+
+    fn clock_issues(&self) -> Vec<ClockIssue> {
+        let mut issues = Vec::new();
+        let offsets = self.peers.clock_offsets();
+        let neighbours = offsets.len();
+        if let Some(offset) = median(offsets)
+            && offset.abs() > MAX_CLOCK_OFFSET
+        {
+            let ahead = -offset;
+            issues.push(ClockIssue::Local { ahead, neighbours });
+        }
+        let (tip, ahead) = (self.state().tip.clone(), self.tip_ahead());
+        if ahead > MAX_CLOCK_OFFSET {
+            issues.push(ClockIssue::Tip {
+                index: tip.index,
+                timestamp: tip.timestamp.seconds(),
+                ahead,
+            });
+        }
+        let held_back = self.peers.held_back().into_iter();
+        issues.extend(held_back.map(|(peer, block)| ClockIssue::HeldBack { peer, block }));
+        issues
+    }
+}
+
+/// Logs clocks that do not agree, each once until they agree again.
+pub(super) async fn run(node: Arc<Node>, shutdown: CancellationToken) -> Result<(), StoreError> {
+    let mut logged = BTreeSet::new();
+    while !shutdown.is_cancelled() {
+        let issues = node.clock_issues();
+        for issue in &issues {
+            if !logged.contains(&issue.key()) {
+                warn!("{issue}");
+            }
+        }
+        let found: BTreeSet<_> = issues.iter().map(ClockIssue::key).collect();
+        if found.is_empty() && !logged.is_empty() {
+            info!("the clocks agree again");
+        }
+        logged = found;
+        tokio::select! {
+            () = tokio::time::sleep(CLOCK_CHECK_PAUSE) => {}
+            () = shutdown.cancelled() => {}
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_offset_is_what_the_time_of_the_request_does_not_explain() {
+        assert_eq!(offset(101.0, 100.0, 102.0), Some(0.0));
+        assert_eq!(offset(110.0, 100.0, 102.0), Some(8.0));
+        assert_eq!(offset(90.0, 100.0, 102.0), Some(-10.0));
+        assert_eq!(offset(101.0, 102.0, 100.0), None);
+        assert_eq!(offset(f64::NAN, 100.0, 102.0), None);
+        assert_eq!(offset(f64::INFINITY, 100.0, 102.0), None);
+    }
+
+    #[test]
+    fn the_median_is_that_of_the_majority_and_of_two_the_nearer() {
+        for (offsets, expected) in [
+            (vec![], None),
+            (vec![-9.0], Some(-9.0)),
+            (vec![9000.0, 0.5], Some(0.5)),
+            (vec![0.0, -9000.0], Some(0.0)),
+            (vec![9000.0, 1.0, -9000.0], Some(1.0)),
+            (vec![9000.0, 9001.0, 1.0], Some(9000.0)),
+        ] {
+            assert_eq!(median(offsets.clone()), expected, "{offsets:?}");
+        }
+    }
+}

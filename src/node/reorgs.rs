@@ -1,0 +1,116 @@
+//! The reorgs of this node: said in the log as they happen, and summed up for metrics and status.
+
+use std::sync::{Mutex, PoisonError};
+
+use tracing::{info, warn};
+
+use super::Node;
+use crate::chain::ReorgCounts;
+use crate::store::{ReorgRecord, StoreError};
+
+/// Reorgs read at a time.
+const PAGE: usize = 1000;
+
+/// Sums over all reorgs since the database was made.
+#[derive(Clone, Debug, Default)]
+pub struct ReorgTotals {
+    /// Number of reorgs.
+    pub count: u64,
+    /// Blocks over all of them.
+    pub blocks: ReorgCounts,
+    /// Number of deep ones.
+    pub deep: u64,
+    /// Number of those that traded sealed blocks for open ones.
+    pub trading_sealed: u64,
+    /// Most blocks that one of them disconnected.
+    pub max_depth: u64,
+    /// The last one that people should look at, and its number.
+    pub last_notable: Option<(u64, ReorgRecord)>,
+}
+
+impl ReorgTotals {
+    fn add(&mut self, number: u64, reorg: &ReorgRecord) {
+        let counts = reorg.counts();
+        self.blocks.disconnected += counts.disconnected;
+        self.blocks.disconnected_sealed += counts.disconnected_sealed;
+        self.blocks.connected += counts.connected;
+        self.blocks.connected_sealed += counts.connected_sealed;
+        self.deep += u64::from(counts.is_deep());
+        self.trading_sealed += u64::from(counts.trades_sealed());
+        self.max_depth = self.max_depth.max(counts.disconnected);
+        let last = self.last_notable.as_ref().map_or(0, |(last, _)| *last);
+        if counts.is_notable() && number > last {
+            // The blocks are listed with the reorg itself.
+            let left = Vec::new();
+            self.last_notable = Some((
+                number,
+                ReorgRecord {
+                    left,
+                    ..reorg.clone()
+                },
+            ));
+        }
+    }
+}
+
+/// The sums over the reorgs that were read so far.
+#[derive(Debug, Default)]
+pub(super) struct ReadReorgs(Mutex<ReorgTotals>);
+
+impl Node {
+    /// Sums over all reorgs; reads those that came since the last call.
+    pub fn reorg_totals(&self) -> Result<ReorgTotals, StoreError> {
+        let read = self.reorgs.0.lock();
+        let mut totals = read.unwrap_or_else(PoisonError::into_inner);
+        let count = self.state().reorgs();
+        if totals.count < count {
+            let view = self.view()?;
+            while totals.count < count {
+                let last = count.min(totals.count + PAGE as u64);
+                let page = usize::try_from(last - totals.count).unwrap_or(PAGE);
+                for (number, reorg) in view.reorgs(last, page)? {
+                    totals.add(number, &reorg);
+                }
+                totals.count = last;
+            }
+        }
+        Ok(totals.clone())
+    }
+}
+
+/// Logs that another branch is followed.
+pub(super) fn log(reorg: &ReorgRecord) {
+    if reorg.disconnected == 0 {
+        return;
+    }
+    macro_rules! say {
+        ($level:ident, $text:literal) => {
+            $level!(
+                from = reorg.from,
+                disconnected = reorg.disconnected,
+                disconnected_sealed = reorg.disconnected_sealed,
+                connected = reorg.connected,
+                connected_sealed = reorg.connected_sealed,
+                returned = reorg.returned,
+                source = reorg.source,
+                $text
+            )
+        };
+    }
+    let counts = reorg.counts();
+    if counts.is_deep() {
+        say!(
+            warn,
+            "deep reorg: many blocks were replaced by another branch"
+        );
+    } else {
+        say!(info, "another branch is followed");
+    }
+    if counts.trades_sealed() {
+        warn!(
+            sealed_before = reorg.disconnected_sealed,
+            sealed_now = reorg.connected_sealed,
+            "sealed blocks were traded for open ones"
+        );
+    }
+}
