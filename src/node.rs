@@ -26,6 +26,7 @@
 //! * [`space`]: measures the free space within the database on a nearly full disk
 //! * [`peers`]: whom this node knows
 //! * [`gossip`]: finds peers and holds a [`session`] with each
+//! * `lookup`: resolves the host names of peers, which may lead to removed ones
 //! * [`chain_sync`], [`reference_sync`], [`mempool_sync`]: what a session fetches
 //! * [`clocks`]: clocks that do not agree, and blocks from the future
 //! * [`reorgs`]: switches between branches, in log and sums
@@ -38,6 +39,7 @@ mod chain_sync;
 pub mod clocks;
 pub mod genesis;
 mod gossip;
+mod lookup;
 mod mempool_sync;
 pub mod miner;
 pub mod network;

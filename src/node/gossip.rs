@@ -2,7 +2,6 @@
 //! dialled once and matched by node id before they are kept.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -11,6 +10,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
+use super::lookup::{leads_to_allowed, resolve};
 use super::peers::Candidate;
 use super::{Node, session};
 use crate::client::peer::Identity;
@@ -20,9 +20,6 @@ use crate::wire::PeerKind;
 
 /// Candidates that are dialled at the same time.
 const DIALLED: usize = 8;
-
-/// How long a name may take to be looked up.
-const LOOKUP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Starts a session for each peer, and ends when the node shuts down.
 pub(super) async fn converse(
@@ -79,14 +76,17 @@ impl Node {
 
     /// Makes a neighbour of an address, for the administrator; it is on disk when this returns.
     pub async fn add_neighbour(&self, address: NodeAddress) -> Result<(), StoreError> {
-        self.peers.add(address);
+        let resolved = resolve(self, vec![address.clone()]).await;
+        self.peers.add(address, &resolved);
         self.keep_neighbours(self.peers.records()).await
     }
 
     /// Removes a neighbour, for the administrator: it stays out until it is added again, also
-    /// after a restart. Says whether it was known.
+    /// after a restart and under its other addresses. Returns `false` if it was not known.
     pub async fn remove_neighbour(&self, address: &NodeAddress) -> Result<bool, StoreError> {
-        let was_known = self.peers.remove(address);
+        let names = [self.peers.names(), vec![address.clone()]].concat();
+        let resolved = resolve(self, names).await;
+        let was_known = self.peers.remove(address, &resolved);
         if was_known {
             self.keep_neighbours(self.peers.records()).await?;
         }
@@ -173,17 +173,5 @@ async fn dial(node: &Node, client: &PeerClient, address: NodeAddress, asked_us: 
         .introduce(address.clone(), kind, asked_us, shares_network)
     {
         info!(%address, "new neighbour");
-    }
-}
-
-/// Whether what a name leads to is where learned peers may be.
-async fn leads_to_allowed(node: &Node, address: &NodeAddress) -> bool {
-    if address.ip().is_some() || node.settings.inline {
-        return true;
-    }
-    let looking = tokio::net::lookup_host((address.host(), address.port()));
-    match tokio::time::timeout(LOOKUP_TIMEOUT, looking).await {
-        Ok(Ok(mut found)) => found.all(|found| node.peers.reach().allows_ip(found.ip())),
-        _ => false,
     }
 }

@@ -9,10 +9,11 @@ mod admin;
 mod listing;
 mod origin;
 mod peer;
+mod removal;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -28,6 +29,8 @@ use crate::wire::{PeerKind, PeerOrigin};
 pub use listing::Fetching;
 pub use origin::Reach;
 pub use peer::{Candidate, News, Peer, Session};
+use removal::Removals;
+pub use removal::Resolved;
 
 /// Most names known to lead to a peer that has another, or to this node.
 const MAX_ALIASES: usize = 256;
@@ -48,7 +51,7 @@ struct Inner {
     peers: BTreeMap<NodeAddress, Peer>,
     /// Other names of known peers, and of this node (none).
     aliases: BTreeMap<NodeAddress, Option<NodeAddress>>,
-    removed: BTreeSet<NodeAddress>,
+    removed: Removals,
     candidates: BTreeMap<NodeAddress, Candidate>,
     reach: Reach,
     fetching: Option<Fetching>,
@@ -57,13 +60,14 @@ struct Inner {
 impl Peers {
     /// The configured neighbours and those kept from earlier runs.
     pub fn new(settings: &PeerSettings, kept: &[NeighbourRecord]) -> Self {
+        let removed = Removals::from_records(kept);
         let of = |standing| {
             let kept = kept
                 .iter()
                 .filter(move |record| record.standing == standing);
-            kept.filter_map(|record| record.address.parse::<NodeAddress>().ok())
+            kept.filter_map(|record| NodeAddress::from_record(&record.address))
+                .filter(|address| !removed.contains(address))
         };
-        let removed: BTreeSet<_> = of(Standing::Removed).collect();
         let mut peers = BTreeMap::new();
         for address in &settings.configured {
             if removed.contains(address) {
@@ -181,14 +185,19 @@ impl Peers {
         }
     }
 
-    /// Notes what a peer says of itself. False if it turns out to be this node, or one that is
-    /// known by another name: then it is known under this address no more.
+    /// Notes what a peer says of itself. False if it turns out to be this node, a removed one, or
+    /// one that is known by another name: then it is known under this address no more.
     pub(super) fn identified(&self, address: &NodeAddress, own_id: &str, id: &str) -> bool {
         let mut inner = self.lock();
         if id == own_id {
             info!(%address, "this is the node itself");
             inner.forget(address);
             inner.note_alias(address.clone(), None);
+            return false;
+        }
+        if inner.is_removed_by_id(address, id) {
+            drop(inner);
+            self.changed.notify_one();
             return false;
         }
         let same = |(_, peer): &(&NodeAddress, &Peer)| peer.node_id.as_deref() == Some(id);
@@ -318,6 +327,9 @@ impl Peers {
         shares_network: bool,
     ) -> bool {
         let mut inner = self.lock();
+        if inner.removed.contains(&address) {
+            return false;
+        }
         if let Some(known) = inner.peers.get_mut(&address) {
             // It asked again while it was being dialled.
             if let Candidate::Asked(news) = heard

@@ -15,6 +15,7 @@ use tracing::{debug, info, warn};
 
 pub(super) use trouble::Trouble;
 
+use super::lookup::leads_to_removed;
 use super::peers::Session as Handle;
 use super::settings::ANNOUNCE_PAUSE;
 use super::{Node, PROTOCOL, chain_sync, clocks, mempool_sync, reference_sync};
@@ -224,6 +225,10 @@ impl Session {
         match (self.kind, news) {
             (PeerKind::Reference, _) => self.reference_round().await,
             (PeerKind::Ours, Some(news)) if !is_due => self.follow_news(&news).await,
+            (PeerKind::Unknown, _) if leads_to_removed(&self.with.node, &self.with.peer).await => {
+                // The session is being ended.
+                Ok(())
+            }
             _ => match self.identify().await? {
                 Identity::Ours(status) => self.follow_status(&status).await,
                 Identity::Reference => {

@@ -172,7 +172,7 @@ pub struct LeftRecord {
 /// A neighbour that outlives a restart.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NeighbourRecord {
-    /// `HOST:PORT`.
+    /// `HOST:PORT`; of a removed one, all its addresses, separated by spaces.
     pub address: String,
     /// How it is kept.
     pub standing: Standing,

@@ -259,7 +259,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     operation(
         HttpMethod::Delete,
         "/api/v1/neighbours/{address}",
-        "Removes a neighbour, which stays out until it is added again",
+        "Removes a neighbour, which stays out under all its addresses until it is added again",
         (204, Body::None, "The neighbour is removed"),
     )
     .errors(&[400, 401, 403, 404])

@@ -1,14 +1,16 @@
 //! What the administrator changes.
 
-use super::{Peer, Peers};
+use super::removal::with_resolved;
+use super::{Peer, Peers, Resolved};
 use crate::client::NodeAddress;
 use crate::wire::PeerOrigin;
 
 impl Peers {
-    /// Makes a neighbour of an address for the administrator.
-    pub fn add(&self, address: NodeAddress) {
+    /// Makes a neighbour of an address for the administrator. This lifts the removal of every
+    /// neighbour that has the address, or one that it resolves to.
+    pub fn add(&self, address: NodeAddress, resolved: &Resolved) {
         let mut inner = self.lock();
-        inner.removed.remove(&address);
+        inner.removed.lift(&with_resolved(&address, resolved));
         inner.aliases.remove(&address);
         match inner.peers.get_mut(&address) {
             Some(peer) => {
@@ -24,17 +26,5 @@ impl Peers {
         }
         drop(inner);
         self.changed.notify_one();
-    }
-
-    /// Removes a neighbour for the administrator: it stays out until it is added again. Says
-    /// whether it was known.
-    pub fn remove(&self, address: &NodeAddress) -> bool {
-        let mut inner = self.lock();
-        let known = inner.peers.contains_key(address);
-        if known {
-            inner.forget(address);
-            inner.removed.insert(address.clone());
-        }
-        known
     }
 }

@@ -111,9 +111,7 @@ impl Peers {
             } => Some(record(address, Standing::Learned)),
             _ => None,
         });
-        let removed = inner.removed.iter();
-        kept.chain(removed.map(|address| record(address, Standing::Removed)))
-            .collect()
+        kept.chain(inner.removed.records()).collect()
     }
 
     /// Claims the right to fetch many blocks from a peer: one at a time does, unless it gets

@@ -21,7 +21,7 @@ impl Reach {
             return false;
         }
         let Some(ip) = address.ip() else {
-            let name = address.host().trim_end_matches('.');
+            let name = address.host();
             let is_local = name == "localhost" || name.ends_with(".localhost");
             return self.is_loopback || !is_local;
         };
@@ -42,7 +42,11 @@ impl Reach {
 /// The address of one that asks from `from` and says of itself `HOST:PORT` or `:PORT`.
 pub(super) fn address(from: IpAddr, said: &str) -> Option<NodeAddress> {
     match said.strip_prefix(':') {
-        Some(port) => NodeAddress::new(&from.to_canonical().to_string(), port.parse().ok()?).ok(),
+        Some(port) => NodeAddress::with_port(&match from {
+            IpAddr::V4(ip) => format!("{ip}:{port}"),
+            IpAddr::V6(ip) => format!("[{ip}]:{port}"),
+        })
+        .ok(),
         None => said.parse().ok(),
     }
 }
@@ -91,10 +95,23 @@ mod tests {
         };
         expect(":80", Some("10.1.2.3:80"));
         expect("node.example:80", Some("node.example:80"));
-        for nonsense in [":", ":0", ":99999", "", "a b:1", "https://x"] {
+        expect("127.1:80", None);
+        for nonsense in [
+            ":",
+            ":0",
+            ":99999",
+            ":+80",
+            ": 80",
+            "",
+            "a b:1",
+            "https://x",
+        ] {
             expect(nonsense, None);
         }
         let six = "::1".parse().unwrap();
         assert_eq!(address(six, ":80").unwrap().to_string(), "[::1]:80");
+        let mapped = "::ffff:10.1.2.3".parse().unwrap();
+        let found = address(mapped, ":80").unwrap();
+        assert_eq!(found.to_string(), "10.1.2.3:80");
     }
 }

@@ -1,5 +1,6 @@
 //! What strangers can and cannot do to the list of peers.
 
+use super::removal::MAX_REMOVED_ADDRESSES;
 use super::*;
 
 fn address(port: u16) -> NodeAddress {
@@ -89,4 +90,151 @@ fn a_configured_peer_stays_whoever_says_it_is_the_same() {
     // The one that was learned goes.
     let known = |port| peers.with(&address(port), |_| ()).is_some();
     assert!(known(1) && known(2) && !known(3));
+}
+
+fn at(text: &str) -> NodeAddress {
+    text.parse().unwrap()
+}
+
+fn is_known(peers: &Peers, text: &str) -> bool {
+    peers.with(&at(text), |_| ()).is_some()
+}
+
+/// The names, each with an address that it resolves to.
+fn resolved(names: &[(&str, &str)]) -> Resolved {
+    let one = |(name, address): &(&str, &str)| (at(name), vec![at(address)]);
+    names.iter().map(one).collect()
+}
+
+/// Peers after a restart, with what was kept in the database.
+fn restarted(peers: &Peers) -> Peers {
+    Peers::new(&PeerSettings::default(), &peers.records())
+}
+
+fn named(peers: &Peers, text: &str) -> bool {
+    peers.suggested(at(text));
+    peers.heard("10.9.9.9".parse().unwrap(), text, Some(news()));
+    peers.take_candidate().is_some()
+}
+
+#[test]
+fn a_removed_neighbour_stays_out_under_what_its_name_resolves_to() {
+    let name = ("node.example:1", "10.0.0.1:1");
+    for removed in [name.0, name.1] {
+        let peers = peers(&[]);
+        peers.add(at(name.0), &resolved(&[name]));
+        assert!(peers.remove(&at(removed), &resolved(&[name])), "{removed}");
+        for peers in [&restarted(&peers), &peers] {
+            for spelling in [
+                "node.example:1",
+                "Node.Example.:1",
+                "10.0.0.1:1",
+                "[::ffff:10.0.0.1]:1",
+                "[::ffff:a00:1]:01",
+            ] {
+                assert!(!named(peers, spelling), "{spelling}");
+                assert!(peers.is_removed(&[at(spelling)]), "{spelling}");
+            }
+            heard(peers, 1, Some(news()));
+            assert_eq!(peers.take_candidate(), None);
+            assert!(named(peers, "10.0.0.1:2"));
+        }
+        // Adding either lifts the removal of both, also after a restart.
+        for added in [name.0, name.1] {
+            let peers = restarted(&peers);
+            peers.add(at(added), &resolved(&[name]));
+            assert!(!peers.is_removed(&[at(name.0), at(name.1)]), "{added}");
+            assert!(peers.list().len() == 1 && is_known(&peers, added));
+        }
+    }
+}
+
+#[test]
+fn a_removed_neighbour_stays_out_under_its_aliases() {
+    let peers = peers(&[1]);
+    assert!(peers.identified(&address(1), "own", "it"));
+    assert!(!peers.identified(&at("10.0.0.2:1"), "own", "it"));
+    // Removed under the alias.
+    assert!(peers.remove(&at("10.0.0.2:1"), &Resolved::new()));
+    assert_eq!(peers.list(), []);
+    assert!(!peers.remove(&address(1), &Resolved::new()));
+    assert!(!named(&peers, "10.0.0.1:1") && !named(&peers, "10.0.0.2:1"));
+    // An address that was not known of is dialled, and told by the id.
+    assert!(named(&peers, "10.0.0.3:1"));
+    assert!(!peers.identified(&at("10.0.0.3:1"), "own", "it"));
+    assert!(!named(&peers, "10.0.0.3:1"));
+    assert!(peers.identified(&at("10.0.0.4:1"), "own", "another"));
+    let again = restarted(&peers);
+    for alias in ["10.0.0.1:1", "10.0.0.2:1", "10.0.0.3:1"] {
+        assert!(!named(&again, alias), "{alias}");
+    }
+    again.add(at("10.0.0.3:1"), &Resolved::new());
+    assert!(named(&again, "10.0.0.1:1") && named(&again, "10.0.0.2:1"));
+    peers.add(at("10.0.0.5:1"), &Resolved::new());
+    assert!(peers.identified(&at("10.0.0.5:1"), "own", "it"));
+}
+
+#[test]
+fn a_neighbour_removed_while_it_is_dialled_stays_out() {
+    let peers = peers(&[1]);
+    assert!(named(&peers, "10.0.0.1:2"));
+    assert!(peers.identified(&address(1), "own", "it"));
+    let names = Resolved::from([(address(1), vec![address(2)])]);
+    assert!(peers.remove(&address(1), &names));
+    peers.introduce(address(2), PeerKind::Ours, Candidate::Asked(None), true);
+    peers.introduce(address(3), PeerKind::Ours, Candidate::Asked(None), true);
+    // Its session asks for its id.
+    assert!(!peers.identified(&address(3), "own", "it"));
+    assert_eq!(peers.list(), []);
+}
+
+#[test]
+fn an_id_that_is_copied_takes_out_no_configured_peer() {
+    let peers = peers(&[1, 2]);
+    assert!(peers.identified(&address(1), "own", "same"));
+    assert!(peers.identified(&address(2), "own", "same"));
+    assert!(peers.remove(&address(2), &Resolved::new()));
+    assert!(peers.identified(&address(1), "own", "same"));
+    assert!(is_known(&peers, "10.0.0.1:1") && !is_known(&peers, "10.0.0.1:2"));
+}
+
+#[test]
+fn the_addresses_of_a_removed_neighbour_are_bounded() {
+    let peers = peers(&[1]);
+    assert!(peers.identified(&address(1), "own", "it"));
+    assert!(peers.remove(&address(1), &Resolved::new()));
+    for port in 1000..2000 {
+        assert!(!peers.identified(&address(port), "own", "it"));
+    }
+    let [record] = &*peers.records() else {
+        panic!("one is removed");
+    };
+    let addresses = record.address.split(' ').count();
+    assert_eq!(addresses, MAX_REMOVED_ADDRESSES);
+    assert!(peers.is_removed(&[address(1)]));
+}
+
+#[test]
+fn kept_addresses_in_other_spellings_are_read() {
+    let record = |address: &str, standing| NeighbourRecord {
+        address: address.to_owned(),
+        standing,
+    };
+    let kept = [
+        record("127.1:1", Standing::Removed),
+        record("[::ffff:10.0.0.1]:1", Standing::Removed),
+        record("node.example.:1", Standing::Removed),
+        record("10.0.0.1:1", Standing::Learned),
+        record("2130706433:1", Standing::Added),
+        record("10.2:1", Standing::Added),
+        record("[2001:DB8::A]:1", Standing::Learned),
+        record("no address", Standing::Removed),
+    ];
+    let peers = Peers::new(&PeerSettings::default(), &kept);
+    let known: Vec<_> = peers.list().into_iter().map(|one| one.address).collect();
+    assert_eq!(known, ["10.0.0.2:1", "[2001:db8::a]:1"]);
+    let removed = ["127.0.0.1:1", "10.0.0.1:1", "node.example:1"].map(at);
+    for address in removed {
+        assert!(peers.is_removed(&[address]));
+    }
 }

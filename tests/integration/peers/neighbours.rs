@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 
 use super::{MARK, QUICK, Scene, but_for, fake, genesis, good_node, listed};
+use crate::support::command::Blockchain;
 use crate::support::fake_peer::{FakePeer, json};
 use crate::support::pretence::Ours;
 use crate::support::test_node::TestNode;
 use crate::support::wait_for;
-use blockchain::wire::{Neighbours, PeerOrigin};
+use blockchain::wire::{Neighbours, PeerKind, PeerOrigin};
 
 fn entry(address: &str) -> Value {
     json!({"address": address, "kind": "ours", "origin": "learned", "tip": null,
@@ -19,10 +20,16 @@ fn entry(address: &str) -> Value {
 
 /// A peer that names these as its neighbours.
 fn naming(addresses: &[String]) -> FakePeer {
-    let all: Vec<_> = addresses.iter().map(|address| entry(address)).collect();
-    let body = json!({"neighbours": all});
+    naming_later(&Arc::new(Mutex::new(addresses.to_vec())))
+}
+
+/// A peer that names the addresses that are in there at the time.
+fn naming_later(addresses: &Arc<Mutex<Vec<String>>>) -> FakePeer {
+    let addresses = Arc::clone(addresses);
     but_for(Ours::new(&genesis()), "/api/v1/neighbours", move |_| {
-        json(&body)
+        let addresses = addresses.lock().unwrap();
+        let all: Vec<_> = addresses.iter().map(|address| entry(address)).collect();
+        json(&json!({"neighbours": all}))
     })
 }
 
@@ -66,16 +73,7 @@ fn no_more_are_learned_than_there_is_room_for() {
 #[test]
 fn a_node_named_to_itself_under_any_name_is_not_kept() {
     let names = Arc::new(Mutex::new(Vec::new()));
-    let told = Arc::clone(&names);
-    let bad = but_for(Ours::new(&genesis()), "/api/v1/neighbours", move |_| {
-        let all: Vec<_> = told
-            .lock()
-            .unwrap()
-            .iter()
-            .map(|name: &String| entry(name))
-            .collect();
-        json(&json!({"neighbours": all}))
-    });
+    let bad = naming_later(&names);
     let scene = Scene::around(&bad);
     let port = scene.node.address().port();
     let hosts = ["127.0.0.1", "localhost", "127.0.0.2", "0.0.0.0", "127.1"];
@@ -150,4 +148,119 @@ fn addresses_nearby_are_not_dialled_from_a_node_that_is_not_there() {
         (namer.count("GET", "/api/v1/neighbours") > 2).then_some(())
     });
     assert_eq!(nearby.asked().len(), 0);
+}
+
+/// The addresses of all that a node knows.
+fn known(node: &TestNode) -> Vec<String> {
+    let known: Neighbours = node.json("/neighbours");
+    known
+        .neighbours
+        .into_iter()
+        .map(|one| one.address)
+        .collect()
+}
+
+/// Adds or removes a neighbour of a node.
+fn change(node: &TestNode, what: &str, address: &str) -> Blockchain {
+    Blockchain::new(["neighbours", what, address, "--db"]).args([node.folder()])
+}
+
+/// Waits until a peer has named its neighbours three times more, so that they were all dialled.
+#[track_caller]
+fn rounds(namer: &FakePeer) {
+    let named = || namer.count("GET", "/api/v1/neighbours");
+    let before = named();
+    wait_for("three rounds", || (named() > before + 3).then_some(()));
+}
+
+#[test]
+fn a_removed_neighbour_is_not_relearned_under_an_alias() {
+    let other = super::good_node(&["--host", "0.0.0.0"]);
+    let port = other.address().port();
+    let at = |host: &str| format!("{host}:{port}");
+    let names = Arc::new(Mutex::new(Vec::new()));
+    let namer = naming_later(&names);
+    let namer_address = namer.address().to_string();
+    let start = |node: &mut TestNode, neighbour: &str| {
+        let neighbours = format!("{namer_address},{neighbour}");
+        let options = ["--max-neighbours", "9", "--neighbours", &neighbours];
+        node.start_again(&[&QUICK[..], &options].concat());
+    };
+    let mut node = TestNode::stopped();
+    start(&mut node, &at("127.0.0.1"));
+    wait_for("its id", || {
+        let kind = listed(&node, &at("127.0.0.1"))?.kind;
+        (kind == PeerKind::Ours).then_some(())
+    });
+    change(&node, "remove", &at("[::ffff:127.0.0.1]"))
+        .succeeds()
+        .prints(&[&format!("{} was removed\n", at("127.0.0.1"))]);
+    assert_eq!(known(&node), [&*namer_address]);
+
+    let aliases = [
+        "127.0.0.1",
+        "127.0.0.1.",
+        "[::ffff:127.0.0.1]",
+        "0.0.0.0",
+        "localhost",
+        "LocalHost.",
+        // Told by its id.
+        "127.0.0.2",
+    ];
+    let refused = ["127.1", "2130706433", "0x7f000001", "127.000.000.001"];
+    let spellings: Vec<_> = aliases
+        .iter()
+        .chain(&refused)
+        .map(|host| at(host))
+        .collect();
+    let comes_back = |node: &TestNode| {
+        let tip = "0f".repeat(32);
+        for address in spellings.iter().chain([&format!(":{port}")]) {
+            super::announce(node, address, &tip, 9, 0);
+        }
+        names.lock().unwrap().clone_from(&spellings);
+        rounds(&namer);
+        assert_eq!(known(node), [&*namer_address], "{}", node.stderr());
+    };
+    comes_back(&node);
+    let log = node.stderr();
+    assert!(
+        log.contains("a removed neighbour under another address"),
+        "{log}"
+    );
+
+    // Neither does the next run bring it back, though it is told of a name.
+    node.stop();
+    start(&mut node, &at("localhost"));
+    wait_for("a look at the name", || {
+        (known(&node).len() == 1).then_some(())
+    });
+    comes_back(&node);
+
+    for host in refused {
+        for what in ["add", "remove"] {
+            change(&node, what, &at(host))
+                .exits(2)
+                .complains(&["is not a host name or IP address; write 127.0.0.1"]);
+        }
+    }
+    // Added under any address, it is back under all.
+    names.lock().unwrap().clear();
+    for host in aliases {
+        change(&node, "add", &at(host)).succeeds();
+        wait_for("the added one", || {
+            let listed: Neighbours = node.json("/neighbours");
+            let mut others = listed.neighbours.into_iter();
+            let added = others.find(|one| one.address != namer_address)?;
+            (added.kind == PeerKind::Ours).then_some(())
+        });
+        change(&node, "remove", &at(host)).succeeds();
+        wait_for("its end", || (known(&node).len() == 1).then_some(()));
+    }
+    // Nobody but the administrator removes what was added under two addresses.
+    change(&node, "add", &at("localhost")).succeeds();
+    change(&node, "add", &at("127.0.0.2")).succeeds();
+    change(&node, "remove", &at("localhost")).succeeds();
+    let left = [namer_address.clone(), at("127.0.0.2")];
+    wait_for("the other address", || (known(&node) == left).then_some(()));
 }
