@@ -4,10 +4,11 @@
 //! * this file: blocks, the status, errors
 //! * [`messages`]: adding one, what became of it, the mempool
 //! * [`network`]: neighbours, announcements, reorgs
-//! * [`search`], [`events`]: what they are named after
+//! * [`search`], [`events`]: what they are named after; [`lookup`]: what people write to find something
 //! * `object`: all of them are read from objects alone
 
 pub mod events;
+pub mod lookup;
 pub mod messages;
 pub mod network;
 pub(crate) mod object;
@@ -22,6 +23,7 @@ use crate::chain::{self, BlockHash, History, Seal};
 use crate::pow;
 
 pub use events::Event;
+pub use lookup::Lookup;
 pub use messages::{
     MempoolPage, MessageState, MessageStatus, NewMessage, PendingMessage, PostedMessage,
 };

@@ -33,6 +33,10 @@ impl ApiError {
     }
 
     /// 400: the request makes no sense.
+    pub(crate) fn ambiguous(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "ambiguous", message)
+    }
+
     pub(crate) fn bad_request(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad_request", message)
     }

@@ -16,7 +16,7 @@ use super::source::Source;
 use super::target::NodeArgs;
 use crate::client::HttpClient;
 use crate::text::{Span, counted};
-use crate::wire::{MessageState, MessageStatus, SingleBlock, Status};
+use crate::wire::{Lookup, MessageState, MessageStatus, SingleBlock, Status};
 
 /// Characters of a message in a list.
 const LIST_WIDTH: usize = 60;
@@ -39,7 +39,7 @@ enum What {
     },
     /// One block
     Block {
-        /// Its index, its hash, or `tip`
+        /// Its index, its hash or the first 6 digits of it or more, or `tip`
         which: String,
         #[command(flatten)]
         node: NodeArgs,
@@ -80,6 +80,8 @@ pub(super) async fn run(args: GetArgs, output: &Output) -> Result<(), Error> {
 }
 
 async fn block(client: HttpClient, which: &str, output: &Output) -> Result<(), Error> {
+    let which = which.trim_start_matches('#').trim_end_matches('…');
+    let which = &*which.replace(',', "");
     is_plain(which)?;
     let found = match client.block(which).await {
         Err(error) if error.is_reference() => {
@@ -93,6 +95,8 @@ async fn block(client: HttpClient, which: &str, output: &Output) -> Result<(), E
 }
 
 async fn message(client: HttpClient, id: &str, output: &Output) -> Result<(), Error> {
+    let known = Lookup::parse(id).id.map(|id| id.to_string());
+    let id = known.as_deref().unwrap_or(id);
     is_plain(id)?;
     let found = match client.message(id).await {
         Err(error) if error.is_reference() => {

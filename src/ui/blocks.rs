@@ -1,7 +1,6 @@
 //! `/blocks`: the chain page by page, newest first.
 
 use askama::Template;
-use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 use http::StatusCode;
 use serde::Deserialize;
 use warp::http;
@@ -13,12 +12,10 @@ use super::reply;
 use super::routes::Asked;
 use super::site::{Frame, Place, Site};
 use super::words;
+use crate::wire::Lookup;
 
 /// Blocks of a page.
 const ROWS: u64 = 25;
-
-/// Times are shown to the microsecond, and what is shown must be found.
-const ROUNDING: f64 = 0.6e-6;
 
 #[derive(Template)]
 #[template(path = "blocks.html", config = "src/ui/askama.toml")]
@@ -64,20 +61,18 @@ pub(super) async fn get(site: &Site, asked: &Asked) -> Result<Response, Problem>
     Ok(reply::page(StatusCode::OK, &page))
 }
 
-/// The index that a person means: an index, or the first block at or after a date.
+/// Returns the index that a person means: an index, or the first block at or after a date.
 async fn find(site: &Site, at: &str, tip: u64) -> Result<u64, Problem> {
-    let at = at.trim_start_matches('#');
-    if !at.is_empty() && at.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Ok(at.parse::<u64>().unwrap_or(u64::MAX).min(tip));
-    }
-    let Some(date) = parse_date(at) else {
-        return Err(Problem::new(
+    let wanted = Lookup::parse(at);
+    match (wanted.index, wanted.time) {
+        (Some(index), _) => Ok(index.min(tip)),
+        (None, Some(time)) => first_at(site, time, tip).await,
+        (None, None) => Err(Problem::new(
             StatusCode::BAD_REQUEST,
             "This is no index and no date",
             "Write an index such as 42, or a date in UTC such as 2026-11-22 or 2026-11-22 14:30.",
-        ));
-    };
-    first_at(site, date, tip).await
+        )),
+    }
 }
 
 /// Times rise along the chain, so halving finds the first block at or after a date; the tip if all
@@ -91,37 +86,13 @@ pub(super) async fn first_at(site: &Site, date: f64, tip: u64) -> Result<u64, Pr
             .blocks
             .first()
             .and_then(|block| block.timestamp.as_f64());
-        if time.is_some_and(|time| time + ROUNDING < date) {
+        if time.is_some_and(|time| Lookup::is_before(time, date)) {
             low = middle + 1;
         } else {
             high = middle;
         }
     }
     Ok(low)
-}
-
-/// A date in UTC, with a time or without, in seconds since the epoch.
-pub(super) fn parse_date(text: &str) -> Option<f64> {
-    let text = text.trim_end_matches('Z').trim_end_matches("UTC").trim();
-    let moment = NaiveDate::parse_from_str(text, "%Y-%m-%d")
-        .ok()
-        .map(|date| date.and_time(NaiveTime::MIN))
-        .or_else(|| {
-            [
-                "%Y-%m-%d %H:%M",
-                "%Y-%m-%dT%H:%M",
-                "%Y-%m-%d %H:%M:%S%.f",
-                "%Y-%m-%dT%H:%M:%S%.f",
-            ]
-            .into_iter()
-            .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
-        })?;
-    let moment = moment.and_utc();
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "dates people write are exact as doubles"
-    )]
-    Some(moment.timestamp_micros() as f64 / 1e6)
 }
 
 #[cfg(test)]
@@ -144,20 +115,5 @@ mod tests {
             html.contains("/x/blocks?from=26") && html.contains("/x/block/1"),
             "{html}"
         );
-    }
-
-    #[test]
-    fn dates_are_read_as_people_write_them() {
-        for (text, seconds) in [
-            ("1970-01-02", 86_400.0),
-            ("1970-01-01 00:01", 60.0),
-            ("1970-01-01T00:00:01Z", 1.0),
-            ("1970-01-01 00:00:01.5 UTC", 1.5),
-        ] {
-            assert_eq!(parse_date(text), Some(seconds), "{text}");
-        }
-        for text in ["", "tomorrow", "1970-13-01", "12:00", "1970-01-01 25:00"] {
-            assert_eq!(parse_date(text), None, "{text}");
-        }
     }
 }

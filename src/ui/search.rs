@@ -10,16 +10,10 @@ use super::blocks;
 use super::parts::{Card, Line};
 use super::problem::Problem;
 use super::reply;
-use super::routes::{Asked, is_plain};
+use super::routes::Asked;
 use super::site::{Frame, Place, Site};
 use crate::client::ClientError;
-use crate::wire::{SearchField, SearchHit, SearchPage};
-
-/// Digits of a message id.
-const ID: usize = 32;
-
-/// Digits of a hash.
-const HASH: usize = 64;
+use crate::wire::{Lookup, SearchField, SearchHit, SearchPage};
 
 #[derive(Template)]
 #[template(path = "search.html", config = "src/ui/askama.toml")]
@@ -139,14 +133,23 @@ fn target(hit: &SearchHit) -> String {
 async fn exact(site: &Site, text: &str) -> Result<SearchPage, Problem> {
     let client = &site.client;
     let mut hits = Vec::new();
-    let is_index = text.bytes().all(|byte| byte.is_ascii_digit());
-    if is_plain(text) && (is_index || text.len() == HASH) {
-        let field = if text.len() == HASH {
-            SearchField::Hash
-        } else {
-            SearchField::Index
-        };
-        if let Some(block) = known(client.block(text).await)? {
+    let wanted = Lookup::parse(text);
+    let mut blocks = Vec::new();
+    if let Some(index) = wanted.index {
+        blocks.push((SearchField::Index, index.to_string()));
+    }
+    if let Some((first, last)) = wanted.hashes
+        && first == last
+    {
+        blocks.push((SearchField::Hash, first.to_string()));
+    }
+    if let Some(time) = wanted.time {
+        let tip = client.status().await?.tip.index;
+        let index = blocks::first_at(site, time, tip).await?;
+        blocks.push((SearchField::Date, index.to_string()));
+    }
+    for (field, which) in blocks {
+        if let Some(block) = known(client.block(&which).await)? {
             hits.push(SearchHit {
                 field,
                 message_id: block.block.data.id.clone(),
@@ -154,28 +157,15 @@ async fn exact(site: &Site, text: &str) -> Result<SearchPage, Problem> {
             });
         }
     }
-    if is_plain(text) && text.len() == ID && known(client.message(text).await)?.is_some() {
-        hits.push(SearchHit {
-            field: SearchField::Id,
-            block: None,
-            message_id: text.to_owned(),
-        });
-    }
-    if let Some(date) = blocks::parse_date(text) {
-        let tip = client.status().await?.tip.index;
-        let index = blocks::first_at(site, date, tip).await?;
-        hits.extend(
-            client
-                .blocks(index, 1)
-                .await?
-                .blocks
-                .into_iter()
-                .map(|block| SearchHit {
-                    field: SearchField::Date,
-                    message_id: block.data.id.clone(),
-                    block: Some(block),
-                }),
-        );
+    if let Some(id) = wanted.id {
+        let id = id.to_string();
+        if known(client.message(&id).await)?.is_some() {
+            hits.push(SearchHit {
+                field: SearchField::Id,
+                block: None,
+                message_id: id,
+            });
+        }
     }
     Ok(SearchPage { hits, next: None })
 }

@@ -168,7 +168,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     .errors(&[400, 503]),
     get(
         "/api/v1/blocks/{block}",
-        "One block, by its index, its hash or as tip",
+        "One block, by its index, its hash (or at least 6 digits of its beginning) or as tip",
         Body::Json("SingleBlock"),
     )
     .headers(&[(
@@ -176,7 +176,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         Kind::Text,
         "The tag of the block as known: 304 if it has not changed",
     )])
-    .errors(&[304, 400, 404]),
+    .errors(&[304, 400, 404, 409]),
     operation(
         HttpMethod::Post,
         "/api/v1/messages",

@@ -15,13 +15,17 @@ use crate::chain::{Block, BlockHash};
 use crate::codec;
 use crate::node::Node;
 use crate::store::{PageLimit, StoreError, View};
-use crate::wire::{self, BlockPage, Describer, SingleBlock};
+use crate::wire::lookup::MIN_HASH_DIGITS;
+use crate::wire::{self, BlockPage, Describer, Lookup, SingleBlock};
 
 /// Most blocks on a page, and about the most bytes.
 const LIMIT: PageLimit = PageLimit {
     count: 1000,
     bytes: 1024 * 1024,
 };
+
+/// Maximum number of hashes listed when the beginning of one names several blocks.
+const AMBIGUOUS: usize = 10;
 
 /// Blocks on a page if the request does not say.
 const DEFAULT_COUNT: usize = 100;
@@ -139,6 +143,57 @@ pub(super) fn describe(view: &View, blocks: &[Block]) -> Result<Vec<wire::Block>
         .collect())
 }
 
+fn no_such_block() -> ApiError {
+    ApiError::not_found("there is no such block")
+}
+
+/// Returns the block that a text names: `tip`, an index, a hash or the beginning of one.
+fn find(view: &View, which: &str) -> Result<Option<Block>, ApiError> {
+    if which == "tip" {
+        return Ok(Some(view.last_block()?));
+    }
+    let is_plain = which.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let wanted = if is_plain {
+        Lookup::parse(which)
+    } else {
+        Lookup::default()
+    };
+    if let Some(index) = wanted.index
+        && let Some(block) = view.block(index)?
+    {
+        return Ok(Some(block));
+    }
+    let Some((first, last)) = wanted.hashes else {
+        if wanted.index.is_some() {
+            return Ok(None);
+        }
+        return Err(ApiError::bad_request(format!(
+            "a block is named by its index, its hash (at least {MIN_HASH_DIGITS} digits of it) or \
+             as tip"
+        )));
+    };
+    if first == last {
+        return Ok(view.block_with_hash(&first)?);
+    }
+    match view.indexes_of(&first, &last, AMBIGUOUS)?[..] {
+        [] => Ok(None),
+        [index] => Ok(view.block(index)?),
+        ref several => {
+            let mut hashes = Vec::with_capacity(several.len());
+            for index in several {
+                let hash = view
+                    .block(*index)?
+                    .map(|block| BlockHash::of(&block).to_string());
+                hashes.extend(hash);
+            }
+            Err(ApiError::ambiguous(format!(
+                "several blocks have a hash that begins so: {}",
+                hashes.join(", ")
+            )))
+        }
+    }
+}
+
 /// `GET /blocks/{index|hash|tip}`.
 pub(crate) fn single(
     node: &Arc<Node>,
@@ -147,32 +202,12 @@ pub(crate) fn single(
 ) -> Result<Response, ApiError> {
     let tip = node.state().tip.index;
     let view = node.view()?;
-    let block = match which {
-        "tip" => Some(view.last_block()?),
-        _ if which.len() == 64 => {
-            let hash: BlockHash = which
-                .parse()
-                .map_err(|error| ApiError::bad_request(format!("{which:?}: {error}")))?;
-            view.block_with_hash(&hash)?
-        }
-        _ if which.bytes().all(|byte| byte.is_ascii_digit()) => match which.parse() {
-            Ok(index) => view.block(index)?,
-            // An index past all integers is one that no block has.
-            Err(_) => None,
-        },
-        _ => {
-            let message = "a block is named by its index, its hash or as tip";
-            return Err(ApiError::bad_request(message));
-        }
-    };
-    let block = block.ok_or_else(|| ApiError::not_found("there is no such block"))?;
-    let block = describe(&view, &[block])?
-        .pop()
-        .ok_or_else(|| ApiError::not_found("there is no such block"))?;
+    let block = find(&view, which)?.ok_or_else(no_such_block)?;
+    let block = describe(&view, &[block])?.pop().ok_or_else(no_such_block)?;
     // A block named by its hash never changes; only its confirmations do, which the tag includes.
     let confirmations = tip.saturating_sub(block.index) + 1;
     let tag = HeaderValue::try_from(format!("\"{}-{confirmations}\"", block.hash))
-        .map_err(|_| ApiError::not_found("there is no such block"))?;
+        .map_err(|_| no_such_block())?;
     let mut response = if if_none_match == Some(&tag) {
         let mut response = Response::new(Vec::new().into());
         *response.status_mut() = StatusCode::NOT_MODIFIED;

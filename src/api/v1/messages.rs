@@ -19,7 +19,8 @@ use crate::node::settings::MAX_INGEST_BYTES;
 use crate::serve::read_body;
 use crate::store::{PageLimit, Pending, StoreError, View};
 use crate::wire::{
-    MempoolPage, MessageState, MessageStatus, NewMessage, PendingMessage, Position, PostedMessage,
+    Lookup, MempoolPage, MessageState, MessageStatus, NewMessage, PendingMessage, Position,
+    PostedMessage,
 };
 
 /// Most bytes of a body: the longest text with every byte escaped, and its frame.
@@ -88,9 +89,9 @@ pub(crate) fn idempotency_key(value: Option<&HeaderValue>) -> Result<Option<&[u8
 
 /// `GET /messages/{id}`.
 pub(crate) fn get(node: &Arc<Node>, id: &str) -> Result<Response, ApiError> {
-    let asked: MessageId = id
-        .parse()
-        .map_err(|error| ApiError::bad_request(format!("{error}")))?;
+    let asked = Lookup::parse(id).id.ok_or_else(|| {
+        ApiError::bad_request("a message id has 32 hex digits, optionally as a UUID")
+    })?;
     // Before the view: what is committed in between is found in it.
     let is_in_flight = node.is_in_flight(&asked);
     let view = node.view()?;

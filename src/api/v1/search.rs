@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, NaiveDate, NaiveTime};
 use http::StatusCode;
 use serde::Deserialize;
 use tokio::sync::OwnedSemaphorePermit;
@@ -18,16 +17,13 @@ use super::blocks;
 use crate::api::parse_query;
 use crate::api::reject::{ApiError, json_response};
 use crate::api::server::Context;
-use crate::chain::{Block, BlockHash, MessageId};
+use crate::chain::{Block, MessageId};
 use crate::store::{PageLimit, StoreError, View};
 use crate::text::json_length;
-use crate::wire::{SearchField, SearchHit, SearchPage};
+use crate::wire::{Lookup, SearchField, SearchHit, SearchPage};
 
 /// Most characters of what is looked for.
 pub(crate) const QUERY_CHARACTERS: usize = 256;
-
-/// Fewest digits that are looked up as the beginning of a hash.
-const PREFIX_DIGITS: usize = 6;
 
 /// Most blocks found by the beginning of their hash.
 const PREFIX_HITS: usize = 20;
@@ -80,11 +76,13 @@ fn search(
     let length = view.last_block()?.index + 1;
     // Further pages are of the text alone.
     if query.before.is_none() {
-        let wanted = query.q.trim().to_ascii_lowercase();
+        let wanted = Lookup::parse(&query.q);
         for (field, index) in blocks_named(view, &wanted, length)? {
             hits.extend(hit(view, field, index)?);
         }
-        hits.extend(by_id(view, &wanted)?);
+        if let Some(id) = wanted.id {
+            hits.extend(by_id(view, id)?);
+        }
     }
     let before = query.before.unwrap_or(length).min(length);
     let next = by_text(view, &query.q, before, &mut hits)?;
@@ -94,49 +92,21 @@ fn search(
 /// Blocks that are named by their index, the beginning of their hash, or a date.
 fn blocks_named(
     view: &View,
-    wanted: &str,
+    wanted: &Lookup,
     length: u64,
 ) -> Result<BTreeSet<(SearchField, u64)>, StoreError> {
     let mut found = BTreeSet::new();
-    if wanted.bytes().all(|byte| byte.is_ascii_digit())
-        && let Ok(index) = wanted.parse()
-    {
+    if let Some(index) = wanted.index {
         found.insert((SearchField::Index, index));
     }
-    if let Some((first, last)) = hash_range(wanted) {
+    if let Some((first, last)) = wanted.hashes {
         let indexes = view.indexes_of(&first, &last, PREFIX_HITS)?;
         found.extend(indexes.into_iter().map(|index| (SearchField::Hash, index)));
     }
-    if let Some(seconds) = date(wanted) {
+    if let Some(seconds) = wanted.time {
         found.insert((SearchField::Date, first_at(view, seconds, length)?));
     }
     Ok(found)
-}
-
-/// The hashes that begin with these digits.
-fn hash_range(digits: &str) -> Option<(BlockHash, BlockHash)> {
-    let is_hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if !is_hex || !(PREFIX_DIGITS..=64).contains(&digits.len()) {
-        return None;
-    }
-    let first = format!("{digits:0<64}").parse().ok()?;
-    let last = format!("{digits:f<64}").parse().ok()?;
-    Some((first, last))
-}
-
-/// A date or a date with time by RFC 3339, in seconds since the epoch. A date begins at midnight
-/// UTC.
-fn date(text: &str) -> Option<f64> {
-    let time = match text.parse::<NaiveDate>() {
-        Ok(date) => date.and_time(NaiveTime::MIN).and_utc(),
-        Err(_) => DateTime::parse_from_rfc3339(text).ok()?.to_utc(),
-    };
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "exact to the microsecond in our age"
-    )]
-    let seconds = time.timestamp_micros() as f64 / 1e6;
-    Some(seconds)
 }
 
 /// The index of the first block at or after a time; the length of the chain if there is none.
@@ -146,7 +116,7 @@ fn first_at(view: &View, seconds: f64, length: u64) -> Result<u64, StoreError> {
     while low < high {
         let middle = low + (high - low) / 2;
         let block = view.block(middle)?;
-        if block.is_some_and(|block| block.timestamp.seconds() < seconds) {
+        if block.is_some_and(|block| Lookup::is_before(block.timestamp.seconds(), seconds)) {
             low = middle + 1;
         } else {
             high = middle;
@@ -156,10 +126,7 @@ fn first_at(view: &View, seconds: f64, length: u64) -> Result<u64, StoreError> {
 }
 
 /// The message with this id, waiting or in a block, also under an id it got later.
-fn by_id(view: &View, wanted: &str) -> Result<Option<SearchHit>, StoreError> {
-    let Ok(mut id) = wanted.parse::<MessageId>() else {
-        return Ok(None);
-    };
+fn by_id(view: &View, mut id: MessageId) -> Result<Option<SearchHit>, StoreError> {
     while let Some(renamed) = view.renamed(&id)? {
         id = renamed;
     }
@@ -224,40 +191,4 @@ fn describe(
         message_id: described.data.id.clone(),
         block: Some(described),
     }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dates_and_times_are_read() {
-        for (text, seconds) in [
-            ("1970-01-02", Some(86_400.0)),
-            ("2026-11-22t10:00:00.5z", Some(1_795_341_600.5)),
-            ("2026-11-22T12:00:00+02:00", Some(1_795_341_600.0)),
-            ("2026-11-22 10:00:00Z", Some(1_795_341_600.0)),
-            ("2026-02-30", None),
-            ("2026", None),
-            ("20261122", None),
-            ("2026-11-22T10:00:00", None),
-            ("99999999-01-01", None),
-            ("", None),
-        ] {
-            assert_eq!(date(text), seconds, "{text}");
-        }
-    }
-
-    #[test]
-    fn the_beginning_of_a_hash_has_six_digits_or_more() {
-        let range = hash_range("c0f0de").unwrap();
-        assert!(range.0.to_string().starts_with("c0f0de0000"));
-        assert!(range.1.to_string().starts_with("c0f0deffff"));
-        let whole = "7".repeat(64);
-        let range = hash_range(&whole).unwrap();
-        assert_eq!((range.0, range.1.to_string()), (range.1, whole));
-        for text in ["c0f0d", "c0f0dg", &"7".repeat(65), "", "é00000"] {
-            assert!(hash_range(text).is_none(), "{text}");
-        }
-    }
 }

@@ -90,7 +90,6 @@ fn up_and_down_describe_the_same_blocks_as_one_by_one() {
 #[test]
 fn a_single_block_is_found_or_refused() {
     let node = seven();
-    let upper = GENESIS.to_uppercase();
     for (name, status, code) in [
         ("8", 404, "not_found"),
         ("18446744073709551616", 404, "not_found"),
@@ -98,8 +97,8 @@ fn a_single_block_is_found_or_refused() {
         ("-1", 400, "bad_request"),
         ("+1", 400, "bad_request"),
         ("first", 400, "bad_request"),
-        (&GENESIS[..63], 400, "bad_request"),
-        (&upper, 400, "bad_request"),
+        (&GENESIS[..5], 400, "bad_request"),
+        ("1,000", 400, "bad_request"),
         ("%31", 400, "bad_request"),
     ] {
         node.get(&format!("/api/v1/blocks/{name}"))

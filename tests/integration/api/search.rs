@@ -1,7 +1,7 @@
 //! `/api/v1/search`: by index, hash, id, date and text.
 
 use blockchain::chain::{Block, BlockHash, Message, MessageId};
-use blockchain::wire::{SearchField, SearchPage};
+use blockchain::wire::{SearchField, SearchPage, SingleBlock};
 
 use crate::support::http::{percent_encode, request};
 use crate::support::own_node::OwnNode;
@@ -54,6 +54,9 @@ fn a_block_is_found_by_index_hash_date_and_text() {
         find(&hash(3))
     );
     assert_eq!(find(&hash(3)[..5]), []);
+    // As pages print them: a short hash, a number, an id of another spelling.
+    assert_eq!(find(&format!("{}…", &hash(3)[..10])), find(&hash(3)));
+    assert_eq!(find("#3"), [(SearchField::Index, Some(3))]);
     // The genesis is of 2020-02-09T17:14:44.244806Z, each block a second later.
     for (date, index) in [
         ("2020-02-09", Some(0)),
@@ -174,4 +177,31 @@ fn two_searches_run_at_a_time() {
     });
     assert!((1..=28).contains(&refused), "{refused}");
     page(node.address, "y", None);
+}
+
+#[test]
+fn the_beginning_of_a_hash_names_a_block_unless_several_begin_so() {
+    let (node, maker) = with_texts(&["x"; 10_000]);
+    let get = |name: &str| {
+        let target = format!("/api/v1/blocks/{name}");
+        request(node.address, "GET", &target, &[], &[]).unwrap()
+    };
+    let hash = |block: &Block| BlockHash::of(block).to_string();
+    let mut hashes: Vec<_> = maker.blocks.iter().map(hash).collect();
+    let (index, seventh) = (7, hashes[7].clone());
+    for name in [&seventh[..12], &seventh.to_uppercase()] {
+        let found: SingleBlock = get(name).expect(200).json();
+        assert_eq!(found.block.index, index, "{name}");
+    }
+    get("abcde").expect_error(400, "bad_request");
+    get("ffffffffffffffff0").expect_error(404, "not_found");
+    hashes.sort();
+    let two = hashes.windows(2).find(|two| two[0][..6] == two[1][..6]);
+    let two = two.expect("of so many hashes two begin with the same 24 bits");
+    let ambiguous = get(&two[0][..6]);
+    let body = String::from_utf8(ambiguous.body.clone()).unwrap();
+    ambiguous.expect_error(409, "ambiguous");
+    assert!(body.contains(&two[0]) && body.contains(&two[1]), "{body}");
+    let found: SingleBlock = get(&two[0][..16]).expect(200).json();
+    assert_eq!(found.block.hash, two[0]);
 }

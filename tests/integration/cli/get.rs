@@ -61,7 +61,17 @@ fn a_block_is_found_by_index_hash_and_as_tip() {
         .succeeds()
         .json::<SingleBlock>();
     assert_eq!((tip.block.index, tip.confirmations), (1, 1));
-    for name in ["1", "tip", &tip.block.hash] {
+    let hash = &tip.block.hash;
+    let upper = hash.to_uppercase();
+    let names = [
+        "1",
+        "tip",
+        hash,
+        &hash[..12],
+        &format!("{}…", &hash[..10]),
+        &upper,
+    ];
+    for name in names {
         node.command(["get", "block", name]).succeeds().prints(&[
             "index          1\n",
             &format!("hash           {}\n", tip.block.hash),
@@ -83,6 +93,11 @@ fn a_message_is_pending_and_then_mined() {
     let mut node = TestNode::start(&["--threads", "0", "--difficulty", "1"]);
     let id = node.add("a message");
     let get = |node: &TestNode| node.command(["get", "message", &id]).succeeds();
+    let groups = [&id[..8], &id[8..12], &id[12..16], &id[16..20], &id[20..]];
+    let uuid = groups.join("-").to_uppercase();
+    node.command(["get", "message", &uuid])
+        .succeeds()
+        .prints(&[&id]);
     get(&node).prints(&[
         &id,
         "state          pending for ",
