@@ -1,6 +1,7 @@
 //! The REST API: the documented endpoints as reference miners know them, and `/api/v1`.
 //!
 //! * [`server`]: the routes on a listener
+//! * `fair_slots`: slots that clients share by address
 //! * `guard`: whether a request may reach its route, and paths put right
 //! * [`admin`]: who may change what the node does
 //! * `documented`: `PUT /add`, `GET /chain`, `/neighbours`, `/data`
@@ -9,11 +10,11 @@
 //! * `openapi`: `/openapi.json` and `/docs`
 //! * `paths`: every path with its methods
 //! * `reject`: errors, and what no route takes
-//! * `waiting`: who waits for a long answer
 
 pub mod admin;
 mod documented;
 mod exposition;
+mod fair_slots;
 mod guard;
 mod metrics;
 mod openapi;
@@ -21,7 +22,6 @@ mod paths;
 mod reject;
 pub mod server;
 pub mod v1;
-mod waiting;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -65,11 +65,17 @@ pub(crate) fn routes(
     let chain = path!("chain")
         .and(warp::method())
         .and(with.clone())
-        .and_then(async |method, context| stream(&method, &context, documented::chain));
+        .and(warp::ext::get())
+        .and_then(async |method, context, caller| {
+            stream(&method, &context, &caller, documented::chain)
+        });
     let data = path!("data")
         .and(warp::method())
         .and(with.clone())
-        .and_then(async |method, context| stream(&method, &context, documented::data));
+        .and(warp::ext::get())
+        .and_then(async |method, context, caller| {
+            stream(&method, &context, &caller, documented::data)
+        });
     let health = path!("health")
         .and(read)
         .and(node)
@@ -163,13 +169,17 @@ fn v1_routes(context: Context) -> impl Filter<Extract = (Response,), Error = Rej
     let search = path!("search")
         .and(read)
         .and(with.clone())
+        .and(warp::ext::get())
         .and(query)
-        .then(|context, query| answered(search::page(context, query)));
+        .then(|context, caller, query| answered(search::page(context, caller, query)));
     let events = path!("events")
         .and(read)
         .and(with.clone())
+        .and(warp::ext::get())
         .and(warp::header::headers_cloned())
-        .map(|context: Context, headers| respond(events::open(&context, &headers)));
+        .map(|context: Context, caller: Caller, headers| {
+            respond(events::open(&context, &caller, &headers))
+        });
     let mempool = path!("mempool")
         .and(read)
         .and(with)
@@ -249,10 +259,11 @@ fn header(
     warp::header::value(name).map(Some).or(none).unify()
 }
 
-/// Answers a documented stream for GET and HEAD, if there is room for one more.
+/// Answers a documented stream for GET and HEAD, if there is a slot for it.
 fn stream(
     method: &Method,
     context: &Context,
+    caller: &Caller,
     answer: impl FnOnce(&Arc<Node>, Option<server::StreamPermit>) -> Response,
 ) -> Result<Response, Rejection> {
     if *method != Method::GET && *method != Method::HEAD {
@@ -261,9 +272,9 @@ fn stream(
     if *method == Method::HEAD {
         return Ok(answer(&context.node, None));
     }
-    Ok(match context.stream() {
-        Some(permit) => answer(&context.node, Some(permit)),
-        None => ApiError::unavailable("too many answers are being streamed").into_response(),
+    Ok(match context.stream(caller) {
+        Ok(permit) => answer(&context.node, Some(permit)),
+        Err(reason) => ApiError::unavailable(reason.to_string()).into_response(),
     })
 }
 
@@ -273,11 +284,12 @@ async fn long_answer(
     caller: Caller,
     make: impl FnOnce(&Node) -> Result<Response, StoreError> + Send + 'static,
 ) -> Result<Response, ApiError> {
-    let waiting = context.waiting.enter(caller.remote.ip())?;
+    let slot = context.long_answers.acquire(&caller);
+    let slot = slot.map_err(|reason| ApiError::unavailable(reason.to_string()))?;
     let turn = Arc::clone(&context.pages).acquire_owned().await;
     let answer = context.node.blocking(move |node| {
         // Until it is made, even if nobody waits for it any more.
-        let _held = (waiting, turn);
+        let _held = (slot, turn);
         make(node)
     });
     Ok(answer.await?)

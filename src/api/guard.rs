@@ -89,7 +89,7 @@ impl AddRate {
         let now = Instant::now();
         // Nothing that could panic happens under the lock.
         let mut paid = self.paid.lock().unwrap_or_else(PoisonError::into_inner);
-        let address = payer(caller.remote.ip());
+        let address = rate_limit_key(caller.remote.ip());
         if !paid.contains_key(&address) && paid.len() >= ADDRESSES {
             paid.retain(|_, until| *until > now);
             // So many at once: the one that added least has the least to gain.
@@ -110,8 +110,9 @@ impl AddRate {
     }
 }
 
-/// Whose requests count as one: an IPv4 address, or an IPv6 network as one customer gets it.
-pub(super) fn payer(address: IpAddr) -> IpAddr {
+/// Returns the address under which a client is counted: an IPv4 address, or the /64 network of an
+/// IPv6 address, which is what one customer gets.
+pub(super) fn rate_limit_key(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             let network = address.to_bits() & !u128::from(u64::MAX);

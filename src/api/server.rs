@@ -11,36 +11,40 @@ use futures_util::future::{self, BoxFuture, Either};
 use hyper::service::{Service, service_fn};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use warp::http;
 use warp::reply::Response;
 
 use super::admin::{AdminToken, Caller};
+use super::fair_slots::{FairSlots, NoSlot, Slot};
 use super::guard::{self, AddRate};
 use super::metrics::Metrics;
 use super::reject::ApiError;
 use super::v1::neighbours::note_asker;
-use super::waiting::Waiting;
 use crate::node::Node;
 use crate::serve::{self, Arriving, Connections, Guard, Panicked};
 
-/// Most answers that are streamed at a time.
+/// Maximum number of answers that are streamed at a time.
 const STREAMS: usize = 16;
 
 /// Most pages of long answers that are made at a time: each takes a few times its own length.
 const PAGES: usize = 4;
 
-/// Most clients that listen to events at a time.
+/// Maximum number of open event streams.
 const EVENT_STREAMS: usize = 64;
 
-/// Most searches at a time.
-const SEARCHES: usize = 2;
+/// Maximum number of searches at a time: two of the explorer, and one of another client.
+const SEARCHES: usize = 3;
+
+/// Maximum number of long answers that are made or wait for their turn, so that they do not take
+/// all connections.
+const LONG_ANSWERS: usize = 32;
 
 /// The right to stream one answer.
 #[derive(Debug)]
 pub(crate) struct StreamPermit {
-    _permit: OwnedSemaphorePermit,
+    _slot: Slot,
     /// Where each of its pages waits for its turn.
     pub(crate) pages: Arc<Semaphore>,
 }
@@ -60,11 +64,11 @@ impl Deref for Context {
 /// What [`Context`] leads to.
 pub(crate) struct Shared {
     pub(crate) node: Arc<Node>,
-    streams: Arc<Semaphore>,
-    pub(crate) event_streams: Arc<Semaphore>,
-    pub(crate) searches: Arc<Semaphore>,
+    streams: FairSlots,
+    pub(crate) event_streams: FairSlots,
+    pub(crate) searches: FairSlots,
+    pub(crate) long_answers: FairSlots,
     pub(crate) pages: Arc<Semaphore>,
-    pub(crate) waiting: Arc<Waiting>,
     pub(crate) add_rate: AddRate,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) connections: Connections,
@@ -79,10 +83,10 @@ fn pages_at_a_time() -> usize {
 }
 
 impl Context {
-    /// The right to one more stream, if there is room.
-    pub(crate) fn stream(&self) -> Option<StreamPermit> {
-        Some(StreamPermit {
-            _permit: Arc::clone(&self.streams).try_acquire_owned().ok()?,
+    /// The right to one more stream, if there is a slot for this client.
+    pub(crate) fn stream(&self, caller: &Caller) -> Result<StreamPermit, NoSlot> {
+        Ok(StreamPermit {
+            _slot: self.streams.acquire(caller)?,
             pages: Arc::clone(&self.pages),
         })
     }
@@ -91,11 +95,11 @@ impl Context {
         Self(Arc::new(Shared {
             add_rate: AddRate::new(node.settings.add_rate),
             node,
-            streams: Arc::new(Semaphore::new(STREAMS)),
-            event_streams: Arc::new(Semaphore::new(EVENT_STREAMS)),
-            searches: Arc::new(Semaphore::new(SEARCHES)),
+            streams: FairSlots::new(STREAMS, "streamed answers"),
+            event_streams: FairSlots::new(EVENT_STREAMS, "event streams"),
+            searches: FairSlots::new(SEARCHES, "searches"),
+            long_answers: FairSlots::new(LONG_ANSWERS, "long answers"),
             pages: Arc::new(Semaphore::new(pages_at_a_time())),
-            waiting: Arc::default(),
             metrics: Arc::new(Metrics::default()),
             connections: Connections::default(),
             shutdown,

@@ -6,6 +6,7 @@
 //! * [`heads`]: request heads that can be parsed and yet name nothing
 //! * [`limits`]: requests just below, at and just above each limit, and far beyond
 //! * [`rate`]: how many messages one address may add
+//! * [`sharing`]: one address that takes all it can of what clients share
 //!
 //! A longer form of the first two: `BLOCKCHAIN_ATTACK_SECONDS=60 BLOCKCHAIN_GROWTH_SECONDS=60 cargo
 //! test --test integration attacks:: -- --nocapture`.
@@ -14,5 +15,6 @@ mod growth;
 mod heads;
 mod limits;
 mod rate;
+mod sharing;
 mod slow;
 mod smuggling;

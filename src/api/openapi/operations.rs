@@ -110,13 +110,14 @@ pub(super) const OPERATIONS: &[Operation] = &[
     .errors(&[400, 409, 413, 414, 429, 503]),
     get(
         "/chain",
-        "The chain in the JSON of a reference miner",
+        "The chain in the JSON of a reference miner; 503 if this address has its share of the streams",
         ANY_JSON,
     )
     .errors(&[503]),
     get(
         "/data",
-        "The messages that wait, in the JSON of a reference miner",
+        "The messages that wait, in the JSON of a reference miner; 503 if this address has its share \
+         of the streams",
         ANY_JSON,
     )
     .errors(&[503]),
@@ -218,7 +219,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     .errors(&[400, 503]),
     get(
         "/api/v1/search",
-        "Finds by index, hash, id, date or text",
+        "Finds by index, hash, id, date or text; 429 if this address has its share of the searches",
         Body::Json("SearchPage"),
     )
     .query(&[
@@ -233,7 +234,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
     get(
         "/api/v1/events",
         "What happens, as it happens: events block, reorg, message, neighbour and reset, whose \
-         data are Block, Reorg, PendingMessage and NeighbourNews",
+         data are Block, Reorg, PendingMessage and NeighbourNews; 503 if this address has its \
+         share of the streams",
         Body::Other(&["text/event-stream"]),
     )
     .headers(&[(

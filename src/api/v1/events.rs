@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use http::{HeaderMap, HeaderValue, header};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use warp::http;
 use warp::reply::{Reply, Response};
@@ -27,6 +27,8 @@ use warp::sse;
 
 use self::cursor::{Cursor, Step};
 use self::neighbours::Acquaintances;
+use crate::api::admin::Caller;
+use crate::api::fair_slots::Slot;
 use crate::api::reject::ApiError;
 use crate::api::server::Context;
 use crate::node::{Node, Signal};
@@ -43,9 +45,13 @@ const RETRY: Duration = Duration::from_secs(2);
 const GATHER: Duration = Duration::from_millis(20);
 
 /// `GET /events`.
-pub(crate) fn open(context: &Context, headers: &HeaderMap) -> Result<Response, ApiError> {
-    let permit = Arc::clone(&context.event_streams).try_acquire_owned();
-    let permit = permit.map_err(|_| ApiError::unavailable("too many event streams are open"))?;
+pub(crate) fn open(
+    context: &Context,
+    caller: &Caller,
+    headers: &HeaderMap,
+) -> Result<Response, ApiError> {
+    let slot = context.event_streams.acquire(caller);
+    let slot = slot.map_err(|reason| ApiError::unavailable(reason.to_string()))?;
     let start = match headers.get("last-event-id").map(HeaderValue::to_str) {
         None => Start::Now,
         Some(id) => match id.ok().and_then(|id| id.parse().ok()) {
@@ -62,7 +68,7 @@ pub(crate) fn open(context: &Context, headers: &HeaderMap) -> Result<Response, A
         waiting: VecDeque::new(),
         acquaintances: Acquaintances::new(context.node.peers.list()),
         is_told_all: false,
-        _permit: permit,
+        _slot: slot,
     };
     let events = stream::unfold(listener, Listener::next).map(Ok::<_, Infallible>);
     let events = sse::keep_alive().interval(KEEP_ALIVE).stream(events);
@@ -106,7 +112,7 @@ struct Listener {
     waiting: VecDeque<sse::Event>,
     acquaintances: Acquaintances,
     is_told_all: bool,
-    _permit: OwnedSemaphorePermit,
+    _slot: Slot,
 }
 
 impl Listener {

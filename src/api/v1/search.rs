@@ -4,16 +4,16 @@
 //! first, for a moment at most; the answer says where to go on.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::StatusCode;
 use serde::Deserialize;
-use tokio::sync::OwnedSemaphorePermit;
 use warp::http;
 use warp::reply::Response;
 
 use super::blocks;
+use crate::api::admin::Caller;
+use crate::api::fair_slots::Slot;
 use crate::api::parse_query;
 use crate::api::reject::{ApiError, json_response};
 use crate::api::server::Context;
@@ -51,27 +51,27 @@ pub(crate) struct SearchQuery {
 }
 
 /// `GET /search?q=&before=`.
-pub(crate) async fn page(context: Context, raw_query: String) -> Result<Response, ApiError> {
+pub(crate) async fn page(
+    context: Context,
+    caller: Caller,
+    raw_query: String,
+) -> Result<Response, ApiError> {
     let query: SearchQuery = parse_query(&raw_query)?;
     if query.q.is_empty() || query.q.chars().count() > QUERY_CHARACTERS {
         let message = format!("q must have 1 to {QUERY_CHARACTERS} characters");
         return Err(ApiError::bad_request(message));
     }
-    let permit = Arc::clone(&context.searches).try_acquire_owned();
-    let permit = permit.map_err(|_| ApiError::too_many("other searches are under way"))?;
+    let slot = context.searches.acquire(&caller);
+    let slot = slot.map_err(|reason| ApiError::too_many(reason.to_string()))?;
     let page = context
         .node
-        .blocking(move |node| search(&node.view()?, &query, permit))
+        .blocking(move |node| search(&node.view()?, &query, slot))
         .await?;
     Ok(json_response(StatusCode::OK, &page))
 }
 
-/// The permit is held until the search is done, even if nobody waits for it any more.
-fn search(
-    view: &View,
-    query: &SearchQuery,
-    _permit: OwnedSemaphorePermit,
-) -> Result<SearchPage, StoreError> {
+/// The slot is held until the search is done, even if nobody waits for it any more.
+fn search(view: &View, query: &SearchQuery, _slot: Slot) -> Result<SearchPage, StoreError> {
     let mut hits = Vec::new();
     let length = view.last_block()?.index + 1;
     // Further pages are of the text alone.

@@ -13,7 +13,7 @@ use crate::support::test_node::TestNode;
 use crate::support_store::{Dice, Kind, Maker, OPEN_NETWORK};
 
 /// Streams that may be open at a time.
-const STREAMS: usize = 64;
+const STREAMS: usize = 48;
 
 /// Most that a client is told after the fact.
 const CATCH_UP: usize = 1000;
@@ -216,7 +216,7 @@ fn one_too_far_behind_starts_anew() {
 }
 
 #[test]
-fn the_sixty_fifth_stream_is_refused_until_one_ends() {
+fn the_forty_ninth_local_stream_is_refused_until_one_ends() {
     let node = TestNode::start(&["--threads", "0"]);
     let mut open: Vec<_> = (0..STREAMS)
         .map(|_| Events::from_now(node.address()))

@@ -152,7 +152,7 @@ fn what_makes_no_sense_is_refused() {
 }
 
 #[test]
-fn two_searches_run_at_a_time() {
+fn two_local_searches_run_at_a_time() {
     // Long texts without the one looked for: each search takes its whole time.
     let texts = vec!["x".repeat(60_000); 400];
     let (node, _maker) = with_texts(&texts);
