@@ -181,7 +181,7 @@ fn two_local_searches_run_at_a_time() {
 
 #[test]
 fn the_beginning_of_a_hash_names_a_block_unless_several_begin_so() {
-    let (node, maker) = with_texts(&["x"; 10_000]);
+    let (node, maker) = with_texts(&vec!["x"; 10_000]);
     let get = |name: &str| {
         let target = format!("/api/v1/blocks/{name}");
         request(node.address, "GET", &target, &[], &[]).unwrap()
