@@ -247,6 +247,7 @@ const MENDED: &[(&str, Option<&str>)] = &[
     ("höst:8", None),
     ("  host:8", Some("host:8")),
     // Numbers as Python writes them.
+    ("host:+8", None),
     ("host:1_0", None),
     ("host:٣", None),
 ];

@@ -96,16 +96,7 @@ mod tests {
         expect(":80", Some("10.1.2.3:80"));
         expect("node.example:80", Some("node.example:80"));
         expect("127.1:80", None);
-        for nonsense in [
-            ":",
-            ":0",
-            ":99999",
-            ":+80",
-            ": 80",
-            "",
-            "a b:1",
-            "https://x",
-        ] {
+        for nonsense in [":", ":0", ":99999", ":+80", "", "a b:1", "https://x"] {
             expect(nonsense, None);
         }
         let six = "::1".parse().unwrap();
