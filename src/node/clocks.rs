@@ -56,7 +56,7 @@ impl std::fmt::Display for HeldBack {
         write!(
             f,
             "has block {index}, dated {}, more than {} h ahead of this machine's clock: it is held \
-             back until then; set the clock of the machine that mined it, or of this one, best by \
+             back for now; set the clock of the machine that mined it, or of this one, best by \
              NTP",
             date(timestamp),
             MAX_AHEAD / 3600.0

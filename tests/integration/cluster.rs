@@ -215,11 +215,12 @@ fn steady_local_load_does_not_starve_messages_of_a_node_that_does_not_mine() {
     let is_over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let _end = EndOfLoad(&is_over);
-        // Messages of local clients are pending at every moment.
+        // A few messages of local clients are pending at every moment, so that each message is
+        // looked at soon after it has come.
         scope.spawn(|| {
             while !is_over.load(Ordering::Relaxed) {
-                if miner.status().mempool.count < 100 {
-                    (0..20).for_each(|number| _ = miner.add(&format!("local {number}")));
+                if miner.status().mempool.count < 10 {
+                    (0..5).for_each(|number| _ = miner.add(&format!("local {number}")));
                 }
             }
         });
