@@ -24,6 +24,8 @@
 //! * [`network`]: changes difficulty or seal rule, after a check of the chain
 //! * [`scrub`]: checks old blocks in the background after a run that did not end cleanly
 //! * [`space`]: measures the free space within the database on a nearly full disk
+//! * `learned`: shares the learned half of the mempool by the address that taught a message
+//! * [`rate`]: limits messages by remote address
 //! * [`peers`]: whom this node knows
 //! * [`gossip`]: finds peers and holds a [`session`] with each
 //! * `lookup`: resolves the host names of peers, which may lead to removed ones
@@ -39,11 +41,13 @@ mod chain_sync;
 pub mod clocks;
 pub mod genesis;
 mod gossip;
+mod learned;
 mod lookup;
 mod mempool_sync;
 pub mod miner;
 pub mod network;
 pub mod peers;
+pub mod rate;
 mod reference_sync;
 pub mod reorgs;
 pub mod run;
@@ -64,7 +68,9 @@ use crate::chain::{BlockHash, Message};
 use crate::clock::Clock;
 use crate::store::{Listener, Operation, Refusal, Reply, State, Store, StoreError, View};
 use additions::InFlight;
+use learned::Teachers;
 use peers::Peers;
+use rate::AddRate;
 use settings::Settings;
 
 pub use additions::AddError;
@@ -142,6 +148,9 @@ pub struct Node {
     pub mining: Mining,
     /// Whom it knows.
     pub peers: Peers,
+    /// Limits the messages of each remote address.
+    pub add_rate: AddRate,
+    teachers: Teachers,
     in_flight: Arc<InFlight>,
     /// Numbers of staged branches.
     branches: AtomicU64,
@@ -187,6 +196,8 @@ impl Node {
             clock,
             id: uuid::Uuid::new_v4().simple().to_string(),
             peers: Peers::new(&settings.peers, &kept),
+            add_rate: AddRate::new(settings.add_rate),
+            teachers: Teachers::default(),
             in_flight: Arc::default(),
             branches: AtomicU64::new(0),
             reorgs: reorgs::ReadReorgs::default(),
@@ -278,16 +289,17 @@ impl Node {
         })
     }
 
-    /// Whether every one of these messages waits or stands in the chain, by their ids.
-    fn knows_all(&self, messages: &[Message]) -> Result<bool, StoreError> {
+    /// Returns those of these messages that are neither pending nor in the chain, by their ids.
+    fn unknown(&self, messages: Vec<Message>) -> Result<Vec<Message>, StoreError> {
         let view = self.view()?;
+        let mut unknown = Vec::new();
         for message in messages {
             let id = message.id();
             if view.index_of_message(&id)?.is_none() && view.pending(&id)?.is_none() {
-                return Ok(false);
+                unknown.push(message);
             }
         }
-        Ok(true)
+        Ok(unknown)
     }
 
     /// Notes that every block was checked after an unclean stop.

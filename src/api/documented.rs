@@ -12,6 +12,7 @@ use warp::http;
 use warp::reply::{Reply, Response};
 
 use super::admin::Caller;
+use super::guard::check_add_rate;
 use super::reject::{ApiError, bytes_response};
 use super::server::{Context, StreamPermit};
 use super::v1::messages::idempotency_key;
@@ -44,7 +45,7 @@ pub(crate) async fn add(
         Ok(key) => key,
         Err(error) => return error.into_response(),
     };
-    if let Err(refusal) = context.add_rate.check(&caller) {
+    if let Err(refusal) = check_add_rate(&context.node.add_rate, &caller) {
         return refusal.into_response();
     }
     match context.node.add_message(text, key).await {

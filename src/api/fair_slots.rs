@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use thiserror::Error;
 
 use super::admin::Caller;
-use super::guard::rate_limit_key;
+use crate::node::rate::rate_limit_key;
 
 /// Slots of a local client for each one that it leaves free. The explorer is such a client, and its
 /// users share this address.

@@ -18,7 +18,7 @@ use warp::reply::Response;
 
 use super::admin::{AdminToken, Caller};
 use super::fair_slots::{FairSlots, NoSlot, Slot};
-use super::guard::{self, AddRate};
+use super::guard;
 use super::metrics::Metrics;
 use super::reject::ApiError;
 use super::v1::neighbours::note_asker;
@@ -69,7 +69,6 @@ pub(crate) struct Shared {
     pub(crate) searches: FairSlots,
     pub(crate) long_answers: FairSlots,
     pub(crate) pages: Arc<Semaphore>,
-    pub(crate) add_rate: AddRate,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) connections: Connections,
     /// Ends what would otherwise go on for ever.
@@ -93,7 +92,6 @@ impl Context {
 
     fn new(node: Arc<Node>, shutdown: CancellationToken) -> Self {
         Self(Arc::new(Shared {
-            add_rate: AddRate::new(node.settings.add_rate),
             node,
             streams: FairSlots::new(STREAMS, "streamed answers"),
             event_streams: FairSlots::new(EVENT_STREAMS, "event streams"),

@@ -167,16 +167,18 @@ impl PeerClient {
         }
     }
 
-    /// Waiting messages after a sequence number, and where to go on.
+    /// Returns at most `limit` pending messages after a sequence number, and where to continue.
     pub async fn mempool(
         &self,
         to: &NodeAddress,
         after: Option<u64>,
+        limit: usize,
     ) -> Result<(Vec<chain::Message>, MempoolCursor), PeerError> {
-        let path = match after {
-            Some(after) => format!("/api/v1/mempool?after={after}"),
-            None => "/api/v1/mempool".to_owned(),
-        };
+        let limit = limit.clamp(1, PAGE_MESSAGES);
+        let mut path = format!("/api/v1/mempool?limit={limit}");
+        if let Some(after) = after {
+            path += &format!("&after={after}");
+        }
         let answer = self.send(to, Method::Get, &path, None, Vec::new()).await?;
         let body = read(expect_ok(answer, &path)?, &path, PAGE).await?;
         let page: MempoolPage = parse(&body, &path)?;

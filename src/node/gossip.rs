@@ -146,8 +146,14 @@ async fn ask(node: &Node, client: &PeerClient, address: NodeAddress, kind: PeerK
 
 /// Dials a candidate for the first time.
 async fn dial(node: &Node, client: &PeerClient, address: NodeAddress, asked_us: Candidate) {
-    let is_of_use = asked_us != Candidate::Suggested || node.peers.has_room();
-    if !is_of_use || !leads_to_allowed(node, &address).await {
+    let is_asking = asked_us != Candidate::Suggested;
+    if !is_asking && !node.peers.has_room() {
+        return;
+    }
+    let Some(counted_as) = leads_to_allowed(node, &address).await else {
+        return;
+    };
+    if !is_asking && !node.peers.has_room_for(counted_as) {
         return;
     }
     let mut shares_network = true;
@@ -168,10 +174,12 @@ async fn dial(node: &Node, client: &PeerClient, address: NodeAddress, asked_us: 
             return;
         }
     };
-    if node
-        .peers
-        .introduce(address.clone(), kind, asked_us, shares_network)
-    {
+    if node.peers.introduce(
+        (address.clone(), counted_as),
+        kind,
+        asked_us,
+        shares_network,
+    ) {
         info!(%address, "new neighbour");
     }
 }

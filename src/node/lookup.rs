@@ -1,25 +1,25 @@
 //! Looks up the host names of peers: what they resolve to decides whether they may be asked.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use futures_util::future::join_all;
 
 use super::Node;
-use super::peers::Resolved;
+use super::peers::{Resolved, counted_as};
 use crate::client::NodeAddress;
 
 /// How long a name may take to be looked up.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Returns `true` if a candidate is where learned peers may be, and no removed neighbour.
-pub(super) async fn leads_to_allowed(node: &Node, address: &NodeAddress) -> bool {
-    let Some(found) = look_up(node, address).await else {
-        return false;
-    };
+/// Returns the address under which a candidate is counted, if it is where learned peers may be, and
+/// no removed neighbour.
+pub(super) async fn leads_to_allowed(node: &Node, address: &NodeAddress) -> Option<IpAddr> {
+    let found = look_up(node, address).await?;
     let reach = node.peers.reach();
     let is_allowed = |found: &NodeAddress| found.ip().is_none_or(|ip| reach.allows_ip(ip));
-    found.iter().all(is_allowed) && !node.peers.is_removed(&found)
+    let is_welcome = found.iter().all(is_allowed) && !node.peers.is_removed(&found);
+    is_welcome.then(|| counted_as(address, &found))
 }
 
 /// Drops a peer, and returns `true`, if its name leads to a removed neighbour.

@@ -1,5 +1,7 @@
 //! Mempool sync: messages that wait at peers wait here, too, so that none depends on one node.
 
+use std::time::Duration;
+
 use super::session::{Conversation, Trouble};
 use crate::chain::Message;
 use crate::store::{Operation, StoreError};
@@ -35,8 +37,16 @@ impl Cursor {
             if self.after.map_or(0, |after| after.saturating_add(1)) >= next {
                 break;
             }
-            let (messages, cursor) = with.client.mempool(&with.peer, self.after).await?;
-            learn(with, messages).await?;
+            let limit = with.node.may_teach(with.node.peers.teacher(&with.peer));
+            if limit == 0 {
+                return Err(Trouble::Paced(with.node.add_rate.retry_after()));
+            }
+            let asking = with.client.mempool(&with.peer, self.after, limit);
+            let (messages, cursor) = asking.await?;
+            if let Some(later) = learn(with, messages).await? {
+                // The page is asked for again: what was taken in costs nothing by then.
+                return Err(Trouble::Paced(later));
+            }
             match cursor.last {
                 Some(last) if self.after.is_none_or(|after| last > after) => {
                     self.after = Some(last);
@@ -60,30 +70,37 @@ impl Cursor {
 /// Takes in what waits at a reference miner.
 pub(super) async fn fetch_documented(with: &Conversation) -> Result<(), Trouble> {
     let messages = with.client.data(&with.peer).await?;
-    learn(with, messages).await
+    // What was left is there in the next round, too.
+    learn(with, messages).await.map(drop)
 }
 
-/// Hands messages of a peer to the store, which knows whether they are new.
-pub(super) async fn learn(with: &Conversation, messages: Vec<Message>) -> Result<(), Trouble> {
+/// Hands new messages of a peer to the store, as many as it may teach now. Returns when to try the
+/// others again, if there are any.
+pub(super) async fn learn(
+    with: &Conversation,
+    messages: Vec<Message>,
+) -> Result<Option<Duration>, Trouble> {
     let messages: Vec<_> = messages
         .into_iter()
         .filter(|message| !message.text().is_empty())
         .collect();
-    if messages.is_empty() {
-        return Ok(());
-    }
+    let teacher = with.node.peers.teacher(&with.peer);
     let looking = with.node.blocking(move |node| {
-        let is_known = node.knows_all(&messages)?;
-        Ok((messages, is_known))
+        let mut unknown = node.unknown(messages)?;
+        let later = match teacher {
+            Some(teacher) if !unknown.is_empty() => node.admit_taught(teacher, &mut unknown)?,
+            _ => None,
+        };
+        Ok((unknown, later))
     });
-    let (messages, is_known) = looking.await?;
-    if is_known {
-        return Ok(());
+    let (messages, later) = looking.await?;
+    if messages.is_empty() {
+        return Ok(later);
     }
     let now = with.node.clock().millis();
     let answer = with
         .node
         .submit(|reply| Operation::Learn(messages, now, reply))?;
     answer.await.unwrap_or(Err(StoreError::Closed))?;
-    Ok(())
+    Ok(later)
 }

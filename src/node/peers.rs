@@ -9,6 +9,7 @@ mod admin;
 mod listing;
 mod origin;
 mod peer;
+mod places;
 mod removal;
 #[cfg(test)]
 mod tests;
@@ -21,7 +22,8 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::settings::{GUEST_FORGOTTEN, MAX_CANDIDATES, MAX_GUESTS, PeerSettings};
+use super::rate::rate_limit_key;
+use super::settings::{GUEST_FORGOTTEN, MAX_CANDIDATES, PeerSettings};
 use crate::client::NodeAddress;
 use crate::store::{NeighbourRecord, Standing};
 use crate::wire::{PeerKind, PeerOrigin};
@@ -29,6 +31,7 @@ use crate::wire::{PeerKind, PeerOrigin};
 pub use listing::Fetching;
 pub use origin::Reach;
 pub use peer::{Candidate, News, Peer, Session};
+pub(super) use places::counted_as;
 use removal::Removals;
 pub use removal::Resolved;
 
@@ -52,7 +55,8 @@ struct Inner {
     /// Other names of known peers, and of this node (none).
     aliases: BTreeMap<NodeAddress, Option<NodeAddress>>,
     removed: Removals,
-    candidates: BTreeMap<NodeAddress, Candidate>,
+    /// Each with the address of the one that told of it; none if a neighbour did.
+    candidates: BTreeMap<NodeAddress, (Candidate, Option<IpAddr>)>,
     reach: Reach,
     fetching: Option<Fetching>,
 }
@@ -86,7 +90,7 @@ impl Peers {
             if peers.len() < settings.max_neighbours {
                 peers
                     .entry(address)
-                    .or_insert_with(|| Peer::new(PeerOrigin::Learned));
+                    .or_insert_with_key(|address| Peer::learned(counted_as(address, &[])));
             }
         }
         Self {
@@ -249,17 +253,16 @@ impl Peers {
             }
             return;
         }
+        let told_by = Some(rate_limit_key(from));
         let is_welcome = !inner.removed.contains(&address)
             && inner.reach.allows(&address)
-            && inner.candidates.len() < MAX_CANDIDATES;
+            && (inner.candidates.len() < MAX_CANDIDATES || inner.displace_candidate(&told_by));
         if is_welcome {
-            let candidate = inner
-                .candidates
-                .entry(address)
-                .or_insert(Candidate::Suggested);
+            let candidate = inner.candidates.entry(address);
+            let (candidate, by) = candidate.or_insert((Candidate::Suggested, None));
             // A later request without news does not take back what was announced.
             if news.is_some() || *candidate == Candidate::Suggested {
-                *candidate = Candidate::Asked(news);
+                (*candidate, *by) = (Candidate::Asked(news), told_by);
             }
             drop(inner);
             self.candidates_changed.notify_one();
@@ -275,24 +278,27 @@ impl Peers {
             && inner.reach.allows(&address)
             && inner.candidates.len() < MAX_CANDIDATES / 2;
         if is_welcome {
-            inner
-                .candidates
-                .entry(address)
-                .or_insert(Candidate::Suggested);
+            let candidate = inner.candidates.entry(address);
+            candidate.or_insert((Candidate::Suggested, None));
             drop(inner);
             self.candidates_changed.notify_one();
         }
     }
 
     /// The next address to dial for the first time: those that ask this node before those that
-    /// others name, so that nobody can keep them waiting by naming many.
+    /// others name, and of them one told by the address that told of the fewest, so that nobody can
+    /// keep others waiting by naming many.
     pub(super) fn take_candidate(&self) -> Option<(NodeAddress, Candidate)> {
         let mut inner = self.lock();
-        let asked = |(_, heard): &(&NodeAddress, &Candidate)| **heard != Candidate::Suggested;
-        let first = inner.candidates.iter().find(asked);
-        let first = first.or_else(|| inner.candidates.iter().next());
+        let tellers = || inner.candidates.values().map(|(_, told_by)| *told_by);
+        let told = |by: Option<IpAddr>| tellers().filter(|other| *other == by).count();
+        let first = inner
+            .candidates
+            .iter()
+            .min_by_key(|(_, (heard, by))| (*heard == Candidate::Suggested, told(*by)));
         let address = first?.0.clone();
-        inner.candidates.remove_entry(&address)
+        let (candidate, _) = inner.candidates.remove(&address)?;
+        Some((address, candidate))
     }
 
     /// The neighbours that answer, to be asked for others.
@@ -310,55 +316,6 @@ impl Peers {
     /// Where this node is.
     pub(super) fn reach(&self) -> Reach {
         self.lock().reach.clone()
-    }
-
-    /// Whether there is room for another neighbour.
-    pub(super) fn has_room(&self) -> bool {
-        self.lock().neighbours() < self.max_neighbours
-    }
-
-    /// Takes in a candidate that answered: as a neighbour if it shares this network and there is
-    /// room, else as a guest if it asks this node. Says whether it became a neighbour.
-    pub(super) fn introduce(
-        &self,
-        address: NodeAddress,
-        kind: PeerKind,
-        heard: Candidate,
-        shares_network: bool,
-    ) -> bool {
-        let mut inner = self.lock();
-        if inner.removed.contains(&address) {
-            return false;
-        }
-        if let Some(known) = inner.peers.get_mut(&address) {
-            // It asked again while it was being dialled.
-            if let Candidate::Asked(news) = heard
-                && known.heard(news)
-                && let Some(session) = &known.session
-            {
-                session.wake.notify_one();
-            }
-            return false;
-        }
-        let origin = if shares_network && inner.neighbours() < self.max_neighbours {
-            PeerOrigin::Learned
-        } else {
-            let guests = inner.peers.len() - inner.neighbours();
-            if heard == Candidate::Suggested || guests >= MAX_GUESTS {
-                return false;
-            }
-            PeerOrigin::Guest
-        };
-        let mut peer = Peer::new(origin);
-        peer.kind = kind;
-        if let Candidate::Asked(news) = heard {
-            peer.news = news;
-        }
-        peer.last_answer = Some(Instant::now());
-        inner.peers.insert(address, peer);
-        drop(inner);
-        self.changed.notify_one();
-        origin == PeerOrigin::Learned
     }
 }
 

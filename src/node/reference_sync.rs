@@ -80,7 +80,9 @@ impl Progress {
         self.fetched = bytes
             .filter(|_| verdict.held_back.is_none())
             .map(|bytes| (bytes, begun));
-        super::mempool_sync::learn(with, verdict.rescued).await
+        super::mempool_sync::learn(with, verdict.rescued)
+            .await
+            .map(drop)
     }
 }
 

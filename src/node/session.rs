@@ -190,6 +190,10 @@ impl Session {
                 peers.answered(peer);
                 self.chain_due = now + LATER;
             }
+            Err(Trouble::Paced(pause)) => {
+                peers.answered(peer);
+                self.data_due = now + pause;
+            }
             Err(Trouble::Store(StoreError::Refused(refusal))) => {
                 peers.answered(peer);
                 debug!(%peer, %refusal, "not taken");
@@ -328,12 +332,15 @@ impl Session {
         if let Some(difference) = difference {
             return Err(Trouble::Differs(difference));
         }
-        self.mempool.fetch(&self.with, mempool_seq, certain).await?;
+        let fetched = self.mempool.fetch(&self.with, mempool_seq, certain).await;
+        if !matches!(fetched, Ok(()) | Err(Trouble::Paced(_))) {
+            return fetched;
+        }
         if certain && self.refused_tip != Some(claim.tip) {
             let (peers, peer) = (&self.with.node.peers, &self.with.peer);
             peers.with(peer, |peer| peer.refused = None);
         }
-        Ok(())
+        fetched
     }
 
     async fn reference_round(&mut self) -> Result<(), Trouble> {

@@ -115,6 +115,9 @@ pub const DROPPED_AFTER: Duration = Duration::from_secs(600);
 /// A guest that has been silent for this long is forgotten.
 pub const GUEST_FORGOTTEN: Duration = Duration::from_secs(600);
 
+/// A guest that has been silent for this long makes way for a newcomer when all places are taken.
+pub const GUEST_ROTATED: Duration = Duration::from_secs(60);
+
 /// Least pause between two announcements to one peer.
 pub const ANNOUNCE_PAUSE: Duration = Duration::from_millis(10);
 

@@ -16,9 +16,11 @@ pub const MAX_COUNT: u64 = 100_000;
 /// Most bytes of pending texts before new messages are refused.
 pub const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
-/// Most pending messages learned from peers, and most bytes of their texts: half of the room.
-const MAX_LEARNED_COUNT: u64 = MAX_COUNT / 2;
-const MAX_LEARNED_BYTES: u64 = MAX_BYTES / 2;
+/// Maximum number of pending messages learned from peers: half of the room.
+pub const MAX_LEARNED_COUNT: u64 = MAX_COUNT / 2;
+
+/// Maximum bytes of their texts.
+pub const MAX_LEARNED_BYTES: u64 = MAX_BYTES / 2;
 
 /// A message to take in.
 #[derive(Clone, Debug)]

@@ -7,6 +7,7 @@
 //! * [`messages`]: waiting messages
 //! * [`announcements`]: news that is none
 //! * [`neighbours`]: who names whom
+//! * `places`: what peers share by remote address
 //! * [`reference`]: fake reference miners
 
 mod announcements;
@@ -15,6 +16,8 @@ mod chains;
 mod claims;
 mod messages;
 mod neighbours;
+#[cfg(target_os = "linux")]
+mod places;
 mod reference;
 
 use std::sync::{Arc, Mutex};

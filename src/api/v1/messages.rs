@@ -10,6 +10,7 @@ use warp::http;
 use warp::reply::Response;
 
 use crate::api::admin::Caller;
+use crate::api::guard::check_add_rate;
 use crate::api::reject::{ApiError, json_response};
 use crate::api::server::Context;
 use crate::api::{long_answer, page_count, parse_query};
@@ -63,7 +64,7 @@ pub(crate) async fn post(
         return Err(ApiError::too_large(MAX_INGEST_BYTES));
     }
     // Now that the body has been read: a client that is still sending would miss the answer.
-    context.add_rate.check(&caller)?;
+    check_add_rate(&context.node.add_rate, &caller)?;
     let added = context.node.add_message(message, key).await?;
     Ok(json_response(
         StatusCode::CREATED,

@@ -1,5 +1,6 @@
 //! What is known of one peer.
 
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,6 +59,8 @@ pub struct Peer {
     pub held_back: Option<HeldBack>,
     /// What it announced and nobody has looked at yet.
     pub news: Option<News>,
+    /// Address under which it is counted.
+    pub(super) counted_as: IpAddr,
     /// Whether the administrator added it.
     pub(super) is_added: bool,
     pub(super) failures: u32,
@@ -94,6 +97,7 @@ impl Peer {
             clock_offset: None,
             held_back: None,
             news: None,
+            counted_as: Ipv6Addr::UNSPECIFIED.into(),
             is_added: false,
             failures: 0,
             misbehaved: false,
@@ -101,6 +105,14 @@ impl Peer {
             known_since: Instant::now(),
             tried: false,
             session: None,
+        }
+    }
+
+    /// One that was learned, counted under this address.
+    pub(super) fn learned(counted_as: IpAddr) -> Self {
+        Self {
+            counted_as,
+            ..Self::new(PeerOrigin::Learned)
         }
     }
 

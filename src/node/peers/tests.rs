@@ -7,6 +7,12 @@ fn address(port: u16) -> NodeAddress {
     NodeAddress::new("10.0.0.1", port).unwrap()
 }
 
+/// An address with that under which it is counted.
+fn counted(address: NodeAddress) -> (NodeAddress, IpAddr) {
+    let counted_as = counted_as(&address, &[]);
+    (address, counted_as)
+}
+
 fn news() -> News {
     News {
         tip: "0f".repeat(32),
@@ -44,9 +50,14 @@ fn a_request_without_news_takes_back_no_announcement() {
 #[test]
 fn what_is_announced_while_a_peer_is_dialled_reaches_its_session() {
     let peers = peers(&[]);
-    peers.introduce(address(1), PeerKind::Ours, Candidate::Asked(None), true);
+    peers.introduce(
+        counted(address(1)),
+        PeerKind::Ours,
+        Candidate::Asked(None),
+        true,
+    );
     let is_new = peers.introduce(
-        address(1),
+        counted(address(1)),
         PeerKind::Ours,
         Candidate::Asked(Some(news())),
         true,
@@ -82,7 +93,12 @@ fn names_that_lead_to_known_nodes_are_not_collected_without_end() {
 #[test]
 fn a_configured_peer_stays_whoever_says_it_is_the_same() {
     let peers = peers(&[1, 2]);
-    peers.introduce(address(3), PeerKind::Ours, Candidate::Suggested, true);
+    peers.introduce(
+        counted(address(3)),
+        PeerKind::Ours,
+        Candidate::Suggested,
+        true,
+    );
     assert!(peers.identified(&address(3), "own", "same"));
     for configured in [1, 2, 1] {
         assert!(peers.identified(&address(configured), "own", "same"));
@@ -181,8 +197,18 @@ fn a_neighbour_removed_while_it_is_dialled_stays_out() {
     assert!(peers.identified(&address(1), "own", "it"));
     let names = Resolved::from([(address(1), vec![address(2)])]);
     assert!(peers.remove(&address(1), &names));
-    peers.introduce(address(2), PeerKind::Ours, Candidate::Asked(None), true);
-    peers.introduce(address(3), PeerKind::Ours, Candidate::Asked(None), true);
+    peers.introduce(
+        counted(address(2)),
+        PeerKind::Ours,
+        Candidate::Asked(None),
+        true,
+    );
+    peers.introduce(
+        counted(address(3)),
+        PeerKind::Ours,
+        Candidate::Asked(None),
+        true,
+    );
     // Its session asks for its id.
     assert!(!peers.identified(&address(3), "own", "it"));
     assert_eq!(peers.list(), []);

@@ -44,7 +44,7 @@ impl Session {
         };
         match self.follow(claim, network, news.mempool_seq, false).await {
             Ok(()) => {}
-            Err(Trouble::Store(error)) => return Err(Trouble::Store(error)),
+            Err(trouble @ (Trouble::Store(_) | Trouble::Paced(_))) => return Err(trouble),
             Err(_) => return self.ask_status().await,
         }
         if self.with.node.view()?.index_of(&tip)? == news.length.checked_sub(1) {

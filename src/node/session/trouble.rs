@@ -1,5 +1,7 @@
 //! What can go wrong in a conversation with a peer.
 
+use std::time::Duration;
+
 use thiserror::Error;
 
 use crate::chain::Offence;
@@ -36,6 +38,9 @@ pub(in crate::node) enum Trouble {
     /// Another peer is sending what this one has, too.
     #[error("another peer is asked first")]
     Later,
+    /// It has more messages than may be taken from its address now.
+    #[error("its messages are taken later, as its address has its share")]
+    Paced(Duration),
     /// Our database refused or failed.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -87,7 +87,15 @@ struct Inner {
 impl FakePeer {
     /// Answers each request with what `script` says.
     pub(crate) fn start(script: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        Self::start_at(Ipv4Addr::LOCALHOST, script)
+    }
+
+    /// The same on another address of the loopback.
+    pub(crate) fn start_at(
+        host: Ipv4Addr,
+        script: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind((host, 0)).unwrap();
         let peer = Inner {
             address: listener.local_addr().unwrap(),
             asked: Arc::default(),

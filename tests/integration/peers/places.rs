@@ -1,0 +1,95 @@
+//! What peers share by remote address: places, and the messages that they may teach. The addresses
+//! are those of the loopback, of which other systems have one alone.
+
+use std::net::Ipv4Addr;
+use std::time::Instant;
+
+use blockchain::chain::{Message, MessageId};
+use blockchain::wire::Neighbours;
+
+use super::{QUICK, SOON, announce, chain_above, genesis};
+use crate::support::fake_peer::FakePeer;
+use crate::support::pretence::Ours;
+use crate::support::test_node::TestNode;
+use crate::support::wait_for;
+use crate::support_store::Kind;
+
+const CROWD: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+const NEWCOMER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
+
+/// Places for learned peers and guests.
+const PLACES: usize = 3 + 32;
+
+/// Messages a second of the nodes under test, and messages of each fake peer.
+const RATE: u32 = 100;
+const TAUGHT: usize = 200;
+
+fn at(host: Ipv4Addr, ours: Ours) -> FakePeer {
+    FakePeer::start_at(host, move |asked| ours.answer(asked))
+}
+
+fn announces(node: &TestNode, peer: &FakePeer, length: u64, messages: usize) {
+    let address = peer.address().to_string();
+    announce(node, &address, &"0f".repeat(32), length, messages as u64);
+}
+
+fn with_messages(count: usize) -> Ours {
+    let message = |number| Message::new(MessageId::random(), format!("message {number}"));
+    let waiting = (0..count).map(|number| message(number).unwrap()).collect();
+    Ours::new(&genesis()).with_waiting(waiting)
+}
+
+#[test]
+fn a_newcomer_is_followed_although_one_address_holds_all_places() {
+    let node = TestNode::start(&QUICK);
+    let crowd: Vec<_> = (0..PLACES)
+        .map(|_| at(CROWD, Ours::new(&genesis())))
+        .collect();
+    wait_for("the crowd", || {
+        // Candidates of one address are dialled a few at a time.
+        crowd.iter().for_each(|peer| announces(&node, peer, 9, 0));
+        let known: Neighbours = node.json("/neighbours");
+        (known.neighbours.len() == PLACES).then_some(())
+    });
+    let blocks = chain_above(&genesis(), 3, Kind::Sealed).above(0);
+    let newcomer = at(NEWCOMER, Ours::new(&blocks));
+    let begun = Instant::now();
+    announces(&node, &newcomer, 4, 0);
+    wait_for("the newcomer's chain", || {
+        (node.status().tip.index == 3).then_some(())
+    });
+    assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
+    let known: Neighbours = node.json("/neighbours");
+    assert_eq!(known.neighbours.len(), PLACES);
+}
+
+#[test]
+fn peers_of_one_address_teach_messages_at_the_rate_of_additions() {
+    let rate = RATE.to_string();
+    let node = TestNode::start(&[&QUICK[..], &["--add-rate", &rate]].concat());
+    let peers = [0, 1].map(|_| at(CROWD, with_messages(TAUGHT)));
+    let begun = Instant::now();
+    for peer in &peers {
+        announces(&node, peer, 1, TAUGHT);
+    }
+    wait_for("all messages", || {
+        let count = node.status().mempool.count;
+        let most = f64::from(RATE) * (begun.elapsed().as_secs_f64() + 1.0);
+        #[expect(clippy::cast_precision_loss, reason = "few messages")]
+        let is_slow = count as f64 <= most;
+        assert!(is_slow, "{count} after {:?}", begun.elapsed());
+        (count == 2 * TAUGHT as u64).then_some(())
+    });
+}
+
+#[test]
+fn a_configured_neighbour_teaches_messages_at_any_rate() {
+    let peer = at(CROWD, with_messages(900));
+    let address = peer.address().to_string();
+    // At the rate of additions it would take a quarter of an hour.
+    let options = ["--add-rate", "1", "--neighbours", &address];
+    let node = TestNode::start(&[&QUICK[..], &options].concat());
+    wait_for("all messages", || {
+        (node.status().mempool.count == 900).then_some(())
+    });
+}
