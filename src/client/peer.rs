@@ -175,10 +175,10 @@ impl PeerClient {
         limit: usize,
     ) -> Result<(Vec<chain::Message>, MempoolCursor), PeerError> {
         let limit = limit.clamp(1, PAGE_MESSAGES);
-        let mut path = format!("/api/v1/mempool?limit={limit}");
-        if let Some(after) = after {
-            path += &format!("&after={after}");
-        }
+        let path = match after {
+            Some(after) => format!("/api/v1/mempool?limit={limit}&after={after}"),
+            None => format!("/api/v1/mempool?limit={limit}"),
+        };
         let answer = self.send(to, Method::Get, &path, None, Vec::new()).await?;
         let body = read(expect_ok(answer, &path)?, &path, PAGE).await?;
         let page: MempoolPage = parse(&body, &path)?;

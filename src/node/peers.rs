@@ -256,7 +256,7 @@ impl Peers {
         let told_by = Some(rate_limit_key(from));
         let is_welcome = !inner.removed.contains(&address)
             && inner.reach.allows(&address)
-            && (inner.candidates.len() < MAX_CANDIDATES || inner.displace_candidate(&told_by));
+            && (inner.candidates.len() < MAX_CANDIDATES || inner.displace_candidate(told_by));
         if is_welcome {
             let candidate = inner.candidates.entry(address);
             let (candidate, by) = candidate.or_insert((Candidate::Suggested, None));

@@ -145,9 +145,9 @@ impl Inner {
 
     /// Makes room for a candidate told of by this address, where they wait to be dialled. Returns
     /// `false` if there is none.
-    pub(super) fn displace_candidate(&mut self, told_by: &Option<IpAddr>) -> bool {
+    pub(super) fn displace_candidate(&mut self, told_by: Option<IpAddr>) -> bool {
         let tellers = self.candidates.values().map(|(_, by)| *by);
-        let Some(crowded) = most_crowded(tellers, told_by) else {
+        let Some(crowded) = most_crowded(tellers, &told_by) else {
             return false;
         };
         let mut crowd = self.candidates.iter().filter(|(_, (_, by))| *by == crowded);

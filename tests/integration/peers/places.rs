@@ -47,7 +47,9 @@ fn a_newcomer_is_followed_although_one_address_holds_all_places() {
         .collect();
     wait_for("the crowd", || {
         // Candidates of one address are dialled a few at a time.
-        crowd.iter().for_each(|peer| announces(&node, peer, 9, 0));
+        for peer in &crowd {
+            announces(&node, peer, 9, 0);
+        }
         let known: Neighbours = node.json("/neighbours");
         (known.neighbours.len() == PLACES).then_some(())
     });
