@@ -30,9 +30,14 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
 pub fn link_or_copy(from: &Path, to: &Path) -> io::Result<()> {
     match fs::hard_link(from, to) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            let mut source = File::open(from)?;
             let mut copy = File::create_new(to)?;
-            io::copy(&mut File::open(from)?, &mut copy)?;
-            copy.sync_all()
+            let copied = io::copy(&mut source, &mut copy).and_then(|_| copy.sync_all());
+            if copied.is_err() {
+                // A part of it must not stand under the name of the whole.
+                let _ = fs::remove_file(to);
+            }
+            copied
         }
         linked => linked,
     }

@@ -343,9 +343,10 @@ impl Node {
         Some(Refusal::NoSpace { free, needed })
     }
 
-    /// Measures how much the database can take without growing, if the disk is nearly full.
-    fn measure_space(&self) -> Result<(), StoreError> {
-        self.store.measure_space()
+    /// Measures how much the database can take without growing, if the disk is nearly full, unless
+    /// `is_stopped` says so meanwhile.
+    fn measure_space(&self, is_stopped: &dyn Fn() -> bool) -> Result<(), StoreError> {
+        self.store.measure_space(is_stopped)
     }
 
     /// Writes what waits and closes the database cleanly.

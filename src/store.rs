@@ -209,9 +209,9 @@ impl Store {
 
     /// Measures how much the file can take without growing, if the disk is nearly full. That can
     /// take as long as reading the whole database.
-    pub fn measure_space(&self) -> Result<(), StoreError> {
+    pub fn measure_space(&self, is_stopped: &dyn Fn() -> bool) -> Result<(), StoreError> {
         match &self.space {
-            Some(space) => space.measure(|| self.view()),
+            Some(space) => space.measure(|| self.view(), is_stopped),
             None => Ok(()),
         }
     }
@@ -286,7 +286,6 @@ impl StoppedStore {
     }
 }
 
-/// The folder of a file; a bare name is in the working directory.
 fn is_empty(database: &Database) -> Result<bool, StoreError> {
     Ok(database.begin_read()?.list_tables()?.next().is_none())
 }

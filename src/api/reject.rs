@@ -32,11 +32,12 @@ impl ApiError {
         }
     }
 
-    /// 400: the request makes no sense.
+    /// 409: the name stands for several things.
     pub(crate) fn ambiguous(message: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, "ambiguous", message)
     }
 
+    /// 400: the request is invalid.
     pub(crate) fn bad_request(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad_request", message)
     }

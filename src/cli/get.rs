@@ -80,8 +80,7 @@ pub(super) async fn run(args: GetArgs, output: &Output) -> Result<(), Error> {
 }
 
 async fn block(client: HttpClient, which: &str, output: &Output) -> Result<(), Error> {
-    let which = which.trim_start_matches('#').trim_end_matches('…');
-    let which = &*which.replace(',', "");
+    let which = &*Lookup::block_name(which);
     is_plain(which)?;
     let found = match client.block(which).await {
         Err(error) if error.is_reference() => {

@@ -40,6 +40,8 @@ pub(super) struct Signals(Arc<Mutex<OnSignal>>);
 enum OnSignal {
     /// Removes these files and ends the process.
     End(Vec<PathBuf>),
+    /// Ends the process: the files have their names.
+    Done,
     /// Asks for a stop in order.
     Stop(CancellationToken),
 }
@@ -96,8 +98,8 @@ impl Signals {
     pub(super) fn finish<T>(&self, step: impl FnOnce() -> T) -> T {
         let mut on_signal = self.lock();
         let outcome = step();
-        if let OnSignal::End(files) = &mut *on_signal {
-            files.clear();
+        if let OnSignal::End(_) = *on_signal {
+            *on_signal = OnSignal::Done;
         }
         outcome
     }
@@ -116,6 +118,7 @@ impl Signals {
                 }
                 print_error("error", &format!("ended by {name}; nothing was changed"));
             }
+            OnSignal::Done => print_error("error", &format!("ended by {name}")),
             OnSignal::Stop(shutdown) if !shutdown.is_cancelled() => {
                 shutdown.cancel();
                 info!(signal = name, "stopping");
@@ -168,7 +171,8 @@ fn listen(number: Number) -> Result<Signal, Error> {
     listening.map_err(|source| Error::io("the signal handler", source))
 }
 
-/// Whether this process was started to survive its terminal, as by `nohup`. Known on Linux only.
+/// Returns `true` if this process was started to survive its terminal, as by `nohup`. Known on Linux
+/// only.
 fn hang_up_is_ignored() -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

@@ -62,7 +62,8 @@ impl NodeAddress {
     /// Splits a text into the host and the port it names, if any.
     ///
     /// # Errors
-    /// [`InvalidAddress`] if the text is an `https://` URL or its port is none.
+    /// [`InvalidAddress`] if the text is a URL of another scheme than `http`, or its port is not a
+    /// number from 0 to 65535.
     pub fn split(text: &str) -> Result<(&str, Option<u16>), InvalidAddress> {
         parts(text)
     }

@@ -70,7 +70,7 @@ pub enum ClientError {
         source: Box<ClientError>,
     },
     /// The documented error of a reference miner, which does not know what was asked for.
-    #[error("{address} is a reference miner, which has no {path}")]
+    #[error("{address} is a reference miner, which has no /{path}")]
     Reference {
         /// Who was asked.
         address: NodeAddress,

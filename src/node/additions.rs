@@ -20,7 +20,7 @@ pub enum AddError {
     /// Longer than a block may carry.
     #[error(transparent)]
     TooLong(#[from] TextTooLong),
-    /// The store did not take it: the message is not kept.
+    /// The store did not take it: this request does not keep the message.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The commit takes too long, or failed: the message may or may not be kept.
@@ -60,6 +60,22 @@ impl InFlight {
             in_flight: Arc::clone(self),
             id,
             keyed,
+            is_unknown: false,
+        }
+    }
+
+    /// Forgets one request for an id.
+    fn leave(&self, id: MessageId, keyed: Option<KeyedText>) {
+        let mut table = self.table();
+        let Some(count) = table.ids.get_mut(&id) else {
+            return;
+        };
+        *count -= 1;
+        if *count == 0 {
+            table.ids.remove(&id);
+            if let Some(keyed) = keyed {
+                table.keyed.remove(&keyed);
+            }
         }
     }
 
@@ -69,35 +85,33 @@ impl InFlight {
     }
 }
 
-/// One request in flight. It ends when this is dropped.
+/// One request in flight. It ends when this is dropped, unless its outcome is unknown by then: that
+/// lasts until the next start.
 #[derive(Debug)]
 struct Request {
     in_flight: Arc<InFlight>,
     id: MessageId,
     keyed: Option<KeyedText>,
+    is_unknown: bool,
 }
 
 impl Request {
-    /// Ends the request, unless the outcome stays unknown until the next start.
-    fn end<T>(self, outcome: &Result<T, StoreError>) {
-        if outcome.as_ref().is_err_and(may_be_kept) {
-            std::mem::forget(self);
-        }
+    /// Notes that the store has the request: unless it answers, the message may be kept.
+    fn submitted(mut self) -> Self {
+        self.is_unknown = true;
+        self
+    }
+
+    /// Ends the request with the answer of the store.
+    fn end<T>(mut self, outcome: &Result<T, StoreError>) {
+        self.is_unknown = outcome.as_ref().is_err_and(may_be_kept);
     }
 }
 
 impl Drop for Request {
     fn drop(&mut self) {
-        let mut table = self.in_flight.table();
-        let Some(count) = table.ids.get_mut(&self.id) else {
-            return;
-        };
-        *count -= 1;
-        if *count == 0 {
-            table.ids.remove(&self.id);
-            if let Some(keyed) = &self.keyed {
-                table.keyed.remove(keyed);
-            }
+        if !self.is_unknown {
+            self.in_flight.leave(self.id, self.keyed);
         }
     }
 }
@@ -130,19 +144,35 @@ impl Node {
         {
             return known.map_err(|refusal| StoreError::from(refusal).into());
         }
-        let answer = self.submit(|reply| {
+        let request = request.submitted();
+        let submitted = self.submit(|reply| {
             let reply = Box::new(move |outcome| {
                 request.end(&outcome);
                 reply(outcome);
             });
             Operation::Add(addition, reply)
-        })?;
+        });
+        let answer = match submitted {
+            Ok(answer) => answer,
+            Err(error) => {
+                self.in_flight.leave(id, keyed);
+                return Err(self.refused(id, error));
+            }
+        };
         match tokio::time::timeout(settings::ADD_TIMEOUT, answer).await {
             Ok(Ok(Ok(added))) => Ok(added),
-            Ok(Ok(Err(error))) if !may_be_kept(&error) => Err(error.into()),
-            // Dropped unanswered: it was not written.
-            Ok(Err(_)) => Err(StoreError::Closed.into()),
-            Ok(Ok(Err(_))) | Err(_) => Err(AddError::OutcomeUnknown { id }),
+            Ok(Ok(Err(error))) if !may_be_kept(&error) => Err(self.refused(id, error)),
+            // Also if it was dropped unanswered: a writer that panics may do so after its commit.
+            Ok(Ok(Err(_)) | Err(_)) | Err(_) => Err(AddError::OutcomeUnknown { id }),
+        }
+    }
+
+    /// The error of a request that was refused. An earlier one for the same id may still be kept.
+    fn refused(&self, id: MessageId, error: StoreError) -> AddError {
+        if self.is_in_flight(&id) {
+            AddError::OutcomeUnknown { id }
+        } else {
+            error.into()
         }
     }
 

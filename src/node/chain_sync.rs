@@ -54,8 +54,9 @@ pub(super) async fn follow(with: &Conversation, claim: &Claim) -> Result<(), Tro
         let length = node.state().length();
         info!(blocks = length - state.length().min(length), length, peer = %with.peer, "synchronised");
     }
-    note_held_back(with, outcome?);
-    Ok(())
+    let held_back = outcome.as_ref().ok().copied().flatten();
+    note_held_back(with, held_back);
+    outcome.map(drop)
 }
 
 /// Notes which block of the peer is held back.

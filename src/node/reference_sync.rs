@@ -74,9 +74,10 @@ impl Progress {
         let outcome = fetch(with, most).await;
         let took = begun.elapsed();
         self.not_before = Some(Instant::now() + took.saturating_mul(REFERENCE_SHARE));
-        let verdict = outcome?;
+        let held_back = outcome.as_ref().ok().and_then(|verdict| verdict.held_back);
         let peers = &with.node.peers;
-        peers.with(&with.peer, |peer| peer.held_back = verdict.held_back);
+        peers.with(&with.peer, |peer| peer.held_back = held_back);
+        let verdict = outcome?;
         self.fetched = bytes
             .filter(|_| verdict.held_back.is_none())
             .map(|bytes| (bytes, begun));

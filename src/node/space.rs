@@ -19,7 +19,9 @@ const SHARE: u32 = 20;
 pub async fn run(node: Arc<Node>, shutdown: CancellationToken) -> Result<(), StoreError> {
     loop {
         let begin = Instant::now();
-        node.blocking(Node::measure_space).await?;
+        let stop = shutdown.clone();
+        node.blocking(move |node| node.measure_space(&|| stop.is_cancelled()))
+            .await?;
         let took = begin.elapsed();
         if took > PAUSE {
             debug!(?took, "free space within the database measured");

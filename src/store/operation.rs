@@ -41,31 +41,31 @@ pub enum Operation {
 impl Operation {
     /// Describes the operation to the writer.
     pub(super) fn into_job(self) -> Job {
-        use Kind::{Content, Housekeeping, Switch};
+        use Kind::{Blocks, Housekeeping, Messages, Switch};
         match self {
             Self::Add(addition, reply) => {
                 let bytes = message_bytes(&addition.message);
-                Job::new(Content, bytes, reply, move |edit| edit.add(&addition))
+                Job::new(Messages, bytes, reply, move |edit| edit.add(&addition))
             }
             Self::Restore(messages, reply) => {
                 let bytes = messages.iter().map(|(message, _)| message_bytes(message));
-                Job::new(Content, bytes.sum(), reply, |edit| {
+                Job::new(Messages, bytes.sum(), reply, |edit| {
                     edit.restore(messages).map(Ok)
                 })
             }
             Self::Learn(messages, arrived, reply) => {
                 let bytes = messages.iter().map(message_bytes).sum();
-                Job::new(Content, bytes, reply, move |edit| {
+                Job::new(Messages, bytes, reply, move |edit| {
                     edit.learn(messages, arrived).map(Ok)
                 })
             }
             Self::Append(parent, blocks, reply) => {
-                Job::new(Content, blocks_bytes(&blocks), reply, move |edit| {
+                Job::new(Blocks, blocks_bytes(&blocks), reply, move |edit| {
                     edit.append(&parent, &blocks)
                 })
             }
             Self::Stage(branch, blocks, reply) => {
-                Job::new(Content, blocks_bytes(&blocks), reply, move |edit| {
+                Job::new(Blocks, blocks_bytes(&blocks), reply, move |edit| {
                     edit.stage(branch, &blocks).map(Ok)
                 })
             }
@@ -109,9 +109,11 @@ fn blocks_bytes(blocks: &[Block]) -> usize {
 /// Which limits apply to an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Brings in messages or blocks: refused while the queue or the disk is full.
-    Content,
-    /// Like content, and the last of its commit: a switch may rewrite anything.
+    /// Brings in messages: refused while the queue or the disk is full.
+    Messages,
+    /// Brings in blocks: refused while the disk is full.
+    Blocks,
+    /// Like blocks, and the last of its commit: a switch may rewrite anything.
     Switch,
     /// Keeps the small records of the node's own tasks, or frees space. It is never refused: there
     /// are few of these at a time, and a task could do no better than try again.
@@ -119,8 +121,8 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// Returns `true` if the operation is refused while the queue or the disk is full.
-    pub(super) fn is_limited(self) -> bool {
+    /// Returns `true` if the operation is refused while the disk is full.
+    pub(super) fn needs_space(self) -> bool {
         self != Self::Housekeeping
     }
 }

@@ -6,11 +6,12 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use super::error::StoreError;
 use super::operation::{Job, Kind};
 
-/// Maximum number of operations in the queue, housekeeping apart.
+/// Number of operations at which the queue takes no more messages.
 const MAX_COUNT: usize = 16_384;
 
-/// Once the queue holds this many bytes it takes no more, housekeeping apart. An operation of any
-/// size passes below that, so the queue holds at most this and one operation.
+/// Number of bytes at which the queue takes no more messages. An operation of any size passes below
+/// that. Blocks pass above it, too: those who bring them have few in flight at a time, and must not
+/// lose their turn to clients.
 const MAX_BYTES: usize = 64 * 1024 * 1024;
 
 /// Maximum number of operations, and about the maximum number of bytes, that share one commit.
@@ -40,7 +41,7 @@ impl Queue {
             return Err(StoreError::Closed);
         }
         let is_full = waiting.jobs.len() >= MAX_COUNT || waiting.bytes >= MAX_BYTES;
-        if is_full && job.kind.is_limited() {
+        if is_full && job.kind == Kind::Messages {
             return Err(StoreError::Overloaded);
         }
         waiting.bytes += job.bytes;
@@ -80,12 +81,14 @@ impl Queue {
         self.changed.notify_one();
     }
 
-    /// Takes no more operations and drops those in the queue, unanswered.
+    /// Takes no more operations and refuses those in the queue, which were not written.
     pub(super) fn abandon(&self) {
         self.close();
-        let dropped = std::mem::take(&mut self.lock().jobs);
-        // Not under the lock: what is dropped may have work of its own.
-        drop(dropped);
+        let refused = std::mem::take(&mut self.lock().jobs);
+        // Not under the lock: whoever is answered may have work of its own.
+        for job in refused {
+            job.refuse(StoreError::Closed);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -111,15 +114,16 @@ mod tests {
     }
 
     #[test]
-    fn the_queue_is_bounded_in_operations_and_in_bytes_but_for_housekeeping() {
+    fn messages_are_bounded_in_operations_and_in_bytes_and_hold_up_nothing_else() {
         for (each, expected) in [(1, MAX_COUNT), (MAX_BYTES / 100, 101), (2 * MAX_BYTES, 1)] {
             let queue = Queue::default();
-            let taken = (0..=MAX_COUNT).take_while(|_| push(&queue, Kind::Content, each));
+            let taken = (0..=MAX_COUNT).take_while(|_| push(&queue, Kind::Messages, each));
             assert_eq!(taken.count(), expected);
-            assert!(!push(&queue, Kind::Switch, 1));
-            assert!(push(&queue, Kind::Housekeeping, 1));
+            for kind in [Kind::Blocks, Kind::Switch, Kind::Housekeeping] {
+                assert!(push(&queue, kind, 1), "{kind:?}");
+            }
             queue.next_batch().unwrap();
-            assert!(push(&queue, Kind::Content, each), "{each}");
+            assert!(push(&queue, Kind::Messages, each), "{each}");
         }
     }
 
@@ -131,16 +135,16 @@ mod tests {
             batch.map(|batch| batch.iter().map(|job| job.bytes).collect::<Vec<_>>())
         };
         for (kind, bytes) in [
-            (Kind::Content, 1),
+            (Kind::Messages, 1),
             (Kind::Switch, 2),
-            (Kind::Content, BATCH_BYTES + 3),
+            (Kind::Messages, BATCH_BYTES + 3),
             (Kind::Housekeeping, 4),
         ] {
             assert!(push(&queue, kind, bytes));
         }
         queue.close();
         assert!(matches!(
-            queue.push(job(Kind::Content, 1)),
+            queue.push(job(Kind::Messages, 1)),
             Err(StoreError::Closed)
         ));
         assert_eq!(sizes(&queue), Some(vec![1, 2]));
@@ -150,13 +154,17 @@ mod tests {
     }
 
     #[test]
-    fn an_abandoned_queue_drops_what_it_holds() {
+    fn an_abandoned_queue_refuses_what_it_holds() {
         let queue = Queue::default();
-        assert!(push(&queue, Kind::Content, 1));
+        let (told, answer) = std::sync::mpsc::channel();
+        let reply = Box::new(move |outcome: Result<(), StoreError>| told.send(outcome).unwrap());
+        let asked = Job::new(Kind::Messages, 1, reply, |_| Ok(Ok(())));
+        queue.push(asked).unwrap();
         queue.abandon();
+        assert!(matches!(answer.recv(), Ok(Err(StoreError::Closed))));
         assert!(queue.next_batch().is_none());
         assert!(matches!(
-            queue.push(job(Kind::Content, 1)),
+            queue.push(job(Kind::Messages, 1)),
             Err(StoreError::Closed)
         ));
     }

@@ -10,7 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use redb::ReadableTableMetadata;
+use redb::{ReadableTableMetadata, TableHandle};
 
 use super::error::StoreError;
 use super::view::View;
@@ -60,11 +60,19 @@ impl Space {
     /// long as reading the whole database.
     pub(crate) fn measure(
         &self,
-        view: impl FnOnce() -> Result<View, StoreError>,
+        view: impl Fn() -> Result<View, StoreError>,
+        is_stopped: &dyn Fn() -> bool,
     ) -> Result<(), StoreError> {
         let is_short = self.on_disk().is_some_and(|free| free < self.min_free);
         let reusable = if is_short {
-            let used = view()?.used_bytes()?;
+            let mut used = 0;
+            for table in view()?.tables()? {
+                if is_stopped() {
+                    return Ok(());
+                }
+                // A view of its own: while one is open, no page that is replaced can be reused.
+                used += view()?.used_bytes(&table)?;
+            }
             let held = fs::metadata(&self.file).map_or(0, |file| file.blocks() * BLOCK);
             held.saturating_sub(used)
         } else {
@@ -76,15 +84,23 @@ impl Space {
 }
 
 impl View {
-    /// Bytes of all pages of all tables. Reads every one of them.
-    fn used_bytes(&self) -> Result<u64, StoreError> {
+    /// Returns the names of all tables.
+    fn tables(&self) -> Result<Vec<String>, StoreError> {
         self.read(|| {
-            let mut used = 0;
-            for table in self.transaction().list_tables()? {
-                let stats = self.transaction().open_untyped_table(table)?.stats()?;
-                used += stats.stored_bytes() + stats.metadata_bytes() + stats.fragmented_bytes();
-            }
-            Ok(used)
+            let tables = self.transaction().list_tables()?;
+            Ok(tables.map(|table| table.name().to_owned()).collect())
+        })
+    }
+
+    /// Returns the bytes of all pages of a table. Reads every one of them.
+    fn used_bytes(&self, table: &str) -> Result<u64, StoreError> {
+        self.read(|| {
+            let mut tables = self.transaction().list_tables()?;
+            let Some(table) = tables.find(|found| found.name() == table) else {
+                return Ok(0);
+            };
+            let stats = self.transaction().open_untyped_table(table)?.stats()?;
+            Ok(stats.stored_bytes() + stats.metadata_bytes() + stats.fragmented_bytes())
         })
     }
 }

@@ -129,7 +129,7 @@ impl Work {
     fn commit(&self, mut batch: Vec<Job>) -> Result<(), StoreError> {
         let lack = (self.free_space)().filter(|(free, needed)| free < needed);
         if let Some((free, needed)) = lack {
-            for job in batch.extract_if(.., |job| job.kind.is_limited()) {
+            for job in batch.extract_if(.., |job| job.kind.needs_space()) {
                 job.refuse(Refusal::NoSpace { free, needed }.into());
             }
         }

@@ -36,7 +36,7 @@ impl Lookup {
     /// Reads a text; what it does not name is left empty.
     pub fn parse(text: &str) -> Self {
         let text = text.trim().to_ascii_lowercase();
-        let digits = text.trim_end_matches('…').trim_end_matches("...");
+        let digits = without_ellipsis(&text);
         Self {
             index: index(&text),
             hashes: hashes(digits),
@@ -45,10 +45,27 @@ impl Lookup {
         }
     }
 
+    /// Returns the text by which the API names the block that a text names.
+    pub fn block_name(text: &str) -> String {
+        match Self::parse(text) {
+            Self {
+                index: Some(index), ..
+            } => index.to_string(),
+            Self {
+                hashes: Some(_), ..
+            } => without_ellipsis(text.trim()).to_owned(),
+            _ => text.trim().to_owned(),
+        }
+    }
+
     /// Returns `true` if a block with this time, in seconds, is earlier than the one looked for.
     pub fn is_before(time: f64, wanted: f64) -> bool {
         time + ROUNDING < wanted
     }
+}
+
+fn without_ellipsis(text: &str) -> &str {
+    text.trim_end_matches('…').trim_end_matches("...")
 }
 
 fn index(text: &str) -> Option<u64> {

@@ -158,15 +158,11 @@ fn find(view: &View, which: &str) -> Result<Option<Block>, ApiError> {
     } else {
         Lookup::default()
     };
-    if let Some(index) = wanted.index
-        && let Some(block) = view.block(index)?
-    {
-        return Ok(Some(block));
+    // Decimal digits are an index alone: whoever waits for the next block must not get another one.
+    if let Some(index) = wanted.index {
+        return Ok(view.block(index)?);
     }
     let Some((first, last)) = wanted.hashes else {
-        if wanted.index.is_some() {
-            return Ok(None);
-        }
         return Err(ApiError::bad_request(format!(
             "a block is named by its index, its hash (at least {MIN_HASH_DIGITS} digits of it) or \
              as tip"

@@ -3,16 +3,29 @@
 use crate::chain::{Block, BlockHash, History, MessageId};
 use crate::cli::error::Error;
 use crate::cli::source::Source;
-use crate::wire::{Describer, MessageState, MessageStatus, Position, SingleBlock};
+use crate::wire::{Describer, Lookup, MessageState, MessageStatus, Position, SingleBlock};
 
 /// Returns the block with this index or hash, or the tip.
 pub(super) async fn block(source: &Source, which: &str) -> Result<Option<SingleBlock>, Error> {
-    let hash = which.parse::<BlockHash>().ok();
-    let index = which.parse::<u64>().ok();
-    find(source, |block| {
-        which == "tip" || index == Some(block.index) || hash == Some(BlockHash::of(block))
-    })
-    .await
+    let wanted = Lookup::parse(which);
+    let mut found = 0;
+    let block = find(source, |block| {
+        let hash = BlockHash::of(block);
+        let is_it = match (wanted.index, wanted.hashes) {
+            (Some(index), _) => index == block.index,
+            (None, Some((first, last))) => (first..=last).contains(&hash),
+            (None, None) => return which == "tip",
+        };
+        found += usize::from(is_it);
+        is_it
+    });
+    let block = block.await?;
+    if found > 1 {
+        return Err(Error::Refused(format!(
+            "{found} blocks have a hash that begins so; name more digits of it"
+        )));
+    }
+    Ok(block)
 }
 
 /// Returns what became of the message with this id.

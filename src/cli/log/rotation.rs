@@ -39,7 +39,9 @@ impl RotatedFile {
     }
 
     fn rotate(&mut self) -> io::Result<()> {
-        for number in (0..OLD_FILES).rev() {
+        // Where opening failed the last time, all older files have their new names already.
+        let is_renamed = !fs::exists(&self.path)?;
+        for number in (0..OLD_FILES).rev().filter(|_| !is_renamed) {
             let renamed = fs::rename(
                 numbered(&self.path, number),
                 numbered(&self.path, number + 1),

@@ -90,7 +90,7 @@ impl Peers {
     pub(in crate::node) fn held_back(&self) -> Vec<(String, HeldBack)> {
         let inner = self.lock();
         let held_back = |(address, peer): (&NodeAddress, &Peer)| {
-            let block = peer.held_back.filter(|_| peer.failures == 0)?;
+            let block = peer.held_back()?;
             Some((address.to_string(), block))
         };
         inner.peers.iter().filter_map(held_back).collect()
@@ -170,6 +170,6 @@ fn describe(address: &NodeAddress, peer: &Peer, now: Instant) -> Neighbour {
         network: peer.network.clone(),
         version: peer.version.clone(),
         clock_offset: peer.clock_offset,
-        held_back: peer.held_back.map(|block| block.to_string()),
+        held_back: peer.held_back().map(|block| block.to_string()),
     }
 }

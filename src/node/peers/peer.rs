@@ -170,6 +170,11 @@ impl Peer {
         }
     }
 
+    /// The block of this peer that is held back, while the peer answers.
+    pub(super) fn held_back(&self) -> Option<HeldBack> {
+        self.held_back.filter(|_| self.failures == 0)
+    }
+
     /// How long it has not answered.
     pub(super) fn silence(&self) -> Duration {
         self.last_answer.unwrap_or(self.known_since).elapsed()

@@ -194,6 +194,10 @@ fn the_beginning_of_a_hash_names_a_block_unless_several_begin_so() {
         assert_eq!(found.block.index, index, "{name}");
     }
     get("abcde").expect_error(400, "bad_request");
+    // Decimal digits are an index, though the hash of another block begins so.
+    let decimal = |hash: &&String| hash[..6].bytes().all(|byte| byte.is_ascii_digit());
+    let decimal = hashes.iter().find(decimal).unwrap();
+    get(&decimal[..6]).expect_error(404, "not_found");
     get("ffffffffffffffff0").expect_error(404, "not_found");
     hashes.sort();
     let two = hashes.windows(2).find(|two| two[0][..6] == two[1][..6]);
