@@ -19,7 +19,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio_util::sync::CancellationToken;
 use warp::Filter;
 
-use blockchain::serve::{Connections, serve};
+use blockchain::http::{ConnectionPool, serve};
 use load::Clients;
 use process::Node;
 
@@ -39,7 +39,7 @@ fn empty_handler() -> SocketAddr {
             serve(
                 listener,
                 service,
-                Connections::default(),
+                ConnectionPool::default(),
                 CancellationToken::new(),
             )
             .await;

@@ -26,18 +26,18 @@
 
 pub mod block;
 pub mod check;
-pub mod choice;
-mod facts;
+pub mod fork_choice;
 pub mod hash;
 pub mod history;
 pub mod message;
+mod precomputed;
 pub mod proof;
 pub mod reorg;
 pub mod seal;
 pub mod timestamp;
 
 pub use block::{Block, Link, Tip};
-pub use check::{Checker, Offence, Passed, Violation};
+pub use check::{Checker, InvalidBlock, Passed, RuleViolation};
 pub use hash::BlockHash;
 pub use history::History;
 pub use message::{Message, MessageId};

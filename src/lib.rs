@@ -3,13 +3,13 @@
 //! Read it in this order:
 //! * [`chain`]: the rules, pure
 //! * [`pow`]: the puzzle and its search, pure
-//! * [`codec`], [`legacy`], [`wire`]: blocks as stored bytes, as the original program's texts, as
+//! * [`codec`], [`reference`], [`wire`]: blocks as stored bytes, as the original program's texts, as
 //!   JSON of this program's API; pure
 //! * [`snapshot`]: chain files in every format; pure but for what it is given to read and write
 //! * [`text`], [`temporary`], [`clock`]: text for people, made safe to show, names of unfinished files, the time
 //! * [`fs`]: files opened and replaced with care
 //! * [`store`]: the database; plain threads, no async
-//! * [`serve`]: what stands under every server; knows no routes
+//! * [`http`]: what stands under every server; knows no routes
 //! * [`node`]: the one door to the store, and the tasks
 //! * [`api`]: the REST API in front of a node; [`client`]: asking one
 //! * [`ui`]: the explorer, pages over the API of a node anywhere
@@ -24,10 +24,10 @@ pub mod client;
 pub mod clock;
 pub mod codec;
 pub mod fs;
-pub mod legacy;
+pub mod http;
 pub mod node;
 pub mod pow;
-pub mod serve;
+pub mod reference;
 pub mod snapshot;
 pub mod store;
 pub mod temporary;

@@ -66,7 +66,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::chain::{BlockHash, Message};
 use crate::clock::Clock;
-use crate::store::{Listener, Operation, Refusal, Reply, State, Store, StoreError, View};
+use crate::store::{Listener, Operation, Rejection, Reply, State, Store, StoreError, View};
 use additions::InFlight;
 use learned::Teachers;
 use peers::Peers;
@@ -325,22 +325,22 @@ impl Node {
     }
 
     /// Why this node takes no messages; empty if it does.
-    pub fn troubles(&self) -> Vec<String> {
-        let mut troubles = Vec::new();
+    pub fn health_issues(&self) -> Vec<String> {
+        let mut health_issues = Vec::new();
         if let Some(failure) = &self.signals.0.borrow().failure {
-            troubles.push(failure.to_string());
+            health_issues.push(failure.to_string());
         }
-        troubles.extend(self.lack_of_space().map(|refusal| refusal.to_string()));
-        troubles
+        health_issues.extend(self.lack_of_space().map(|rejection| rejection.to_string()));
+        health_issues
     }
 
-    /// The refusal that writing would meet now because the disk is nearly full.
-    pub fn lack_of_space(&self) -> Option<Refusal> {
+    /// The rejection that writing would meet now because the disk is nearly full.
+    pub fn lack_of_space(&self) -> Option<Rejection> {
         let (free, needed) = self
             .store
             .free_space()
             .filter(|(free, needed)| free < needed)?;
-        Some(Refusal::NoSpace { free, needed })
+        Some(Rejection::NoSpace { free, needed })
     }
 
     /// Measures how much the database can take without growing, if the disk is nearly full, unless

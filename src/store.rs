@@ -46,17 +46,19 @@ use self::overlay::Lock;
 use self::panics::guarded;
 use self::space::Space;
 use self::tables::{META, OLDEST_SCHEMA, RUNNING, SCHEMA, SCHEMA_VERSION};
-use self::view::Alarm;
+use self::view::ReadErrorHook;
 use self::writer::Writer;
 use crate::chain::{Block, Tip};
 use crate::fs::{folder_of, sync_folder};
 
-pub use self::error::{Refusal, StoreError};
+pub use self::error::{Rejection, StoreError};
 pub use self::mempool::{Added, Addition};
 pub use self::operation::{Operation, Reply};
 pub use self::reorg::Adoption;
 pub use self::state::{Network, State};
-pub use self::tables::{LeftRecord, NeighbourRecord, ReorgRecord, SnapshotRecord, Standing};
+pub use self::tables::{
+    DisconnectedRecord, NeighbourRecord, NeighbourStatus, ReorgRecord, SnapshotRecord,
+};
 pub use self::view::{PageLimit, Pending, View};
 pub use self::writer::Listener;
 
@@ -68,7 +70,7 @@ pub struct Store {
     database: Arc<Engine>,
     writer: Writer,
     /// Tells the listener of reads that fail.
-    alarm: Alarm,
+    read_error_hook: ReadErrorHook,
     free_space: writer::FreeSpace,
     /// None on another kind of storage than a file.
     space: Option<Arc<Space>>,
@@ -168,7 +170,7 @@ impl Store {
         let database = Arc::new(database);
         let listener: Arc<writer::Listening> = Arc::from(listener);
         let told = Arc::clone(&listener);
-        let alarm: Alarm = Arc::new(move |error| told(Err(error)));
+        let read_error_hook: ReadErrorHook = Arc::new(move |error| told(Err(error)));
         let writer = Writer::start(
             Arc::clone(&database),
             state,
@@ -178,7 +180,7 @@ impl Store {
         Ok(Self {
             database,
             writer,
-            alarm,
+            read_error_hook,
             free_space,
             space: None,
             stopped_cleanly,
@@ -189,7 +191,7 @@ impl Store {
 
     /// A consistent view of what is committed now.
     pub fn view(&self) -> Result<View, StoreError> {
-        View::new(&self.database, Some(Arc::clone(&self.alarm)))
+        View::new(&self.database, Some(Arc::clone(&self.read_error_hook)))
     }
 
     /// What is committed now, without asking the disk.

@@ -20,14 +20,15 @@ mod add;
 mod assets;
 mod block;
 mod blocks;
+mod error_page;
 mod events;
+mod format;
 mod home;
 mod lab;
 mod mempool;
 mod message;
 mod parts;
 mod peers;
-mod problem;
 mod raw;
 mod reorgs;
 mod reply;
@@ -37,7 +38,6 @@ mod samples;
 mod search;
 mod site;
 mod token;
-mod words;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -50,8 +50,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::client::HttpClient;
-use crate::serve::{self, Arriving, Connections, Guard, Panicked};
-use problem::Problem;
+use crate::http::{ConnectionPool, Guard, Panicked, TrackedRequestBody};
+use error_page::ErrorPage;
 use site::Site;
 
 /// How the explorer is reached.
@@ -74,15 +74,15 @@ pub async fn serve(
     let follow = events::follow(Arc::clone(&site), shutdown.clone());
     let routes = TowerToHyperService::new(warp::service(routes::routes(Arc::clone(&site))));
     let guard = Arc::new(settings.guard);
-    let answer = move |remote: SocketAddr, mut request: Request<Arriving>| {
+    let answer = move |remote: SocketAddr, mut request: Request<TrackedRequestBody>| {
         let (site, guard, routes) = (Arc::clone(&site), Arc::clone(&guard), routes.clone());
         request.extensions_mut().insert(remote);
         async move {
             let answer = match routes::admit(&site, &guard, &mut request) {
                 Some(refusal) => refusal,
-                None => match serve::catch_panic(routes.call(request)).await {
+                None => match crate::http::catch_panic(routes.call(request)).await {
                     Ok(Ok(answer)) => answer,
-                    Err(Panicked) => Problem::internal().page(&site),
+                    Err(Panicked) => ErrorPage::internal().page(&site),
                 },
             };
             Ok::<_, Infallible>(reply::secured(answer))
@@ -94,7 +94,7 @@ pub async fn serve(
     };
     // Both end with the shutdown; a panic of one ends the other.
     tokio::join!(
-        serve::serve(listener, service, Connections::default(), shutdown),
+        crate::http::serve(listener, service, ConnectionPool::default(), shutdown),
         follow
     );
 }

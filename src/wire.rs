@@ -28,8 +28,9 @@ pub use messages::{
     MempoolPage, MessageState, MessageStatus, NewMessage, PendingMessage, PostedMessage,
 };
 pub use network::{
-    Announcement, LeftBlock, Neighbour, NeighbourChange, NeighbourNews, Neighbours, NetworkStatus,
-    NewNeighbour, NotableReorg, PeerKind, PeerOrigin, Position, Reorg, ReorgPage, SyncStatus,
+    Announcement, DisconnectedBlock, Neighbour, NeighbourChange, NeighbourNews, Neighbours,
+    NetworkStatus, NewNeighbour, NotableReorg, PeerKind, PeerOrigin, Position, Reorg, ReorgPage,
+    SyncStatus,
 };
 pub use search::{SearchField, SearchHit, SearchPage};
 
@@ -83,12 +84,12 @@ impl From<&chain::Message> for Message {
 
 /// Describes the blocks of a chain one after the other.
 #[derive(Clone, Debug)]
-pub struct Describer {
+pub struct BlockRenderer {
     history: History,
     previous_proof: Option<chain::Proof>,
 }
 
-impl Describer {
+impl BlockRenderer {
     /// Starts above the blocks in `history`; `previous` is the last of them.
     pub fn above(history: History, previous: Option<&chain::Block>) -> Self {
         Self {
@@ -332,7 +333,7 @@ mod tests {
     #[test]
     fn the_genesis_is_described_in_full() {
         let genesis = chain::Block::documented_genesis();
-        let block = Describer::above(History::default(), None).describe(&genesis);
+        let block = BlockRenderer::above(History::default(), None).describe(&genesis);
         let json = serde_json::to_value(&block).unwrap();
         assert_eq!(json["hash"], BlockHash::of(&genesis).to_string());
         assert_eq!(json["timestamp"].to_string(), "1581268484.244806");

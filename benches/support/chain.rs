@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::mpsc;
 
 use blockchain::chain::{Block, History, Message, MessageId, Tip};
-use blockchain::node::miner::{Effort, Front};
+use blockchain::node::miner::{MiningParams, MiningTip};
 use blockchain::node::settings::ProofMode;
 use blockchain::pow::Difficulty;
 use blockchain::store::{Network, Operation, Store};
@@ -23,7 +23,7 @@ pub fn message(number: u64) -> Message {
 
 /// Mines a chain after the documented genesis block.
 pub struct Miner {
-    front: Front,
+    front: MiningTip,
     proof: ProofMode,
     /// The last message mined.
     pub number: u64,
@@ -36,7 +36,7 @@ impl Miner {
         let mut history = History::default();
         history.append(&tip.hash, |_, _| {});
         Self {
-            front: Front::new(tip, history),
+            front: MiningTip::new(tip, history),
             proof,
             number: 0,
         }
@@ -44,7 +44,7 @@ impl Miner {
 
     /// The next blocks.
     pub fn mine(&mut self, count: u64) -> Vec<Block> {
-        let effort = Effort {
+        let effort = MiningParams {
             proof: self.proof,
             difficulty: Difficulty::MIN,
             threads: NonZeroUsize::MIN,

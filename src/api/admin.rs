@@ -20,12 +20,12 @@ pub struct Caller {
     /// The other end of the connection.
     pub remote: SocketAddr,
     /// Whether the request comes from an administrator.
-    pub admin: Result<(), Denied>,
+    pub admin: Result<(), Forbidden>,
 }
 
 /// Why a request does not come from an administrator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum Denied {
+pub enum Forbidden {
     /// It comes from another machine.
     #[error("this is for callers on the machine of the node only")]
     Remote,
@@ -72,7 +72,7 @@ impl Caller {
 
     /// Whether it was sent on the machine of the node, and not by a proxy there.
     pub fn is_local(&self) -> bool {
-        self.admin != Err(Denied::Remote)
+        self.admin != Err(Forbidden::Remote)
     }
 }
 
@@ -80,13 +80,13 @@ fn check(
     remote: SocketAddr,
     headers: &HeaderMap,
     token: Option<&AdminToken>,
-) -> Result<(), Denied> {
+) -> Result<(), Forbidden> {
     // A proxy on this machine speaks for others.
     let is_forwarded = ["forwarded", "x-forwarded-for"]
         .into_iter()
         .any(|name| headers.contains_key(name));
     if is_forwarded || !remote.ip().to_canonical().is_loopback() {
-        return Err(Denied::Remote);
+        return Err(Forbidden::Remote);
     }
     let given = headers
         .get(header::AUTHORIZATION)
@@ -96,17 +96,17 @@ fn check(
         .map(|(_, given)| given.trim());
     match (token, given) {
         (Some(token), Some(given)) if token.is(given) => Ok(()),
-        _ => Err(Denied::Token),
+        _ => Err(Forbidden::Token),
     }
 }
 
-impl From<Denied> for ApiError {
-    fn from(denied: Denied) -> Self {
-        let (status, code) = match denied {
-            Denied::Remote => (StatusCode::FORBIDDEN, "forbidden"),
-            Denied::Token => (StatusCode::UNAUTHORIZED, "unauthorized"),
+impl From<Forbidden> for ApiError {
+    fn from(forbidden: Forbidden) -> Self {
+        let (status, code) = match forbidden {
+            Forbidden::Remote => (StatusCode::FORBIDDEN, "forbidden"),
+            Forbidden::Token => (StatusCode::UNAUTHORIZED, "unauthorized"),
         };
-        Self::new(status, code, denied.to_string())
+        Self::new(status, code, forbidden.to_string())
     }
 }
 
@@ -146,14 +146,14 @@ mod tests {
             format!("Bearer {text}0"),
             format!("Bearer {}", AdminToken::random().as_str()),
         ] {
-            assert_eq!(asks(&wrong), Err(Denied::Token), "{wrong}");
+            assert_eq!(asks(&wrong), Err(Forbidden::Token), "{wrong}");
         }
         let headers = HeaderMap::from_iter([(
             header::AUTHORIZATION,
             format!("Bearer {text}").parse().unwrap(),
         )]);
         let caller = Caller::new(LOCAL.parse().unwrap(), &headers, None);
-        assert_eq!(caller.admin, Err(Denied::Token));
+        assert_eq!(caller.admin, Err(Forbidden::Token));
     }
 
     #[test]
@@ -166,19 +166,19 @@ mod tests {
         }
         for remote in ["192.0.2.1:1", "[2001:db8::1]:1", "[::ffff:192.0.2.1]:1"] {
             let asked = asks(remote, &[authorized], &token);
-            assert_eq!(asked.admin, Err(Denied::Remote), "{remote}");
+            assert_eq!(asked.admin, Err(Forbidden::Remote), "{remote}");
         }
         for name in ["forwarded", "x-forwarded-for"] {
             let asked = asks(LOCAL, &[authorized, (name, "127.0.0.1")], &token);
-            assert_eq!(asked.admin, Err(Denied::Remote), "{name}");
+            assert_eq!(asked.admin, Err(Forbidden::Remote), "{name}");
         }
     }
 
     #[test]
     fn each_denial_has_its_status() {
-        let status = |denied: Denied| ApiError::from(denied).into_response();
-        assert_eq!(status(Denied::Remote).status(), 403);
-        let response = status(Denied::Token);
+        let status = |forbidden: Forbidden| ApiError::from(forbidden).into_response();
+        assert_eq!(status(Forbidden::Remote).status(), 403);
+        let response = status(Forbidden::Token);
         assert_eq!(response.status(), 401);
         assert_eq!(response.headers()[header::WWW_AUTHENTICATE], "Bearer");
     }

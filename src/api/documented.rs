@@ -16,9 +16,9 @@ use super::guard::check_add_rate;
 use super::reject::{ApiError, bytes_response};
 use super::server::{Context, StreamPermit};
 use super::v1::messages::idempotency_key;
-use crate::legacy::{json, query};
 use crate::node::Node;
-use crate::store::{PageLimit, Refusal, StoreError, View};
+use crate::reference::{json, query};
+use crate::store::{PageLimit, Rejection, StoreError, View};
 
 /// How much of a stream is read and held at a time.
 const PAGE: PageLimit = PageLimit {
@@ -95,7 +95,7 @@ pub(crate) fn chain(node: &Arc<Node>, permit: Option<StreamPermit>) -> Response 
         }
         // Blocks of another branch would not join those that were sent.
         if view.index_of(&tip.hash)? != Some(tip.index) {
-            return Err(Refusal::StaleTip.into());
+            return Err(Rejection::StaleTip.into());
         }
         let mut json = Vec::with_capacity(PAGE.bytes * 2);
         let (mut text, mut after) = (Vec::new(), next);
@@ -108,7 +108,7 @@ pub(crate) fn chain(node: &Arc<Node>, permit: Option<StreamPermit>) -> Response 
         }
         Ok(Page::Items(json, after))
     };
-    let source = Source {
+    let source = StreamSource {
         node: Arc::clone(node),
         permit,
         page,
@@ -151,7 +151,7 @@ pub(crate) fn data(node: &Arc<Node>, permit: Option<StreamPermit>) -> Response {
             Page::Items(json, after)
         })
     };
-    let source = Source {
+    let source = StreamSource {
         node: Arc::clone(node),
         permit,
         page,
@@ -184,7 +184,7 @@ fn streamed(bytes: u64, mut response: Response) -> Response {
 
 /// The parts of a stream. A view is opened for each page and closed before the page is sent:
 /// while one is open, the database cannot reuse the space of any page that a commit replaces.
-struct Source<P> {
+struct StreamSource<P> {
     node: Arc<Node>,
     permit: StreamPermit,
     /// Renders the items from a key on.
@@ -212,7 +212,7 @@ enum Part {
     Done,
 }
 
-impl<P> Source<P>
+impl<P> StreamSource<P>
 where
     P: Fn(&View, u64) -> Result<Page, StoreError> + Send + Sync + 'static,
 {
@@ -252,7 +252,7 @@ where
 
 /// A body of `bytes` bytes. After an error the connection is closed before all of them were sent,
 /// so that no reader takes the body for a whole one.
-fn stream_response<P>(source: Source<P>, bytes: u64) -> Response
+fn stream_response<P>(source: StreamSource<P>, bytes: u64) -> Response
 where
     P: Fn(&View, u64) -> Result<Page, StoreError> + Send + Sync + 'static,
 {

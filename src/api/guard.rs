@@ -9,8 +9,8 @@ use warp::reply::Response;
 
 use super::admin::Caller;
 use super::reject::{self, ApiError};
+use crate::http::{Guard, check_head};
 use crate::node::rate::AddRate;
-use crate::serve::{Guard, check_head};
 
 /// Puts a request right and notes its [`Caller`] in it, or answers it.
 pub(crate) fn admit<B>(

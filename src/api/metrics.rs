@@ -370,7 +370,7 @@ fn program(registry: &mut Registry, node: &Node) {
         registry,
         "ready",
         "Whether messages are taken",
-        u64::from(node.troubles().is_empty()),
+        u64::from(node.health_issues().is_empty()),
     );
     registry.register_with_unit(
         "uptime",

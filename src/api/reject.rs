@@ -6,10 +6,10 @@ use warp::reply::Response;
 
 use super::paths;
 use crate::chain::MessageId;
-use crate::legacy::json;
+use crate::http::{BodyError, InvalidHead};
 use crate::node::AddError;
-use crate::serve::{BodyError, InvalidHead};
-use crate::store::{Refusal, StoreError};
+use crate::reference::json;
+use crate::store::{Rejection, StoreError};
 use crate::wire::{ErrorBody, ErrorDetail};
 
 /// An answer that is not the one asked for.
@@ -132,11 +132,11 @@ impl ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Refused(Refusal::KeyReused) => {
+            StoreError::Rejected(Rejection::KeyReused) => {
                 Self::new(StatusCode::CONFLICT, "key_reused", error.to_string())
             }
-            StoreError::Refused(
-                refusal @ (Refusal::MempoolFull { .. } | Refusal::NoSpace { .. }),
+            StoreError::Rejected(
+                refusal @ (Rejection::MempoolFull { .. } | Rejection::NoSpace { .. }),
             ) => Self::unavailable(refusal.to_string()),
             StoreError::Overloaded | StoreError::Closed => Self::unavailable(error.to_string()),
             error => {
@@ -246,7 +246,7 @@ pub(crate) fn no_route(method: &Method, path: &str) -> Response {
     if is_ours {
         return ApiError::not_found("there is no such path").into_response();
     }
-    let decoded = crate::legacy::query::decode_path(path.trim_start_matches('/'));
+    let decoded = crate::reference::query::decode_path(path.trim_start_matches('/'));
     let mut body = b"{\"message\":".to_vec();
     json::write_string(&format!("'{decoded}' is not a valid endpoint!"), &mut body);
     body.extend_from_slice(b"}\n");

@@ -22,8 +22,8 @@ use super::guard;
 use super::metrics::Metrics;
 use super::reject::ApiError;
 use super::v1::neighbours::note_asker;
+use crate::http::{ConnectionPool, Guard, Panicked, TrackedRequestBody};
 use crate::node::Node;
-use crate::serve::{self, Arriving, Connections, Guard, Panicked};
 
 /// Maximum number of answers that are streamed at a time.
 const STREAMS: usize = 16;
@@ -70,7 +70,7 @@ pub(crate) struct Shared {
     pub(crate) long_answers: FairSlots,
     pub(crate) pages: Arc<Semaphore>,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) connections: Connections,
+    pub(crate) connections: ConnectionPool,
     /// Ends what would otherwise go on for ever.
     pub(crate) shutdown: CancellationToken,
 }
@@ -99,7 +99,7 @@ impl Context {
             long_answers: FairSlots::new(LONG_ANSWERS, "long answers"),
             pages: Arc::new(Semaphore::new(pages_at_a_time())),
             metrics: Arc::new(Metrics::default()),
-            connections: Connections::default(),
+            connections: ConnectionPool::default(),
             shutdown,
         }))
     }
@@ -134,7 +134,7 @@ pub async fn serve(
     let metrics = Arc::clone(&context.metrics);
     let routes = TowerToHyperService::new(warp::service(super::routes(context)));
     let gate = Arc::new((guard, admin));
-    let answer = move |mut request: http::Request<Arriving>, remote: SocketAddr| {
+    let answer = move |mut request: http::Request<TrackedRequestBody>, remote: SocketAddr| {
         let begun = Metrics::begin(&request);
         let (browsers, admin) = &*gate;
         let caller = |headers: &_| Caller::new(remote, headers, admin.as_ref());
@@ -155,7 +155,7 @@ pub async fn serve(
         let answer = answer.clone();
         service_fn(move |request| answer(request, remote))
     };
-    serve::serve(listener, service, connections, shutdown).await;
+    crate::http::serve(listener, service, connections, shutdown).await;
 }
 
 /// Returns the answer of a handler, which is 500 if it panics.
@@ -163,7 +163,7 @@ async fn answered(
     handler: impl Future<Output = Result<Response, Infallible>>,
     metrics: &Metrics,
 ) -> Response {
-    match serve::catch_panic(handler).await {
+    match crate::http::catch_panic(handler).await {
         Ok(Ok(answer)) => answer,
         Err(Panicked) => {
             metrics.panicked();

@@ -60,7 +60,7 @@ pub(crate) async fn status(node: Arc<Node>) -> Result<Response, ApiError> {
 
 /// `GET /health`: 200 if the node takes messages, else 503 with the reasons.
 pub(crate) fn health(node: &Arc<Node>) -> Response {
-    let reasons = node.troubles();
+    let reasons = node.health_issues();
     let ready = reasons.is_empty();
     let status = if ready {
         StatusCode::OK

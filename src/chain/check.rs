@@ -5,9 +5,9 @@ use std::slice;
 use thiserror::Error;
 
 use super::block::{Block, Tip};
-use super::facts::{Fact, Facts};
 use super::hash::BlockHash;
 use super::history::{History, NodeHash};
+use super::precomputed::{Precomputed, PrecomputedBlock};
 use super::proof::Proof;
 use super::seal::Seal;
 use super::timestamp::Timestamp;
@@ -17,7 +17,7 @@ use crate::text::counted;
 /// The first thing that is wrong with a block: which rule, what was expected, what was found.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
-pub enum Violation {
+pub enum RuleViolation {
     /// Rule 1: the first block has another index than 0.
     #[error("breaks rule 1: the genesis block has index {found}, expected 0")]
     GenesisIndex {
@@ -90,7 +90,7 @@ pub enum Violation {
     },
 }
 
-impl Violation {
+impl RuleViolation {
     /// The number of the broken rule; none if the rules hold, but the block is not acceptable.
     pub fn rule(&self) -> Option<u8> {
         match self {
@@ -105,13 +105,13 @@ impl Violation {
 }
 
 /// Checks rule 1.
-pub fn check_genesis(block: &Block) -> Result<(), Violation> {
+pub fn check_genesis(block: &Block) -> Result<(), RuleViolation> {
     if block.index != 0 {
-        return Err(Violation::GenesisIndex { found: block.index });
+        return Err(RuleViolation::GenesisIndex { found: block.index });
     }
     match &block.link {
         None => Ok(()),
-        Some(link) => Err(Violation::GenesisLink {
+        Some(link) => Err(RuleViolation::GenesisLink {
             proof: link.proof.clone(),
             previous_hash: link.previous_hash,
         }),
@@ -125,10 +125,10 @@ pub fn check_successor(
     block: &Block,
     zeros: u8,
     difficulty: Difficulty,
-) -> Result<(), Violation> {
+) -> Result<(), RuleViolation> {
     if Some(block.index) != tip.index.checked_add(1) {
         let expected = tip.index.saturating_add(1);
-        return Err(Violation::Index {
+        return Err(RuleViolation::Index {
             expected,
             found: block.index,
         });
@@ -136,21 +136,21 @@ pub fn check_successor(
     let link = block
         .link
         .as_ref()
-        .ok_or(Violation::NoLink { expected: tip.hash })?;
+        .ok_or(RuleViolation::NoLink { expected: tip.hash })?;
     if link.previous_hash != tip.hash {
-        return Err(Violation::PreviousHash {
+        return Err(RuleViolation::PreviousHash {
             expected: tip.hash,
             found: link.previous_hash,
         });
     }
     if zeros < difficulty.get() {
-        return Err(Violation::ProofOfWork {
+        return Err(RuleViolation::ProofOfWork {
             expected: difficulty,
             found: zeros,
         });
     }
     if block.timestamp.cmp_instant(tip.timestamp).is_le() {
-        return Err(Violation::Time {
+        return Err(RuleViolation::Time {
             previous: tip.timestamp,
             found: block.timestamp,
         });
@@ -163,11 +163,11 @@ pub fn check_seal(
     index: u64,
     seal: Option<Seal>,
     sealed_from: Option<u64>,
-) -> Result<(), Violation> {
+) -> Result<(), RuleViolation> {
     match (seal, sealed_from) {
-        (Some(Seal::Broken), _) => Err(Violation::BrokenSeal),
+        (Some(Seal::Broken), _) => Err(RuleViolation::BrokenSeal),
         (Some(Seal::Open), Some(sealed_from)) if index >= sealed_from => {
-            Err(Violation::NotSealed { sealed_from })
+            Err(RuleViolation::NotSealed { sealed_from })
         }
         _ => Ok(()),
     }
@@ -205,7 +205,7 @@ pub struct Passed<'a, 'b> {
     /// What its proof binds; none for a genesis block.
     pub seal: Option<Seal>,
     /// Whether its seal is acceptable.
-    pub acceptable: Result<(), Violation>,
+    pub acceptable: Result<(), RuleViolation>,
     /// The nodes of the history tree that it completes, in order of position.
     pub nodes: &'b [NodeHash],
 }
@@ -213,12 +213,12 @@ pub struct Passed<'a, 'b> {
 /// The first block that cannot be taken, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("block {index} {violation}")]
-pub struct Offence {
+pub struct InvalidBlock {
     /// Its place in the chain, whatever index it claims.
     pub index: u64,
     /// What is wrong with it.
     #[source]
-    pub violation: Violation,
+    pub violation: RuleViolation,
 }
 
 /// Checks a chain block by block, from the genesis block or from any later point.
@@ -259,13 +259,13 @@ impl Checker {
     /// # Errors
     /// After a violation of a rule the checker stays where it was. A seal that is not acceptable
     /// is reported, too, but the block is counted and passed.
-    pub fn push(&mut self, block: &Block) -> Result<Option<Seal>, Violation> {
+    pub fn push(&mut self, block: &Block) -> Result<Option<Seal>, RuleViolation> {
         let mut seal = None;
         let pushed = self.push_all(slice::from_ref(block), |passed| {
             seal = passed.seal;
             passed.acceptable
         });
-        pushed.map_err(|offence| offence.violation)?;
+        pushed.map_err(|invalid| invalid.violation)?;
         Ok(seal)
     }
 
@@ -278,9 +278,10 @@ impl Checker {
     pub fn push_all<'a>(
         &mut self,
         blocks: &'a [Block],
-        mut each: impl FnMut(Passed<'a, '_>) -> Result<(), Violation>,
-    ) -> Result<(), Offence> {
-        let Facts { of_blocks, tree } = Facts::of(self.tip.as_ref(), &self.history, blocks);
+        mut each: impl FnMut(Passed<'a, '_>) -> Result<(), RuleViolation>,
+    ) -> Result<(), InvalidBlock> {
+        let Precomputed { of_blocks, tree } =
+            Precomputed::of(self.tip.as_ref(), &self.history, blocks);
         let mut length = self.history.len();
         let mut outcome = Ok(());
         for (block, fact) in blocks.iter().zip(of_blocks) {
@@ -297,7 +298,7 @@ impl Checker {
                 })
             });
             if let Err(violation) = stepped {
-                outcome = Err(Offence { index, violation });
+                outcome = Err(InvalidBlock { index, violation });
                 break;
             }
         }
@@ -307,7 +308,11 @@ impl Checker {
 
     /// Checks one block. If it breaks no rule the tip is moved, and it is said whether the seal is
     /// acceptable.
-    fn step(&mut self, block: &Block, fact: Fact) -> Result<Result<(), Violation>, Violation> {
+    fn step(
+        &mut self,
+        block: &Block,
+        fact: PrecomputedBlock,
+    ) -> Result<Result<(), RuleViolation>, RuleViolation> {
         match &self.tip {
             None => check_genesis(block)?,
             Some(tip) => {

@@ -14,7 +14,7 @@ use super::output::{bytes_bar, warn};
 use super::read_ahead::read_ahead;
 use crate::chain::{Block, Message};
 use crate::fs::open_regular;
-use crate::legacy::ReadError;
+use crate::reference::ReadError;
 use crate::snapshot::digest::DigestFile;
 use crate::snapshot::format::{ChainReader, Format, Item};
 
@@ -53,7 +53,7 @@ pub(super) struct Walk {
     /// Whether the hash beside the file matches it; none if there is none.
     pub(super) hash_matches: Option<bool>,
     /// The first thing that could not be taken.
-    pub(super) offence: Option<ReadError>,
+    pub(super) invalid: Option<ReadError>,
 }
 
 impl ChainFile {
@@ -122,7 +122,7 @@ impl ChainFile {
         bar.finish_and_clear();
         match walk? {
             Walk {
-                offence: Some(ReadError::Io { source, .. }),
+                invalid: Some(ReadError::Io { source, .. }),
                 ..
             } => Err(failed(source)),
             walk => Ok(walk),
@@ -179,14 +179,14 @@ fn spool(
 
 /// Why reading stopped early.
 enum Stop {
-    Offence(ReadError),
+    InvalidBlock(ReadError),
     /// Nobody wants the rest.
     Closed,
 }
 
 impl From<ReadError> for Stop {
     fn from(error: ReadError) -> Self {
-        Self::Offence(error)
+        Self::InvalidBlock(error)
     }
 }
 
@@ -198,7 +198,7 @@ fn read(source: impl Read, expected_hash: Option<&str>, sender: &SyncSender<Batc
     let mut format = None;
     let (mut batch, mut bytes) = (Batch::default(), 0);
     let outcome = ChainReader::new(&mut source)
-        .map_err(Stop::Offence)
+        .map_err(Stop::InvalidBlock)
         .and_then(|reader| {
             format = Some(reader.format());
             reader.for_each(|item| {
@@ -230,8 +230,8 @@ fn read(source: impl Read, expected_hash: Option<&str>, sender: &SyncSender<Batc
     Walk {
         format,
         hash_matches,
-        offence: match outcome {
-            Err(Stop::Offence(error)) => Some(error),
+        invalid: match outcome {
+            Err(Stop::InvalidBlock(error)) => Some(error),
             Ok(()) | Err(Stop::Closed) => None,
         },
     }

@@ -1,4 +1,4 @@
-//! What verify and import look for in a chain: the first offence, with its class, and what is
+//! What verify and import look for in a chain: the first invalid, with its class, and what is
 //! counted on the way.
 
 use std::collections::hash_map::RandomState;
@@ -7,13 +7,13 @@ use std::hash::BuildHasher;
 
 use serde::Serialize;
 
-use crate::chain::{Block, BlockHash, Checker, Offence, Passed};
-use crate::legacy::ReadError;
+use crate::chain::{Block, BlockHash, Checker, InvalidBlock, Passed};
 use crate::pow::Difficulty;
+use crate::reference::ReadError;
 
-/// The first offence of a chain.
+/// The first invalid of a chain.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Finding {
+pub(super) struct VerifyFinding {
     /// Position of the block, or null if it is not about one.
     block: Option<u64>,
     /// Line of the file, in a format of lines.
@@ -22,7 +22,7 @@ pub(super) struct Finding {
     /// Byte of the file, counted from 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     byte: Option<u64>,
-    /// What kind of offence it is.
+    /// What kind of invalid it is.
     class: Class,
     /// The number of the broken rule.
     rule: Option<u8>,
@@ -45,7 +45,7 @@ pub(super) enum Class {
     Damaged,
 }
 
-impl Finding {
+impl VerifyFinding {
     /// A database that is damaged.
     pub(super) fn damaged(problem: String) -> Self {
         Self {
@@ -59,15 +59,15 @@ impl Finding {
     }
 
     /// A block that cannot be taken.
-    fn of(offence: &Offence) -> Self {
-        let rule = offence.violation.rule();
+    fn of(invalid: &InvalidBlock) -> Self {
+        let rule = invalid.violation.rule();
         Self {
-            block: Some(offence.index),
+            block: Some(invalid.index),
             line: None,
             byte: None,
             class: rule.map_or(Class::NotAcceptable, |_| Class::Rule),
             rule,
-            problem: offence.violation.to_string(),
+            problem: invalid.violation.to_string(),
         }
     }
 
@@ -75,7 +75,7 @@ impl Finding {
     fn in_file(error: &ReadError) -> Self {
         let (class, rule) = match error {
             ReadError::NotWellFormed { .. } => (Class::NotWellFormed, None),
-            ReadError::Rule { breach, .. } => (Class::Rule, Some(breach.rule())),
+            ReadError::Rule { violation, .. } => (Class::Rule, Some(violation.rule())),
             _ => (Class::NotReadable, None),
         };
         let place = error.place();
@@ -92,7 +92,7 @@ impl Finding {
     }
 }
 
-impl fmt::Display for Finding {
+impl fmt::Display for VerifyFinding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let block = self.block.map(|block| format!("block {block}"));
         let line = self.line.map(|line| format!("line {line}"));
@@ -109,7 +109,7 @@ impl fmt::Display for Finding {
 pub(super) struct Examiner {
     pub(super) checker: Checker,
     pub(super) genesis: Option<Block>,
-    pub(super) finding: Option<Finding>,
+    pub(super) finding: Option<VerifyFinding>,
     pub(super) pending: u64,
     /// A keyed hash of each message id: eight bytes a block, the only memory that grows.
     ids: Vec<u64>,
@@ -143,7 +143,7 @@ impl Examiner {
             } = passed;
             if let Err(violation) = acceptable {
                 let index = block.index;
-                unacceptable.get_or_insert(Offence { index, violation });
+                unacceptable.get_or_insert(InvalidBlock { index, violation });
             }
             if block.index == 0 {
                 self.genesis = Some(block.clone());
@@ -151,15 +151,17 @@ impl Examiner {
             self.ids.push(self.key.hash_one(block.message.id()));
             Ok(())
         });
-        if let Some(offence) = unacceptable.or(pushed.as_ref().err().cloned()) {
-            self.finding.get_or_insert_with(|| Finding::of(&offence));
+        if let Some(invalid) = unacceptable.or(pushed.as_ref().err().cloned()) {
+            self.finding
+                .get_or_insert_with(|| VerifyFinding::of(&invalid));
         }
         pushed.is_ok()
     }
 
     /// Takes note of a file that cannot be read on.
     pub(super) fn refuse(&mut self, error: &ReadError) {
-        self.finding.get_or_insert_with(|| Finding::in_file(error));
+        self.finding
+            .get_or_insert_with(|| VerifyFinding::in_file(error));
     }
 
     /// Blocks that broke no rule.

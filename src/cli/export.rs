@@ -15,7 +15,7 @@ use tempfile::NamedTempFile;
 use super::error::Error;
 use super::output::{Output, bar, stdout};
 use super::signals::Signals;
-use super::source::{Files, Source};
+use super::source::{ChainSource, Files};
 use super::target::NodeArgs;
 use crate::chain::Message;
 use crate::fs::{folder_of, open_regular, sync_folder};
@@ -96,9 +96,9 @@ pub(super) async fn run(args: ExportArgs, output: &Output, signals: Signals) -> 
     }
     let source = match &args.db {
         Some(folder) => {
-            Source::in_folder(&Files::of_database(&super::node::expand(folder))?).await?
+            ChainSource::in_folder(&Files::of_database(&super::node::expand(folder))?).await?
         }
-        None => Source::of_node(args.node.client()?).await?,
+        None => ChainSource::of_node(args.node.client()?).await?,
     };
     let export = Export {
         source,
@@ -113,7 +113,7 @@ pub(super) async fn run(args: ExportArgs, output: &Output, signals: Signals) -> 
 }
 
 struct Export {
-    source: Source,
+    source: ChainSource,
     format: Format,
     with_mempool: bool,
     signals: Signals,

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::error::Error;
 use super::output::{Output, escape};
-use super::source::Source;
+use super::source::ChainSource;
 use super::target::NodeArgs;
 use crate::client::HttpClient;
 use crate::text::{Span, counted};
@@ -84,7 +84,7 @@ async fn block(client: HttpClient, which: &str, output: &Output) -> Result<(), E
     is_plain(which)?;
     let found = match client.block(which).await {
         Err(error) if error.is_reference() => {
-            let source = Source::of_node(client).await?;
+            let source = ChainSource::of_node(client).await?;
             let found = reference::block(&source, which).await?;
             found.ok_or_else(|| Error::Refused("there is no such block".to_owned()))?
         }
@@ -99,7 +99,7 @@ async fn message(client: HttpClient, id: &str, output: &Output) -> Result<(), Er
     is_plain(id)?;
     let found = match client.message(id).await {
         Err(error) if error.is_reference() => {
-            let source = Source::of_node(client).await?;
+            let source = ChainSource::of_node(client).await?;
             let found = reference::message(&source, id).await?;
             found.ok_or_else(|| Error::Refused("there is no such message".to_owned()))?
         }

@@ -67,7 +67,7 @@ pub(super) struct Request<'a> {
 
 /// What was imported.
 #[derive(Debug, Serialize)]
-pub(super) struct Report {
+pub(super) struct ImportReport {
     pub(super) blocks: u64,
     pub(super) genesis: String,
     pub(super) tip: String,
@@ -105,7 +105,7 @@ pub(super) enum DifficultyFrom {
     Default,
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for ImportReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
@@ -168,7 +168,7 @@ pub(super) fn import(
     files: &Files,
     request: Request<'_>,
     signals: &Signals,
-) -> Result<Report, Error> {
+) -> Result<ImportReport, Error> {
     let folder = &files.folder;
     fs::create_dir_all(folder).map_err(|source| Error::file(folder, source))?;
     files.check()?;
@@ -202,7 +202,7 @@ pub(super) fn import(
     }
     let old_database = signals.finish(|| old.replace_by(new, files))?;
     let seals = examiner.checker.seals();
-    Ok(Report {
+    Ok(ImportReport {
         blocks: examiner.blocks(),
         genesis: built.genesis.to_string(),
         tip: built.tip.to_string(),
@@ -235,8 +235,8 @@ fn examine(
         Ok(examiner.finding.is_none())
     })?;
     file.warn_of_hash(&walk);
-    if let Some(offence) = &walk.offence {
-        examiner.refuse(offence);
+    if let Some(invalid) = &walk.invalid {
+        examiner.refuse(invalid);
     }
     if let Some(finding) = &examiner.finding {
         return Err(refused(file, finding));

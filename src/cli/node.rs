@@ -1,7 +1,7 @@
 //! `blockchain node`: runs a node.
 
 mod args;
-mod begin;
+mod bootstrap;
 
 use std::fs;
 use std::io::Write;
@@ -31,10 +31,9 @@ use crate::client::transport::Transport;
 use crate::client::{HttpClient, HttpTransport, NodeAddress, PeerClient};
 use crate::clock::SystemClock;
 use crate::fs::read_regular;
-use crate::node::peers::Reach;
+use crate::node::peers::ListenScope;
 use crate::node::settings::{Settings, SnapshotSettings};
 use crate::node::{Node, genesis, network, run};
-use crate::serve;
 use crate::store::Network;
 
 /// Expands `~`, for where no shell has done so.
@@ -101,7 +100,7 @@ async fn start(
     if args.proof == ProofArg::Open && !rules.accept_open(&args) && is_new {
         return Err(Error::usage("--proof open needs --accept-open"));
     }
-    serve::allow_many_files();
+    crate::http::allow_many_files();
     let ports = Ports::take(&args).await?;
     let signals = Signals::listen()?;
     fs::create_dir_all(&files.folder).map_err(|source| Error::file(&files.folder, source))?;
@@ -125,7 +124,7 @@ async fn start(
     let transport = HttpTransport::new().map_err(|error| Error::Failed(error.to_string()))?;
     let transport: Arc<dyn Transport> = Arc::new(transport);
     let joined = genesis_to_join(&args, files, &transport).await?;
-    begin::make_database(&args, rules, files, joined, &signals)?;
+    bootstrap::make_database(&args, rules, files, joined, &signals)?;
     let node = Node::open(
         &files.database,
         args.min_free,
@@ -213,7 +212,7 @@ fn introduce(
         None => format!(":{}", address.port()),
     };
     let own = advertised.or_else(|| NodeAddress::new(&args.host, address.port()).ok());
-    node.peers.set_reach(Reach {
+    node.peers.set_reach(ListenScope {
         is_loopback: address.ip().is_loopback(),
         own,
     });

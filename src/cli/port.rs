@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpSocket, lookup_host};
 use super::error::Error;
 use crate::client::NodeAddress;
 
-/// Connections that may wait to be accepted.
+/// ConnectionPool that may wait to be accepted.
 const BACKLOG: u32 = 1024;
 
 /// A port of this process that nobody can connect to yet.
@@ -82,7 +82,7 @@ fn bind_to(address: SocketAddr) -> io::Result<TcpSocket> {
     } else {
         TcpSocket::new_v6()?
     };
-    // Connections of an earlier run that are still closing must not keep this one out.
+    // ConnectionPool of an earlier run that are still closing must not keep this one out.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     Ok(socket)

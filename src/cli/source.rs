@@ -202,13 +202,13 @@ pub(super) struct RunningNode {
 objects!(RunningNode);
 
 /// A chain, read as one consistent view.
-pub(super) enum Source {
+pub(super) enum ChainSource {
     Stopped { _store: StoppedStore, view: View },
     Running(HttpClient),
     Reference(ReferenceMiner),
 }
 
-impl Source {
+impl ChainSource {
     /// The chain in the folder of a node. If a node runs there it is asked.
     pub(super) async fn in_folder(files: &Files) -> Result<Self, Error> {
         match StoppedStore::open(&files.database) {

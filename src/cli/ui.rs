@@ -9,7 +9,7 @@ use super::error::Error;
 use super::port::{Port, listen_host};
 use super::signals::Signals;
 use crate::client::{HttpClient, NodeAddress};
-use crate::serve::{self, Guard};
+use crate::http::Guard;
 use crate::ui::{self, Settings};
 
 #[derive(Debug, Args)]
@@ -55,7 +55,7 @@ pub(super) struct UiArgs {
 }
 
 pub(super) async fn run(args: UiArgs) -> Result<(), Error> {
-    serve::allow_many_files();
+    crate::http::allow_many_files();
     let shutdown = CancellationToken::new();
     let port = Port::take(&args.host, args.port).await?;
     Signals::listen()?.stop_with(shutdown.clone());

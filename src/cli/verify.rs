@@ -8,9 +8,9 @@ use serde::Serialize;
 
 use super::chain_file::ChainFile;
 use super::error::Error;
-use super::examine::{Examiner, Finding};
+use super::examine::{Examiner, VerifyFinding};
 use super::output::{Output, bar, escape};
-use super::source::{Files, Source, from_view};
+use super::source::{ChainSource, Files, from_view};
 use crate::client::{HttpClient, NodeAddress};
 use crate::pow::Difficulty;
 use crate::snapshot::format::Format;
@@ -55,7 +55,7 @@ struct What {
 
 /// What was found.
 #[derive(Debug, Serialize)]
-pub(super) struct Report {
+pub(super) struct VerifyOutput {
     valid: bool,
     /// Format of the file, if it was one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -79,11 +79,11 @@ pub(super) struct Report {
     hash_matches: Option<bool>,
     /// Whether the database file was checked, too.
     database_checked: bool,
-    /// The first offence.
-    finding: Option<Finding>,
+    /// The first invalid.
+    finding: Option<VerifyFinding>,
 }
 
-impl Report {
+impl VerifyOutput {
     fn of(mut examiner: Examiner) -> Self {
         let seals = examiner.checker.seals();
         Self {
@@ -105,7 +105,7 @@ impl Report {
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for VerifyOutput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", if self.valid { "valid" } else { "NOT VALID" })?;
         if let Some(finding) = &self.finding {
@@ -157,13 +157,17 @@ pub(super) async fn run(args: VerifyArgs, output: &Output) -> Result<(), Error> 
             let files = Files::of_database(&super::node::expand(&folder))?;
             match StoppedStore::open(&files.database) {
                 Err(StoreError::Busy { .. }) => {
-                    verify(&Source::in_folder(&files).await?, examiner).await?
+                    verify(&ChainSource::in_folder(&files).await?, examiner).await?
                 }
                 stopped => verify_stopped(stopped, difficulty, require_sealed)?,
             }
         }
         (_, _, Some(address)) => {
-            verify(&Source::of_node(HttpClient::new(address)?).await?, examiner).await?
+            verify(
+                &ChainSource::of_node(HttpClient::new(address)?).await?,
+                examiner,
+            )
+            .await?
         }
         (None, None, None) => {
             return Err(Error::usage("say what to verify: a file, --db or --node"));
@@ -175,21 +179,21 @@ pub(super) async fn run(args: VerifyArgs, output: &Output) -> Result<(), Error> 
     if valid { printed } else { Err(Error::No) }
 }
 
-fn verify_file(path: &Path, mut examiner: Examiner) -> Result<Report, Error> {
+fn verify_file(path: &Path, mut examiner: Examiner) -> Result<VerifyOutput, Error> {
     let mut file = ChainFile::open(path)?;
     let walk = file.walk(|batch| {
         examiner.pending += batch.pending.len() as u64;
         Ok(examiner.push_all(&batch.blocks, |_| {}))
     })?;
     file.warn_of_hash(&walk);
-    if let Some(offence) = &walk.offence {
-        examiner.refuse(offence);
+    if let Some(invalid) = &walk.invalid {
+        examiner.refuse(invalid);
     }
-    Ok(Report {
+    Ok(VerifyOutput {
         format: walk.format.map(Format::name),
         pending: Some(examiner.pending),
         hash_matches: walk.hash_matches,
-        ..Report::of(examiner)
+        ..VerifyOutput::of(examiner)
     })
 }
 
@@ -199,7 +203,7 @@ fn verify_stopped(
     stopped: Result<StoppedStore, StoreError>,
     difficulty: Option<Difficulty>,
     require_sealed: Option<u64>,
-) -> Result<Report, Error> {
+) -> Result<VerifyOutput, Error> {
     let mut examiner = Examiner::new(difficulty, require_sealed);
     let audited = stopped.and_then(|mut store| {
         store.check_checksums()?;
@@ -222,17 +226,17 @@ fn verify_stopped(
         Err(Error::Store(
             error @ (StoreError::Corrupt { .. } | StoreError::NotADatabase { .. }),
         )) => {
-            examiner.finding = Some(Finding::damaged(error.to_string()));
+            examiner.finding = Some(VerifyFinding::damaged(error.to_string()));
         }
         Err(error) => return Err(error),
     }
-    Ok(Report {
+    Ok(VerifyOutput {
         database_checked: true,
-        ..Report::of(examiner)
+        ..VerifyOutput::of(examiner)
     })
 }
 
-async fn verify(source: &Source, mut examiner: Examiner) -> Result<Report, Error> {
+async fn verify(source: &ChainSource, mut examiner: Examiner) -> Result<VerifyOutput, Error> {
     let progress = bar(Some(0), "blocks");
     source
         .for_each_page(|page, length| {
@@ -242,5 +246,5 @@ async fn verify(source: &Source, mut examiner: Examiner) -> Result<Report, Error
         })
         .await?;
     progress.finish_and_clear();
-    Ok(Report::of(examiner))
+    Ok(VerifyOutput::of(examiner))
 }

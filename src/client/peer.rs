@@ -12,11 +12,11 @@ use thiserror::Error;
 use tokio::time::Instant;
 
 use super::NodeAddress;
-use super::transport::{Answer, Method, Request, Transport, TransportError};
+use super::transport::{Method, Request, Transport, TransportError, TransportResponse};
 use crate::chain;
 use crate::chain::{Block, MessageId};
 use crate::codec;
-use crate::legacy::json;
+use crate::reference::json;
 use crate::wire::{Announcement, MempoolPage, Neighbours, Status};
 
 /// How a node that asks says where it can be asked: `HOST:PORT`, or `:PORT` for the host that the
@@ -272,7 +272,7 @@ impl PeerClient {
         path: &str,
         header: Option<(&'static str, String)>,
         body: Vec<u8>,
-    ) -> Result<Answer, PeerError> {
+    ) -> Result<TransportResponse, PeerError> {
         let mut headers = vec![(PEER_HEADER, self.address.clone())];
         headers.extend(header);
         let request = Request {
@@ -300,7 +300,7 @@ pub struct MempoolCursor {
 
 /// An answer that is read piece by piece, with a limit and a least speed.
 pub struct Body {
-    answer: Answer,
+    answer: TransportResponse,
     what: String,
     most: u64,
     received: u64,
@@ -308,7 +308,7 @@ pub struct Body {
 }
 
 impl Body {
-    fn new(answer: Answer, what: &str, most: u64) -> Self {
+    fn new(answer: TransportResponse, what: &str, most: u64) -> Self {
         Self {
             answer,
             what: what.to_owned(),
@@ -338,7 +338,7 @@ impl Body {
     }
 }
 
-async fn read(answer: Answer, what: &str, most: usize) -> Result<Vec<u8>, PeerError> {
+async fn read(answer: TransportResponse, what: &str, most: usize) -> Result<Vec<u8>, PeerError> {
     let mut body = Body::new(answer, what, most as u64);
     let mut bytes = Vec::new();
     while let Some(piece) = body.next().await? {
@@ -347,7 +347,7 @@ async fn read(answer: Answer, what: &str, most: usize) -> Result<Vec<u8>, PeerEr
     Ok(bytes)
 }
 
-fn expect_ok(answer: Answer, what: &str) -> Result<Answer, PeerError> {
+fn expect_ok(answer: TransportResponse, what: &str) -> Result<TransportResponse, PeerError> {
     match answer.status {
         200 | 204 => Ok(answer),
         status => Err(PeerError::Status {

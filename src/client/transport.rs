@@ -16,7 +16,10 @@ pub type TransportError = Box<dyn Error + Send + Sync>;
 pub trait Transport: Send + Sync {
     /// Sends one request. Redirects are not followed, content is not decoded, and there is no time
     /// limit but for connecting: the caller has one.
-    fn send(&self, request: Request) -> BoxFuture<'static, Result<Answer, TransportError>>;
+    fn send(
+        &self,
+        request: Request,
+    ) -> BoxFuture<'static, Result<TransportResponse, TransportError>>;
 }
 
 /// The methods that nodes use among each other.
@@ -46,7 +49,7 @@ pub struct Request {
 }
 
 /// The answer of another node.
-pub struct Answer {
+pub struct TransportResponse {
     /// The status code.
     pub status: u16,
     /// What `Content-Length` says.

@@ -120,7 +120,7 @@ impl Drop for Request {
 fn may_be_kept(error: &StoreError) -> bool {
     let is_refusal = matches!(
         error,
-        StoreError::Refused(_) | StoreError::Overloaded | StoreError::Closed
+        StoreError::Rejected(_) | StoreError::Overloaded | StoreError::Closed
     );
     !is_refusal
 }
@@ -142,7 +142,7 @@ impl Node {
         if key.is_some()
             && let Some(known) = self.view()?.added_under_key(&addition)?
         {
-            return known.map_err(|refusal| StoreError::from(refusal).into());
+            return known.map_err(|rejection| StoreError::from(rejection).into());
         }
         let request = request.submitted();
         let submitted = self.submit(|reply| {

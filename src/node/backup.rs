@@ -17,7 +17,7 @@ use crate::chain::{Block, Tip};
 use crate::fs::open_regular;
 use crate::snapshot::files::{SnapshotError, SnapshotFiles, Written};
 use crate::snapshot::format::{ChainReader, ChainWriter, Format};
-use crate::store::{Operation, PageLimit, Refusal, StoreError};
+use crate::store::{Operation, PageLimit, Rejection, StoreError};
 
 const PAGE: PageLimit = PageLimit {
     count: 1000,
@@ -108,7 +108,7 @@ async fn snapshot(
             info!(path = %path.display(), ?took, "snapshot written");
             Ok(Some(took))
         }
-        Err(error @ (BackupError::Files(_) | BackupError::Store(StoreError::Refused(_)))) => {
+        Err(error @ (BackupError::Files(_) | BackupError::Store(StoreError::Rejected(_)))) => {
             warn!(error = &error as &dyn std::error::Error, "no snapshot");
             Ok(None)
         }
@@ -198,7 +198,7 @@ impl<'a> Pages<'a> {
         let view = self.node.view()?;
         let next = match &self.last {
             Some(last) if view.index_of(&last.hash)? != Some(last.index) => {
-                return Err(Refusal::StaleTip.into());
+                return Err(Rejection::StaleTip.into());
             }
             Some(last) => last.index + 1,
             None => 0,

@@ -3,7 +3,7 @@
 //!
 //! Blocks that join our tip are appended as they come, a page at a time. A branch that forks below
 //! it is looked for (the fork point, by doubling and halving), checked while it comes in, staged,
-//! and followed in one transaction if it is better by then ([`crate::chain::choice`]).
+//! and followed in one transaction if it is better by then ([`crate::chain::fork_choice`]).
 
 mod branch;
 
@@ -18,15 +18,15 @@ use tracing::info;
 
 use super::Node;
 use super::clocks::HeldBack;
-use super::session::{Claim, Conversation, Trouble};
+use super::session::{Claim, PeerContext, SyncError};
 use super::settings::SYNC_PAGE;
-use crate::chain::{Block, BlockHash, Offence, Violation};
-use crate::store::{Operation, Refusal, StoreError};
+use crate::chain::{Block, BlockHash, InvalidBlock, RuleViolation};
+use crate::store::{Operation, Rejection, StoreError};
 use crate::wire::NetworkStatus;
 
 /// Pages that may wait for the writer: it joins them into few commits, each of which rewrites what
 /// the indexes have in common.
-const APPENDS_UNDER_WAY: usize = 16;
+const MAX_IN_FLIGHT_APPENDS: usize = 16;
 
 /// How often a long fetch says how far it is.
 const PROGRESS: Duration = Duration::from_secs(5);
@@ -35,7 +35,7 @@ const PROGRESS: Duration = Duration::from_secs(5);
 const MANY: u64 = 2 * SYNC_PAGE as u64;
 
 /// Follows the chain of a peer as far as it is better than ours.
-pub(super) async fn follow(with: &Conversation, claim: &Claim) -> Result<(), Trouble> {
+pub(super) async fn follow(with: &PeerContext, claim: &Claim) -> Result<(), SyncError> {
     let node = &with.node;
     let state = node.state();
     if !is_better(node, claim)? {
@@ -46,7 +46,7 @@ pub(super) async fn follow(with: &Conversation, claim: &Claim) -> Result<(), Tro
     let is_long = missing > MANY;
     if is_long && !node.peers.claim_fetch(&with.peer, claim.length) {
         // Another peer is sending; what it leaves missing is asked for afterwards.
-        return Err(Trouble::Later);
+        return Err(SyncError::Deferred);
     }
     let outcome = fetch(with, claim).await;
     node.peers.end_fetch(&with.peer);
@@ -60,7 +60,7 @@ pub(super) async fn follow(with: &Conversation, claim: &Claim) -> Result<(), Tro
 }
 
 /// Notes which block of the peer is held back.
-fn note_held_back(with: &Conversation, held_back: Option<HeldBack>) {
+fn note_held_back(with: &PeerContext, held_back: Option<HeldBack>) {
     let peers = &with.node.peers;
     peers.with(&with.peer, |peer| peer.held_back = held_back);
 }
@@ -74,7 +74,7 @@ fn is_better(node: &Node, claim: &Claim) -> Result<bool, StoreError> {
     if claim.length > state.length() {
         return Ok(true);
     }
-    let offered = crate::chain::choice::Standing {
+    let offered = crate::chain::fork_choice::ForkCandidate {
         length: claim.length,
         sealed: claim.sealed.unwrap_or(0),
         genesis: claim.genesis.unwrap_or(state.genesis),
@@ -82,14 +82,14 @@ fn is_better(node: &Node, claim: &Claim) -> Result<bool, StoreError> {
         // The last rule of a tie asks for it; whether it is true shows when the block is here.
         tip_is_sealed: true,
     };
-    Ok(crate::chain::choice::prefers_offered(
-        &state.standing(),
+    Ok(crate::chain::fork_choice::prefers_offered(
+        &state.fork_candidate(),
         &offered,
     ))
 }
 
 /// Fetches what is better, as far as it is not held back.
-async fn fetch(with: &Conversation, claim: &Claim) -> Result<Option<HeldBack>, Trouble> {
+async fn fetch(with: &PeerContext, claim: &Claim) -> Result<Option<HeldBack>, SyncError> {
     let state = with.node.state();
     if claim.length > state.length() {
         let page = with
@@ -102,7 +102,7 @@ async fn fetch(with: &Conversation, claim: &Claim) -> Result<Option<HeldBack>, T
         }
         if page.is_empty() {
             let why = format!("claims {} blocks and does not deliver them", claim.length);
-            return Err(Trouble::Misbehaved(why));
+            return Err(SyncError::Misbehaved(why));
         }
     }
     branch::switch(with, claim).await
@@ -118,24 +118,24 @@ fn wanted(from: u64, claim: &Claim) -> usize {
 
 /// Appends pages to our tip while the next ones are being fetched.
 async fn extend(
-    with: &Conversation,
+    with: &PeerContext,
     claim: &Claim,
     mut parent: BlockHash,
     mut page: Vec<Block>,
-) -> Result<Option<HeldBack>, Trouble> {
+) -> Result<Option<HeldBack>, SyncError> {
     let node = &with.node;
     let mut told = Instant::now();
     let mut held_back;
-    let mut under_way: VecDeque<oneshot::Receiver<Result<(), StoreError>>> = VecDeque::new();
+    let mut in_flight: VecDeque<oneshot::Receiver<Result<(), StoreError>>> = VecDeque::new();
     loop {
         held_back = HeldBack::cut(&mut page, node.clock().seconds());
         let Some(last) = page.last() else { break };
         let (next, hash) = (last.index + 1, BlockHash::of(last));
         let is_last = next >= claim.length || held_back.is_some();
         let appended = node.submit(|reply| Operation::Append(parent, page, reply))?;
-        under_way.push_back(appended);
-        if under_way.len() > APPENDS_UNDER_WAY
-            && let Some(earliest) = under_way.pop_front()
+        in_flight.push_back(appended);
+        if in_flight.len() > MAX_IN_FLIGHT_APPENDS
+            && let Some(earliest) = in_flight.pop_front()
         {
             settled(earliest.await)?;
         }
@@ -154,7 +154,7 @@ async fn extend(
             .blocks(&with.peer, next, wanted(next, claim))
             .await?;
     }
-    for appended in under_way {
+    for appended in in_flight {
         settled(appended.await)?;
     }
     Ok(held_back)
@@ -163,27 +163,29 @@ async fn extend(
 /// What came of blocks of a peer.
 fn settled<T>(
     answer: Result<Result<T, StoreError>, oneshot::error::RecvError>,
-) -> Result<T, Trouble> {
+) -> Result<T, SyncError> {
     match answer.unwrap_or(Err(StoreError::Closed)) {
         Ok(outcome) => Ok(outcome),
-        Err(StoreError::Refused(Refusal::StaleTip | Refusal::NotConnected)) => Err(Trouble::Moved),
-        Err(StoreError::Refused(Refusal::NotPreferred)) => Err(Trouble::NotBetter),
-        Err(StoreError::Refused(Refusal::Invalid(offence))) => Err(not_followed(&offence)),
-        Err(StoreError::Refused(refusal @ (Refusal::TooDeep { .. } | Refusal::GenesisFixed))) => {
-            Err(Trouble::Differs(format!(
-                "has a branch that is refused: {refusal}"
-            )))
+        Err(StoreError::Rejected(Rejection::StaleTip | Rejection::NotConnected)) => {
+            Err(SyncError::ChainMoved)
         }
+        Err(StoreError::Rejected(Rejection::NotPreferred)) => Err(SyncError::NotBetter),
+        Err(StoreError::Rejected(Rejection::Invalid(invalid))) => Err(not_followed(&invalid)),
+        Err(StoreError::Rejected(
+            rejection @ (Rejection::TooDeep { .. } | Rejection::GenesisFixed),
+        )) => Err(SyncError::Incompatible(format!(
+            "has a branch that is refused: {rejection}"
+        ))),
         Err(error) => Err(error.into()),
     }
 }
 
 /// What a violation in pages of blocks means. Pages of two chains do not join, and a peer may switch
 /// from one to the other at any time.
-fn not_followed(offence: &Offence) -> Trouble {
-    match offence.violation {
-        Violation::PreviousHash { .. } => Trouble::Moved,
-        _ => Trouble::refused_block(offence),
+fn not_followed(invalid: &InvalidBlock) -> SyncError {
+    match invalid.violation {
+        RuleViolation::PreviousHash { .. } => SyncError::ChainMoved,
+        _ => SyncError::refused_block(invalid),
     }
 }
 

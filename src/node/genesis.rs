@@ -5,7 +5,7 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use super::reference_sync;
-use super::session::Trouble;
+use super::session::SyncError;
 use crate::chain::check::check_genesis;
 use crate::chain::{Block, BlockHash};
 use crate::client::peer::Identity;
@@ -38,13 +38,13 @@ pub async fn fetch(client: &PeerClient, neighbours: &[NodeAddress], wanted: Bloc
     }
 }
 
-async fn first_block(client: &PeerClient, peer: &NodeAddress) -> Result<Block, Trouble> {
+async fn first_block(client: &PeerClient, peer: &NodeAddress) -> Result<Block, SyncError> {
     match client.identify(peer).await? {
         Identity::Reference => reference_sync::first_block(client, peer).await,
         Identity::Ours(_) => client
             .blocks(peer, 0, 1)
             .await?
             .pop()
-            .ok_or_else(|| Trouble::Misbehaved("has no genesis block".to_owned())),
+            .ok_or_else(|| SyncError::Misbehaved("has no genesis block".to_owned())),
     }
 }

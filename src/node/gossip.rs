@@ -22,7 +22,7 @@ use crate::wire::PeerKind;
 const DIALLED: usize = 8;
 
 /// Starts a session for each peer, and ends when the node shuts down.
-pub(super) async fn converse(
+pub(super) async fn supervise_sessions(
     node: Arc<Node>,
     client: PeerClient,
     shutdown: CancellationToken,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::session::{Conversation, Trouble};
+use super::session::{PeerContext, SyncError};
 use crate::chain::Message;
 use crate::store::{Operation, StoreError};
 
@@ -11,12 +11,12 @@ const PAGES: usize = 50;
 
 /// How far the mempool of one run of a peer was read.
 #[derive(Debug, Default)]
-pub(super) struct Cursor {
+pub(super) struct MempoolPosition {
     node_id: String,
     after: Option<u64>,
 }
 
-impl Cursor {
+impl MempoolPosition {
     /// Starts anew if the peer was started anew.
     pub(super) fn belongs_to(&mut self, node_id: &str) {
         if self.node_id != node_id {
@@ -29,23 +29,23 @@ impl Cursor {
     /// number of its next message, if it is `certain` that the peer itself says so.
     pub(super) async fn fetch(
         &mut self,
-        with: &Conversation,
+        with: &PeerContext,
         next: u64,
         certain: bool,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), SyncError> {
         for _ in 0..PAGES {
             if self.after.map_or(0, |after| after.saturating_add(1)) >= next {
                 break;
             }
             let limit = with.node.may_teach(with.node.peers.teacher(&with.peer));
             if limit == 0 {
-                return Err(Trouble::Paced(with.node.add_rate.retry_after()));
+                return Err(SyncError::Paced(with.node.add_rate.retry_after()));
             }
             let asking = with.client.mempool(&with.peer, self.after, limit);
             let (messages, cursor) = asking.await?;
             if let Some(later) = learn(with, messages).await? {
                 // The page is asked for again: what was taken in costs nothing by then.
-                return Err(Trouble::Paced(later));
+                return Err(SyncError::Paced(later));
             }
             match cursor.last {
                 Some(last) if self.after.is_none_or(|after| last > after) => {
@@ -53,7 +53,7 @@ impl Cursor {
                 }
                 Some(_) => {
                     let why = "numbers its messages backwards".to_owned();
-                    return Err(Trouble::Misbehaved(why));
+                    return Err(SyncError::Misbehaved(why));
                 }
                 None => {}
             }
@@ -68,7 +68,7 @@ impl Cursor {
 }
 
 /// Takes in what waits at a reference miner.
-pub(super) async fn fetch_documented(with: &Conversation) -> Result<(), Trouble> {
+pub(super) async fn fetch_documented(with: &PeerContext) -> Result<(), SyncError> {
     let messages = with.client.data(&with.peer).await?;
     // What was left is there in the next round, too.
     learn(with, messages).await.map(drop)
@@ -77,9 +77,9 @@ pub(super) async fn fetch_documented(with: &Conversation) -> Result<(), Trouble>
 /// Hands new messages of a peer to the store, as many as it may teach now. Returns when to try the
 /// others again, if there are any.
 pub(super) async fn learn(
-    with: &Conversation,
+    with: &PeerContext,
     messages: Vec<Message>,
-) -> Result<Option<Duration>, Trouble> {
+) -> Result<Option<Duration>, SyncError> {
     let messages: Vec<_> = messages
         .into_iter()
         .filter(|message| !message.text().is_empty())

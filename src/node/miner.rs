@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use self::queue::MiningQueue;
-use super::settings::{BATCH_TIME, COMMITS_UNDER_WAY, ProofMode, RENEWAL, RETRY};
+use super::settings::{BATCH_TIME, MAX_IN_FLIGHT_COMMITS, ProofMode, RENEWAL, RETRY};
 use super::{Node, Signal};
 use crate::chain::{Block, BlockHash, History, Message, Proof, Tip, seal};
 use crate::pow::{Difficulty, Digits, Outcome, Search, sealed_width};
@@ -27,7 +27,7 @@ use crate::store::{Operation, StoreError};
 
 /// Where the next block goes: above the last block the miner made, committed or not.
 #[derive(Clone, Debug)]
-pub struct Front {
+pub struct MiningTip {
     /// The block below.
     pub tip: Tip,
     /// The tree over all blocks up to it.
@@ -36,7 +36,7 @@ pub struct Front {
 
 /// How to search for proofs.
 #[derive(Clone, Copy, Debug)]
-pub struct Effort<'a> {
+pub struct MiningParams<'a> {
     /// Which proofs to make.
     pub proof: ProofMode,
     /// Zeros they must have.
@@ -49,7 +49,7 @@ pub struct Effort<'a> {
     pub tries: &'a std::sync::atomic::AtomicU64,
 }
 
-impl Front {
+impl MiningTip {
     /// Above a chain with this tip and history.
     pub fn new(tip: Tip, history: History) -> Self {
         Self { tip, history }
@@ -57,7 +57,7 @@ impl Front {
 
     /// Makes the block that carries `message` at the time `now` and moves onto it; none if told
     /// to stop, or if the digits ran out: a later time makes a new search.
-    pub fn mine(&mut self, message: Message, now: f64, effort: &Effort<'_>) -> Option<Block> {
+    pub fn mine(&mut self, message: Message, now: f64, effort: &MiningParams<'_>) -> Option<Block> {
         let timestamp = self.tip.timestamp.next(now);
         let mut start = String::new();
         if effort.proof == ProofMode::Sealed {
@@ -101,8 +101,8 @@ impl Front {
 const NICENESS: i32 = 10;
 
 /// What a piece of work came to.
-struct Piece {
-    front: Front,
+struct MinedBatch {
+    front: MiningTip,
     queue: MiningQueue,
     blocks: Vec<Block>,
     /// Sequence numbers of the messages that the blocks carry.
@@ -110,7 +110,7 @@ struct Piece {
 }
 
 /// Blocks under way to the disk.
-struct UnderWay {
+struct InFlightCommit {
     tip: BlockHash,
     claimed: Vec<u64>,
     answer: oneshot::Receiver<Result<(), StoreError>>,
@@ -124,38 +124,38 @@ pub async fn run(node: Arc<Node>, shutdown: CancellationToken) -> Result<(), Sto
     };
     wait_for_neighbours(&node, &shutdown).await;
     let mut signal = node.subscribe();
-    let mut under_way = VecDeque::new();
+    let mut in_flight = VecDeque::new();
     let mut queue = MiningQueue::default();
     // Kept as long as nothing but our own blocks is put on the chain.
-    let mut front: Option<Front> = None;
+    let mut front: Option<MiningTip> = None;
     while !shutdown.is_cancelled() {
         if node.lack_of_space().is_some() {
             sleep(RETRY, &shutdown).await;
             continue;
         }
         signal.borrow_and_update();
-        let is_tip = |front: &Front| front.tip.hash == node.state().tip.hash;
+        let is_tip = |front: &MiningTip| front.tip.hash == node.state().tip.hash;
         let kept = front.take();
-        let kept = kept.filter(|front| !under_way.is_empty() || is_tip(front));
+        let kept = kept.filter(|front| !in_flight.is_empty() || is_tip(front));
         let above = if let Some(front) = kept {
             front
         } else {
-            settle(&mut under_way, &mut queue, 0, &shutdown).await?;
+            settle(&mut in_flight, &mut queue, 0, &shutdown).await?;
             queue.reset();
             let state = node.state();
-            Front::new(state.tip.clone(), state.history.clone())
+            MiningTip::new(state.tip.clone(), state.history.clone())
         };
         let base = above.tip.hash;
         let known = [node.state().tip.hash, base]
             .into_iter()
-            .chain(under_way.iter().map(|way: &UnderWay| way.tip))
+            .chain(in_flight.iter().map(|way: &InFlightCommit| way.tip))
             .collect();
         let work = (above, queue);
-        let piece = mine_piece(&node, work, known, threads, &mut signal, &shutdown).await?;
+        let piece = mine_batch(&node, work, known, threads, &mut signal, &shutdown).await?;
         let (after, blocks, claimed) = (piece.front, piece.blocks, piece.claimed);
         queue = piece.queue;
         if blocks.is_empty() {
-            if settle(&mut under_way, &mut queue, 0, &shutdown).await? {
+            if settle(&mut in_flight, &mut queue, 0, &shutdown).await? {
                 wait_for_messages(&node, &queue, &mut signal, &shutdown).await;
                 // An empty queue starts over, from all that is pending.
                 front = (!queue.is_empty()).then_some(after);
@@ -164,7 +164,7 @@ pub async fn run(node: Arc<Node>, shutdown: CancellationToken) -> Result<(), Sto
         }
         let tip = after.tip.hash;
         match node.submit(|reply| Operation::Append(base, blocks, reply)) {
-            Ok(answer) => under_way.push_back(UnderWay {
+            Ok(answer) => in_flight.push_back(InFlightCommit {
                 tip,
                 claimed,
                 answer,
@@ -175,7 +175,7 @@ pub async fn run(node: Arc<Node>, shutdown: CancellationToken) -> Result<(), Sto
             }
             Err(error) => return Err(error),
         }
-        if settle(&mut under_way, &mut queue, COMMITS_UNDER_WAY, &shutdown).await? {
+        if settle(&mut in_flight, &mut queue, MAX_IN_FLIGHT_COMMITS, &shutdown).await? {
             front = Some(after);
         }
     }
@@ -186,33 +186,33 @@ pub async fn run(node: Arc<Node>, shutdown: CancellationToken) -> Result<(), Sto
 /// under way any more, their messages are back in the queue, and the miner starts again from what
 /// is committed.
 async fn settle(
-    under_way: &mut VecDeque<UnderWay>,
+    in_flight: &mut VecDeque<InFlightCommit>,
     queue: &mut MiningQueue,
     left: usize,
     shutdown: &CancellationToken,
 ) -> Result<bool, StoreError> {
     let mut refused = None;
-    while under_way.len() > if refused.is_some() { 0 } else { left } {
-        let Some(oldest) = under_way.pop_front() else {
+    while in_flight.len() > if refused.is_some() { 0 } else { left } {
+        let Some(oldest) = in_flight.pop_front() else {
             break;
         };
         match oldest.answer.await.unwrap_or(Err(StoreError::Closed)) {
             Ok(()) => {}
-            // The first refusal is the cause; the blocks above it cannot but follow.
-            Err(StoreError::Refused(refusal)) => {
+            // The first rejection is the cause; the blocks above it cannot but follow.
+            Err(StoreError::Rejected(rejection)) => {
                 queue.release(oldest.claimed);
-                refused.get_or_insert(refusal);
+                refused.get_or_insert(rejection);
             }
             Err(error) => return Err(error),
         }
     }
-    let Some(refusal) = refused else {
+    let Some(rejection) = refused else {
         return Ok(true);
     };
-    match refusal {
-        crate::store::Refusal::StaleTip => debug!("the chain moved, mining again from its tip"),
-        refusal => {
-            warn!(%refusal, "mined blocks were refused");
+    match rejection {
+        crate::store::Rejection::StaleTip => debug!("the chain moved, mining again from its tip"),
+        rejection => {
+            warn!(%rejection, "mined blocks were refused");
             sleep(RETRY, shutdown).await;
         }
     }
@@ -221,14 +221,14 @@ async fn settle(
 
 /// One piece of work on a thread that may block. It is told to stop when the chain moves to a tip
 /// not in `known`, when its time is up or when the node shuts down.
-async fn mine_piece(
+async fn mine_batch(
     node: &Arc<Node>,
-    (mut front, mut queue): (Front, MiningQueue),
+    (mut front, mut queue): (MiningTip, MiningQueue),
     known: Vec<BlockHash>,
     threads: NonZeroUsize,
     signal: &mut watch::Receiver<Signal>,
     shutdown: &CancellationToken,
-) -> Result<Piece, StoreError> {
+) -> Result<MinedBatch, StoreError> {
     let stop = Arc::new(AtomicBool::new(false));
     let is_sealing = node.settings.proof == ProofMode::Sealed;
     let renewal = tokio::time::sleep(RENEWAL);
@@ -236,9 +236,9 @@ async fn mine_piece(
     let mut work = {
         let (node, stop) = (Arc::clone(node), Arc::clone(&stop));
         tokio::task::spawn_blocking(move || {
-            let mine = || mine_waiting(&node, &mut front, &mut queue, threads, &stop);
+            let mine = || mine_pending(&node, &mut front, &mut queue, threads, &stop);
             let (blocks, claimed) = with_low_priority(mine)?;
-            Ok(Piece {
+            Ok(MinedBatch {
                 front,
                 queue,
                 blocks,
@@ -285,9 +285,9 @@ fn with_low_priority<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 
 /// Mines the messages that are ready, one above the other. Returns the blocks and the sequence
 /// numbers of their messages.
-fn mine_waiting(
+fn mine_pending(
     node: &Node,
-    front: &mut Front,
+    front: &mut MiningTip,
     queue: &mut MiningQueue,
     threads: NonZeroUsize,
     stop: &AtomicBool,
@@ -298,7 +298,7 @@ fn mine_waiting(
         return Ok((blocks, claimed));
     }
     node.mining.active.store(true, Ordering::Relaxed);
-    let effort = Effort {
+    let effort = MiningParams {
         proof: node.settings.proof,
         difficulty: node.state().network.difficulty,
         threads,

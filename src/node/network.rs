@@ -6,7 +6,7 @@ use thiserror::Error;
 use tracing::{info, warn};
 
 use super::Node;
-use crate::chain::{Checker, Offence};
+use crate::chain::{Checker, InvalidBlock};
 use crate::store::{Network, Operation, PageLimit, StoreError};
 
 const PAGE: PageLimit = PageLimit {
@@ -19,7 +19,7 @@ const PAGE: PageLimit = PageLimit {
 pub enum ChangeError {
     /// The chain does not hold at the difficulty or seal rule wanted.
     #[error(
-        "the chain does not hold at difficulty {}{}: {offence}; start with what \
+        "the chain does not hold at difficulty {}{}: {invalid}; start with what \
          the database keeps (difficulty {kept}), or on a new folder",
         wanted.difficulty,
         wanted.sealed_from.map_or(String::new(), |from| format!(", sealed from block {from} on"))
@@ -27,7 +27,7 @@ pub enum ChangeError {
     Chain {
         /// The first block that does not.
         #[source]
-        offence: Offence,
+        invalid: InvalidBlock,
         /// What was wanted.
         wanted: Network,
         /// Difficulty kept.
@@ -67,10 +67,10 @@ pub async fn change(node: &Arc<Node>, wanted: Network) -> Result<(), ChangeError
     }
     if wanted.difficulty > kept.difficulty || wanted.sealed_from != kept.sealed_from {
         info!(difficulty = %wanted.difficulty, "checking the whole chain");
-        if let Some(offence) = node.blocking(move |node| offence(node, wanted)).await? {
+        if let Some(invalid) = node.blocking(move |node| invalid(node, wanted)).await? {
             let kept = kept.difficulty.get();
             return Err(ChangeError::Chain {
-                offence,
+                invalid,
                 wanted,
                 kept,
             });
@@ -82,15 +82,15 @@ pub async fn change(node: &Arc<Node>, wanted: Network) -> Result<(), ChangeError
 }
 
 /// The first block that does not hold under the rules wanted.
-fn offence(node: &Node, wanted: Network) -> Result<Option<Offence>, StoreError> {
+fn invalid(node: &Node, wanted: Network) -> Result<Option<InvalidBlock>, StoreError> {
     let view = node.view()?;
     let length = view.last_block()?.index + 1;
     let mut checker = Checker::new(wanted.difficulty, wanted.sealed_from);
     let mut next = 0;
     while next < length {
         let page = view.blocks(next, PAGE)?;
-        if let Err(offence) = checker.push_all(&page, |passed| passed.acceptable) {
-            return Ok(Some(offence));
+        if let Err(invalid) = checker.push_all(&page, |passed| passed.acceptable) {
+            return Ok(Some(invalid));
         }
         next += page.len() as u64;
     }

@@ -25,12 +25,12 @@ use tracing::{info, warn};
 use super::rate::rate_limit_key;
 use super::settings::{GUEST_FORGOTTEN, MAX_CANDIDATES, PeerSettings};
 use crate::client::NodeAddress;
-use crate::store::{NeighbourRecord, Standing};
+use crate::store::{NeighbourRecord, NeighbourStatus};
 use crate::wire::{PeerKind, PeerOrigin};
 
 pub use listing::Fetching;
-pub use origin::Reach;
-pub use peer::{Candidate, News, Peer, Session};
+pub use origin::ListenScope;
+pub use peer::{Candidate, Peer, PeerNews, SessionHandle};
 pub(super) use places::counted_as;
 use removal::Removals;
 pub use removal::Resolved;
@@ -57,7 +57,7 @@ struct Inner {
     removed: Removals,
     /// Each with the address of the one that told of it; none if a neighbour did.
     candidates: BTreeMap<NodeAddress, (Candidate, Option<IpAddr>)>,
-    reach: Reach,
+    reach: ListenScope,
     fetching: Option<Fetching>,
 }
 
@@ -83,10 +83,10 @@ impl Peers {
                 peers.insert(address.clone(), Peer::new(PeerOrigin::Configured));
             }
         }
-        for address in of(Standing::Added) {
+        for address in of(NeighbourStatus::Added) {
             peers.entry(address).or_insert_with(Peer::added);
         }
-        for address in of(Standing::Learned) {
+        for address in of(NeighbourStatus::Learned) {
             if peers.len() < settings.max_neighbours {
                 peers
                     .entry(address)
@@ -99,7 +99,7 @@ impl Peers {
                 aliases: BTreeMap::new(),
                 removed,
                 candidates: BTreeMap::new(),
-                reach: Reach::default(),
+                reach: ListenScope::default(),
                 fetching: None,
             }),
             changed: Notify::new(),
@@ -115,16 +115,16 @@ impl Peers {
     }
 
     /// Notes where this node listens, which decides where its peers may be.
-    pub fn set_reach(&self, reach: Reach) {
+    pub fn set_reach(&self, reach: ListenScope) {
         self.lock().reach = reach;
     }
 
     /// Starts a session for each peer that has none.
-    pub(super) fn without_session(&self) -> Vec<(NodeAddress, Session)> {
+    pub(super) fn without_session(&self) -> Vec<(NodeAddress, SessionHandle)> {
         let mut started = Vec::new();
         for (address, peer) in &mut self.lock().peers {
             if peer.session.is_none() {
-                let session = Session::default();
+                let session = SessionHandle::default();
                 peer.session = Some(session.clone());
                 started.push((address.clone(), session));
             }
@@ -235,7 +235,7 @@ impl Peers {
 
     /// Someone asks this node and says where it can be asked in turn; with `news` it says, too,
     /// that it has something new.
-    pub fn heard(&self, from: IpAddr, said: &str, news: Option<News>) {
+    pub fn heard(&self, from: IpAddr, said: &str, news: Option<PeerNews>) {
         let Some(address) = origin::address(from, said) else {
             return;
         };
@@ -314,7 +314,7 @@ impl Peers {
     }
 
     /// Where this node is.
-    pub(super) fn reach(&self) -> Reach {
+    pub(super) fn reach(&self) -> ListenScope {
         self.lock().reach.clone()
     }
 }

@@ -11,13 +11,13 @@ use tokio::time::Instant;
 
 use super::chain_sync::Branch;
 use super::clocks::HeldBack;
-use super::session::{Conversation, Trouble};
+use super::session::{PeerContext, SyncError};
 use super::settings::{REFERENCE_REFRESH, REFERENCE_SHARE, RESCUED_BLOCKS, SYNC_PAGE};
 use super::{Node, reorgs};
 use crate::chain::{Block, BlockHash, Message};
 use crate::client::{BodyReader, NodeAddress, PeerClient, read_blocking};
-use crate::legacy::json::{ChainBody, ChainReader};
-use crate::store::{Operation, PageLimit, Refusal, StoreError};
+use crate::reference::json::{ChainBody, JsonChainReader};
+use crate::store::{Operation, PageLimit, Rejection, StoreError};
 use crate::wire::Position;
 
 /// Most bytes of messages that are staged at a time.
@@ -52,7 +52,7 @@ struct Verdict {
 
 impl Progress {
     /// Fetches the chain if it may have changed, and follows it if it is better.
-    pub(super) async fn fetch_chain(&mut self, with: &Conversation) -> Result<(), Trouble> {
+    pub(super) async fn fetch_chain(&mut self, with: &PeerContext) -> Result<(), SyncError> {
         let now = Instant::now();
         if self.not_before.is_some_and(|at| now < at) {
             return Ok(());
@@ -66,7 +66,7 @@ impl Progress {
         }
         let most = with.node.settings.peers.max_chain_bytes;
         if let Some(bytes) = bytes.filter(|bytes| *bytes > most) {
-            return Err(Trouble::Differs(format!(
+            return Err(SyncError::Incompatible(format!(
                 "has a chain of {bytes} bytes, more than the {most} of --max-chain-bytes"
             )));
         }
@@ -88,18 +88,21 @@ impl Progress {
 }
 
 /// Fetches the chain and follows it if it is better.
-async fn fetch(with: &Conversation, most: u64) -> Result<Verdict, Trouble> {
+async fn fetch(with: &PeerContext, most: u64) -> Result<Verdict, SyncError> {
     let (node, peer) = (Arc::clone(&with.node), with.peer.clone());
     let body = with.client.chain(&with.peer, most).await?;
     read_blocking(body, move |reader| read(&node, &peer, reader)).await
 }
 
 /// The genesis block of a reference miner.
-pub(super) async fn first_block(client: &PeerClient, peer: &NodeAddress) -> Result<Block, Trouble> {
+pub(super) async fn first_block(
+    client: &PeerClient,
+    peer: &NodeAddress,
+) -> Result<Block, SyncError> {
     let body = client.chain(peer, u64::MAX).await?;
     read_blocking(body, |reader| {
-        let first = ChainReader::new(ChainBody::new(reader)).next();
-        let first = first.ok_or_else(|| Trouble::Misbehaved("has an empty chain".to_owned()))?;
+        let first = JsonChainReader::new(ChainBody::new(reader)).next();
+        let first = first.ok_or_else(|| SyncError::Misbehaved("has an empty chain".to_owned()))?;
         first.map_err(|error| refused(&error))
     })
     .await
@@ -123,8 +126,8 @@ impl Ours<'_> {
     }
 }
 
-fn read(node: &Arc<Node>, peer: &NodeAddress, arriving: BodyReader) -> Result<Verdict, Trouble> {
-    let mut theirs = ChainReader::new(ChainBody::new(arriving)).peekable();
+fn read(node: &Arc<Node>, peer: &NodeAddress, arriving: BodyReader) -> Result<Verdict, SyncError> {
+    let mut theirs = JsonChainReader::new(ChainBody::new(arriving)).peekable();
     let mut ours = Ours {
         node,
         page: Vec::new().into_iter(),
@@ -149,7 +152,7 @@ fn read(node: &Arc<Node>, peer: &NodeAddress, arriving: BodyReader) -> Result<Ve
     if let Some(Err(error)) = theirs.peek() {
         return Err(refused(error));
     }
-    node.may_leave(common)?;
+    node.check_reorg_allowed(common)?;
     follow(node, peer, common, theirs)
 }
 
@@ -158,8 +161,8 @@ fn follow(
     node: &Arc<Node>,
     peer: &NodeAddress,
     common: u64,
-    theirs: impl Iterator<Item = Result<Block, crate::legacy::ReadError>>,
-) -> Result<Verdict, Trouble> {
+    theirs: impl Iterator<Item = Result<Block, crate::reference::ReadError>>,
+) -> Result<Verdict, SyncError> {
     let length = node.state().length();
     let mut branch = Branch::above(node, common)?;
     let is_near = common > 0 && length.saturating_sub(common) <= RESCUED_BLOCKS;
@@ -197,22 +200,24 @@ fn follow(
             rescued.clear();
             Ok(Verdict { rescued, held_back })
         }
-        Err(StoreError::Refused(Refusal::NotPreferred)) => Ok(Verdict { rescued, held_back }),
-        Err(StoreError::Refused(Refusal::StaleTip | Refusal::NotConnected)) => Err(Trouble::Moved),
-        Err(StoreError::Refused(refusal)) => Err(Trouble::Differs(format!(
-            "has a branch that is refused: {refusal}"
+        Err(StoreError::Rejected(Rejection::NotPreferred)) => Ok(Verdict { rescued, held_back }),
+        Err(StoreError::Rejected(Rejection::StaleTip | Rejection::NotConnected)) => {
+            Err(SyncError::ChainMoved)
+        }
+        Err(StoreError::Rejected(rejection)) => Err(SyncError::Incompatible(format!(
+            "has a branch that is refused: {rejection}"
         ))),
         Err(error) => Err(error.into()),
     }
 }
 
 /// Checks a page and puts it aside until the branch is complete.
-fn stage(branch: &mut Branch, page: Vec<Block>) -> Result<(), Trouble> {
+fn stage(branch: &mut Branch, page: Vec<Block>) -> Result<(), SyncError> {
     if page.is_empty() {
         return Ok(());
     }
     let checked = branch.check(&page);
-    checked.map_err(|offence| Trouble::refused_block(&offence))?;
+    checked.map_err(|invalid| SyncError::refused_block(&invalid))?;
     branch.check_size()?;
     let staged = branch.stage(page)?.blocking_recv();
     Ok(staged.unwrap_or(Err(StoreError::Closed))?)
@@ -225,6 +230,6 @@ fn position(tip: &Block) -> Position {
     }
 }
 
-fn refused(error: &crate::legacy::ReadError) -> Trouble {
-    Trouble::Misbehaved(format!("sends a chain that is refused: {error}"))
+fn refused(error: &crate::reference::ReadError) -> SyncError {
+    SyncError::Misbehaved(format!("sends a chain that is refused: {error}"))
 }

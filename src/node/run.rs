@@ -35,7 +35,7 @@ pub async fn network(
     client: PeerClient,
     shutdown: CancellationToken,
 ) -> Result<(), StoreError> {
-    let sessions = gossip::converse(Arc::clone(&node), client.clone(), shutdown.clone());
+    let sessions = gossip::supervise_sessions(Arc::clone(&node), client.clone(), shutdown.clone());
     tokio::try_join!(sessions, gossip::run(node, client, shutdown)).map(drop)
 }
 

@@ -4,8 +4,8 @@
 //! is new here. One thing at a time: a peer that is slow, silent or hostile holds up nothing but
 //! its own session.
 
+mod error;
 mod news;
-mod trouble;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, info, warn};
 
-pub(super) use trouble::Trouble;
+pub(super) use error::SyncError;
 
 use super::lookup::leads_to_removed;
-use super::peers::Session as Handle;
+use super::peers::SessionHandle;
 use super::settings::ANNOUNCE_PAUSE;
 use super::{Node, PROTOCOL, chain_sync, clocks, mempool_sync, reference_sync};
 use crate::chain::BlockHash;
@@ -27,8 +27,8 @@ use crate::wire::{NetworkStatus, PeerKind, PeerOrigin, Position, Status};
 
 /// So many rounds one after the other may come to nothing because the chain moved, each with a
 /// longer pause after it.
-const MOVED: u32 = 8;
-const MOVED_PAUSE: Duration = Duration::from_millis(20);
+const MAX_STALE_TIP_RETRIES: u32 = 8;
+const STALE_TIP_RETRY_DELAY: Duration = Duration::from_millis(20);
 
 /// Least pause between two warnings that a peer differs: it may differ in a new way each time.
 const WARN_PAUSE: Duration = Duration::from_secs(10);
@@ -50,14 +50,14 @@ pub(super) struct Claim {
 }
 
 /// What the parts of a conversation share.
-pub(super) struct Conversation {
+pub(super) struct PeerContext {
     pub(super) node: Arc<Node>,
     pub(super) client: PeerClient,
     pub(super) peer: NodeAddress,
 }
 
-struct Session {
-    with: Conversation,
+struct PeerSession {
+    with: PeerContext,
     kind: PeerKind,
     /// Tip and next sequence number that the peer was told of last.
     announced: Option<(BlockHash, u64)>,
@@ -74,7 +74,7 @@ struct Session {
     passed_tip: Option<BlockHash>,
     /// Rounds one after the other in which the chain moved.
     moved: u32,
-    mempool: mempool_sync::Cursor,
+    mempool: mempool_sync::MempoolPosition,
     reference: reference_sync::Progress,
 }
 
@@ -83,11 +83,11 @@ pub(super) async fn run(
     node: Arc<Node>,
     client: PeerClient,
     peer: NodeAddress,
-    handle: Handle,
+    handle: SessionHandle,
 ) -> Result<(), StoreError> {
     let now = Instant::now();
-    let mut session = Session {
-        with: Conversation { node, client, peer },
+    let mut session = PeerSession {
+        with: PeerContext { node, client, peer },
         kind: PeerKind::Unknown,
         announced: None,
         announce_at: None,
@@ -99,7 +99,7 @@ pub(super) async fn run(
         refused_tip: None,
         passed_tip: None,
         moved: 0,
-        mempool: mempool_sync::Cursor::default(),
+        mempool: mempool_sync::MempoolPosition::default(),
         reference: reference_sync::Progress::default(),
     };
     tokio::select! {
@@ -109,8 +109,8 @@ pub(super) async fn run(
     }
 }
 
-impl Session {
-    async fn talk(&mut self, handle: &Handle) -> Result<(), StoreError> {
+impl PeerSession {
+    async fn talk(&mut self, handle: &SessionHandle) -> Result<(), StoreError> {
         loop {
             let retry_at = self.with.node.peers.retry_at(&self.with.peer);
             let round_at = retry_at.unwrap_or(self.chain_due.min(self.data_due));
@@ -144,7 +144,7 @@ impl Session {
         Ok(())
     }
 
-    fn settle(&mut self, outcome: Result<(), Trouble>) -> Result<(), StoreError> {
+    fn settle(&mut self, outcome: Result<(), SyncError>) -> Result<(), StoreError> {
         let (peers, peer) = (&self.with.node.peers, &self.with.peer);
         let now = Instant::now();
         let settings = &self.with.node.settings.peers;
@@ -166,8 +166,8 @@ impl Session {
         }
         match outcome {
             Ok(()) => peers.answered(peer),
-            Err(Trouble::Differs(why)) => {
-                let why = trouble::shown(&why);
+            Err(SyncError::Incompatible(why)) => {
+                let why = error::shown(&why);
                 peers.answered(peer);
                 let is_new = peers.with(peer, |peer| {
                     let is_new = peer.refused.as_ref() != Some(&why);
@@ -180,31 +180,33 @@ impl Session {
                     self.last_warned = Some(now);
                 }
             }
-            Err(Trouble::Moved) if self.moved < MOVED => {
+            Err(SyncError::ChainMoved) if self.moved < MAX_STALE_TIP_RETRIES => {
                 peers.answered(peer);
                 self.moved += 1;
-                self.chain_due = now + MOVED_PAUSE * self.moved;
+                self.chain_due = now + STALE_TIP_RETRY_DELAY * self.moved;
                 return Ok(());
             }
-            Err(Trouble::Later) => {
+            Err(SyncError::Deferred) => {
                 peers.answered(peer);
                 self.chain_due = now + LATER;
             }
-            Err(Trouble::Paced(pause)) => {
+            Err(SyncError::Paced(pause)) => {
                 peers.answered(peer);
                 self.data_due = now + pause;
             }
-            Err(Trouble::Store(StoreError::Refused(refusal))) => {
+            Err(SyncError::Store(StoreError::Rejected(rejection))) => {
                 peers.answered(peer);
-                debug!(%peer, %refusal, "not taken");
+                debug!(%peer, %rejection, "not taken");
             }
-            Err(Trouble::Store(StoreError::Overloaded) | Trouble::NotBetter) => {
+            Err(SyncError::Store(StoreError::Overloaded) | SyncError::NotBetter) => {
                 peers.answered(peer);
             }
-            Err(Trouble::Store(error)) => return Err(error),
-            Err(trouble @ (Trouble::Peer(_) | Trouble::Misbehaved(_) | Trouble::Moved)) => {
-                let misbehaved = trouble.is_misbehaviour();
-                let why = trouble.in_one_line();
+            Err(SyncError::Store(error)) => return Err(error),
+            Err(
+                error @ (SyncError::Peer(_) | SyncError::Misbehaved(_) | SyncError::ChainMoved),
+            ) => {
+                let misbehaved = error.is_misbehaviour();
+                let why = error.in_one_line();
                 if misbehaved {
                     info!(%peer, "this peer {why}");
                 } else {
@@ -220,7 +222,7 @@ impl Session {
         Ok(())
     }
 
-    async fn try_round(&mut self) -> Result<(), Trouble> {
+    async fn try_round(&mut self) -> Result<(), SyncError> {
         let peers = &self.with.node.peers;
         let news = peers
             .with(&self.with.peer, |peer| peer.news.take())
@@ -245,7 +247,7 @@ impl Session {
     }
 
     /// Asks what the peer is, and what time it has.
-    async fn identify(&self) -> Result<Identity, Trouble> {
+    async fn identify(&self) -> Result<Identity, SyncError> {
         let (node, peer) = (&self.with.node, &self.with.peer);
         let before = node.clock().seconds();
         let identity = self.with.client.identify(peer).await?;
@@ -259,7 +261,7 @@ impl Session {
         Ok(identity)
     }
 
-    async fn follow_status(&mut self, status: &Status) -> Result<(), Trouble> {
+    async fn follow_status(&mut self, status: &Status) -> Result<(), SyncError> {
         let (node, peer) = (&self.with.node, &self.with.peer);
         if !node.peers.identified(peer, &node.id, &status.node_id) {
             // The session is being ended.
@@ -268,7 +270,7 @@ impl Session {
         self.kind = PeerKind::Ours;
         let parse = |hash: &str| {
             let hash: Result<BlockHash, _> = hash.parse();
-            hash.map_err(|_| Trouble::Misbehaved("names a block by what is no hash".to_owned()))
+            hash.map_err(|_| SyncError::Misbehaved("names a block by what is no hash".to_owned()))
         };
         let network = status.network();
         let claim = Claim {
@@ -289,7 +291,7 @@ impl Session {
         });
         if status.protocol != PROTOCOL {
             let theirs = status.protocol;
-            return Err(Trouble::Differs(format!(
+            return Err(SyncError::Incompatible(format!(
                 "speaks protocol {theirs}, this node {PROTOCOL}: run the same version on both"
             )));
         }
@@ -305,35 +307,37 @@ impl Session {
         network: Option<NetworkStatus>,
         mempool_seq: u64,
         certain: bool,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), SyncError> {
         let difference = network.and_then(|theirs| self.with.node.difference(&theirs));
         if ![self.refused_tip, self.passed_tip].contains(&Some(claim.tip)) {
             let followed = chain_sync::follow(&self.with, &claim).await;
             match &followed {
-                Err(Trouble::Misbehaved(_)) if certain => self.refused_tip = Some(claim.tip),
-                Err(Trouble::Differs(_)) if certain && self.with.node.is_past_first_round() => {
+                Err(SyncError::Misbehaved(_)) if certain => self.refused_tip = Some(claim.tip),
+                Err(SyncError::Incompatible(_))
+                    if certain && self.with.node.is_past_first_round() =>
+                {
                     self.refused_tip = Some(claim.tip);
                 }
-                Err(Trouble::NotBetter) => self.passed_tip = Some(claim.tip),
+                Err(SyncError::NotBetter) => self.passed_tip = Some(claim.tip),
                 _ => {}
             }
             match (followed, &difference) {
-                (Err(Trouble::NotBetter), _) => {}
+                (Err(SyncError::NotBetter), _) => {}
                 // What its network allows and ours does not is no misbehaviour.
-                (Err(Trouble::Misbehaved(why)), Some(difference)) => {
-                    return Err(Trouble::Differs(format!("{why}; it {difference}")));
+                (Err(SyncError::Misbehaved(why)), Some(difference)) => {
+                    return Err(SyncError::Incompatible(format!("{why}; it {difference}")));
                 }
-                (Err(Trouble::Differs(_)), Some(difference)) => {
-                    return Err(Trouble::Differs(difference.clone()));
+                (Err(SyncError::Incompatible(_)), Some(difference)) => {
+                    return Err(SyncError::Incompatible(difference.clone()));
                 }
                 (followed, _) => followed?,
             }
         }
         if let Some(difference) = difference {
-            return Err(Trouble::Differs(difference));
+            return Err(SyncError::Incompatible(difference));
         }
         let fetched = self.mempool.fetch(&self.with, mempool_seq, certain).await;
-        if !matches!(fetched, Ok(()) | Err(Trouble::Paced(_))) {
+        if !matches!(fetched, Ok(()) | Err(SyncError::Paced(_))) {
             return fetched;
         }
         if certain && self.refused_tip != Some(claim.tip) {
@@ -343,14 +347,14 @@ impl Session {
         fetched
     }
 
-    async fn reference_round(&mut self) -> Result<(), Trouble> {
+    async fn reference_round(&mut self) -> Result<(), SyncError> {
         let now = Instant::now();
         if self.with.node.state().network.sealed_from.is_some() {
             let why = "is a reference miner, whose blocks are open, and this node requires \
                        sealed ones: share a network with it from a new folder with --accept-open";
             // It need not be asked more often than it may have changed into another program.
             self.kind = PeerKind::Unknown;
-            return Err(Trouble::Differs(why.to_owned()));
+            return Err(SyncError::Incompatible(why.to_owned()));
         }
         let is_chain_due = self.chain_due <= now;
         let is_data_due = self.data_due <= now;

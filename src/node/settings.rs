@@ -27,14 +27,14 @@ pub const BATCH_TIME: Duration = Duration::from_millis(100);
 pub const BATCH_BYTES: usize = 4 * 1024 * 1024;
 
 /// Commits of mined blocks that may be under way while the miner goes on above them.
-pub const COMMITS_UNDER_WAY: usize = 2;
+pub const MAX_IN_FLIGHT_COMMITS: usize = 2;
 
 /// How long the miner waits after a refused commit, such as on a full disk.
 pub const RETRY: Duration = Duration::from_secs(1);
 
 /// How long a message that came from a peer is left to the node that took it in. Else all nodes
 /// would mine each message at once, and most blocks would have a rival.
-pub const LEFT_TO_OTHERS: Duration = Duration::from_secs(1);
+pub const LEARNED_MESSAGE_DELAY: Duration = Duration::from_secs(1);
 
 /// Blocks the background check reads at a time, and its pause in between: about 1,000,000 blocks
 /// in 17 minutes.
@@ -149,7 +149,7 @@ pub const FIRST_ROUND: Duration = Duration::from_secs(30);
 
 /// Longest chain, genesis block included, whose genesis may still be replaced by that of a longer
 /// one, where open proofs are accepted.
-pub const GENESIS_FIXED_ABOVE: u64 = 7;
+pub const MAX_REPLACEABLE_GENESIS_LENGTH: u64 = 7;
 
 /// How the node deals with others.
 #[derive(Clone, Debug)]

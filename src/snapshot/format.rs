@@ -23,7 +23,7 @@ pub mod table;
 use std::io::{self, Read, Write};
 
 use crate::chain::{Block, Message};
-use crate::legacy::{ReadError, json, pickle};
+use crate::reference::{ReadError, json, pickle};
 
 use self::detect::{Peeked, detect};
 
@@ -198,7 +198,7 @@ impl<R: Read> ChainReader<R> {
         let source = self.source;
         match self.format {
             Format::Chain => {
-                json::ChainReader::new(source).try_for_each(|block| each(Item::Block(block?)))
+                json::JsonChainReader::new(source).try_for_each(|block| each(Item::Block(block?)))
             }
             Format::Pickle => {
                 pickle::ChainReader::new(source).try_for_each(|block| each(Item::Block(block?)))

@@ -3,7 +3,7 @@
 use redb::ReadableTable;
 
 use super::edit::{Edit, Outcome};
-use super::error::{Refusal, StoreError};
+use super::error::{Rejection, StoreError};
 use super::state::block_json_bytes;
 use super::value;
 use crate::chain::{Block, BlockHash, Checker, Seal, Tip};
@@ -13,7 +13,7 @@ impl Edit<'_> {
     /// before the first is written.
     pub(crate) fn append(&mut self, parent: &BlockHash, blocks: &[Block]) -> Outcome<()> {
         if self.state.tip.hash != *parent {
-            return Ok(Err(Refusal::StaleTip));
+            return Ok(Err(Rejection::StaleTip));
         }
         let mut checker = self
             .checker()
@@ -23,8 +23,8 @@ impl Edit<'_> {
             checked.push((passed.hash, passed.seal));
             passed.acceptable
         });
-        if let Err(offence) = pushed {
-            return Ok(Err(offence.into()));
+        if let Err(invalid) = pushed {
+            return Ok(Err(invalid.into()));
         }
         for (block, (hash, seal)) in blocks.iter().zip(checked) {
             self.insert_block(block, Tip::hashed(block, hash), seal)?;

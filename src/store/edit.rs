@@ -6,13 +6,13 @@
 
 use redb::{Table, WriteTransaction};
 
-use super::error::{Refusal, StoreError};
+use super::error::{Rejection, StoreError};
 use super::state::{Network, State};
 use super::tables::{self, NeighbourRecord, NetworkRecord, SnapshotRecord};
 use super::value;
 
-/// What an operation comes to: the outer error is a failed database, the inner one a refusal.
-pub(crate) type Outcome<T> = Result<Result<T, Refusal>, StoreError>;
+/// What an operation comes to: the outer error is a failed database, the inner one a rejection.
+pub(crate) type Outcome<T> = Result<Result<T, Rejection>, StoreError>;
 
 pub(crate) struct Edit<'txn> {
     pub(crate) blocks: Table<'txn, u64, &'static [u8]>,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::chain::Offence;
+use crate::chain::InvalidBlock;
 use crate::codec::DecodeError;
 use crate::text::counted;
 
@@ -91,7 +91,7 @@ pub enum StoreError {
     },
     /// The operation was refused; nothing changed.
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    Rejected(#[from] Rejection),
     /// Too many operations wait; nothing changed.
     #[error("too many operations are waiting")]
     Overloaded,
@@ -111,13 +111,13 @@ pub enum StoreError {
 /// Why an operation was refused; the database is fine and unchanged.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
-pub enum Refusal {
+pub enum Rejection {
     /// The chain has another tip than the blocks were made for.
     #[error("the tip of the chain has moved")]
     StaleTip,
     /// A block breaks a rule.
     #[error(transparent)]
-    Invalid(#[from] Offence),
+    Invalid(#[from] InvalidBlock),
     /// The branch is not better than the chain held.
     #[error("the branch is not preferred to the chain held")]
     NotPreferred,
@@ -212,7 +212,7 @@ impl StoreError {
     }
 
     /// A row of an index that leads to another block than it should.
-    pub(crate) fn misled(table: &str, index: u64) -> Self {
+    pub(crate) fn index_mismatch(table: &str, index: u64) -> Self {
         Self::corrupt(format!(
             "table {table} leads to block {index}, which is another one"
         ))

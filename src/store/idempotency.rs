@@ -5,7 +5,7 @@ use redb::ReadableTable;
 use sha2::{Digest, Sha256};
 
 use super::edit::Edit;
-use super::error::{Refusal, StoreError};
+use super::error::{Rejection, StoreError};
 use super::mempool::{Added, Addition};
 use super::tables::{self, IdempotencyRecord};
 use super::value;
@@ -32,7 +32,7 @@ impl View {
     pub fn added_under_key(
         &self,
         addition: &Addition,
-    ) -> Result<Option<Result<Added, Refusal>>, StoreError> {
+    ) -> Result<Option<Result<Added, Rejection>>, StoreError> {
         self.read(|| {
             known(
                 &self.transaction().open_table(tables::IDEMPOTENCY)?,
@@ -47,7 +47,7 @@ impl Edit<'_> {
     pub(super) fn added_under_key(
         &self,
         addition: &Addition,
-    ) -> Result<Option<Result<Added, Refusal>>, StoreError> {
+    ) -> Result<Option<Result<Added, Rejection>>, StoreError> {
         known(&self.idempotency, addition)
     }
 
@@ -91,14 +91,14 @@ impl Edit<'_> {
 fn known(
     keys: &impl ReadableTable<&'static [u8; 32], &'static [u8]>,
     addition: &Addition,
-) -> Result<Option<Result<Added, Refusal>>, StoreError> {
+) -> Result<Option<Result<Added, Rejection>>, StoreError> {
     let Some(key) = &addition.key else {
         return Ok(None);
     };
     let known = record(keys, key)?.filter(|known| !is_expired(known.at, addition.arrived));
     Ok(known.map(|known| {
         if known.text_digest != Addition::text_digest(addition.message.text()) {
-            return Err(Refusal::KeyReused);
+            return Err(Rejection::KeyReused);
         }
         Ok(Added {
             id: MessageId::from_bytes(known.id),

@@ -134,7 +134,7 @@ fn wrong_totals(field: &str) -> StoreError {
 
 /// What a whole check came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Report {
+pub struct IntegrityReport {
     /// Blocks, all with their rows.
     pub blocks: u64,
     /// Pending messages, all found by id.
@@ -143,7 +143,10 @@ pub struct Report {
 
 /// Opens the file of a stopped node and checks all of it: the engine's own checksums, then what
 /// [`check_all`] checks. `progress` hears how many blocks are done, of how many.
-pub fn check_file(path: &Path, progress: impl FnMut(u64, u64)) -> Result<Report, StoreError> {
+pub fn check_file(
+    path: &Path,
+    progress: impl FnMut(u64, u64),
+) -> Result<IntegrityReport, StoreError> {
     let mut stopped = StoppedStore::open(path)?;
     stopped.check_checksums()?;
     check_all(&stopped.view()?, progress)
@@ -151,7 +154,10 @@ pub fn check_file(path: &Path, progress: impl FnMut(u64, u64)) -> Result<Report,
 
 /// Checks every block by the rules of its network, that every index holds the rows that belong
 /// there and no other, and that the running counts are those of the content.
-pub fn check_all(view: &View, mut progress: impl FnMut(u64, u64)) -> Result<Report, StoreError> {
+pub fn check_all(
+    view: &View,
+    mut progress: impl FnMut(u64, u64),
+) -> Result<IntegrityReport, StoreError> {
     let mut audit = Audit::new(view)?;
     let network = view.network()?;
     let mut checker = Checker::new(network.difficulty, network.sealed_from);
@@ -163,9 +169,9 @@ pub fn check_all(view: &View, mut progress: impl FnMut(u64, u64)) -> Result<Repo
             audit.push(&passed);
             passed.acceptable
         });
-        if let Err(offence) = pushed {
+        if let Err(invalid) = pushed {
             audit.finish()?;
-            return Err(StoreError::corrupt(offence.to_string()));
+            return Err(StoreError::corrupt(invalid.to_string()));
         }
         progress(checker.next_index(), length);
     }

@@ -3,12 +3,12 @@
 use redb::ReadableTable;
 
 use super::edit::{Edit, Outcome};
-use super::error::{Refusal, StoreError};
+use super::error::{Rejection, StoreError};
 use super::tables::PendingRecord;
 use super::value::{self, decode_block};
 use super::view::Pending;
 use crate::chain::{Message, MessageId};
-use crate::legacy::json;
+use crate::reference::json;
 
 /// Most pending messages before new ones are refused.
 pub const MAX_COUNT: u64 = 100_000;
@@ -49,8 +49,8 @@ impl Edit<'_> {
         if let Some(known) = self.added_under_key(addition)? {
             return Ok(known);
         }
-        if let Err(refusal) = self.make_room(addition.message.text().len() as u64)? {
-            return Ok(Err(refusal));
+        if let Err(rejection) = self.make_room(addition.message.text().len() as u64)? {
+            return Ok(Err(rejection));
         }
         let id = self.wait(addition.message.clone(), addition.arrived)?;
         self.remember_addition(addition, id)?;
@@ -64,7 +64,7 @@ impl Edit<'_> {
         let (count, held) = (totals.mempool_count, totals.mempool_bytes);
         if is_full(count - totals.learned_count, held - totals.learned_bytes) {
             let bytes = held;
-            return Ok(Err(Refusal::MempoolFull { count, bytes }));
+            return Ok(Err(Rejection::MempoolFull { count, bytes }));
         }
         while is_full(
             self.state.totals.mempool_count,
@@ -192,7 +192,7 @@ impl Edit<'_> {
                 .ok_or_else(|| StoreError::missing("blocks", index))?;
             let message = decode_block(index, block.value())?.message;
             if message.id() != *id {
-                return Err(StoreError::misled("index_by_message", index));
+                return Err(StoreError::index_mismatch("index_by_message", index));
             }
             return Ok(Some(message));
         }

@@ -178,7 +178,7 @@ impl<T: 'static, F: FnOnce(&mut Edit<'_>) -> Outcome<T> + Send> Work for Replyin
         match guarded(|| change(edit)) {
             Ok(outcome) => Ok(Box::new(move |committed| {
                 reply(match committed {
-                    Ok(()) => outcome.map_err(StoreError::Refused),
+                    Ok(()) => outcome.map_err(StoreError::Rejected),
                     Err(error) => Err(error.clone()),
                 });
             })),

@@ -1,20 +1,20 @@
 //! Switching to another branch: one transaction, and no message is lost.
 //!
 //! A branch that forks below the tip is staged first, in as many commits as it takes, and checked
-//! when it is adopted. Only one better than the chain held ([`crate::chain::choice`]) is followed.
+//! when it is adopted. Only one better than the chain held ([`crate::chain::fork_choice`]) is followed.
 
 use std::collections::BTreeSet;
 
 use redb::ReadableTable;
 
 use super::edit::{Edit, Outcome};
-use super::error::{Refusal, StoreError};
+use super::error::{Rejection, StoreError};
 use super::state::block_json_bytes;
-use super::tables::{LeftRecord, ReorgRecord};
+use super::tables::{DisconnectedRecord, ReorgRecord};
 use super::value::{self, decode_block, decode_block_of};
 use super::view::PageLimit;
 use crate::chain::block::Tip;
-use crate::chain::choice::{Standing, prefers_offered};
+use crate::chain::fork_choice::{ForkCandidate, prefers_offered};
 use crate::chain::{Block, BlockHash, Checker, History, Seal, history};
 
 /// A staged branch to follow from now on.
@@ -77,18 +77,18 @@ impl Edit<'_> {
                 (found == branch).then_some(index)
             })
         else {
-            return Ok(Err(Refusal::NotConnected));
+            return Ok(Err(Rejection::NotConnected));
         };
         if from > self.state.length() {
-            return Ok(Err(Refusal::NotConnected));
+            return Ok(Err(Rejection::NotConnected));
         }
         let depth = self.state.length() - from;
         if depth > adoption.max_reorg {
             let limit = adoption.max_reorg;
-            return Ok(Err(Refusal::TooDeep { depth, limit }));
+            return Ok(Err(Rejection::TooDeep { depth, limit }));
         }
         if from == 0 && depth > adoption.genesis_until {
-            return Ok(Err(Refusal::GenesisFixed));
+            return Ok(Err(Rejection::GenesisFixed));
         }
         let history = self.history_of(from)?;
         let mut checker = self.checker();
@@ -97,15 +97,15 @@ impl Edit<'_> {
         }
         let offered = match self.check_branch(branch, from, checker)? {
             Ok(offered) => offered,
-            Err(refusal) => return Ok(Err(refusal)),
+            Err(rejection) => return Ok(Err(rejection)),
         };
         let disconnected_sealed = self.sealed_from_index(from, history.clone())?;
-        let standing = Standing {
+        let standing = ForkCandidate {
             sealed: self.state.totals.sealed - disconnected_sealed + offered.sealed,
             ..offered
         };
-        if !prefers_offered(&self.state.standing(), &standing) {
-            return Ok(Err(Refusal::NotPreferred));
+        if !prefers_offered(&self.state.fork_candidate(), &standing) {
+            return Ok(Err(Rejection::NotPreferred));
         }
         let mut reorg = ReorgRecord {
             at: adoption.at,
@@ -133,11 +133,11 @@ impl Edit<'_> {
     }
 
     /// The lowest blocks from an index on, for the record of a reorg.
-    fn left(&self, from: u64) -> Result<Vec<LeftRecord>, StoreError> {
+    fn left(&self, from: u64) -> Result<Vec<DisconnectedRecord>, StoreError> {
         let describe = |row: Result<(redb::AccessGuard<'_, u64>, redb::AccessGuard<'_, _>), _>| {
             let (index, bytes): (_, redb::AccessGuard<'_, &[u8]>) = row?;
             let block = decode_block(index.value(), bytes.value())?;
-            Ok(LeftRecord {
+            Ok(DisconnectedRecord {
                 hash: *BlockHash::of(&block).as_bytes(),
                 message: *block.message.id().as_bytes(),
             })
@@ -150,7 +150,7 @@ impl Edit<'_> {
     }
 
     /// Checks the blocks of a branch. The standing counts the sealed blocks of the branch alone.
-    fn check_branch(&self, branch: u64, from: u64, mut checker: Checker) -> Outcome<Standing> {
+    fn check_branch(&self, branch: u64, from: u64, mut checker: Checker) -> Outcome<ForkCandidate> {
         let (mut genesis, mut tip_seal) = (self.state.genesis, None);
         let mut rows = self.staged.range((branch, from)..=(branch, u64::MAX))?;
         loop {
@@ -171,14 +171,14 @@ impl Edit<'_> {
                 }
                 passed.acceptable
             });
-            if let Err(offence) = pushed {
-                return Ok(Err(offence.into()));
+            if let Err(invalid) = pushed {
+                return Ok(Err(invalid.into()));
             }
         }
         let Some(tip) = checker.tip() else {
-            return Ok(Err(Refusal::NotConnected));
+            return Ok(Err(Rejection::NotConnected));
         };
-        Ok(Ok(Standing {
+        Ok(Ok(ForkCandidate {
             length: tip.index + 1,
             sealed: checker.seals().sealed,
             genesis,

@@ -3,10 +3,10 @@
 use super::StoreError;
 use super::tables::{NetworkRecord, Totals};
 use super::view::View;
-use crate::chain::choice::Standing;
+use crate::chain::fork_choice::ForkCandidate;
 use crate::chain::{Block, BlockHash, History, Seal, Tip};
-use crate::legacy::json;
 use crate::pow::Difficulty;
+use crate::reference::json;
 
 /// What is fixed for a network besides its genesis: kept in the database from the first start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,8 +126,8 @@ impl State {
     }
 
     /// What fork choice looks at.
-    pub fn standing(&self) -> Standing {
-        Standing {
+    pub fn fork_candidate(&self) -> ForkCandidate {
+        ForkCandidate {
             length: self.length(),
             sealed: self.totals.sealed,
             genesis: self.genesis,

@@ -145,7 +145,7 @@ pub struct ReorgRecord {
     /// Messages of the old branch that wait again.
     pub returned: u64,
     /// The lowest of the blocks taken off.
-    pub left: Vec<LeftRecord>,
+    pub left: Vec<DisconnectedRecord>,
 }
 
 impl ReorgRecord {
@@ -162,7 +162,7 @@ impl ReorgRecord {
 
 /// A block that was taken off.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LeftRecord {
+pub struct DisconnectedRecord {
     /// Its hash.
     pub hash: [u8; 32],
     /// Id of the message it carried.
@@ -175,12 +175,12 @@ pub struct NeighbourRecord {
     /// `HOST:PORT`; of a removed one, all its addresses, separated by spaces.
     pub address: String,
     /// How it is kept.
-    pub standing: Standing,
+    pub standing: NeighbourStatus,
 }
 
 /// How a neighbour is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Standing {
+pub enum NeighbourStatus {
     /// It was learned from others.
     Learned,
     /// The administrator added it: it is retried for ever.

@@ -4,7 +4,7 @@ use super::edit::Outcome;
 use super::mempool::{MAX_BYTES, MAX_COUNT};
 use super::*;
 use crate::chain::message::MAX_TEXT_BYTES;
-use crate::chain::{Block, Message, MessageId, Offence, Proof, Tip};
+use crate::chain::{Block, InvalidBlock, Message, MessageId, Proof, Tip};
 use crate::pow::{self, Difficulty};
 
 const NETWORK: Network = Network {
@@ -54,7 +54,7 @@ impl Bench {
     pub(crate) fn change<T>(
         &mut self,
         work: impl FnOnce(&mut Edit<'_>) -> Outcome<T>,
-    ) -> Result<T, Refusal> {
+    ) -> Result<T, Rejection> {
         let txn = self.engine.begin_write().unwrap();
         let mut edit = Edit::open(&txn, self.state.clone()).unwrap();
         let outcome = work(&mut edit).unwrap();
@@ -68,7 +68,7 @@ impl Bench {
         message: Message,
         key: Option<[u8; 32]>,
         arrived: u64,
-    ) -> Result<Added, Refusal> {
+    ) -> Result<Added, Rejection> {
         let addition = Addition {
             message,
             key,
@@ -78,7 +78,7 @@ impl Bench {
     }
 
     /// Offers a chain with these messages from the block at index 1 on.
-    fn adopt(&mut self, messages: &[Message]) -> Result<ReorgRecord, Refusal> {
+    fn adopt(&mut self, messages: &[Message]) -> Result<ReorgRecord, Rejection> {
         let blocks = chain(messages);
         let adoption = Adoption {
             branch: 1,
@@ -123,7 +123,7 @@ fn a_key_is_known_for_a_day_and_gone_some_keys_later() {
     );
     assert_eq!(
         bench.add(message(3, "other"), Some(key), 1),
-        Err(Refusal::KeyReused)
+        Err(Rejection::KeyReused)
     );
     assert_eq!(bench.pending(), [first]);
 
@@ -153,7 +153,7 @@ fn a_full_mempool_takes_no_message_but_those_a_switch_gives_back() {
             })
             .unwrap();
         let (count, bytes) = (bench.state.mempool_count(), bench.state.mempool_bytes());
-        let refused = Err(Refusal::MempoolFull { count, bytes });
+        let refused = Err(Rejection::MempoolFull { count, bytes });
         assert_eq!(bench.add(message(2, "four"), None, 0), refused);
         let reorg = bench.adopt(&[message(3, "b"), message(4, "c")]).unwrap();
         assert_eq!(
@@ -237,7 +237,10 @@ fn a_refused_block_is_named_by_its_place() {
     blocks[2].index = 77;
     let refused = bench.change(|edit| edit.append(&parent, &blocks[1..]));
     assert!(
-        matches!(refused, Err(Refusal::Invalid(Offence { index: 2, .. }))),
+        matches!(
+            refused,
+            Err(Rejection::Invalid(InvalidBlock { index: 2, .. }))
+        ),
         "{refused:?}"
     );
     assert_eq!(bench.state.length(), 1);
@@ -274,11 +277,11 @@ fn without_room_on_the_disk_nothing_is_taken_in() {
             .map(drop),
     ];
     for answer in answers {
-        let refusal = Refusal::NoSpace {
+        let rejection = Rejection::NoSpace {
             free: 5,
             needed: 10,
         };
-        assert!(matches!(answer, Err(StoreError::Refused(found)) if found == refusal));
+        assert!(matches!(answer, Err(StoreError::Rejected(found)) if found == rejection));
     }
     assert_eq!(store.free_space(), Some((5, 10)));
     store
@@ -369,7 +372,7 @@ fn a_key_is_forgotten_after_a_day() {
     );
     assert_eq!(
         bench.add(message(3, "other"), key, 4 + DAY),
-        Err(Refusal::KeyReused)
+        Err(Rejection::KeyReused)
     );
     let second = bench.add(message(4, "other"), key, 5 + DAY).unwrap();
     assert!(second.is_new);

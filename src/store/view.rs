@@ -64,18 +64,21 @@ impl PageLimit {
 pub struct View {
     /// None only while it is dropped.
     txn: Option<ReadTransaction>,
-    alarm: Option<Alarm>,
+    read_error_hook: Option<ReadErrorHook>,
 }
 
 /// Hears of every read that fails: the file is damaged, or the disk.
-pub(crate) type Alarm = Arc<dyn Fn(&StoreError) + Send + Sync>;
+pub(crate) type ReadErrorHook = Arc<dyn Fn(&StoreError) + Send + Sync>;
 
 impl View {
-    pub(crate) fn new(database: &redb::Database, alarm: Option<Alarm>) -> Result<Self, StoreError> {
-        let txn = sounding(alarm.as_ref(), || Ok(database.begin_read()?))?;
+    pub(crate) fn new(
+        database: &redb::Database,
+        read_error_hook: Option<ReadErrorHook>,
+    ) -> Result<Self, StoreError> {
+        let txn = report_errors(read_error_hook.as_ref(), || Ok(database.begin_read()?))?;
         Ok(Self {
             txn: Some(txn),
-            alarm,
+            read_error_hook,
         })
     }
 
@@ -84,7 +87,7 @@ impl View {
         &self,
         work: impl FnOnce() -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        sounding(self.alarm.as_ref(), work)
+        report_errors(self.read_error_hook.as_ref(), work)
     }
 
     /// The block at an index.
@@ -156,7 +159,7 @@ impl View {
     /// The block with this hash.
     pub fn block_with_hash(&self, hash: &BlockHash) -> Result<Option<Block>, StoreError> {
         let index = self.index_of(hash)?;
-        self.led_to("index_by_hash", index, |block| {
+        self.resolve_index("index_by_hash", index, |block| {
             BlockHash::of(block) == *hash
         })
     }
@@ -164,11 +167,11 @@ impl View {
     /// The lowest block that carries a message with this id.
     pub fn block_of_message(&self, id: &MessageId) -> Result<Option<Block>, StoreError> {
         let index = self.index_of_message(id)?;
-        self.led_to("index_by_message", index, |block| block.message.id() == *id)
+        self.resolve_index("index_by_message", index, |block| block.message.id() == *id)
     }
 
     /// The block that an index leads to, if it is the right one.
-    fn led_to(
+    fn resolve_index(
         &self,
         table: &str,
         index: Option<u64>,
@@ -180,7 +183,7 @@ impl View {
         let block = self.block(index)?;
         self.read(|| match block {
             Some(block) if is_right(&block) => Ok(Some(block)),
-            _ => Err(StoreError::misled(table, index)),
+            _ => Err(StoreError::index_mismatch(table, index)),
         })
     }
 
@@ -341,13 +344,13 @@ impl Drop for View {
     }
 }
 
-fn sounding<T>(
-    alarm: Option<&Alarm>,
+fn report_errors<T>(
+    read_error_hook: Option<&ReadErrorHook>,
     work: impl FnOnce() -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
     let outcome = guarded(work);
-    if let (Err(error), Some(alarm)) = (&outcome, alarm) {
-        alarm(error);
+    if let (Err(error), Some(read_error_hook)) = (&outcome, read_error_hook) {
+        read_error_hook(error);
     }
     outcome
 }

@@ -12,7 +12,7 @@ use std::thread::{self, JoinHandle};
 
 use super::edit::Edit;
 use super::engine::Engine;
-use super::error::{Refusal, StoreError};
+use super::error::{Rejection, StoreError};
 use super::operation::{Job, Operation};
 use super::panics::guarded;
 use super::queue::Queue;
@@ -130,7 +130,7 @@ impl Work {
         let lack = (self.free_space)().filter(|(free, needed)| free < needed);
         if let Some((free, needed)) = lack {
             for job in batch.extract_if(.., |job| job.kind.needs_space()) {
-                job.refuse(Refusal::NoSpace { free, needed }.into());
+                job.refuse(Rejection::NoSpace { free, needed }.into());
             }
         }
         let mut answers = Vec::with_capacity(batch.len());

@@ -10,11 +10,11 @@ use serde::Deserialize;
 use warp::http;
 use warp::reply::Response;
 
-use super::problem::{Problem, sentence};
+use super::error_page::{ErrorPage, sentence};
 use super::reply;
 use super::site::{Form, Frame, Place, Site};
 use crate::client::ClientError;
-use crate::serve::{BodyError, read_body};
+use crate::http::{BodyError, read_body};
 
 /// Most bytes of a body: the longest message a node takes, with every byte escaped.
 const BODY_BYTES: usize = 200 * 1024;
@@ -46,7 +46,7 @@ pub(super) async fn send(
     remote: SocketAddr,
     headers: &HeaderMap,
     body: impl Stream<Item = Result<impl Buf, warp::Error>> + Send,
-) -> Result<Response, Problem> {
+) -> Result<Response, ErrorPage> {
     let body = match read_body(headers, body, BODY_BYTES).await {
         Ok(body) => body,
         Err(BodyError::TooLarge { .. }) => {
@@ -57,12 +57,12 @@ pub(super) async fn send(
         Err(error @ (BodyError::Incomplete | BodyError::TimedOut)) => {
             let title = "The message did not arrive";
             let text = sentence(&error.to_string());
-            return Err(Problem::new(StatusCode::BAD_REQUEST, title, text));
+            return Err(ErrorPage::new(StatusCode::BAD_REQUEST, title, text));
         }
     };
     let Ok(Sent { message, token }) = serde_urlencoded::from_bytes(&body) else {
         let title = "This is not the form for a message";
-        return Err(Problem::new(
+        return Err(ErrorPage::new(
             StatusCode::BAD_REQUEST,
             title,
             "Nothing was added.",

@@ -5,7 +5,7 @@ use rust_embed::Embed;
 use warp::http;
 use warp::reply::Response;
 
-use super::problem::Problem;
+use super::error_page::ErrorPage;
 use super::reply;
 
 #[derive(Embed)]
@@ -13,8 +13,8 @@ use super::reply;
 struct Assets;
 
 /// `GET /assets/{name}`.
-pub(super) fn get(name: &str, headers: &HeaderMap) -> Result<Response, Problem> {
-    let file = Assets::get(name).ok_or_else(Problem::no_page)?;
+pub(super) fn get(name: &str, headers: &HeaderMap) -> Result<Response, ErrorPage> {
+    let file = Assets::get(name).ok_or_else(ErrorPage::no_page)?;
     let kind = match name.rsplit_once('.') {
         Some((_, "css")) => "text/css; charset=utf-8",
         Some((_, "js")) => "text/javascript; charset=utf-8",

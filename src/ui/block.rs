@@ -1,20 +1,20 @@
 //! `/block/{index|hash|tip}`: one block in every detail, with its [workbench](mod@bench).
 
-mod bench;
+mod inspector;
 
 use askama::Template;
 use http::StatusCode;
 use warp::http;
 use warp::reply::Response;
 
+use super::error_page::ErrorPage;
+use super::format;
 use super::parts::{Hash, Seal, Text, When};
-use super::problem::Problem;
 use super::reply;
 use super::routes::is_plain;
 use super::site::{Frame, Place, Site};
-use super::words;
 use crate::wire::{Block, SingleBlock, Status};
-use bench::Bench;
+use inspector::Inspector;
 
 #[derive(Template)]
 #[template(path = "block.html", config = "src/ui/askama.toml")]
@@ -27,7 +27,7 @@ struct BlockPage {
     when: When,
     seal: Seal,
     text: Text,
-    bench: Bench,
+    bench: Inspector,
     difficulty: u8,
 }
 
@@ -44,7 +44,7 @@ impl BlockPage {
             when: When::of(&block),
             seal: Seal::of(&block),
             text: Text::new(&block.data.message),
-            bench: Bench::new(&block, previous, status),
+            bench: Inspector::new(&block, previous, status),
             difficulty: status.difficulty,
             block,
             frame,
@@ -57,15 +57,15 @@ impl BlockPage {
         match above {
             0 => "the tip: no block stands on it yet".to_owned(),
             1 => "1 block stands on it".to_owned(),
-            above => format!("{} blocks stand on it", words::number(above)),
+            above => format!("{} blocks stand on it", format::number(above)),
         }
     }
 }
 
 /// `GET /block/{index|hash|tip}`.
-pub(super) async fn get(site: &Site, which: &str) -> Result<Response, Problem> {
+pub(super) async fn get(site: &Site, which: &str) -> Result<Response, ErrorPage> {
     if !is_plain(which) {
-        return Err(Problem::no_page());
+        return Err(ErrorPage::no_page());
     }
     let (status, block) = tokio::join!(site.client.status(), site.client.block(which));
     let status = status?;
@@ -80,7 +80,7 @@ pub(super) async fn get(site: &Site, which: &str) -> Result<Response, Problem> {
         {
             let text = "The chain of this node does not hold it. It may be a block of a branch \
                 that was left, or one that is not made yet.";
-            return Err(Problem::nothing("block", text));
+            return Err(ErrorPage::nothing("block", text));
         }
         Err(error) => return Err(error.into()),
     };

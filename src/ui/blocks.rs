@@ -6,12 +6,12 @@ use serde::Deserialize;
 use warp::http;
 use warp::reply::Response;
 
+use super::error_page::ErrorPage;
+use super::format;
 use super::parts::Card;
-use super::problem::Problem;
 use super::reply;
-use super::routes::Asked;
+use super::routes::PageRequest;
 use super::site::{Frame, Place, Site};
-use super::words;
 use crate::wire::Lookup;
 
 /// Blocks of a page.
@@ -34,7 +34,7 @@ struct Query {
 }
 
 /// `GET /blocks?from=&at=`: from an index downwards, or to an index or date.
-pub(super) async fn get(site: &Site, asked: &Asked) -> Result<Response, Problem> {
+pub(super) async fn get(site: &Site, asked: &PageRequest) -> Result<Response, ErrorPage> {
     let query: Query = asked.query()?;
     let tip = site.client.status().await?.tip.index;
     if let Some(at) = query.at {
@@ -62,12 +62,12 @@ pub(super) async fn get(site: &Site, asked: &Asked) -> Result<Response, Problem>
 }
 
 /// Returns the index that a person means: an index, or the first block at or after a date.
-async fn find(site: &Site, at: &str, tip: u64) -> Result<u64, Problem> {
+async fn find(site: &Site, at: &str, tip: u64) -> Result<u64, ErrorPage> {
     let wanted = Lookup::parse(at);
     match (wanted.index, wanted.time) {
         (Some(index), _) => Ok(index.min(tip)),
         (None, Some(time)) => first_at(site, time, tip).await,
-        (None, None) => Err(Problem::new(
+        (None, None) => Err(ErrorPage::new(
             StatusCode::BAD_REQUEST,
             "This is no index and no date",
             "Write an index such as 42, or a date in UTC such as 2026-11-22 or 2026-11-22 14:30.",
@@ -77,7 +77,7 @@ async fn find(site: &Site, at: &str, tip: u64) -> Result<u64, Problem> {
 
 /// Times rise along the chain, so halving finds the first block at or after a date; the tip if all
 /// are earlier.
-pub(super) async fn first_at(site: &Site, date: f64, tip: u64) -> Result<u64, Problem> {
+pub(super) async fn first_at(site: &Site, date: f64, tip: u64) -> Result<u64, ErrorPage> {
     let (mut low, mut high) = (0, tip);
     while low < high {
         let middle = low + (high - low) / 2;

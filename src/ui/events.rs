@@ -1,4 +1,4 @@
-//! News from the node, handed on to every open page.
+//! PageEvent from the node, handed on to every open page.
 //!
 //! The node is followed once, however many pages are open. What is handed on says what happened,
 //! not the content: a page that wants to know more asks for itself anew.
@@ -16,12 +16,12 @@ use warp::http;
 use warp::reply::{Reply, Response};
 use warp::sse;
 
-use super::problem::Problem;
+use super::error_page::ErrorPage;
 use super::site::Site;
 use crate::client::ClientError;
 use crate::wire::Event;
 
-/// News kept for a page that reads slowly; one that misses some is told to look anew.
+/// PageEvent kept for a page that reads slowly; one that misses some is told to look anew.
 const KEPT: usize = 256;
 
 /// Most pages that are told at a time.
@@ -44,7 +44,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// What a page is told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct News {
+pub(super) struct PageEvent {
     #[serde(skip)]
     name: &'static str,
     /// Of a block: its index. Of a reorg: the first index that differs.
@@ -54,7 +54,7 @@ pub(super) struct News {
 
 /// Whether the node can be followed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Reach {
+enum RelayState {
     /// Not known yet.
     #[default]
     Unknown,
@@ -67,8 +67,8 @@ enum Reach {
 
 /// Where news comes in and goes out.
 pub(super) struct Relay {
-    news: broadcast::Sender<News>,
-    reach: watch::Sender<Reach>,
+    news: broadcast::Sender<PageEvent>,
+    reach: watch::Sender<RelayState>,
 }
 
 impl Default for Relay {
@@ -80,7 +80,7 @@ impl Default for Relay {
     }
 }
 
-impl News {
+impl PageEvent {
     fn of(event: &Event) -> Self {
         let name = event.name();
         let index = match event {
@@ -104,22 +104,22 @@ impl News {
 }
 
 impl Relay {
-    fn tell(&self, news: News) {
+    fn tell(&self, news: PageEvent) {
         // Nobody may be listening.
         let _ = self.news.send(news);
     }
 
-    fn set(&self, reach: Reach) {
+    fn set(&self, reach: RelayState) {
         let before = self.reach.send_replace(reach);
         if before == reach {
             return;
         }
         match reach {
-            Reach::Followed => self.tell(News::plain("reset")),
-            Reach::Lost => self.tell(News::plain("lost")),
+            RelayState::Followed => self.tell(PageEvent::plain("reset")),
+            RelayState::Lost => self.tell(PageEvent::plain("lost")),
             // Pages that listen already must look for themselves from now on.
-            Reach::Silent => self.tell(News::plain(END)),
-            Reach::Unknown => {}
+            RelayState::Silent => self.tell(PageEvent::plain(END)),
+            RelayState::Unknown => {}
         }
     }
 }
@@ -132,7 +132,7 @@ pub(super) async fn follow(site: Arc<Site>, shutdown: CancellationToken) {
             () = shutdown.cancelled() => return,
         };
         site.relay.set(reach);
-        let pause = if reach == Reach::Silent {
+        let pause = if reach == RelayState::Silent {
             SILENT_PAUSE
         } else {
             PAUSE
@@ -144,27 +144,29 @@ pub(super) async fn follow(site: Arc<Site>, shutdown: CancellationToken) {
     }
 }
 
-async fn follow_once(site: &Site) -> Reach {
+async fn follow_once(site: &Site) -> RelayState {
     let mut events = match site.client.events().await {
         Ok(events) => events,
-        Err(ClientError::Unreachable { .. } | ClientError::TimedOut { .. }) => return Reach::Lost,
-        Err(_) => return Reach::Silent,
+        Err(ClientError::Unreachable { .. } | ClientError::TimedOut { .. }) => {
+            return RelayState::Lost;
+        }
+        Err(_) => return RelayState::Silent,
     };
-    site.relay.set(Reach::Followed);
+    site.relay.set(RelayState::Followed);
     while let Ok(Ok(Some(event))) = tokio::time::timeout(SILENCE, events.next()).await {
-        site.relay.tell(News::of(&event));
+        site.relay.tell(PageEvent::of(&event));
     }
     // An answer that ended, a broken connection or silence: asked again at once it may be there.
-    Reach::Unknown
+    RelayState::Unknown
 }
 
 /// `GET /events`.
-pub(super) fn get(site: &Arc<Site>) -> Result<Response, Problem> {
+pub(super) fn get(site: &Arc<Site>) -> Result<Response, ErrorPage> {
     let relay = &site.relay;
-    let refuse = |text| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "No news", text);
+    let refuse = |text| ErrorPage::new(StatusCode::SERVICE_UNAVAILABLE, "No news", text);
     // Before the look at the node, so that the end of its news cannot be missed in between.
     let receiver = relay.news.subscribe();
-    if *relay.reach.borrow() == Reach::Silent {
+    if *relay.reach.borrow() == RelayState::Silent {
         return Err(refuse("The node tells no news; pages look for themselves."));
     }
     if relay.news.receiver_count() > PAGES {
@@ -176,7 +178,7 @@ pub(super) fn get(site: &Arc<Site>) -> Result<Response, Problem> {
         let news = match receiver.recv().await {
             Ok(news) if news.name == END => return None,
             Ok(news) => news,
-            Err(broadcast::error::RecvError::Lagged(_)) => News::plain("reset"),
+            Err(broadcast::error::RecvError::Lagged(_)) => PageEvent::plain("reset"),
             Err(broadcast::error::RecvError::Closed) => return None,
         };
         Some((Ok::<_, Infallible>(news.event()), receiver))
@@ -205,14 +207,14 @@ mod tests {
     #[test]
     fn a_page_is_told_what_happened_and_no_text_of_the_chain() {
         let block = samples::block(7, "<script>alert(1)</script>");
-        let news = News::of(&Event::Block(block));
+        let news = PageEvent::of(&Event::Block(block));
         assert_eq!(serde_json::to_string(&news).unwrap(), "{\"index\":7}");
         assert_eq!(
             news.event().to_string(),
             "event:block\ndata:{\"index\":7}\n\n"
         );
         assert_eq!(
-            News::of(&Event::Reset).event().to_string(),
+            PageEvent::of(&Event::Reset).event().to_string(),
             "event:reset\ndata:{}\n\n"
         );
     }
@@ -221,19 +223,19 @@ mod tests {
     fn pages_that_listen_to_a_silent_node_are_let_go() {
         let relay = Relay::default();
         let mut receiver = relay.news.subscribe();
-        relay.set(Reach::Silent);
-        assert_eq!(receiver.try_recv(), Ok(News::plain(END)));
+        relay.set(RelayState::Silent);
+        assert_eq!(receiver.try_recv(), Ok(PageEvent::plain(END)));
     }
 
     #[test]
     fn pages_are_told_when_the_node_is_lost_and_found() {
         let relay = Relay::default();
         let mut receiver = relay.news.subscribe();
-        for reach in [Reach::Lost, Reach::Lost, Reach::Followed] {
+        for reach in [RelayState::Lost, RelayState::Lost, RelayState::Followed] {
             relay.set(reach);
         }
-        assert_eq!(receiver.try_recv(), Ok(News::plain("lost")));
-        assert_eq!(receiver.try_recv(), Ok(News::plain("reset")));
+        assert_eq!(receiver.try_recv(), Ok(PageEvent::plain("lost")));
+        assert_eq!(receiver.try_recv(), Ok(PageEvent::plain("reset")));
         assert!(receiver.try_recv().is_err());
     }
 }

@@ -5,14 +5,14 @@ use http::StatusCode;
 use warp::http;
 use warp::reply::Response;
 
+use super::error_page::{ErrorPage, if_known};
+use super::format;
 use super::mempool::PendingRow;
 use super::parts::{Card, Hash, When, now};
 use super::peers::PeerRow;
-use super::problem::{Problem, if_known};
 use super::reply;
-use super::routes::Asked;
+use super::routes::PageRequest;
 use super::site::{Form, Frame, Place, Site};
-use super::words;
 use crate::wire::{Neighbour, NotableReorg, PeerOrigin, Status};
 
 /// Blocks shown as a chain.
@@ -85,14 +85,14 @@ impl Figures {
         let tries = 16_f64.powi(i32::from(status.difficulty));
         let is_measured = mining.hash_rate > 0.0;
         Self {
-            tries: words::large(tries),
+            tries: format::large(tries),
             rate: if is_measured {
-                words::rate(mining.hash_rate)
+                format::rate(mining.hash_rate)
             } else {
                 "not measured yet".to_owned()
             },
             takes: if is_measured {
-                words::duration(tries / mining.hash_rate)
+                format::duration(tries / mining.hash_rate)
             } else {
                 String::new()
             },
@@ -116,7 +116,7 @@ impl Figures {
 }
 
 /// `GET /`.
-pub(super) async fn get(site: &Site, asked: &Asked) -> Result<Response, Problem> {
+pub(super) async fn get(site: &Site, asked: &PageRequest) -> Result<Response, ErrorPage> {
     let client = &site.client;
     let (status, blocks, peers) = tokio::join!(
         client.status(),

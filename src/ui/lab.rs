@@ -6,10 +6,10 @@ use http::StatusCode;
 use warp::http;
 use warp::reply::Response;
 
-use super::problem::Problem;
+use super::error_page::ErrorPage;
+use super::format;
 use super::reply;
 use super::site::{Frame, Place, Site};
-use super::words;
 use crate::wire::Status;
 
 /// Hashes a second of one core of a current server, where the node has not measured its own.
@@ -63,8 +63,8 @@ impl LabPage {
         };
         let row = |zeros: i32| ZerosRow {
             zeros,
-            tries: words::large(16_f64.powi(zeros)),
-            takes: words::duration(16_f64.powi(zeros) / rate),
+            tries: format::large(16_f64.powi(zeros)),
+            takes: format::duration(16_f64.powi(zeros) / rate),
             width: zeros * 100 / ZEROS,
             is_ours: zeros == i32::from(status.difficulty),
         };
@@ -77,7 +77,7 @@ impl LabPage {
             difficulty: status.difficulty,
             is_sealed: status.sealed_from.is_some(),
             rate,
-            rate_text: words::rate(rate),
+            rate_text: format::rate(rate),
             is_measured,
             last_proof,
             zeros: (1..=ZEROS).map(row).collect(),
@@ -95,16 +95,16 @@ impl RepairRow {
         #[expect(clippy::cast_precision_loss, reason = "a cost for people")]
         let sealed = (blocks as f64 + 1.0) * tries;
         Self {
-            blocks: words::number(blocks),
-            hashes: words::large(sealed),
-            sealed: words::duration(sealed / rate),
-            open: words::duration(tries / rate),
+            blocks: format::number(blocks),
+            hashes: format::large(sealed),
+            sealed: format::duration(sealed / rate),
+            open: format::duration(tries / rate),
         }
     }
 }
 
 /// `GET /lab`.
-pub(super) async fn get(site: &Site) -> Result<Response, Problem> {
+pub(super) async fn get(site: &Site) -> Result<Response, ErrorPage> {
     let (status, tip) = tokio::join!(site.client.status(), site.client.block("tip"));
     let last_proof = tip?.block.proof.unwrap_or_else(|| "None".to_owned());
     let page = LabPage::new(site.frame(Place::Lab), &status?, last_proof);

@@ -6,12 +6,12 @@ use serde::Deserialize;
 use warp::http;
 use warp::reply::Response;
 
+use super::error_page::ErrorPage;
+use super::format;
 use super::parts::{Line, When, now};
-use super::problem::Problem;
 use super::reply;
-use super::routes::Asked;
+use super::routes::PageRequest;
 use super::site::{Form, Frame, Place, Site};
-use super::words;
 use crate::wire::PendingMessage;
 
 /// Rows of a page.
@@ -43,7 +43,7 @@ impl PendingRow {
             id: message.id.clone(),
             line: Line::new(&message.message, 140),
             since: When::at(now() - message.age),
-            size: words::bytes(message.message.len()),
+            size: format::bytes(message.message.len()),
         }
     }
 }
@@ -57,7 +57,7 @@ struct Query {
 const PAGE: usize = 1000;
 
 /// `GET /mempool?after=SEQ`.
-pub(super) async fn get(site: &Site, asked: &Asked) -> Result<Response, Problem> {
+pub(super) async fn get(site: &Site, asked: &PageRequest) -> Result<Response, ErrorPage> {
     let after = asked.query::<Query>()?.after;
     let pool = site.client.mempool(after, PAGE).await?;
     let (form, session) = site.form(&asked.headers);

@@ -5,12 +5,12 @@ use http::StatusCode;
 use warp::http;
 use warp::reply::Response;
 
+use super::error_page::ErrorPage;
+use super::format;
 use super::parts::{Hash, Text, When, now};
-use super::problem::Problem;
 use super::reply;
 use super::routes::is_plain;
 use super::site::{Frame, Place, Site};
-use super::words;
 use crate::client::ClientError;
 use crate::wire::{MessageState, MessageStatus, Reorg};
 
@@ -84,9 +84,9 @@ impl MessagePage {
 }
 
 /// `GET /message/{id}`.
-pub(super) async fn get(site: &Site, id: &str) -> Result<Response, Problem> {
+pub(super) async fn get(site: &Site, id: &str) -> Result<Response, ErrorPage> {
     if !is_plain(id) {
-        return Err(Problem::no_page());
+        return Err(ErrorPage::no_page());
     }
     let (status, reorgs) = tokio::join!(site.client.message(id), site.client.reorgs(None, REORGS));
     let status = match status {
@@ -95,10 +95,10 @@ pub(super) async fn get(site: &Site, id: &str) -> Result<Response, Problem> {
             status: 400 | 404, ..
         }) => {
             let text = "Neither the chain nor the waiting messages of this node hold this id.";
-            return Err(Problem::nothing("message", text));
+            return Err(ErrorPage::nothing("message", text));
         }
         Err(ClientError::Refused { id: Some(_), .. }) => {
-            return Err(Problem::new(
+            return Err(ErrorPage::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "This message is not on disk yet",
                 "The node has it in its queue. This page shows it once it is stored; until then \
@@ -117,7 +117,7 @@ pub(super) async fn get(site: &Site, id: &str) -> Result<Response, Problem> {
 mod tests {
     use super::*;
     use crate::ui::samples;
-    use crate::wire::{LeftBlock, Position};
+    use crate::wire::{DisconnectedBlock, Position};
 
     fn status(mined: bool) -> MessageStatus {
         MessageStatus {
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_message_that_a_reorg_returned_and_renamed_says_both() {
-        let left = LeftBlock {
+        let left = DisconnectedBlock {
             index: 3,
             hash: "cd".repeat(32),
             message_id: "d".repeat(32),

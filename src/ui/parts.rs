@@ -18,7 +18,7 @@ pub(super) use card::Card;
 pub(super) use hash::Hash;
 pub(super) use text::{Line, Text};
 
-use super::words;
+use super::format;
 use crate::wire::{Block, calendar_time};
 
 /// A moment: how long ago, and in UTC.
@@ -39,7 +39,7 @@ impl When {
         Self {
             seconds,
             utc: utc.replacen('T', " ", 1).replace('Z', " UTC"),
-            ago: words::ago(now() - seconds),
+            ago: format::ago(now() - seconds),
         }
     }
 

@@ -5,12 +5,12 @@ use http::StatusCode;
 use warp::http;
 use warp::reply::Response;
 
+use super::error_page::{ErrorPage, if_known};
+use super::format;
 use super::home::Figures;
 use super::parts::{Hash, Line, When, now};
-use super::problem::{Problem, if_known};
 use super::reply;
 use super::site::{Frame, Place, Site};
-use super::words;
 use crate::wire::{Neighbour, PeerKind, PeerOrigin, Status};
 
 #[derive(Template)]
@@ -92,10 +92,10 @@ impl PeerRow {
                 std::cmp::Ordering::Equal if tip.hash == own.tip.hash => "the same tip".to_owned(),
                 std::cmp::Ordering::Equal => "another tip".to_owned(),
                 std::cmp::Ordering::Less => {
-                    format!("{} behind", words::number(own.tip.index - tip.index))
+                    format!("{} behind", format::number(own.tip.index - tip.index))
                 }
                 std::cmp::Ordering::Greater => {
-                    format!("{} ahead", words::number(tip.index - own.tip.index))
+                    format!("{} ahead", format::number(tip.index - own.tip.index))
                 }
             });
         Self {
@@ -121,9 +121,9 @@ impl PeerRow {
             stand: stand.unwrap_or_default(),
             answered: peer.last_answer.map(|age| When::at(now() - age)),
             failures: peer.failures,
-            retry: peer.retry_in.map(words::brief),
+            retry: peer.retry_in.map(format::brief),
             refused: peer.refused.as_deref().map(|reason| Line::new(reason, 400)),
-            clock: peer.clock_offset.filter(|_| answers).map(words::clock),
+            clock: peer.clock_offset.filter(|_| answers).map(format::clock),
             held_back: peer.held_back.as_deref().map(|text| Line::new(text, 400)),
             checks: checks
                 .map(|(name, is_same, theirs)| Check {
@@ -137,7 +137,7 @@ impl PeerRow {
 }
 
 /// `GET /peers`.
-pub(super) async fn get(site: &Site) -> Result<Response, Problem> {
+pub(super) async fn get(site: &Site) -> Result<Response, ErrorPage> {
     let (status, peers) = tokio::join!(site.client.status(), site.client.neighbour_list());
     let status = status?;
     let page = PeersPage {

@@ -5,9 +5,9 @@ use serde::Deserialize;
 use warp::http;
 use warp::reply::Response;
 
-use super::problem::Problem;
+use super::error_page::ErrorPage;
 use super::reply;
-use super::routes::{Asked, is_plain};
+use super::routes::{PageRequest, is_plain};
 use super::site::Site;
 
 /// Most blocks in one answer.
@@ -19,13 +19,13 @@ struct Query {
 }
 
 /// `GET /raw/block/{index|hash|tip}`.
-pub(super) async fn block(site: &Site, which: &str) -> Result<Response, Problem> {
+pub(super) async fn block(site: &Site, which: &str) -> Result<Response, ErrorPage> {
     if !is_plain(which) {
-        return Err(Problem::no_page());
+        return Err(ErrorPage::no_page());
     }
     match site.client.block(which).await {
         Ok(block) => Ok(reply::json(&block)),
-        Err(error) if error.is_not_found() => Err(Problem::nothing(
+        Err(error) if error.is_not_found() => Err(ErrorPage::nothing(
             "block",
             "The chain of this node does not hold it.",
         )),
@@ -34,11 +34,11 @@ pub(super) async fn block(site: &Site, which: &str) -> Result<Response, Problem>
 }
 
 /// `GET /raw/blocks?newest=N`: the last blocks, newest first.
-pub(super) async fn blocks(site: &Site, asked: &Asked) -> Result<Response, Problem> {
+pub(super) async fn blocks(site: &Site, asked: &PageRequest) -> Result<Response, ErrorPage> {
     let count = asked.query::<Query>()?.newest.unwrap_or(MOST);
     if !(1..=MOST).contains(&count) {
         let title = format!("Only 1 to {MOST} blocks can be asked for");
-        return Err(Problem::new(StatusCode::BAD_REQUEST, title, ""));
+        return Err(ErrorPage::new(StatusCode::BAD_REQUEST, title, ""));
     }
     Ok(reply::json(&site.client.blocks_down(None, count).await?))
 }

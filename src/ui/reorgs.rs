@@ -6,12 +6,12 @@ use serde::Deserialize;
 use warp::http;
 use warp::reply::Response;
 
+use super::error_page::{ErrorPage, if_known};
+use super::format;
 use super::parts::{Card, Hash, Line, When};
-use super::problem::{Problem, if_known};
 use super::reply;
-use super::routes::Asked;
+use super::routes::PageRequest;
 use super::site::{Frame, Place, Site};
-use super::words;
 use crate::wire::{Block, Reorg, ReorgPage};
 
 /// Reorgs of a page.
@@ -90,7 +90,7 @@ struct Query {
 }
 
 /// `GET /reorgs?from=`.
-pub(super) async fn get(site: &Site, asked: &Asked) -> Result<Response, Problem> {
+pub(super) async fn get(site: &Site, asked: &PageRequest) -> Result<Response, ErrorPage> {
     let from = asked.query::<Query>()?.from;
     let (status, page) = tokio::join!(site.client.status(), site.client.reorgs(from, ROWS));
     let (mut rows, mut next) = (None, None);
@@ -119,7 +119,7 @@ pub(super) async fn get(site: &Site, asked: &Asked) -> Result<Response, Problem>
 mod tests {
     use super::*;
     use crate::ui::samples;
-    use crate::wire::LeftBlock;
+    use crate::wire::DisconnectedBlock;
 
     fn reorg(new_tip: &str) -> Reorg {
         Reorg {
@@ -137,7 +137,7 @@ mod tests {
             returned: 2,
             deep: false,
             trades_sealed: true,
-            left: vec![LeftBlock {
+            left: vec![DisconnectedBlock {
                 index: 7,
                 hash: "cd".repeat(32),
                 message_id: "e".repeat(32),

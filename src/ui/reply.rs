@@ -5,7 +5,7 @@ use http::{HeaderValue, StatusCode, header};
 use warp::http;
 use warp::reply::Response;
 
-use super::token::Session;
+use super::token::FormSession;
 
 /// Nothing but what this site serves, no scripts or styles inside a page, no frames.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
@@ -60,7 +60,7 @@ fn redirect(status: StatusCode, path: &str) -> Response {
 }
 
 /// Lets the browser remember its session.
-pub(super) fn remember(mut response: Response, session: &Session, base: &str) -> Response {
+pub(super) fn remember(mut response: Response, session: &FormSession, base: &str) -> Response {
     if let Some(cookie) = session.cookie(base) {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }

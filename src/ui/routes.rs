@@ -12,23 +12,23 @@ use warp::path::FullPath;
 use warp::reply::{Reply, Response};
 use warp::{Filter, Rejection};
 
-use super::problem::{Problem, sentence};
+use super::error_page::{ErrorPage, sentence};
 use super::site::Site;
 use super::{
     add, assets, block, blocks, events, home, lab, mempool, message, peers, raw, reorgs, reply,
     search,
 };
-use crate::serve::{Guard, InvalidHead, check_head};
+use crate::http::{Guard, InvalidHead, check_head};
 
 /// A request, as far as pages look at it.
-pub(super) struct Asked {
+pub(super) struct PageRequest {
     pub(super) headers: HeaderMap,
     query: String,
 }
 
-impl Asked {
+impl PageRequest {
     /// What the query says. A field of a form that was left empty is not there.
-    pub(super) fn query<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+    pub(super) fn query<T: DeserializeOwned>(&self) -> Result<T, ErrorPage> {
         let pairs: Vec<(String, String)> =
             serde_urlencoded::from_str(&self.query).unwrap_or_default();
         let pairs: Vec<_> = pairs
@@ -39,7 +39,7 @@ impl Asked {
             .ok()
             .and_then(|query| serde_urlencoded::from_str(&query).ok())
             .ok_or_else(|| {
-                Problem::new(
+                ErrorPage::new(
                     StatusCode::BAD_REQUEST,
                     "The address makes no sense",
                     "What stands behind the question mark is not what this page knows.",
@@ -59,7 +59,7 @@ pub(super) fn admit<B>(
         return Some(invalid_head(site, invalid));
     }
     if !guard.allows(request.headers()) {
-        return Some(Problem::foreign().page(site));
+        return Some(ErrorPage::foreign().page(site));
     }
     let target = request
         .uri()
@@ -103,7 +103,7 @@ pub(super) fn routes(
         .and(with)
         .and_then(
             |method, path: FullPath, query, headers, site: Arc<Site>| async move {
-                let asked = Asked { headers, query };
+                let asked = PageRequest { headers, query };
                 let answer = get(&method, path.as_str(), asked, &site).await;
                 Ok::<_, Rejection>(answer.unwrap_or_else(|problem| problem.page(&site)))
             },
@@ -120,9 +120,9 @@ async fn unreadable(_: Rejection) -> Result<Response, Infallible> {
 async fn get(
     method: &Method,
     path: &str,
-    asked: Asked,
+    asked: PageRequest,
     site: &Arc<Site>,
-) -> Result<Response, Problem> {
+) -> Result<Response, ErrorPage> {
     if !matches!(*method, Method::GET | Method::HEAD) {
         return Ok(not_allowed(site, path == "/add"));
     }
@@ -147,16 +147,16 @@ async fn get(
         ["assets", name] => assets::get(name, &asked.headers),
         // Browsers ask for it whatever a page says.
         ["favicon.ico"] => assets::get("icon.svg", &asked.headers),
-        _ => Err(Problem::no_page()),
+        _ => Err(ErrorPage::no_page()),
     }
 }
 
 /// Leads from a path with a slash at its end to the page without it. What is not made of plain names
 /// is no page, and a browser could take it for an address of another site.
-fn without_slash(site: &Site, path: &str, asked: &Asked) -> Result<Response, Problem> {
+fn without_slash(site: &Site, path: &str, asked: &PageRequest) -> Result<Response, ErrorPage> {
     let path = path.trim_matches('/');
     if !path.split('/').all(is_plain) {
-        return Err(Problem::no_page());
+        return Err(ErrorPage::no_page());
     }
     let page = site.path(&format!("/{path}"));
     Ok(reply::moved(&match &*asked.query {
@@ -168,7 +168,7 @@ fn without_slash(site: &Site, path: &str, asked: &Asked) -> Result<Response, Pro
 /// The answer to a request that no page may see.
 fn invalid_head(site: &Site, invalid: InvalidHead) -> Response {
     let text = sentence(&invalid.to_string());
-    let problem = Problem::new(invalid.status(), "This request cannot be answered", text);
+    let problem = ErrorPage::new(invalid.status(), "This request cannot be answered", text);
     let mut response = problem.page(site);
     let headers = response.headers_mut();
     if invalid == InvalidHead::Connect {
@@ -179,7 +179,7 @@ fn invalid_head(site: &Site, invalid: InvalidHead) -> Response {
 }
 
 fn not_allowed(site: &Site, is_form: bool) -> Response {
-    let problem = Problem::new(
+    let problem = ErrorPage::new(
         StatusCode::METHOD_NOT_ALLOWED,
         "Pages can only be read",
         "The one thing that can be sent here is the form for a new message.",

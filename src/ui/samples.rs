@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::site::{Form, Frame, Place};
 use crate::chain::{self, History, MessageId};
-use crate::wire::{Block, Describer, Status};
+use crate::wire::{Block, BlockRenderer, Status};
 
 /// A message that would do harm if it could.
 pub(super) const HOSTILE: &str =
@@ -40,7 +40,7 @@ pub(super) fn block(index: u64, text: &str) -> Block {
             proof: "1406000".parse().unwrap(),
         }),
     };
-    Describer::above(History::default(), Some(&previous)).describe(&block)
+    BlockRenderer::above(History::default(), Some(&previous)).describe(&block)
 }
 
 pub(super) fn status() -> Status {

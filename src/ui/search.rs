@@ -7,10 +7,10 @@ use warp::http;
 use warp::reply::Response;
 
 use super::blocks;
+use super::error_page::ErrorPage;
 use super::parts::{Card, Line};
-use super::problem::Problem;
 use super::reply;
-use super::routes::Asked;
+use super::routes::PageRequest;
 use super::site::{Frame, Place, Site};
 use crate::client::ClientError;
 use crate::wire::{Lookup, SearchField, SearchHit, SearchPage};
@@ -59,7 +59,7 @@ struct Query {
 }
 
 /// `GET /search?q=&before=`: exactly one find leads to it.
-pub(super) async fn get(site: &Site, asked: &Asked) -> Result<Response, Problem> {
+pub(super) async fn get(site: &Site, asked: &PageRequest) -> Result<Response, ErrorPage> {
     let query: Query = asked.query()?;
     let text = query.q.unwrap_or_default().trim().to_owned();
     let (mut found, mut note) = (
@@ -130,7 +130,7 @@ fn target(hit: &SearchHit) -> String {
 }
 
 /// What can be found without the node's own search.
-async fn exact(site: &Site, text: &str) -> Result<SearchPage, Problem> {
+async fn exact(site: &Site, text: &str) -> Result<SearchPage, ErrorPage> {
     let client = &site.client;
     let mut hits = Vec::new();
     let wanted = Lookup::parse(text);
@@ -171,7 +171,7 @@ async fn exact(site: &Site, text: &str) -> Result<SearchPage, Problem> {
 }
 
 /// An answer, or none if there is no such thing or it makes no sense to the node.
-fn known<T>(answer: Result<T, ClientError>) -> Result<Option<T>, Problem> {
+fn known<T>(answer: Result<T, ClientError>) -> Result<Option<T>, ErrorPage> {
     match answer {
         Ok(answer) => Ok(Some(answer)),
         Err(ClientError::Refused {

@@ -5,7 +5,7 @@ use tokio_util::sync::CancellationToken;
 use warp::http;
 
 use super::events::Relay;
-use super::token::{Session, Tokens};
+use super::token::{FormSession, Tokens};
 use crate::client::HttpClient;
 
 /// The explorer of one node.
@@ -50,8 +50,8 @@ impl Site {
     }
 
     /// The form for a new message, and the session it belongs to.
-    pub(super) fn form(&self, headers: &HeaderMap) -> (Form, Session) {
-        let session = Session::of(headers);
+    pub(super) fn form(&self, headers: &HeaderMap) -> (Form, FormSession) {
+        let session = FormSession::of(headers);
         let form = Form {
             base: self.base.clone(),
             token: self.tokens.token(&session),

@@ -17,12 +17,12 @@ pub(super) struct Tokens {
 
 /// What a browser is known by.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Session {
+pub(super) struct FormSession {
     id: String,
     is_new: bool,
 }
 
-impl Session {
+impl FormSession {
     /// The session of a request, or a new one.
     pub(super) fn of(headers: &HeaderMap) -> Self {
         match cookie(headers) {
@@ -51,7 +51,7 @@ impl Tokens {
         Self { key }
     }
 
-    pub(super) fn token(&self, session: &Session) -> String {
+    pub(super) fn token(&self, session: &FormSession) -> String {
         // Key and session have a fixed length, so no token tells another one.
         let inner = Sha256::new_with_prefix(self.key).chain_update(&session.id);
         let outer = Sha256::new_with_prefix(self.key).chain_update(inner.finalize());
@@ -63,7 +63,7 @@ impl Tokens {
         let Some(id) = cookie(headers) else {
             return false;
         };
-        let expected = self.token(&Session { id, is_new: false });
+        let expected = self.token(&FormSession { id, is_new: false });
         // Takes as long for every wrong token of the right length.
         let differences = expected.bytes().zip(token.bytes()).map(|(a, b)| a ^ b);
         token.len() == expected.len() && differences.fold(0, |all, one| all | one) == 0
@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn a_token_holds_for_its_own_session_and_process() {
         let tokens = Tokens::new();
-        let session = Session::of(&HeaderMap::new());
+        let session = FormSession::of(&HeaderMap::new());
         let set = session.cookie("/x").unwrap();
         let set = set.to_str().unwrap();
         assert!(
@@ -102,7 +102,7 @@ mod tests {
             "{set}"
         );
         let headers = with_cookie(&format!("a=b; {}", set.split(';').next().unwrap()));
-        let again = Session::of(&headers);
+        let again = FormSession::of(&headers);
         assert_eq!(again.cookie("/x"), None);
 
         let token = tokens.token(&again);
@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn a_cookie_that_is_none_of_ours_starts_a_new_session() {
         for cookie in ["explorer=", "explorer=x", "explorer=<script>", "other=1"] {
-            assert!(Session::of(&with_cookie(cookie)).is_new, "{cookie}");
+            assert!(FormSession::of(&with_cookie(cookie)).is_new, "{cookie}");
         }
     }
 }

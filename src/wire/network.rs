@@ -235,7 +235,7 @@ pub struct Reorg {
     #[serde(default)]
     pub trades_sealed: bool,
     /// The lowest of the blocks taken off, 100 at most.
-    pub left: Vec<LeftBlock>,
+    pub left: Vec<DisconnectedBlock>,
 }
 
 impl Reorg {
@@ -278,7 +278,7 @@ pub struct NotableReorg {
 /// A block that was taken off.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(remote = "Self")]
-pub struct LeftBlock {
+pub struct DisconnectedBlock {
     /// Its index.
     pub index: u64,
     /// Its hash.

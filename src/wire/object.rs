@@ -54,7 +54,7 @@ macro_rules! objects {
 pub(crate) use {objects, read_objects};
 
 use super::{
-    Announcement, Block, BlockPage, ErrorBody, ErrorDetail, Health, LeftBlock, MempoolPage,
+    Announcement, Block, BlockPage, DisconnectedBlock, ErrorBody, ErrorDetail, Health, MempoolPage,
     MempoolStatus, Message, MessageStatus, MiningStatus, Neighbour, NeighbourNews, Neighbours,
     NetworkStatus, NewMessage, NewNeighbour, NotableReorg, PendingMessage, Position, PostedMessage,
     Reorg, ReorgPage, SearchHit, SearchPage, SingleBlock, Status, SyncStatus, TipStatus,
@@ -67,7 +67,7 @@ objects!(
     ErrorBody,
     ErrorDetail,
     Health,
-    LeftBlock,
+    DisconnectedBlock,
     MempoolPage,
     MempoolStatus,
     Message,

@@ -19,15 +19,15 @@ const DIRECTION: &[(&str, &[&str])] = &[
     ("fs", &[]),
     ("temporary", &[]),
     ("text", &[]),
-    ("serve", &["wire"]),
+    ("http", &["wire"]),
     ("chain", &["pow", "text"]),
     ("codec", &["chain"]),
-    ("legacy", &["chain"]),
+    ("reference", &["chain"]),
     ("wire", &["chain"]),
     (
         "snapshot",
         &[
-            "legacy",
+            "reference",
             "codec",
             "wire",
             "chain",
@@ -39,12 +39,12 @@ const DIRECTION: &[(&str, &[&str])] = &[
     // The lengths of the documented bodies are counted in the same transaction.
     (
         "store",
-        &["codec", "chain", "pow", "legacy", "fs", "temporary"],
+        &["codec", "chain", "pow", "reference", "fs", "temporary"],
     ),
-    ("client", &["wire", "legacy", "codec"]),
+    ("client", &["wire", "reference", "codec"]),
     ("node", &["store", "snapshot", "client", "pow", "clock"]),
-    ("api", &["node", "wire", "legacy", "serve"]),
-    ("ui", &["client", "wire", "serve", "text"]),
+    ("api", &["node", "wire", "reference", "http"]),
+    ("ui", &["client", "wire", "http", "text"]),
     (
         "cli",
         &[
@@ -56,7 +56,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
             "store",
             "wire",
             "pow",
-            "serve",
+            "http",
             "fs",
             "temporary",
             "text",
@@ -79,7 +79,13 @@ const PLACES: &[(&str, &[&str])] = &[
 
 /// Modules that know nothing of async.
 const SYNC: &[&str] = &[
-    "chain", "pow", "legacy", "codec", "wire", "store", "snapshot",
+    "chain",
+    "pow",
+    "reference",
+    "codec",
+    "wire",
+    "store",
+    "snapshot",
 ];
 
 struct Source {
@@ -335,7 +341,7 @@ fn structs_of_json_documents_are_read_from_objects_alone() {
     let mut seen = 0;
     for source in sources(&["src"]) {
         // Others derive readers for queries, which are pairs, and for stored bytes.
-        let modules = ["wire", "snapshot", "legacy", "client", "cli"];
+        let modules = ["wire", "snapshot", "reference", "client", "cli"];
         let is_json = source.module().is_some_and(|name| modules.contains(&name));
         let is_test = source.path.contains("tests");
         let derives = source.text.split("#[derive(").skip(1);

@@ -16,7 +16,7 @@ use blockchain::clock::SystemClock;
 use blockchain::node::settings::{PeerSettings, ProofMode, Settings};
 use blockchain::node::{Node, Signals};
 use blockchain::store::{
-    Addition, NeighbourRecord, Operation, SnapshotRecord, Standing, Store, StoreError,
+    Addition, NeighbourRecord, NeighbourStatus, Operation, SnapshotRecord, Store, StoreError,
 };
 
 use crate::simulation::network::collect;
@@ -208,7 +208,7 @@ async fn a_full_queue_is_bounded_in_bytes_and_refuses_no_task_of_the_node() {
     assert!(count * 64 * 1024 <= HELD, "{count} additions are held");
     let record = NeighbourRecord {
         address: "neighbour.example:12345".to_owned(),
-        standing: Standing::Learned,
+        standing: NeighbourStatus::Learned,
     };
     let neighbours = node.submit(|reply| Operation::SetNeighbours(vec![record], reply));
     let dropped = node.submit(|reply| Operation::DropBranch(7, reply));

@@ -143,7 +143,7 @@ fn nothing_acknowledged_is_lost_whenever_the_power_is_cut() {
 /// After a failure nothing is written any more, and the listener knows why.
 fn check_ended(store: &Store, first: &StoreError, what: &str) {
     assert!(
-        !matches!(first, StoreError::Refused(_)),
+        !matches!(first, StoreError::Rejected(_)),
         "{what}: {first:?}"
     );
     for _ in 0..3 {

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use blockchain::chain::check::SealCounts;
-use blockchain::chain::{Block, BlockHash, Checker, Link, Message, Seal, Violation};
+use blockchain::chain::{Block, BlockHash, Checker, Link, Message, RuleViolation, Seal};
 use blockchain::client::NodeAddress;
 use blockchain::pow::{Difficulty, Digits, Outcome, Search};
 use serde::Deserialize;
@@ -56,7 +56,7 @@ impl Row {
 }
 
 /// The place of the first block that is refused, and why.
-fn verdict(rows: &[Row], zeros: u8) -> Option<(u64, Violation)> {
+fn verdict(rows: &[Row], zeros: u8) -> Option<(u64, RuleViolation)> {
     let mut checker = Checker::new(Difficulty::new(zeros).unwrap(), None);
     rows.iter().find_map(|row| {
         let place = checker.next_index();
@@ -99,7 +99,7 @@ fn chains_hold_up_to_the_difficulty_the_original_finds() {
             if let Some((_, violation)) = found {
                 let too_easy = matches!(
                     violation,
-                    Violation::ProofOfWork { expected, found } if expected.get() == zeros && found < zeros
+                    RuleViolation::ProofOfWork { expected, found } if expected.get() == zeros && found < zeros
                 );
                 assert!(too_easy, "{}: {violation}", chain.name);
             }
@@ -115,11 +115,11 @@ fn changed_chains_are_refused_at_the_right_block_by_the_right_rule() {
     for chain in &chains {
         let (place, violation) = verdict(&chain.blocks, chain.difficulty).unwrap();
         let rule = match violation {
-            Violation::GenesisIndex { .. } | Violation::GenesisLink { .. } => 1,
-            Violation::Index { .. } => 2,
-            Violation::NoLink { .. } | Violation::PreviousHash { .. } => 3,
-            Violation::ProofOfWork { .. } => 4,
-            Violation::Time { .. } => 5,
+            RuleViolation::GenesisIndex { .. } | RuleViolation::GenesisLink { .. } => 1,
+            RuleViolation::Index { .. } => 2,
+            RuleViolation::NoLink { .. } | RuleViolation::PreviousHash { .. } => 3,
+            RuleViolation::ProofOfWork { .. } => 4,
+            RuleViolation::Time { .. } => 5,
             other => panic!("{}: {other}", chain.name),
         };
         assert_eq!((place, rule), (chain.block, chain.rule), "{}", chain.name);
@@ -213,7 +213,7 @@ fn proofs_copied_onto_other_messages_are_broken_seals_block_by_block() {
         let mut checker = Checker::new(Difficulty::new(2).unwrap(), sealed_from);
         assert_eq!(checker.push(&blocks[0]), Ok(None));
         for block in &blocks[1..] {
-            assert_eq!(checker.push(block), Err(Violation::BrokenSeal));
+            assert_eq!(checker.push(block), Err(RuleViolation::BrokenSeal));
         }
         let broken = blocks.len() as u64 - 1;
         assert_eq!(

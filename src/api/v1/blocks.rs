@@ -16,7 +16,7 @@ use crate::codec;
 use crate::node::Node;
 use crate::store::{PageLimit, StoreError, View};
 use crate::wire::lookup::MIN_HASH_DIGITS;
-use crate::wire::{self, BlockPage, Describer, Lookup, SingleBlock};
+use crate::wire::{self, BlockPage, BlockRenderer, Lookup, SingleBlock};
 
 /// Most blocks on a page, and about the most bytes.
 const LIMIT: PageLimit = PageLimit {
@@ -136,10 +136,10 @@ pub(super) fn describe(view: &View, blocks: &[Block]) -> Result<Vec<wire::Block>
         Some(index) => view.block(index)?,
         None => None,
     };
-    let mut describer = Describer::above(view.history(first.index)?, previous.as_ref());
+    let mut renderer = BlockRenderer::above(view.history(first.index)?, previous.as_ref());
     Ok(blocks
         .iter()
-        .map(|block| describer.describe(block))
+        .map(|block| renderer.describe(block))
         .collect())
 }
 

@@ -25,8 +25,8 @@ use warp::http;
 use warp::reply::{Reply, Response};
 use warp::sse;
 
-use self::cursor::{Cursor, Step};
-use self::neighbours::Acquaintances;
+use self::cursor::{EventCursor, Step};
+use self::neighbours::NeighbourDiff;
 use crate::api::admin::Caller;
 use crate::api::fair_slots::Slot;
 use crate::api::reject::ApiError;
@@ -59,18 +59,18 @@ pub(crate) fn open(
             None => Start::Unknown,
         },
     };
-    let listener = Listener {
+    let listener = EventStream {
         signal: context.node.subscribe(),
         node: Arc::clone(&context.node),
         pages: Arc::clone(&context.pages),
         shutdown: context.shutdown.clone(),
         start,
         waiting: VecDeque::new(),
-        acquaintances: Acquaintances::new(context.node.peers.list()),
+        neighbour_diff: NeighbourDiff::new(context.node.peers.list()),
         is_told_all: false,
         _slot: slot,
     };
-    let events = stream::unfold(listener, Listener::next).map(Ok::<_, Infallible>);
+    let events = stream::unfold(listener, EventStream::next).map(Ok::<_, Infallible>);
     let events = sse::keep_alive().interval(KEEP_ALIVE).stream(events);
     let mut response = sse::reply(events).into_response();
     let headers = response.headers_mut();
@@ -86,7 +86,7 @@ enum Start {
     /// The client is new.
     Now,
     /// The client has been told everything up to here.
-    After(Cursor),
+    After(EventCursor),
     /// The client names a place nobody knows.
     Unknown,
 }
@@ -102,7 +102,7 @@ enum Woken {
 }
 
 /// One open stream.
-struct Listener {
+struct EventStream {
     node: Arc<Node>,
     /// Where each of its pages waits for its turn: one commit wakes all listeners at once.
     pages: Arc<Semaphore>,
@@ -110,12 +110,12 @@ struct Listener {
     shutdown: CancellationToken,
     start: Start,
     waiting: VecDeque<sse::Event>,
-    acquaintances: Acquaintances,
+    neighbour_diff: NeighbourDiff,
     is_told_all: bool,
     _slot: Slot,
 }
 
-impl Listener {
+impl EventStream {
     /// The next event; none when the node stops or the store fails.
     async fn next(mut self) -> Option<(sse::Event, Self)> {
         let shutdown = self.shutdown.clone();
@@ -173,7 +173,7 @@ impl Listener {
     }
 
     /// Tells an event and where the client is after it; false if it cannot be told.
-    fn push(&mut self, event: &Event, after: Option<&Cursor>) -> bool {
+    fn push(&mut self, event: &Event, after: Option<&EventCursor>) -> bool {
         let Ok(data) = event.data() else {
             return false;
         };
@@ -187,7 +187,7 @@ impl Listener {
 
     /// Tells what is different about the neighbours.
     fn neighbours(&mut self) -> bool {
-        let news = self.acquaintances.look(self.node.peers.list());
+        let news = self.neighbour_diff.look(self.node.peers.list());
         let mut news = news.into_iter().map(Event::Neighbour);
         news.all(|event| self.push(&event, None))
     }
@@ -202,7 +202,7 @@ impl Listener {
                 tokio::time::sleep(GATHER).await;
                 Woken::Commit
             }
-            () = self.acquaintances.pause() => Woken::Neighbours,
+            () = self.neighbour_diff.pause() => Woken::Neighbours,
         }
     }
 }
@@ -212,7 +212,7 @@ fn read(node: &Node, start: Start) -> Result<Step, StoreError> {
     match start {
         Start::Now => Ok(Step {
             events: Vec::<(Event, _)>::new(),
-            cursor: Cursor::at_end(&view)?,
+            cursor: EventCursor::at_end(&view)?,
             is_all: true,
         }),
         Start::After(cursor) => cursor.step(&view, node.clock().millis()),

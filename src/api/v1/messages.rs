@@ -15,9 +15,9 @@ use crate::api::reject::{ApiError, json_response};
 use crate::api::server::Context;
 use crate::api::{long_answer, page_count, parse_query};
 use crate::chain::{BlockHash, MessageId};
+use crate::http::read_body;
 use crate::node::Node;
 use crate::node::settings::MAX_INGEST_BYTES;
-use crate::serve::read_body;
 use crate::store::{PageLimit, Pending, StoreError, View};
 use crate::wire::{
     Lookup, MempoolPage, MessageState, MessageStatus, NewMessage, PendingMessage, Position,

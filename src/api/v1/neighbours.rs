@@ -14,10 +14,10 @@ use crate::api::reject::{ApiError, json_response};
 use crate::chain::BlockHash;
 use crate::client::NodeAddress;
 use crate::client::peer::PEER_HEADER;
-use crate::legacy::query;
+use crate::http::read_body;
 use crate::node::Node;
-use crate::node::peers::News;
-use crate::serve::read_body;
+use crate::node::peers::PeerNews;
+use crate::reference::query;
 use crate::wire::{Announcement, Neighbours, NewNeighbour};
 
 /// Most bytes of a body here.
@@ -87,7 +87,7 @@ pub(crate) async fn announce(
     if said.tip.parse::<BlockHash>().is_err() {
         return Err(ApiError::bad_request("the tip is no hash"));
     }
-    let news = News {
+    let news = PeerNews {
         tip: said.tip,
         length: said.length,
         mempool_seq: said.mempool_seq,

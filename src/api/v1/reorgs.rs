@@ -11,8 +11,8 @@ use crate::api::reject::{ApiError, json_response};
 use crate::api::server::Context;
 use crate::api::{long_answer, page_count, parse_query};
 use crate::node::Node;
-use crate::store::{LeftRecord, ReorgRecord};
-use crate::wire::{LeftBlock, NotableReorg, Reorg, ReorgPage, calendar_time};
+use crate::store::{DisconnectedRecord, ReorgRecord};
+use crate::wire::{DisconnectedBlock, NotableReorg, Reorg, ReorgPage, calendar_time};
 
 /// Most reorgs on a page.
 const MAX_COUNT: usize = 1000;
@@ -98,8 +98,8 @@ pub(super) fn describe(number: u64, record: &ReorgRecord) -> Reorg {
     }
 }
 
-fn left((block, index): (&LeftRecord, u64)) -> LeftBlock {
-    LeftBlock {
+fn left((block, index): (&DisconnectedRecord, u64)) -> DisconnectedBlock {
+    DisconnectedBlock {
         index,
         hash: hex::encode(block.hash),
         message_id: hex::encode(block.message),

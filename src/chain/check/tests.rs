@@ -41,7 +41,7 @@ fn sealed_after(checker: &Checker) -> Block {
 }
 
 /// Checks rules 2 to 5; the zeros of the proof if they hold.
-fn check_successor(tip: &Tip, block: &Block, difficulty: Difficulty) -> Result<u8, Violation> {
+fn check_successor(tip: &Tip, block: &Block, difficulty: Difficulty) -> Result<u8, RuleViolation> {
     let proof = block.proof().map_or(&b""[..], Proof::as_bytes);
     let zeros = pow::zeros(tip.proof_text(), proof);
     super::check_successor(tip, block, zeros, difficulty).map(|()| zeros)
@@ -65,7 +65,7 @@ fn a_genesis_block_has_index_0() {
     genesis.index = 1;
     assert_eq!(
         check_genesis(&genesis),
-        Err(Violation::GenesisIndex { found: 1 })
+        Err(RuleViolation::GenesisIndex { found: 1 })
     );
 }
 
@@ -77,7 +77,7 @@ fn a_genesis_block_has_neither_proof_nor_previous_hash() {
         previous_hash,
         proof: proof.clone(),
     });
-    let expected = Violation::GenesisLink {
+    let expected = RuleViolation::GenesisLink {
         proof,
         previous_hash,
     };
@@ -94,7 +94,7 @@ fn the_index_is_one_more_than_that_of_the_block_before() {
             index: found,
             ..good.clone()
         };
-        let expected = Violation::Index { expected: 1, found };
+        let expected = RuleViolation::Index { expected: 1, found };
         assert_eq!(check_successor(&tip, &block, ONE), Err(expected));
     }
 }
@@ -111,7 +111,7 @@ fn no_block_follows_the_highest_index_there_is() {
             index: found,
             ..block.clone()
         };
-        let expected = Violation::Index {
+        let expected = RuleViolation::Index {
             expected: u64::MAX,
             found,
         };
@@ -126,7 +126,7 @@ fn every_later_block_has_a_previous_hash_and_a_proof() {
         link: None,
         ..after(&tip, 1)
     };
-    let expected = Violation::NoLink { expected: tip.hash };
+    let expected = RuleViolation::NoLink { expected: tip.hash };
     assert_eq!(check_successor(&tip, &block, ONE), Err(expected));
 }
 
@@ -136,7 +136,7 @@ fn the_previous_hash_is_that_of_the_block_before() {
     let mut block = after(&tip, 1);
     let found = BlockHash::from_bytes([7; 32]);
     block.link.as_mut().unwrap().previous_hash = found;
-    let expected = Violation::PreviousHash {
+    let expected = RuleViolation::PreviousHash {
         expected: tip.hash,
         found,
     };
@@ -152,7 +152,7 @@ fn the_proof_has_the_zeros_of_the_checking_node() {
         block.link.as_mut().unwrap().proof = Proof::from(proof);
         assert_eq!(check_successor(&tip, &block, difficulty(zeros)), Ok(zeros));
         let expected = difficulty(zeros + 1);
-        let violation = Violation::ProofOfWork {
+        let violation = RuleViolation::ProofOfWork {
             expected,
             found: zeros,
         };
@@ -170,7 +170,7 @@ fn the_time_is_later_than_that_of_the_block_before() {
             timestamp: found,
             ..after(&tip, 1)
         };
-        let expected = Violation::Time { previous, found };
+        let expected = RuleViolation::Time { previous, found };
         assert_eq!(check_successor(&tip, &block, ONE), Err(expected));
     }
     let next = previous.next(0.0);
@@ -196,7 +196,7 @@ fn an_integer_time_is_not_later_than_the_equal_float() {
         timestamp: found,
         ..after(&tip, 1)
     };
-    let expected = Violation::Time {
+    let expected = RuleViolation::Time {
         previous: whole,
         found,
     };
@@ -216,13 +216,13 @@ fn rules_are_checked_in_their_order() {
         }),
     };
     let check = |block: &Block| check_successor(&tip, block, ONE).unwrap_err();
-    assert!(matches!(check(&block), Violation::Index { .. }));
+    assert!(matches!(check(&block), RuleViolation::Index { .. }));
     block.index = 1;
-    assert!(matches!(check(&block), Violation::PreviousHash { .. }));
+    assert!(matches!(check(&block), RuleViolation::PreviousHash { .. }));
     block.link.as_mut().unwrap().previous_hash = tip.hash;
-    assert!(matches!(check(&block), Violation::ProofOfWork { .. }));
+    assert!(matches!(check(&block), RuleViolation::ProofOfWork { .. }));
     block.link.as_mut().unwrap().proof = Proof::from(1);
-    assert!(matches!(check(&block), Violation::Time { .. }));
+    assert!(matches!(check(&block), RuleViolation::Time { .. }));
 }
 
 #[test]
@@ -231,10 +231,10 @@ fn a_broken_seal_is_refused_with_and_without_a_seal_rule() {
         let mut checker = checker(sealed_from);
         let mut block = sealed_after(&checker);
         block.message = message("other");
-        assert_eq!(checker.push(&block), Err(Violation::BrokenSeal));
+        assert_eq!(checker.push(&block), Err(RuleViolation::BrokenSeal));
         assert_eq!(
             check_seal(1, Some(Seal::Broken), sealed_from),
-            Err(Violation::BrokenSeal)
+            Err(RuleViolation::BrokenSeal)
         );
     }
 }
@@ -246,7 +246,10 @@ fn from_the_given_index_on_every_block_is_sealed() {
     assert_eq!(checker.push(&open), Ok(Some(Seal::Open)), "below the index");
     let mut at = checker.clone();
     let open = after(at.tip().unwrap(), 1);
-    assert_eq!(at.push(&open), Err(Violation::NotSealed { sealed_from: 2 }));
+    assert_eq!(
+        at.push(&open),
+        Err(RuleViolation::NotSealed { sealed_from: 2 })
+    );
     let sealed = sealed_after(&checker);
     assert_eq!(checker.push(&sealed), Ok(Some(Seal::Sealed)));
     assert_eq!(
@@ -315,7 +318,7 @@ fn a_chain_holds_up_to_its_easiest_proof_and_fails_there_above() {
         });
         let expected = refused.map(|(index, found)| {
             let expected = difficulty(zeros);
-            (index, Violation::ProofOfWork { expected, found })
+            (index, RuleViolation::ProofOfWork { expected, found })
         });
         assert_eq!(found, expected, "difficulty {zeros}");
         if found.is_none() {

@@ -8,9 +8,9 @@ use super::Short;
 use crate::chain::History;
 use crate::cli::error::Error;
 use crate::cli::output::{Output, bar, escape, stdout, write_json};
-use crate::cli::source::{Source, running};
+use crate::cli::source::{ChainSource, running};
 use crate::client::HttpClient;
-use crate::wire::{Block, Describer};
+use crate::wire::{Block, BlockRenderer};
 
 /// Prints the chain of a node, or its newest blocks.
 pub(super) async fn run(
@@ -23,8 +23,8 @@ pub(super) async fn run(
         is_first: true,
         out: stdout(),
     };
-    match Source::of_node(client).await? {
-        Source::Running(client) => {
+    match ChainSource::of_node(client).await? {
+        ChainSource::Running(client) => {
             let length = client.status().await?.length;
             let first = newest.map_or(0, |newest| length.saturating_sub(newest));
             let bar = bar(Some(length - first), "blocks");
@@ -37,7 +37,7 @@ pub(super) async fn run(
             bar.finish_and_clear();
         }
         source => {
-            let mut describer = Describer::above(History::default(), None);
+            let mut describer = BlockRenderer::above(History::default(), None);
             // Its end is known only when it has come.
             let mut kept = VecDeque::new();
             let bar = bar(None, "blocks");

@@ -7,14 +7,14 @@ use serde::Serialize;
 use super::Short;
 use crate::cli::error::Error;
 use crate::cli::output::Output;
-use crate::cli::source::{Source, running};
+use crate::cli::source::{ChainSource, running};
 use crate::client::HttpClient;
 use crate::wire::{MempoolPage, Message};
 
 /// Prints the pending messages of a node.
 pub(super) async fn run(client: HttpClient, output: &Output) -> Result<(), Error> {
-    match Source::of_node(client).await? {
-        Source::Running(client) => output.print(&Data(running::mempool(&client).await?)),
+    match ChainSource::of_node(client).await? {
+        ChainSource::Running(client) => output.print(&Data(running::mempool(&client).await?)),
         source => {
             let messages: Vec<_> = source.pending().await?.iter().map(Message::from).collect();
             output.print(&Documented {

@@ -2,11 +2,11 @@
 
 use crate::chain::{Block, BlockHash, History, MessageId};
 use crate::cli::error::Error;
-use crate::cli::source::Source;
-use crate::wire::{Describer, Lookup, MessageState, MessageStatus, Position, SingleBlock};
+use crate::cli::source::ChainSource;
+use crate::wire::{BlockRenderer, Lookup, MessageState, MessageStatus, Position, SingleBlock};
 
 /// Returns the block with this index or hash, or the tip.
-pub(super) async fn block(source: &Source, which: &str) -> Result<Option<SingleBlock>, Error> {
+pub(super) async fn block(source: &ChainSource, which: &str) -> Result<Option<SingleBlock>, Error> {
     let wanted = Lookup::parse(which);
     let mut found = 0;
     let block = find(source, |block| {
@@ -29,7 +29,10 @@ pub(super) async fn block(source: &Source, which: &str) -> Result<Option<SingleB
 }
 
 /// Returns what became of the message with this id.
-pub(super) async fn message(source: &Source, id: &str) -> Result<Option<MessageStatus>, Error> {
+pub(super) async fn message(
+    source: &ChainSource,
+    id: &str,
+) -> Result<Option<MessageStatus>, Error> {
     let Ok(id) = id.parse::<MessageId>() else {
         return Ok(None);
     };
@@ -69,10 +72,10 @@ pub(super) async fn message(source: &Source, id: &str) -> Result<Option<MessageS
 
 /// Returns the last block that `is_it` accepts, with its confirmations.
 async fn find(
-    source: &Source,
+    source: &ChainSource,
     mut is_it: impl FnMut(&Block) -> bool,
 ) -> Result<Option<SingleBlock>, Error> {
-    let mut describer = Describer::above(History::default(), None);
+    let mut describer = BlockRenderer::above(History::default(), None);
     let mut found: Option<SingleBlock> = None;
     source
         .for_each_page(|page, _| {

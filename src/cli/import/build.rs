@@ -59,15 +59,15 @@ pub(super) fn build(
         blocks: Vec::new(),
         messages: Vec::new(),
         bytes: 0,
-        under_way: None,
+        in_flight: None,
     };
     // Where they were acknowledged their ids are known, so they come first.
     builder.messages.extend_from_slice(&carried.0);
     builder.flush()?;
     let now = SystemClock.millis();
     let walk = file.walk(|batch| builder.push(batch, now).map(|()| true))?;
-    if let Some(offence) = walk.offence {
-        return Err(super::refused(file, offence));
+    if let Some(invalid) = walk.invalid {
+        return Err(super::refused(file, invalid));
     }
     builder.flush()?;
     builder.wait()?;
@@ -88,7 +88,7 @@ struct Builder<'a> {
     blocks: Vec<Block>,
     messages: Vec<(Message, u64)>,
     bytes: usize,
-    under_way: Option<Receiver<Result<(), StoreError>>>,
+    in_flight: Option<Receiver<Result<(), StoreError>>>,
 }
 
 impl Builder<'_> {
@@ -129,13 +129,13 @@ impl Builder<'_> {
             // Nobody waits any more after another failure.
             let _ = sender.send(result);
         })))?;
-        self.under_way = Some(receiver);
+        self.in_flight = Some(receiver);
         Ok(())
     }
 
     /// Waits for what was handed over last.
     fn wait(&mut self) -> Result<(), Error> {
-        match self.under_way.take() {
+        match self.in_flight.take() {
             Some(receiver) => Ok(receiver.recv().unwrap_or(Err(StoreError::Closed))?),
             None => Ok(()),
         }

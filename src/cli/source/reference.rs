@@ -8,8 +8,8 @@ use super::PAGE;
 use crate::chain::{Block, Message};
 use crate::cli::error::Error;
 use crate::client::{HttpTransport, NodeAddress, PeerClient, PeerError, read_blocking};
-use crate::legacy::ReadError;
-use crate::legacy::json::{ChainBody, ChainReader};
+use crate::reference::ReadError;
+use crate::reference::json::{ChainBody, JsonChainReader};
 
 /// Maximum bytes of a chain that are read, as for `node --max-chain-bytes`.
 const MAX_CHAIN_BYTES: u64 = 4 * 1024 * 1024 * 1024;
@@ -23,13 +23,13 @@ pub(in crate::cli) struct ReferenceMiner {
 
 /// Why its chain could not be read.
 enum ReadFailure {
-    Answer(PeerError),
+    TransportResponse(PeerError),
     Chain(ReadError),
 }
 
 impl From<PeerError> for ReadFailure {
     fn from(error: PeerError) -> Self {
-        Self::Answer(error)
+        Self::TransportResponse(error)
     }
 }
 
@@ -51,7 +51,7 @@ impl ReferenceMiner {
         let (sender, mut pages) = mpsc::channel(2);
         let reading = read_blocking(body, move |reader| {
             let (mut page, mut bytes) = (Vec::new(), 0);
-            for block in ChainReader::new(ChainBody::new(reader)) {
+            for block in JsonChainReader::new(ChainBody::new(reader)) {
                 let block = block.map_err(ReadFailure::Chain)?;
                 bytes += block.message.text().len();
                 page.push(block);
@@ -80,7 +80,7 @@ impl ReferenceMiner {
         let (read, consumed) = tokio::join!(reading, consuming);
         consumed?;
         read.map_err(|failure| match failure {
-            ReadFailure::Answer(error) => self.failed(&error),
+            ReadFailure::TransportResponse(error) => self.failed(&error),
             ReadFailure::Chain(error) => Error::Refused(format!(
                 "the chain of the reference miner at {} is not valid: {error}",
                 self.address

@@ -4,7 +4,7 @@ use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt, TryStreamExt};
 
 use super::client_builder;
-use crate::client::transport::{Answer, Method, Request, Transport, TransportError};
+use crate::client::transport::{Method, Request, Transport, TransportError, TransportResponse};
 
 /// Sends requests over HTTP, with one pool of connections for all peers.
 #[derive(Clone, Debug)]
@@ -21,7 +21,10 @@ impl HttpTransport {
 }
 
 impl Transport for HttpTransport {
-    fn send(&self, request: Request) -> BoxFuture<'static, Result<Answer, TransportError>> {
+    fn send(
+        &self,
+        request: Request,
+    ) -> BoxFuture<'static, Result<TransportResponse, TransportError>> {
         let method = match request.method {
             Method::Get => reqwest::Method::GET,
             Method::Head => reqwest::Method::HEAD,
@@ -41,7 +44,7 @@ impl Transport for HttpTransport {
             let response = builder.send().await?;
             let length = response.headers().get(reqwest::header::CONTENT_LENGTH);
             let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
-            Ok(Answer {
+            Ok(TransportResponse {
                 status: response.status().as_u16(),
                 length,
                 body: response

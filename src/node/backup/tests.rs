@@ -6,7 +6,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::chain::{Message, MessageId};
 use crate::clock::SystemClock;
-use crate::node::miner::{Effort, Front};
+use crate::node::miner::{MiningParams, MiningTip};
 use crate::node::settings::{PeerSettings, ProofMode, Settings};
 use crate::pow::Difficulty;
 use crate::store::{Adoption, Network, Store};
@@ -35,8 +35,8 @@ fn node() -> (TempDir, Arc<Node>) {
 fn mined(node: &Node, common: u64, count: usize, text: &str) -> Vec<Block> {
     let view = node.view().unwrap();
     let tip = Tip::of(&view.block(common - 1).unwrap().unwrap());
-    let mut front = Front::new(tip, view.history(common).unwrap());
-    let effort = Effort {
+    let mut front = MiningTip::new(tip, view.history(common).unwrap());
+    let effort = MiningParams {
         proof: ProofMode::Open,
         difficulty: Difficulty::MIN,
         threads: NonZeroUsize::MIN,
@@ -87,7 +87,7 @@ fn a_reorg_fails_a_snapshot_only_if_it_disconnects_what_was_read() {
     let mut pages = Pages::up_to(&node, until);
     pages.next().unwrap();
     switch(&node, 999);
-    let refused = StoreError::Refused(Refusal::StaleTip);
+    let refused = StoreError::Rejected(Rejection::StaleTip);
     assert_eq!(pages.next().unwrap_err().to_string(), refused.to_string());
 }
 

@@ -6,9 +6,9 @@ use std::sync::atomic::Ordering;
 use tokio::sync::oneshot;
 
 use super::{not_followed, settled, wanted};
-use crate::chain::{Block, BlockHash, Checker, Offence, Tip};
+use crate::chain::{Block, BlockHash, Checker, InvalidBlock, Tip};
 use crate::node::clocks::HeldBack;
-use crate::node::session::{Claim, Conversation, Trouble};
+use crate::node::session::{Claim, PeerContext, SyncError};
 use crate::node::{Node, reorgs};
 use crate::store::{Adoption, Operation, StoreError};
 use crate::text::counted;
@@ -19,16 +19,16 @@ const MAX_STAGED_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 /// Fetches the branch of a peer and follows it if it is better. Returns the block that is held
 /// back, if any.
 pub(super) async fn switch(
-    with: &Conversation,
+    with: &PeerContext,
     claim: &Claim,
-) -> Result<Option<HeldBack>, Trouble> {
+) -> Result<Option<HeldBack>, SyncError> {
     let node = &with.node;
     let state = node.state();
     let common = match claim.genesis {
         Some(genesis) if genesis != state.genesis => 0,
         _ => fork_point(with, state.length().min(claim.length)).await?,
     };
-    node.may_leave(common)?;
+    node.check_reorg_allowed(common)?;
     let mut branch = Branch::above(node, common)?;
     let (mut next, mut held_back) = (common, None);
     while next < claim.length && held_back.is_none() {
@@ -42,7 +42,7 @@ pub(super) async fn switch(
         }
         next += page.len() as u64;
         let checked = branch.check(&page);
-        checked.map_err(|offence| not_followed(&offence))?;
+        checked.map_err(|invalid| not_followed(&invalid))?;
         branch.check_size()?;
         node.peers.claim_fetch(&with.peer, claim.length);
         let staged = branch.stage(page)?;
@@ -56,15 +56,15 @@ pub(super) async fn switch(
     match settled(adopted.await) {
         Ok(reorg) => reorgs::log(&reorg),
         // It may be better when the time of its other blocks has come.
-        Err(Trouble::NotBetter) if held_back.is_some() => {}
-        Err(trouble) => return Err(trouble),
+        Err(SyncError::NotBetter) if held_back.is_some() => {}
+        Err(error) => return Err(error),
     }
     Ok(held_back)
 }
 
 /// The number of blocks that both chains begin with, given that at most `most` can be common.
 /// A peer whose chain changes meanwhile makes this wrong; the check of the branch will tell.
-async fn fork_point(with: &Conversation, most: u64) -> Result<u64, Trouble> {
+async fn fork_point(with: &PeerContext, most: u64) -> Result<u64, SyncError> {
     // All below `common` is shared, nothing from `differs` on.
     let (mut common, mut differs) = (0, most);
     let mut step = 1;
@@ -88,10 +88,10 @@ async fn fork_point(with: &Conversation, most: u64) -> Result<u64, Trouble> {
     Ok(common)
 }
 
-async fn is_common(with: &Conversation, index: u64) -> Result<bool, Trouble> {
+async fn is_common(with: &PeerContext, index: u64) -> Result<bool, SyncError> {
     let theirs = with.client.blocks(&with.peer, index, 1).await?;
     let Some(theirs) = theirs.first() else {
-        return Err(Trouble::Moved);
+        return Err(SyncError::ChainMoved);
     };
     let found = with.node.view()?.index_of(&BlockHash::of(theirs))?;
     Ok(found == Some(index))
@@ -115,7 +115,7 @@ impl Branch {
         if let Some(below) = common.checked_sub(1) {
             let view = node.view()?;
             let block = view.block(below)?;
-            let block = block.ok_or(StoreError::Refused(crate::store::Refusal::NotConnected))?;
+            let block = block.ok_or(StoreError::Rejected(crate::store::Rejection::NotConnected))?;
             checker = checker.above(Tip::of(&block), view.history(common)?);
         }
         Ok(Self {
@@ -128,7 +128,7 @@ impl Branch {
     }
 
     /// Checks the next blocks; else the first that breaks a rule, and which.
-    pub(in crate::node) fn check(&mut self, blocks: &[Block]) -> Result<(), Offence> {
+    pub(in crate::node) fn check(&mut self, blocks: &[Block]) -> Result<(), InvalidBlock> {
         let bytes = &mut self.bytes;
         self.checker.push_all(blocks, |passed| {
             *bytes += 256 + passed.block.message.text().len() as u64;
@@ -137,10 +137,10 @@ impl Branch {
     }
 
     /// Refuses a branch that grows beyond all measure.
-    pub(in crate::node) fn check_size(&self) -> Result<(), Trouble> {
+    pub(in crate::node) fn check_size(&self) -> Result<(), SyncError> {
         if self.bytes > MAX_STAGED_BYTES {
             let why = format!("has a branch of more than {MAX_STAGED_BYTES} bytes");
-            return Err(Trouble::Differs(why));
+            return Err(SyncError::Incompatible(why));
         }
         Ok(())
     }
@@ -198,17 +198,17 @@ impl Node {
     }
 
     /// Whether our chain may be left for one that shares its first `common` blocks.
-    pub(in crate::node) fn may_leave(&self, common: u64) -> Result<(), Trouble> {
+    pub(in crate::node) fn check_reorg_allowed(&self, common: u64) -> Result<(), SyncError> {
         let (length, settings) = (self.state().length(), &self.settings.peers);
         let is_fixed = length > self.genesis_until() || !self.peers.first_round_ended();
         let depth = length.saturating_sub(common);
         if common == 0 && is_fixed {
-            return Err(Trouble::Differs(
+            return Err(SyncError::Incompatible(
                 "has another genesis, and that of this chain is fixed".to_owned(),
             ));
         }
         if depth > settings.max_reorg {
-            return Err(Trouble::Differs(format!(
+            return Err(SyncError::Incompatible(format!(
                 "has a branch that takes off {}, more than --max-reorg {} allows: \
                  find out which branch is right, and restart with a higher --max-reorg to follow \
                  the other",

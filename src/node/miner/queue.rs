@@ -10,12 +10,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::chain::Message;
-use crate::node::settings::{BATCH_BLOCKS, BATCH_BYTES, LEFT_TO_OTHERS};
+use crate::node::settings::{BATCH_BLOCKS, BATCH_BYTES, LEARNED_MESSAGE_DELAY};
 use crate::store::{PageLimit, Pending, StoreError, View};
 
 /// How long a message of a peer is left to others, in milliseconds.
 #[expect(clippy::cast_possible_truncation, reason = "a second")]
-const DELAY: u64 = LEFT_TO_OTHERS.as_millis() as u64;
+const DELAY: u64 = LEARNED_MESSAGE_DELAY.as_millis() as u64;
 
 /// A page with a single message.
 const ONE: PageLimit = PageLimit {

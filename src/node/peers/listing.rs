@@ -6,7 +6,7 @@ use super::{Peer, Peers};
 use crate::client::NodeAddress;
 use crate::node::clocks::HeldBack;
 use crate::node::settings::{ANSWERING, FIRST_ROUND};
-use crate::store::{NeighbourRecord, Standing};
+use crate::store::{NeighbourRecord, NeighbourStatus};
 use crate::wire::{Neighbour, PeerKind, PeerOrigin, SyncStatus};
 
 /// Blocks that are being fetched.
@@ -104,11 +104,11 @@ impl Peers {
             standing,
         };
         let kept = inner.peers.iter().filter_map(|(address, peer)| match peer {
-            Peer { is_added: true, .. } => Some(record(address, Standing::Added)),
+            Peer { is_added: true, .. } => Some(record(address, NeighbourStatus::Added)),
             Peer {
                 origin: PeerOrigin::Learned,
                 ..
-            } => Some(record(address, Standing::Learned)),
+            } => Some(record(address, NeighbourStatus::Learned)),
             _ => None,
         });
         kept.chain(inner.removed.records()).collect()

@@ -6,14 +6,14 @@ use crate::client::NodeAddress;
 
 /// Where this node can be reached, and with it, where learned peers may be.
 #[derive(Clone, Debug, Default)]
-pub struct Reach {
+pub struct ListenScope {
     /// Whether the node listens on a loopback address only: then its peers are there, too.
     pub is_loopback: bool,
     /// Where it says it is.
     pub own: Option<NodeAddress>,
 }
 
-impl Reach {
+impl ListenScope {
     /// Whether an address learned from others may be dialled: never this node's own, and loopback
     /// or link-local ones only if the node itself is there. Configured ones are not asked.
     pub fn allows(&self, address: &NodeAddress) -> bool {
@@ -57,8 +57,8 @@ mod tests {
 
     #[test]
     fn loopback_and_link_local_need_a_node_that_is_there() {
-        let far = Reach::default();
-        let near = Reach {
+        let far = ListenScope::default();
+        let near = ListenScope {
             is_loopback: true,
             own: Some("127.0.0.1:1".parse().unwrap()),
         };

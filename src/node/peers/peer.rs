@@ -16,7 +16,7 @@ use crate::wire::{NetworkStatus, PeerKind, PeerOrigin, Position};
 
 /// What a peer announced last.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct News {
+pub struct PeerNews {
     /// Hash of its tip, in hex.
     pub tip: String,
     /// Number of its blocks.
@@ -31,7 +31,7 @@ pub enum Candidate {
     /// A neighbour named it.
     Suggested,
     /// It asked this node, perhaps with news.
-    Asked(Option<News>),
+    Asked(Option<PeerNews>),
 }
 
 /// What is known of a peer.
@@ -58,7 +58,7 @@ pub struct Peer {
     /// Its first block that is too far ahead of the local clock.
     pub held_back: Option<HeldBack>,
     /// What it announced and nobody has looked at yet.
-    pub news: Option<News>,
+    pub news: Option<PeerNews>,
     /// Address under which it is counted.
     pub(super) counted_as: IpAddr,
     /// Whether the administrator added it.
@@ -69,12 +69,12 @@ pub struct Peer {
     pub(super) known_since: Instant,
     /// Whether a first round with it has ended, well or not.
     pub(super) tried: bool,
-    pub(super) session: Option<Session>,
+    pub(super) session: Option<SessionHandle>,
 }
 
 /// How the session of a peer is woken and ended.
 #[derive(Clone, Debug, Default)]
-pub struct Session {
+pub struct SessionHandle {
     /// Wakes it: the peer has something new.
     pub wake: Arc<Notify>,
     /// Wakes it: there was a commit, so this node may have something new.
@@ -147,7 +147,7 @@ impl Peer {
 
     /// It asks this node, so it lives and is asked at once; but one that misbehaved waits for its
     /// time. Says whether its session is to be woken.
-    pub(super) fn heard(&mut self, news: Option<News>) -> bool {
+    pub(super) fn heard(&mut self, news: Option<PeerNews>) -> bool {
         let has_news = news.is_some();
         if has_news {
             self.news = news;

@@ -164,7 +164,7 @@ impl Inner {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{News, PeerSettings};
+    use super::super::{PeerNews, PeerSettings};
     use super::*;
 
     fn at(host: &str, port: u16) -> (NodeAddress, IpAddr) {
@@ -246,7 +246,7 @@ mod tests {
     #[test]
     fn one_that_names_many_candidates_does_not_keep_others_waiting() {
         let peers = Peers::new(&PeerSettings::default(), &[]);
-        let news = News {
+        let news = PeerNews {
             tip: String::new(),
             length: 1,
             mempool_seq: 0,

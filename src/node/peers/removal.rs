@@ -11,7 +11,7 @@ use tracing::{info, warn};
 
 use super::{Inner, Peers};
 use crate::client::NodeAddress;
-use crate::store::{NeighbourRecord, Standing};
+use crate::store::{NeighbourRecord, NeighbourStatus};
 use crate::wire::PeerOrigin;
 
 /// Maximum number of addresses that are kept of one removed neighbour: it can name itself
@@ -36,7 +36,7 @@ impl Removals {
     pub(super) fn from_records(records: &[NeighbourRecord]) -> Self {
         let mut removals = Self::default();
         for record in records {
-            if record.standing == Standing::Removed {
+            if record.standing == NeighbourStatus::Removed {
                 let addresses = record.address.split(' ');
                 let addresses: BTreeSet<_> =
                     addresses.filter_map(NodeAddress::from_record).collect();
@@ -54,7 +54,7 @@ impl Removals {
             let addresses: Vec<_> = removal.addresses.iter().map(ToString::to_string).collect();
             NeighbourRecord {
                 address: addresses.join(" "),
-                standing: Standing::Removed,
+                standing: NeighbourStatus::Removed,
             }
         })
     }

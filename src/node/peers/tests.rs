@@ -13,8 +13,8 @@ fn counted(address: NodeAddress) -> (NodeAddress, IpAddr) {
     (address, counted_as)
 }
 
-fn news() -> News {
-    News {
+fn news() -> PeerNews {
+    PeerNews {
         tip: "0f".repeat(32),
         length: 9,
         mempool_seq: 0,
@@ -29,7 +29,7 @@ fn peers(configured: &[u16]) -> Peers {
     Peers::new(&settings, &[])
 }
 
-fn heard(peers: &Peers, port: u16, news: Option<News>) {
+fn heard(peers: &Peers, port: u16, news: Option<PeerNews>) {
     peers.heard("10.0.0.1".parse().unwrap(), &format!(":{port}"), news);
 }
 
@@ -247,14 +247,14 @@ fn kept_addresses_in_other_spellings_are_read() {
         standing,
     };
     let kept = [
-        record("127.1:1", Standing::Removed),
-        record("[::ffff:10.0.0.1]:1", Standing::Removed),
-        record("node.example.:1", Standing::Removed),
-        record("10.0.0.1:1", Standing::Learned),
-        record("2130706433:1", Standing::Added),
-        record("10.2:1", Standing::Added),
-        record("[2001:DB8::A]:1", Standing::Learned),
-        record("no address", Standing::Removed),
+        record("127.1:1", NeighbourStatus::Removed),
+        record("[::ffff:10.0.0.1]:1", NeighbourStatus::Removed),
+        record("node.example.:1", NeighbourStatus::Removed),
+        record("10.0.0.1:1", NeighbourStatus::Learned),
+        record("2130706433:1", NeighbourStatus::Added),
+        record("10.2:1", NeighbourStatus::Added),
+        record("[2001:DB8::A]:1", NeighbourStatus::Learned),
+        record("no address", NeighbourStatus::Removed),
     ];
     let peers = Peers::new(&PeerSettings::default(), &kept);
     let known: Vec<_> = peers.list().into_iter().map(|one| one.address).collect();

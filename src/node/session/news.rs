@@ -2,19 +2,19 @@
 
 use tokio::time::Instant;
 
-use super::{Claim, Session, Trouble};
+use super::{Claim, PeerSession, SyncError};
 use crate::chain::BlockHash;
 use crate::client::peer::Identity;
 use crate::node::PROTOCOL;
-use crate::node::peers::News;
+use crate::node::peers::PeerNews;
 use crate::node::settings::ANNOUNCE_PAUSE;
 use crate::store::StoreError;
 use crate::wire::{Announcement, PeerKind, Position};
 
-impl Session {
-    async fn ask_status(&mut self) -> Result<(), Trouble> {
+impl PeerSession {
+    async fn ask_status(&mut self) -> Result<(), SyncError> {
         let Identity::Ours(status) = self.identify().await? else {
-            return Err(Trouble::Moved);
+            return Err(SyncError::ChainMoved);
         };
         self.follow_status(&status).await
     }
@@ -22,7 +22,7 @@ impl Session {
     /// What an announcement says is enough to fetch what is new, unless the chains are equally
     /// long: then more must be known of the other. Anyone can announce in the name of another, so
     /// what does not come true is not held against the peer: it is asked.
-    pub(super) async fn follow_news(&mut self, news: &News) -> Result<(), Trouble> {
+    pub(super) async fn follow_news(&mut self, news: &PeerNews) -> Result<(), SyncError> {
         let state = self.with.node.state();
         let Ok(tip) = news.tip.parse::<BlockHash>() else {
             return Ok(());
@@ -44,7 +44,7 @@ impl Session {
         };
         match self.follow(claim, network, news.mempool_seq, false).await {
             Ok(()) => {}
-            Err(trouble @ (Trouble::Store(_) | Trouble::Paced(_))) => return Err(trouble),
+            Err(error @ (SyncError::Store(_) | SyncError::Paced(_))) => return Err(error),
             Err(_) => return self.ask_status().await,
         }
         if self.with.node.view()?.index_of(&tip)? == news.length.checked_sub(1) {

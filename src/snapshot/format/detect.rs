@@ -15,7 +15,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 use super::Format;
 use super::frames::MAGIC;
 use super::plain::{BLOCKS, MEMPOOL};
-use crate::legacy::json::MAX_BLOCK_BYTES;
+use crate::reference::json::MAX_BLOCK_BYTES;
 
 /// A source whose first bytes were looked at.
 pub type Peeked<R> = io::Chain<Cursor<Vec<u8>>, R>;

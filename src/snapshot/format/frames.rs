@@ -20,7 +20,7 @@ use std::io::{self, BufReader, Read, Write};
 use super::Item;
 use crate::chain::{Block, Message, MessageId};
 use crate::codec::{self, DecodeError, MAX_VALUE_BYTES};
-use crate::legacy::ReadError;
+use crate::reference::ReadError;
 
 /// First bytes of a file; the last of them is the version.
 pub const MAGIC: [u8; 8] = *b"\x89chain\n\x01";

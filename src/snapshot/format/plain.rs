@@ -16,11 +16,11 @@ use serde::Deserialize;
 use super::Item;
 use super::scanner::Scanner;
 use crate::chain::{Block, BlockHash, History, Link, Message};
-use crate::legacy::ReadError;
-use crate::legacy::error::{Breach, quoted};
+use crate::reference::ReadError;
+use crate::reference::error::{FormatViolation, quoted};
 use crate::text::escape_json;
 use crate::wire::object::read_objects;
-use crate::wire::{self, Describer};
+use crate::wire::{self, BlockRenderer};
 
 /// Key of the blocks in the object that holds pending messages, too.
 pub(super) const BLOCKS: &str = "blocks";
@@ -43,7 +43,7 @@ pub enum Layout {
 pub struct PlainWriter<W> {
     out: W,
     layout: Layout,
-    describer: Describer,
+    renderer: BlockRenderer,
     in_blocks: bool,
     first: bool,
 }
@@ -56,14 +56,14 @@ impl<W: Write> PlainWriter<W> {
         Ok(Self {
             out,
             layout,
-            describer: Describer::above(History::default(), None),
+            renderer: BlockRenderer::above(History::default(), None),
             in_blocks: true,
             first: true,
         })
     }
 
     pub(super) fn push(&mut self, block: &Block) -> io::Result<()> {
-        let described = self.describer.describe(block);
+        let described = self.renderer.describe(block);
         self.separate()?;
         self.write(&described)?;
         if self.layout == Layout::Lines {
@@ -145,14 +145,14 @@ read_objects!(Record);
 #[derive(Debug)]
 pub(super) enum Fault {
     NotWellFormed(String),
-    Rule(Breach),
+    Rule(FormatViolation),
 }
 
 impl Fault {
     pub(super) fn at(self, offset: u64) -> ReadError {
         match self {
             Self::NotWellFormed(reason) => ReadError::not_well_formed(offset, reason),
-            Self::Rule(breach) => ReadError::rule(offset, breach),
+            Self::Rule(violation) => ReadError::rule(offset, violation),
         }
     }
 
@@ -172,18 +172,18 @@ impl Record {
         let link = match (self.previous_hash, proof) {
             (None, None) => None,
             (None, Some(found)) if first => {
-                return Err(Fault::Rule(Breach::GenesisProof { found }));
+                return Err(Fault::Rule(FormatViolation::GenesisProof { found }));
             }
             (Some(found), None) if first => {
                 let found = quoted(&found);
-                return Err(Fault::Rule(Breach::GenesisPreviousHash { found }));
+                return Err(Fault::Rule(FormatViolation::GenesisPreviousHash { found }));
             }
-            (None, Some(_)) => return Err(Fault::Rule(Breach::NoPreviousHash)),
-            (Some(_), None) => return Err(Fault::Rule(Breach::NoProof)),
+            (None, Some(_)) => return Err(Fault::Rule(FormatViolation::NoPreviousHash)),
+            (Some(_), None) => return Err(Fault::Rule(FormatViolation::NoProof)),
             (Some(hash), Some(proof)) => {
                 let previous_hash = hash.parse().map_err(|_| {
                     let found = quoted(&hash);
-                    Fault::Rule(Breach::PreviousHash { found })
+                    Fault::Rule(FormatViolation::PreviousHash { found })
                 })?;
                 Some(Link {
                     previous_hash,

@@ -5,9 +5,9 @@ use std::io::{self, BufRead, BufReader, Read};
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
-use crate::legacy::ReadError;
-use crate::legacy::error::{byte, short};
-use crate::legacy::json::MAX_BLOCK_BYTES;
+use crate::reference::ReadError;
+use crate::reference::error::{byte, short};
+use crate::reference::json::MAX_BLOCK_BYTES;
 
 /// Moves over JSON, value by value.
 pub(super) struct Scanner<R> {

@@ -15,10 +15,10 @@ use csv::{ErrorKind, ReaderBuilder, StringRecord};
 use super::Item;
 use super::plain::Record;
 use crate::chain::{Block, History};
-use crate::legacy::ReadError;
-use crate::legacy::error::{quoted, short};
-use crate::legacy::json::MAX_BLOCK_BYTES;
-use crate::wire::{self, Describer};
+use crate::reference::ReadError;
+use crate::reference::error::{quoted, short};
+use crate::reference::json::MAX_BLOCK_BYTES;
+use crate::wire::{self, BlockRenderer};
 
 /// The columns, in the order in which they are written.
 const COLUMNS: [&str; 9] = [
@@ -37,7 +37,7 @@ const COLUMNS: [&str; 9] = [
 #[derive(Debug)]
 pub struct TableWriter<W: Write> {
     out: csv::Writer<W>,
-    describer: Describer,
+    renderer: BlockRenderer,
 }
 
 impl<W: Write> TableWriter<W> {
@@ -46,12 +46,12 @@ impl<W: Write> TableWriter<W> {
         out.write_record(COLUMNS)?;
         Ok(Self {
             out,
-            describer: Describer::above(History::default(), None),
+            renderer: BlockRenderer::above(History::default(), None),
         })
     }
 
     pub(super) fn push(&mut self, block: &Block) -> io::Result<()> {
-        let block = self.describer.describe(block);
+        let block = self.renderer.describe(block);
         let index = block.index.to_string();
         let optional = |cell: &'_ Option<String>| guarded(cell.as_deref().unwrap_or_default());
         for cell in [

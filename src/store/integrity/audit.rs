@@ -16,7 +16,7 @@ use super::super::state::{State, block_json_bytes};
 use super::super::tables;
 use super::super::view::View;
 use super::{
-    Report, check_counts, check_index_by_message, check_mempool, check_range, wrong_totals,
+    IntegrityReport, check_counts, check_index_by_message, check_mempool, check_range, wrong_totals,
 };
 use crate::chain::{Block, Passed, Seal};
 
@@ -101,7 +101,7 @@ impl<'a> Audit<'a> {
     ///
     /// # Errors
     /// The first row that is wrong; if not all blocks passed, only of those that were looked at.
-    pub fn finish(self) -> Result<Report, StoreError> {
+    pub fn finish(self) -> Result<IntegrityReport, StoreError> {
         let length = self.length();
         let is_whole = self.blocks == length;
         if !is_whole || self.differs || !self.indexes_are_right()? {
@@ -121,7 +121,7 @@ impl<'a> Audit<'a> {
             return Err(wrong_totals("chain_json_bytes"));
         }
         let pending = check_mempool(self.view, &self.state)?;
-        Ok(Report {
+        Ok(IntegrityReport {
             blocks: length,
             pending,
         })

@@ -65,7 +65,7 @@ fn peers_fill_half_and_make_way_for_clients() {
     }
     assert_eq!(bench.state.totals.learned_count, 0);
     let refused = bench.add(numbered(9000, MAX_TEXT_BYTES), None, 0);
-    assert!(matches!(refused, Err(Refusal::MempoolFull { .. })));
+    assert!(matches!(refused, Err(Rejection::MempoolFull { .. })));
     bench.is_whole();
 }
 
@@ -99,12 +99,12 @@ fn a_branch_that_takes_off_too_much_is_refused() {
             edit.adopt(adoption)
         })
     };
-    let too_deep = Refusal::TooDeep { depth: 2, limit: 1 };
+    let too_deep = Rejection::TooDeep { depth: 2, limit: 1 };
     assert_eq!(offer(&mut bench, 1, &adoption).unwrap_err(), too_deep);
     // From the genesis block on it is three blocks, and another genesis.
     adoption.max_reorg = 3;
     let fixed = offer(&mut bench, 0, &adoption).unwrap_err();
-    assert_eq!(fixed, Refusal::GenesisFixed);
+    assert_eq!(fixed, Rejection::GenesisFixed);
     let record = offer(&mut bench, 1, &adoption).unwrap();
     assert_eq!((record.disconnected, record.left.len()), (2, 2));
     assert_eq!(record.left[1].message, [2; 16]);
@@ -118,8 +118,8 @@ fn neighbours_are_kept() {
         standing,
     };
     let kept = [
-        record("a:1", Standing::Learned),
-        record("b:2", Standing::Removed),
+        record("a:1", NeighbourStatus::Learned),
+        record("b:2", NeighbourStatus::Removed),
     ];
     bench
         .change(|edit| edit.set_neighbours(&kept).map(Ok))

@@ -5,7 +5,7 @@ use askama::Template;
 use askama::filters::HtmlSafe;
 
 use crate::text::is_unsafe;
-use crate::ui::words;
+use crate::ui::format;
 
 /// Characters shown before the rest is folded.
 const FOLD: usize = 600;
@@ -56,7 +56,7 @@ impl Text {
             start: runs(start, true),
             folded: runs(folded, true),
             is_cut: !cut.is_empty(),
-            size: words::bytes(text.len()),
+            size: format::bytes(text.len()),
             blank: blank(text),
         }
     }
@@ -194,7 +194,7 @@ fn blank(text: &str) -> Option<String> {
     let count = text.chars().count() as u64;
     text.chars()
         .all(|character| character.is_whitespace() && !is_hidden(character))
-        .then(|| format!("{count} blank{}", words::plural(count)))
+        .then(|| format!("{count} blank{}", format::plural(count)))
 }
 
 #[cfg(test)]

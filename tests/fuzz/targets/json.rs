@@ -4,8 +4,8 @@
 #![no_main]
 
 use blockchain::chain::Block;
-use blockchain::legacy::json::{
-    ChainBody, ChainReader, ChainWriter, read_messages, read_neighbours,
+use blockchain::reference::json::{
+    ChainBody, JsonChainReader, ChainWriter, read_messages, read_neighbours,
 };
 use libfuzzer_sys::fuzz_target;
 

@@ -4,7 +4,7 @@
 #![no_main]
 
 use blockchain::chain::Block;
-use blockchain::legacy::pickle::{ChainReader, ChainWriter};
+use blockchain::reference::pickle::{ChainReader, ChainWriter};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -1,7 +1,9 @@
 //! Requests just below, at and just above each limit: what fits is taken, what does not is told
 //! why, and neither costs the node anything that lasts.
 
-use crate::support::http::{Answer, exchange, percent_encode, post_message, put_message};
+use crate::support::http::{
+    TransportResponse, exchange, percent_encode, post_message, put_message,
+};
 use crate::support::test_node::TestNode;
 
 /// Most bytes of a message, of a request target, headers of a request.
@@ -12,7 +14,7 @@ const HEADERS: usize = 100;
 /// Most bytes of a request's head.
 const HEAD: usize = 128 * 1024;
 
-fn send(node: &TestNode, request: &str) -> Answer {
+fn send(node: &TestNode, request: &str) -> TransportResponse {
     exchange(node.address(), request.as_bytes()).unwrap()
 }
 
@@ -106,7 +108,8 @@ fn heads_without_an_end_cost_no_memory() {
                 let address = node.address();
                 scope.spawn(move || {
                     let answer = exchange(address, head.as_bytes());
-                    let is_refused = |answer: Answer| (400..500).contains(&answer.status);
+                    let is_refused =
+                        |answer: TransportResponse| (400..500).contains(&answer.status);
                     assert!(answer.map_or(true, is_refused), "{head:.20}");
                 });
             }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::http::{Answer, connect_from, read_answer, request_bytes};
+use crate::support::http::{TransportResponse, connect_from, read_answer, request_bytes};
 use crate::support::test_node::TestNode;
 
 const GREEDY: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
@@ -26,7 +26,7 @@ fn begin(source: Ipv4Addr, node: SocketAddr, target: &str) -> (TcpStream, u16) {
     (stream, status)
 }
 
-fn ask(source: Ipv4Addr, node: SocketAddr, target: &str) -> io::Result<Answer> {
+fn ask(source: Ipv4Addr, node: SocketAddr, target: &str) -> io::Result<TransportResponse> {
     let stream = connect_from(source, node)?;
     (&stream).write_all(&request_bytes("GET", target, &[], &[]))?;
     read_answer(stream, false)

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::http::{
-    Answer, connect, connect_from, put_message, read_answer, request, request_bytes,
+    TransportResponse, connect, connect_from, put_message, read_answer, request, request_bytes,
 };
 use crate::support::test_node::TestNode;
 use crate::support::{allow_many_files, wait_for};
@@ -203,7 +203,7 @@ fn ask(address: SocketAddr, ended: &AtomicBool) -> Seen {
 }
 
 /// Asks from another address than the bad clients, which have taken all turns of theirs.
-fn ask_from_elsewhere(address: SocketAddr, target: &str) -> io::Result<Answer> {
+fn ask_from_elsewhere(address: SocketAddr, target: &str) -> io::Result<TransportResponse> {
     // Other systems have no other address here.
     if !cfg!(target_os = "linux") {
         return request(address, "GET", "/health", &[], &[]);

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use blockchain::chain::{Block, BlockHash, History, Message, MessageId};
-use blockchain::wire::Describer;
+use blockchain::wire::BlockRenderer;
 
 use crate::peers::{chain_above, genesis};
 use crate::support::command::{Blockchain, Finished};
@@ -187,7 +187,7 @@ fn an_invalid_chain_of_a_reference_miner_is_a_no_and_a_broken_answer_is_not() {
 fn a_node_that_never_comes_to_an_end_is_left() {
     let blocks = chain_above(&genesis(), 3, Kind::Sealed).blocks;
     let page = |blocks: &[Block]| {
-        let mut describer = Describer::above(History::default(), None);
+        let mut describer = BlockRenderer::above(History::default(), None);
         let blocks: Vec<_> = blocks
             .iter()
             .map(|block| describer.describe(block))

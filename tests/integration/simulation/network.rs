@@ -15,7 +15,9 @@ use warp::http;
 
 use blockchain::api::server::answerer;
 use blockchain::client::NodeAddress;
-use blockchain::client::transport::{Answer, Method, Request, Transport, TransportError};
+use blockchain::client::transport::{
+    Method, Request, Transport, TransportError, TransportResponse,
+};
 use blockchain::node::Node;
 
 use crate::support_store::Dice;
@@ -146,7 +148,10 @@ struct Link {
 }
 
 impl Transport for Link {
-    fn send(&self, request: Request) -> BoxFuture<'static, Result<Answer, TransportError>> {
+    fn send(
+        &self,
+        request: Request,
+    ) -> BoxFuture<'static, Result<TransportResponse, TransportError>> {
         let (network, from) = (self.network.clone(), self.from);
         async move {
             let to = number(&request.to);
@@ -173,7 +178,7 @@ impl Transport for Link {
             if network.happens(|weather| weather.lost) {
                 return std::future::pending().await;
             }
-            Ok(Answer {
+            Ok(TransportResponse {
                 status,
                 length: Some(body.len() as u64),
                 body: stream::iter([Ok(body)]).boxed(),

@@ -13,11 +13,11 @@ use tokio_util::sync::CancellationToken;
 use blockchain::chain::{Block, Message, MessageId};
 use blockchain::client::PeerClient;
 use blockchain::clock::Clock;
-use blockchain::node::miner::{Effort, Front};
+use blockchain::node::miner::{MiningParams, MiningTip};
 use blockchain::node::settings::{PeerSettings, ProofMode, Settings};
 use blockchain::node::{Node, Signals, run};
 use blockchain::pow::Difficulty;
-use blockchain::store::{self, Addition, Operation, PageLimit, Refusal, Store, StoreError};
+use blockchain::store::{self, Addition, Operation, PageLimit, Rejection, Store, StoreError};
 
 use super::network::{Network, Weather, address};
 use crate::support_store::Dice;
@@ -224,8 +224,8 @@ impl World {
         let limit = PageLimit { count: most, ..ALL };
         let waiting = node.view().unwrap().pending_from(0, limit).unwrap();
         let state = node.state();
-        let mut front = Front::new(state.tip.clone(), state.history.clone());
-        let effort = Effort {
+        let mut front = MiningTip::new(state.tip.clone(), state.history.clone());
+        let effort = MiningParams {
             proof: ProofMode::Sealed,
             difficulty: RULES.difficulty,
             threads: NonZeroUsize::MIN,
@@ -241,7 +241,7 @@ impl World {
         self.network.note(&format!("mine {}", blocks.len()));
         let parent = state.tip.hash;
         match node.write(|reply| Operation::Append(parent, blocks, reply)) {
-            Ok(()) | Err(StoreError::Refused(Refusal::StaleTip)) => {}
+            Ok(()) | Err(StoreError::Rejected(Rejection::StaleTip)) => {}
             Err(error) => panic!("{error}"),
         }
     }

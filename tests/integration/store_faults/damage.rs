@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use blockchain::chain::{Block, BlockHash, Message};
-use blockchain::store::integrity::{Report, check_file};
+use blockchain::store::integrity::{IntegrityReport, check_file};
 use blockchain::store::{Addition, Operation, StoppedStore, Store, StoreError, panics};
 use redb::{Database, TableDefinition};
 use tempfile::TempDir;
@@ -145,7 +145,7 @@ impl Count {
             "{what}: {length} bytes"
         );
         let checked = in_time(what, move || check_file(&checked, |_, _| {}));
-        let report = Report {
+        let report = IntegrityReport {
             blocks: whole.blocks.len() as u64,
             pending: whole.pending.len() as u64,
         };

@@ -4,8 +4,8 @@
 use std::fmt::Write;
 
 use blockchain::chain::{Block, Checker};
-use blockchain::legacy::ReadError;
 use blockchain::pow::Difficulty;
+use blockchain::reference::ReadError;
 use blockchain::snapshot::format::{ChainWriter, Format, Item, read};
 
 use super::damage::in_time;

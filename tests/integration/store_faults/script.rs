@@ -6,8 +6,8 @@ use std::sync::mpsc::{Receiver, channel};
 
 use blockchain::chain::{Block, BlockHash, Message, MessageId};
 use blockchain::store::{
-    Addition, Adoption, NeighbourRecord, Network, Operation, Pending, ReorgRecord, Reply,
-    SnapshotRecord, Standing, State, Store, StoreError, View,
+    Addition, Adoption, NeighbourRecord, NeighbourStatus, Network, Operation, Pending, ReorgRecord,
+    Reply, SnapshotRecord, State, Store, StoreError, View,
 };
 
 use blockchain::store::tables::Totals;
@@ -238,8 +238,11 @@ impl Script {
                 (0..dice.below(4))
                     .map(|host| NeighbourRecord {
                         address: format!("10.0.0.{host}:{}", dice.below(3) + 1),
-                        standing: [Standing::Learned, Standing::Added, Standing::Removed]
-                            [dice.position(3)],
+                        standing: [
+                            NeighbourStatus::Learned,
+                            NeighbourStatus::Added,
+                            NeighbourStatus::Removed,
+                        ][dice.position(3)],
                     })
                     .collect(),
             ),
@@ -285,7 +288,7 @@ impl Held {
 fn reply<T: 'static>(done: Done) -> Reply<T> {
     Box::new(move |answer| {
         done(match answer {
-            Ok(_) | Err(StoreError::Refused(_)) => Ok(()),
+            Ok(_) | Err(StoreError::Rejected(_)) => Ok(()),
             Err(error) => Err(error),
         });
     })

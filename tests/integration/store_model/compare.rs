@@ -1,8 +1,8 @@
 //! Everything the store can be asked, compared with the model.
 
 use blockchain::chain::{BlockHash, Message, Tip};
-use blockchain::legacy::json;
-use blockchain::store::integrity::{self, Report};
+use blockchain::reference::json;
+use blockchain::store::integrity::{self, IntegrityReport};
 use blockchain::store::{PageLimit, View};
 
 use super::model::standing;
@@ -31,13 +31,13 @@ impl World {
         }
         let report = integrity::check_all(&view, |_, _| {}).unwrap();
         let (blocks, pending) = (self.model.length(), self.model.pending.len() as u64);
-        assert_eq!(report, Report { blocks, pending });
+        assert_eq!(report, IntegrityReport { blocks, pending });
     }
 
     fn compare_state(&self, view: &View) {
         let (state, blocks) = (self.store().state(), &self.model.blocks);
         assert_eq!(state.tip, Tip::of(blocks.last().unwrap()));
-        assert_eq!(state.standing(), standing(blocks));
+        assert_eq!(state.fork_candidate(), standing(blocks));
         assert_eq!(state.history.root(), tree_hash(blocks));
         assert_eq!(state.network, self.model.network);
         assert_eq!(view.network().unwrap(), self.model.network);

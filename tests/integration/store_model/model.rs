@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use blockchain::chain::choice::{Standing, prefers_offered};
+use blockchain::chain::fork_choice::{ForkCandidate, prefers_offered};
 use blockchain::chain::{Block, BlockHash, Message, MessageId, Seal};
-use blockchain::store::{LeftRecord, Network, Refusal, ReorgRecord, StoreError};
+use blockchain::store::{DisconnectedRecord, Network, Rejection, ReorgRecord, StoreError};
 
 use crate::support_store::Maker;
 
@@ -23,11 +23,11 @@ impl Refused {
     /// What a failed operation was refused for; any other failure fails the test.
     pub(crate) fn of(error: &StoreError) -> Self {
         match error {
-            StoreError::Refused(Refusal::StaleTip) => Self::StaleTip,
-            StoreError::Refused(Refusal::Invalid(offence)) => Self::Invalid(offence.index),
-            StoreError::Refused(Refusal::NotPreferred) => Self::NotPreferred,
-            StoreError::Refused(Refusal::NotConnected) => Self::NotConnected,
-            StoreError::Refused(Refusal::KeyReused) => Self::KeyReused,
+            StoreError::Rejected(Rejection::StaleTip) => Self::StaleTip,
+            StoreError::Rejected(Rejection::Invalid(invalid)) => Self::Invalid(invalid.index),
+            StoreError::Rejected(Rejection::NotPreferred) => Self::NotPreferred,
+            StoreError::Rejected(Rejection::NotConnected) => Self::NotConnected,
+            StoreError::Rejected(Rejection::KeyReused) => Self::KeyReused,
             other => panic!("the store failed: {other:?}"),
         }
     }
@@ -187,7 +187,7 @@ impl Model {
             left: old[from..]
                 .iter()
                 .take(100)
-                .map(|block| LeftRecord {
+                .map(|block| DisconnectedRecord {
                     hash: *BlockHash::of(block).as_bytes(),
                     message: *block.message.id().as_bytes(),
                 })
@@ -308,9 +308,9 @@ fn is_sealed(seal: Option<Seal>) -> bool {
     seal == Some(Seal::Sealed)
 }
 
-pub(crate) fn standing(blocks: &[Block]) -> Standing {
+pub(crate) fn standing(blocks: &[Block]) -> ForkCandidate {
     let seals = seals(blocks);
-    Standing {
+    ForkCandidate {
         length: blocks.len() as u64,
         sealed: seals.iter().filter(|seal| is_sealed(**seal)).count() as u64,
         genesis: BlockHash::of(&blocks[0]),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 use super::command::{BINARY, foreign_variables};
-use super::http::{Answer, exchange, request};
+use super::http::{TransportResponse, exchange, request};
 use super::wait_for;
 
 /// A running `blockchain ui`; it is killed when it is dropped.
@@ -63,7 +63,7 @@ impl Explorer {
 
     /// A page, as a program asks for it.
     #[track_caller]
-    pub(crate) fn get(&self, target: &str) -> Answer {
+    pub(crate) fn get(&self, target: &str) -> TransportResponse {
         request(self.address, "GET", target, &[], &[]).unwrap()
     }
 
@@ -75,7 +75,7 @@ impl Explorer {
         target: &str,
         headers: &[(&str, &str)],
         body: &str,
-    ) -> Answer {
+    ) -> TransportResponse {
         browse(self.address, method, target, headers, body)
     }
 }
@@ -101,7 +101,7 @@ pub(crate) fn browse(
     target: &str,
     headers: &[(&str, &str)],
     body: &str,
-) -> Answer {
+) -> TransportResponse {
     let mut all = vec![
         ("Host", address.to_string()),
         ("User-Agent", "Mozilla/5.0".to_owned()),

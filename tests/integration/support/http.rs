@@ -11,13 +11,13 @@ use super::PATIENCE;
 
 /// A whole answer. Its body is as long as it says.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct TransportResponse {
     pub(crate) status: u16,
     head: String,
     pub(crate) body: Vec<u8>,
 }
 
-impl Answer {
+impl TransportResponse {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().skip(1).find_map(|line| {
             let (key, value) = line.split_once(':')?;
@@ -100,12 +100,12 @@ pub(crate) fn request(
     target: &str,
     headers: &[(&str, &str)],
     body: &[u8],
-) -> io::Result<Answer> {
+) -> io::Result<TransportResponse> {
     exchange(address, &request_bytes(method, target, headers, body))
 }
 
 /// Sends these bytes and reads the answer to the end of the connection.
-pub(crate) fn exchange(address: SocketAddr, request: &[u8]) -> io::Result<Answer> {
+pub(crate) fn exchange(address: SocketAddr, request: &[u8]) -> io::Result<TransportResponse> {
     let mut stream = connect(address)?;
     stream.write_all(request)?;
     read_answer(stream, request.starts_with(b"HEAD "))
@@ -131,7 +131,7 @@ pub(crate) fn request_bytes(
 
 /// Reads an answer to the end of the connection. A body that is shorter or longer than its head
 /// says is an error.
-pub(crate) fn read_answer(mut stream: impl Read, is_head: bool) -> io::Result<Answer> {
+pub(crate) fn read_answer(mut stream: impl Read, is_head: bool) -> io::Result<TransportResponse> {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes)?;
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n");
@@ -141,7 +141,7 @@ pub(crate) fn read_answer(mut stream: impl Read, is_head: bool) -> io::Result<An
         .get(9..12)
         .and_then(|status| status.parse().ok())
         .ok_or_else(|| io::Error::other(head.clone()))?;
-    let answer = Answer {
+    let answer = TransportResponse {
         status,
         head,
         body: bytes.split_off(end + 4),
@@ -160,7 +160,7 @@ pub(crate) fn read_answer(mut stream: impl Read, is_head: bool) -> io::Result<An
 }
 
 /// Adds a message by the documented `PUT /add`.
-pub(crate) fn put_message(address: SocketAddr, text: &str) -> io::Result<Answer> {
+pub(crate) fn put_message(address: SocketAddr, text: &str) -> io::Result<TransportResponse> {
     let target = format!("/add?message={}", percent_encode(text));
     request(address, "PUT", &target, &[], &[])
 }
@@ -170,7 +170,7 @@ pub(crate) fn post_message(
     address: SocketAddr,
     text: &str,
     key: Option<&str>,
-) -> io::Result<Answer> {
+) -> io::Result<TransportResponse> {
     let body = serde_json::json!({"message": text}).to_string();
     let mut headers = vec![("Content-Type", "application/json")];
     headers.extend(key.map(|key| ("Idempotency-Key", key)));

@@ -12,9 +12,9 @@ use tokio_util::sync::CancellationToken;
 use blockchain::api::server::serve;
 use blockchain::chain::Block;
 use blockchain::clock::SystemClock;
+use blockchain::http::Guard;
 use blockchain::node::Node;
 use blockchain::node::settings::{PeerSettings, ProofMode, Settings};
-use blockchain::serve::Guard;
 use blockchain::store::{Adoption, Network, Operation, Store};
 
 /// A node and what it runs on.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use blockchain::chain::{Block, BlockHash, Message, MessageId};
 use blockchain::codec;
-use blockchain::legacy::json as legacy;
+use blockchain::reference::json as reference_json;
 
 use super::fake_peer::{Asked, Reply, answer, head, json};
 
@@ -154,7 +154,7 @@ impl Reference {
 
 /// A chain as the file of a reference miner.
 pub(crate) fn chain_text(blocks: &[Block]) -> String {
-    let mut writer = legacy::ChainWriter::new(Vec::new());
+    let mut writer = reference_json::ChainWriter::new(Vec::new());
     for block in blocks {
         writer.push(block).unwrap();
     }
@@ -163,6 +163,6 @@ pub(crate) fn chain_text(blocks: &[Block]) -> String {
 
 fn message_text(message: &Message) -> String {
     let mut text = Vec::new();
-    legacy::write_message(message, &mut text);
+    reference_json::write_message(message, &mut text);
     String::from_utf8(text).unwrap()
 }

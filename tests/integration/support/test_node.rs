@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use blockchain::wire::{MempoolPage, PendingMessage, PostedMessage, Status};
 
 use super::command::{BINARY, Blockchain, foreign_variables};
-use super::http::{Answer, post_message, request};
+use super::http::{TransportResponse, post_message, request};
 use super::wait_for;
 
 /// How long an orderly stop may take.
@@ -196,7 +196,7 @@ impl TestNode {
     }
 
     #[track_caller]
-    pub(crate) fn get(&self, target: &str) -> Answer {
+    pub(crate) fn get(&self, target: &str) -> TransportResponse {
         self.request("GET", target, &[], &[])
     }
 
@@ -207,7 +207,7 @@ impl TestNode {
         target: &str,
         headers: &[(&str, &str)],
         body: &[u8],
-    ) -> Answer {
+    ) -> TransportResponse {
         request(self.address, method, target, headers, body).unwrap()
     }
 

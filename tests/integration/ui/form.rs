@@ -1,7 +1,7 @@
 //! The one form, and who may send it.
 
 use crate::support::explorer::Explorer;
-use crate::support::http::{Answer, percent_encode};
+use crate::support::http::{TransportResponse, percent_encode};
 use crate::support::test_node::TestNode;
 
 struct Visit {
@@ -32,13 +32,13 @@ fn visit_of(node: TestNode) -> Visit {
     }
 }
 
-fn token_of(page: &Answer) -> String {
+fn token_of(page: &TransportResponse) -> String {
     let rest = page.text().split_once("name=\"token\" value=\"").unwrap().1;
     rest.split_once('"').unwrap().0.to_owned()
 }
 
 impl Visit {
-    fn send(&self, message: &str, headers: &[(&str, &str)]) -> Answer {
+    fn send(&self, message: &str, headers: &[(&str, &str)]) -> TransportResponse {
         let body = format!("token={}&message={}", self.token, percent_encode(message));
         let kind = ("Content-Type", "application/x-www-form-urlencoded");
         let headers = [&[kind], headers].concat();

@@ -1,7 +1,7 @@
 //! Headers, foreign requests, hostile messages.
 
 use crate::support::explorer::Explorer;
-use crate::support::http::Answer;
+use crate::support::http::TransportResponse;
 use crate::support::test_node::TestNode;
 
 /// Messages that would run, load, hide or reorder something if they could.
@@ -28,7 +28,7 @@ pub(super) const HOSTILE: &[&str] = &[
 
 /// Expects that a page has no script or style of its own and loads only from its own site.
 #[track_caller]
-fn has_nothing_inline(target: &str, answer: &Answer) {
+fn has_nothing_inline(target: &str, answer: &TransportResponse) {
     let html = answer.text();
     for tag in html.split("<script").skip(1) {
         let tag = tag.split_once('>').unwrap();

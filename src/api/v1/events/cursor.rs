@@ -1,6 +1,6 @@
 //! Where a client of the events is, and what comes after.
 //!
-//! A [`Cursor`] says all of that by itself, so nothing has to be kept for a client that may come
+//! A [`EventCursor`] says all of that by itself, so nothing has to be kept for a client that may come
 //! back: how many blocks it knows and the last of them, how many reorgs it was told, and which
 //! message comes next.
 
@@ -24,7 +24,7 @@ const PAGE: PageLimit = PageLimit {
 
 /// What a client has been told.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Cursor {
+pub(crate) struct EventCursor {
     /// Number of blocks and the hash of the last one; none before the first.
     last: Option<(u64, BlockHash)>,
     /// Sequence number of the next message.
@@ -36,14 +36,14 @@ pub(crate) struct Cursor {
 /// Events in order, each with where the client is after it, as far as it can resume there.
 #[derive(Debug)]
 pub(crate) struct Step {
-    pub(crate) events: Vec<(Event, Option<Cursor>)>,
+    pub(crate) events: Vec<(Event, Option<EventCursor>)>,
     /// Where the client is after all of them.
-    pub(crate) cursor: Cursor,
+    pub(crate) cursor: EventCursor,
     /// Whether that is everything there is.
     pub(crate) is_all: bool,
 }
 
-impl Cursor {
+impl EventCursor {
     /// After everything that a view holds.
     pub(crate) fn at_end(view: &View) -> Result<Self, StoreError> {
         let (last, totals) = (view.last_block()?, view.totals()?);
@@ -157,7 +157,7 @@ impl Cursor {
 
 /// The client has to ask for everything anew.
 pub(crate) fn reset(view: &View) -> Result<Step, StoreError> {
-    let cursor = Cursor::at_end(view)?;
+    let cursor = EventCursor::at_end(view)?;
     Ok(Step {
         events: vec![(Event::Reset, Some(cursor.clone()))],
         cursor,
@@ -166,7 +166,7 @@ pub(crate) fn reset(view: &View) -> Result<Step, StoreError> {
 }
 
 /// `LENGTH-HASH-SEQUENCE-REORGS`; before the first block the hash is left out.
-impl fmt::Display for Cursor {
+impl fmt::Display for EventCursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.last {
             Some((length, hash)) => write!(f, "{length}-{hash}")?,
@@ -178,21 +178,21 @@ impl fmt::Display for Cursor {
 
 /// The text is no cursor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct NoCursor;
+pub(crate) struct InvalidEventCursor;
 
-impl FromStr for Cursor {
-    type Err = NoCursor;
+impl FromStr for EventCursor {
+    type Err = InvalidEventCursor;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let parts: Vec<_> = text.splitn(5, '-').collect();
         let [length, hash, sequence, reorgs] = parts[..] else {
-            return Err(NoCursor);
+            return Err(InvalidEventCursor);
         };
-        let number = |text: &str| text.parse::<u64>().map_err(|_| NoCursor);
+        let number = |text: &str| text.parse::<u64>().map_err(|_| InvalidEventCursor);
         let last = match number(length)? {
             0 if hash.is_empty() => None,
-            0 => return Err(NoCursor),
-            length => Some((length, hash.parse().map_err(|_| NoCursor)?)),
+            0 => return Err(InvalidEventCursor),
+            length => Some((length, hash.parse().map_err(|_| InvalidEventCursor)?)),
         };
         Ok(Self {
             last,
@@ -210,7 +210,7 @@ mod tests {
     fn a_cursor_is_read_as_it_was_written() {
         let hash = BlockHash::from_bytes([7; 32]);
         for last in [None, Some((1, hash)), Some((u64::MAX, hash))] {
-            let cursor = Cursor {
+            let cursor = EventCursor {
                 last,
                 sequence: u64::MAX,
                 reorgs: 3,
@@ -234,7 +234,11 @@ mod tests {
             format!("1-{}-2-3", &hash[1..]),
             format!("18446744073709551616-{hash}-2-3"),
         ] {
-            assert_eq!(text.parse::<Cursor>(), Err(NoCursor), "{text}");
+            assert_eq!(
+                text.parse::<EventCursor>(),
+                Err(InvalidEventCursor),
+                "{text}"
+            );
         }
     }
 }

@@ -1,4 +1,4 @@
-//! News of neighbours for one stream of events: what is different from the last time it looked.
+//! PeerNews of neighbours for one stream of events: what is different from the last time it looked.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,12 +20,12 @@ struct Seen {
 
 /// The neighbours as a client knows them.
 #[derive(Debug)]
-pub(super) struct Acquaintances {
+pub(super) struct NeighbourDiff {
     known: BTreeMap<String, Seen>,
     next_look: Instant,
 }
 
-impl Acquaintances {
+impl NeighbourDiff {
     /// The client is expected to know those of now.
     pub(super) fn new(list: Vec<Neighbour>) -> Self {
         Self {
@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn only_what_matters_is_told_and_once() {
         let (ours, unknown) = (PeerKind::Ours, PeerKind::Unknown);
-        let mut client = Acquaintances::new(vec![
+        let mut client = NeighbourDiff::new(vec![
             neighbour(1, ours, 1.0),
             neighbour(2, unknown, 1.0),
             neighbour(3, ours, 1.0),

@@ -22,7 +22,7 @@ fn blocks() -> Vec<Block> {
 /// What passes, what is first in the way, and where the checker is then.
 type Course = (
     Vec<(BlockHash, Option<Seal>, bool, Vec<NodeHash>)>,
-    Option<Offence>,
+    Option<InvalidBlock>,
     String,
 );
 
@@ -36,8 +36,8 @@ fn course(blocks: &[Block], at_a_time: usize) -> Course {
             passes.push((passed.hash, passed.seal, acceptable, passed.nodes.to_vec()));
             Ok(())
         });
-        if let Err(offence) = pushed {
-            return (passes, Some(offence), format!("{checker:?}"));
+        if let Err(invalid) = pushed {
+            return (passes, Some(invalid), format!("{checker:?}"));
         }
     }
     (passes, None, format!("{checker:?}"))
@@ -86,13 +86,13 @@ fn a_seal_that_content_does_not_fit_is_broken_and_what_stands_above_is_judged() 
     let mut blocks = blocks();
     let block = &mut blocks[160];
     block.message = message("changed");
-    let (passes, offence, _) = course(&blocks, 300);
+    let (passes, invalid, _) = course(&blocks, 300);
     // Its hash is another now, so the next block does not follow it.
     assert_eq!(passes.len(), 161);
     assert_eq!(passes[160].1, Some(Seal::Broken));
     assert!(matches!(
-        offence.unwrap().violation,
-        Violation::PreviousHash { .. }
+        invalid.unwrap().violation,
+        RuleViolation::PreviousHash { .. }
     ));
     assert!(course(slice::from_ref(&blocks[1]), 1).0.is_empty());
 }

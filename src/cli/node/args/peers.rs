@@ -5,7 +5,7 @@ use clap::Args;
 use super::{Interval, parse_size};
 use crate::chain::BlockHash;
 use crate::client::NodeAddress;
-use crate::node::settings::{GENESIS_FIXED_ABOVE, PeerSettings};
+use crate::node::settings::{MAX_REPLACEABLE_GENESIS_LENGTH, PeerSettings};
 
 /// How to deal with other nodes.
 #[derive(Debug, Args)]
@@ -138,7 +138,7 @@ impl PeerOptions {
             genesis_until: match self.genesis {
                 Some(GenesisArg::Hash(_)) => 0,
                 Some(GenesisArg::Any) => u64::MAX,
-                None => GENESIS_FIXED_ABOVE,
+                None => MAX_REPLACEABLE_GENESIS_LENGTH,
             },
             max_chain_bytes: self.max_chain_bytes,
         }

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use super::*;
 use crate::chain::{Block, MessageId};
-use crate::node::miner::{Effort, Front};
+use crate::node::miner::{MiningParams, MiningTip};
 use crate::node::settings::ProofMode;
 use crate::pow::Difficulty;
 use crate::store::{Addition, Network, Operation, Store};
@@ -81,8 +81,8 @@ impl Bench {
     /// Mines messages and waits for the commit.
     fn commit(&self, messages: Vec<Message>) {
         let state = self.store.state();
-        let mut front = Front::new(state.tip.clone(), state.history.clone());
-        let effort = Effort {
+        let mut front = MiningTip::new(state.tip.clone(), state.history.clone());
+        let effort = MiningParams {
             proof: ProofMode::Sealed,
             difficulty: Difficulty::MIN,
             threads: NonZeroUsize::MIN,

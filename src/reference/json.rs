@@ -1,0 +1,192 @@
+//! The JSON in which the original program writes blocks and messages, byte for byte.
+//!
+//! One line, only ASCII, `, ` between items and `: ` after keys; every object is tagged with the
+//! class it was. Inside the bodies of its endpoints this JSON stands once more as a JSON string.
+
+mod answers;
+mod body;
+mod items;
+mod reader;
+mod run;
+mod text;
+
+use std::io::{self, Write};
+
+use crate::chain::{Block, Message};
+
+pub use answers::{Messages, Neighbours, read_messages, read_neighbours};
+pub use body::ChainBody;
+pub use reader::{JsonChainReader, MAX_BLOCK_BYTES};
+
+const BLOCK: &str = "blockchain.blockchain.block.Block";
+const DATA: &str = "blockchain.blockchain.data.Data";
+
+/// Writes a chain file, block by block.
+#[derive(Debug)]
+pub struct ChainWriter<W> {
+    out: W,
+    line: Vec<u8>,
+    first: bool,
+}
+
+impl<W: Write> ChainWriter<W> {
+    /// A writer to `out`, which should have a buffer.
+    pub fn new(out: W) -> Self {
+        Self {
+            out,
+            line: Vec::new(),
+            first: true,
+        }
+    }
+
+    /// Writes the next block.
+    ///
+    /// # Errors
+    /// If `out` does not take it.
+    pub fn push(&mut self, block: &Block) -> io::Result<()> {
+        self.line.clear();
+        let before: &[u8] = if self.first { b"[" } else { b", " };
+        self.line.extend_from_slice(before);
+        self.first = false;
+        write_block(block, &mut self.line);
+        self.out.write_all(&self.line)
+    }
+
+    /// Ends the chain and returns the flushed `out`.
+    ///
+    /// # Errors
+    /// If `out` does not take the end.
+    pub fn finish(mut self) -> io::Result<W> {
+        self.out.write_all(if self.first { b"[]" } else { b"]" })?;
+        self.out.flush()?;
+        Ok(self.out)
+    }
+}
+
+/// Appends a block.
+pub fn write_block(block: &Block, out: &mut Vec<u8>) {
+    // Writing into a Vec cannot fail.
+    let _ = write!(
+        out,
+        "{{\"py/object\": \"{BLOCK}\", \"_index\": {}",
+        block.index
+    );
+    let _ = write!(out, ", \"_timestamp\": {}, \"_data\": ", block.timestamp);
+    write_message(&block.message, out);
+    match &block.link {
+        None => out.extend_from_slice(b", \"_proof\": null, \"_previous_hash\": null}"),
+        Some(link) => {
+            let _ = write!(out, ", \"_proof\": {}, ", link.proof);
+            let _ = write!(out, "\"_previous_hash\": \"{}\"}}", link.previous_hash);
+        }
+    }
+}
+
+/// Appends a message.
+pub fn write_message(message: &Message, out: &mut Vec<u8>) {
+    let _ = write!(
+        out,
+        "{{\"py/object\": \"{DATA}\", \"_id\": \"{}\", \"_message\": ",
+        message.id()
+    );
+    write_string(message.text(), out);
+    out.push(b'}');
+}
+
+/// Appends a string in quotes, in ASCII: everything below 20 and above 7e is escaped.
+pub fn write_string(text: &str, out: &mut Vec<u8>) {
+    out.push(b'"');
+    for character in text.chars() {
+        match character {
+            '"' => out.extend_from_slice(b"\\\""),
+            '\\' => out.extend_from_slice(b"\\\\"),
+            '\n' => out.extend_from_slice(b"\\n"),
+            '\r' => out.extend_from_slice(b"\\r"),
+            '\t' => out.extend_from_slice(b"\\t"),
+            '\u{8}' => out.extend_from_slice(b"\\b"),
+            '\u{c}' => out.extend_from_slice(b"\\f"),
+            ' '..='~' => out.extend(u8::try_from(character)),
+            _ => {
+                for unit in character.encode_utf16(&mut [0; 2]) {
+                    let _ = write!(out, "\\u{unit:04x}");
+                }
+            }
+        }
+    }
+    out.push(b'"');
+}
+
+/// Appends JSON as the content of a JSON string, without the quotes. The JSON written here is
+/// ASCII without control characters, so only quotes and backslashes need an escape.
+pub fn write_escaped(json: &[u8], out: &mut Vec<u8>) {
+    for byte in json {
+        if matches!(byte, b'"' | b'\\') {
+            out.push(b'\\');
+        }
+        out.push(*byte);
+    }
+}
+
+/// Length in bytes of what [`write_escaped`] appends.
+pub fn escaped_len(json: &[u8]) -> u64 {
+    json.len() as u64
+        + json
+            .iter()
+            .map(|byte| u64::from(matches!(byte, b'"' | b'\\')))
+            .sum::<u64>()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::chain::{MessageId, Timestamp};
+
+    #[test]
+    fn a_block_has_the_documented_text() {
+        let mut json = Vec::new();
+        write_block(&Block::documented_genesis(), &mut json);
+        assert_eq!(
+            String::from_utf8(json).unwrap(),
+            r#"{"py/object": "blockchain.blockchain.block.Block", "_index": 0, "_timestamp": 1581268484.244806, "_data": {"py/object": "blockchain.blockchain.data.Data", "_id": "324dc066e690437fa68e8afc810e9617", "_message": "This is the workload of the very first Block in this chain!"}, "_proof": null, "_previous_hash": null}"#
+        );
+    }
+
+    #[test]
+    fn strings_are_escaped_as_python_does() {
+        let mut json = Vec::new();
+        write_string("a\"\\/\n\r\t\u{8}\u{c}\0\u{1f}\u{7f}é€😀", &mut json);
+        let expected = r#""a\"\\/\n\r\t\b\f\u0000\u001f\u007f\u00e9\u20ac\ud83d\ude00""#;
+        assert_eq!(String::from_utf8(json).unwrap(), expected);
+    }
+
+    proptest! {
+        #[test]
+        fn an_escaped_message_reads_back(text: String) {
+            let message = Message::new(MessageId::from_bytes([1; 16]), text).unwrap();
+            let (mut json, mut quoted) = (Vec::new(), vec![b'"']);
+            write_message(&message, &mut json);
+            write_escaped(&json, &mut quoted);
+            prop_assert_eq!(escaped_len(&json), quoted.len() as u64 - 1);
+            quoted.push(b'"');
+            let inner: String = serde_json::from_slice(&quoted).unwrap();
+            prop_assert_eq!(inner.as_bytes(), &json);
+            let value: serde_json::Value = serde_json::from_str(&inner).unwrap();
+            prop_assert_eq!(value["_message"].as_str().unwrap(), message.text());
+        }
+    }
+
+    #[test]
+    fn times_keep_their_type() {
+        let mut block = Block::documented_genesis();
+        block.timestamp = Timestamp::integer(7).unwrap();
+        let mut json = Vec::new();
+        write_block(&block, &mut json);
+        assert!(
+            String::from_utf8(json)
+                .unwrap()
+                .contains("\"_timestamp\": 7,")
+        );
+    }
+}
