@@ -12,49 +12,47 @@
 //!    in one transaction. After the commit the new state is published; the API and the tasks see
 //!    it through [`Node::state`] and [`Node::subscribe`].
 //!
-//! The path of a block of a peer: [`session`] learns that there is something new, [`chain_sync`] (or
-//! [`reference_sync`]) fetches what is missing and hands it to the same writer, which checks it and
-//! follows it if it is better.
+//! The path of a block of a peer: a session ([`sync`]) learns that there is something new, fetches
+//! what is missing and hands it to the same writer, which checks it and follows it if it is better.
 //!
 //! The parts:
 //! * [`settings`]: what the user decided, and all limits and intervals
 //! * `additions`: messages of clients until their outcome is known
-//! * [`miner`]: mines what waits
+//! * [`miner`]: mines pending messages
 //! * [`backup`]: writes the chain to files, for exchange and safe-keeping
 //! * [`network`]: changes difficulty or seal rule, after a check of the chain
-//! * [`scrub`]: checks old blocks in the background after a run that did not end cleanly
+//! * [`scrub`]: checks old blocks in the background after an unclean stop
 //! * [`space`]: measures the free space within the database on a nearly full disk
+//! * [`peers`]: the book of peers
+//! * `lookup`: resolves the host names of peers
+//! * `discovery`: finds candidates and dials them
+//! * `sessions`: supervises one session per peer
+//! * [`sync`]: the sessions, and the blocks and messages they fetch
+//! * `policy`: the reorgs, genesis blocks and networks this node accepts
 //! * `learned`: shares the learned half of the mempool by the address that taught a message
 //! * [`rate`]: limits messages by remote address
-//! * [`peers`]: whom this node knows
-//! * [`gossip`]: finds peers and holds a [`session`] with each
-//! * `lookup`: resolves the host names of peers, which may lead to removed ones
-//! * [`chain_sync`], [`reference_sync`], [`mempool_sync`]: what a session fetches
-//! * [`clocks`]: clocks that do not agree, and blocks from the future
-//! * [`reorgs`]: switches between branches, in log and sums
-//! * [`genesis`]: the first block of a network to join
+//! * [`clocks`]: clocks that disagree, and blocks from the future
+//! * [`reorgs`]: logs and counts reorgs
 //! * [`run`]: starts the tasks, supervises them and stops them in order
 
 mod additions;
 pub mod backup;
-mod chain_sync;
 pub mod clocks;
-pub mod genesis;
-mod gossip;
+mod discovery;
 mod learned;
 mod lookup;
-mod mempool_sync;
 pub mod miner;
 pub mod network;
 pub mod peers;
+mod policy;
 pub mod rate;
-mod reference_sync;
 pub mod reorgs;
 pub mod run;
 pub mod scrub;
-mod session;
+mod sessions;
 pub mod settings;
 pub mod space;
+pub mod sync;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -33,7 +33,8 @@ use crate::clock::SystemClock;
 use crate::fs::read_regular;
 use crate::node::peers::ListenScope;
 use crate::node::settings::{Settings, SnapshotSettings};
-use crate::node::{Node, genesis, network, run};
+use crate::node::sync::genesis;
+use crate::node::{Node, network, run};
 use crate::store::Network;
 
 /// Expands `~`, for where no shell has done so.

@@ -6,11 +6,13 @@
 //! ([`super::session`]) and gossip ([`super::gossip`]) do, and note here what comes of it.
 
 mod admin;
+mod fetch;
 mod listing;
 mod origin;
 mod peer;
 mod places;
 mod removal;
+mod startup;
 #[cfg(test)]
 mod tests;
 
@@ -28,7 +30,7 @@ use crate::client::NodeAddress;
 use crate::store::{NeighbourRecord, NeighbourStatus};
 use crate::wire::{PeerKind, PeerOrigin};
 
-pub use listing::Fetching;
+pub use fetch::Fetching;
 pub use origin::ListenScope;
 pub use peer::{Candidate, Peer, PeerNews, SessionHandle};
 pub(super) use places::counted_as;

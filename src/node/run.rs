@@ -8,7 +8,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use super::{Node, backup, clocks, gossip, miner, scrub, space};
+use super::{Node, backup, clocks, discovery, miner, scrub, sessions, space};
 use crate::client::PeerClient;
 use crate::store::StoreError;
 
@@ -35,8 +35,8 @@ pub async fn network(
     client: PeerClient,
     shutdown: CancellationToken,
 ) -> Result<(), StoreError> {
-    let sessions = gossip::supervise_sessions(Arc::clone(&node), client.clone(), shutdown.clone());
-    tokio::try_join!(sessions, gossip::run(node, client, shutdown)).map(drop)
+    let sessions = sessions::run(Arc::clone(&node), client.clone(), shutdown.clone());
+    tokio::try_join!(sessions, discovery::run(node, client, shutdown)).map(drop)
 }
 
 /// Runs a node and the server in front of it until `shutdown`, or until a task fails. The server

@@ -5,20 +5,9 @@ use tokio::time::Instant;
 use super::{Peer, Peers};
 use crate::client::NodeAddress;
 use crate::node::clocks::HeldBack;
-use crate::node::settings::{ANSWERING, FIRST_ROUND};
+use crate::node::settings::ANSWERING;
 use crate::store::{NeighbourRecord, NeighbourStatus};
 use crate::wire::{Neighbour, PeerKind, PeerOrigin, SyncStatus};
-
-/// Blocks that are being fetched.
-#[derive(Clone, Debug)]
-pub struct Fetching {
-    /// From whom.
-    pub from: NodeAddress,
-    /// Length of its chain.
-    pub target: u64,
-    /// When the last blocks arrived.
-    pub progress: Instant,
-}
 
 impl Peers {
     /// All of them, the configured ones first.
@@ -112,47 +101,6 @@ impl Peers {
             _ => None,
         });
         kept.chain(inner.removed.records()).collect()
-    }
-
-    /// Claims the right to fetch many blocks from a peer: one at a time does, unless it gets
-    /// nowhere.
-    pub(in crate::node) fn claim_fetch(&self, from: &NodeAddress, target: u64) -> bool {
-        let mut inner = self.lock();
-        let others = inner.fetching.as_ref().filter(|f| f.from != *from);
-        if others.is_some_and(|f| f.progress.elapsed().as_secs() < 2) {
-            return false;
-        }
-        inner.fetching = Some(Fetching {
-            from: from.clone(),
-            target,
-            progress: Instant::now(),
-        });
-        true
-    }
-
-    /// Gives that right back.
-    pub(in crate::node) fn end_fetch(&self, from: &NodeAddress) {
-        let mut inner = self.lock();
-        if inner.fetching.as_ref().is_some_and(|f| f.from == *from) {
-            inner.fetching = None;
-        }
-    }
-
-    /// Whether the first round with the configured neighbours has ended: each was tried and one
-    /// answered, or none did for long.
-    pub(in crate::node) fn first_round_ended(&self) -> bool {
-        let inner = self.lock();
-        let configured = |peer: &&Peer| peer.origin == PeerOrigin::Configured;
-        let mut asked = inner.peers.values().filter(configured);
-        let one_answered = inner.peers.values().any(|peer| peer.last_answer.is_some());
-        asked.all(|peer| peer.tried) && (one_answered || inner.peers.is_empty())
-            || self.started.elapsed() >= FIRST_ROUND
-    }
-
-    /// Whether any peer has answered yet.
-    pub(in crate::node) fn has_answer(&self) -> bool {
-        let inner = self.lock();
-        inner.peers.values().any(|peer| peer.last_answer.is_some())
     }
 }
 

@@ -4,8 +4,7 @@
 //! is new here. One thing at a time: a peer that is slow, silent or hostile holds up nothing but
 //! its own session.
 
-mod error;
-mod news;
+mod announcements;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,15 +12,16 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, info, warn};
 
-pub(super) use error::SyncError;
-
-use super::lookup::leads_to_removed;
-use super::peers::SessionHandle;
-use super::settings::ANNOUNCE_PAUSE;
-use super::{Node, PROTOCOL, chain_sync, clocks, mempool_sync, reference_sync};
+use super::context::{Claim, PeerContext};
+use super::error::{self, SyncError};
+use super::{chain, mempool, reference};
 use crate::chain::BlockHash;
 use crate::client::peer::Identity;
 use crate::client::{NodeAddress, PeerClient};
+use crate::node::lookup::leads_to_removed;
+use crate::node::peers::SessionHandle;
+use crate::node::settings::ANNOUNCE_PAUSE;
+use crate::node::{Node, PROTOCOL, clocks};
 use crate::store::StoreError;
 use crate::wire::{NetworkStatus, PeerKind, PeerOrigin, Position, Status};
 
@@ -35,26 +35,6 @@ const WARN_PAUSE: Duration = Duration::from_secs(10);
 
 /// How long a peer waits while another sends the same blocks.
 const LATER: Duration = Duration::from_millis(500);
-
-/// What a peer says of its chain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Claim {
-    /// Hash of its tip.
-    pub(super) tip: BlockHash,
-    /// Number of its blocks.
-    pub(super) length: u64,
-    /// Number of its sealed blocks, if it said so.
-    pub(super) sealed: Option<u64>,
-    /// Hash of its genesis block, if it said so.
-    pub(super) genesis: Option<BlockHash>,
-}
-
-/// What the parts of a conversation share.
-pub(super) struct PeerContext {
-    pub(super) node: Arc<Node>,
-    pub(super) client: PeerClient,
-    pub(super) peer: NodeAddress,
-}
 
 struct PeerSession {
     with: PeerContext,
@@ -74,12 +54,12 @@ struct PeerSession {
     passed_tip: Option<BlockHash>,
     /// Rounds one after the other in which the chain moved.
     moved: u32,
-    mempool: mempool_sync::MempoolPosition,
-    reference: reference_sync::Progress,
+    mempool: mempool::MempoolPosition,
+    reference: reference::Progress,
 }
 
 /// Talks with a peer until its session is ended.
-pub(super) async fn run(
+pub(in crate::node) async fn run(
     node: Arc<Node>,
     client: PeerClient,
     peer: NodeAddress,
@@ -99,8 +79,8 @@ pub(super) async fn run(
         refused_tip: None,
         passed_tip: None,
         moved: 0,
-        mempool: mempool_sync::MempoolPosition::default(),
-        reference: reference_sync::Progress::default(),
+        mempool: mempool::MempoolPosition::default(),
+        reference: reference::Progress::default(),
     };
     tokio::select! {
         biased;
@@ -310,7 +290,7 @@ impl PeerSession {
     ) -> Result<(), SyncError> {
         let difference = network.and_then(|theirs| self.with.node.difference(&theirs));
         if ![self.refused_tip, self.passed_tip].contains(&Some(claim.tip)) {
-            let followed = chain_sync::follow(&self.with, &claim).await;
+            let followed = chain::follow(&self.with, &claim).await;
             match &followed {
                 Err(SyncError::Misbehaved(_)) if certain => self.refused_tip = Some(claim.tip),
                 Err(SyncError::Incompatible(_))
@@ -362,7 +342,7 @@ impl PeerSession {
             self.reference.fetch_chain(&self.with).await?;
         }
         if is_data_due {
-            mempool_sync::fetch_documented(&self.with).await?;
+            mempool::fetch_documented(&self.with).await?;
         }
         let (peers, peer) = (&self.with.node.peers, &self.with.peer);
         peers.with(peer, |peer| peer.refused = None);

@@ -9,13 +9,15 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::chain_sync::Branch;
-use super::clocks::HeldBack;
-use super::session::{PeerContext, SyncError};
-use super::settings::{REFERENCE_REFRESH, REFERENCE_SHARE, RESCUED_BLOCKS, SYNC_PAGE};
-use super::{Node, reorgs};
+use super::branch::Branch;
+use super::context::PeerContext;
+use super::error::SyncError;
+use super::mempool;
 use crate::chain::{Block, BlockHash, Message};
 use crate::client::{BodyReader, NodeAddress, PeerClient, read_blocking};
+use crate::node::clocks::HeldBack;
+use crate::node::settings::{REFERENCE_REFRESH, REFERENCE_SHARE, RESCUED_BLOCKS, SYNC_PAGE};
+use crate::node::{Node, reorgs};
 use crate::reference::json::{ChainBody, JsonChainReader};
 use crate::store::{Operation, PageLimit, Rejection, StoreError};
 use crate::wire::Position;
@@ -81,9 +83,7 @@ impl Progress {
         self.fetched = bytes
             .filter(|_| verdict.held_back.is_none())
             .map(|bytes| (bytes, begun));
-        super::mempool_sync::learn(with, verdict.rescued)
-            .await
-            .map(drop)
+        mempool::learn(with, verdict.rescued).await.map(drop)
     }
 }
 

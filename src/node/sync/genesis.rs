@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
-use super::reference_sync;
-use super::session::SyncError;
+use super::error::SyncError;
+use super::reference;
 use crate::chain::check::check_genesis;
 use crate::chain::{Block, BlockHash};
 use crate::client::peer::Identity;
@@ -40,7 +40,7 @@ pub async fn fetch(client: &PeerClient, neighbours: &[NodeAddress], wanted: Bloc
 
 async fn first_block(client: &PeerClient, peer: &NodeAddress) -> Result<Block, SyncError> {
     match client.identify(peer).await? {
-        Identity::Reference => reference_sync::first_block(client, peer).await,
+        Identity::Reference => reference::first_block(client, peer).await,
         Identity::Ours(_) => client
             .blocks(peer, 0, 1)
             .await?

@@ -1,13 +1,15 @@
-//! What is new on either side, told without being asked.
+//! Announcements: what is new here is told to the peer, and what the peer announces is followed.
 
 use tokio::time::Instant;
 
-use super::{Claim, PeerSession, SyncError};
+use super::PeerSession;
 use crate::chain::BlockHash;
 use crate::client::peer::Identity;
 use crate::node::PROTOCOL;
 use crate::node::peers::PeerNews;
 use crate::node::settings::ANNOUNCE_PAUSE;
+use crate::node::sync::context::Claim;
+use crate::node::sync::error::SyncError;
 use crate::store::StoreError;
 use crate::wire::{Announcement, PeerKind, Position};
 

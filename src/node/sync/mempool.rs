@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::session::{PeerContext, SyncError};
+use super::context::PeerContext;
+use super::error::SyncError;
 use crate::chain::Message;
 use crate::store::{Operation, StoreError};
 

@@ -1,4 +1,4 @@
-//! What can go wrong in a conversation with a peer.
+//! The errors of a session with a peer.
 
 use std::time::Duration;
 
