@@ -84,7 +84,7 @@ healthy() {
 
 tip() { inside "$1" blockchain get block tip --json | grep '"hash"'; }
 
-mempool_is_empty() { inside "$1" blockchain get data | grep -qx '0 waiting'; }
+mempool_is_empty() { inside "$1" blockchain get data | grep -qx '0 pending'; }
 
 one_chain() {
     local first

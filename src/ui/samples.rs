@@ -45,7 +45,7 @@ pub(super) fn block(index: u64, text: &str) -> Block {
 
 pub(super) fn status() -> Status {
     serde_json::from_value(json!({
-        "version": "0.1.0", "protocol": 1, "node_id": "n", "genesis": "c0".repeat(32),
+        "version": "0.2.0", "protocol": 1, "node_id": "n", "genesis": "c0".repeat(32),
         "tip": {"index": 1, "hash": "ab".repeat(32), "timestamp": 1_700_000_000.5},
         "length": 2, "sealed": 1, "difficulty": 5, "sealed_from": 1, "proof_mode": "sealed",
         "warnings": [], "mempool": {"count": 1, "bytes": 5, "next_sequence": 2},
