@@ -13,7 +13,7 @@ use std::hint::black_box;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use sha2::{Digest, Sha256};
 
-use blockchain::chain::{BlockHash, Checker, Proof, hash};
+use blockchain::chain::{BlockHash, Checker, Proof, preimage};
 use blockchain::node::settings::ProofMode;
 use blockchain::pow::{Difficulty, Kernel, Texts};
 
@@ -81,7 +81,7 @@ fn parts(c: &mut Criterion) {
         let mut text = Vec::new();
         b.iter(|| {
             text.clear();
-            hash::write_preimage(black_box(block), &mut text);
+            preimage::write_preimage(black_box(block), &mut text);
         });
     });
     group.bench_function("hash", |b| b.iter(|| BlockHash::of(black_box(block))));
@@ -100,9 +100,9 @@ fn parts(c: &mut Criterion) {
 fn digests(c: &mut Criterion) {
     let (mut texts, mut singly) = (Texts::default(), Vec::new());
     for block in &chain::chain(ProofMode::Sealed, 129)[1..] {
-        texts.push(|text| hash::write_preimage(block, text));
+        texts.push(|text| preimage::write_preimage(block, text));
         let mut text = Vec::new();
-        hash::write_preimage(block, &mut text);
+        preimage::write_preimage(block, &mut text);
         singly.push(text);
     }
     let mut group = c.benchmark_group("check/digests");

@@ -29,7 +29,11 @@ pub use self::digests::Texts;
 pub use self::kernel::Kernel;
 pub use self::search::{Digits, Outcome, Search, sealed_width};
 
-/// How many zeros the hex digest of a proof must end with: 1 to 64.
+/// Text that takes the place of the previous proof in the first puzzle of a chain: the genesis block
+/// has no proof.
+pub const NO_PROOF: &str = "None";
+
+/// Number of zeros that the hex digest of a proof must end with, 1 to 64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Difficulty(u8);
 

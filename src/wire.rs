@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Number;
 use utoipa::ToSchema;
 
+use crate::chain::proof::puzzle_text;
 use crate::chain::{self, BlockHash, History, Seal};
 use crate::pow;
 
@@ -102,10 +103,7 @@ impl BlockRenderer {
     pub fn describe(&mut self, block: &chain::Block) -> Block {
         let hash = BlockHash::of(block);
         let root = self.history.root();
-        let previous = self
-            .previous_proof
-            .as_ref()
-            .map_or(&b"None"[..], chain::Proof::as_bytes);
+        let previous = puzzle_text(self.previous_proof.as_ref());
         let described = Block {
             index: block.index,
             hash: hash.to_string(),

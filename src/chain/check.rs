@@ -4,13 +4,14 @@ use std::slice;
 
 use thiserror::Error;
 
-use super::block::{Block, Tip};
+use super::block::Block;
 use super::hash::BlockHash;
 use super::history::{History, NodeHash};
 use super::precomputed::{Precomputed, PrecomputedBlock};
 use super::proof::Proof;
 use super::seal::Seal;
 use super::timestamp::Timestamp;
+use super::tip::Tip;
 use crate::pow::Difficulty;
 use crate::text::counted;
 
@@ -322,7 +323,7 @@ impl Checker {
             }
         }
         self.seals.add(fact.seal);
-        self.tip = Some(Tip::hashed(block, fact.hash));
+        self.tip = Some(Tip::with_hash(block, fact.hash));
         Ok(check_seal(block.index, fact.seal, self.sealed_from))
     }
 

@@ -7,11 +7,13 @@
 use rayon::iter::{IndexedParallelIterator, ParallelIterator};
 use rayon::slice::ParallelSlice;
 
-use super::block::{Block, Tip};
-use super::hash::{BlockHash, write_preimage};
+use super::block::Block;
+use super::hash::BlockHash;
 use super::history::{Extension, History};
-use super::proof::Proof;
+use super::preimage::write_preimage;
+use super::proof::puzzle_text;
 use super::seal::{Claim, Seal};
+use super::tip::Tip;
 use crate::pow::{self, Kernel, Texts};
 
 /// How many blocks one core takes at a time: enough to keep all lanes of a vector busy.
@@ -40,8 +42,8 @@ impl Precomputed {
     pub(super) fn of(tip: Option<&Tip>, before: &History, blocks: &[Block]) -> Self {
         let mut of_blocks = in_chunks(blocks, |start, chunk| {
             let last_proof = match start.checked_sub(1) {
-                Some(before) => proof_text(blocks[before].proof()),
-                None => proof_text(tip.and_then(|tip| tip.proof.as_ref())),
+                Some(before) => puzzle_text(blocks[before].proof()),
+                None => puzzle_text(tip.and_then(|tip| tip.proof.as_ref())),
             };
             hashes_and_zeros(last_proof, chunk)
         });
@@ -72,10 +74,6 @@ fn in_chunks<T: Send>(
     worked.into_iter().flatten().collect()
 }
 
-fn proof_text(proof: Option<&Proof>) -> &[u8] {
-    proof.map_or(b"None", Proof::as_bytes)
-}
-
 fn hashes_and_zeros<'a>(mut last_proof: &'a [u8], blocks: &'a [Block]) -> Vec<PrecomputedBlock> {
     let mut texts = Texts::default();
     for block in blocks {
@@ -91,7 +89,7 @@ fn hashes_and_zeros<'a>(mut last_proof: &'a [u8], blocks: &'a [Block]) -> Vec<Pr
                 text.extend_from_slice(proof.as_bytes());
             }
         });
-        last_proof = proof_text(proof);
+        last_proof = puzzle_text(proof);
     }
     let fact = |(hash, proofs)| PrecomputedBlock {
         hash: BlockHash::from_bytes(hash),
@@ -117,7 +115,7 @@ fn seals(tree: &Extension, below: u64, blocks: &[Block]) -> Vec<Option<Seal>> {
     }
     let mut commitments = texts.digests(Kernel::best_for_texts()).into_iter();
     let seal = |claim: Option<Result<Claim<'_>, Seal>>| match claim? {
-        Ok(claim) => commitments.next().map(|digest| claim.verdict(digest)),
+        Ok(claim) => commitments.next().map(|digest| claim.classify(digest)),
         Err(seal) => Some(seal),
     };
     claims.into_iter().map(seal).collect()

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
+use crate::pow::NO_PROOF;
+
 /// Most digits of a proof: what the original program can still print.
 pub const MAX_DIGITS: usize = 4300;
 
@@ -25,6 +27,12 @@ impl Proof {
     pub fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }
+}
+
+/// Returns the text of a proof in the puzzle and in the block hash; [`NO_PROOF`] for the genesis
+/// block.
+pub fn puzzle_text(proof: Option<&Proof>) -> &[u8] {
+    proof.map_or(NO_PROOF.as_bytes(), Proof::as_bytes)
 }
 
 impl From<u64> for Proof {

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use super::error::Error;
 use super::output::{Output, bar};
 use crate::chain::Proof;
+use crate::chain::proof::puzzle_text;
 use crate::pow::{self, Difficulty, Digits, Outcome, Search};
 
 #[derive(Debug, Args)]
@@ -47,7 +48,7 @@ struct Puzzle {
     #[arg(
         long,
         alias = "last_proof",
-        default_value = "None",
+        default_value = pow::NO_PROOF,
         allow_negative_numbers = true,
         value_parser = last_proof
     )]
@@ -61,7 +62,7 @@ struct Puzzle {
 struct LastProof(Option<Proof>);
 
 fn last_proof(text: &str) -> Result<LastProof, crate::chain::proof::InvalidProof> {
-    if text == "None" {
+    if text == pow::NO_PROOF {
         Ok(LastProof(None))
     } else {
         text.parse().map(Some).map(LastProof)
@@ -70,7 +71,7 @@ fn last_proof(text: &str) -> Result<LastProof, crate::chain::proof::InvalidProof
 
 impl LastProof {
     fn as_bytes(&self) -> &[u8] {
-        self.0.as_ref().map_or(b"None", Proof::as_bytes)
+        puzzle_text(self.0.as_ref())
     }
 }
 

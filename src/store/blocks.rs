@@ -27,7 +27,7 @@ impl Edit<'_> {
             return Ok(Err(invalid.into()));
         }
         for (block, (hash, seal)) in blocks.iter().zip(checked) {
-            self.insert_block(block, Tip::hashed(block, hash), seal)?;
+            self.insert_block(block, Tip::with_hash(block, hash), seal)?;
         }
         Ok(Ok(()))
     }

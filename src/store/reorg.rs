@@ -13,7 +13,7 @@ use super::state::block_json_bytes;
 use super::tables::{DisconnectedRecord, ReorgRecord};
 use super::value::{self, decode_block, decode_block_of};
 use super::view::PageLimit;
-use crate::chain::block::Tip;
+use crate::chain::Tip;
 use crate::chain::fork_choice::{ForkCandidate, prefers_offered};
 use crate::chain::{Block, BlockHash, Checker, History, Seal, history};
 

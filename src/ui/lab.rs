@@ -10,6 +10,7 @@ use super::error_page::ErrorPage;
 use super::format;
 use super::reply;
 use super::site::{Frame, Place, Site};
+use crate::pow::NO_PROOF;
 use crate::wire::Status;
 
 /// Hashes a second of one core of a current server, where the node has not measured its own.
@@ -106,7 +107,7 @@ impl RepairRow {
 /// `GET /lab`.
 pub(super) async fn get(site: &Site) -> Result<Response, ErrorPage> {
     let (status, tip) = tokio::join!(site.client.status(), site.client.block("tip"));
-    let last_proof = tip?.block.proof.unwrap_or_else(|| "None".to_owned());
+    let last_proof = tip?.block.proof.unwrap_or_else(|| NO_PROOF.to_owned());
     let page = LabPage::new(site.frame(Place::Lab), &status?, last_proof);
     Ok(reply::page(StatusCode::OK, &page))
 }

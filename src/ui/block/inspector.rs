@@ -4,7 +4,7 @@
 use sha2::{Digest, Sha256};
 
 use super::format;
-use crate::chain::{self, BlockHash, hash, seal};
+use crate::chain::{self, BlockHash, preimage, seal};
 use crate::pow;
 use crate::ui::parts::Text;
 use crate::wire::{Block, Status};
@@ -79,9 +79,17 @@ impl Puzzle {
         self.zeros.len() as u64
     }
 
+    /// Returns `true` if the previous block is the genesis block, which has no proof.
+    pub(super) fn is_first(&self) -> bool {
+        self.last == pow::NO_PROOF
+    }
+
     fn of(block: &Block, previous: Option<&Block>) -> Option<Self> {
         let proof = block.proof.clone()?;
-        let last = previous?.proof.clone().unwrap_or_else(|| "None".to_owned());
+        let last = previous?
+            .proof
+            .clone()
+            .unwrap_or_else(|| pow::NO_PROOF.to_owned());
         let digest = Sha256::new_with_prefix(&last)
             .chain_update(&proof)
             .finalize();
@@ -99,7 +107,7 @@ impl Puzzle {
 
 fn hashed(block: &chain::Block) -> Text {
     let mut text = Vec::new();
-    hash::write_preimage(block, &mut text);
+    preimage::write_preimage(block, &mut text);
     Text::folded_at(&String::from_utf8_lossy(&text), 4000)
 }
 
