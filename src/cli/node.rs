@@ -101,7 +101,7 @@ async fn start(
     if args.proof == ProofArg::Open && !rules.accept_open(&args) && is_new {
         return Err(Error::usage("--proof open needs --accept-open"));
     }
-    crate::http::allow_many_files();
+    crate::http::raise_open_file_limit();
     let ports = Ports::take(&args).await?;
     let signals = Signals::listen()?;
     fs::create_dir_all(&files.folder).map_err(|source| Error::file(&files.folder, source))?;

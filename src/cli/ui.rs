@@ -55,7 +55,7 @@ pub(super) struct UiArgs {
 }
 
 pub(super) async fn run(args: UiArgs) -> Result<(), Error> {
-    crate::http::allow_many_files();
+    crate::http::raise_open_file_limit();
     let shutdown = CancellationToken::new();
     let port = Port::take(&args.host, args.port).await?;
     Signals::listen()?.stop_with(shutdown.clone());

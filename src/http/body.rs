@@ -1,4 +1,4 @@
-//! Reads the whole body of a request, with limits in size and time.
+//! Reads a whole request body with limits in size and time.
 
 use std::time::Duration;
 
@@ -7,44 +7,44 @@ use futures_util::{Stream, StreamExt};
 use hyper::{HeaderMap, header};
 use thiserror::Error;
 
-/// How much of a body that is too long is read all the same: a client that is still sending when
-/// the connection ends would miss the answer.
-const DRAINED_BYTES: usize = 16 * 1024 * 1024;
+/// Maximum number of bytes that are read of a body that is too long. A client that is still sending
+/// when the connection is closed would lose its response.
+const MAX_DRAINED_BYTES: usize = 16 * 1024 * 1024;
 
-/// A body is kept in pieces until all of it is there: many may come slowly at a time, and one long
-/// piece that grows takes twice the memory.
-const PIECE: usize = 16 * 1024;
+/// Size of the pieces in which a body is kept until it is complete. Many bodies may arrive slowly at
+/// the same time, and one growing buffer would take twice the memory.
+const PIECE_BYTES: usize = 16 * 1024;
 
-/// How long a body may take to arrive.
+/// Maximum time for a body to arrive.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Why a body could not be read.
+/// Error of [`read_body`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum BodyError {
-    /// It is longer than allowed.
+pub(crate) enum BodyError {
+    /// The body is longer than allowed.
     #[error("more than the {limit} bytes allowed")]
     TooLarge {
         /// Maximum number of bytes.
         limit: usize,
     },
-    /// It broke off, or its chunks are malformed.
+    /// The connection failed, or the chunks are malformed.
     #[error("the body did not arrive in full")]
     Incomplete,
-    /// It took too long.
+    /// The body took too long to arrive.
     #[error("the body did not arrive in time")]
     TimedOut,
 }
 
-/// Reads a body of at most `limit` bytes; `headers` are those of its request.
+/// Reads a body of at most `limit` bytes. `headers` are those of its request.
 ///
 /// # Errors
-/// [`BodyError`] if it is longer, breaks off or is too slow.
-pub async fn read_body<E>(
+/// [`BodyError`] if the body is too long, incomplete or too slow.
+pub(crate) async fn read_body<E>(
     headers: &HeaderMap,
     body: impl Stream<Item = Result<impl Buf, E>> + Send,
     limit: usize,
 ) -> Result<Vec<u8>, BodyError> {
-    // The client waits to be asked for the body, and reading it would ask.
+    // The client waits for `100 Continue`, which the first read would send.
     if headers.contains_key(header::EXPECT) && declared_length(headers) > Some(limit) {
         return Err(BodyError::TooLarge { limit });
     }
@@ -55,7 +55,7 @@ pub async fn read_body<E>(
 
 fn declared_length(headers: &HeaderMap) -> Option<usize> {
     let length = headers.get(header::CONTENT_LENGTH)?;
-    // The server has checked that it is a number of 64 bits.
+    // `hyper` has checked that it is a number of 64 bits.
     length.to_str().ok()?.parse().ok()
 }
 
@@ -68,7 +68,7 @@ async fn collect<E>(
     while let Some(chunk) = body.next().await {
         let mut chunk = chunk.map_err(|_| BodyError::Incomplete)?;
         received += chunk.remaining();
-        if received > DRAINED_BYTES {
+        if received > MAX_DRAINED_BYTES {
             break;
         }
         if received > limit {
@@ -76,11 +76,11 @@ async fn collect<E>(
             continue;
         }
         while chunk.has_remaining() {
-            if pieces.last().is_none_or(|piece| piece.len() == PIECE) {
+            if pieces.last().is_none_or(|piece| piece.len() == PIECE_BYTES) {
                 pieces.push(Vec::new());
             }
             if let Some(piece) = pieces.last_mut() {
-                let count = chunk.chunk().len().min(PIECE - piece.len());
+                let count = chunk.chunk().len().min(PIECE_BYTES - piece.len());
                 piece.extend_from_slice(&chunk.chunk()[..count]);
                 chunk.advance(count);
             }

@@ -1,5 +1,5 @@
-//! A connection under the HTTP server: what passes is counted, a reader has a minimum speed, and a
-//! client that is still sending when the server is done with it has the time to read its answer.
+//! The byte stream under a connection. It counts the bytes received and sent, enforces a minimum
+//! read rate, and closes in a way that lets a client that is still sending read its response.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -12,50 +12,54 @@ use tokio::time::Instant;
 
 use super::pool::SlotGuard;
 
-/// How long and how much a client may continue to send after its last answer: if it were cut off,
-/// it would miss that answer.
-const LINGER: Duration = Duration::from_secs(2);
-const LINGER_BYTES: u64 = 16 * 1024 * 1024;
+/// Maximum time that a client may continue to send after its last response. Closing the connection
+/// at once would make the client lose that response.
+const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Most bytes of one read. The server makes room for twice as much as the last read brought, which
-/// would be much for all connections together.
-const READ_BYTES: u64 = 8 * 1024;
+/// Maximum number of bytes that a client may send in that time.
+const MAX_LINGER_BYTES: u64 = 16 * 1024 * 1024;
 
-/// How slow a reader may be on the whole, in bytes a second, and how long it may hesitate on top of
-/// that. There are few streams, and a slow reader keeps others from one.
+/// Maximum number of bytes of one read. `hyper` allocates twice the size of the last read, which
+/// would add up over all connections.
+const MAX_READ_BYTES: u64 = 8 * 1024;
+
+/// Minimum average rate in bytes per second at which a client must read its responses. The number
+/// of streams is limited, and a slow client keeps others from one.
 const MIN_READ_RATE: u64 = 64 * 1024;
+
+/// Time that a client may stall in addition to that.
 const STALL_ALLOWANCE: Duration = Duration::from_secs(30);
 
 /// A connection to a client.
 #[derive(Debug)]
 pub(super) struct Connection<S> {
     stream: S,
-    /// Where the bytes that pass are counted.
+    /// Slot whose counters are updated; tests have none.
     slot: Option<Arc<SlotGuard>>,
-    reader: Reader,
+    read_rate: ReadRate,
 }
 
-/// How fast the other end takes what it is sent.
+/// The rate at which the client reads what is sent to it.
 #[derive(Debug, Default)]
-struct Reader {
-    taken: u64,
-    waited_for: Duration,
-    waited_since: Option<Instant>,
+struct ReadRate {
+    sent: u64,
+    stalled: Duration,
+    stalled_since: Option<Instant>,
 }
 
-impl Reader {
-    /// Hears of every attempt to write; an error if the reader is too slow.
-    fn watch(&mut self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+impl ReadRate {
+    /// Records the result of a write, and turns it into an error if the client reads too slowly.
+    fn check(&mut self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match polled {
             Poll::Pending => {
-                self.waited_since.get_or_insert_with(Instant::now);
+                self.stalled_since.get_or_insert_with(Instant::now);
             }
             Poll::Ready(Ok(bytes)) => {
-                self.taken += bytes as u64;
-                let waited = self.waited_since.take().map(|since| since.elapsed());
-                self.waited_for += waited.unwrap_or_default();
-                let allowed = STALL_ALLOWANCE + Duration::from_secs(self.taken / MIN_READ_RATE);
-                if self.waited_for > allowed {
+                self.sent += bytes as u64;
+                let stalled = self.stalled_since.take().map(|since| since.elapsed());
+                self.stalled += stalled.unwrap_or_default();
+                let allowed = STALL_ALLOWANCE + Duration::from_secs(self.sent / MIN_READ_RATE);
+                if self.stalled > allowed {
                     return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
                 }
             }
@@ -70,26 +74,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         Self {
             stream,
             slot,
-            reader: Reader::default(),
+            read_rate: ReadRate::default(),
         }
     }
 
-    /// Ends the connection after the server is done with it: reads what still arrives, because bytes
-    /// that nobody reads make the system take back the answer.
+    /// Closes the connection after its last response. Reads what still arrives, because TCP resets a
+    /// connection that is closed with unread bytes, and the client would lose the response.
     pub(super) async fn linger(mut self) {
         let end = async {
             self.stream.shutdown().await?;
-            let mut rest = self.stream.take(LINGER_BYTES);
+            let mut rest = self.stream.take(MAX_LINGER_BYTES);
             tokio::io::copy(&mut rest, &mut tokio::io::sink()).await
         };
-        // The other end may be gone already; in any case the connection ends.
-        let _ = tokio::time::timeout(LINGER, end).await;
+        // The connection is closed in any case.
+        let _ = tokio::time::timeout(LINGER_TIMEOUT, end).await;
     }
 
-    fn count(&mut self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        let polled = self.reader.watch(polled);
+    fn record_write(&mut self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        let polled = self.read_rate.check(polled);
         if let (Poll::Ready(Ok(bytes)), Some(slot)) = (&polled, &self.slot) {
-            slot.sent(*bytes);
+            slot.record_sent(*bytes);
         }
         polled
     }
@@ -102,11 +106,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        let mut some = (&mut self.stream).take(READ_BYTES);
-        let polled = Pin::new(&mut some).poll_read(cx, buffer);
+        let mut limited = (&mut self.stream).take(MAX_READ_BYTES);
+        let polled = Pin::new(&mut limited).poll_read(cx, buffer);
         if let Some(slot) = &self.slot {
-            slot.received(buffer.filled().len() - before);
-            slot.listened();
+            slot.record_received(buffer.filled().len() - before);
+            slot.record_read();
         }
         polled
     }
@@ -119,7 +123,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.count(polled)
+        self.record_write(polled)
     }
 
     fn poll_write_vectored(
@@ -128,7 +132,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<S> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
-        self.count(polled)
+        self.record_write(polled)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -149,32 +153,32 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn who_reads_a_little_for_ever_is_too_slow() {
+    async fn a_client_must_read_at_the_minimum_rate() {
         for (bytes, is_in_time) in [(MIN_READ_RATE / 4, false), (MIN_READ_RATE * 2, true)] {
             let (near, far) = tokio::io::duplex(1024);
             let mut connection = Connection::new(near, None);
             let reading = tokio::spawn(async move {
-                let mut some = far.take(0);
+                let mut limited = far.take(0);
                 loop {
                     tokio::time::sleep(Duration::from_secs(1)).await;
-                    some.set_limit(bytes);
-                    tokio::io::copy(&mut some, &mut tokio::io::sink())
+                    limited.set_limit(bytes);
+                    tokio::io::copy(&mut limited, &mut tokio::io::sink())
                         .await
                         .unwrap();
                 }
             });
             let written = connection.write_all(&vec![0; 100 * 64 * 1024]).await;
-            assert_eq!(written.is_ok(), is_in_time, "{bytes} bytes a second");
+            assert_eq!(written.is_ok(), is_in_time, "{bytes} bytes per second");
             reading.abort();
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_client_that_still_sends_is_listened_to_for_a_while() {
+    async fn what_a_client_still_sends_is_read_for_a_limited_time() {
         let (near, mut far) = tokio::io::duplex(1000);
         let linger = tokio::spawn(Connection::new(near, None).linger());
         far.write_all(&vec![0; 100_000]).await.unwrap();
-        tokio::time::timeout(2 * LINGER, linger)
+        tokio::time::timeout(2 * LINGER_TIMEOUT, linger)
             .await
             .unwrap()
             .unwrap();

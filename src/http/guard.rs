@@ -1,31 +1,32 @@
-//! Whether a browser may ask.
+//! Protection against cross-site requests and DNS rebinding.
 //!
 //! A page on the internet can make a visitor's browser send requests to a server of this program.
-//! So a request that a browser sends must name the server by an address or name that no such page
-//! can have (`Host`), and must come from a page of the server itself (`Origin`). Programs pass.
+//! A request from a browser is therefore allowed only if its `Host` is an IP address, `localhost` or
+//! a configured name, and its `Origin`, if any, is the server itself. Requests from other programs
+//! are always allowed.
 
 use std::net::IpAddr;
 
 use hyper::http::uri::Authority;
 use hyper::{HeaderMap, header};
 
-/// Who may be named as the host of a browser's request, besides IP addresses and `localhost`.
+/// Decides which requests of browsers are allowed.
 #[derive(Clone, Debug, Default)]
 pub struct Guard {
-    /// Host names, in lower case.
+    /// Host names, in lower case, that are allowed besides IP addresses and `localhost`.
     pub allowed_hosts: Vec<String>,
 }
 
 impl Guard {
-    /// Whether a request with these headers is admitted.
-    pub fn allows(&self, headers: &HeaderMap) -> bool {
+    /// Returns `true` if a request with these headers is allowed.
+    pub(crate) fn allows(&self, headers: &HeaderMap) -> bool {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-        let browser = headers.contains_key(header::ORIGIN)
+        let is_browser = headers.contains_key(header::ORIGIN)
             || headers
                 .keys()
                 .any(|name| name.as_str().starts_with("sec-fetch-"))
             || text(header::USER_AGENT).is_some_and(|agent| agent.contains("Mozilla/"));
-        if !browser {
+        if !is_browser {
             return true;
         }
         let Some(host) = text(header::HOST) else {
@@ -38,10 +39,10 @@ impl Guard {
             .host()
             .trim_matches(['[', ']'])
             .to_ascii_lowercase();
-        let known = name.parse::<IpAddr>().is_ok()
+        let is_allowed_host = name.parse::<IpAddr>().is_ok()
             || name == "localhost"
             || self.allowed_hosts.contains(&name);
-        let same_origin = match headers.get(header::ORIGIN) {
+        let is_same_origin = match headers.get(header::ORIGIN) {
             None => true,
             Some(origin) => origin.to_str().is_ok_and(|origin| {
                 let site = origin
@@ -50,7 +51,7 @@ impl Guard {
                 site.is_some_and(|site| site.eq_ignore_ascii_case(host))
             }),
         };
-        known && same_origin
+        is_allowed_host && is_same_origin
     }
 }
 
@@ -70,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn programs_pass_whatever_the_host() {
+    fn programs_may_use_any_host() {
         assert!(allows(&[]));
         assert!(allows(&[
             ("host", "anything"),
@@ -79,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_browser_must_name_an_address_or_an_allowed_host() {
+    fn a_browser_must_use_an_address_or_an_allowed_host() {
         const AGENT: (&str, &str) = ("user-agent", "Mozilla/5.0");
         for host in [
             "127.0.0.1:12345",
@@ -105,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_of_another_origin_is_refused() {
+    fn a_request_from_another_origin_is_refused() {
         let host = ("host", "127.0.0.1:12345");
         assert!(allows(&[host, ("origin", "http://127.0.0.1:12345")]));
         for origin in ["http://evil.example", "null", "http://127.0.0.1:8080", ""] {

@@ -1,7 +1,7 @@
-//! Checks of a request head that can be parsed, before any route sees the request.
+//! Checks of a request head before any route sees the request.
 //!
-//! The HTTP server refuses what breaks the syntax of RFC 9112. What is left to its user is whether
-//! the parts of a head fit together: the form of the request target, the `Host`, and expectations.
+//! `hyper` refuses a head that breaks the syntax of RFC 9112. The checks here are those it leaves to
+//! its user: the form of the request target, the `Host` header, and expectations.
 
 use std::net::Ipv6Addr;
 
@@ -9,27 +9,27 @@ use hyper::http::uri::{Authority, Scheme};
 use hyper::{HeaderMap, Method, Request, StatusCode, Uri, Version, header};
 use thiserror::Error;
 
-/// Why a request is refused by its head alone. What follows it on the connection may be anything,
-/// so the connection ends with the answer.
+/// Reason why a request is refused by its head alone. The bytes that follow such a head cannot be
+/// trusted to be another request, so the connection is closed after the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum InvalidHead {
-    /// The `Host` is missing, there twice or malformed.
-    #[error("a request of HTTP/1.1 has exactly one valid Host header")]
+pub(crate) enum InvalidHead {
+    /// The `Host` is missing, repeated or malformed.
+    #[error("an HTTP/1.1 request must have exactly one valid Host header")]
     Host,
-    /// The request target has a form that this method does not have.
+    /// The form of the request target is not allowed for its method.
     #[error("the request target must be a path or an http URL")]
     Target,
-    /// `CONNECT` asks for a proxy.
-    #[error("CONNECT is not supported: this is not a proxy")]
+    /// The method is `CONNECT`, which only proxies support.
+    #[error("CONNECT is not supported because this server is not a proxy")]
     Connect,
-    /// `Expect` asks for something other than `100-continue`.
-    #[error("the only expectation supported is 100-continue")]
+    /// `Expect` has a value other than `100-continue`.
+    #[error("the only supported value of Expect is 100-continue")]
     Expectation,
 }
 
 impl InvalidHead {
-    /// The status that says so.
-    pub fn status(self) -> StatusCode {
+    /// Returns the status code of the response.
+    pub(crate) fn status(self) -> StatusCode {
         match self {
             Self::Host | Self::Target => StatusCode::BAD_REQUEST,
             Self::Connect => StatusCode::METHOD_NOT_ALLOWED,
@@ -42,9 +42,9 @@ impl InvalidHead {
 ///
 /// # Errors
 /// [`InvalidHead`] if no route may see the request.
-pub fn check_head<B>(request: &Request<B>) -> Result<(), InvalidHead> {
+pub(crate) fn check_head<B>(request: &Request<B>) -> Result<(), InvalidHead> {
     let (headers, is_11) = (request.headers(), request.version() == Version::HTTP_11);
-    // First of all, so that no other answer depends on which of two hosts is meant.
+    // First, so that no other error depends on which of two hosts is meant.
     check_host(headers, is_11)?;
     match *request.method() {
         Method::CONNECT => return Err(InvalidHead::Connect),
@@ -52,17 +52,17 @@ pub fn check_head<B>(request: &Request<B>) -> Result<(), InvalidHead> {
         _ => check_target(request.uri())?,
     }
     // RFC 9110, section 10.1.1: HTTP/1.0 has no expectations.
-    let is_met = |value: &header::HeaderValue| {
+    let is_continue = |value: &header::HeaderValue| {
         let value = value.as_bytes();
         value.eq_ignore_ascii_case(b"100-continue")
     };
-    if is_11 && !headers.get_all(header::EXPECT).iter().all(is_met) {
+    if is_11 && !headers.get_all(header::EXPECT).iter().all(is_continue) {
         return Err(InvalidHead::Expectation);
     }
     Ok(())
 }
 
-/// RFC 9112, section 3.2: one `Host` header, which HTTP/1.0 may leave out.
+/// Checks the rule of RFC 9112, section 3.2: one `Host` header, which HTTP/1.0 may omit.
 fn check_host(headers: &HeaderMap, is_required: bool) -> Result<(), InvalidHead> {
     let mut hosts = headers.get_all(header::HOST).iter();
     match (hosts.next(), hosts.next()) {
@@ -72,8 +72,8 @@ fn check_host(headers: &HeaderMap, is_required: bool) -> Result<(), InvalidHead>
     }
 }
 
-/// Returns `true` for a host with an optional port. An empty host is no host of `http`, by RFC
-/// 9110, section 4.2.1.
+/// Returns `true` for a host with an optional port. The host of an `http` URL must not be empty (RFC
+/// 9110, section 4.2.1).
 fn is_host(text: &str) -> bool {
     let Ok(authority) = text.parse::<Authority>() else {
         return false;
@@ -85,7 +85,7 @@ fn is_host(text: &str) -> bool {
             .is_some_and(|address| address.parse::<Ipv6Addr>().is_ok()),
         None => !host.is_empty(),
     };
-    // What a user name stands before does not begin with the host.
+    // A text with user information does not begin with the host.
     let port = text.strip_prefix(host).map(|port| port.strip_prefix(':'));
     let is_port = match port {
         Some(Some(port)) => {
@@ -98,7 +98,7 @@ fn is_host(text: &str) -> bool {
     is_name && is_port
 }
 
-/// RFC 9112, section 3.2: a path, or a whole URL of this server.
+/// Checks the rule of RFC 9112, section 3.2: the target is a path or an absolute URL.
 fn check_target(target: &Uri) -> Result<(), InvalidHead> {
     let is_path = target.path().starts_with('/');
     let is_http = |scheme: &Scheme| *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS;
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_host_has_a_name_or_an_address_and_perhaps_a_port() {
+    fn a_host_is_a_name_or_an_address_with_an_optional_port() {
         for host in [
             "x",
             "x:80",

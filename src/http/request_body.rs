@@ -1,4 +1,4 @@
-//! The body of a request; with its end the client no longer lets the server wait.
+//! A request body that stops the idle timer of its connection at its end.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 
 use super::pool::SlotGuard;
 
-/// The body of a request, as it arrives.
+/// A request body as it arrives. At its end the server no longer waits for the client.
 #[derive(Debug)]
 pub struct TrackedRequestBody<B = Incoming> {
     body: B,
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
     use crate::http::pool::ConnectionPool;
 
-    /// A body that does not know its end before it comes.
+    /// A body of unknown length.
     struct Chunked(String);
 
     impl Body for Chunked {
@@ -68,8 +68,8 @@ mod tests {
         }
     }
 
-    /// Whether somebody else got the only slot after so many frames of a body were read.
-    async fn is_given_away(body: impl Body + Unpin, frames: usize) -> bool {
+    /// Returns `true` if the only slot can be acquired again after reading `frames` frames of a body.
+    async fn is_evictable(body: impl Body + Unpin, frames: usize) -> bool {
         let connections = ConnectionPool::with_slots(1);
         let slot = Arc::new(connections.acquire().await);
         slot.set_server_busy(body.is_end_stream());
@@ -82,13 +82,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_has_sent_the_whole_body_keeps_the_place() {
-        assert!(!is_given_away(String::new(), 0).await);
+    async fn a_client_that_has_sent_the_whole_body_keeps_its_slot() {
+        assert!(!is_evictable(String::new(), 0).await);
         let sized = || "body".to_owned();
-        assert!(is_given_away(sized(), 0).await);
-        assert!(!is_given_away(sized(), 1).await);
+        assert!(is_evictable(sized(), 0).await);
+        assert!(!is_evictable(sized(), 1).await);
         let chunked = || Chunked("body".to_owned());
-        assert!(is_given_away(chunked(), 1).await);
-        assert!(!is_given_away(chunked(), 2).await);
+        assert!(is_evictable(chunked(), 1).await);
+        assert!(!is_evictable(chunked(), 2).await);
     }
 }

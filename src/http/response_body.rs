@@ -1,4 +1,4 @@
-//! The body of an answer; with its end the server is done with the request.
+//! A response body that restarts the idle timer of its connection at its end.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::pool::SlotGuard;
 
-/// The body of an answer, as it is sent.
+/// A response body as it is sent. When it is dropped, the server waits for the client again.
 #[derive(Debug)]
 pub(super) struct TrackedResponseBody<B> {
     body: B,
@@ -18,9 +18,9 @@ pub(super) struct TrackedResponseBody<B> {
 impl<B: Body> TrackedResponseBody<B> {
     pub(super) fn new(body: B, is_head: bool, slot: Arc<SlotGuard>) -> Self {
         slot.set_server_busy(true);
-        // What is streamed is made as it is read, and a HEAD is answered without it.
+        // A streamed body is produced while it is sent, and a response to HEAD has no body.
         let bytes = body.size_hint().exact().filter(|_| !is_head);
-        slot.answers(bytes.unwrap_or(0));
+        slot.record_response(bytes.unwrap_or(0));
         Self { body, slot }
     }
 }
@@ -59,16 +59,16 @@ mod tests {
     use crate::http::pool::ConnectionPool;
 
     #[tokio::test]
-    async fn who_is_answered_stays_and_the_next_one_waits() {
+    async fn a_connection_is_not_evicted_while_the_server_responds() {
         let connections = ConnectionPool::with_slots(1);
         let slot = Arc::new(connections.acquire().await);
-        slot.listened();
-        let answer = TrackedResponseBody::new(String::new(), false, Arc::clone(&slot));
+        slot.record_read();
+        let response = TrackedResponseBody::new(String::new(), false, Arc::clone(&slot));
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         let mut next = Box::pin(connections.acquire());
         assert!(next.as_mut().now_or_never().is_none());
-        drop(answer);
+        drop(response);
         next.await;
-        slot.cut().await;
+        slot.evicted().await;
     }
 }
