@@ -9,6 +9,7 @@ mod environment;
 mod error;
 mod examine;
 mod export;
+mod files;
 mod get;
 mod import;
 mod log;
@@ -32,7 +33,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::store;
 use error::Error;
-use output::Output;
+use output::{Output, report};
 use signals::Signals;
 
 /// The version; who builds a release names the commit with it. An empty text names none.
@@ -100,19 +101,19 @@ pub fn run() -> ExitCode {
 }
 
 fn run_arguments() -> ExitCode {
-    let arguments = match config::arguments() {
+    let arguments = match config::parse(|arguments: &Arguments| arguments.config.as_deref()) {
         Ok(arguments) => arguments,
-        Err(error) => return error.report(),
+        Err(error) => return report(&error),
     };
     // What the engine has no part in is handed on to the hook before.
     panics::report();
     store::panics::watch(|error| {
-        let _ = Error::Store(error).report();
+        let _ = report(&error.into());
         log::flush_and_exit(3);
     });
     let output = Output::new(arguments.json);
     let outcome = tokio::runtime::Runtime::new()
-        .map_err(|source| Error::io("the runtime", source))
+        .map_err(|source| Error::io("async runtime", source))
         .and_then(|runtime| {
             let outcome = runtime.block_on(dispatch(arguments, &output));
             // A read of the standard input may still block a thread.
@@ -121,7 +122,7 @@ fn run_arguments() -> ExitCode {
         });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => error.report(),
+        Err(error) => report(&error),
     }
 }
 

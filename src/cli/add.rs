@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 
-use super::error::Error;
+use super::error::{Error, ErrorKind};
 use super::output::{Output, bar};
 use super::target::NodeArgs;
 use crate::client::HttpClient;
@@ -101,7 +101,7 @@ pub(super) async fn run(args: AddArgs, output: &Output) -> Result<(), Error> {
 
 async fn add(client: &HttpClient, text: &str) -> Result<Added, Error> {
     if text.is_empty() {
-        return Err(Error::Refused("the message is empty".to_owned()));
+        return Err(Error::rejected("the message is empty"));
     }
     Ok(Added {
         id: client.add(text).await?,
@@ -116,15 +116,15 @@ fn read_message() -> Result<String, Error> {
         .lock()
         .take(READ_LIMIT)
         .read_to_end(&mut bytes)
-        .map_err(|source| Error::io("the standard input", source))?;
+        .map_err(Error::stdin)?;
     let bytes = without_line_end(without_bom(&bytes));
     if bytes.len() > MAX_INGEST_BYTES {
         let error = format!("the message has more than the {MAX_INGEST_BYTES} bytes allowed");
-        return Err(Error::Refused(error));
+        return Err(Error::rejected(error));
     }
     match str::from_utf8(bytes) {
         Ok(text) => Ok(text.to_owned()),
-        Err(error) => Err(Error::Refused(format!(
+        Err(error) => Err(Error::rejected(format!(
             "the message is not valid UTF-8: {error}"
         ))),
     }
@@ -181,7 +181,7 @@ async fn send_lines(
         line.clear();
         // A line that never ends must not fill the memory.
         let read = (&mut input).take(READ_LIMIT).read_until(b'\n', &mut line);
-        if read.map_err(|source| Error::io("the standard input", source))? == 0 {
+        if read.map_err(Error::stdin)? == 0 {
             break;
         }
         let mut text = without_line_end(&line);
@@ -190,19 +190,19 @@ async fn send_lines(
         }
         if text.len() > MAX_INGEST_BYTES {
             let error = format!("line {number} has more than the {MAX_INGEST_BYTES} bytes allowed");
-            return Err(Error::Refused(error));
+            return Err(Error::rejected(error));
         }
         let text = str::from_utf8(text).map_err(|error| {
-            Error::Refused(format!("line {number} is not valid UTF-8: {error}"))
+            Error::rejected(format!("line {number} is not valid UTF-8: {error}"))
         })?;
         if text.is_empty() {
             continue;
         }
         match tell(add(client, text).await?) {
             // Lines are left, so this is no success.
-            Err(Error::ClosedOutput) => {
-                return Err(Error::Failed(format!(
-                    "nobody reads the ids any more; line {number} is the last one added"
+            Err(error) if matches!(error.kind, ErrorKind::ClosedOutput) => {
+                return Err(Error::failed(format!(
+                    "the standard output was closed after line {number} was added"
                 )));
             }
             told => told?,
@@ -213,7 +213,7 @@ async fn send_lines(
 
 async fn wait(client: &HttpClient, added: Added) -> Result<Added, Error> {
     let Some(id) = &added.id else {
-        return Err(Error::Failed(format!(
+        return Err(Error::failed(format!(
             "the message was added, but {} gives no id to wait for, as reference miners do; \
              look for it in GET /data and GET /chain of that node",
             client.address()

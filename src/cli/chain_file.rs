@@ -1,5 +1,6 @@
 //! A chain file named on the command line: any format, `-` for the standard input.
 
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use rustix::fs::FileType;
 use sha2::{Digest, Sha256};
 
 use super::error::Error;
-use super::import::MIN_FREE;
+use super::files::MIN_FREE;
 use super::output::{bytes_bar, warn};
 use super::read_ahead::read_ahead;
 use crate::chain::{Block, Message};
@@ -57,11 +58,16 @@ pub(super) struct Walk {
 }
 
 impl ChainFile {
+    /// A refusal of this file.
+    pub(super) fn rejected(&self, reason: impl Display) -> Error {
+        Error::rejected(format!("{}: {reason}", self.name))
+    }
+
     /// Opens a file to read it once.
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
         if path == Path::new("-") {
             return Ok(Self {
-                name: "the standard input".to_owned(),
+                name: "standard input".to_owned(),
                 input: Input::Stdin,
                 hash: None,
             });

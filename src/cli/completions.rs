@@ -51,5 +51,5 @@ fn print(text: &[u8]) -> Result<(), Error> {
     let mut out = stdout();
     out.write_all(text)
         .and_then(|()| out.flush())
-        .map_err(|source| Error::io("the standard output", source))
+        .map_err(Error::stdout)
 }

@@ -8,14 +8,13 @@
 use std::io::Read;
 use std::path::Path;
 
-use clap::{Arg, Command, CommandFactory, FromArgMatches};
+use clap::{Arg, Command, Parser};
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-use super::Arguments;
 use super::environment::{Environment, check_value};
 use super::error::Error;
-use super::node::expand;
+use super::files::expand;
 use crate::fs::open_regular;
 
 /// Longest file that is read, in bytes.
@@ -32,34 +31,34 @@ struct Entry {
     is_list: bool,
 }
 
-/// The arguments of this process, with what its configuration file says. Ends the process if the
-/// command line itself makes no sense.
-pub(super) fn arguments() -> Result<Arguments, Error> {
-    let arguments = parse(Arguments::command())?;
-    let Some(path) = &arguments.config else {
+/// Parses the arguments of this process, with the values of the configuration file that
+/// `config_of` returns from them. Ends the process if the command line itself is invalid.
+pub(super) fn parse<A: Parser>(config_of: impl Fn(&A) -> Option<&Path>) -> Result<A, Error> {
+    let arguments = parse_command(A::command())?;
+    let Some(path) = config_of(&arguments) else {
         return Ok(arguments);
     };
     let path = expand(path);
     let wrong = |line: usize, reason: String| {
-        Error::Usage(format!("{}, line {line}: {reason}", path.display()))
+        Error::usage(format!("{}, line {line}: {reason}", path.display()))
     };
     let text = read(&path)?;
     let entries = entries(&text).map_err(|(line, reason)| wrong(line, reason))?;
-    let mut command = Arguments::command();
+    let mut command = A::command();
     for entry in &entries {
         let mut outcome = Err("there is no such option".to_owned());
         command = entry.apply(command, &mut outcome);
         outcome.map_err(|reason| wrong(entry.line, format!("{}: {reason}", entry.name())))?;
     }
-    parse(command)
+    parse_command(command)
 }
 
 /// Parses the command line and the environment.
-fn parse(command: Command) -> Result<Arguments, Error> {
+fn parse_command<A: Parser>(command: Command) -> Result<A, Error> {
     let (command, environment) = Environment::apply(command);
     let matches = command.get_matches();
     environment.check(&matches)?;
-    Arguments::from_arg_matches(&matches).map_err(|error| error.exit())
+    A::from_arg_matches(&matches).map_err(|error| error.exit())
 }
 
 fn read(path: &Path) -> Result<String, Error> {
@@ -71,9 +70,9 @@ fn read(path: &Path) -> Result<String, Error> {
     if bytes.len() as u64 > MAX_BYTES {
         let limit = MAX_BYTES / 1024;
         let reason = format!("{}: has more than {limit} KiB", path.display());
-        return Err(Error::Usage(reason));
+        return Err(Error::usage(reason));
     }
-    let not_text = |_| Error::Usage(format!("{}: is not UTF-8 text", path.display()));
+    let not_text = |_| Error::usage(format!("{}: is not UTF-8 text", path.display()));
     String::from_utf8(bytes).map_err(not_text)
 }
 

@@ -42,7 +42,7 @@ impl Environment {
             let of_command = self.invalid.iter().filter(|found| found.command == command);
             for found in of_command {
                 if matches.value_source(&found.option) != Some(ValueSource::CommandLine) {
-                    return Err(Error::Usage(found.message.clone()));
+                    return Err(Error::usage(found.message.clone()));
                 }
             }
             let Some((name, below)) = matches.subcommand() else {

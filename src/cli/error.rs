@@ -1,92 +1,174 @@
-//! Why a command failed, as its user reads it, and the exit code that says so.
+//! The errors of commands: the text for the user, the remedy if there is one, and the exit code.
 
-use std::fmt::Display;
+use std::error::Error as _;
+use std::fmt::{self, Display};
+use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
 use thiserror::Error;
 
-use super::output::{escape, print_error};
 use crate::client::ClientError;
 use crate::node::run::RunError;
-use crate::store::StoreError;
+use crate::store::{Rejection, StoreError};
+
+/// Why a command failed.
+#[derive(Debug)]
+pub(super) struct Error {
+    pub(super) kind: ErrorKind,
+    /// The remedy, if it is not that of the kind.
+    hint: Option<String>,
+}
 
 #[derive(Debug, Error)]
-pub(super) enum Error {
-    /// Exit code 1: the answer is no, and it was printed already.
+pub(super) enum ErrorKind {
+    /// The answer is no; it was printed already. Exit code 1.
     #[error("the answer is no")]
-    No,
-    /// Exit code 1: the answer is no.
+    Negative,
+    /// The request was understood and refused. Exit code 1.
     #[error("{0}")]
-    Refused(String),
-    /// Exit code 2: the arguments make no sense together.
+    Rejected(String),
+    /// The arguments are invalid. Exit code 2.
     #[error("{0}")]
     Usage(String),
-    /// Exit code 3: could not.
+    /// Anything else. Exit code 3.
     #[error("{0}")]
     Failed(String),
-    #[error("{what} could not be used")]
-    Io {
-        what: String,
-        #[source]
-        source: std::io::Error,
-    },
+    #[error("{subject}: {source}")]
+    Io { subject: String, source: io::Error },
     #[error(transparent)]
     Client(#[from] ClientError),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
     Run(#[from] RunError),
-    /// The reader of our output has gone: nobody is left to tell.
-    #[error("the output was closed")]
+    /// The reader of the standard output has closed it, so nobody reads a message either.
+    #[error("the standard output was closed")]
     ClosedOutput,
 }
 
+impl<E: Into<ErrorKind>> From<E> for Error {
+    fn from(kind: E) -> Self {
+        Self {
+            kind: kind.into(),
+            hint: None,
+        }
+    }
+}
+
 impl Error {
-    pub(super) fn usage(error: impl Display) -> Self {
-        Self::Usage(error.to_string())
+    pub(super) fn rejected(text: impl Display) -> Self {
+        ErrorKind::Rejected(text.to_string()).into()
     }
 
-    pub(super) fn io(what: impl Into<String>, source: std::io::Error) -> Self {
-        if source.kind() == std::io::ErrorKind::BrokenPipe {
-            return Self::ClosedOutput;
-        }
-        Self::Io {
-            what: what.into(),
-            source,
-        }
+    pub(super) fn usage(text: impl Display) -> Self {
+        ErrorKind::Usage(text.to_string()).into()
     }
 
-    pub(super) fn file(path: &Path, source: std::io::Error) -> Self {
+    pub(super) fn failed(text: impl Display) -> Self {
+        ErrorKind::Failed(text.to_string()).into()
+    }
+
+    /// A failed operation on `subject`, which is a path or a noun phrase.
+    pub(super) fn io(subject: impl Into<String>, source: io::Error) -> Self {
+        if source.kind() == io::ErrorKind::BrokenPipe {
+            return ErrorKind::ClosedOutput.into();
+        }
+        let subject = subject.into();
+        ErrorKind::Io { subject, source }.into()
+    }
+
+    pub(super) fn file(path: &Path, source: io::Error) -> Self {
         Self::io(path.display().to_string(), source)
     }
 
-    fn exit_code(&self) -> ExitCode {
-        match self {
-            Self::ClosedOutput => ExitCode::SUCCESS,
-            Self::No | Self::Refused(_) => ExitCode::from(1),
-            Self::Client(error) if error.is_judged() => ExitCode::from(1),
-            Self::Usage(_) => ExitCode::from(2),
-            _ => ExitCode::from(3),
+    pub(super) fn stdout(source: io::Error) -> Self {
+        Self::io("standard output", source)
+    }
+
+    pub(super) fn stdin(source: io::Error) -> Self {
+        Self::io("standard input", source)
+    }
+
+    /// Adds a remedy.
+    pub(super) fn hint(self, hint: impl Into<String>) -> Self {
+        Self {
+            hint: Some(hint.into()),
+            ..self
         }
     }
 
-    /// Prints the error and its causes, and says how the process ends.
-    pub(super) fn report(&self) -> ExitCode {
-        if !matches!(self, Self::No | Self::ClosedOutput) {
-            print_error("error", &escape(&self.to_string()));
-            let mut last = self.to_string();
-            let mut cause = std::error::Error::source(self);
-            while let Some(error) = cause {
-                // Some libraries repeat a cause in its effect.
-                let text = error.to_string();
-                if !last.contains(&text) {
-                    print_error("because", &escape(&text));
-                }
-                last = text;
-                cause = error.source();
-            }
+    /// Returns the lines to print: the error, its causes and the remedy. None if there is nothing
+    /// to say.
+    pub(super) fn lines(&self) -> Vec<(&'static str, String)> {
+        if matches!(self.kind, ErrorKind::Negative | ErrorKind::ClosedOutput) {
+            return Vec::new();
         }
-        self.exit_code()
+        let mut lines = vec![("error", self.to_string())];
+        let mut cause = self.kind.source();
+        while let Some(error) = cause {
+            let text = error.to_string();
+            // Some errors contain the text of their cause.
+            if !lines.iter().any(|(_, line)| line.contains(&text)) {
+                lines.push(("caused by", text));
+            }
+            cause = error.source();
+        }
+        let hint = self.hint.clone().or_else(|| self.kind.hint());
+        lines.extend(hint.map(|hint| ("hint", hint)));
+        lines
+    }
+
+    pub(super) fn exit_code(&self) -> ExitCode {
+        match &self.kind {
+            ErrorKind::ClosedOutput => ExitCode::SUCCESS,
+            ErrorKind::Negative | ErrorKind::Rejected(_) => ExitCode::from(1),
+            ErrorKind::Client(error) if error.is_judged() => ExitCode::from(1),
+            ErrorKind::Usage(_) => ExitCode::from(2),
+            _ => ExitCode::from(3),
+        }
+    }
+}
+
+impl Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.kind.fmt(f)
+    }
+}
+
+impl ErrorKind {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Client(ClientError::Unreachable { .. }) => {
+                Some("start one with \"blockchain node\"".to_owned())
+            }
+            Self::Client(ClientError::NotANode { .. }) => {
+                Some("name a node with --host and --port".to_owned())
+            }
+            Self::Store(error) => store_hint(error),
+            _ => None,
+        }
+    }
+}
+
+fn store_hint(error: &StoreError) -> Option<String> {
+    match error {
+        StoreError::Missing { .. } => Some("name the folder of a node with --db".to_owned()),
+        StoreError::Busy { .. } => {
+            Some("stop the node that runs on it, or name another folder with --db".to_owned())
+        }
+        StoreError::NotADatabase { path } => Some(format!(
+            "restore a chain with \"blockchain import FILE --db {} --force-new-chain\"",
+            path.display()
+        )),
+        StoreError::Corrupt { .. } => Some(
+            "restore the chain from a snapshot with \"blockchain import FILE --db DIR \
+             --force-new-chain\""
+                .to_owned(),
+        ),
+        StoreError::Rejected(Rejection::NoSpace { .. }) => {
+            Some("free space on the disk, or lower --min-free".to_owned())
+        }
+        _ => None,
     }
 }

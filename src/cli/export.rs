@@ -13,9 +13,10 @@ use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
 use super::error::Error;
+use super::files::{Files, expand};
 use super::output::{Output, bar, stdout};
 use super::signals::Signals;
-use super::source::{ChainSource, Files};
+use super::source::ChainSource;
 use super::target::NodeArgs;
 use crate::chain::Message;
 use crate::fs::{folder_of, open_regular, sync_folder};
@@ -95,9 +96,7 @@ pub(super) async fn run(args: ExportArgs, output: &Output, signals: Signals) -> 
         )));
     }
     let source = match &args.db {
-        Some(folder) => {
-            ChainSource::in_folder(&Files::of_database(&super::node::expand(folder))?).await?
-        }
+        Some(folder) => ChainSource::in_folder(&Files::of_database(&expand(folder))?).await?,
         None => ChainSource::of_node(args.node.client()?).await?,
     };
     let export = Export {
@@ -152,18 +151,21 @@ impl Export {
         })
     }
 
-    /// A file to be renamed later, as readable as any other new file. It is locked, so that nobody
-    /// takes it for a leftover.
+    /// Creates a file to be renamed later, with the permissions of any new file. It is locked, so
+    /// that no other export removes it as a leftover.
     fn temporary_beside(&self, path: &Path) -> Result<NamedTempFile, Error> {
         let folder = folder_of(path);
-        let make = || {
+        let make = || loop {
             let file = tempfile::Builder::new()
                 .prefix(&unfinished_prefix(path))
                 .permissions(Permissions::from_mode(0o666))
                 .tempfile_in(folder)?;
-            // Not every file system has locks; there, nothing is taken for a leftover.
-            let _ = file.as_file().try_lock();
-            Ok(file)
+            // A file system without locks refuses this; there, no leftover is ever removed.
+            let _ = file.as_file().lock();
+            // An export that starts at this moment may have locked and removed the file first.
+            if file.path().exists() {
+                return Ok(file);
+            }
         };
         let made = self.signals.create(make);
         made.map_err(|source| Error::file(folder, source))
@@ -209,7 +211,7 @@ fn replaceable(path: &Path) -> Result<PathBuf, Error> {
     let shown = path.display();
     let belongs_to_a_node =
         || Error::usage(format!("{shown} belongs to a node; choose another name"));
-    if Files::are_joined_by(&file) {
+    if Files::belongs_to_node(&file) {
         return Err(belongs_to_a_node());
     }
     let Ok(metadata) = fs::symlink_metadata(&file) else {

@@ -18,9 +18,6 @@ use crate::client::HttpClient;
 use crate::text::{Span, counted};
 use crate::wire::{Lookup, MessageState, MessageStatus, SingleBlock, Status};
 
-/// Characters of a message in a list.
-const LIST_WIDTH: usize = 60;
-
 #[derive(Debug, Args)]
 pub(super) struct GetArgs {
     #[command(subcommand)]
@@ -86,7 +83,7 @@ async fn block(client: HttpClient, which: &str, output: &Output) -> Result<(), E
         Err(error) if error.is_reference() => {
             let source = ChainSource::of_node(client).await?;
             let found = reference::block(&source, which).await?;
-            found.ok_or_else(|| Error::Refused("there is no such block".to_owned()))?
+            found.ok_or_else(|| Error::rejected("there is no such block".to_owned()))?
         }
         found => found?,
     };
@@ -101,7 +98,7 @@ async fn message(client: HttpClient, id: &str, output: &Output) -> Result<(), Er
         Err(error) if error.is_reference() => {
             let source = ChainSource::of_node(client).await?;
             let found = reference::message(&source, id).await?;
-            found.ok_or_else(|| Error::Refused("there is no such message".to_owned()))?
+            found.ok_or_else(|| Error::rejected("there is no such message".to_owned()))?
         }
         found => found?,
     };
@@ -114,17 +111,6 @@ fn is_plain(text: &str) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::usage(format!("{text:?} is no index, hash or id")))
-}
-
-/// The start of a text, safe to show.
-struct Short<'a>(&'a str);
-
-impl fmt::Display for Short<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let end = self.0.char_indices().nth(LIST_WIDTH).map(|(end, _)| end);
-        f.write_str(&escape(&self.0[..end.unwrap_or(self.0.len())]))?;
-        f.write_str(if end.is_some() { "…" } else { "" })
-    }
 }
 
 #[derive(Serialize)]

@@ -17,14 +17,13 @@ use clap::Args;
 use serde::Serialize;
 use tempfile::TempPath;
 
-pub(super) use self::build::MIN_FREE;
 use self::build::{Carried, build};
 use super::chain_file::ChainFile;
-use super::error::Error;
+use super::error::{Error, ErrorKind};
 use super::examine::Examiner;
+use super::files::{Files, expand};
 use super::output::{Output, warn};
 use super::signals::Signals;
-use super::source::Files;
 use crate::fs::{link_or_copy, sync_folder};
 use crate::pow::Difficulty;
 use crate::snapshot::format::Format;
@@ -146,7 +145,7 @@ impl fmt::Display for ImportReport {
 }
 
 pub(super) fn run(args: &ImportArgs, output: Output, signals: &Signals) -> Result<(), Error> {
-    let files = Files::of_database(&super::node::expand(&args.db))?;
+    let files = Files::of_database(&expand(&args.db))?;
     let report = import(
         &files,
         Request {
@@ -176,7 +175,7 @@ pub(super) fn import(
     let mut file = ChainFile::open_to_repeat(request.path, folder)?;
     let (mut examiner, format, hash_matches) = examine(&mut file, request.difficulty)?;
     let Some(genesis) = &examiner.genesis else {
-        return Err(refused(&file, "the chain has no block"));
+        return Err(file.rejected("the chain has no block"));
     };
     let default = Difficulty::default();
     let lowest = examiner.checker.fewest_zeros();
@@ -198,7 +197,7 @@ pub(super) fn import(
     signals.note(&new);
     let built = build(&mut file, &new, genesis, network, &old.carried)?;
     if Some(built.tip) != examiner.checker.tip().map(|tip| tip.hash) {
-        return Err(refused(&file, "the file changed while it was read"));
+        return Err(file.rejected("the file changed while it was read"));
     }
     let old_database = signals.finish(|| old.replace_by(new, files))?;
     let seals = examiner.checker.seals();
@@ -220,10 +219,6 @@ pub(super) fn import(
     })
 }
 
-fn refused(file: &ChainFile, reason: impl fmt::Display) -> Error {
-    Error::Refused(format!("{}: {reason}", file.name))
-}
-
 /// Checks the whole file.
 fn examine(
     file: &mut ChainFile,
@@ -239,7 +234,7 @@ fn examine(
         examiner.refuse(invalid);
     }
     if let Some(finding) = &examiner.finding {
-        return Err(refused(file, finding));
+        return Err(file.rejected(finding));
     }
     Ok((
         examiner,
@@ -257,7 +252,7 @@ fn temporary_name(files: &Files) -> Result<TempPath, Error> {
     match StoppedStore::open_exclusive(&path) {
         Err(StoreError::Missing { .. }) => {}
         Err(StoreError::Busy { .. }) => {
-            return Err(Error::Failed(format!(
+            return Err(Error::failed(format!(
                 "another import into {} is under way",
                 files.folder.display()
             )));
@@ -286,32 +281,31 @@ struct Old {
 impl Old {
     fn lock(files: &Files, force_new_chain: bool) -> Result<Self, Error> {
         let path = &files.database;
-        match Self::open(path, force_new_chain) {
-            Ok(old) => Ok(old),
-            Err(Error::Store(StoreError::Missing { .. })) => Ok(Self {
-                lock: None,
-                exists: false,
-                is_kept: false,
-                carried: Carried::default(),
-            }),
-            Err(Error::Store(StoreError::Busy { .. })) => Err(Error::Failed(format!(
-                "the database {} is in use; stop the node that runs on it first",
-                path.display()
-            ))),
+        let unlocked = |exists| Self {
+            lock: None,
+            exists,
+            is_kept: exists,
+            carried: Carried::default(),
+        };
+        let error = match Self::open(path, force_new_chain) {
+            Ok(old) => return Ok(old),
+            Err(error) => error,
+        };
+        match &error.kind {
+            ErrorKind::Store(StoreError::Missing { .. }) => Ok(unlocked(false)),
+            ErrorKind::Store(StoreError::Busy { .. }) => {
+                Err(error.hint("stop the node that runs on it first"))
+            }
             // A chain file is what a damaged database is restored from.
-            Err(Error::Store(error)) if force_new_chain => {
+            ErrorKind::Store(error) if force_new_chain => {
                 warn(&format!(
-                    "{}: {error}; it is put aside, and its pending messages cannot be carried over",
+                    "{}: {error}; it is kept under a dated name without carrying over its \
+                     pending messages",
                     path.display()
                 ));
-                Ok(Self {
-                    lock: None,
-                    exists: true,
-                    is_kept: true,
-                    carried: Carried::default(),
-                })
+                Ok(unlocked(true))
             }
-            Err(error) => Err(error),
+            _ => Err(error),
         }
     }
 
@@ -320,7 +314,7 @@ impl Old {
         let view = store.view()?;
         let blocks = view.last_block()?.index + 1;
         if blocks > 1 && !force_new_chain {
-            return Err(Error::Refused(format!(
+            return Err(Error::rejected(format!(
                 "{} holds a chain of {blocks} blocks; --force-new-chain puts it aside under a \
                  dated name",
                 path.display()

@@ -41,7 +41,7 @@ const OF_SERVERS: Patience = Patience {
 
 /// None where the system has no thread left for it.
 static STDERR: LazyLock<Option<Lines>> =
-    LazyLock::new(|| Lines::to(io::stderr(), "the standard error", OF_COMMANDS).ok());
+    LazyLock::new(|| Lines::to(io::stderr(), "standard error", OF_COMMANDS).ok());
 
 /// `miner.log`, once a node has opened it.
 static FILE: OnceLock<Lines> = OnceLock::new();
@@ -95,16 +95,15 @@ pub(super) fn directives(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-fn filter(directives: Option<&str>, default: &str) -> Result<EnvFilter, Error> {
-    EnvFilter::try_new(directives.unwrap_or(default))
-        .map_err(|error| Error::usage(format!("--log {}: {error}", directives.unwrap_or(default))))
+fn filter(directives: Option<&str>, default: &str) -> EnvFilter {
+    EnvFilter::new(directives.unwrap_or(default))
 }
 
 /// Logs a command to the standard error; `default` is what it logs if nothing else is asked for.
 pub(super) fn to_stderr(directives: Option<&str>, default: &str) -> Result<(), Error> {
     let terminal = stderr_layer(LogFormat::Text)?;
     registry()
-        .with(terminal.with_filter(filter(directives, default)?))
+        .with(terminal.with_filter(filter(directives, default)))
         .init();
     Ok(())
 }
@@ -121,8 +120,8 @@ pub(super) fn to_file(
     let file = file.map_err(|source| Error::file(&path, source))?;
     let terminal = stderr_layer(format)?;
     registry()
-        .with(terminal.with_filter(filter(directives, "info")?))
-        .with(layer(format, file.clone(), false).with_filter(filter(directives, "info")?))
+        .with(terminal.with_filter(filter(directives, "info")))
+        .with(layer(format, file.clone(), false).with_filter(filter(directives, "info")))
         .init();
     FILE.get_or_init(|| file);
     Ok(())
@@ -132,7 +131,7 @@ fn stderr_layer<S>(format: LogFormat) -> Result<Box<dyn Layer<S> + Send + Sync>,
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
-    let no_thread = || Error::Failed("there is no thread left for the log".to_owned());
+    let no_thread = || Error::failed("cannot start the thread that writes the log");
     let lines = STDERR.clone().ok_or_else(no_thread)?;
     Ok(layer(format, lines, io::stderr().is_terminal()))
 }

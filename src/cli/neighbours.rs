@@ -7,11 +7,9 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::error::Error;
-use super::node::expand;
+use super::files::{Files, expand};
 use super::output::Output;
-use super::source::{Files, MAX_NOTE_BYTES};
 use crate::client::NodeAddress;
-use crate::fs::read_regular;
 
 #[derive(Debug, Args)]
 pub(super) struct NeighboursArgs {
@@ -67,14 +65,12 @@ pub(super) async fn run(args: NeighboursArgs, output: &Output) -> Result<(), Err
     };
     let files = Files::of_database(&expand(&which.db))?;
     let client = files.running_node().await?;
-    let token = read_regular(&files.token, MAX_NOTE_BYTES)
-        .and_then(|token| String::from_utf8(token).map_err(std::io::Error::other))
-        .map_err(|source| Error::file(&files.token, source))?;
+    let token = files.read_token()?;
     let address = which.address.to_string();
     if known {
-        client.add_neighbour(&address, token.trim()).await?;
+        client.add_neighbour(&address, &token).await?;
     } else {
-        client.remove_neighbour(&address, token.trim()).await?;
+        client.remove_neighbour(&address, &token).await?;
     }
     output.print(&Change { address, known })
 }

@@ -4,10 +4,8 @@ mod args;
 mod bootstrap;
 
 use std::fs;
-use std::io::Write;
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures_util::future::OptionFuture;
@@ -15,14 +13,14 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use args::{GenesisArg, MinerCommand, NodeOptions, ProofArg, SealedFrom};
+use args::{GenesisArg, MinerCommand, NodeOptions, ProofArg, Rules, SealedFrom};
 pub(super) use args::{MinerArgs, NodeArgs};
 
 use super::error::Error;
+use super::files::{Files, RunningNode, expand};
 use super::log;
 use super::port::Port;
 use super::signals::Signals;
-use super::source::{Files, MAX_NOTE_BYTES, RunningNode};
 use super::ui;
 use crate::api;
 use crate::api::admin::AdminToken;
@@ -30,35 +28,11 @@ use crate::chain::{Block, BlockHash};
 use crate::client::transport::Transport;
 use crate::client::{HttpClient, HttpTransport, NodeAddress, PeerClient};
 use crate::clock::SystemClock;
-use crate::fs::read_regular;
 use crate::node::peers::ListenScope;
 use crate::node::settings::{Settings, SnapshotSettings};
 use crate::node::sync::genesis;
 use crate::node::{Node, network, run};
 use crate::store::Network;
-
-/// Expands `~`, for where no shell has done so.
-pub(super) fn expand(path: &Path) -> PathBuf {
-    match (path.strip_prefix("~"), std::env::home_dir()) {
-        (Ok(rest), Some(home)) => home.join(rest),
-        _ => path.to_owned(),
-    }
-}
-
-/// The network of a new database.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Rules {
-    /// Every block must be sealed, unless the options say otherwise.
-    Ours,
-    /// The documented rules alone, as for `--accept-open`.
-    Documented,
-}
-
-impl Rules {
-    fn accept_open(self, args: &NodeOptions) -> bool {
-        args.accept_open || self == Self::Documented
-    }
-}
 
 pub(super) async fn run(args: NodeArgs, directives: Option<&str>) -> Result<(), Error> {
     let files = Files::in_folder(&expand(&args.db));
@@ -70,7 +44,7 @@ pub(super) async fn run_miner(args: MinerArgs, directives: Option<&str>) -> Resu
         chain_path,
         options,
     } = args.what;
-    let files = Files::of_chain(&expand(&chain_path)).map_err(Error::usage)?;
+    let files = Files::of_chain(&expand(&chain_path))?;
     start(&files, *options, Rules::Documented, directives).await
 }
 
@@ -122,7 +96,7 @@ async fn start(
         add_rate: NonZeroU32::new(args.add_rate),
         inline: false,
     };
-    let transport = HttpTransport::new().map_err(|error| Error::Failed(error.to_string()))?;
+    let transport = HttpTransport::new().map_err(|error| Error::failed(error.to_string()))?;
     let transport: Arc<dyn Transport> = Arc::new(transport);
     let joined = genesis_to_join(&args, files, &transport).await?;
     bootstrap::make_database(&args, rules, files, joined, &signals)?;
@@ -133,7 +107,7 @@ async fn start(
         Arc::new(SystemClock),
     )?;
     let node = Arc::new(node);
-    remove_leftovers(files);
+    files.remove_leftovers();
     let shutdown = CancellationToken::new();
     signals.stop_with(shutdown.clone());
     let token = AdminToken::random();
@@ -157,14 +131,7 @@ async fn start(
         tokio::join!(api, OptionFuture::from(explorer));
     };
     let outcome = run::run(node, client, serve, shutdown).await;
-    // A stale file would lead to whoever has the address next; a successor may have its own by now.
-    let note = |path: &Path| read_regular(path, MAX_NOTE_BYTES);
-    if note(&files.address).is_ok_and(|text| is_address_of(&text, &id)) {
-        let _ = fs::remove_file(&files.address);
-    }
-    if note(&files.token).is_ok_and(|text| text.trim_ascii_end() == token.as_str().as_bytes()) {
-        let _ = fs::remove_file(&files.token);
-    }
+    files.retract(&id, token.as_str());
     info!("stopped");
     Ok(outcome?)
 }
@@ -268,35 +235,9 @@ async fn prepare(
         address: address.to_string(),
         node_id: node.id.clone(),
     };
-    let running =
-        serde_json::to_vec(&running).map_err(|error| Error::file(&files.address, error.into()))?;
-    write_private(
-        files,
-        &files.token,
-        format!("{}\n", token.as_str()).as_bytes(),
-    )?;
-    write_private(files, &files.address, &running)?;
+    files.publish(&running, token.as_str())?;
     announce(args, node, address);
     Ok((listener, explorer))
-}
-
-/// Removes what a kill left of files that were being written. Called by the process that has the
-/// database of these files open.
-fn remove_leftovers(files: &Files) {
-    let prefix = files.temporary_prefix();
-    let Ok(entries) = fs::read_dir(&files.folder) else {
-        return;
-    };
-    for entry in entries.flatten() {
-        let left = entry
-            .file_name()
-            .as_encoded_bytes()
-            .starts_with(prefix.as_encoded_bytes());
-        // One that cannot be removed does no harm.
-        if left && fs::remove_file(entry.path()).is_ok() {
-            info!(path = %entry.path().display(), "leftover of an earlier run removed");
-        }
-    }
 }
 
 /// Brings what the options say and what the database holds together.
@@ -305,7 +246,7 @@ async fn settle_network(args: &NodeOptions, node: &Arc<Node>) -> Result<(), Erro
     if let Some(GenesisArg::Hash(wanted)) = args.peers.genesis
         && wanted != node.state().genesis
     {
-        return Err(Error::Refused(format!(
+        return Err(Error::rejected(format!(
             "the chain of this database begins with {}, not with --genesis {wanted}; join that \
              network from a new folder",
             node.state().genesis
@@ -317,14 +258,14 @@ async fn settle_network(args: &NodeOptions, node: &Arc<Node>) -> Result<(), Erro
         ));
     }
     if args.accept_open && kept.sealed_from.is_some() {
-        return Err(Error::Refused(
+        return Err(Error::rejected(
             "this database requires sealed blocks, which was fixed when it was made; \
              --accept-open needs a new folder"
                 .to_owned(),
         ));
     }
     if args.proof == ProofArg::Open && kept.sealed_from.is_some() {
-        return Err(Error::Refused(
+        return Err(Error::rejected(
             "this database requires sealed blocks; --proof open cannot be mined on it".to_owned(),
         ));
     }
@@ -340,7 +281,7 @@ async fn settle_network(args: &NodeOptions, node: &Arc<Node>) -> Result<(), Erro
         .await
         .map_err(|error| match error {
             network::ChangeError::Store(error) => error.into(),
-            error => Error::Refused(error.to_string()),
+            error => Error::rejected(error.to_string()),
         })
 }
 
@@ -366,21 +307,4 @@ fn announce(args: &NodeOptions, node: &Node, address: SocketAddr) {
             address.port()
         );
     }
-}
-
-/// Writes what other commands of the same user read: where the node is, how to administrate it.
-fn write_private(files: &Files, path: &Path, content: &[u8]) -> Result<(), Error> {
-    let failed = |source| Error::file(path, source);
-    // A temporary file is its owner's alone.
-    let mut file = tempfile::Builder::new()
-        .prefix(&files.temporary_prefix())
-        .tempfile_in(&files.folder)
-        .map_err(failed)?;
-    file.write_all(content).map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
-    Ok(())
-}
-
-fn is_address_of(text: &[u8], id: &str) -> bool {
-    serde_json::from_slice::<RunningNode>(text).is_ok_and(|running| running.node_id == id)
 }

@@ -1,8 +1,9 @@
 //! What is printed: values as text or JSON on the standard output, messages on the standard
 //! error. Text from the chain never reaches a terminal raw.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
 
 use anstream::adapter::strip_str;
 use anstream::{AutoStream, ColorChoice};
@@ -40,7 +41,7 @@ impl Output {
             writeln!(stdout, "{}", escape_lines(&value.to_string()))
         }
         .and_then(|()| stdout.flush())
-        .map_err(|source| Error::io("the standard output", source))
+        .map_err(Error::stdout)
     }
 }
 
@@ -54,11 +55,19 @@ pub(super) fn write_json(out: &mut impl Write, value: &impl Serialize) -> Result
     serde_json::to_string_pretty(value)
         .map_err(io::Error::from)
         .and_then(|json| out.write_all(escape_json(&json).as_bytes()))
-        .map_err(|source| Error::io("the standard output", source))
+        .map_err(Error::stdout)
 }
 
-/// Prints a line for people.
-pub(super) fn print_error(kind: &str, text: &str) {
+/// Prints an error with its causes and remedy. Returns the exit code that reports it.
+pub(super) fn report(error: &Error) -> ExitCode {
+    for (kind, text) in error.lines() {
+        print_message(kind, &escape(&text));
+    }
+    error.exit_code()
+}
+
+/// Prints a line on the standard error.
+pub(super) fn print_message(kind: &str, text: &str) {
     let style = match kind {
         "error" => AnsiColor::Red.on_default().bold(),
         "warning" => AnsiColor::Yellow.on_default().bold(),
@@ -103,7 +112,21 @@ pub(super) fn bytes_bar(length: Option<u64>) -> ProgressBar {
 
 /// Prints a warning for people; it may show text from outside.
 pub(super) fn warn(text: &str) {
-    print_error("warning", &escape(text));
+    print_message("warning", &escape(text));
+}
+
+/// Maximum number of characters of a [`Preview`].
+const PREVIEW_WIDTH: usize = 60;
+
+/// The beginning of a text, safe to show in a list.
+pub(super) struct Preview<'a>(pub(super) &'a str);
+
+impl Display for Preview<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let end = self.0.char_indices().nth(PREVIEW_WIDTH).map(|(end, _)| end);
+        f.write_str(&escape(&self.0[..end.unwrap_or(self.0.len())]))?;
+        f.write_str(if end.is_some() { "…" } else { "" })
+    }
 }
 
 /// Lines of text, each made safe to show.

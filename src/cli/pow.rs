@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::error::Error;
+use super::error::{Error, ErrorKind};
 use super::output::{Output, bar};
 use crate::chain::Proof;
 use crate::chain::proof::puzzle_text;
@@ -133,7 +133,11 @@ pub(super) async fn run(args: PowArgs, output: &Output) -> Result<(), Error> {
                 zeros,
             });
             // The verdict stands whether or not anybody reads it.
-            if valid { printed } else { Err(Error::No) }
+            if valid {
+                printed
+            } else {
+                Err(ErrorKind::Negative.into())
+            }
         }
     }
 }
@@ -176,7 +180,7 @@ async fn solve(puzzle: Puzzle, threads: NonZeroUsize) -> Result<Solved, Error> {
     progress.finish_and_clear();
     let seconds = started.elapsed().as_secs_f64();
     let tries = tries.load(Ordering::Relaxed);
-    match outcome.map_err(|error| Error::Failed(format!("the search ended early: {error}")))? {
+    match outcome.map_err(|error| Error::failed(format!("the search ended early: {error}")))? {
         Outcome::Found(counter) => {
             let proof = Proof::from(counter);
             #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
@@ -191,8 +195,8 @@ async fn solve(puzzle: Puzzle, threads: NonZeroUsize) -> Result<Solved, Error> {
                 hash_rate,
             })
         }
-        Outcome::Stopped => Err(Error::Failed(format!("stopped after {tries} tries"))),
-        Outcome::Exhausted => Err(Error::Failed("no proof in 64 bits".to_owned())),
+        Outcome::Stopped => Err(Error::failed(format!("stopped after {tries} tries"))),
+        Outcome::Exhausted => Err(Error::failed("no proof in 64 bits".to_owned())),
     }
 }
 

@@ -31,7 +31,7 @@ pub(super) fn read_ahead<T: Send, R: Send>(
         // The receiver is gone now, which stops the reading.
         let read = reading
             .join()
-            .map_err(|_| Error::Failed("reading broke off".to_owned()))?;
+            .map_err(|_| Error::failed("reading broke off".to_owned()))?;
         taken.map(|()| read)
     })
 }

@@ -19,7 +19,7 @@ use tracing::{info, warn};
 
 use super::error::Error;
 use super::log;
-use super::output::print_error;
+use super::output::print_message;
 
 /// Time in which a second signal is the same request: `timeout`, shells and terminals signal a
 /// process and its group.
@@ -116,9 +116,9 @@ impl Signals {
                     // It may not be there yet; there is nobody to tell more than the end.
                     let _ = fs::remove_file(file);
                 }
-                print_error("error", &format!("ended by {name}; nothing was changed"));
+                print_message("error", &format!("ended by {name}; nothing was changed"));
             }
-            OnSignal::Done => print_error("error", &format!("ended by {name}")),
+            OnSignal::Done => print_message("error", &format!("ended by {name}")),
             OnSignal::Stop(shutdown) if !shutdown.is_cancelled() => {
                 shutdown.cancel();
                 info!(signal = name, "stopping");

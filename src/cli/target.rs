@@ -28,7 +28,7 @@ pub(super) struct NodeArgs {
 impl NodeArgs {
     /// Returns a client of this node; nothing is sent yet.
     pub(super) fn client(&self) -> Result<HttpClient, Error> {
-        let address = self.address.clone().map_err(Error::Usage)?;
+        let address = self.address.clone().map_err(Error::usage)?;
         Ok(HttpClient::new(address)?)
     }
 }

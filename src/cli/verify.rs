@@ -7,10 +7,11 @@ use clap::Args;
 use serde::Serialize;
 
 use super::chain_file::ChainFile;
-use super::error::Error;
+use super::error::{Error, ErrorKind};
 use super::examine::{Examiner, VerifyFinding};
+use super::files::{Files, expand};
 use super::output::{Output, bar, escape};
-use super::source::{ChainSource, Files, from_view};
+use super::source::{ChainSource, from_view};
 use crate::client::{HttpClient, NodeAddress};
 use crate::pow::Difficulty;
 use crate::snapshot::format::Format;
@@ -154,7 +155,7 @@ pub(super) async fn run(args: VerifyArgs, output: &Output) -> Result<(), Error> 
     let report = match (args.what.file, args.what.db, args.what.node) {
         (Some(path), _, _) => verify_file(&path, examiner)?,
         (_, Some(folder), _) => {
-            let files = Files::of_database(&super::node::expand(&folder))?;
+            let files = Files::of_database(&expand(&folder))?;
             match StoppedStore::open(&files.database) {
                 Err(StoreError::Busy { .. }) => {
                     verify(&ChainSource::in_folder(&files).await?, examiner).await?
@@ -176,7 +177,11 @@ pub(super) async fn run(args: VerifyArgs, output: &Output) -> Result<(), Error> 
     let valid = report.valid;
     let printed = output.print(&report);
     // The verdict stands whether or not anybody reads the report.
-    if valid { printed } else { Err(Error::No) }
+    if valid {
+        printed
+    } else {
+        Err(ErrorKind::Negative.into())
+    }
 }
 
 fn verify_file(path: &Path, mut examiner: Examiner) -> Result<VerifyOutput, Error> {
@@ -223,12 +228,12 @@ fn verify_stopped(
     });
     match audited.map_err(Error::from).flatten() {
         Ok(_) => {}
-        Err(Error::Store(
-            error @ (StoreError::Corrupt { .. } | StoreError::NotADatabase { .. }),
-        )) => {
-            examiner.finding = Some(VerifyFinding::damaged(error.to_string()));
-        }
-        Err(error) => return Err(error),
+        Err(error) => match error.kind {
+            ErrorKind::Store(
+                damage @ (StoreError::Corrupt { .. } | StoreError::NotADatabase { .. }),
+            ) => examiner.finding = Some(VerifyFinding::damaged(damage.to_string())),
+            _ => return Err(error),
+        },
     }
     Ok(VerifyOutput {
         database_checked: true,

@@ -4,10 +4,9 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io::Write;
 
-use super::Short;
 use crate::chain::History;
 use crate::cli::error::Error;
-use crate::cli::output::{Output, bar, escape, stdout, write_json};
+use crate::cli::output::{Output, Preview, bar, escape, stdout, write_json};
 use crate::cli::source::{ChainSource, running};
 use crate::client::HttpClient;
 use crate::wire::{Block, BlockRenderer};
@@ -75,10 +74,10 @@ impl<W: Write> Printer<W> {
     fn print(&mut self, block: &Block) -> Result<(), Error> {
         if self.is_json {
             let separator: &[u8] = if self.is_first { b"[\n" } else { b",\n" };
-            self.out.write_all(separator).map_err(failed)?;
+            self.out.write_all(separator).map_err(Error::stdout)?;
             write_json(&mut self.out, block)?;
         } else {
-            writeln!(self.out, "{}", escape(&Line(block).to_string())).map_err(failed)?;
+            writeln!(self.out, "{}", escape(&Line(block).to_string())).map_err(Error::stdout)?;
         }
         self.is_first = false;
         Ok(())
@@ -87,14 +86,10 @@ impl<W: Write> Printer<W> {
     fn finish(mut self) -> Result<(), Error> {
         if self.is_json {
             let end: &[u8] = if self.is_first { b"[]\n" } else { b"\n]\n" };
-            self.out.write_all(end).map_err(failed)?;
+            self.out.write_all(end).map_err(Error::stdout)?;
         }
-        self.out.flush().map_err(failed)
+        self.out.flush().map_err(Error::stdout)
     }
-}
-
-fn failed(source: std::io::Error) -> Error {
-    Error::io("the standard output", source)
 }
 
 /// A block in a list.
@@ -107,7 +102,7 @@ impl fmt::Display for Line<'_> {
         let seal = block.seal.as_deref().unwrap_or("genesis");
         let (hash, text) = (
             block.hash.get(..12).unwrap_or_default(),
-            Short(&block.data.message),
+            Preview(&block.data.message),
         );
         write!(
             f,

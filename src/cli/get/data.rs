@@ -4,9 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::Short;
 use crate::cli::error::Error;
-use crate::cli::output::Output;
+use crate::cli::output::{Output, Preview};
 use crate::cli::source::{ChainSource, running};
 use crate::client::HttpClient;
 use crate::wire::{MempoolPage, Message};
@@ -38,7 +37,7 @@ impl fmt::Display for Data {
                 "\n{}  {:>7.1} s  {}",
                 pending.id,
                 pending.age,
-                Short(&pending.message)
+                Preview(&pending.message)
             )?;
         }
         Ok(())
@@ -56,7 +55,7 @@ impl fmt::Display for Documented {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} pending", self.count)?;
         for message in &self.messages {
-            write!(f, "\n{}  {}", message.id, Short(&message.message))?;
+            write!(f, "\n{}  {}", message.id, Preview(&message.message))?;
         }
         Ok(())
     }

@@ -21,7 +21,7 @@ pub(super) async fn block(source: &ChainSource, which: &str) -> Result<Option<Si
     });
     let block = block.await?;
     if found > 1 {
-        return Err(Error::Refused(format!(
+        return Err(Error::rejected(format!(
             "{found} blocks have a hash that begins so; name more digits of it"
         )));
     }

@@ -3,19 +3,17 @@
 use std::path::Path;
 use std::sync::mpsc::{Receiver, sync_channel};
 
-use super::super::chain_file::{Batch, ChainFile};
-use super::super::error::Error;
-use super::super::source::PAGE;
 use crate::chain::{Block, BlockHash, Message};
+use crate::cli::chain_file::{Batch, ChainFile};
+use crate::cli::error::Error;
+use crate::cli::files::MIN_FREE;
+use crate::cli::source::PAGE;
 use crate::clock::{Clock, SystemClock};
 use crate::store::{Network, Operation, Reply, Store, StoreError, View};
 
 /// Most items, and about the most bytes of text, that are written at once.
 const BATCH_COUNT: usize = 4000;
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
-
-/// Bytes that stay free on the disk.
-pub(in crate::cli) const MIN_FREE: u64 = 64 << 20;
 
 /// Pending messages of the old database, with their times of arrival.
 #[derive(Default)]
@@ -67,7 +65,7 @@ pub(super) fn build(
     let now = SystemClock.millis();
     let walk = file.walk(|batch| builder.push(batch, now).map(|()| true))?;
     if let Some(invalid) = walk.invalid {
-        return Err(super::refused(file, invalid));
+        return Err(file.rejected(invalid));
     }
     builder.flush()?;
     builder.wait()?;

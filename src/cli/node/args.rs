@@ -193,6 +193,21 @@ pub(in crate::cli) struct NodeOptions {
     pub(super) peers: PeerOptions,
 }
 
+/// The rules of a new database that the options do not fix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rules {
+    /// Every block must be sealed, unless the options say otherwise.
+    Ours,
+    /// The documented rules alone, as for `--accept-open`.
+    Documented,
+}
+
+impl Rules {
+    pub(super) fn accept_open(self, args: &NodeOptions) -> bool {
+        args.accept_open || self == Self::Documented
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum ProofArg {
     /// Proofs that bind the content of their block

@@ -8,13 +8,12 @@ use std::path::{Path, PathBuf};
 use chrono::Local;
 use tracing::info;
 
-use super::Rules;
-use super::args::{NodeOptions, SealedFrom};
+use super::args::{NodeOptions, Rules, SealedFrom};
 use crate::chain::{Block, BlockHash, MessageId};
 use crate::cli::error::Error;
+use crate::cli::files::Files;
 use crate::cli::import::{Request, import};
 use crate::cli::signals::Signals;
-use crate::cli::source::Files;
 use crate::clock::{Clock, SystemClock};
 use crate::snapshot::files::SnapshotFiles;
 use crate::snapshot::format::{ChainWriter, Format};
@@ -34,7 +33,7 @@ pub(super) fn make_database(
     }
     if files.database.exists() {
         if args.new_genesis.is_some() {
-            return Err(Error::Refused(format!(
+            return Err(Error::rejected(format!(
                 "{} has a chain already; --new-genesis needs a new folder, or --force-new-chain",
                 files.folder.display()
             )));
@@ -106,7 +105,7 @@ fn moved_in(rules: Rules, files: &Files) -> Result<Option<PathBuf>, Error> {
                 .iter()
                 .map(|chain| chain.display().to_string())
                 .collect();
-            Err(Error::Refused(format!(
+            Err(Error::rejected(format!(
                 "there are several chain files to begin with: {}; name one with: blockchain \
                  import FILE --db {}",
                 names.join(", "),

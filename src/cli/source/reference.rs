@@ -35,7 +35,7 @@ impl From<PeerError> for ReadFailure {
 
 impl ReferenceMiner {
     pub(super) fn new(address: NodeAddress) -> Result<Self, Error> {
-        let transport = HttpTransport::new().map_err(|error| Error::Failed(error.to_string()))?;
+        let transport = HttpTransport::new().map_err(|error| Error::failed(error.to_string()))?;
         // Nothing listens here, so it is told of no neighbour.
         let client = PeerClient::new(Arc::new(transport), String::new());
         Ok(Self { client, address })
@@ -81,7 +81,7 @@ impl ReferenceMiner {
         consumed?;
         read.map_err(|failure| match failure {
             ReadFailure::TransportResponse(error) => self.failed(&error),
-            ReadFailure::Chain(error) => Error::Refused(format!(
+            ReadFailure::Chain(error) => Error::rejected(format!(
                 "the chain of the reference miner at {} is not valid: {error}",
                 self.address
             )),
@@ -95,6 +95,6 @@ impl ReferenceMiner {
     }
 
     fn failed(&self, error: &PeerError) -> Error {
-        Error::Failed(format!("the reference miner at {} {error}", self.address))
+        Error::failed(format!("the reference miner at {} {error}", self.address))
     }
 }

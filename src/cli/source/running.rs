@@ -27,7 +27,7 @@ pub(in crate::cli) async fn for_each_page(
     mut each: impl FnMut(Vec<Block>) -> Result<bool, Error>,
 ) -> Result<(), Error> {
     if range.end > MAX_BLOCKS {
-        return Err(Error::Failed(format!(
+        return Err(Error::failed(format!(
             "{} claims {} blocks, more than the {MAX_BLOCKS} that are read",
             client.address(),
             range.end
@@ -63,7 +63,7 @@ pub(in crate::cli) async fn mempool(client: &HttpClient) -> Result<MempoolPage, 
             .sum::<usize>();
         counted = all.messages.len();
         if counted > MAX_PENDING || bytes > MAX_PENDING_BYTES {
-            return Err(Error::Failed(format!(
+            return Err(Error::failed(format!(
                 "{} has more than {MAX_PENDING} pending messages or {MAX_PENDING_BYTES} bytes of \
                  them, which is all that is read",
                 client.address()
@@ -83,5 +83,5 @@ pub(in crate::cli) async fn mempool(client: &HttpClient) -> Result<MempoolPage, 
 
 /// The node no longer holds the chain that was begun.
 pub(super) fn moved() -> Error {
-    Error::Failed("the node switched to another branch meanwhile; try again".to_owned())
+    Error::failed("the node switched to another branch meanwhile; try again".to_owned())
 }

@@ -1,0 +1,271 @@
+//! The files of a node, and how commands find the node that runs on them.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use tracing::info;
+
+use super::error::Error;
+use crate::client::{HttpClient, NodeAddress};
+use crate::fs::{check_own, folder_of, read_regular};
+use crate::snapshot::files::SnapshotFiles;
+use crate::store::{StoppedStore, StoreError};
+use crate::wire::object::objects;
+
+/// Bytes that an import leaves free on the disk.
+pub(super) const MIN_FREE: u64 = 64 << 20;
+
+/// Maximum size of the files through which a running node is found, in bytes.
+const MAX_NOTE_BYTES: u64 = 4096;
+
+/// Replaces a leading `~` with the home folder, as a shell does; the environment and the
+/// configuration file pass through no shell.
+pub(super) fn expand(path: &Path) -> PathBuf {
+    match (path.strip_prefix("~"), std::env::home_dir()) {
+        (Ok(rest), Some(home)) => home.join(rest),
+        _ => path.to_owned(),
+    }
+}
+
+/// The files of a node.
+#[derive(Clone, Debug)]
+pub(super) struct Files {
+    pub(super) folder: PathBuf,
+    pub(super) database: PathBuf,
+    /// Holds a [`RunningNode`] while a node runs.
+    pub(super) address: PathBuf,
+    /// Holds the administrator's token while a node runs.
+    pub(super) token: PathBuf,
+    /// The latest snapshot.
+    pub(super) chain: PathBuf,
+}
+
+/// The content of `NAME.address`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(remote = "Self")]
+pub(super) struct RunningNode {
+    pub(super) address: String,
+    pub(super) node_id: String,
+}
+
+objects!(RunningNode);
+
+impl Files {
+    /// Returns the files in the folder of `node --db`.
+    pub(super) fn in_folder(folder: &Path) -> Self {
+        Self::named(
+            folder.to_owned(),
+            "node".as_ref(),
+            folder.join("node.chain"),
+        )
+    }
+
+    /// Returns the files that `--db` names: those in the folder of `node --db` or of `miner start`.
+    /// If a folder has several databases, the path of one of them selects it.
+    pub(super) fn of_database(path: &Path) -> Result<Self, Error> {
+        if path.extension().is_some_and(|ending| ending == "redb") {
+            return Self::of_chain(&path.with_extension("chain"));
+        }
+        let default = Self::in_folder(path);
+        let databases = databases_in(path);
+        match &databases[..] {
+            [] => Ok(default),
+            _ if default.database.exists() => Ok(default),
+            [one] => Self::of_chain(&one.with_extension("chain")),
+            _ => {
+                let names = databases.iter().map(|path| path.display().to_string());
+                let names: Vec<_> = names.collect();
+                Err(Error::usage(format!(
+                    "there are several databases in {}: {}",
+                    path.display(),
+                    names.join(", ")
+                ))
+                .hint("name one of them with --db"))
+            }
+        }
+    }
+
+    /// Returns the files named after a chain file, in its folder.
+    pub(super) fn of_chain(chain: &Path) -> Result<Self, Error> {
+        let name = chain
+            .file_stem()
+            .ok_or_else(|| Error::usage(format!("{} is not a file name", chain.display())))?;
+        let ending = chain
+            .extension()
+            .and_then(|ending| ending.to_str())
+            .unwrap_or_default();
+        if matches!(ending, "redb" | "hash" | "address" | "token" | "log") {
+            return Err(Error::usage(format!(
+                "{} cannot be a chain file: .{ending} names another file of a node",
+                chain.display()
+            )));
+        }
+        Ok(Self::named(
+            folder_of(chain).to_owned(),
+            name,
+            chain.to_owned(),
+        ))
+    }
+
+    fn named(folder: PathBuf, name: &OsStr, chain: PathBuf) -> Self {
+        let path = |ending: &str| {
+            let mut name = name.to_owned();
+            name.push(ending);
+            folder.join(name)
+        };
+        Self {
+            database: path(".redb"),
+            address: path(".address"),
+            token: path(".token"),
+            chain,
+            folder,
+        }
+    }
+
+    /// Returns a client of the node that runs on these files.
+    pub(super) async fn running_node(&self) -> Result<HttpClient, Error> {
+        match StoppedStore::open(&self.database) {
+            Ok(_) => Err(
+                Error::failed(format!("no node runs on {}", self.database.display())).hint(
+                    format!(
+                        "start one with \"blockchain node --db {}\"",
+                        self.folder.display()
+                    ),
+                ),
+            ),
+            Err(StoreError::Busy { path }) => self.client_of_running(&path).await,
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Returns a client of the node that has `database` open.
+    pub(super) async fn client_of_running(&self, database: &Path) -> Result<HttpClient, Error> {
+        let unknown = || {
+            Error::failed(format!(
+                "database {} is in use by another process, but no node was found on it",
+                database.display()
+            ))
+        };
+        let text = read_regular(&self.address, MAX_NOTE_BYTES).map_err(|_| unknown())?;
+        let running: RunningNode = serde_json::from_slice(&text).map_err(|_| unknown())?;
+        let address: NodeAddress = running.address.parse().map_err(|_| unknown())?;
+        let client = HttpClient::new(address)?;
+        // Another node may listen on the address of one that was killed.
+        if client.status().await?.node_id != running.node_id {
+            return Err(unknown());
+        }
+        Ok(client)
+    }
+
+    /// Returns the administrator's token of the running node.
+    pub(super) fn read_token(&self) -> Result<String, Error> {
+        let token = read_regular(&self.token, MAX_NOTE_BYTES)
+            .and_then(|token| String::from_utf8(token).map_err(std::io::Error::other))
+            .map_err(|source| Error::file(&self.token, source))?;
+        Ok(token.trim().to_owned())
+    }
+
+    /// Writes the address and the token of a running node, readable by its user only.
+    pub(super) fn publish(&self, running: &RunningNode, token: &str) -> Result<(), Error> {
+        let running = serde_json::to_vec(running)
+            .map_err(|error| Error::file(&self.address, error.into()))?;
+        self.write_private(&self.token, format!("{token}\n").as_bytes())?;
+        self.write_private(&self.address, &running)
+    }
+
+    /// Removes what [`Self::publish`] wrote, unless another node has replaced it. A stale file
+    /// would lead to whichever process uses the address next.
+    pub(super) fn retract(&self, node_id: &str, token: &str) {
+        let note = |path: &Path| read_regular(path, MAX_NOTE_BYTES);
+        let is_own_address = |text: Vec<u8>| {
+            serde_json::from_slice::<RunningNode>(&text)
+                .is_ok_and(|running| running.node_id == node_id)
+        };
+        if note(&self.address).is_ok_and(is_own_address) {
+            let _ = fs::remove_file(&self.address);
+        }
+        if note(&self.token).is_ok_and(|text| text.trim_ascii_end() == token.as_bytes()) {
+            let _ = fs::remove_file(&self.token);
+        }
+    }
+
+    fn write_private(&self, path: &Path, content: &[u8]) -> Result<(), Error> {
+        let failed = |source| Error::file(path, source);
+        // Temporary files are created with mode 0600.
+        let mut file = tempfile::Builder::new()
+            .prefix(&self.temporary_prefix())
+            .tempfile_in(&self.folder)
+            .map_err(failed)?;
+        file.write_all(content).map_err(failed)?;
+        file.persist(path).map_err(|error| failed(error.error))?;
+        Ok(())
+    }
+
+    /// Returns the prefix of the names of unfinished files.
+    pub(super) fn temporary_prefix(&self) -> OsString {
+        crate::temporary::prefix(&self.database)
+    }
+
+    /// Removes unfinished files of a process that was killed. Only the process that has the
+    /// database open may call this.
+    pub(super) fn remove_leftovers(&self) {
+        let prefix = self.temporary_prefix();
+        let Ok(entries) = fs::read_dir(&self.folder) else {
+            return;
+        };
+        for entry in entries.flatten() {
+            let is_leftover = entry
+                .file_name()
+                .as_encoded_bytes()
+                .starts_with(prefix.as_encoded_bytes());
+            // A leftover that cannot be removed does no harm.
+            if is_leftover && fs::remove_file(entry.path()).is_ok() {
+                info!(path = %entry.path().display(), "leftover of an earlier run removed");
+            }
+        }
+    }
+
+    /// Checks that each of these files is a regular file or missing.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        let hash = SnapshotFiles::new(self.chain.clone()).hash();
+        for path in [
+            &self.database,
+            &self.address,
+            &self.token,
+            &self.chain,
+            &hash,
+        ] {
+            check_own(path).map_err(|source| Error::file(path, source))?;
+        }
+        Ok(())
+    }
+
+    /// Returns `true` if a node with a database in the folder of `file` keeps a file of this name.
+    pub(super) fn belongs_to_node(file: &Path) -> bool {
+        let name = file.file_name().unwrap_or_default();
+        let is_log = name.as_encoded_bytes().starts_with(b"miner.log");
+        let ending = file.extension().unwrap_or_default();
+        let is_kept = ["redb", "chain", "hash", "address", "token"].map(OsStr::new);
+        databases_in(folder_of(file)).iter().any(|database| {
+            is_log || is_kept.contains(&ending) && database.file_stem() == file.file_stem()
+        })
+    }
+}
+
+/// Returns the databases in a folder, sorted. Unfinished ones have hidden names and are left out.
+fn databases_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut databases: Vec<_> = entries
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "redb"))
+        .filter(|path| {
+            let name = path.file_name().unwrap_or_default();
+            !name.as_encoded_bytes().starts_with(b".")
+        })
+        .collect();
+    databases.sort();
+    databases
+}
