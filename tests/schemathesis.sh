@@ -50,7 +50,7 @@ done
 if [ -z "$address" ]; then
     echo "the node did not start:" >&2
     cat "$folder/log" >&2
-    exit 3
+    exit 1
 fi
 
 # It leaves a folder where it runs.

@@ -23,6 +23,7 @@ use serde_json::Value;
 use blockchain::wire::{Block, PostedMessage};
 
 use crate::support::command::Blockchain;
+use crate::support::environment::variable;
 use crate::support::http;
 use crate::support::test_node::TestNode;
 use crate::support::wait_for;
@@ -247,15 +248,10 @@ impl Campaign {
     }
 }
 
-fn from_environment(name: &str) -> Option<u64> {
-    let value = std::env::var(name).ok()?;
-    Some(value.parse().unwrap())
-}
-
 #[expect(clippy::print_stderr, reason = "the counts are for whoever runs this")]
 fn survive_kills(neighbour: Option<TestNode>, difficulties: [&str; 2]) {
-    let rounds = from_environment("BLOCKCHAIN_CRASH_ROUNDS").unwrap_or(ROUNDS);
-    let seed = from_environment("BLOCKCHAIN_CRASH_SEED").unwrap_or(20_201_122);
+    let rounds = variable("BLOCKCHAIN_CRASH_ROUNDS").unwrap_or(ROUNDS);
+    let seed = variable("BLOCKCHAIN_CRASH_SEED").unwrap_or(20_201_122);
     eprintln!("seed {seed}, {rounds} rounds");
     let begin = Instant::now();
     let mut campaign = Campaign {

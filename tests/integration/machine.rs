@@ -20,12 +20,6 @@ use blockchain::wire::Block;
 use crate::support::command::Blockchain;
 use crate::support::test_node::TestNode;
 
-/// A number that the environment may give.
-fn from_environment(name: &str) -> Option<u64> {
-    let value = std::env::var(name).ok()?;
-    Some(value.parse().unwrap())
-}
-
 /// Runs a command of the system and says whether it succeeded.
 fn succeeds(line: &[&str]) -> bool {
     let status = Command::new(line[0])

@@ -10,6 +10,8 @@ mod api;
 /// What a hostile client can do with a socket costs the others nothing, and every request has one
 /// reading.
 mod attacks;
+/// Chain files in every format: `import`, `export` and `verify` of the real binary.
+mod chain_files;
 /// Every command of the real binary: exit codes, standard output, standard error.
 mod cli;
 /// Networks of real processes agree, also after they were cut in two.

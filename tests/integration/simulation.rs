@@ -14,10 +14,7 @@ use std::time::{Duration, Instant};
 
 use world::{Outcome, Plan, simulate};
 
-fn from_environment(name: &str, otherwise: usize) -> usize {
-    let value = std::env::var(name).ok();
-    value.map_or(otherwise, |value| value.parse().unwrap())
-}
+use crate::support::environment::variable;
 
 #[expect(
     clippy::print_stdout,
@@ -53,8 +50,8 @@ fn run_seeds(plan: Plan, seeds: std::ops::Range<u64>) {
 
 /// Half of the seeds each, so that two processors share the work.
 fn half(part: u64) {
-    let seeds = from_environment("BLOCKCHAIN_SIMULATION_SEEDS", 20) as u64;
-    let nodes = from_environment("BLOCKCHAIN_SIMULATION_NODES", 25);
+    let seeds = variable("BLOCKCHAIN_SIMULATION_SEEDS").unwrap_or(20);
+    let nodes = variable("BLOCKCHAIN_SIMULATION_NODES").unwrap_or(25);
     let plan = Plan::new(nodes);
     run_seeds(plan, part * seeds / 2..(part + 1) * seeds / 2);
 }

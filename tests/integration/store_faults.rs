@@ -21,6 +21,7 @@ use blockchain::store::integrity::{check_all, check_file};
 use blockchain::store::{Addition, Operation, PageLimit, Store, StoreError};
 
 use self::script::{Held, Script, open, prepared};
+use crate::support::environment::{is_on, variable};
 use crate::support_store::Dice;
 use crate::support_store::disk::{Disk, Errno, Event, Fault, Platter, Progress};
 
@@ -32,9 +33,9 @@ const EVERYTHING: PageLimit = PageLimit {
 /// Much longer than opening takes, even where many others work.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Whether the long form is asked for.
+/// Returns `true` if the long form is requested.
 fn all() -> bool {
-    std::env::var("STORE_FAULTS").is_ok_and(|form| form == "all")
+    is_on("STORE_FAULTS", "all")
 }
 
 #[expect(clippy::print_stderr, reason = "the counts are for whoever runs this")]
@@ -43,7 +44,7 @@ fn tell(text: &str) {
 }
 
 fn seed() -> u64 {
-    std::env::var("STORE_FAULTS_SEED").map_or(1, |seed| seed.parse().unwrap())
+    variable("STORE_FAULTS_SEED").unwrap_or(1)
 }
 
 /// Opens what is left of a database, finds it whole and as it was after one of the steps that may

@@ -14,6 +14,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use self::world::{Action, World};
+use crate::support::environment::variable;
 
 /// Actions with their weights, each with the seed of its content.
 fn step() -> impl Strategy<Value = (Action, u64)> {
@@ -63,7 +64,7 @@ fn any_short_run_does_what_the_model_does() {
 
 #[test]
 fn a_long_run_does_what_the_model_does() {
-    let steps = std::env::var("STORE_MODEL_STEPS").map_or(120, |steps| steps.parse().unwrap());
+    let steps = variable("STORE_MODEL_STEPS").unwrap_or(120);
     let mut runner = runner(1);
     let one = step();
     run((0..steps)

@@ -1,22 +1,26 @@
 //! What the tests of the real binary share.
 //!
 //! * [`command`]: a command that runs to its end
+//! * [`environment`]: variables that lengthen a test or choose its seed
 //! * [`events`]: a reader of server-sent events
 //! * [`explorer`]: the explorer, and a node that says what a test wants
 //! * [`fake_peer`]: a peer that answers what a test tells it to
 //! * [`http`]: requests on plain sockets
 //! * [`own_node`]: a node within the test, whose store the test can change itself
 //! * [`pretence`]: what such a peer says of itself
+//! * [`skip`]: records a test that cannot run here
 //! * [`test_node`]: a node that runs until the test is done with it
 //! * [`webdriver`]: a real browser, where there is one
 
 pub(crate) mod command;
+pub(crate) mod environment;
 pub(crate) mod events;
 pub(crate) mod explorer;
 pub(crate) mod fake_peer;
 pub(crate) mod http;
 pub(crate) mod own_node;
 pub(crate) mod pretence;
+pub(crate) mod skip;
 pub(crate) mod test_node;
 pub(crate) mod webdriver;
 

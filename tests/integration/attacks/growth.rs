@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::support::environment::variable;
 use crate::support::http::{connect_from, put_message, request_bytes};
 use crate::support::test_node::TestNode;
 use crate::support::wait_for;
@@ -29,8 +30,7 @@ const MARGIN: u64 = 8 << 20;
 
 /// Seconds of one measurement in the long form, if that is wanted.
 fn long_form() -> Option<u64> {
-    let seconds = std::env::var("BLOCKCHAIN_GROWTH_SECONDS").ok()?;
-    Some(seconds.parse().unwrap())
+    variable("BLOCKCHAIN_GROWTH_SECONDS")
 }
 
 /// Bytes of the disk that the database takes.

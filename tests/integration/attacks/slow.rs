@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::support::environment::variable;
 use crate::support::http::{
     TransportResponse, connect, connect_from, put_message, read_answer, request, request_bytes,
 };
@@ -220,8 +221,7 @@ fn percentile(times: &mut [Duration], percent: usize) -> Duration {
 
 /// Seconds of the long form, if that is wanted.
 fn long_form() -> Option<u64> {
-    let seconds = std::env::var("BLOCKCHAIN_ATTACK_SECONDS").ok()?;
-    Some(seconds.parse().unwrap())
+    variable("BLOCKCHAIN_ATTACK_SECONDS")
 }
 
 /// A node whose pages are as long as they may be. On loopback the system takes such a page whole.

@@ -14,6 +14,7 @@ use blockchain::wire::{Block, BlockPage};
 
 use crate::support::command::{BINARY, Blockchain, signal};
 use crate::support::fake_peer::{FakePeer, Step, json};
+use crate::support::skip::skip;
 use crate::support::test_node::TestNode;
 use crate::support::wait_for;
 
@@ -150,7 +151,7 @@ fn binary_formats_are_not_for_a_terminal() {
     // The near end of a new terminal is one, too; where it is not, nothing can be shown here.
     let open = || File::options().read(true).write(true).open("/dev/ptmx");
     if !open().is_ok_and(|terminal| terminal.is_terminal()) {
-        return;
+        return skip("output to a terminal", "/dev/ptmx cannot be opened");
     }
     let mut node = TestNode::start(&["--threads", "0"]);
     node.stop();

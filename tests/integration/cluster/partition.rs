@@ -12,6 +12,8 @@ use tempfile::TempDir;
 use blockchain::wire::{Block, Status};
 
 use crate::support::command::BINARY;
+use crate::support::environment::variable;
+use crate::support::skip::skip;
 use crate::support::wait_for;
 
 /// Node numbers in each half.
@@ -206,11 +208,12 @@ impl Halves {
 #[expect(clippy::print_stderr, reason = "the figures are for whoever runs this")]
 fn two_halves_become_one_and_lose_nothing() {
     let Some(cable) = Cable::lay() else {
-        eprintln!("skipped: network namespaces cannot be made here");
-        return;
+        return skip(
+            "partitions",
+            "network namespaces cannot be created (needs root)",
+        );
     };
-    let seconds = std::env::var("BLOCKCHAIN_PARTITION_SECONDS").ok();
-    let seconds = seconds.map_or(5, |seconds| seconds.parse().unwrap());
+    let seconds = variable("BLOCKCHAIN_PARTITION_SECONDS").unwrap_or(5);
     let halves = Halves::start(cable);
     let mut texts = Vec::new();
     halves.talk(Duration::from_secs(1), &mut texts);

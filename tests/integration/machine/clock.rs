@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use blockchain::wire::{BlockPage, Neighbour, Neighbours};
 
 use crate::support::http::{percent_encode, request};
+use crate::support::skip::skip;
 use crate::support::test_node::TestNode;
 use crate::support::wait_for;
 
@@ -23,10 +24,12 @@ struct Offset(PathBuf);
 
 impl Offset {
     /// Gives a node that is not running a clock of its own; none where there is no library.
-    #[expect(clippy::print_stderr, reason = "for whoever runs this")]
     fn of(node: &mut TestNode) -> Option<Self> {
         let Some(library) = PLACES.iter().find(|place| Path::new(place).exists()) else {
-            eprintln!("skipped: there is no libfaketime (apt-get install faketime)");
+            skip(
+                "changed clocks",
+                "libfaketime is not installed (apt-get install faketime)",
+            );
             return None;
         };
         let offset = Self(node.beside("offset"));

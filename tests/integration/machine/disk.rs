@@ -8,9 +8,11 @@ use blockchain::chain::{Block, Message};
 use blockchain::store::{Operation, Store};
 use blockchain::wire::{Health, PostedMessage};
 
-use super::{assert_kept, from_environment, succeeds};
+use super::{assert_kept, succeeds};
 use crate::support::command::Blockchain;
+use crate::support::environment::variable;
 use crate::support::http::{post_message, put_message};
+use crate::support::skip::skip;
 use crate::support::test_node::TestNode;
 use crate::support::wait_for;
 use crate::support_store::{Dice, Kind, Maker, OPEN_NETWORK};
@@ -57,11 +59,13 @@ fn add_until_the_end(node: &mut TestNode, name: &str) -> (Vec<String>, bool) {
 #[expect(clippy::print_stderr, reason = "the counts are for whoever runs this")]
 fn a_sync_that_fails_is_never_a_success() {
     if !succeeds(&["strace", "-f", "-o", "/dev/null", "true"]) {
-        eprintln!("skipped: strace cannot trace here (apt-get install strace)");
-        return;
+        return skip(
+            "failing syncs",
+            "strace cannot trace (apt-get install strace)",
+        );
     }
-    let most = from_environment("BLOCKCHAIN_FAULT_SYNCS");
-    let syncs: Vec<_> = most.map_or_else(|| SYNCS.to_vec(), |most| (1..=most).collect());
+    let count: Option<u64> = variable("BLOCKCHAIN_FAULT_SYNCS");
+    let syncs: Vec<_> = count.map_or_else(|| SYNCS.to_vec(), |count| (1..=count).collect());
     let (mut ended, mut total, mut runs) = (0, 0, 0);
     let mut slowest = Duration::ZERO;
     for failing in &syncs {
@@ -177,13 +181,17 @@ fn fill(node: &TestNode) -> (Vec<String>, Option<u16>) {
     }
 }
 
+#[track_caller]
+fn skip_disk() {
+    skip("full disks", "a tmpfs cannot be mounted (needs root)");
+}
+
 #[test]
 #[expect(clippy::print_stderr, reason = "the counts are for whoever runs this")]
 fn a_full_disk_refuses_additions_alone_and_heals_by_itself() {
     let mut node = TestNode::stopped();
     let Some(_disk) = SmallDisk::mount(&node, 32) else {
-        eprintln!("skipped: no file system can be mounted here");
-        return;
+        return skip_disk();
     };
     let other = node.folder().join("other");
     fs::write(&other, vec![1; 8 << 20]).unwrap();
@@ -269,8 +277,7 @@ fn space_given_up_within_the_database_is_reused_on_a_nearly_full_disk() {
     const FREE: u64 = 6 << 20;
     let mut node = TestNode::stopped();
     let Some(_disk) = SmallDisk::mount(&node, 64) else {
-        eprintln!("skipped: no file system can be mounted here");
-        return;
+        return skip_disk();
     };
     make_hollow_database(&node.folder());
     let folder = node.folder();
@@ -297,12 +304,10 @@ fn space_given_up_within_the_database_is_reused_on_a_nearly_full_disk() {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "the reason is for whoever runs this")]
 fn a_killed_node_is_checked_and_exported_from_a_disk_that_can_only_be_read() {
     let mut node = TestNode::stopped();
     let Some(disk) = SmallDisk::mount(&node, 32) else {
-        eprintln!("skipped: no file system can be mounted here");
-        return;
+        return skip_disk();
     };
     node.start_again(&["--difficulty", "1", "--min-free", "1MiB"]);
     node.mine(&["one"]);
@@ -319,8 +324,7 @@ fn a_killed_node_is_checked_and_exported_from_a_disk_that_can_only_be_read() {
 fn a_disk_full_to_the_last_byte_is_no_false_success() {
     let mut node = TestNode::stopped();
     let Some(_disk) = SmallDisk::mount(&node, 16) else {
-        eprintln!("skipped: no file system can be mounted here");
-        return;
+        return skip_disk();
     };
     node.start_again(&["--threads", "0", "--min-free", "0"]);
     // Most of the space is another's, so that it can be given back.

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use blockchain::wire::BlockPage;
 
-use super::from_environment;
 use crate::support::command::signal;
+use crate::support::environment::variable;
 use crate::support::http::{connect, request};
 use crate::support::test_node::TestNode;
 use crate::support::{allow_many_files, wait_for};
@@ -23,7 +23,7 @@ const HEALED: Duration = Duration::from_secs(20);
 #[test]
 #[expect(clippy::print_stderr, reason = "the figures are for whoever runs this")]
 fn a_node_that_stood_still_goes_on_and_hurt_nobody() {
-    let seconds = from_environment("BLOCKCHAIN_FREEZE_SECONDS").unwrap_or(3);
+    let seconds = variable("BLOCKCHAIN_FREEZE_SECONDS").unwrap_or(3);
     let common = [
         "--difficulty",
         "2",

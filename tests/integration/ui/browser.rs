@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::safety::HOSTILE;
 use crate::support::explorer::Explorer;
+use crate::support::skip::skip;
 use crate::support::test_node::TestNode;
 use crate::support::wait_for;
 use crate::support::webdriver::Browser;
@@ -30,16 +31,11 @@ struct Scene {
 }
 
 #[test]
-#[expect(
-    clippy::print_stderr,
-    reason = "a test that was skipped must not look like one that ran"
-)]
 fn in_a_browser() {
     let browser = match Browser::start() {
         Ok(browser) => browser,
         Err(reason) => {
-            eprintln!("skipped: no browser could be started ({reason})");
-            return;
+            return skip("tests in a browser", &reason);
         }
     };
     let node = TestNode::start(&["--difficulty", "1"]);

@@ -1,10 +1,17 @@
-//! What the tests of the commands share.
+//! `import`, `export` and `verify` on chain files in every format, with the real binary.
+//!
+//! * [`import`]: all or nothing; acknowledged messages survive it
+//! * [`export`]: every format, from a stopped and from a running node
+//! * [`verify`]: the right verdict for the right reason
+
+mod export;
+mod import;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -12,70 +19,75 @@ use tempfile::TempDir;
 use blockchain::chain::{Message, MessageId};
 use blockchain::store::{Addition, Operation, PageLimit, StoppedStore, Store};
 
-pub(crate) const FORMATS: [&str; 6] = ["chain", "pickle", "bincode", "json", "ndjson", "csv"];
+use crate::support::command::{BINARY, foreign_variables};
+use crate::support::wait_for;
 
-pub(crate) fn fixture(name: &str) -> PathBuf {
+const FORMATS: [&str; 6] = ["chain", "pickle", "bincode", "json", "ndjson", "csv"];
+
+fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/fixtures")
         .join(name)
 }
 
-pub(crate) fn program() -> Command {
-    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("blockchain"));
-    command.env_remove("RUST_LOG");
+fn program() -> Command {
+    let mut command = Command::new(BINARY);
+    for name in foreign_variables() {
+        command.env_remove(name);
+    }
     command
 }
 
-pub(crate) fn run<'a>(args: impl IntoIterator<Item = &'a str>) -> Output {
+fn run<'a>(args: impl IntoIterator<Item = &'a str>) -> Output {
     program().args(args).output().unwrap()
 }
 
-pub(crate) fn stdout(output: &Output) -> String {
+fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
-pub(crate) fn stderr(output: &Output) -> String {
+fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
 #[track_caller]
-pub(crate) fn succeeds<'a>(args: impl IntoIterator<Item = &'a str>) -> Output {
+fn succeeds<'a>(args: impl IntoIterator<Item = &'a str>) -> Output {
     let output = run(args);
     assert!(output.status.success(), "{}", stderr(&output));
     output
 }
 
-/// Runs a command that must fail with this exit code, and returns what it says.
+/// Runs a command that must fail with this exit code; returns its output and errors.
 #[track_caller]
-pub(crate) fn fails<'a>(code: i32, args: impl IntoIterator<Item = &'a str>) -> String {
+fn fails<'a>(code: i32, args: impl IntoIterator<Item = &'a str>) -> String {
     let output = run(args);
     let text = format!("{}{}", stdout(&output), stderr(&output));
     assert_eq!(output.status.code(), Some(code), "{text}");
     text
 }
 
-pub(crate) fn json(output: &Output) -> Value {
+fn json(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-pub(crate) fn table(name: &str) -> BTreeMap<String, Value> {
+fn table(name: &str) -> BTreeMap<String, Value> {
     serde_json::from_slice(&fs::read(fixture(name)).unwrap()).unwrap()
 }
 
-/// A folder and the paths in it as arguments.
-pub(crate) struct Folder(pub(crate) TempDir);
+/// A temporary folder whose paths are given as command arguments.
+struct Folder(TempDir);
 
 impl Folder {
-    pub(crate) fn new() -> Self {
+    fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    pub(crate) fn path(&self, name: &str) -> String {
+    fn path(&self, name: &str) -> String {
         self.0.path().join(name).to_str().unwrap().to_owned()
     }
 
-    /// Names of the files in one of its folders, sorted.
-    pub(crate) fn names(&self, folder: &str) -> Vec<String> {
+    /// Returns the sorted file names of one of its folders.
+    fn names(&self, folder: &str) -> Vec<String> {
         let entries = fs::read_dir(self.0.path().join(folder)).unwrap();
         let mut names: Vec<_> = entries
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -84,8 +96,8 @@ impl Folder {
         names
     }
 
-    /// A database with the blocks of a fixture.
-    pub(crate) fn imported(&self, name: &str, chain: &str) -> String {
+    /// Imports a fixture into the database folder `name` and returns its path.
+    fn imported(&self, name: &str, chain: &str) -> String {
         let db = self.path(name);
         succeeds(["import", fixture(chain).to_str().unwrap(), "--db", &db]);
         db
@@ -93,7 +105,7 @@ impl Folder {
 }
 
 /// Adds a message to the database of a stopped node.
-pub(crate) fn add(database: &Path, id: u8, text: &str) {
+fn add(database: &Path, id: u8, text: &str) {
     let store = Store::open(database, 0, Box::new(|_| {})).unwrap();
     let message = Message::new(MessageId::from_bytes([id; 16]), text.to_owned()).unwrap();
     let addition = Addition {
@@ -107,7 +119,7 @@ pub(crate) fn add(database: &Path, id: u8, text: &str) {
     store.close().unwrap();
 }
 
-pub(crate) fn pending(database: &Path) -> Vec<(String, u64)> {
+fn pending(database: &Path) -> Vec<(String, u64)> {
     let store = StoppedStore::open(database).unwrap();
     let limit = PageLimit {
         count: 100,
@@ -120,26 +132,21 @@ pub(crate) fn pending(database: &Path) -> Vec<(String, u64)> {
     parts.collect()
 }
 
-/// A node on a folder, stopped at the end of the test.
-pub(crate) struct Running(Child);
+/// A node on an existing folder, killed when it is dropped.
+struct RunningNode(Child);
 
-impl Running {
-    pub(crate) fn on(db: &str) -> Self {
+impl RunningNode {
+    fn on(db: &str) -> Self {
         let args = ["node", "--db", db, "--port", "0", "--threads", "0"];
         let node = program().args(args).stderr(Stdio::null()).spawn();
         let node = Self(node.unwrap());
         let address = Path::new(db).join("node.address");
-        for _ in 0..600 {
-            if address.exists() {
-                return node;
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        panic!("the node did not start");
+        wait_for("the node", || address.exists().then_some(()));
+        node
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningNode {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();

@@ -1,4 +1,4 @@
-//! `import`: all or nothing, and nothing that was acknowledged is lost.
+//! `import` changes everything or nothing, and loses no acknowledged message.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use blockchain::store::{StoppedStore, integrity};
 
-use crate::support::{Folder, add, fails, fixture, json, pending, program, run, stderr, succeeds};
+use super::{Folder, add, fails, fixture, json, pending, program, run, stderr, succeeds};
 
 #[test]
 fn an_imported_network_is_fixed_by_its_chain() {

@@ -1,4 +1,4 @@
-//! `export`: the same chain in every format, from a stopped and from a running node.
+//! `export` writes the same chain in every format, from a stopped and from a running node.
 
 use std::fs;
 use std::path::Path;
@@ -8,9 +8,7 @@ use sha2::{Digest, Sha256};
 use blockchain::chain::Block;
 use blockchain::store::{Network, Store};
 
-use crate::support::{
-    FORMATS, Folder, Running, add, fails, fixture, json, pending, stderr, succeeds,
-};
+use super::{FORMATS, Folder, RunningNode, add, fails, fixture, json, pending, stderr, succeeds};
 
 #[test]
 fn what_is_exported_imports_and_exports_to_the_same_bytes() {
@@ -115,7 +113,7 @@ fn a_running_node_is_exported_from_but_never_imported_into() {
         succeeds(args).stdout
     };
     let both = ["bincode", "json"].map(pending_too);
-    let node = Running::on(&db);
+    let node = RunningNode::on(&db);
     for (format, stopped) in FORMATS.iter().zip(&stopped) {
         let output = succeeds(["export", "--db", &db, "--format", format]);
         assert!(output.stdout == *stopped, "{format}");

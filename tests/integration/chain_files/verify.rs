@@ -1,4 +1,4 @@
-//! `verify FILE`: the right verdict with the right reason.
+//! `verify FILE` gives the right verdict for the right reason.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use serde_json::Value;
 use blockchain::pow::Difficulty;
 use blockchain::store::{Network, Operation, Store};
 
-use crate::support::{Folder, fails, fixture, json, run, stderr, stdout, succeeds, table};
+use super::{Folder, fails, fixture, json, run, stderr, stdout, succeeds, table};
 
 #[test]
 fn every_golden_chain_verifies_up_to_its_difficulty() {
