@@ -126,7 +126,7 @@ fn reorgs(c: &mut Criterion) {
                         source: "benchmark".to_owned(),
                         at: 0,
                         max_reorg: u64::MAX,
-                        genesis_until: 0,
+                        max_replaceable_genesis_length: 0,
                     };
                     store
                         .write(|reply| Operation::Adopt(adoption, reply))

@@ -39,6 +39,7 @@ mod additions;
 pub mod backup;
 pub mod clocks;
 mod discovery;
+mod executor;
 mod learned;
 mod lookup;
 pub mod miner;
@@ -72,6 +73,7 @@ use rate::AddRate;
 use settings::Settings;
 
 pub use additions::AddError;
+pub use executor::Executor;
 
 /// Version of `/api/v1` between nodes.
 pub const PROTOCOL: u32 = 1;
@@ -138,6 +140,7 @@ pub struct Node {
     store: Store,
     signals: Signals,
     clock: Arc<dyn Clock>,
+    executor: Executor,
     /// Name of this run, fresh at each start.
     pub id: String,
     /// What the user decided.
@@ -166,10 +169,11 @@ impl Node {
         min_free: u64,
         settings: Settings,
         clock: Arc<dyn Clock>,
+        executor: Executor,
     ) -> Result<Self, StoreError> {
         let signals = Signals::default();
         let store = Store::open(path, min_free, signals.listener())?;
-        Self::new(store, signals, settings, clock)
+        Self::new(store, signals, settings, clock, executor)
     }
 
     /// A node on an open store whose listener is that of `signals`.
@@ -178,6 +182,7 @@ impl Node {
         signals: Signals,
         settings: Settings,
         clock: Arc<dyn Clock>,
+        executor: Executor,
     ) -> Result<Self, StoreError> {
         let kept = store.view()?.neighbours()?;
         // Of an earlier run only the time in the block is known, and that may be in the future.
@@ -192,6 +197,7 @@ impl Node {
             store,
             signals,
             clock,
+            executor,
             id: uuid::Uuid::new_v4().simple().to_string(),
             peers: Peers::new(&settings.peers, &kept),
             add_rate: AddRate::new(settings.add_rate),
@@ -244,7 +250,7 @@ impl Node {
         self: &Arc<Self>,
         read: impl FnOnce(&Self) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        if self.settings.inline {
+        if self.executor == Executor::Inline {
             return read(self);
         }
         let node = Arc::clone(self);
@@ -259,7 +265,7 @@ impl Node {
         operation: impl FnOnce(Reply<T>) -> Operation,
     ) -> Result<oneshot::Receiver<Result<T, StoreError>>, StoreError> {
         let (sender, receiver) = oneshot::channel();
-        if self.settings.inline {
+        if self.executor == Executor::Inline {
             // The receiver is in scope, so the result arrives.
             let _ = sender.send(self.store.write(operation));
             return Ok(receiver);

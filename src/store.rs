@@ -21,6 +21,7 @@ mod file;
 mod idempotency;
 pub mod integrity;
 pub mod mempool;
+mod network;
 mod operation;
 mod overlay;
 pub mod panics;
@@ -53,9 +54,10 @@ use crate::fs::{folder_of, sync_folder};
 
 pub use self::error::{Rejection, StoreError};
 pub use self::mempool::{Added, Addition};
+pub use self::network::Network;
 pub use self::operation::{Operation, Reply};
 pub use self::reorg::Adoption;
-pub use self::state::{Network, State};
+pub use self::state::State;
 pub use self::tables::{
     DisconnectedRecord, NeighbourRecord, NeighbourStatus, ReorgRecord, SnapshotRecord,
 };

@@ -31,7 +31,7 @@ use crate::clock::SystemClock;
 use crate::node::peers::ListenScope;
 use crate::node::settings::{Settings, SnapshotSettings};
 use crate::node::sync::genesis;
-use crate::node::{Node, network, run};
+use crate::node::{Executor, Node, network, run};
 use crate::store::Network;
 
 pub(super) async fn run(args: NodeArgs, directives: Option<&str>) -> Result<(), Error> {
@@ -94,7 +94,6 @@ async fn start(
         }),
         peers: args.peers.settings(),
         add_rate: NonZeroU32::new(args.add_rate),
-        inline: false,
     };
     let transport = HttpTransport::new().map_err(|error| Error::failed(error.to_string()))?;
     let transport: Arc<dyn Transport> = Arc::new(transport);
@@ -105,6 +104,7 @@ async fn start(
         args.min_free,
         settings,
         Arc::new(SystemClock),
+        Executor::Pool,
     )?;
     let node = Arc::new(node);
     files.remove_leftovers();
@@ -180,7 +180,7 @@ fn introduce(
         None => format!(":{}", address.port()),
     };
     let own = advertised.or_else(|| NodeAddress::new(&args.host, address.port()).ok());
-    node.peers.set_reach(ListenScope {
+    node.peers.set_listen_scope(ListenScope {
         is_loopback: address.ip().is_loopback(),
         own,
     });

@@ -192,7 +192,7 @@ pub(super) async fn run(node: Arc<Node>, shutdown: CancellationToken) -> Result<
         let issues = node.clock_issues();
         for issue in &issues {
             if !logged.contains(&issue.key()) {
-                warn!("{issue}");
+                warn!(reason = %issue, "clocks do not agree");
             }
         }
         let found: BTreeSet<_> = issues.iter().map(ClockIssue::key).collect();

@@ -76,10 +76,10 @@ async fn dial(node: &Node, client: &PeerClient, address: NodeAddress, asked_us: 
     if !is_asking && !node.peers.has_room() {
         return;
     }
-    let Some(counted_as) = leads_to_allowed(node, &address).await else {
+    let Some(net_group) = leads_to_allowed(node, &address).await else {
         return;
     };
-    if !is_asking && !node.peers.has_room_for(counted_as) {
+    if !is_asking && !node.peers.has_room_for(net_group) {
         return;
     }
     let mut shares_network = true;
@@ -100,12 +100,10 @@ async fn dial(node: &Node, client: &PeerClient, address: NodeAddress, asked_us: 
             return;
         }
     };
-    if node.peers.introduce(
-        (address.clone(), counted_as),
-        kind,
-        asked_us,
-        shares_network,
-    ) {
+    if node
+        .peers
+        .introduce((address.clone(), net_group), kind, asked_us, shares_network)
+    {
         info!(%address, "new neighbour");
     }
 }

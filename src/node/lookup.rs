@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::Node;
-use super::peers::{Resolved, counted_as};
+use super::peers::{Resolved, net_group};
+use super::{Executor, Node};
 use crate::client::NodeAddress;
 
 /// How long a name may take to be looked up.
@@ -16,10 +16,10 @@ const LOOKUP_TIMEOUT: Duration = Duration::from_secs(2);
 /// no removed neighbour.
 pub(super) async fn leads_to_allowed(node: &Node, address: &NodeAddress) -> Option<IpAddr> {
     let found = look_up(node, address).await?;
-    let reach = node.peers.reach();
-    let is_allowed = |found: &NodeAddress| found.ip().is_none_or(|ip| reach.allows_ip(ip));
+    let scope = node.peers.listen_scope();
+    let is_allowed = |found: &NodeAddress| found.ip().is_none_or(|ip| scope.allows_ip(ip));
     let is_welcome = found.iter().all(is_allowed) && !node.peers.is_removed(&found);
-    is_welcome.then(|| counted_as(address, &found))
+    is_welcome.then(|| net_group(address, &found))
 }
 
 /// Drops a peer, and returns `true`, if its name leads to a removed neighbour.
@@ -47,7 +47,7 @@ pub(super) async fn resolve(node: &Node, names: Vec<NodeAddress>) -> Resolved {
 /// Returns the addresses that a name resolves to, none of an IP address; or `None` if it cannot be
 /// looked up.
 async fn look_up(node: &Node, address: &NodeAddress) -> Option<Vec<NodeAddress>> {
-    if address.ip().is_some() || node.settings.inline {
+    if address.ip().is_some() || node.executor == Executor::Inline {
         return Some(Vec::new());
     }
     let looking = tokio::net::lookup_host((address.host(), address.port()));

@@ -10,8 +10,8 @@ mod fetch;
 mod listing;
 mod origin;
 mod peer;
-mod places;
 mod removal;
+mod slots;
 mod startup;
 #[cfg(test)]
 mod tests;
@@ -32,10 +32,10 @@ use crate::wire::{PeerKind, PeerOrigin};
 
 pub use fetch::Fetching;
 pub use origin::ListenScope;
-pub use peer::{Candidate, Peer, PeerNews, SessionHandle};
-pub(super) use places::counted_as;
+pub use peer::{Candidate, Peer, PeerAnnouncement, SessionHandle};
 use removal::Removals;
 pub use removal::Resolved;
+pub(super) use slots::net_group;
 
 /// Most names known to lead to a peer that has another, or to this node.
 const MAX_ALIASES: usize = 256;
@@ -59,7 +59,7 @@ struct Inner {
     removed: Removals,
     /// Each with the address of the one that told of it; none if a neighbour did.
     candidates: BTreeMap<NodeAddress, (Candidate, Option<IpAddr>)>,
-    reach: ListenScope,
+    listen_scope: ListenScope,
     fetching: Option<Fetching>,
 }
 
@@ -67,10 +67,8 @@ impl Peers {
     /// The configured neighbours and those kept from earlier runs.
     pub fn new(settings: &PeerSettings, kept: &[NeighbourRecord]) -> Self {
         let removed = Removals::from_records(kept);
-        let of = |standing| {
-            let kept = kept
-                .iter()
-                .filter(move |record| record.standing == standing);
+        let of = |status| {
+            let kept = kept.iter().filter(move |record| record.status == status);
             kept.filter_map(|record| NodeAddress::from_record(&record.address))
                 .filter(|address| !removed.contains(address))
         };
@@ -92,7 +90,7 @@ impl Peers {
             if peers.len() < settings.max_neighbours {
                 peers
                     .entry(address)
-                    .or_insert_with_key(|address| Peer::learned(counted_as(address, &[])));
+                    .or_insert_with_key(|address| Peer::learned(net_group(address, &[])));
             }
         }
         Self {
@@ -101,7 +99,7 @@ impl Peers {
                 aliases: BTreeMap::new(),
                 removed,
                 candidates: BTreeMap::new(),
-                reach: ListenScope::default(),
+                listen_scope: ListenScope::default(),
                 fetching: None,
             }),
             changed: Notify::new(),
@@ -117,8 +115,8 @@ impl Peers {
     }
 
     /// Notes where this node listens, which decides where its peers may be.
-    pub fn set_reach(&self, reach: ListenScope) {
-        self.lock().reach = reach;
+    pub fn set_listen_scope(&self, scope: ListenScope) {
+        self.lock().listen_scope = scope;
     }
 
     /// Starts a session for each peer that has none.
@@ -235,9 +233,9 @@ impl Peers {
         true
     }
 
-    /// Someone asks this node and says where it can be asked in turn; with `news` it says, too,
+    /// Someone asks this node and says where it can be asked in turn; with `announcement` it says, too,
     /// that it has something new.
-    pub fn heard(&self, from: IpAddr, said: &str, news: Option<PeerNews>) {
+    pub fn note_request(&self, from: IpAddr, said: &str, announcement: Option<PeerAnnouncement>) {
         let Some(address) = origin::address(from, said) else {
             return;
         };
@@ -248,7 +246,7 @@ impl Peers {
             None => address,
         };
         if let Some(peer) = inner.peers.get_mut(&address) {
-            if peer.heard(news)
+            if peer.note_request(announcement)
                 && let Some(session) = &peer.session
             {
                 session.wake.notify_one();
@@ -257,14 +255,14 @@ impl Peers {
         }
         let told_by = Some(rate_limit_key(from));
         let is_welcome = !inner.removed.contains(&address)
-            && inner.reach.allows(&address)
+            && inner.listen_scope.allows(&address)
             && (inner.candidates.len() < MAX_CANDIDATES || inner.displace_candidate(told_by));
         if is_welcome {
             let candidate = inner.candidates.entry(address);
             let (candidate, by) = candidate.or_insert((Candidate::Suggested, None));
-            // A later request without news does not take back what was announced.
-            if news.is_some() || *candidate == Candidate::Suggested {
-                (*candidate, *by) = (Candidate::Asked(news), told_by);
+            // A later request without announcement does not take back what was announced.
+            if announcement.is_some() || *candidate == Candidate::Suggested {
+                (*candidate, *by) = (Candidate::Asked(announcement), told_by);
             }
             drop(inner);
             self.candidates_changed.notify_one();
@@ -277,7 +275,7 @@ impl Peers {
         let is_new = !inner.peers.contains_key(&address) && !inner.aliases.contains_key(&address);
         let is_welcome = is_new
             && !inner.removed.contains(&address)
-            && inner.reach.allows(&address)
+            && inner.listen_scope.allows(&address)
             && inner.candidates.len() < MAX_CANDIDATES / 2;
         if is_welcome {
             let candidate = inner.candidates.entry(address);
@@ -316,8 +314,8 @@ impl Peers {
     }
 
     /// Where this node is.
-    pub(super) fn reach(&self) -> ListenScope {
-        self.lock().reach.clone()
+    pub(super) fn listen_scope(&self) -> ListenScope {
+        self.lock().listen_scope.clone()
     }
 }
 

@@ -8,22 +8,23 @@ use crate::wire::NetworkStatus;
 
 impl Node {
     /// Longest chain whose genesis block may be replaced; 0 where every block must be sealed.
-    pub(super) fn genesis_until(&self) -> u64 {
+    pub(super) fn max_replaceable_genesis_length(&self) -> u64 {
         match self.state().network.sealed_from {
             Some(_) => 0,
-            None => self.settings.peers.genesis_until,
+            None => self.settings.peers.max_replaceable_genesis_length,
         }
     }
 
     /// Whether another genesis that is refused now will be refused later, too.
     pub(in crate::node) fn is_past_first_round(&self) -> bool {
-        self.genesis_until() == 0 || self.peers.first_round_ended()
+        self.max_replaceable_genesis_length() == 0 || self.peers.first_round_ended()
     }
 
     /// Whether our chain may be left for one that shares its first `common` blocks.
     pub(in crate::node) fn check_reorg_allowed(&self, common: u64) -> Result<(), SyncError> {
         let (length, settings) = (self.state().length(), &self.settings.peers);
-        let is_fixed = length > self.genesis_until() || !self.peers.first_round_ended();
+        let is_fixed =
+            length > self.max_replaceable_genesis_length() || !self.peers.first_round_ended();
         let depth = length.saturating_sub(common);
         if common == 0 && is_fixed {
             return Err(SyncError::Incompatible(

@@ -29,7 +29,7 @@ pub struct ReorgTotals {
 }
 
 impl ReorgTotals {
-    fn add(&mut self, number: u64, reorg: &ReorgRecord) {
+    fn add(&mut self, number: u64, reorg: ReorgRecord) {
         let counts = reorg.counts();
         self.blocks.disconnected += counts.disconnected;
         self.blocks.disconnected_sealed += counts.disconnected_sealed;
@@ -40,15 +40,12 @@ impl ReorgTotals {
         self.max_depth = self.max_depth.max(counts.disconnected);
         let last = self.last_notable.as_ref().map_or(0, |(last, _)| *last);
         if counts.is_notable() && number > last {
-            // The blocks are listed with the reorg itself.
-            let left = Vec::new();
-            self.last_notable = Some((
-                number,
-                ReorgRecord {
-                    left,
-                    ..reorg.clone()
-                },
-            ));
+            let reorg = ReorgRecord {
+                // They are listed with the reorg itself.
+                disconnected_blocks: Vec::new(),
+                ..reorg
+            };
+            self.last_notable = Some((number, reorg));
         }
     }
 }
@@ -69,7 +66,7 @@ impl Node {
                 let last = count.min(totals.count + PAGE as u64);
                 let page = usize::try_from(last - totals.count).unwrap_or(PAGE);
                 for (number, reorg) in view.reorgs(last, page)? {
-                    totals.add(number, &reorg);
+                    totals.add(number, reorg);
                 }
                 totals.count = last;
             }

@@ -170,7 +170,7 @@ pub struct PeerSettings {
     pub max_reorg: u64,
     /// Longest chain whose genesis block may be replaced where open proofs are accepted; 0: it is
     /// fixed.
-    pub genesis_until: u64,
+    pub max_replaceable_genesis_length: u64,
     /// Most bytes of a reference miner's chain.
     pub max_chain_bytes: u64,
 }
@@ -185,7 +185,7 @@ impl Default for PeerSettings {
             data_interval: Duration::from_secs(5),
             gossip_interval: Duration::from_secs(20),
             max_reorg: u64::MAX,
-            genesis_until: 0,
+            max_replaceable_genesis_length: 0,
             max_chain_bytes: 4 * 1024 * 1024 * 1024,
         }
     }
@@ -204,7 +204,4 @@ pub struct Settings {
     pub peers: PeerSettings,
     /// Most messages a second that are taken from one address of another machine; none: any number.
     pub add_rate: Option<NonZeroU32>,
-    /// Whether reads and writes run where they are called, one after the other: for simulated
-    /// networks, which must run the same way twice.
-    pub inline: bool,
 }

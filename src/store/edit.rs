@@ -7,7 +7,8 @@
 use redb::{Table, WriteTransaction};
 
 use super::error::{Rejection, StoreError};
-use super::state::{Network, State};
+use super::network::Network;
+use super::state::State;
 use super::tables::{self, NeighbourRecord, NetworkRecord, SnapshotRecord};
 use super::value;
 

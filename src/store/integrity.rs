@@ -2,23 +2,20 @@
 
 mod audit;
 
-use std::path::Path;
-
 use redb::{
     Key, ReadTransaction, ReadableTable, ReadableTableMetadata, TableDefinition, TableHandle, Value,
 };
 
-use super::StoppedStore;
 use super::error::StoreError;
 use super::mempool::message_json_bytes;
 use super::panics::guarded;
 use super::state::State;
 use super::tables;
 use super::view::{PageLimit, View};
-use crate::chain::{Block, BlockHash, Checker, MessageId, history};
+use crate::chain::{Block, BlockHash, MessageId, history};
 use crate::text::counted;
 
-pub use audit::Audit;
+pub use audit::{Audit, IntegrityReport};
 
 /// How many blocks are read at a time.
 const PAGE: PageLimit = PageLimit {
@@ -130,52 +127,6 @@ fn wrong_totals(field: &str) -> StoreError {
     StoreError::corrupt(format!(
         "table meta, key totals: {field} does not match the other tables"
     ))
-}
-
-/// What a whole check came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct IntegrityReport {
-    /// Blocks, all with their rows.
-    pub blocks: u64,
-    /// Pending messages, all found by id.
-    pub pending: u64,
-}
-
-/// Opens the file of a stopped node and checks all of it: the engine's own checksums, then what
-/// [`check_all`] checks. `progress` hears how many blocks are done, of how many.
-pub fn check_file(
-    path: &Path,
-    progress: impl FnMut(u64, u64),
-) -> Result<IntegrityReport, StoreError> {
-    let mut stopped = StoppedStore::open(path)?;
-    stopped.check_checksums()?;
-    check_all(&stopped.view()?, progress)
-}
-
-/// Checks every block by the rules of its network, that every index holds the rows that belong
-/// there and no other, and that the running counts are those of the content.
-pub fn check_all(
-    view: &View,
-    mut progress: impl FnMut(u64, u64),
-) -> Result<IntegrityReport, StoreError> {
-    let mut audit = Audit::new(view)?;
-    let network = view.network()?;
-    let mut checker = Checker::new(network.difficulty, network.sealed_from);
-    let length = audit.length();
-    while checker.next_index() < length {
-        let page = view.blocks(checker.next_index(), PAGE)?;
-        audit.measure(&page);
-        let pushed = checker.push_all(&page, |passed| {
-            audit.push(&passed);
-            passed.acceptable
-        });
-        if let Err(invalid) = pushed {
-            audit.finish()?;
-            return Err(StoreError::corrupt(invalid.to_string()));
-        }
-        progress(checker.next_index(), length);
-    }
-    audit.finish()
 }
 
 fn check_index_by_message(view: &View) -> Result<(), StoreError> {

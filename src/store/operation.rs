@@ -3,9 +3,9 @@
 use super::edit::{Edit, Outcome};
 use super::error::StoreError;
 use super::mempool::{Added, Addition};
+use super::network::Network;
 use super::panics::guarded;
 use super::reorg::Adoption;
-use super::state::Network;
 use super::tables::{NeighbourRecord, ReorgRecord, SnapshotRecord};
 use crate::chain::{Block, BlockHash, Message};
 

@@ -29,7 +29,7 @@ pub struct Adoption {
     /// Most blocks that may be taken off.
     pub max_reorg: u64,
     /// Longest chain whose genesis block may still be replaced.
-    pub genesis_until: u64,
+    pub max_replaceable_genesis_length: u64,
 }
 
 /// How much of a branch is checked at a time.
@@ -39,7 +39,7 @@ const PAGE: PageLimit = PageLimit {
 };
 
 /// Most blocks taken off that a record of a reorg names.
-const LEFT: usize = 100;
+const MAX_LISTED_BLOCKS: usize = 100;
 
 impl Edit<'_> {
     /// Adds blocks to a branch that may be adopted later.
@@ -87,7 +87,7 @@ impl Edit<'_> {
             let limit = adoption.max_reorg;
             return Ok(Err(Rejection::TooDeep { depth, limit }));
         }
-        if from == 0 && depth > adoption.genesis_until {
+        if from == 0 && depth > adoption.max_replaceable_genesis_length {
             return Ok(Err(Rejection::GenesisFixed));
         }
         let history = self.history_of(from)?;
@@ -118,7 +118,7 @@ impl Edit<'_> {
             connected: offered.length - from,
             connected_sealed: offered.sealed,
             returned: 0,
-            left: self.left(from)?,
+            disconnected_blocks: self.lowest_blocks(from)?,
         };
         let first_returned = self.state.totals.next_sequence;
         self.state.totals.sealed -= disconnected_sealed;
@@ -133,7 +133,7 @@ impl Edit<'_> {
     }
 
     /// The lowest blocks from an index on, for the record of a reorg.
-    fn left(&self, from: u64) -> Result<Vec<DisconnectedRecord>, StoreError> {
+    fn lowest_blocks(&self, from: u64) -> Result<Vec<DisconnectedRecord>, StoreError> {
         let describe = |row: Result<(redb::AccessGuard<'_, u64>, redb::AccessGuard<'_, _>), _>| {
             let (index, bytes): (_, redb::AccessGuard<'_, &[u8]>) = row?;
             let block = decode_block(index.value(), bytes.value())?;
@@ -144,7 +144,7 @@ impl Edit<'_> {
         };
         self.blocks
             .range(from..)?
-            .take(LEFT)
+            .take(MAX_LISTED_BLOCKS)
             .map(describe)
             .collect()
     }

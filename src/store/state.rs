@@ -1,39 +1,12 @@
 //! What is known of the chain and the mempool without asking the disk.
 
-use super::StoreError;
-use super::tables::{NetworkRecord, Totals};
+use super::error::StoreError;
+use super::network::Network;
+use super::tables::Totals;
 use super::view::View;
 use crate::chain::fork_choice::ForkCandidate;
 use crate::chain::{Block, BlockHash, History, Seal, Tip};
-use crate::pow::Difficulty;
 use crate::reference::json;
-
-/// What is fixed for a network besides its genesis: kept in the database from the first start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Network {
-    /// Zeros that every proof must have.
-    pub difficulty: Difficulty,
-    /// First index that must be sealed; none where the documented rules alone hold.
-    pub sealed_from: Option<u64>,
-}
-
-impl Network {
-    pub(crate) fn to_record(self) -> NetworkRecord {
-        NetworkRecord {
-            difficulty: self.difficulty.get(),
-            sealed_from: self.sealed_from,
-        }
-    }
-
-    pub(crate) fn from_record(record: NetworkRecord) -> Result<Self, StoreError> {
-        let difficulty = Difficulty::new(record.difficulty)
-            .map_err(|error| StoreError::corrupt(format!("table meta, key network: {error}")))?;
-        Ok(Self {
-            difficulty,
-            sealed_from: record.sealed_from,
-        })
-    }
-}
 
 /// One committed state. Cheap to clone; a new one is published after each commit.
 #[derive(Clone, Debug)]

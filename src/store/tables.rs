@@ -145,7 +145,7 @@ pub struct ReorgRecord {
     /// Messages of the old branch that wait again.
     pub returned: u64,
     /// The lowest of the blocks taken off.
-    pub left: Vec<DisconnectedRecord>,
+    pub disconnected_blocks: Vec<DisconnectedRecord>,
 }
 
 impl ReorgRecord {
@@ -175,7 +175,7 @@ pub struct NeighbourRecord {
     /// `HOST:PORT`; of a removed one, all its addresses, separated by spaces.
     pub address: String,
     /// How it is kept.
-    pub standing: NeighbourStatus,
+    pub status: NeighbourStatus,
 }
 
 /// How a neighbour is kept.

@@ -85,7 +85,7 @@ impl Bench {
             source: "peer".to_owned(),
             at: 0,
             max_reorg: u64::MAX,
-            genesis_until: 1,
+            max_replaceable_genesis_length: 1,
         };
         self.change(|edit| {
             edit.stage(1, &blocks[1..])?;
@@ -264,7 +264,7 @@ fn without_room_on_the_disk_nothing_is_taken_in() {
         source: String::new(),
         at: 0,
         max_reorg: u64::MAX,
-        genesis_until: 0,
+        max_replaceable_genesis_length: 0,
     };
     let answers = [
         store

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use redb::{ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 
 use super::error::StoreError;
+use super::network::Network;
 use super::panics::guarded;
-use super::state::Network;
 use super::tables::{self, NeighbourRecord, PendingRecord, ReorgRecord, SnapshotRecord, Totals};
 use super::value::{self, decode_block};
 use crate::chain::history::NodeHash;

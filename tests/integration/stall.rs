@@ -14,7 +14,7 @@ use blockchain::api::server::answerer;
 use blockchain::chain::{Block, Message, MessageId};
 use blockchain::clock::SystemClock;
 use blockchain::node::settings::{PeerSettings, ProofMode, Settings};
-use blockchain::node::{Node, Signals};
+use blockchain::node::{Executor, Node, Signals};
 use blockchain::store::{
     Addition, NeighbourRecord, NeighbourStatus, Operation, SnapshotRecord, Store, StoreError,
 };
@@ -46,9 +46,17 @@ impl Stalling {
             snapshot: None,
             peers: PeerSettings::default(),
             add_rate: None,
-            inline: false,
         };
-        let node = Arc::new(Node::new(store, signals, settings, Arc::new(SystemClock)).unwrap());
+        let node = Arc::new(
+            Node::new(
+                store,
+                signals,
+                settings,
+                Arc::new(SystemClock),
+                Executor::Pool,
+            )
+            .unwrap(),
+        );
         let api = Box::new(answerer(Arc::clone(&node)));
         Self { disk, node, api }
     }
@@ -208,7 +216,7 @@ async fn a_full_queue_is_bounded_in_bytes_and_refuses_no_task_of_the_node() {
     assert!(count * 64 * 1024 <= HELD, "{count} additions are held");
     let record = NeighbourRecord {
         address: "neighbour.example:12345".to_owned(),
-        standing: NeighbourStatus::Learned,
+        status: NeighbourStatus::Learned,
     };
     let neighbours = node.submit(|reply| Operation::SetNeighbours(vec![record], reply));
     let dropped = node.submit(|reply| Operation::DropBranch(7, reply));

@@ -17,12 +17,12 @@ mod script;
 use std::fs;
 use std::time::{Duration, Instant};
 
-use blockchain::store::integrity::{check_all, check_file};
 use blockchain::store::{Addition, Operation, PageLimit, Store, StoreError};
 
 use self::script::{Held, Script, open, prepared};
 use crate::support::environment::{is_on, variable};
 use crate::support_store::Dice;
+use crate::support_store::check::{check_all, check_file};
 use crate::support_store::disk::{Disk, Errno, Event, Fault, Platter, Progress};
 
 const EVERYTHING: PageLimit = PageLimit {
@@ -56,7 +56,7 @@ fn check(image: Vec<u8>, progress: Progress, script: &Script, what: &str) -> Dur
     let took = begin.elapsed();
     assert!(took < PATIENCE, "{what}: opened after {took:?}");
     let view = store.view().unwrap();
-    check_all(&view, |_, _| {}).unwrap_or_else(|error| panic!("{what}: {error:?}"));
+    check_all(&view).unwrap_or_else(|error| panic!("{what}: {error:?}"));
     let held = Held::of(&view).unwrap();
     let mut possible = progress.acknowledged..=progress.submitted;
     let Some(step) = possible.find(|step| script.held[*step] == held) else {
@@ -81,7 +81,7 @@ fn check_as_file(image: &[u8], what: &str) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("node.redb");
     fs::write(&path, image).unwrap();
-    check_file(&path, |_, _| {}).unwrap_or_else(|error| panic!("{what}: {error:?}"));
+    check_file(&path).unwrap_or_else(|error| panic!("{what}: {error:?}"));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What the tests of the store share. [`disk`] is the storage under test; here are a die that
 //! falls the same way for the same seed, and a maker of blocks at difficulty 1.
 
+pub(crate) mod check;
 pub(crate) mod disk;
 
 use std::sync::Arc;

@@ -16,7 +16,7 @@ use crate::client::NodeAddress;
 use crate::client::peer::PEER_HEADER;
 use crate::http::read_body;
 use crate::node::Node;
-use crate::node::peers::PeerNews;
+use crate::node::peers::PeerAnnouncement;
 use crate::reference::query;
 use crate::wire::{Announcement, Neighbours, NewNeighbour};
 
@@ -87,13 +87,13 @@ pub(crate) async fn announce(
     if said.tip.parse::<BlockHash>().is_err() {
         return Err(ApiError::bad_request("the tip is no hash"));
     }
-    let news = PeerNews {
+    let announcement = PeerAnnouncement {
         tip: said.tip,
         length: said.length,
         mempool_seq: said.mempool_seq,
     };
     node.peers
-        .heard(caller.remote.ip(), &said.address, Some(news));
+        .note_request(caller.remote.ip(), &said.address, Some(announcement));
     Ok(no_content())
 }
 
@@ -101,6 +101,6 @@ pub(crate) async fn announce(
 pub(crate) fn note_asker<B>(node: &Node, remote: SocketAddr, request: &http::Request<B>) {
     let said = request.headers().get(PEER_HEADER);
     if let Some(said) = said.and_then(|said| said.to_str().ok()) {
-        node.peers.heard(remote.ip(), said, None);
+        node.peers.note_request(remote.ip(), said, None);
     }
 }

@@ -94,7 +94,12 @@ pub(super) fn describe(number: u64, record: &ReorgRecord) -> Reorg {
         returned: record.returned,
         deep: record.counts().is_deep(),
         trades_sealed: record.counts().trades_sealed(),
-        left: record.left.iter().zip(record.from..).map(left).collect(),
+        left: record
+            .disconnected_blocks
+            .iter()
+            .zip(record.from..)
+            .map(left)
+            .collect(),
     }
 }
 

@@ -6,6 +6,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::chain::{Message, MessageId};
 use crate::clock::SystemClock;
+use crate::node::Executor;
 use crate::node::miner::{MiningParams, MiningTip};
 use crate::node::settings::{PeerSettings, ProofMode, Settings};
 use crate::pow::Difficulty;
@@ -22,12 +23,11 @@ fn node() -> (TempDir, Arc<Node>) {
         snapshot: None,
         peers: PeerSettings::default(),
         add_rate: None,
-        inline: false,
     };
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("node.redb");
     Store::create(&path, &Block::documented_genesis(), network).unwrap();
-    let node = Node::open(&path, 0, settings, Arc::new(SystemClock)).unwrap();
+    let node = Node::open(&path, 0, settings, Arc::new(SystemClock), Executor::Pool).unwrap();
     (folder, Arc::new(node))
 }
 
@@ -61,7 +61,7 @@ fn switch(node: &Node, common: u64) {
         source: "neighbour.example:12345".to_owned(),
         at: 0,
         max_reorg: u64::MAX,
-        genesis_until: 0,
+        max_replaceable_genesis_length: 0,
     };
     node.write(|reply| Operation::Adopt(adoption, reply))
         .unwrap();

@@ -88,9 +88,9 @@ impl Peers {
     /// Those to keep in the database.
     pub(in crate::node) fn records(&self) -> Vec<NeighbourRecord> {
         let inner = self.lock();
-        let record = |address: &NodeAddress, standing| NeighbourRecord {
+        let record = |address: &NodeAddress, status| NeighbourRecord {
             address: address.to_string(),
-            standing,
+            status,
         };
         let kept = inner.peers.iter().filter_map(|(address, peer)| match peer {
             Peer { is_added: true, .. } => Some(record(address, NeighbourStatus::Added)),

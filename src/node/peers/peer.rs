@@ -16,7 +16,7 @@ use crate::wire::{NetworkStatus, PeerKind, PeerOrigin, Position};
 
 /// What a peer announced last.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PeerNews {
+pub struct PeerAnnouncement {
     /// Hash of its tip, in hex.
     pub tip: String,
     /// Number of its blocks.
@@ -30,8 +30,8 @@ pub struct PeerNews {
 pub enum Candidate {
     /// A neighbour named it.
     Suggested,
-    /// It asked this node, perhaps with news.
-    Asked(Option<PeerNews>),
+    /// It asked this node, perhaps with announcement.
+    Asked(Option<PeerAnnouncement>),
 }
 
 /// What is known of a peer.
@@ -58,9 +58,9 @@ pub struct Peer {
     /// Its first block that is too far ahead of the local clock.
     pub held_back: Option<HeldBack>,
     /// What it announced and nobody has looked at yet.
-    pub news: Option<PeerNews>,
+    pub announcement: Option<PeerAnnouncement>,
     /// Address under which it is counted.
-    pub(super) counted_as: IpAddr,
+    pub(super) net_group: IpAddr,
     /// Whether the administrator added it.
     pub(super) is_added: bool,
     pub(super) failures: u32,
@@ -96,8 +96,8 @@ impl Peer {
             refused: None,
             clock_offset: None,
             held_back: None,
-            news: None,
-            counted_as: Ipv6Addr::UNSPECIFIED.into(),
+            announcement: None,
+            net_group: Ipv6Addr::UNSPECIFIED.into(),
             is_added: false,
             failures: 0,
             misbehaved: false,
@@ -109,9 +109,9 @@ impl Peer {
     }
 
     /// One that was learned, counted under this address.
-    pub(super) fn learned(counted_as: IpAddr) -> Self {
+    pub(super) fn learned(net_group: IpAddr) -> Self {
         Self {
-            counted_as,
+            net_group,
             ..Self::new(PeerOrigin::Learned)
         }
     }
@@ -147,16 +147,16 @@ impl Peer {
 
     /// It asks this node, so it lives and is asked at once; but one that misbehaved waits for its
     /// time. Says whether its session is to be woken.
-    pub(super) fn heard(&mut self, news: Option<PeerNews>) -> bool {
-        let has_news = news.is_some();
-        if has_news {
-            self.news = news;
+    pub(super) fn note_request(&mut self, announcement: Option<PeerAnnouncement>) -> bool {
+        let has_announcement = announcement.is_some();
+        if has_announcement {
+            self.announcement = announcement;
         }
         let is_back = self.retry_at.is_some() && !self.misbehaved;
         if is_back {
             self.retry_at = None;
         }
-        (has_news || is_back) && self.retry_at.is_none()
+        (has_announcement || is_back) && self.retry_at.is_none()
     }
 
     /// Whether it is to be dropped after its failures.

@@ -36,7 +36,7 @@ impl Removals {
     pub(super) fn from_records(records: &[NeighbourRecord]) -> Self {
         let mut removals = Self::default();
         for record in records {
-            if record.standing == NeighbourStatus::Removed {
+            if record.status == NeighbourStatus::Removed {
                 let addresses = record.address.split(' ');
                 let addresses: BTreeSet<_> =
                     addresses.filter_map(NodeAddress::from_record).collect();
@@ -54,7 +54,7 @@ impl Removals {
             let addresses: Vec<_> = removal.addresses.iter().map(ToString::to_string).collect();
             NeighbourRecord {
                 address: addresses.join(" "),
-                standing: NeighbourStatus::Removed,
+                status: NeighbourStatus::Removed,
             }
         })
     }

@@ -8,13 +8,13 @@ fn address(port: u16) -> NodeAddress {
 }
 
 /// An address with that under which it is counted.
-fn counted(address: NodeAddress) -> (NodeAddress, IpAddr) {
-    let counted_as = counted_as(&address, &[]);
-    (address, counted_as)
+fn with_net_group(address: NodeAddress) -> (NodeAddress, IpAddr) {
+    let net_group = net_group(&address, &[]);
+    (address, net_group)
 }
 
-fn news() -> PeerNews {
-    PeerNews {
+fn announcement() -> PeerAnnouncement {
+    PeerAnnouncement {
         tip: "0f".repeat(32),
         length: 9,
         mempool_seq: 0,
@@ -29,20 +29,24 @@ fn peers(configured: &[u16]) -> Peers {
     Peers::new(&settings, &[])
 }
 
-fn heard(peers: &Peers, port: u16, news: Option<PeerNews>) {
-    peers.heard("10.0.0.1".parse().unwrap(), &format!(":{port}"), news);
+fn heard(peers: &Peers, port: u16, announcement: Option<PeerAnnouncement>) {
+    peers.note_request(
+        "10.0.0.1".parse().unwrap(),
+        &format!(":{port}"),
+        announcement,
+    );
 }
 
 #[test]
 fn a_request_without_news_takes_back_no_announcement() {
     let peers = peers(&[]);
     heard(&peers, 1, None);
-    heard(&peers, 1, Some(news()));
+    heard(&peers, 1, Some(announcement()));
     heard(&peers, 1, None);
     let candidate = peers.take_candidate();
     assert_eq!(
         candidate,
-        Some((address(1), Candidate::Asked(Some(news()))))
+        Some((address(1), Candidate::Asked(Some(announcement()))))
     );
     assert_eq!(peers.take_candidate(), None);
 }
@@ -51,20 +55,20 @@ fn a_request_without_news_takes_back_no_announcement() {
 fn what_is_announced_while_a_peer_is_dialled_reaches_its_session() {
     let peers = peers(&[]);
     peers.introduce(
-        counted(address(1)),
+        with_net_group(address(1)),
         PeerKind::Ours,
         Candidate::Asked(None),
         true,
     );
     let is_new = peers.introduce(
-        counted(address(1)),
+        with_net_group(address(1)),
         PeerKind::Ours,
-        Candidate::Asked(Some(news())),
+        Candidate::Asked(Some(announcement())),
         true,
     );
     assert!(!is_new);
-    let told = peers.with(&address(1), |peer| peer.news.clone());
-    assert_eq!(told.flatten(), Some(news()));
+    let told = peers.with(&address(1), |peer| peer.announcement.clone());
+    assert_eq!(told.flatten(), Some(announcement()));
 }
 
 #[test]
@@ -94,7 +98,7 @@ fn names_that_lead_to_known_nodes_are_not_collected_without_end() {
 fn a_configured_peer_stays_whoever_says_it_is_the_same() {
     let peers = peers(&[1, 2]);
     peers.introduce(
-        counted(address(3)),
+        with_net_group(address(3)),
         PeerKind::Ours,
         Candidate::Suggested,
         true,
@@ -129,7 +133,7 @@ fn restarted(peers: &Peers) -> Peers {
 
 fn named(peers: &Peers, text: &str) -> bool {
     peers.suggested(at(text));
-    peers.heard("10.9.9.9".parse().unwrap(), text, Some(news()));
+    peers.note_request("10.9.9.9".parse().unwrap(), text, Some(announcement()));
     peers.take_candidate().is_some()
 }
 
@@ -151,7 +155,7 @@ fn a_removed_neighbour_stays_out_under_what_its_name_resolves_to() {
                 assert!(!named(peers, spelling), "{spelling}");
                 assert!(peers.is_removed(&[at(spelling)]), "{spelling}");
             }
-            heard(peers, 1, Some(news()));
+            heard(peers, 1, Some(announcement()));
             assert_eq!(peers.take_candidate(), None);
             assert!(named(peers, "10.0.0.1:2"));
         }
@@ -198,13 +202,13 @@ fn a_neighbour_removed_while_it_is_dialled_stays_out() {
     let names = Resolved::from([(address(1), vec![address(2)])]);
     assert!(peers.remove(&address(1), &names));
     peers.introduce(
-        counted(address(2)),
+        with_net_group(address(2)),
         PeerKind::Ours,
         Candidate::Asked(None),
         true,
     );
     peers.introduce(
-        counted(address(3)),
+        with_net_group(address(3)),
         PeerKind::Ours,
         Candidate::Asked(None),
         true,
@@ -242,9 +246,9 @@ fn the_addresses_of_a_removed_neighbour_are_bounded() {
 
 #[test]
 fn kept_addresses_in_other_spellings_are_read() {
-    let record = |address: &str, standing| NeighbourRecord {
+    let record = |address: &str, status| NeighbourRecord {
         address: address.to_owned(),
-        standing,
+        status,
     };
     let kept = [
         record("127.1:1", NeighbourStatus::Removed),

@@ -82,7 +82,7 @@ impl Branch {
             source,
             at: self.node.clock().millis(),
             max_reorg: settings.max_reorg,
-            genesis_until: self.node.genesis_until(),
+            max_replaceable_genesis_length: self.node.max_replaceable_genesis_length(),
         }
     }
 }

@@ -32,58 +32,62 @@ const PROGRESS: Duration = Duration::from_secs(5);
 const MANY: u64 = 2 * SYNC_PAGE as u64;
 
 /// Follows the chain of a peer as far as it is better than ours.
-pub(super) async fn follow(with: &PeerContext, claim: &Claim) -> Result<(), SyncError> {
-    let node = &with.node;
+pub(super) async fn follow(context: &PeerContext, claim: &Claim) -> Result<(), SyncError> {
+    let node = &context.node;
     let state = node.state();
     if !claim.is_better(node)? {
-        with.note_held_back(None);
+        context.note_held_back(None);
         return Ok(());
     }
     let missing = claim.length.saturating_sub(state.length());
     let is_long = missing > MANY;
-    if is_long && !node.peers.claim_fetch(&with.peer, claim.length) {
+    if is_long && !node.peers.claim_fetch(&context.peer, claim.length) {
         // Another peer is sending; what it leaves missing is asked for afterwards.
         return Err(SyncError::Deferred);
     }
-    let outcome = fetch(with, claim).await;
-    node.peers.end_fetch(&with.peer);
+    let outcome = fetch(context, claim).await;
+    node.peers.end_fetch(&context.peer);
     if is_long {
         let length = node.state().length();
-        info!(blocks = length - state.length().min(length), length, peer = %with.peer, "synchronised");
+        info!(blocks = length - state.length().min(length), length, peer = %context.peer, "synchronised");
     }
     let held_back = outcome.as_ref().ok().copied().flatten();
-    with.note_held_back(held_back);
+    context.note_held_back(held_back);
     outcome.map(drop)
 }
 
 /// Fetches what is better, as far as it is not held back.
-async fn fetch(with: &PeerContext, claim: &Claim) -> Result<Option<HeldBack>, SyncError> {
-    let state = with.node.state();
+async fn fetch(context: &PeerContext, claim: &Claim) -> Result<Option<HeldBack>, SyncError> {
+    let state = context.node.state();
     if claim.length > state.length() {
-        let page = with
+        let page = context
             .client
-            .blocks(&with.peer, state.length(), claim.page_from(state.length()))
+            .blocks(
+                &context.peer,
+                state.length(),
+                claim.page_from(state.length()),
+            )
             .await?;
         let first = page.first().and_then(|block| block.link.as_ref());
         if first.is_some_and(|link| link.previous_hash == state.tip.hash) {
-            return extend(with, claim, state.tip.hash, page).await;
+            return extend(context, claim, state.tip.hash, page).await;
         }
         if page.is_empty() {
             let why = format!("claims {} blocks and does not deliver them", claim.length);
             return Err(SyncError::Misbehaved(why));
         }
     }
-    switch(with, claim).await
+    switch(context, claim).await
 }
 
 /// Appends pages to our tip while the next ones are being fetched.
 async fn extend(
-    with: &PeerContext,
+    context: &PeerContext,
     claim: &Claim,
     mut parent: BlockHash,
     mut page: Vec<Block>,
 ) -> Result<Option<HeldBack>, SyncError> {
-    let node = &with.node;
+    let node = &context.node;
     let mut told = Instant::now();
     let mut held_back;
     let mut in_flight: VecDeque<oneshot::Receiver<Result<(), StoreError>>> = VecDeque::new();
@@ -105,13 +109,13 @@ async fn extend(
         }
         if told.elapsed() >= PROGRESS {
             told = Instant::now();
-            info!(index = next, of = claim.length, peer = %with.peer, "synchronising");
+            info!(index = next, of = claim.length, peer = %context.peer, "synchronising");
         }
         // The right to fetch is renewed as long as there is progress.
-        node.peers.claim_fetch(&with.peer, claim.length);
-        page = with
+        node.peers.claim_fetch(&context.peer, claim.length);
+        page = context
             .client
-            .blocks(&with.peer, next, claim.page_from(next))
+            .blocks(&context.peer, next, claim.page_from(next))
             .await?;
     }
     for appended in in_flight {
@@ -123,22 +127,22 @@ async fn extend(
 /// Fetches the branch of a peer and follows it if it is better. Returns the block that is held
 /// back, if any.
 pub(super) async fn switch(
-    with: &PeerContext,
+    context: &PeerContext,
     claim: &Claim,
 ) -> Result<Option<HeldBack>, SyncError> {
-    let node = &with.node;
+    let node = &context.node;
     let state = node.state();
     let common = match claim.genesis {
         Some(genesis) if genesis != state.genesis => 0,
-        _ => fork_point(with, state.length().min(claim.length)).await?,
+        _ => fork_point(context, state.length().min(claim.length)).await?,
     };
     node.check_reorg_allowed(common)?;
     let mut branch = Branch::above(node, common)?;
     let (mut next, mut held_back) = (common, None);
     while next < claim.length && held_back.is_none() {
-        let mut page = with
+        let mut page = context
             .client
-            .blocks(&with.peer, next, claim.page_from(next))
+            .blocks(&context.peer, next, claim.page_from(next))
             .await?;
         held_back = HeldBack::cut(&mut page, node.clock().seconds());
         if page.is_empty() {
@@ -148,14 +152,14 @@ pub(super) async fn switch(
         let checked = branch.check(&page);
         checked.map_err(|invalid| not_followed(&invalid))?;
         branch.check_size()?;
-        node.peers.claim_fetch(&with.peer, claim.length);
+        node.peers.claim_fetch(&context.peer, claim.length);
         let staged = branch.stage(page)?;
         settled(staged.await)?;
     }
     if held_back.is_some() && next == common {
         return Ok(held_back);
     }
-    let adoption = branch.adoption(with.peer.to_string());
+    let adoption = branch.adoption(context.peer.to_string());
     let adopted = node.submit(|reply| Operation::Adopt(adoption, reply))?;
     match settled(adopted.await) {
         Ok(reorg) => reorgs::log(&reorg),
@@ -168,13 +172,13 @@ pub(super) async fn switch(
 
 /// The number of blocks that both chains begin with, given that at most `most` can be common.
 /// A peer whose chain changes meanwhile makes this wrong; the check of the branch will tell.
-async fn fork_point(with: &PeerContext, most: u64) -> Result<u64, SyncError> {
+async fn fork_point(context: &PeerContext, most: u64) -> Result<u64, SyncError> {
     // All below `common` is shared, nothing from `differs` on.
     let (mut common, mut differs) = (0, most);
     let mut step = 1;
     while common < differs {
         let index = differs.saturating_sub(step).max(common);
-        if is_common(with, index).await? {
+        if is_common(context, index).await? {
             common = index + 1;
             break;
         }
@@ -183,7 +187,7 @@ async fn fork_point(with: &PeerContext, most: u64) -> Result<u64, SyncError> {
     }
     while common < differs {
         let middle = common + (differs - common) / 2;
-        if is_common(with, middle).await? {
+        if is_common(context, middle).await? {
             common = middle + 1;
         } else {
             differs = middle;
@@ -192,11 +196,11 @@ async fn fork_point(with: &PeerContext, most: u64) -> Result<u64, SyncError> {
     Ok(common)
 }
 
-async fn is_common(with: &PeerContext, index: u64) -> Result<bool, SyncError> {
-    let theirs = with.client.blocks(&with.peer, index, 1).await?;
+async fn is_common(context: &PeerContext, index: u64) -> Result<bool, SyncError> {
+    let theirs = context.client.blocks(&context.peer, index, 1).await?;
     let Some(theirs) = theirs.first() else {
         return Err(SyncError::ChainMoved);
     };
-    let found = with.node.view()?.index_of(&BlockHash::of(theirs))?;
+    let found = context.node.view()?.index_of(&BlockHash::of(theirs))?;
     Ok(found == Some(index))
 }

@@ -30,7 +30,7 @@ impl MempoolPosition {
     /// number of its next message, if it is `certain` that the peer itself says so.
     pub(super) async fn fetch(
         &mut self,
-        with: &PeerContext,
+        context: &PeerContext,
         next: u64,
         certain: bool,
     ) -> Result<(), SyncError> {
@@ -38,13 +38,15 @@ impl MempoolPosition {
             if self.after.map_or(0, |after| after.saturating_add(1)) >= next {
                 break;
             }
-            let limit = with.node.may_teach(with.node.peers.teacher(&with.peer));
+            let limit = context
+                .node
+                .may_teach(context.node.peers.teacher(&context.peer));
             if limit == 0 {
-                return Err(SyncError::Paced(with.node.add_rate.retry_after()));
+                return Err(SyncError::Paced(context.node.add_rate.retry_after()));
             }
-            let asking = with.client.mempool(&with.peer, self.after, limit);
+            let asking = context.client.mempool(&context.peer, self.after, limit);
             let (messages, cursor) = asking.await?;
-            if let Some(later) = learn(with, messages).await? {
+            if let Some(later) = learn(context, messages).await? {
                 // The page is asked for again: what was taken in costs nothing by then.
                 return Err(SyncError::Paced(later));
             }
@@ -69,24 +71,24 @@ impl MempoolPosition {
 }
 
 /// Takes in what waits at a reference miner.
-pub(super) async fn fetch_documented(with: &PeerContext) -> Result<(), SyncError> {
-    let messages = with.client.data(&with.peer).await?;
+pub(super) async fn fetch_documented(context: &PeerContext) -> Result<(), SyncError> {
+    let messages = context.client.data(&context.peer).await?;
     // What was left is there in the next round, too.
-    learn(with, messages).await.map(drop)
+    learn(context, messages).await.map(drop)
 }
 
 /// Hands new messages of a peer to the store, as many as it may teach now. Returns when to try the
 /// others again, if there are any.
 pub(super) async fn learn(
-    with: &PeerContext,
+    context: &PeerContext,
     messages: Vec<Message>,
 ) -> Result<Option<Duration>, SyncError> {
     let messages: Vec<_> = messages
         .into_iter()
         .filter(|message| !message.text().is_empty())
         .collect();
-    let teacher = with.node.peers.teacher(&with.peer);
-    let looking = with.node.blocking(move |node| {
+    let teacher = context.node.peers.teacher(&context.peer);
+    let looking = context.node.blocking(move |node| {
         let mut unknown = node.unknown(messages)?;
         let later = match teacher {
             Some(teacher) if !unknown.is_empty() => node.admit_taught(teacher, &mut unknown)?,
@@ -98,8 +100,8 @@ pub(super) async fn learn(
     if messages.is_empty() {
         return Ok(later);
     }
-    let now = with.node.clock().millis();
-    let answer = with
+    let now = context.node.clock().millis();
+    let answer = context
         .node
         .submit(|reply| Operation::Learn(messages, now, reply))?;
     answer.await.unwrap_or(Err(StoreError::Closed))?;

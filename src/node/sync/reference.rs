@@ -54,43 +54,43 @@ struct Verdict {
 
 impl Progress {
     /// Fetches the chain if it may have changed, and follows it if it is better.
-    pub(super) async fn fetch_chain(&mut self, with: &PeerContext) -> Result<(), SyncError> {
+    pub(super) async fn fetch_chain(&mut self, context: &PeerContext) -> Result<(), SyncError> {
         let now = Instant::now();
         if self.not_before.is_some_and(|at| now < at) {
             return Ok(());
         }
-        let bytes = with.client.chain_bytes(&with.peer).await?;
+        let bytes = context.client.chain_bytes(&context.peer).await?;
         let is_known = self
             .fetched
             .is_some_and(|(known, at)| Some(known) == bytes && at.elapsed() < REFERENCE_REFRESH);
         if is_known {
             return Ok(());
         }
-        let most = with.node.settings.peers.max_chain_bytes;
+        let most = context.node.settings.peers.max_chain_bytes;
         if let Some(bytes) = bytes.filter(|bytes| *bytes > most) {
             return Err(SyncError::Incompatible(format!(
                 "has a chain of {bytes} bytes, more than the {most} of --max-chain-bytes"
             )));
         }
         let begun = Instant::now();
-        let outcome = fetch(with, most).await;
+        let outcome = fetch(context, most).await;
         let took = begun.elapsed();
         self.not_before = Some(Instant::now() + took.saturating_mul(REFERENCE_SHARE));
         let held_back = outcome.as_ref().ok().and_then(|verdict| verdict.held_back);
-        let peers = &with.node.peers;
-        peers.with(&with.peer, |peer| peer.held_back = held_back);
+        let peers = &context.node.peers;
+        peers.with(&context.peer, |peer| peer.held_back = held_back);
         let verdict = outcome?;
         self.fetched = bytes
             .filter(|_| verdict.held_back.is_none())
             .map(|bytes| (bytes, begun));
-        mempool::learn(with, verdict.rescued).await.map(drop)
+        mempool::learn(context, verdict.rescued).await.map(drop)
     }
 }
 
 /// Fetches the chain and follows it if it is better.
-async fn fetch(with: &PeerContext, most: u64) -> Result<Verdict, SyncError> {
-    let (node, peer) = (Arc::clone(&with.node), with.peer.clone());
-    let body = with.client.chain(&with.peer, most).await?;
+async fn fetch(context: &PeerContext, most: u64) -> Result<Verdict, SyncError> {
+    let (node, peer) = (Arc::clone(&context.node), context.peer.clone());
+    let body = context.client.chain(&context.peer, most).await?;
     read_blocking(body, move |reader| read(&node, &peer, reader)).await
 }
 

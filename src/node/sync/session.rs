@@ -37,7 +37,7 @@ const WARN_PAUSE: Duration = Duration::from_secs(10);
 const LATER: Duration = Duration::from_millis(500);
 
 struct PeerSession {
-    with: PeerContext,
+    context: PeerContext,
     kind: PeerKind,
     /// Tip and next sequence number that the peer was told of last.
     announced: Option<(BlockHash, u64)>,
@@ -67,7 +67,7 @@ pub(in crate::node) async fn run(
 ) -> Result<(), StoreError> {
     let now = Instant::now();
     let mut session = PeerSession {
-        with: PeerContext { node, client, peer },
+        context: PeerContext { node, client, peer },
         kind: PeerKind::Unknown,
         announced: None,
         announce_at: None,
@@ -92,7 +92,7 @@ pub(in crate::node) async fn run(
 impl PeerSession {
     async fn talk(&mut self, handle: &SessionHandle) -> Result<(), StoreError> {
         loop {
-            let retry_at = self.with.node.peers.retry_at(&self.with.peer);
+            let retry_at = self.context.node.peers.retry_at(&self.context.peer);
             let round_at = retry_at.unwrap_or(self.chain_due.min(self.data_due));
             let announce_at = self.announce_at.filter(|_| retry_at.is_none());
             let wake_at = self.wake_at;
@@ -125,9 +125,9 @@ impl PeerSession {
     }
 
     fn settle(&mut self, outcome: Result<(), SyncError>) -> Result<(), StoreError> {
-        let (peers, peer) = (&self.with.node.peers, &self.with.peer);
+        let (peers, peer) = (&self.context.node.peers, &self.context.peer);
         let now = Instant::now();
-        let settings = &self.with.node.settings.peers;
+        let settings = &self.context.node.settings.peers;
         // A peer that asks us beyond our neighbours is asked only when it announces something.
         let is_guest = peers.with(peer, |peer| peer.origin == PeerOrigin::Guest);
         let far = now + Duration::from_secs(24 * 60 * 60);
@@ -203,15 +203,17 @@ impl PeerSession {
     }
 
     async fn try_round(&mut self) -> Result<(), SyncError> {
-        let peers = &self.with.node.peers;
+        let peers = &self.context.node.peers;
         let news = peers
-            .with(&self.with.peer, |peer| peer.news.take())
+            .with(&self.context.peer, |peer| peer.announcement.take())
             .flatten();
         let is_due = self.chain_due.min(self.data_due) <= Instant::now();
         match (self.kind, news) {
             (PeerKind::Reference, _) => self.reference_round().await,
             (PeerKind::Ours, Some(news)) if !is_due => self.follow_news(&news).await,
-            (PeerKind::Unknown, _) if leads_to_removed(&self.with.node, &self.with.peer).await => {
+            (PeerKind::Unknown, _)
+                if leads_to_removed(&self.context.node, &self.context.peer).await =>
+            {
                 // The session is being ended.
                 Ok(())
             }
@@ -219,7 +221,7 @@ impl PeerSession {
                 Identity::Ours(status) => self.follow_status(&status).await,
                 Identity::Reference => {
                     self.kind = PeerKind::Reference;
-                    peers.with(&self.with.peer, |peer| peer.kind = PeerKind::Reference);
+                    peers.with(&self.context.peer, |peer| peer.kind = PeerKind::Reference);
                     self.reference_round().await
                 }
             },
@@ -228,9 +230,9 @@ impl PeerSession {
 
     /// Asks what the peer is, and what time it has.
     async fn identify(&self) -> Result<Identity, SyncError> {
-        let (node, peer) = (&self.with.node, &self.with.peer);
+        let (node, peer) = (&self.context.node, &self.context.peer);
         let before = node.clock().seconds();
-        let identity = self.with.client.identify(peer).await?;
+        let identity = self.context.client.identify(peer).await?;
         let offset = match &identity {
             Identity::Ours(status) => status
                 .time
@@ -242,7 +244,7 @@ impl PeerSession {
     }
 
     async fn follow_status(&mut self, status: &Status) -> Result<(), SyncError> {
-        let (node, peer) = (&self.with.node, &self.with.peer);
+        let (node, peer) = (&self.context.node, &self.context.peer);
         if !node.peers.identified(peer, &node.id, &status.node_id) {
             // The session is being ended.
             return Ok(());
@@ -288,13 +290,13 @@ impl PeerSession {
         mempool_seq: u64,
         certain: bool,
     ) -> Result<(), SyncError> {
-        let difference = network.and_then(|theirs| self.with.node.difference(&theirs));
+        let difference = network.and_then(|theirs| self.context.node.difference(&theirs));
         if ![self.refused_tip, self.passed_tip].contains(&Some(claim.tip)) {
-            let followed = chain::follow(&self.with, &claim).await;
+            let followed = chain::follow(&self.context, &claim).await;
             match &followed {
                 Err(SyncError::Misbehaved(_)) if certain => self.refused_tip = Some(claim.tip),
                 Err(SyncError::Incompatible(_))
-                    if certain && self.with.node.is_past_first_round() =>
+                    if certain && self.context.node.is_past_first_round() =>
                 {
                     self.refused_tip = Some(claim.tip);
                 }
@@ -316,12 +318,15 @@ impl PeerSession {
         if let Some(difference) = difference {
             return Err(SyncError::Incompatible(difference));
         }
-        let fetched = self.mempool.fetch(&self.with, mempool_seq, certain).await;
+        let fetched = self
+            .mempool
+            .fetch(&self.context, mempool_seq, certain)
+            .await;
         if !matches!(fetched, Ok(()) | Err(SyncError::Paced(_))) {
             return fetched;
         }
         if certain && self.refused_tip != Some(claim.tip) {
-            let (peers, peer) = (&self.with.node.peers, &self.with.peer);
+            let (peers, peer) = (&self.context.node.peers, &self.context.peer);
             peers.with(peer, |peer| peer.refused = None);
         }
         fetched
@@ -329,7 +334,7 @@ impl PeerSession {
 
     async fn reference_round(&mut self) -> Result<(), SyncError> {
         let now = Instant::now();
-        if self.with.node.state().network.sealed_from.is_some() {
+        if self.context.node.state().network.sealed_from.is_some() {
             let why = "is a reference miner, whose blocks are open, and this node requires \
                        sealed ones: share a network with it from a new folder with --accept-open";
             // It need not be asked more often than it may have changed into another program.
@@ -339,12 +344,12 @@ impl PeerSession {
         let is_chain_due = self.chain_due <= now;
         let is_data_due = self.data_due <= now;
         if is_chain_due {
-            self.reference.fetch_chain(&self.with).await?;
+            self.reference.fetch_chain(&self.context).await?;
         }
         if is_data_due {
-            mempool::fetch_documented(&self.with).await?;
+            mempool::fetch_documented(&self.context).await?;
         }
-        let (peers, peer) = (&self.with.node.peers, &self.with.peer);
+        let (peers, peer) = (&self.context.node.peers, &self.context.peer);
         peers.with(peer, |peer| peer.refused = None);
         Ok(())
     }

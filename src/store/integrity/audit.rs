@@ -15,10 +15,17 @@ use super::super::panics::guarded;
 use super::super::state::{State, block_json_bytes};
 use super::super::tables;
 use super::super::view::View;
-use super::{
-    IntegrityReport, check_counts, check_index_by_message, check_mempool, check_range, wrong_totals,
-};
+use super::{check_counts, check_index_by_message, check_mempool, check_range, wrong_totals};
 use crate::chain::{Block, Passed, Seal};
+
+/// Result of a full check that found no damage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IntegrityReport {
+    /// Number of blocks.
+    pub blocks: u64,
+    /// Number of pending messages.
+    pub pending: u64,
+}
 
 /// What the blocks walked over so far say of the other tables.
 pub struct Audit<'a> {

@@ -91,7 +91,7 @@ fn a_branch_that_takes_off_too_much_is_refused() {
         source: "peer".to_owned(),
         at: 0,
         max_reorg: 1,
-        genesis_until: 0,
+        max_replaceable_genesis_length: 0,
     };
     let offer = |bench: &mut Bench, from: usize, adoption: &Adoption| {
         bench.change(|edit| {
@@ -106,16 +106,19 @@ fn a_branch_that_takes_off_too_much_is_refused() {
     let fixed = offer(&mut bench, 0, &adoption).unwrap_err();
     assert_eq!(fixed, Rejection::GenesisFixed);
     let record = offer(&mut bench, 1, &adoption).unwrap();
-    assert_eq!((record.disconnected, record.left.len()), (2, 2));
-    assert_eq!(record.left[1].message, [2; 16]);
+    assert_eq!(
+        (record.disconnected, record.disconnected_blocks.len()),
+        (2, 2)
+    );
+    assert_eq!(record.disconnected_blocks[1].message, [2; 16]);
 }
 
 #[test]
 fn neighbours_are_kept() {
     let mut bench = Bench::new(&[]);
-    let record = |address: &str, standing| NeighbourRecord {
+    let record = |address: &str, status| NeighbourRecord {
         address: address.to_owned(),
-        standing,
+        status,
     };
     let kept = [
         record("a:1", NeighbourStatus::Learned),

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use blockchain::store::{StoppedStore, integrity};
+use blockchain::store::StoppedStore;
+
+use crate::support_store::check::check_file;
 
 use super::{Folder, add, fails, fixture, json, pending, program, run, stderr, succeeds};
 
@@ -34,10 +36,7 @@ fn an_imported_network_is_fixed_by_its_chain() {
         assert_eq!(report[key], value, "{key}");
     }
     let database = folder.0.path().join("a/node.redb");
-    assert_eq!(
-        integrity::check_file(&database, |_, _| {}).unwrap().blocks,
-        6
-    );
+    assert_eq!(check_file(&database).unwrap().blocks, 6);
     let store = StoppedStore::open(&database).unwrap();
     let network = store.view().unwrap().network().unwrap();
     assert_eq!(
@@ -119,7 +118,7 @@ fn a_chain_that_is_there_is_put_aside_and_its_messages_are_kept() {
     let db = folder.imported("db", "chains/json_3.chain");
     let database = folder.0.path().join("db/node.redb");
     add(&database, 1, "acknowledged");
-    let before = integrity::check_file(&database, |_, _| {}).unwrap();
+    let before = check_file(&database).unwrap();
     assert_eq!((before.blocks, before.pending), (4, 1));
     let file = fixture("chains/json_d2.chain");
     let file = file.to_str().unwrap();
@@ -129,7 +128,7 @@ fn a_chain_that_is_there_is_put_aside_and_its_messages_are_kept() {
         text.contains("holds a chain of 4 blocks; --force-new-chain puts it aside"),
         "{text}"
     );
-    assert_eq!(integrity::check_file(&database, |_, _| {}).unwrap(), before);
+    assert_eq!(check_file(&database).unwrap(), before);
     // A chain that is refused changes nothing even so.
     let broken = fixture("chains/invalid/json_proof_wrong.chain");
     fails(
@@ -143,12 +142,12 @@ fn a_chain_that_is_there_is_put_aside_and_its_messages_are_kept() {
         ],
     );
     assert_eq!(folder.names("db"), ["node.redb"]);
-    assert_eq!(integrity::check_file(&database, |_, _| {}).unwrap(), before);
+    assert_eq!(check_file(&database).unwrap(), before);
 
     let report = ["import", file, "--db", &db, "--force-new-chain", "--json"];
     let report = json(&succeeds(report));
     let old = PathBuf::from(report["old_database"].as_str().unwrap());
-    assert_eq!(integrity::check_file(&old, |_, _| {}).unwrap(), before);
+    assert_eq!(check_file(&old).unwrap(), before);
     assert_eq!(folder.names("db").len(), 2);
     assert_eq!(
         (&report["blocks"], &report["pending"]),
@@ -190,10 +189,7 @@ fn a_damaged_database_can_be_replaced_but_only_on_demand() {
     assert_eq!(fs::read(&database).unwrap(), b"no database at all");
     let output = succeeds(["import", file, "--db", &db, "--force-new-chain"]);
     assert!(stderr(&output).contains("warning: "), "{}", stderr(&output));
-    assert_eq!(
-        integrity::check_file(&database, |_, _| {}).unwrap().blocks,
-        4
-    );
+    assert_eq!(check_file(&database).unwrap().blocks, 4);
 }
 
 #[test]
@@ -250,11 +246,11 @@ fn a_kill_at_any_moment_leaves_the_old_state_or_the_new() {
         std::thread::sleep(Duration::from_millis(delay * 4));
         import.kill().unwrap();
         import.wait().unwrap();
-        let found = integrity::check_file(&database, |_, _| {}).unwrap();
+        let found = check_file(&database).unwrap();
         assert!([4, 66].contains(&found.blocks), "{found:?} after {delay}");
         assert_eq!(found.pending, 1);
         succeeds(args.into_iter().chain([&*db]));
-        let found = integrity::check_file(&database, |_, _| {}).unwrap();
+        let found = check_file(&database).unwrap();
         assert_eq!((found.blocks, found.pending), (66, 1));
         let left = folder.names(&name).into_iter();
         let left: Vec<_> = left.filter(|name| name.ends_with(".import")).collect();

@@ -15,7 +15,7 @@ use blockchain::client::PeerClient;
 use blockchain::clock::Clock;
 use blockchain::node::miner::{MiningParams, MiningTip};
 use blockchain::node::settings::{PeerSettings, ProofMode, Settings};
-use blockchain::node::{Node, Signals, run};
+use blockchain::node::{Executor, Node, Signals, run};
 use blockchain::pow::Difficulty;
 use blockchain::store::{self, Addition, Operation, PageLimit, Rejection, Store, StoreError};
 
@@ -149,7 +149,6 @@ impl World {
                         ..PeerSettings::default()
                     },
                     add_rate: None,
-                    inline: true,
                 },
                 running: None,
             });
@@ -174,7 +173,14 @@ impl World {
         let disk = place.disk.clone();
         let store = Store::with_backend(disk, &genesis, RULES, signals.listener()).unwrap();
         let clock: Arc<dyn Clock> = Arc::<SkewedClock>::clone(&place.clock);
-        let node = Node::new(store, signals, place.settings.clone(), clock).unwrap();
+        let node = Node::new(
+            store,
+            signals,
+            place.settings.clone(),
+            clock,
+            Executor::Inline,
+        )
+        .unwrap();
         let (node, end) = (Arc::new(node), CancellationToken::new());
         let client = PeerClient::new(self.network.transport(number), ":12345".to_owned());
         let tasks = tokio::spawn(run::network(Arc::clone(&node), client, end.clone()));

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use blockchain::chain::{Block, BlockHash, Message};
-use blockchain::store::integrity::{IntegrityReport, check_file};
+use blockchain::store::integrity::IntegrityReport;
 use blockchain::store::{Addition, Operation, StoppedStore, Store, StoreError, panics};
 use redb::{Database, TableDefinition};
 use tempfile::TempDir;
@@ -18,6 +18,7 @@ use tempfile::TempDir;
 use super::mutation::damage;
 use super::script::{Held, Script};
 use super::{PATIENCE, all, seed, tell};
+use crate::support_store::check::check_file;
 use crate::support_store::{Dice, OPEN_NETWORK, listener};
 
 /// Most bytes by which opening, adding and closing may make a small file longer.
@@ -144,7 +145,7 @@ impl Count {
             length <= file.len() as u64 + MOST_GROWTH,
             "{what}: {length} bytes"
         );
-        let checked = in_time(what, move || check_file(&checked, |_, _| {}));
+        let checked = in_time(what, move || check_file(&checked));
         let report = IntegrityReport {
             blocks: whole.blocks.len() as u64,
             pending: whole.pending.len() as u64,
@@ -317,10 +318,7 @@ fn a_newer_schema_is_refused_with_both_versions() {
         ),
         "{error:?}"
     );
-    assert!(matches!(
-        check_file(&path, |_, _| {}),
-        Err(StoreError::Schema { .. })
-    ));
+    assert!(matches!(check_file(&path), Err(StoreError::Schema { .. })));
     assert!(error.to_string().ends_with("or a newer one"), "{error}");
     let older = StoreError::Schema {
         found: 1,
@@ -349,7 +347,7 @@ fn what_is_no_database_has_a_named_error() {
         for error in [
             open(&path).err().unwrap(),
             StoppedStore::open(&path).err().unwrap(),
-            check_file(&path, |_, _| {}).unwrap_err(),
+            check_file(&path).unwrap_err(),
         ] {
             let named = if is_foreign {
                 matches!(error, StoreError::NotADatabase { .. })

@@ -200,7 +200,7 @@ impl Script {
                     source: "neighbour.example:12345".to_owned(),
                     at: ARRIVED,
                     max_reorg: u64::MAX,
-                    genesis_until: 0,
+                    max_replaceable_genesis_length: 0,
                 };
                 Operation::Adopt(adoption, reply(done))
             }
@@ -238,7 +238,7 @@ impl Script {
                 (0..dice.below(4))
                     .map(|host| NeighbourRecord {
                         address: format!("10.0.0.{host}:{}", dice.below(3) + 1),
-                        standing: [
+                        status: [
                             NeighbourStatus::Learned,
                             NeighbourStatus::Added,
                             NeighbourStatus::Removed,

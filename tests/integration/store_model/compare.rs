@@ -2,11 +2,12 @@
 
 use blockchain::chain::{BlockHash, Message, Tip};
 use blockchain::reference::json;
-use blockchain::store::integrity::{self, IntegrityReport};
+use blockchain::store::integrity::IntegrityReport;
 use blockchain::store::{PageLimit, View};
 
 use super::model::standing;
 use super::world::World;
+use crate::support_store::check::check_all;
 use crate::support_store::{Dice, tree_hash};
 
 impl World {
@@ -29,7 +30,7 @@ impl World {
             let found = self.model.found_under(id);
             assert!(!fresh || found == Some(message.text()), "{id} is hidden");
         }
-        let report = integrity::check_all(&view, |_, _| {}).unwrap();
+        let report = check_all(&view).unwrap();
         let (blocks, pending) = (self.model.length(), self.model.pending.len() as u64);
         assert_eq!(report, IntegrityReport { blocks, pending });
     }

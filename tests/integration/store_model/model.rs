@@ -184,7 +184,7 @@ impl Model {
                 .iter()
                 .filter(|waiting| waiting.returned)
                 .count() as u64,
-            left: old[from..]
+            disconnected_blocks: old[from..]
                 .iter()
                 .take(100)
                 .map(|block| DisconnectedRecord {

@@ -152,7 +152,7 @@ impl World {
             source: "a peer".to_owned(),
             at: self.clock,
             max_reorg: u64::MAX,
-            genesis_until: u64::MAX,
+            max_replaceable_genesis_length: u64::MAX,
         };
         let answer = self
             .store()

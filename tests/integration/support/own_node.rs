@@ -13,8 +13,8 @@ use blockchain::api::server::serve;
 use blockchain::chain::Block;
 use blockchain::clock::SystemClock;
 use blockchain::http::Guard;
-use blockchain::node::Node;
 use blockchain::node::settings::{PeerSettings, ProofMode, Settings};
+use blockchain::node::{Executor, Node};
 use blockchain::store::{Adoption, Network, Operation, Store};
 
 /// A node and what it runs on.
@@ -43,10 +43,11 @@ impl OwnNode {
             snapshot: None,
             peers: PeerSettings::default(),
             add_rate: None,
-            inline: false,
         };
         let path = folder.path().join("node.redb");
-        let node = Arc::new(Node::open(&path, 0, settings, Arc::new(SystemClock)).unwrap());
+        let node = Arc::new(
+            Node::open(&path, 0, settings, Arc::new(SystemClock), Executor::Pool).unwrap(),
+        );
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
@@ -92,7 +93,7 @@ impl OwnNode {
             source: "neighbour.example:12345".to_owned(),
             at: 1_700_000_000_000,
             max_reorg: u64::MAX,
-            genesis_until: 0,
+            max_replaceable_genesis_length: 0,
         };
         self.node
             .write(|reply| Operation::Adopt(adoption, reply))

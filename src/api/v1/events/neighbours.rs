@@ -1,4 +1,4 @@
-//! PeerNews of neighbours for one stream of events: what is different from the last time it looked.
+//! Changes among the neighbours for one stream of events: what is different from the last time it looked.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

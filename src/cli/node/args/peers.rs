@@ -135,7 +135,7 @@ impl PeerOptions {
             data_interval: self.data_interval.0,
             gossip_interval: self.gossip_interval.0,
             max_reorg: self.max_reorg.unwrap_or(u64::MAX),
-            genesis_until: match self.genesis {
+            max_replaceable_genesis_length: match self.genesis {
                 Some(GenesisArg::Hash(_)) => 0,
                 Some(GenesisArg::Any) => u64::MAX,
                 None => MAX_REPLACEABLE_GENESIS_LENGTH,

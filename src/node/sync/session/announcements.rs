@@ -6,7 +6,7 @@ use super::PeerSession;
 use crate::chain::BlockHash;
 use crate::client::peer::Identity;
 use crate::node::PROTOCOL;
-use crate::node::peers::PeerNews;
+use crate::node::peers::PeerAnnouncement;
 use crate::node::settings::ANNOUNCE_PAUSE;
 use crate::node::sync::context::Claim;
 use crate::node::sync::error::SyncError;
@@ -24,15 +24,19 @@ impl PeerSession {
     /// What an announcement says is enough to fetch what is new, unless the chains are equally
     /// long: then more must be known of the other. Anyone can announce in the name of another, so
     /// what does not come true is not held against the peer: it is asked.
-    pub(super) async fn follow_news(&mut self, news: &PeerNews) -> Result<(), SyncError> {
-        let state = self.with.node.state();
+    pub(super) async fn follow_news(&mut self, news: &PeerAnnouncement) -> Result<(), SyncError> {
+        let state = self.context.node.state();
         let Ok(tip) = news.tip.parse::<BlockHash>() else {
             return Ok(());
         };
-        let peer = &self.with.peer;
-        let network = self.with.node.peers.with(peer, |peer| peer.network.clone());
+        let peer = &self.context.peer;
+        let network = self
+            .context
+            .node
+            .peers
+            .with(peer, |peer| peer.network.clone());
         let network = network.flatten();
-        let differs = |theirs| self.with.node.difference(theirs).is_some();
+        let differs = |theirs| self.context.node.difference(theirs).is_some();
         if news.length == state.length() && tip != state.tip.hash
             || network.as_ref().is_none_or(differs)
         {
@@ -49,12 +53,12 @@ impl PeerSession {
             Err(error @ (SyncError::Store(_) | SyncError::Paced(_))) => return Err(error),
             Err(_) => return self.ask_status().await,
         }
-        if self.with.node.view()?.index_of(&tip)? == news.length.checked_sub(1) {
+        if self.context.node.view()?.index_of(&tip)? == news.length.checked_sub(1) {
             let position = Position {
                 index: news.length.saturating_sub(1),
                 hash: news.tip.clone(),
             };
-            let (peers, peer) = (&self.with.node.peers, &self.with.peer);
+            let (peers, peer) = (&self.context.node.peers, &self.context.peer);
             peers.with(peer, |peer| peer.tip = Some(position));
         }
         Ok(())
@@ -62,7 +66,7 @@ impl PeerSession {
 
     /// Whether there is something to tell the peer, and when.
     pub(super) fn plan_announcement(&mut self) {
-        let state = self.with.node.state();
+        let state = self.context.node.state();
         let news = (state.tip.hash, state.next_sequence());
         let is_news = self.kind == PeerKind::Ours && self.announced != Some(news);
         self.announce_at = is_news.then(|| {
@@ -73,7 +77,7 @@ impl PeerSession {
     }
 
     pub(super) async fn announce(&mut self) -> Result<(), StoreError> {
-        let (node, peer) = (&self.with.node, &self.with.peer);
+        let (node, peer) = (&self.context.node, &self.context.peer);
         let state = node.state();
         let news = (state.tip.hash, state.next_sequence());
         let told = self.announced.replace(news);
@@ -88,12 +92,12 @@ impl PeerSession {
         }
         let announcement = Announcement {
             protocol: u64::from(PROTOCOL),
-            address: self.with.client.address().to_owned(),
+            address: self.context.client.address().to_owned(),
             tip,
             length: state.length(),
             mempool_seq: news.1,
         };
-        match self.with.client.announce(peer, &announcement).await {
+        match self.context.client.announce(peer, &announcement).await {
             Ok(()) => Ok(()),
             Err(error) => self.settle(Err(error.into())),
         }

@@ -18,7 +18,7 @@ use crate::wire::{PeerKind, PeerOrigin};
 
 /// Returns the address under which a peer is counted: that of its host, or one of those that the
 /// name of its host leads to. Names that were not looked up count as one.
-pub(in crate::node) fn counted_as(address: &NodeAddress, found: &[NodeAddress]) -> IpAddr {
+pub(in crate::node) fn net_group(address: &NodeAddress, found: &[NodeAddress]) -> IpAddr {
     let found = found.iter().filter_map(NodeAddress::ip).min();
     let ip = address.ip().or(found);
     ip.map_or(Ipv6Addr::UNSPECIFIED.into(), rate_limit_key)
@@ -42,7 +42,7 @@ impl Peers {
         let inner = self.lock();
         let keys = inner.peers_of(PeerOrigin::Learned);
         inner.neighbours() < self.max_neighbours
-            || most_crowded(keys.map(|(_, peer)| Some(peer.counted_as)), &None).is_some()
+            || most_crowded(keys.map(|(_, peer)| Some(peer.net_group)), &None).is_some()
     }
 
     /// Returns `true` if there is room for a neighbour counted under this address.
@@ -57,16 +57,16 @@ impl Peers {
     pub(in crate::node) fn teacher(&self, address: &NodeAddress) -> Option<IpAddr> {
         let inner = self.lock();
         let Some(peer) = inner.peers.get(address) else {
-            return Some(counted_as(address, &[]));
+            return Some(net_group(address, &[]));
         };
-        (peer.origin != PeerOrigin::Configured).then_some(peer.counted_as)
+        (peer.origin != PeerOrigin::Configured).then_some(peer.net_group)
     }
 
     /// Takes in a candidate that answered: as a neighbour if it shares this network and there is
     /// room, else as a guest if it asks this node. Says whether it became a neighbour.
     pub(in crate::node) fn introduce(
         &self,
-        (address, counted_as): (NodeAddress, IpAddr),
+        (address, net_group): (NodeAddress, IpAddr),
         kind: PeerKind,
         heard: Candidate,
         shares_network: bool,
@@ -77,8 +77,8 @@ impl Peers {
         }
         if let Some(known) = inner.peers.get_mut(&address) {
             // It asked again while it was being dialled.
-            if let Candidate::Asked(news) = heard
-                && known.heard(news)
+            if let Candidate::Asked(announcement) = heard
+                && known.note_request(announcement)
                 && let Some(session) = &known.session
             {
                 session.wake.notify_one();
@@ -90,7 +90,7 @@ impl Peers {
                 PeerOrigin::Guest => inner.peers_of(origin).count() < MAX_GUESTS,
                 _ => inner.neighbours() < self.max_neighbours,
             };
-            has_room || inner.displace(origin, counted_as)
+            has_room || inner.displace(origin, net_group)
         };
         let origin = if shares_network && has_place(&mut inner, PeerOrigin::Learned) {
             PeerOrigin::Learned
@@ -100,9 +100,9 @@ impl Peers {
             return false;
         };
         let mut peer = Peer::new(origin);
-        (peer.kind, peer.counted_as) = (kind, counted_as);
-        if let Candidate::Asked(news) = heard {
-            peer.news = news;
+        (peer.kind, peer.net_group) = (kind, net_group);
+        if let Candidate::Asked(announcement) = heard {
+            peer.announcement = announcement;
         }
         peer.last_answer = Some(Instant::now());
         inner.peers.insert(address, peer);
@@ -121,9 +121,9 @@ impl Inner {
         newcomer: IpAddr,
     ) -> Option<&NodeAddress> {
         let holders = || self.peers_of(origin);
-        let keys = holders().map(|(_, peer)| peer.counted_as);
+        let keys = holders().map(|(_, peer)| peer.net_group);
         if let Some(crowded) = most_crowded(keys, &newcomer) {
-            let crowd = holders().filter(|(_, peer)| peer.counted_as == crowded);
+            let crowd = holders().filter(|(_, peer)| peer.net_group == crowded);
             let last = crowd.max_by_key(|(_, peer)| (peer.failures > 0, peer.known_since));
             return last.map(|(address, _)| address);
         }
@@ -164,12 +164,12 @@ impl Inner {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{PeerNews, PeerSettings};
+    use super::super::{PeerAnnouncement, PeerSettings};
     use super::*;
 
     fn at(host: &str, port: u16) -> (NodeAddress, IpAddr) {
         let address = NodeAddress::new(host, port).unwrap();
-        let key = counted_as(&address, &[]);
+        let key = net_group(&address, &[]);
         (address, key)
     }
 
@@ -185,7 +185,7 @@ mod tests {
         let inner = peers.lock();
         let of_host = inner
             .peers_of(origin)
-            .filter(|(_, peer)| peer.counted_as == key);
+            .filter(|(_, peer)| peer.net_group == key);
         of_host.count()
     }
 
@@ -246,19 +246,19 @@ mod tests {
     #[test]
     fn one_that_names_many_candidates_does_not_keep_others_waiting() {
         let peers = Peers::new(&PeerSettings::default(), &[]);
-        let news = PeerNews {
+        let announcement = PeerAnnouncement {
             tip: String::new(),
             length: 1,
             mempool_seq: 0,
         };
         for port in 1..1000 {
-            peers.heard(
+            peers.note_request(
                 [10, 0, 0, 2].into(),
                 &format!(":{port}"),
-                Some(news.clone()),
+                Some(announcement.clone()),
             );
         }
-        peers.heard([10, 0, 0, 3].into(), ":1", Some(news));
+        peers.note_request([10, 0, 0, 3].into(), ":1", Some(announcement));
         let first = peers.take_candidate().unwrap();
         assert_eq!(first.0, at("10.0.0.3", 1).0);
     }
@@ -267,7 +267,7 @@ mod tests {
     fn names_that_were_not_looked_up_count_as_one_address() {
         let (name, found) = (at("a.example", 1).0, at("2001:db8::7", 1).0);
         assert_eq!(at("a.example", 1).1, at("b.example", 1).1);
-        let key = counted_as(&name, &[found]);
+        let key = net_group(&name, &[found]);
         assert_eq!(key, at("2001:db8::1", 9).1);
     }
 }
