@@ -22,6 +22,8 @@ mod config;
 mod crash;
 /// Every captured answer of a reference miner.
 mod documented;
+/// The documents: their length, their links and the messages they quote.
+mod documents;
 /// Options from environment variables.
 mod environment;
 /// The source tree keeps its own rules.
