@@ -1,25 +1,33 @@
-//! The explorer: pages over the REST API of one node, which may run anywhere.
+//! The explorer: web pages over the REST API of one node, local or remote.
 //!
-//! Everything is rendered here and works without JavaScript; the scripts keep a page fresh and run
-//! the experiments. A page is a file: an askama struct, made from what the node answered.
+//! The server renders every page from the node's answers, and every page works without JavaScript.
+//! Scripts only refresh open pages and run the experiments. Each page is one file with one askama
+//! template.
 //!
-//! * [`site`]: what the pages share; [`routes`]: which page answers what; [`reply`]: the headers
-//!   every answer carries
-//! * [`home`], [`blocks`], [`block`], [`message`], [`search`], [`mempool`], [`peers`], [`reorgs`],
-//!   [`lab`]: the pages; [`problem`]: the page for everything that went wrong
-//! * [`add`], [`token`]: the one form that changes something, and what keeps other sites from
-//!   sending it
-//! * [`events`]: news from the node, handed on to every open page
-//! * [`raw`]: blocks as the node describes them, for people and for the scripts
-//! * [`parts`], [`words`]: what several pages show; [`assets`]: styles and scripts
+//! Requests and responses:
+//! * [`routes`]: maps each request to a page; [`request`]: what pages read of a request
+//! * [`reply`]: responses and their security headers; [`error_page`]: the page of every error
+//! * [`site`]: state shared by all pages, and the layout around each
 //!
-//! Every message is hostile text: it goes through [`parts::text`], templates escape everything,
-//! and a strict policy keeps browsers from running or loading anything that is not ours.
+//! Pages:
+//! * [`home`], [`blocks`], [`block`], [`message`], [`mempool`], [`peers`], [`reorgs`], [`search`],
+//!   [`lab`]: one page each
+//! * [`add`]: the form for a new message; [`csrf`]: keeps other sites from submitting it
+//! * [`raw`]: blocks as JSON, for people and for the scripts
+//! * [`parts`]: fragments that several pages show; [`format`]: numbers and durations as text
+//!
+//! Updates and files:
+//! * [`relay`]: follows the node's events; [`events`]: streams them to open pages
+//! * [`assets`]: style sheets and scripts
+//!
+//! Every message is treated as hostile. [`parts::text`] shows it, templates escape all values, and a
+//! content security policy keeps browsers from running or loading anything from elsewhere.
 
 mod add;
 mod assets;
 mod block;
 mod blocks;
+mod csrf;
 mod error_page;
 mod events;
 mod format;
@@ -30,14 +38,15 @@ mod message;
 mod parts;
 mod peers;
 mod raw;
+mod relay;
 mod reorgs;
 mod reply;
+mod request;
 mod routes;
 #[cfg(test)]
 mod samples;
 mod search;
 mod site;
-mod token;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -50,20 +59,20 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::client::HttpClient;
-use crate::http::{ConnectionPool, Guard, Panicked, TrackedRequestBody};
+use crate::http::{ConnectionPool, Guard, Panicked, TrackedRequestBody, catch_panic};
 use error_page::ErrorPage;
 use site::Site;
 
-/// How the explorer is reached.
+/// Settings of the explorer.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
-    /// What stands before every path, such as `/chain`; empty for nothing.
+    /// Prefix of every path, such as `/chain`; may be empty.
     pub base_path: String,
-    /// Who may be named as the host of a request.
+    /// Host names that a request may carry.
     pub guard: Guard,
 }
 
-/// Serves the explorer of a node until the shutdown.
+/// Serves the explorer of a node until shutdown.
 pub async fn serve(
     listener: TcpListener,
     client: HttpClient,
@@ -71,30 +80,42 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) {
     let site = Arc::new(Site::new(client, &settings.base_path, shutdown.clone()));
-    let follow = events::follow(Arc::clone(&site), shutdown.clone());
     let routes = TowerToHyperService::new(warp::service(routes::routes(Arc::clone(&site))));
     let guard = Arc::new(settings.guard);
-    let answer = move |remote: SocketAddr, mut request: Request<TrackedRequestBody>| {
-        let (site, guard, routes) = (Arc::clone(&site), Arc::clone(&guard), routes.clone());
-        request.extensions_mut().insert(remote);
-        async move {
-            let answer = match routes::admit(&site, &guard, &mut request) {
-                Some(refusal) => refusal,
-                None => match crate::http::catch_panic(routes.call(request)).await {
-                    Ok(Ok(answer)) => answer,
-                    Err(Panicked) => ErrorPage::internal().page(&site),
-                },
-            };
-            Ok::<_, Infallible>(reply::secured(answer))
+    let respond = {
+        let site = Arc::clone(&site);
+        move |remote: SocketAddr, mut request: Request<TrackedRequestBody>| {
+            let (site, guard, routes) = (Arc::clone(&site), Arc::clone(&guard), routes.clone());
+            request.extensions_mut().insert(remote);
+            async move {
+                let response = match routes::admit(&site, &guard, &mut request) {
+                    Some(rejection) => rejection,
+                    None => match catch_panic(routes.call(request)).await {
+                        Ok(Ok(response)) => response,
+                        Err(Panicked) => ErrorPage::internal().into_response(&site),
+                    },
+                };
+                Ok::<_, Infallible>(reply::secured(response))
+            }
         }
     };
     let service = |remote| {
-        let answer = answer.clone();
-        service_fn(move |request| answer(remote, request))
+        let respond = respond.clone();
+        service_fn(move |request| respond(remote, request))
     };
-    // Both end with the shutdown; a panic of one ends the other.
+    let relay = async {
+        if let Err(Panicked) = catch_panic(site.relay.run(&site.client, &shutdown)).await {
+            tracing::error!("the event relay panicked; open pages poll from now on");
+            site.relay.stop();
+        }
+    };
     tokio::join!(
-        crate::http::serve(listener, service, ConnectionPool::default(), shutdown),
-        follow
+        crate::http::serve(
+            listener,
+            service,
+            ConnectionPool::default(),
+            shutdown.clone()
+        ),
+        relay
     );
 }

@@ -10,25 +10,27 @@ use serde::Deserialize;
 use warp::http;
 use warp::reply::Response;
 
-use super::error_page::{ErrorPage, sentence};
+use super::error_page::ErrorPage;
+use super::format::sentence;
 use super::reply;
-use super::site::{Form, Frame, Place, Site};
+use super::site::{Layout, MessageForm, Section, Site};
 use crate::client::ClientError;
 use crate::http::{BodyError, read_body};
 
-/// Most bytes of a body: the longest message a node takes, with every byte escaped.
-const BODY_BYTES: usize = 200 * 1024;
+/// Maximum size of a request body in bytes: the longest message a node accepts, with every byte
+/// percent-encoded.
+const MAX_BODY_BYTES: usize = 200 * 1024;
 
 #[derive(Template)]
 #[template(path = "add.html", config = "src/ui/askama.toml")]
 struct AddPage {
-    frame: Frame,
-    form: Form,
+    layout: Layout,
+    form: MessageForm,
     error: Option<String>,
 }
 
 #[derive(Deserialize)]
-struct Sent {
+struct Submission {
     #[serde(default)]
     message: String,
     #[serde(default)]
@@ -40,14 +42,14 @@ pub(super) fn form(site: &Site, headers: &HeaderMap) -> Response {
     page(site, headers, StatusCode::OK, String::new(), None)
 }
 
-/// `POST /add`: sends the message to the node and leads to what becomes of it.
-pub(super) async fn send(
+/// `POST /add`: adds the message to the node and redirects to the page of the message.
+pub(super) async fn submit(
     site: &Site,
     remote: SocketAddr,
     headers: &HeaderMap,
     body: impl Stream<Item = Result<impl Buf, warp::Error>> + Send,
 ) -> Result<Response, ErrorPage> {
-    let body = match read_body(headers, body, BODY_BYTES).await {
+    let body = match read_body(headers, body, MAX_BODY_BYTES).await {
         Ok(body) => body,
         Err(BodyError::TooLarge { .. }) => {
             let (status, text) = (StatusCode::PAYLOAD_TOO_LARGE, "The message is too long.");
@@ -55,61 +57,78 @@ pub(super) async fn send(
             return Ok(page(site, headers, status, String::new(), error));
         }
         Err(error @ (BodyError::Incomplete | BodyError::TimedOut)) => {
-            let title = "The message did not arrive";
-            let text = sentence(&error.to_string());
-            return Err(ErrorPage::new(StatusCode::BAD_REQUEST, title, text));
+            return Err(ErrorPage::new(
+                StatusCode::BAD_REQUEST,
+                "The message did not arrive",
+                sentence(&error.to_string()),
+            ));
         }
     };
-    let Ok(Sent { message, token }) = serde_urlencoded::from_bytes(&body) else {
-        let title = "This is not the form for a message";
+    let Ok(Submission { message, token }) = serde_urlencoded::from_bytes(&body) else {
         return Err(ErrorPage::new(
             StatusCode::BAD_REQUEST,
-            title,
-            "Nothing was added.",
+            "Invalid form data",
+            "No message was added.",
         ));
     };
-    // Browsers send every line break as two characters, whatever was typed.
+    // Browsers submit every line break as CR LF.
     let message = message.replace("\r\n", "\n");
-    let refuse =
-        |status, text: String| Ok(page(site, headers, status, message.clone(), Some(text)));
-    if !site.is_own_form(headers, &token) {
-        let text = "This form was made for another visit, or before the explorer was started \
-            again. Nothing was added; press the button once more.";
-        return refuse(StatusCode::FORBIDDEN, text.to_owned());
+    let reject = |status, text: String| page(site, headers, status, message.clone(), Some(text));
+    if !site.verify_form(headers, &token) {
+        let text = "This form has expired: it belongs to another session, or the explorer was \
+            restarted. The message was not added. Submit it again.";
+        return Ok(reject(StatusCode::FORBIDDEN, text.to_owned()));
     }
     if message.is_empty() {
-        return refuse(StatusCode::BAD_REQUEST, "The message is empty.".to_owned());
+        let text = "The message is empty.".to_owned();
+        return Ok(reject(StatusCode::BAD_REQUEST, text));
     }
-    match site.client.add_for(remote.ip(), &message).await {
-        Ok(Some(id)) => Ok(reply::see_other(&site.path(&format!("/message/{id}")))),
-        // A reference miner gives no id.
-        Ok(None) => Ok(reply::see_other(&site.path("/mempool"))),
+    let message_page =
+        |id: &dyn std::fmt::Display| reply::see_other(&site.path(&format!("/message/{id}")));
+    Ok(match site.client.add_for(remote.ip(), &message).await {
+        Ok(Some(id)) => message_page(&id),
+        // A reference miner returns no id.
+        Ok(None) => reply::see_other(&site.path("/mempool")),
         Err(ClientError::Refused {
             status,
             message: reason,
             ..
         }) => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
-            refuse(
-                status,
-                format!("The node did not take it: {}", sentence(&reason)),
+            let reason = sentence(&reason);
+            reject(status, format!("The node rejected the message: {reason}"))
+        }
+        Err(ClientError::OutcomeUnknown {
+            id: Some(id),
+            source,
+        }) => match site.client.message(&id.to_string()).await {
+            // An error that names the id means that the message is queued but not stored yet.
+            Ok(_) | Err(ClientError::Refused { id: Some(_), .. }) => message_page(&id),
+            Err(_) => reject(StatusCode::BAD_GATEWAY, outcome_unknown(&source, Some(&id))),
+        },
+        Err(ClientError::OutcomeUnknown { id: None, source }) => reject(
+            StatusCode::BAD_GATEWAY,
+            outcome_unknown::<&str>(&source, None),
+        ),
+        Err(error) => {
+            let reason = sentence(&error.to_string());
+            reject(
+                StatusCode::BAD_GATEWAY,
+                format!("{reason} The message was not added."),
             )
         }
-        // The page of the message says what became of it.
-        Err(ClientError::OutcomeUnknown { id: Some(id), .. }) => {
-            Ok(reply::see_other(&site.path(&format!("/message/{id}"))))
-        }
-        Err(ClientError::OutcomeUnknown { id: None, source }) => {
-            let text = "It is not known whether the message was added: look for it before you \
-                send it again.";
-            let text = format!("{} {text}", sentence(&source.to_string()));
-            refuse(StatusCode::BAD_GATEWAY, text)
-        }
-        Err(error) => {
-            let text = format!("{} Nothing was added.", sentence(&error.to_string()));
-            refuse(StatusCode::BAD_GATEWAY, text)
-        }
-    }
+    })
+}
+
+/// Describes an addition with an unknown outcome. `id` is the id that the message has if the node
+/// added it.
+fn outcome_unknown<I: std::fmt::Display>(source: &ClientError, id: Option<I>) -> String {
+    let reason = sentence(&source.to_string());
+    let remedy = id.map_or_else(
+        || "Look for it in the chain and the mempool before you add it again.".to_owned(),
+        |id| format!("Search for its id {id} before you add it again."),
+    );
+    format!("{reason} The message may have been added. {remedy}")
 }
 
 fn page(
@@ -121,11 +140,11 @@ fn page(
 ) -> Response {
     let (form, session) = site.form(headers);
     let page = AddPage {
-        frame: site.frame(Place::None),
-        form: Form { text, ..form },
+        layout: site.layout(Section::None),
+        form: MessageForm { text, ..form },
         error,
     };
-    reply::remember(reply::page(status, &page), &session, &site.base)
+    reply::with_session(reply::page(status, &page), &session, &site.base)
 }
 
 #[cfg(test)]
@@ -134,13 +153,13 @@ mod tests {
     use crate::ui::samples;
 
     #[test]
-    fn a_refused_message_stays_in_the_form_and_is_inert() {
-        let form = Form {
+    fn a_rejected_message_stays_in_the_form_and_assert_inert() {
+        let form = MessageForm {
             text: "\n</textarea><script>alert(1)</script>".to_owned(),
             ..samples::form()
         };
         let page = AddPage {
-            frame: samples::frame(),
+            layout: samples::layout(),
             form,
             error: Some("The message is empty.".to_owned()),
         };
@@ -148,7 +167,16 @@ mod tests {
         assert!(!html.contains("<script>alert"), "{html}");
         assert_eq!(html.matches("</textarea").count(), 1);
         assert!(html.contains("role=\"alert\"") && html.contains("The message is empty."));
-        // A browser drops the first line break of a text field.
+        // Browsers drop the first line break of a text field.
         assert!(html.contains(">\n\n&#60;/textarea"), "{html}");
+    }
+
+    #[test]
+    fn an_unknown_outcome_names_the_id_to_search_for() {
+        let source = ClientError::TimedOut {
+            address: "localhost:1".parse().unwrap(),
+        };
+        let text = outcome_unknown(&source, Some("e0e0"));
+        assert!(text.contains("may have been added") && text.contains("e0e0"));
     }
 }

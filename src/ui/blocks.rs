@@ -1,4 +1,4 @@
-//! `/blocks`: the chain page by page, newest first.
+//! `/blocks`: all blocks in pages, newest first.
 
 use askama::Template;
 use http::StatusCode;
@@ -8,21 +8,21 @@ use warp::reply::Response;
 
 use super::error_page::ErrorPage;
 use super::format;
-use super::parts::Card;
+use super::parts::BlockCard;
 use super::reply;
-use super::routes::PageRequest;
-use super::site::{Frame, Place, Site};
+use super::request::PageRequest;
+use super::site::{Layout, Section, Site};
 use crate::wire::Lookup;
 
-/// Blocks of a page.
+/// Number of blocks of a page.
 const ROWS: u64 = 25;
 
 #[derive(Template)]
 #[template(path = "blocks.html", config = "src/ui/askama.toml")]
 struct BlocksPage {
-    frame: Frame,
+    layout: Layout,
     tip: u64,
-    rows: Vec<Card>,
+    rows: Vec<BlockCard>,
     newer: Option<u64>,
     older: Option<u64>,
 }
@@ -33,12 +33,13 @@ struct Query {
     at: Option<String>,
 }
 
-/// `GET /blocks?from=&at=`: from an index downwards, or to an index or date.
-pub(super) async fn get(site: &Site, asked: &PageRequest) -> Result<Response, ErrorPage> {
-    let query: Query = asked.query()?;
+/// `GET /blocks?from=&at=`: the blocks from index `from` downwards, or a redirect to the block at an
+/// index or date.
+pub(super) async fn get(site: &Site, request: &PageRequest) -> Result<Response, ErrorPage> {
+    let query: Query = request.parse_query()?;
     let tip = site.client.status().await?.tip.index;
     if let Some(at) = query.at {
-        let index = find(site, at.trim(), tip).await?;
+        let index = resolve(site, at.trim(), tip).await?;
         return Ok(reply::see_other(
             &site.path(&format!("/blocks?from={index}#b{index}")),
         ));
@@ -48,12 +49,12 @@ pub(super) async fn get(site: &Site, asked: &PageRequest) -> Result<Response, Er
     let page = site.client.blocks_down(from, rows).await?;
     let top = page.blocks.first().map_or(tip, |first| first.index);
     let page = BlocksPage {
-        frame: site.frame(Place::Blocks),
+        layout: site.layout(Section::Blocks),
         tip,
         rows: page
             .blocks
             .iter()
-            .map(|block| Card::new(&site.base, block))
+            .map(|block| BlockCard::new(&site.base, block))
             .collect(),
         newer: from.filter(|_| top < tip).map(|_| (top + ROWS).min(tip)),
         older: page.next,
@@ -61,23 +62,23 @@ pub(super) async fn get(site: &Site, asked: &PageRequest) -> Result<Response, Er
     Ok(reply::page(StatusCode::OK, &page))
 }
 
-/// Returns the index that a person means: an index, or the first block at or after a date.
-async fn find(site: &Site, at: &str, tip: u64) -> Result<u64, ErrorPage> {
-    let wanted = Lookup::parse(at);
-    match (wanted.index, wanted.time) {
+/// Returns the block index that a user entered as an index or a date.
+async fn resolve(site: &Site, at: &str, tip: u64) -> Result<u64, ErrorPage> {
+    let lookup = Lookup::parse(at);
+    match (lookup.index, lookup.time) {
         (Some(index), _) => Ok(index.min(tip)),
-        (None, Some(time)) => first_at(site, time, tip).await,
+        (None, Some(time)) => first_block_at(site, time, tip).await,
         (None, None) => Err(ErrorPage::new(
             StatusCode::BAD_REQUEST,
-            "This is no index and no date",
-            "Write an index such as 42, or a date in UTC such as 2026-11-22 or 2026-11-22 14:30.",
+            "Not a block index or date",
+            "Enter an index such as 42, or a date in UTC such as 2026-11-22 or 2026-11-22 14:30.",
         )),
     }
 }
 
-/// Times rise along the chain, so halving finds the first block at or after a date; the tip if all
-/// are earlier.
-pub(super) async fn first_at(site: &Site, date: f64, tip: u64) -> Result<u64, ErrorPage> {
+/// Returns the index of the first block at or after a date, or the tip if all blocks are earlier.
+/// Timestamps rise along the chain, so this is a binary search.
+pub(super) async fn first_block_at(site: &Site, date: f64, tip: u64) -> Result<u64, ErrorPage> {
     let (mut low, mut high) = (0, tip);
     while low < high {
         let middle = low + (high - low) / 2;
@@ -103,14 +104,14 @@ mod tests {
     #[test]
     fn blocks_are_listed_and_inert() {
         let page = BlocksPage {
-            frame: samples::frame(),
+            layout: samples::layout(),
             tip: 1200,
-            rows: vec![Card::new("/x", &samples::block(1, samples::HOSTILE))],
+            rows: vec![BlockCard::new("/x", &samples::block(1, samples::HOSTILE))],
             newer: Some(26),
             older: None,
         };
         let html = page.render().unwrap();
-        samples::is_inert(&html);
+        samples::assert_inert(&html);
         assert!(
             html.contains("/x/blocks?from=26") && html.contains("/x/block/1"),
             "{html}"

@@ -1,15 +1,16 @@
-//! The page for everything that went wrong: what it was, and what to do about it.
+//! The error page: its status, what failed and what to do about it.
 
 use askama::Template;
 use http::StatusCode;
 use warp::http;
 use warp::reply::Response;
 
+use super::format::sentence;
 use super::reply;
-use super::site::{Frame, Place, Site};
+use super::site::{Layout, Section, Site};
 use crate::client::ClientError;
 
-/// Why there is no such page.
+/// An error that is shown as a page.
 #[derive(Debug)]
 pub(super) struct ErrorPage {
     status: StatusCode,
@@ -18,14 +19,14 @@ pub(super) struct ErrorPage {
 }
 
 #[derive(Template)]
-#[template(path = "problem.html", config = "src/ui/askama.toml")]
+#[template(path = "error.html", config = "src/ui/askama.toml")]
 struct ErrorTemplate {
-    frame: Frame,
+    layout: Layout,
     status: StatusCode,
     title: String,
     text: String,
-    /// Whether the page may come back by itself.
-    is_passing: bool,
+    /// The page may succeed later, so the script retries it.
+    is_retryable: bool,
 }
 
 impl ErrorPage {
@@ -42,47 +43,43 @@ impl ErrorPage {
     }
 
     /// 404: no page has this address.
-    pub(super) fn no_page() -> Self {
+    pub(super) fn not_found() -> Self {
         Self::new(
             StatusCode::NOT_FOUND,
-            "There is no such page",
-            "The address may be mistyped. Everything on this site can be reached from the menu.",
+            "Page not found",
+            "This site has no page at this address. Use the menu or the search field.",
         )
     }
 
-    /// 404: the chain has no such thing.
-    pub(super) fn nothing(what: &str, text: &str) -> Self {
-        Self::new(
-            StatusCode::NOT_FOUND,
-            format!("There is no such {what}"),
-            text,
-        )
+    /// 404: the node has no block or message of this name.
+    pub(super) fn no_such(kind: &str, text: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, format!("{kind} not found"), text)
     }
 
-    /// 403: a browser may not ask this.
-    pub(super) fn foreign() -> Self {
+    /// 403: the host is not allowed or the request comes from another site.
+    pub(super) fn forbidden() -> Self {
         Self::new(
             StatusCode::FORBIDDEN,
-            "This address is not served",
-            "A browser may open this explorer by an IP address, as localhost or by a name it was \
-             started with (--allow-host NAME), and only from its own pages.",
+            "Forbidden",
+            "The explorer accepts requests from its own pages only, addressed to an IP address, to \
+             localhost or to a host name allowed with --allow-host.",
         )
     }
 
-    /// 500: what went wrong is in the log alone.
+    /// 500: the page does not show the cause; the log does.
     pub(super) fn internal() -> Self {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
-            "This page could not be made",
-            "The log of the explorer says why.",
+            "Internal error",
+            "The log of the explorer has the details.",
         )
     }
 
-    /// The page that says so.
-    pub(super) fn page(self, site: &Site) -> Response {
+    /// Renders the page.
+    pub(super) fn into_response(self, site: &Site) -> Response {
         let page = ErrorTemplate {
-            frame: site.frame(Place::None),
-            is_passing: self.status.is_server_error(),
+            layout: site.layout(Section::None),
+            is_retryable: self.status.is_server_error(),
             status: self.status,
             title: self.title,
             text: self.text,
@@ -91,62 +88,50 @@ impl ErrorPage {
     }
 }
 
-/// What the node did not answer. A page that asks for one thing turns its 404 into words of its
-/// own before it comes here.
+/// A failed request to the node. Pages that request a single block or message handle its 404
+/// themselves.
 impl From<ClientError> for ErrorPage {
     fn from(error: ClientError) -> Self {
         let (status, title) = match &error {
             ClientError::Unreachable { address, .. } => (
                 StatusCode::BAD_GATEWAY,
-                format!("The node at {address} cannot be reached"),
+                format!("The node at {address} is unreachable"),
             ),
             ClientError::TimedOut { address } => (
                 StatusCode::GATEWAY_TIMEOUT,
-                format!("The node at {address} does not answer"),
+                format!("The node at {address} did not respond in time"),
             ),
             ClientError::Refused { status: 429, .. } => (
                 StatusCode::TOO_MANY_REQUESTS,
-                "The node has too much to do at the moment".to_owned(),
+                "The node is rate limiting requests".to_owned(),
             ),
             ClientError::Refused { status: 503, .. } => (
                 StatusCode::SERVICE_UNAVAILABLE,
-                "The node cannot do this at the moment".to_owned(),
+                "The node is temporarily unavailable".to_owned(),
             ),
             ClientError::OutcomeUnknown { .. } => (
                 StatusCode::BAD_GATEWAY,
-                "It is not known whether the message was added".to_owned(),
+                "The message may have been added".to_owned(),
             ),
             ClientError::Refused { address, .. }
             | ClientError::Reference { address, .. }
             | ClientError::NotANode { address, .. }
             | ClientError::Malformed { address, .. } => (
                 StatusCode::BAD_GATEWAY,
-                format!("{address} does not answer as a node does"),
+                format!("Unexpected response from {address}"),
             ),
         };
         Self::new(status, title, sentence(&error.to_string()))
     }
 }
 
-/// An answer that older nodes do not give: none from them.
-pub(super) fn if_known<T>(answer: Result<T, ClientError>) -> Result<Option<T>, ErrorPage> {
-    match answer {
-        Ok(answer) => Ok(Some(answer)),
+/// Returns `None` for the 404 of a node that lacks an endpoint, because it runs an older version.
+pub(super) fn if_supported<T>(result: Result<T, ClientError>) -> Result<Option<T>, ErrorPage> {
+    match result {
+        Ok(body) => Ok(Some(body)),
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error.into()),
     }
-}
-
-/// The text of an error as a sentence.
-pub(super) fn sentence(text: &str) -> String {
-    let mut characters = text.chars();
-    let first = characters.next().map(char::to_uppercase);
-    first
-        .into_iter()
-        .flatten()
-        .chain(characters)
-        .chain(['.'])
-        .collect()
 }
 
 #[cfg(test)]
@@ -155,13 +140,13 @@ mod tests {
     use crate::ui::samples;
 
     #[test]
-    fn a_problem_says_what_it_is_and_nothing_hostile_runs() {
+    fn an_error_page_shows_status_and_text_and_assert_inert() {
         let page = ErrorTemplate {
-            frame: samples::frame(),
+            layout: samples::layout(),
             status: StatusCode::BAD_GATEWAY,
             title: "<script>alert(1)</script>".to_owned(),
             text: sentence("no node answers"),
-            is_passing: true,
+            is_retryable: true,
         };
         let html = page.render().unwrap();
         assert!(html.contains("502") && html.contains("No node answers."));

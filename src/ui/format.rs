@@ -1,8 +1,8 @@
-//! Figures as people read them.
+//! Formats numbers, durations and sizes for display.
 
 pub(super) use crate::text::plural;
 
-/// A number with its thousands apart.
+/// Formats an integer with thousands separators.
 pub(super) fn number(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
@@ -15,8 +15,8 @@ pub(super) fn number(value: u64) -> String {
     text
 }
 
-/// A number that may be too large to be written out.
-pub(super) fn large(value: f64) -> String {
+/// Formats a count that may be too large to write out.
+pub(super) fn large_number(value: f64) -> String {
     const NAMES: [(f64, &str); 4] = [
         (1e18, "quintillion"),
         (1e15, "quadrillion"),
@@ -39,8 +39,8 @@ pub(super) fn large(value: f64) -> String {
     number(value.max(0.0).round() as u64)
 }
 
-/// Hashes a second.
-pub(super) fn rate(hashes: f64) -> String {
+/// Formats a rate in hashes per second.
+pub(super) fn hash_rate(hashes: f64) -> String {
     match hashes {
         rate if rate >= 1e9 => format!("{:.1} GH/s", rate / 1e9),
         rate if rate >= 1e6 => format!("{:.1} MH/s", rate / 1e6),
@@ -49,7 +49,7 @@ pub(super) fn rate(hashes: f64) -> String {
     }
 }
 
-/// A stretch of time.
+/// Formats a duration in one unit, with a decimal below ten. `chain.js` holds the same function.
 pub(super) fn duration(seconds: f64) -> String {
     const UNITS: [(f64, &str); 5] = [
         (365.25 * 86_400.0, "years"),
@@ -59,10 +59,10 @@ pub(super) fn duration(seconds: f64) -> String {
         (1.0, "s"),
     ];
     if seconds >= 1e4 * UNITS[0].0 {
-        return format!("{} years", large(seconds / UNITS[0].0));
+        return format!("{} years", large_number(seconds / UNITS[0].0));
     }
     for (unit, name) in UNITS {
-        // Not `60.0 s` and `0.9 days`, and two units' worth before the larger one is used.
+        // A larger unit is used from two of it on: 100 s, but 2.0 minutes.
         if seconds >= unit * if name == "s" { 1.0 } else { 2.0 } {
             let value = seconds / unit;
             return if value >= 10.0 {
@@ -79,37 +79,49 @@ pub(super) fn duration(seconds: f64) -> String {
     }
 }
 
-/// How long ago, in one unit.
+/// Formats an age, or the time until a moment in the future.
 pub(super) fn ago(seconds: f64) -> String {
-    let (text, later) = (brief(seconds.abs()), seconds < 0.0);
-    match (text.as_str(), later) {
+    let (text, is_future) = (coarse_duration(seconds.abs()), seconds < 0.0);
+    match (text.as_str(), is_future) {
         ("now", _) => text,
         (_, false) => format!("{text} ago"),
         (_, true) => format!("in {text}"),
     }
 }
 
-/// A clock beside another one, by the seconds that it is ahead.
-pub(super) fn clock(ahead: f64) -> String {
+/// Formats the offset of a clock in seconds; positive if it is ahead.
+pub(super) fn clock_offset(ahead: f64) -> String {
     match ahead {
-        a if a.abs() < 1.0 => "the same".to_owned(),
-        a if a > 0.0 => format!("{} ahead", brief(a.round())),
-        a => format!("{} behind", brief((-a).round())),
+        a if a.abs() < 1.0 => "in sync".to_owned(),
+        a if a > 0.0 => format!("{} ahead", coarse_duration(a.round())),
+        a => format!("{} behind", coarse_duration((-a).round())),
     }
 }
 
-/// A stretch of time in whole units, for lists; the script of the pages says the same.
-pub(super) fn brief(seconds: f64) -> String {
+/// Formats a duration in whole units, for lists. `page.js` holds the same function.
+pub(super) fn coarse_duration(seconds: f64) -> String {
     match seconds {
         s if s < 1.0 => "now".to_owned(),
         s if s < 120.0 => format!("{:.0} s", s.floor()),
         s if s < 7200.0 => format!("{:.0} min", (s / 60.0).floor()),
         s if s < 172_800.0 => format!("{:.0} h", (s / 3600.0).floor()),
-        s => format!("{} days", large((s / 86_400.0).floor())),
+        s => format!("{} days", large_number((s / 86_400.0).floor())),
     }
 }
 
-/// Bytes.
+/// Turns an error message into a sentence.
+pub(super) fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().map(char::to_uppercase);
+    first
+        .into_iter()
+        .flatten()
+        .chain(characters)
+        .chain(['.'])
+        .collect()
+}
+
+/// Formats a size in bytes.
 pub(super) fn bytes(count: usize) -> String {
     format!("{} byte{}", number(count as u64), plural(count as u64))
 }
@@ -119,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn thousands_stand_apart() {
+    fn thousands_are_separated() {
         for (value, text) in [
             (0, "0"),
             (999, "999"),
@@ -128,13 +140,13 @@ mod tests {
         ] {
             assert_eq!(number(value), text);
         }
-        assert_eq!(large(16_f64.powi(7)), "268,435,456");
-        assert_eq!(large(16_f64.powi(9)), "68.7 billion");
-        assert_eq!(large(16_f64.powi(64)), "1.2e77");
+        assert_eq!(large_number(16_f64.powi(7)), "268,435,456");
+        assert_eq!(large_number(16_f64.powi(9)), "68.7 billion");
+        assert_eq!(large_number(16_f64.powi(64)), "1.2e77");
     }
 
     #[test]
-    fn durations_reach_from_nothing_to_for_ever() {
+    fn durations_range_from_microseconds_to_billions_of_years() {
         for (seconds, text) in [
             (0.0, "no time"),
             (0.000_02, "20 µs"),
@@ -151,12 +163,12 @@ mod tests {
     }
 
     #[test]
-    fn ages_are_one_word() {
+    fn ages_have_one_unit() {
         assert_eq!(ago(0.2), "now");
         assert_eq!(ago(59.9), "59 s ago");
         assert_eq!(ago(-600.0), "in 10 min");
         assert_eq!(ago(864_000.0), "10 days ago");
-        assert_eq!(rate(65_200_000.0), "65.2 MH/s");
+        assert_eq!(hash_rate(65_200_000.0), "65.2 MH/s");
         assert_eq!(bytes(1), "1 byte");
     }
 }

@@ -1,5 +1,5 @@
-//! `/lab`: solve the puzzle, and tamper with a copy of the chain. The experiments are scripts; the
-//! figures are those of this chain and of the node's machine.
+//! `/lab`: two experiments, solving the puzzle and tampering with a copy of the chain. Both run as
+//! scripts in the browser; the tables use the difficulty of this chain and the hash rate of the node.
 
 use askama::Template;
 use http::StatusCode;
@@ -9,97 +9,98 @@ use warp::reply::Response;
 use super::error_page::ErrorPage;
 use super::format;
 use super::reply;
-use super::site::{Frame, Place, Site};
+use super::site::{Layout, Section, Site};
 use crate::pow::NO_PROOF;
 use crate::wire::Status;
 
-/// Hashes a second of one core of a current server, where the node has not measured its own.
-const USUAL_RATE: f64 = 65e6;
+/// Hashes per second of one core of a current server, used until the node has measured its own.
+const TYPICAL_HASH_RATE: f64 = 65e6;
 
-/// Zeros shown in the table of the puzzle.
-const ZEROS: i32 = 9;
+/// Maximum number of zeros in the table of costs.
+const MAX_ZEROS: i32 = 9;
 
 #[derive(Template)]
 #[template(path = "lab.html", config = "src/ui/askama.toml")]
 struct LabPage {
-    frame: Frame,
+    layout: Layout,
     difficulty: u8,
-    /// Whether every new block of this chain must be sealed.
+    /// `true` if every new block of this chain must be sealed.
     is_sealed: bool,
-    rate: f64,
-    rate_text: String,
+    hash_rate: f64,
+    hash_rate_text: String,
     is_measured: bool,
-    last_proof: String,
-    zeros: Vec<ZerosRow>,
-    repairs: Vec<RepairRow>,
+    tip_proof: String,
+    costs: Vec<PuzzleCost>,
+    repairs: Vec<RepairCost>,
 }
 
-/// What a number of zeros costs.
+/// The cost of finding a number of zeros.
 #[derive(Debug)]
-struct ZerosRow {
+struct PuzzleCost {
     zeros: i32,
     tries: String,
-    takes: String,
-    /// Width of its bar on a scale where each step is sixteen times the last.
+    time: String,
+    /// Width of the bar in percent, on a logarithmic scale.
     width: i32,
-    is_ours: bool,
+    /// `true` for the difficulty of this chain.
+    is_current: bool,
 }
 
-/// What it costs to make a chain whole again after a change.
+/// The cost of a valid branch that replaces a number of blocks.
 #[derive(Debug)]
-struct RepairRow {
+struct RepairCost {
     blocks: String,
     hashes: String,
-    sealed: String,
-    open: String,
+    sealed_time: String,
+    open_time: String,
 }
 
 impl LabPage {
-    fn new(frame: Frame, status: &Status, last_proof: String) -> Self {
+    fn new(layout: Layout, status: &Status, tip_proof: String) -> Self {
         let is_measured = status.mining.hash_rate > 0.0;
-        let rate = if is_measured {
+        let hash_rate = if is_measured {
             status.mining.hash_rate
         } else {
-            USUAL_RATE
+            TYPICAL_HASH_RATE
         };
-        let row = |zeros: i32| ZerosRow {
+        let row = |zeros: i32| PuzzleCost {
             zeros,
-            tries: format::large(16_f64.powi(zeros)),
-            takes: format::duration(16_f64.powi(zeros) / rate),
-            width: zeros * 100 / ZEROS,
-            is_ours: zeros == i32::from(status.difficulty),
+            tries: format::large_number(16_f64.powi(zeros)),
+            time: format::duration(16_f64.powi(zeros) / hash_rate),
+            width: zeros * 100 / MAX_ZEROS,
+            is_current: zeros == i32::from(status.difficulty),
         };
         let mut counts = vec![1, 10, 100, 10_000];
         counts.retain(|count| *count < status.tip.index);
         counts.push(status.tip.index.max(1));
         let tries = 16_f64.powi(i32::from(status.difficulty));
         Self {
-            frame,
+            layout,
             difficulty: status.difficulty,
             is_sealed: status.sealed_from.is_some(),
-            rate,
-            rate_text: format::rate(rate),
+            hash_rate,
+            hash_rate_text: format::hash_rate(hash_rate),
             is_measured,
-            last_proof,
-            zeros: (1..=ZEROS).map(row).collect(),
+            tip_proof,
+            costs: (1..=MAX_ZEROS).map(row).collect(),
             repairs: counts
                 .into_iter()
-                .map(|count| RepairRow::new(count, tries, rate))
+                .map(|count| RepairCost::new(count, tries, hash_rate))
                 .collect(),
         }
     }
 }
 
-impl RepairRow {
-    /// A branch must be longer than the one it replaces, so one block more than were changed.
-    fn new(blocks: u64, tries: f64, rate: f64) -> Self {
-        #[expect(clippy::cast_precision_loss, reason = "a cost for people")]
-        let sealed = (blocks as f64 + 1.0) * tries;
+impl RepairCost {
+    /// The replacing branch must be longer, so it has one block more.
+    fn new(blocks: u64, tries: f64, hash_rate: f64) -> Self {
+        #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+        let hashes = (blocks as f64 + 1.0) * tries;
         Self {
             blocks: format::number(blocks),
-            hashes: format::large(sealed),
-            sealed: format::duration(sealed / rate),
-            open: format::duration(tries / rate),
+            hashes: format::large_number(hashes),
+            sealed_time: format::duration(hashes / hash_rate),
+            open_time: format::duration(tries / hash_rate),
         }
     }
 }
@@ -107,8 +108,8 @@ impl RepairRow {
 /// `GET /lab`.
 pub(super) async fn get(site: &Site) -> Result<Response, ErrorPage> {
     let (status, tip) = tokio::join!(site.client.status(), site.client.block("tip"));
-    let last_proof = tip?.block.proof.unwrap_or_else(|| NO_PROOF.to_owned());
-    let page = LabPage::new(site.frame(Place::Lab), &status?, last_proof);
+    let tip_proof = tip?.block.proof.unwrap_or_else(|| NO_PROOF.to_owned());
+    let page = LabPage::new(site.layout(Section::Lab), &status?, tip_proof);
     Ok(reply::page(StatusCode::OK, &page))
 }
 
@@ -118,14 +119,14 @@ mod tests {
     use crate::ui::samples;
 
     #[test]
-    fn the_figures_are_those_of_this_chain() {
+    fn the_costs_follow_difficulty_and_hash_rate() {
         let mut status = samples::status();
         status.tip.index = 500;
-        let page = LabPage::new(samples::frame(), &status, "<script>1".to_owned());
+        let page = LabPage::new(samples::layout(), &status, "<script>1".to_owned());
         let blocks: Vec<_> = page.repairs.iter().map(|row| row.blocks.as_str()).collect();
         assert_eq!(blocks, ["1", "10", "100", "500"]);
-        assert_eq!(page.repairs[2].sealed, "1.6 s");
-        assert_eq!(page.repairs[2].open, "16 ms");
+        assert_eq!(page.repairs[2].sealed_time, "1.6 s");
+        assert_eq!(page.repairs[2].open_time, "16 ms");
         let html = page.render().unwrap();
         assert!(!html.contains("<script>1"), "{html}");
         assert!(

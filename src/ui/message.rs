@@ -1,4 +1,4 @@
-//! `/message/{id}`: what became of a message.
+//! `/message/{id}`: the state of a message.
 
 use askama::Template;
 use http::StatusCode;
@@ -7,65 +7,67 @@ use warp::reply::Response;
 
 use super::error_page::ErrorPage;
 use super::format;
-use super::parts::{Hash, Text, When, now};
+use super::parts::{HashLink, RelativeTime, Text, now};
 use super::reply;
-use super::routes::is_plain;
-use super::site::{Frame, Place, Site};
+use super::request::is_plain_segment;
+use super::site::{Layout, Section, Site};
 use crate::client::ClientError;
 use crate::wire::{MessageState, MessageStatus, Reorg};
 
-/// Reorgs looked through for the message.
+/// Number of recent reorgs that are searched for the message.
 const REORGS: usize = 50;
 
-/// Blocks above a message after which its last step is done.
-const DEEP: u64 = 6;
+/// Confirmations from which on the page shows the message as settled.
+const SETTLED_CONFIRMATIONS: u64 = 7;
 
 #[derive(Template)]
 #[template(path = "message.html", config = "src/ui/askama.toml")]
 struct MessagePage {
-    frame: Frame,
+    layout: Layout,
     status: MessageStatus,
     text: Text,
-    since: Option<When>,
-    block: Option<(u64, Hash)>,
-    left: Vec<Leaving>,
+    added: Option<RelativeTime>,
+    block: Option<(u64, HashLink)>,
+    disconnections: Vec<Disconnection>,
 }
 
-/// A reorg that took the message out of its block.
+/// A reorg that disconnected a block with the message.
 #[derive(Debug)]
-struct Leaving {
-    number: u64,
+struct Disconnection {
+    reorg: u64,
     index: u64,
-    when: When,
+    time: RelativeTime,
 }
 
-impl Leaving {
+impl Disconnection {
     fn of(reorg: &Reorg, ids: &[&str]) -> Option<Self> {
-        let mut left = reorg.left.iter();
-        let block = left.find(|block| ids.contains(&block.message_id.as_str()))?;
+        let mut disconnected = reorg.left.iter();
+        let block = disconnected.find(|block| ids.contains(&block.message_id.as_str()))?;
         Some(Self {
-            number: reorg.number,
+            reorg: reorg.number,
             index: block.index,
-            when: When::at(reorg.timestamp.as_f64().unwrap_or_default()),
+            time: RelativeTime::at(reorg.timestamp.as_f64().unwrap_or_default()),
         })
     }
 }
 
 impl MessagePage {
-    fn new(frame: Frame, status: MessageStatus, reorgs: &[Reorg]) -> Self {
+    fn new(layout: Layout, status: MessageStatus, reorgs: &[Reorg]) -> Self {
         let mut ids = vec![status.id.as_str()];
         ids.extend(status.renamed_from.as_deref());
-        let left = reorgs.iter().filter_map(|reorg| Leaving::of(reorg, &ids));
+        let disconnections = reorgs
+            .iter()
+            .filter_map(|reorg| Disconnection::of(reorg, &ids));
         Self {
-            left: left.collect(),
+            disconnections: disconnections.collect(),
             text: Text::new(&status.message),
-            since: status.waiting.map(|waited| When::at(now() - waited)),
+            added: status.waiting.map(|age| RelativeTime::at(now() - age)),
             block: status
                 .block
                 .as_ref()
-                .map(|block| (block.index, Hash::new(&frame.base, &block.hash))),
+                .map(|block| (block.index, HashLink::new(&layout.base, &block.hash))),
             status,
-            frame,
+            layout,
         }
     }
 
@@ -73,20 +75,15 @@ impl MessagePage {
         self.status.state == MessageState::Mined
     }
 
-    fn is_deep(&self) -> bool {
-        self.status.confirmations > DEEP
-    }
-
-    /// Blocks on top of the one that carries the message.
-    fn above(&self) -> u64 {
-        self.status.confirmations.saturating_sub(1)
+    fn is_settled(&self) -> bool {
+        self.status.confirmations >= SETTLED_CONFIRMATIONS
     }
 }
 
 /// `GET /message/{id}`.
 pub(super) async fn get(site: &Site, id: &str) -> Result<Response, ErrorPage> {
-    if !is_plain(id) {
-        return Err(ErrorPage::no_page());
+    if !is_plain_segment(id) {
+        return Err(ErrorPage::not_found());
     }
     let (status, reorgs) = tokio::join!(site.client.message(id), site.client.reorgs(None, REORGS));
     let status = match status {
@@ -94,22 +91,22 @@ pub(super) async fn get(site: &Site, id: &str) -> Result<Response, ErrorPage> {
         Err(ClientError::Refused {
             status: 400 | 404, ..
         }) => {
-            let text = "Neither the chain nor the waiting messages of this node hold this id.";
-            return Err(ErrorPage::nothing("message", text));
+            let text = "Neither the chain nor the mempool of this node has a message with this id.";
+            return Err(ErrorPage::no_such("Message", text));
         }
         Err(ClientError::Refused { id: Some(_), .. }) => {
             return Err(ErrorPage::new(
                 StatusCode::SERVICE_UNAVAILABLE,
-                "This message is not on disk yet",
-                "The node has it in its queue. This page shows it once it is stored; until then \
-                 do not count on it, and do not add it again.",
+                "This message is not stored yet",
+                "The node has received the message but has not written it to disk. This page shows \
+                 the message as soon as it is stored. Do not add it again.",
             ));
         }
         Err(error) => return Err(error.into()),
     };
-    // Without the reorgs the page is still right about the present.
+    // The page shows the current state even without the reorgs.
     let reorgs = reorgs.map(|page| page.reorgs).unwrap_or_default();
-    let page = MessagePage::new(site.frame(Place::None), status, &reorgs);
+    let page = MessagePage::new(site.layout(Section::None), status, &reorgs);
     Ok(reply::page(StatusCode::OK, &page))
 }
 
@@ -139,19 +136,19 @@ mod tests {
     }
 
     #[test]
-    fn a_mined_message_says_where_and_how_deep() {
-        let page = MessagePage::new(samples::frame(), status(true), &[]);
+    fn a_mined_message_shows_its_block_and_confirmations() {
+        let page = MessagePage::new(samples::layout(), status(true), &[]);
         let html = page.render().unwrap();
-        samples::is_inert(&html);
+        samples::assert_inert(&html);
         assert!(
-            html.contains("/x/block/4") && html.contains("8 blocks deep"),
+            html.contains("/x/block/4") && html.contains("9 confirmations"),
             "{html}"
         );
     }
 
     #[test]
-    fn a_message_that_a_reorg_returned_and_renamed_says_both() {
-        let left = DisconnectedBlock {
+    fn a_returned_and_renamed_message_shows_both() {
+        let disconnected = DisconnectedBlock {
             index: 3,
             hash: "cd".repeat(32),
             message_id: "d".repeat(32),
@@ -171,18 +168,18 @@ mod tests {
             returned: 1,
             deep: false,
             trades_sealed: false,
-            left: vec![left],
+            left: vec![disconnected],
         };
         let renamed = MessageStatus {
             renamed_from: Some("d".repeat(32)),
             ..status(false)
         };
-        let page = MessagePage::new(samples::frame(), renamed, &[reorg]);
+        let page = MessagePage::new(samples::layout(), renamed, &[reorg]);
         let html = page.render().unwrap();
-        samples::is_inert(&html);
+        samples::assert_inert(&html);
         assert!(html.contains("new id"), "{html}");
         assert!(
-            html.contains("It stood in block 3") && html.contains("reorg 2"),
+            html.contains("block 3, which") && html.contains("reorg 2"),
             "{html}"
         );
     }

@@ -1,4 +1,4 @@
-//! `/reorgs`: when this node left a branch for another one, with both.
+//! `/reorgs`: the reorgs of this node, with the disconnected and the connected blocks of each.
 
 use askama::Template;
 use http::StatusCode;
@@ -6,79 +6,80 @@ use serde::Deserialize;
 use warp::http;
 use warp::reply::Response;
 
-use super::error_page::{ErrorPage, if_known};
+use super::error_page::{ErrorPage, if_supported};
 use super::format;
-use super::parts::{Card, Hash, Line, When};
+use super::parts::{BlockCard, HashLink, Line, RelativeTime};
 use super::reply;
-use super::routes::PageRequest;
-use super::site::{Frame, Place, Site};
+use super::request::PageRequest;
+use super::site::{Layout, Section, Site};
 use crate::wire::{Block, Reorg, ReorgPage};
 
-/// Reorgs of a page.
+/// Number of reorgs of a page.
 const ROWS: usize = 10;
 
-/// Blocks shown of each branch.
-const BLOCKS: usize = 8;
+/// Maximum number of blocks shown of each branch.
+const MAX_BLOCKS: usize = 8;
 
 #[derive(Template)]
 #[template(path = "reorgs.html", config = "src/ui/askama.toml")]
 struct ReorgsPage {
-    frame: Frame,
-    /// None from a node that does not tell.
-    rows: Option<Vec<Row>>,
+    layout: Layout,
+    /// `None` if the node does not list its reorgs.
+    rows: Option<Vec<ReorgRow>>,
     next: Option<u64>,
     count: u64,
 }
 
-/// A switch to another branch.
+/// A reorg in the list.
 #[derive(Debug)]
-struct Row {
+struct ReorgRow {
     reorg: Reorg,
-    when: When,
+    time: RelativeTime,
     source: Line,
-    left: Vec<Left>,
-    more_left: u64,
-    /// The branch that was followed, as far as it still stands.
-    followed: Vec<Card>,
-    more_followed: u64,
+    disconnected: Vec<DisconnectedRow>,
+    more_disconnected: u64,
+    /// Connected blocks that are still in the chain.
+    connected: Vec<BlockCard>,
+    more_connected: u64,
+    /// A later reorg disconnected these blocks again.
     is_replaced: bool,
-    new_tip: Hash,
+    new_tip: HashLink,
 }
 
 #[derive(Debug)]
-struct Left {
+struct DisconnectedRow {
     index: u64,
-    hash: Hash,
-    id: String,
+    hash: HashLink,
+    message_id: String,
 }
 
-impl Row {
-    /// `now` are the blocks that stand today where the branch was put on.
-    fn new(base: &str, reorg: Reorg, now: &[Block]) -> Self {
-        let left = reorg.left.iter().take(BLOCKS);
-        let left: Vec<_> = left
-            .map(|block| Left {
+impl ReorgRow {
+    /// `current` holds the blocks that the chain has at these indices now.
+    fn new(base: &str, reorg: Reorg, current: &[Block]) -> Self {
+        let disconnected = reorg.left.iter().take(MAX_BLOCKS);
+        let disconnected: Vec<_> = disconnected
+            .map(|block| DisconnectedRow {
                 index: block.index,
-                hash: Hash::new(base, &block.hash),
-                id: block.message_id.clone(),
+                hash: HashLink::new(base, &block.hash),
+                message_id: block.message_id.clone(),
             })
             .collect();
-        let followed: Vec<_> = now
+        let connected: Vec<_> = current
             .iter()
-            .take(BLOCKS)
-            .map(|block| Card::new(base, block))
+            .take(MAX_BLOCKS)
+            .map(|block| BlockCard::new(base, block))
             .collect();
-        // The whole branch was asked for if it is short, so its tip can be looked for.
-        let is_whole = usize::try_from(reorg.connected).is_ok_and(|count| count <= BLOCKS);
+        // `current` covers a short branch completely, so its tip must be in there.
+        let is_whole = usize::try_from(reorg.connected).is_ok_and(|count| count <= MAX_BLOCKS);
         Self {
-            when: When::at(reorg.timestamp.as_f64().unwrap_or_default()),
+            time: RelativeTime::at(reorg.timestamp.as_f64().unwrap_or_default()),
             source: Line::new(&reorg.source, 80),
-            more_left: reorg.disconnected.saturating_sub(left.len() as u64),
-            more_followed: reorg.connected.saturating_sub(followed.len() as u64),
-            is_replaced: is_whole && now.iter().all(|block| block.hash != reorg.new_tip),
-            new_tip: Hash::new(base, &reorg.new_tip),
-            left,
-            followed,
+            more_disconnected: reorg.disconnected.saturating_sub(disconnected.len() as u64),
+            more_connected: reorg.connected.saturating_sub(connected.len() as u64),
+            is_replaced: is_whole && current.iter().all(|block| block.hash != reorg.new_tip),
+            new_tip: HashLink::new(base, &reorg.new_tip),
+            disconnected,
+            connected,
             reorg,
         }
     }
@@ -90,24 +91,24 @@ struct Query {
 }
 
 /// `GET /reorgs?from=`.
-pub(super) async fn get(site: &Site, asked: &PageRequest) -> Result<Response, ErrorPage> {
-    let from = asked.query::<Query>()?.from;
+pub(super) async fn get(site: &Site, request: &PageRequest) -> Result<Response, ErrorPage> {
+    let from = request.parse_query::<Query>()?.from;
     let (status, page) = tokio::join!(site.client.status(), site.client.reorgs(from, ROWS));
     let (mut rows, mut next) = (None, None);
-    if let Some(ReorgPage { reorgs, next: more }) = if_known(page)? {
+    if let Some(ReorgPage { reorgs, next: more }) = if_supported(page)? {
         next = more;
         let mut shown = Vec::new();
         for reorg in reorgs.into_iter().take(ROWS) {
             let count = usize::try_from(reorg.connected)
-                .unwrap_or(BLOCKS)
-                .clamp(1, BLOCKS);
-            let now = site.client.blocks(reorg.from, count).await?;
-            shown.push(Row::new(&site.base, reorg, &now.blocks));
+                .unwrap_or(MAX_BLOCKS)
+                .clamp(1, MAX_BLOCKS);
+            let current = site.client.blocks(reorg.from, count).await?;
+            shown.push(ReorgRow::new(&site.base, reorg, &current.blocks));
         }
         rows = Some(shown);
     }
     let page = ReorgsPage {
-        frame: site.frame(Place::Reorgs),
+        layout: site.layout(Section::Reorgs),
         rows,
         next,
         count: status?.reorgs,
@@ -146,19 +147,19 @@ mod tests {
     }
 
     #[test]
-    fn both_branches_are_shown_and_nothing_hostile_runs() {
+    fn both_branches_are_shown_and_inert() {
         let block = samples::block(7, samples::HOSTILE);
-        let row = Row::new("/x", reorg(&block.hash), std::slice::from_ref(&block));
+        let row = ReorgRow::new("/x", reorg(&block.hash), std::slice::from_ref(&block));
         assert!(!row.is_replaced && row.reorg.counts().trades_sealed());
-        assert_eq!((row.more_left, row.more_followed), (2, 0));
+        assert_eq!((row.more_disconnected, row.more_connected), (2, 0));
         let page = ReorgsPage {
-            frame: samples::frame(),
+            layout: samples::layout(),
             rows: Some(vec![row]),
             next: Some(2),
             count: 12,
         };
         let html = page.render().unwrap();
-        samples::is_inert(&html);
+        samples::assert_inert(&html);
         for text in [
             "Reorg 12",
             "/x/block/7",
@@ -170,15 +171,15 @@ mod tests {
     }
 
     #[test]
-    fn a_branch_that_was_left_again_is_said_to_be() {
+    fn a_branch_that_was_disconnected_again_is_marked() {
         let block = samples::block(7, "text");
-        assert!(Row::new("/x", reorg("ef"), &[block]).is_replaced);
+        assert!(ReorgRow::new("/x", reorg("ef"), &[block]).is_replaced);
         let page = ReorgsPage {
-            frame: samples::frame(),
+            layout: samples::layout(),
             rows: None,
             next: None,
             count: 0,
         };
-        assert!(page.render().unwrap().contains("does not tell"));
+        assert!(page.render().unwrap().contains("does not list its reorgs"));
     }
 }

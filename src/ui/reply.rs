@@ -1,30 +1,31 @@
-//! Answers of the explorer, and the headers every one of them carries.
+//! Responses of the explorer, and the security headers that each carries.
 
 use askama::Template;
 use http::{HeaderValue, StatusCode, header};
 use warp::http;
 use warp::reply::Response;
 
-use super::token::FormSession;
+use super::csrf::BrowserSession;
 
-/// Nothing but what this site serves, no scripts or styles inside a page, no frames.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
-    connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+/// The content security policy: resources from this site only, no inline scripts or styles, no
+/// frames.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+    connect-src 'self'; form-action 'self'; base-uri 'none'; layout-ancestors 'none'";
 
-/// A page.
+/// Returns a rendered page.
 pub(super) fn page(status: StatusCode, page: &impl Template) -> Response {
     match page.render() {
         Ok(html) => content(status, "text/html; charset=utf-8", html.into_bytes()),
         Err(error) => {
-            tracing::error!(%error, "a page could not be rendered");
-            let text = b"The page could not be made.\n".to_vec();
+            tracing::error!(%error, "failed to render a page");
+            let text = b"Failed to render the page.\n".to_vec();
             let status = StatusCode::INTERNAL_SERVER_ERROR;
             content(status, "text/plain; charset=utf-8", text)
         }
     }
 }
 
-/// Bytes of a kind.
+/// Returns a response with a body of the given media type.
 pub(super) fn content(status: StatusCode, kind: &'static str, body: Vec<u8>) -> Response {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
@@ -34,23 +35,23 @@ pub(super) fn content(status: StatusCode, kind: &'static str, body: Vec<u8>) -> 
     response
 }
 
-/// JSON.
+/// Returns a JSON response.
 pub(super) fn json(body: &impl serde::Serialize) -> Response {
     let bytes = serde_json::to_vec_pretty(body).unwrap_or_default();
     content(StatusCode::OK, "application/json", bytes)
 }
 
-/// Leads to another page, which is asked for with GET.
+/// Redirects to a page that is requested with GET.
 pub(super) fn see_other(path: &str) -> Response {
     redirect(StatusCode::SEE_OTHER, path)
 }
 
-/// Leads to the address that a page always has.
-pub(super) fn moved(path: &str) -> Response {
+/// Redirects to the canonical address of a page.
+pub(super) fn permanent_redirect(path: &str) -> Response {
     redirect(StatusCode::PERMANENT_REDIRECT, path)
 }
 
-/// A path that no header can hold leads nowhere.
+/// Omits the `Location` if the path is not a valid header value.
 fn redirect(status: StatusCode, path: &str) -> Response {
     let mut response = content(status, "text/plain", Vec::new());
     if let Ok(path) = HeaderValue::try_from(path) {
@@ -59,22 +60,26 @@ fn redirect(status: StatusCode, path: &str) -> Response {
     response
 }
 
-/// Lets the browser remember its session.
-pub(super) fn remember(mut response: Response, session: &FormSession, base: &str) -> Response {
+/// Sets the session cookie if the session is new.
+pub(super) fn with_session(
+    mut response: Response,
+    session: &BrowserSession,
+    base: &str,
+) -> Response {
     if let Some(cookie) = session.cookie(base) {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }
     response
 }
 
-/// Adds what keeps a browser safe. The referrer stays on this site: with none at all, browsers
-/// would send the form from the origin `null`.
+/// Adds the security headers. The referrer policy is `same-origin`: with `no-referrer`, browsers
+/// would submit the form with the origin `null`.
 pub(super) fn secured(mut response: Response) -> Response {
     let headers = response.headers_mut();
     for (name, value) in [
-        ("content-security-policy", POLICY),
+        ("content-security-policy", CONTENT_SECURITY_POLICY),
         ("x-content-type-options", "nosniff"),
-        ("x-frame-options", "DENY"),
+        ("x-layout-options", "DENY"),
         ("referrer-policy", "same-origin"),
         ("cross-origin-opener-policy", "same-origin"),
         ("cross-origin-resource-policy", "same-origin"),

@@ -1,33 +1,33 @@
-//! What the tests of the pages show.
+//! Sample data for the unit tests of the pages.
 
 use serde_json::json;
 
-use super::site::{Form, Frame, Place};
+use super::site::{Layout, MessageForm, Section};
 use crate::chain::{self, History, MessageId};
 use crate::wire::{Block, BlockRenderer, Status};
 
-/// A message that would do harm if it could.
+/// A message that attacks the page.
 pub(super) const HOSTILE: &str =
     "<script>alert(1)</script>\u{202e}\"'><img src=x onerror=alert(1)>";
 
-pub(super) fn frame() -> Frame {
-    Frame {
+pub(super) fn layout() -> Layout {
+    Layout {
         base: "/x".to_owned(),
         node: "127.0.0.1:12345".to_owned(),
-        place: Place::Home,
+        section: Section::Home,
         query: String::new(),
     }
 }
 
-pub(super) fn form() -> Form {
-    Form {
+pub(super) fn form() -> MessageForm {
+    MessageForm {
         base: "/x".to_owned(),
         token: "f0".repeat(32),
         text: String::new(),
     }
 }
 
-/// A block with an open proof at this index.
+/// Returns a block with an open proof at this index.
 pub(super) fn block(index: u64, text: &str) -> Block {
     let previous = chain::Block::documented_genesis();
     let id = MessageId::from_bytes([7; 16]);
@@ -57,9 +57,9 @@ pub(super) fn status() -> Status {
     .unwrap()
 }
 
-/// Expects that nothing of [`HOSTILE`] could run or hide in a page.
+/// Asserts that nothing of [`HOSTILE`] can run or hide in a page.
 #[track_caller]
-pub(super) fn is_inert(html: &str) {
+pub(super) fn assert_inert(html: &str) {
     assert!(!html.contains("<script>alert"), "{html}");
     assert!(!html.contains("<img src=x"), "{html}");
     assert!(!html.contains('\u{202e}'), "{html}");

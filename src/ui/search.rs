@@ -1,4 +1,4 @@
-//! `/search?q=`: an index, the start of a hash, an id, a date or a text.
+//! `/search?q=`: searches for an index, the start of a hash, a message id, a date or text.
 
 use askama::Template;
 use http::StatusCode;
@@ -8,46 +8,48 @@ use warp::reply::Response;
 
 use super::blocks;
 use super::error_page::ErrorPage;
-use super::parts::{Card, Line};
+use super::parts::{BlockCard, Line};
 use super::reply;
-use super::routes::PageRequest;
-use super::site::{Frame, Place, Site};
+use super::request::PageRequest;
+use super::site::{Layout, Section, Site};
 use crate::client::ClientError;
 use crate::wire::{Lookup, SearchField, SearchHit, SearchPage};
 
 #[derive(Template)]
 #[template(path = "search.html", config = "src/ui/askama.toml")]
-struct ResultPage {
-    frame: Frame,
-    asked: Line,
+struct ResultsPage {
+    layout: Layout,
+    /// The query as safe text.
+    query_line: Line,
     query: String,
-    hits: Vec<Hit>,
-    /// The query for older finds.
-    more: Option<String>,
-    /// What the list does not hold although it could.
+    hits: Vec<HitRow>,
+    /// Query string of the next page.
+    next: Option<String>,
+    /// Why the results are incomplete.
     note: Option<String>,
 }
 
-/// A find.
+/// A hit in the list.
 #[derive(Debug)]
-struct Hit {
-    why: &'static str,
-    card: Option<Card>,
-    id: String,
+struct HitRow {
+    /// The field that matched.
+    matched: &'static str,
+    card: Option<BlockCard>,
+    message_id: String,
 }
 
-impl Hit {
+impl HitRow {
     fn new(base: &str, hit: &SearchHit) -> Self {
         Self {
-            why: match hit.field {
+            matched: match hit.field {
                 SearchField::Index => "index",
                 SearchField::Hash => "hash",
                 SearchField::Id => "message id",
-                SearchField::Date => "first block at this date",
+                SearchField::Date => "date",
                 SearchField::Text => "text",
             },
-            card: hit.block.as_ref().map(|block| Card::new(base, block)),
-            id: hit.message_id.clone(),
+            card: hit.block.as_ref().map(|block| BlockCard::new(base, block)),
+            message_id: hit.message_id.clone(),
         }
     }
 }
@@ -58,9 +60,9 @@ struct Query {
     before: Option<u64>,
 }
 
-/// `GET /search?q=&before=`: exactly one find leads to it.
-pub(super) async fn get(site: &Site, asked: &PageRequest) -> Result<Response, ErrorPage> {
-    let query: Query = asked.query()?;
+/// `GET /search?q=&before=`. Redirects to the hit if there is exactly one.
+pub(super) async fn get(site: &Site, request: &PageRequest) -> Result<Response, ErrorPage> {
+    let query: Query = request.parse_query()?;
     let text = query.q.unwrap_or_default().trim().to_owned();
     let (mut found, mut note) = (
         SearchPage {
@@ -74,11 +76,11 @@ pub(super) async fn get(site: &Site, asked: &PageRequest) -> Result<Response, Er
             Ok(found) => found,
             Err(error) if error.is_not_found() => {
                 note = Some(
-                    "This node cannot search in texts; only an index, a hash, an id or \
-                    a date was looked for."
+                    "This node does not support text search. Only indices, hashes, message ids \
+                    and dates were searched."
                         .to_owned(),
                 );
-                exact(site, &text).await?
+                exact_hits(site, &text).await?
             }
             Err(ClientError::Refused {
                 status: 400,
@@ -97,31 +99,31 @@ pub(super) async fn get(site: &Site, asked: &PageRequest) -> Result<Response, Er
             return Ok(reply::see_other(&site.path(&target(hit))));
         }
     }
-    let page = ResultPage {
-        frame: Frame {
+    let page = ResultsPage {
+        layout: Layout {
             query: text.clone(),
-            ..site.frame(Place::None)
+            ..site.layout(Section::None)
         },
-        asked: Line::new(&text, 100),
+        query_line: Line::new(&text, 100),
         hits: found
             .hits
             .iter()
-            .map(|hit| Hit::new(&site.base, hit))
+            .map(|hit| HitRow::new(&site.base, hit))
             .collect(),
-        more: more(&text, found.next),
+        next: next_query(&text, found.next),
         note,
         query: text,
     };
     Ok(reply::page(StatusCode::OK, &page))
 }
 
-/// The query of the next page.
-fn more(text: &str, next: Option<u64>) -> Option<String> {
+/// Returns the query string of the next page.
+fn next_query(text: &str, next: Option<u64>) -> Option<String> {
     let next = next.filter(|_| !text.is_empty())?;
     serde_urlencoded::to_string([("q", text), ("before", &next.to_string())]).ok()
 }
 
-/// Where a find is.
+/// Returns the path of a hit.
 fn target(hit: &SearchHit) -> String {
     match &hit.block {
         Some(block) if hit.field != SearchField::Id => format!("/block/{}", block.index),
@@ -129,27 +131,27 @@ fn target(hit: &SearchHit) -> String {
     }
 }
 
-/// What can be found without the node's own search.
-async fn exact(site: &Site, text: &str) -> Result<SearchPage, ErrorPage> {
+/// Searches a node without a search endpoint by single requests.
+async fn exact_hits(site: &Site, text: &str) -> Result<SearchPage, ErrorPage> {
     let client = &site.client;
     let mut hits = Vec::new();
-    let wanted = Lookup::parse(text);
+    let lookup = Lookup::parse(text);
     let mut blocks = Vec::new();
-    if let Some(index) = wanted.index {
+    if let Some(index) = lookup.index {
         blocks.push((SearchField::Index, index.to_string()));
     }
-    if let Some((first, last)) = wanted.hashes
+    if let Some((first, last)) = lookup.hashes
         && first == last
     {
         blocks.push((SearchField::Hash, first.to_string()));
     }
-    if let Some(time) = wanted.time {
+    if let Some(time) = lookup.time {
         let tip = client.status().await?.tip.index;
-        let index = blocks::first_at(site, time, tip).await?;
+        let index = blocks::first_block_at(site, time, tip).await?;
         blocks.push((SearchField::Date, index.to_string()));
     }
-    for (field, which) in blocks {
-        if let Some(block) = known(client.block(&which).await)? {
+    for (field, name) in blocks {
+        if let Some(block) = if_found(client.block(&name).await)? {
             hits.push(SearchHit {
                 field,
                 message_id: block.block.data.id.clone(),
@@ -157,9 +159,9 @@ async fn exact(site: &Site, text: &str) -> Result<SearchPage, ErrorPage> {
             });
         }
     }
-    if let Some(id) = wanted.id {
+    if let Some(id) = lookup.id {
         let id = id.to_string();
-        if known(client.message(&id).await)?.is_some() {
+        if if_found(client.message(&id).await)?.is_some() {
             hits.push(SearchHit {
                 field: SearchField::Id,
                 block: None,
@@ -170,8 +172,8 @@ async fn exact(site: &Site, text: &str) -> Result<SearchPage, ErrorPage> {
     Ok(SearchPage { hits, next: None })
 }
 
-/// An answer, or none if there is no such thing or it makes no sense to the node.
-fn known<T>(answer: Result<T, ClientError>) -> Result<Option<T>, ErrorPage> {
+/// Returns `None` if the node has no such block or message, or rejects the name as invalid.
+fn if_found<T>(answer: Result<T, ClientError>) -> Result<Option<T>, ErrorPage> {
     match answer {
         Ok(answer) => Ok(Some(answer)),
         Err(ClientError::Refused {
@@ -195,23 +197,23 @@ mod tests {
     }
 
     #[test]
-    fn finds_are_listed_and_inert() {
-        let waiting = SearchHit {
+    fn hits_are_listed_and_inert() {
+        let pending = SearchHit {
             block: None,
             ..hit(SearchField::Id)
         };
-        let page = ResultPage {
-            frame: Frame {
+        let page = ResultsPage {
+            layout: Layout {
                 query: samples::HOSTILE.to_owned(),
-                ..samples::frame()
+                ..samples::layout()
             },
-            asked: Line::new(samples::HOSTILE, 100),
+            query_line: Line::new(samples::HOSTILE, 100),
             query: samples::HOSTILE.to_owned(),
             hits: vec![
-                Hit::new("/x", &hit(SearchField::Text)),
-                Hit::new("/x", &waiting),
+                HitRow::new("/x", &hit(SearchField::Text)),
+                HitRow::new("/x", &pending),
             ],
-            more: more(samples::HOSTILE, Some(5)),
+            next: next_query(samples::HOSTILE, Some(5)),
             note: Some(samples::HOSTILE.to_owned()),
         };
         let html = page.render().unwrap();
@@ -226,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_find_leads_to_the_block_or_the_message() {
+    fn a_hit_links_to_its_block_or_message() {
         assert_eq!(target(&hit(SearchField::Hash)), "/block/7");
         assert_eq!(
             target(&hit(SearchField::Id)),

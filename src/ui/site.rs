@@ -1,20 +1,20 @@
-//! What the pages share: the node they show, where they stand, and the frame around each.
+//! State shared by all pages, and the layout around each.
 
 use http::HeaderMap;
 use tokio_util::sync::CancellationToken;
 use warp::http;
 
-use super::events::Relay;
-use super::token::{FormSession, Tokens};
+use super::csrf::{BrowserSession, CsrfTokens};
+use super::relay::Relay;
 use crate::client::HttpClient;
 
 /// The explorer of one node.
 pub(super) struct Site {
     pub(super) client: HttpClient,
-    /// What stands before every path; empty, or `/` and a name without a slash at its end.
+    /// Prefix of every path: empty, or a slash and a path without a trailing slash.
     pub(super) base: String,
     pub(super) relay: Relay,
-    tokens: Tokens,
+    tokens: CsrfTokens,
     shutdown: CancellationToken,
 }
 
@@ -29,30 +29,30 @@ impl Site {
                 format!("/{name}")
             },
             relay: Relay::default(),
-            tokens: Tokens::new(),
+            tokens: CsrfTokens::new(),
             shutdown,
         }
     }
 
-    /// The frame of a page.
-    pub(super) fn frame(&self, place: Place) -> Frame {
-        Frame {
+    /// Returns the layout of a page.
+    pub(super) fn layout(&self, section: Section) -> Layout {
+        Layout {
             base: self.base.clone(),
             node: self.client.address().to_string(),
-            place,
+            section,
             query: String::new(),
         }
     }
 
-    /// An address on this site.
+    /// Returns the path of a page below the base path.
     pub(super) fn path(&self, rest: &str) -> String {
         format!("{}{rest}", self.base)
     }
 
-    /// The form for a new message, and the session it belongs to.
-    pub(super) fn form(&self, headers: &HeaderMap) -> (Form, FormSession) {
-        let session = FormSession::of(headers);
-        let form = Form {
+    /// Returns the empty form for a new message, and the session that may submit it.
+    pub(super) fn form(&self, headers: &HeaderMap) -> (MessageForm, BrowserSession) {
+        let session = BrowserSession::of(headers);
+        let form = MessageForm {
             base: self.base.clone(),
             token: self.tokens.token(&session),
             text: String::new(),
@@ -60,57 +60,59 @@ impl Site {
         (form, session)
     }
 
-    /// Whether a form was made by this site for the browser that sends it.
-    pub(super) fn is_own_form(&self, headers: &HeaderMap, token: &str) -> bool {
-        self.tokens.holds(headers, token)
+    /// Returns `true` if the form's token belongs to the session of the browser that submits it.
+    pub(super) fn verify_form(&self, headers: &HeaderMap, token: &str) -> bool {
+        self.tokens.verify(headers, token)
     }
 
-    /// Waits until the site is about to close.
+    /// Waits for shutdown.
     pub(super) fn closing(&self) -> impl Future<Output = ()> + Send + 'static {
         self.shutdown.clone().cancelled_owned()
     }
 }
 
-/// A place in the menu.
+/// An entry of the menu.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Section {
     Home,
     Blocks,
     Mempool,
     Peers,
     Reorgs,
     Lab,
+    /// A page outside the menu.
     None,
 }
 
-/// What stands around every page.
+/// The header and footer of a page.
 #[derive(Clone, Debug)]
-pub(super) struct Frame {
+pub(super) struct Layout {
     pub(super) base: String,
+    /// Address of the node.
     pub(super) node: String,
-    pub(super) place: Place,
-    /// What the field for searching holds.
+    pub(super) section: Section,
+    /// Content of the search field.
     pub(super) query: String,
 }
 
-impl Frame {
-    /// The menu: where to, its name, and whether it is here.
+impl Layout {
+    /// Returns path and name of each menu entry, and `true` for the current one.
     pub(super) fn menu(&self) -> [(&'static str, &'static str, bool); 6] {
         [
-            ("/", "Chain", Place::Home),
-            ("/blocks", "Blocks", Place::Blocks),
-            ("/mempool", "Waiting", Place::Mempool),
-            ("/peers", "Peers", Place::Peers),
-            ("/reorgs", "Reorgs", Place::Reorgs),
-            ("/lab", "Lab", Place::Lab),
+            ("/", "Chain", Section::Home),
+            ("/blocks", "Blocks", Section::Blocks),
+            ("/mempool", "Mempool", Section::Mempool),
+            ("/peers", "Peers", Section::Peers),
+            ("/reorgs", "Reorgs", Section::Reorgs),
+            ("/lab", "Lab", Section::Lab),
         ]
-        .map(|(path, name, place)| (path, name, place == self.place))
+        .map(|(path, name, section)| (path, name, section == self.section))
     }
 }
 
 /// The form for a new message.
 #[derive(Clone, Debug)]
-pub(super) struct Form {
+pub(super) struct MessageForm {
     pub(super) base: String,
     pub(super) token: String,
     pub(super) text: String,
@@ -121,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_base_path_has_one_slash_before_it_and_none_behind() {
+    fn a_base_path_has_one_leading_slash_and_no_trailing_one() {
         for (given, base) in [("", ""), ("/", ""), ("x", "/x"), ("/x/y/", "/x/y")] {
             let client = HttpClient::new("localhost:1".parse().unwrap()).unwrap();
             let site = Site::new(client, given, CancellationToken::new());

@@ -1,15 +1,15 @@
-//! The explorer of the real binary.
+//! The explorer, run as the real binary.
 //!
 //! * [`pages`]: every page, over a real node
-//! * [`form`]: the one form, and who may send it
-//! * [`safety`]: headers, foreign requests, hostile messages
-//! * [`places`]: behind a base path, beside a node, without its node, over other nodes
-//! * [`news`]: what happens at the node reaches every page
-//! * [`browser`]: the same in a real browser, where there is one
+//! * [`form`]: the form for a new message, and its protection against forgery
+//! * [`safety`]: security headers, foreign requests, hostile messages
+//! * [`deployment`]: below a base path, inside a node process, without its node, over other nodes
+//! * [`events`]: events of the node reach every open page
+//! * [`browser`]: the pages in a real browser, if one is installed
 
 mod browser;
+mod deployment;
+mod events;
 mod form;
-mod news;
 mod pages;
-mod places;
 mod safety;

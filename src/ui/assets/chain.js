@@ -1,12 +1,12 @@
-// What is hashed of a block, and what of it is committed to: the rules of the program once more.
+// The rules of the chain in JavaScript: block text, hash, puzzle and seal.
 
 import { sha256 } from "./sha256.js";
 
 const utf8 = new TextEncoder();
 const bytesOf = (digits) => Uint8Array.from(digits.match(/../g) ?? [], (pair) => parseInt(pair, 16));
 
-/** The documented text of a block. */
-export function documentedText(block) {
+/** Returns the documented text of a block, which is the preimage of its hash. */
+export function blockText(block) {
   const bold = (name) => `\x1b[1m${name}\x1b[0m`;
   const rule = "=".repeat(80);
   return (
@@ -23,16 +23,16 @@ export function documentedText(block) {
   );
 }
 
-/** The hash of a block. */
-export const hashOf = (block) => sha256(utf8.encode(documentedText(block)));
+/** Returns the hash of a block. */
+export const hashOf = (block) => sha256(utf8.encode(blockText(block)));
 
-/** The digest of the puzzle. */
-export const puzzle = (last, proof) => sha256(utf8.encode(`${last ?? "None"}${proof}`));
+/** Returns the digest of the puzzle. */
+export const puzzleDigest = (previousProof, proof) => sha256(utf8.encode(`${previousProof ?? "None"}${proof}`));
 
-/** The zeros at the end of a digest. */
-export const zeros = (digest) => digest.length - digest.replace(/0+$/, "").length;
+/** Returns the number of trailing zeros of a digest. */
+export const countZeros = (digest) => digest.length - digest.replace(/0+$/, "").length;
 
-/** What a sealed proof of a block starts with; none for a time that is no float. */
+/** Returns the commitment that a sealed proof starts with, or null if the timestamp is not a float. */
 export function commitment(block) {
   if (!/[.e]/.test(block.timestamp_text)) return null;
   const message = utf8.encode(block.data.message);
@@ -60,7 +60,7 @@ export function commitment(block) {
   return BigInt(`0x${sha256(all)}`).toString();
 }
 
-/** `sealed`, `open` or `broken`; none for a first block. */
+/** Returns `sealed`, `open` or `broken`, or null for the genesis block. */
 export function sealOf(block) {
   if (block.proof === null) return null;
   if (block.proof.replace("-", "").length <= 40) return "open";
@@ -69,21 +69,21 @@ export function sealOf(block) {
   return start !== null && block.proof.startsWith(start) && nonce >= 1 && nonce <= 96 ? "sealed" : "broken";
 }
 
-/** Characters that could hide or reorder text. */
+/** Matches characters that can hide or reorder text. */
 export const hidden = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\u034f\u115f\u1160\u2800\u3164\uffa0]/u;
 
-/** Whether a text field shows a message as what it is. */
+/** Returns `true` if a text field can show the message unchanged. */
 export const isEditable = (text) => text.length <= 5000 && !hidden.test(text.replace(/[\n\t]/g, ""));
 
-/** The colours of a hash, as the server draws them. */
-export function ribbon(hash) {
+/** Returns the colour bar of a hash, the same as the server draws. */
+export function colourBar(hash) {
   const name = "http://www.w3.org/2000/svg";
   const svg = document.createElementNS(name, "svg");
   const set = (element, attributes) => {
     for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
     return element;
   };
-  set(svg, { class: "ribbon", viewBox: "0 0 32 6", "aria-hidden": "true", preserveAspectRatio: "none" });
+  set(svg, { class: "colour-bar", viewBox: "0 0 32 6", "aria-hidden": "true", preserveAspectRatio: "none" });
   for (let cell = 0; cell < 8; cell++) {
     const value = parseInt(hash.slice(cell * 8, cell * 8 + 8), 16);
     const colour = `hsl(${value % 360} 62% ${38 + (Math.floor(value / 360) % 30)}%)`;
@@ -92,8 +92,8 @@ export function ribbon(hash) {
   return svg;
 }
 
-/** Large counts and long times in words, as the server says them. */
-export function large(value) {
+/** The same as format::large_number on the server. */
+export function largeNumber(value) {
   for (const [unit, name] of [[1e18, "quintillion"], [1e15, "quadrillion"], [1e12, "trillion"], [1e9, "billion"]]) {
     if (value >= unit * 1000 && unit === 1e18) return value.toExponential(1);
     if (value >= unit) return `${(value / unit).toFixed(1)} ${name}`;
@@ -101,10 +101,11 @@ export function large(value) {
   return Math.round(value).toLocaleString("en-US");
 }
 
+/** The same as format::duration on the server. */
 export function duration(seconds) {
   const short = (value, unit) => `${value >= 10 ? value.toFixed(0) : value.toFixed(1)} ${unit}`;
   const year = 365.25 * 86400;
-  if (seconds >= 1e4 * year) return `${large(seconds / year)} years`;
+  if (seconds >= 1e4 * year) return `${largeNumber(seconds / year)} years`;
   for (const [unit, name] of [[year, "years"], [86400, "days"], [3600, "hours"], [60, "minutes"]]) {
     if (seconds >= 2 * unit) return short(seconds / unit, name);
   }
@@ -113,5 +114,6 @@ export function duration(seconds) {
   return seconds >= 1e-6 ? `${(seconds * 1e6).toFixed(0)} µs` : "no time";
 }
 
-export const rate = (hashes) =>
+/** Formats a rate in hashes per second. */
+export const hashRate = (hashes) =>
   hashes >= 1e6 ? `${(hashes / 1e6).toFixed(1)} MH/s` : `${(hashes / 1e3).toFixed(0)} kH/s`;

@@ -1,27 +1,26 @@
-// The workbench of a block: hash, puzzle and seal worked out again in the browser, also for a
-// message that was changed.
+// The inspector of a block: computes hash, puzzle and seal in the browser, also for an edited message.
 
-import { commitment, documentedText, hashOf, hidden, isEditable, puzzle, ribbon, sealOf, zeros } from "./chain.js";
+import { blockText, colourBar, commitment, countZeros, hashOf, hidden, isEditable, puzzleDigest, sealOf } from "./chain.js";
 
-const bench = document.getElementById("bench");
-const where = document.getElementById("bench-where");
-const field = document.getElementById("changed");
+const inspector = document.getElementById("inspector");
+const source = document.getElementById("inspector-source");
+const field = document.getElementById("edited-message");
 const verdict = document.getElementById("verdict");
 const digest = document.getElementById("digest");
 const bytes = document.getElementById("bytes");
 
-const shown = bytes?.cloneNode(true);
+const originalBytes = bytes?.cloneNode(true);
 
-function tick(key, holds, why) {
+function showCheck(key, passed, detail) {
   const rule = document.querySelector(`[data-rule="${key}"]`);
   if (!rule) return;
-  rule.className = holds ? "yes" : "no";
-  rule.querySelector(".tick").textContent = holds ? "holds" : "broken";
-  if (why) rule.querySelector(".why").textContent = why;
+  rule.className = passed ? "passed" : "failed";
+  rule.querySelector(".outcome").textContent = passed ? "passed" : "failed";
+  if (detail) rule.querySelector(".detail").textContent = detail;
 }
 
-// The digits of a hash, with those that differ marked.
-function digits(hash, recorded) {
+// Returns the digits of a hash, with those that differ from the recorded hash marked.
+function markDifferences(hash, recorded) {
   const code = document.createElement("code");
   for (let at = 0; at < hash.length; at++) {
     const differs = hash[at] !== recorded[at];
@@ -30,7 +29,7 @@ function digits(hash, recorded) {
       last.textContent += hash[at];
     } else {
       const piece = differs ? document.createElement("span") : document.createTextNode("");
-      if (differs) piece.className = "changed";
+      if (differs) piece.className = "differs";
       piece.textContent = hash[at];
       code.append(piece);
     }
@@ -38,8 +37,8 @@ function digits(hash, recorded) {
   return code;
 }
 
-// The bytes that are hashed, control characters visible.
-function write(text, message) {
+// Shows the bytes that are hashed, with visible control characters.
+function showBytes(text, message) {
   const start = text.indexOf("| message: ") + 11;
   const body = document.createElement("bdi");
   body.className = "body";
@@ -49,9 +48,9 @@ function write(text, message) {
     span.textContent = symbol;
     return span;
   };
-  const put = (target, piece) => {
+  const append = (target, part) => {
     let plain = "";
-    for (const character of piece) {
+    for (const character of part) {
       if (!hidden.test(character)) {
         plain += character;
         continue;
@@ -66,68 +65,68 @@ function write(text, message) {
     }
     target.append(plain);
   };
-  const said = document.createElement("bdi");
-  said.className = "say";
-  put(body, text.slice(0, start));
-  put(said, message);
-  body.append(said);
-  put(body, text.slice(start + message.length));
+  const messageBytes = document.createElement("bdi");
+  messageBytes.className = "message-bytes";
+  append(body, text.slice(0, start));
+  append(messageBytes, message);
+  body.append(messageBytes);
+  append(body, text.slice(start + message.length));
   const box = document.createElement("div");
   box.className = "text";
   box.append(body);
   bytes.replaceChildren(box);
 }
 
-function work(block, previous) {
-  const difficulty = Number(bench.dataset.difficulty);
-  const changed = { ...block, data: { ...block.data, message: field.value } };
-  const isChanged = changed.data.message !== block.data.message;
-  const hash = hashOf(changed);
-  digest.replaceChildren(ribbon(hash), digits(hash, block.hash));
-  if (isChanged) write(documentedText(changed), changed.data.message);
-  else bytes.replaceChildren(...shown.cloneNode(true).childNodes);
-  tick("hash", hash === block.hash, isChanged
-    ? "the text has another hash now, so the next block would name one that is gone"
-    : "worked out again by this browser: the same");
-  const broken = [];
-  if (hash !== block.hash) broken.push("the hash is another one");
+function check(block, previous) {
+  const difficulty = Number(inspector.dataset.difficulty);
+  const edited = { ...block, data: { ...block.data, message: field.value } };
+  const isEdited = edited.data.message !== block.data.message;
+  const hash = hashOf(edited);
+  digest.replaceChildren(colourBar(hash), markDifferences(hash, block.hash));
+  if (isEdited) showBytes(blockText(edited), edited.data.message);
+  else bytes.replaceChildren(...originalBytes.cloneNode(true).childNodes);
+  showCheck("hash", hash === block.hash, isEdited
+    ? "the hash is different now, so the next block would contain a hash that no block has"
+    : "this browser computed the same hash");
+  const failures = [];
+  if (hash !== block.hash) failures.push("the hash is different");
   if (previous) {
-    tick("previous", hashOf(previous) === block.previous_hash);
-    const found = zeros(puzzle(previous.proof, block.proof));
-    tick("puzzle", found >= difficulty, isChanged
-      ? `still ${found} zero${found === 1 ? "" : "s"}: the puzzle does not see the message`
+    showCheck("previous", hashOf(previous) === block.previous_hash);
+    const found = countZeros(puzzleDigest(previous.proof, block.proof));
+    showCheck("puzzle", found >= difficulty, isEdited
+      ? `still ${found} zero${found === 1 ? "" : "s"}: the puzzle does not cover the message`
       : undefined);
     if (block.seal === "sealed") {
-      const seal = sealOf(changed);
-      tick("seal", seal === "sealed", seal === "sealed"
+      const seal = sealOf(edited);
+      showCheck("seal", seal === "sealed", seal === "sealed"
         ? "the proof starts with the commitment to this content"
-        : `the commitment would be ${commitment(changed).slice(0, 12)}…, the proof starts with ${block.proof.slice(0, 12)}…`);
-      if (seal !== "sealed") broken.push("the seal is broken");
+        : `the commitment to this content is ${commitment(edited).slice(0, 12)}…, but the proof starts with ${block.proof.slice(0, 12)}…`);
+      if (seal !== "sealed") failures.push("the seal is broken");
     }
   }
-  verdict.className = `verdict ${broken.length ? "bad" : "good"}`;
-  verdict.textContent = broken.length ? `${broken.join(", ")}.`.replace(/^./, (first) => first.toUpperCase()) : "Everything fits.";
+  verdict.className = `verdict ${failures.length ? "bad" : "good"}`;
+  verdict.textContent = failures.length ? `${failures.join(", ")}.`.replace(/^./, (first) => first.toUpperCase()) : "All checks passed.";
 }
 
 async function start() {
-  const ask = async (path) => (path ? (await fetch(path)).json() : null);
-  const [block, previous] = await Promise.all([ask(bench.dataset.raw), ask(bench.dataset.previous)]);
+  const load = async (path) => (path ? (await fetch(path)).json() : null);
+  const [block, previous] = await Promise.all([load(inspector.dataset.raw), load(inspector.dataset.previous)]);
   field.value = block.data.message;
-  // A text field has its own idea of line breaks, and shows what is hidden as it likes.
+  // A text field normalises line breaks and does not show hidden characters.
   if (field.value !== block.data.message || !isEditable(block.data.message)) {
-    where.textContent = hashOf(block) === block.hash
-      ? "Your browser has worked out the hash once more: the same."
-      : "Your browser has worked out another hash!";
+    source.textContent = hashOf(block) === block.hash
+      ? "Your browser computed the same hash."
+      : "Your browser computed a different hash!";
     return;
   }
-  where.textContent = "Your browser has done it once more. Change the message to see what happens.";
-  document.getElementById("try").hidden = false;
-  field.addEventListener("input", () => work(block, previous));
+  source.textContent = "Your browser computed it again. Edit the message to see what changes.";
+  document.getElementById("editor").hidden = false;
+  field.addEventListener("input", () => check(block, previous));
   document.getElementById("restore").addEventListener("click", () => {
     field.value = block.data.message;
-    work(block, previous);
+    check(block, previous);
   });
-  work(block, previous);
+  check(block, previous);
 }
 
-if (bench && bytes) start().catch(() => (where.textContent = "The block could not be fetched again."));
+if (inspector && bytes) start().catch(() => (source.textContent = "The block could not be loaded."));

@@ -1,16 +1,20 @@
-// Keeps a page fresh. The server renders everything: when something happens, the page is asked for
-// again and the parts marked as live are exchanged.
+// Keeps an open page up to date. On every event of the node, the script requests the page again and
+// replaces the elements marked with data-live.
 
 const base = document.documentElement.dataset.base;
-const news = document.getElementById("news");
-const lost = document.getElementById("lost");
+const announcement = document.getElementById("announcement");
+const unreachable = document.getElementById("unreachable");
 const live = document.getElementById("live");
 
-const POLL = 4000;
-const LEAST = 700;
+// All in milliseconds.
+const POLL_INTERVAL = 4000;
+const LIVE_POLL_INTERVAL = 30000;
+const MIN_REFRESH_INTERVAL = 700;
+const ANNOUNCEMENT_INTERVAL = 2000;
+const EVENTS_RETRY_DELAY = 15000;
 
-// Ages, in the words of the server.
-function brief(seconds) {
+// The same as format::coarse_duration on the server.
+function coarseDuration(seconds) {
   if (seconds < 1) return "now";
   if (seconds < 120) return `${Math.floor(seconds)} s`;
   if (seconds < 7200) return `${Math.floor(seconds / 60)} min`;
@@ -18,17 +22,17 @@ function brief(seconds) {
   return `${Math.floor(seconds / 86400).toLocaleString("en-US")} days`;
 }
 
-function age() {
+function updateAges() {
   const now = Date.now() / 1000;
-  for (const time of document.querySelectorAll("time.when")) {
+  for (const time of document.querySelectorAll("time.age")) {
     const seconds = now - Number(time.dataset.seconds);
-    const text = brief(Math.abs(seconds));
-    const said = text === "now" ? text : seconds < 0 ? `in ${text}` : `${text} ago`;
-    if (time.textContent !== said) time.textContent = said;
+    const duration = coarseDuration(Math.abs(seconds));
+    const text = duration === "now" ? duration : seconds < 0 ? `in ${duration}` : `${duration} ago`;
+    if (time.textContent !== text) time.textContent = text;
   }
 }
 
-// Copies a text; on plain HTTP browsers keep their clipboard to themselves, but not the old way.
+// Browsers offer navigator.clipboard on secure origins only; execCommand also works on plain HTTP.
 async function copy(text) {
   if (navigator.clipboard) {
     await navigator.clipboard.writeText(text);
@@ -36,12 +40,12 @@ async function copy(text) {
   }
   const field = document.createElement("textarea");
   field.value = text;
-  field.className = "unseen";
+  field.className = "visually-hidden";
   document.body.append(field);
   field.select();
-  const done = document.execCommand("copy");
+  const copied = document.execCommand("copy");
   field.remove();
-  if (!done) throw new Error("not copied");
+  if (!copied) throw new Error("not copied");
 }
 
 function addCopyButtons(root) {
@@ -54,12 +58,12 @@ function addCopyButtons(root) {
     button.setAttribute("aria-label", `Copy the ${name}`);
     button.addEventListener("click", async () => {
       try {
-        const { copy: text, copyMessage: from } = field.dataset;
-        await copy(from ? (await (await fetch(from)).json()).data.message : text);
+        const { copy: text, copyMessage: source } = field.dataset;
+        await copy(source ? (await (await fetch(source)).json()).data.message : text);
         button.textContent = "Copied";
-        news.textContent = `Copied: ${name}`;
+        announcement.textContent = `Copied: ${name}`;
       } catch {
-        button.textContent = "Not copied";
+        button.textContent = "Copy failed";
       }
       setTimeout(() => (button.textContent = "Copy"), 1500);
     });
@@ -67,8 +71,8 @@ function addCopyButtons(root) {
   }
 }
 
-// A hash under the pointer or focus shows all its equals.
-function mark(event) {
+// Highlights all copies of the hash under the pointer or focus.
+function highlightHash(event) {
   const hash = event.target.closest?.(".hash")?.title;
   for (const other of document.querySelectorAll(".hash")) {
     other.classList.toggle("same", Boolean(hash) && other.title === hash && event.type !== "pointerout");
@@ -77,146 +81,146 @@ function mark(event) {
 
 const withoutAges = (element) => {
   const copy = element.cloneNode(true);
-  for (const time of copy.querySelectorAll("time.when, button.copy")) time.remove();
+  for (const time of copy.querySelectorAll("time.age, button.copy")) time.remove();
   return copy.innerHTML;
 };
 
-// What a person is doing in a part must not be lost with it.
-function exchange(old, fresh) {
-  if (withoutAges(old) === withoutAges(fresh)) return false;
+// Replaces an element, and keeps selection, focus, open details and scroll position.
+function replaceElement(old, replacement) {
+  if (withoutAges(old) === withoutAges(replacement)) return false;
   const selection = getSelection();
   if (!selection.isCollapsed && old.contains(selection.anchorNode)) return false;
   const focus = old.contains(document.activeElement) ? document.activeElement : null;
   const open = [...old.querySelectorAll("details")].map((details) => details.open);
   const known = new Set([...old.querySelectorAll("[data-key]")].map((item) => item.dataset.key));
-  for (const item of fresh.querySelectorAll("[data-key]")) {
-    item.classList.toggle("fresh", !known.has(item.dataset.key));
+  for (const item of replacement.querySelectorAll("[data-key]")) {
+    item.classList.toggle("new", !known.has(item.dataset.key));
   }
-  const scrolled = old.querySelector(".strip")?.scrollLeft;
-  old.replaceWith(fresh);
-  fresh.querySelectorAll("details").forEach((details, at) => (details.open = open[at] ?? false));
-  if (scrolled) fresh.querySelector(".strip").scrollLeft = scrolled;
+  const scrollLeft = old.querySelector(".strip")?.scrollLeft;
+  old.replaceWith(replacement);
+  replacement.querySelectorAll("details").forEach((details, at) => (details.open = open[at] ?? false));
+  if (scrollLeft) replacement.querySelector(".strip").scrollLeft = scrollLeft;
   if (focus) {
-    const same = [...fresh.querySelectorAll(focus.tagName)].find(
+    const counterpart = [...replacement.querySelectorAll(focus.tagName)].find(
       (other) => other.getAttribute("href") === focus.getAttribute("href") && other.textContent === focus.textContent,
     );
-    same?.focus({ preventScroll: true });
+    counterpart?.focus({ preventScroll: true });
   }
-  addCopyButtons(fresh);
+  addCopyButtons(replacement);
   return true;
 }
 
-let asking = false;
-let again = false;
-let last = 0;
+let isRefreshing = false;
+let isStale = false;
+let lastRefresh = 0;
 let timer = 0;
 
 async function refresh() {
-  if (asking || document.hidden) {
-    again = true;
+  if (isRefreshing || document.hidden) {
+    isStale = true;
     return;
   }
-  asking = true;
-  again = false;
-  last = Date.now();
+  isRefreshing = true;
+  isStale = false;
+  lastRefresh = Date.now();
   try {
-    const answer = await fetch(location.href, { headers: { accept: "text/html" } });
-    if (answer.status >= 500) throw new Error("the node does not answer");
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    lost.hidden = true;
-    if (answer.ok) {
+    const response = await fetch(location.href, { headers: { accept: "text/html" } });
+    if (response.status >= 500) throw new Error("the node does not respond");
+    const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    unreachable.hidden = true;
+    if (response.ok) {
       for (const old of document.querySelectorAll("[data-live]")) {
-        const fresh = page.getElementById(old.id);
-        if (fresh) exchange(old, document.adoptNode(fresh));
+        const replacement = page.getElementById(old.id);
+        if (replacement) replaceElement(old, document.adoptNode(replacement));
       }
-      age();
+      updateAges();
     }
   } catch {
-    lost.hidden = false;
+    unreachable.hidden = false;
   } finally {
-    asking = false;
-    if (again) soon();
+    isRefreshing = false;
+    if (isStale) scheduleRefresh();
   }
 }
 
-// Many things happen at once when many messages are mined; a page need not show each.
-function soon() {
+// A burst of events causes a single refresh.
+function scheduleRefresh() {
   clearTimeout(timer);
-  timer = setTimeout(refresh, Math.max(60, last + LEAST - Date.now()));
+  timer = setTimeout(refresh, Math.max(60, lastRefresh + MIN_REFRESH_INTERVAL - Date.now()));
 }
 
-function show(state, text) {
+function showConnection(state, text) {
   live.hidden = false;
   live.className = `live ${state}`;
   document.getElementById("live-text").textContent = text;
 }
 
-let said = 0;
-function say(text) {
-  if (Date.now() - said < 2000) return;
-  said = Date.now();
-  news.textContent = text;
+let lastAnnouncement = 0;
+function announce(text) {
+  if (Date.now() - lastAnnouncement < ANNOUNCEMENT_INTERVAL) return;
+  lastAnnouncement = Date.now();
+  announcement.textContent = text;
 }
 
 function listen() {
   const source = new EventSource(`${base}/events`);
   source.addEventListener("open", () => {
-    show("on", "Live");
-    soon();
+    showConnection("connected", "Live");
+    scheduleRefresh();
   });
   const on = (name, text) =>
     source.addEventListener(name, (event) => {
       const { index } = JSON.parse(event.data);
-      if (text) say(text(index));
-      soon();
+      if (text) announce(text(index));
+      scheduleRefresh();
     });
-  on("block", (index) => `Block ${index} is new.`);
-  on("reorg", (index) => `Another branch is followed from block ${index} on.`);
+  on("block", (index) => `Block ${index} was mined.`);
+  on("reorg", (index) => `A reorg replaced the chain from block ${index} on.`);
   on("message");
   on("neighbour");
   on("reset");
-  source.addEventListener("lost", () => (lost.hidden = false));
+  source.addEventListener("lost", () => (unreachable.hidden = false));
   source.addEventListener("error", () => {
-    show("", `Looks every ${POLL / 1000} s`);
-    // A refusal closes it for good; a broken connection is tried again by the browser.
-    if (source.readyState === EventSource.CLOSED) setTimeout(listen, 15000);
+    showConnection("", `Updates every ${POLL_INTERVAL / 1000} s`);
+    // The browser reconnects after a network error, but not after an error status.
+    if (source.readyState === EventSource.CLOSED) setTimeout(listen, EVENTS_RETRY_DELAY);
   });
   addEventListener("pagehide", () => source.close());
 }
 
 function start() {
   addCopyButtons(document);
-  age();
-  setInterval(age, 1000);
-  for (const type of ["pointerover", "pointerout", "focusin"]) document.addEventListener(type, mark);
+  updateAges();
+  setInterval(updateAges, 1000);
+  for (const type of ["pointerover", "pointerout", "focusin"]) document.addEventListener(type, highlightHash);
   for (const form of document.querySelectorAll("form.add")) {
     form.addEventListener("submit", () => {
       const button = form.querySelector("button");
-      // After the form was read, or it would not be sent.
+      // Only after this event, because a disabled button would cancel the submission.
       setTimeout(() => (button.disabled = true));
       addEventListener("pageshow", () => (button.disabled = false), { once: true });
     });
   }
-  if (document.getElementById("problem")) {
+  if (document.getElementById("error-page")) {
     setInterval(async () => {
-      const answer = await fetch(location.href).catch(() => null);
-      if (answer && answer.status < 500) location.reload();
-    }, POLL);
+      const response = await fetch(location.href).catch(() => null);
+      if (response && response.status < 500) location.reload();
+    }, POLL_INTERVAL);
     return;
   }
-  const hasLive = document.querySelector("[data-live]") !== null;
-  if (!hasLive) return;
-  show("", `Looks every ${POLL / 1000} s`);
+  if (!document.querySelector("[data-live]")) return;
+  showConnection("", `Updates every ${POLL_INTERVAL / 1000} s`);
   listen();
-  // Where no news come, and in case some were missed.
+  // Polls where there are no events, and rarely otherwise, in case an event was missed.
   setInterval(() => {
-    const pause = live.classList.contains("on") && lost.hidden ? 30000 : POLL;
-    if (Date.now() - last >= pause - 100) refresh();
+    const isLive = live.classList.contains("connected") && unreachable.hidden;
+    const interval = isLive ? LIVE_POLL_INTERVAL : POLL_INTERVAL;
+    if (Date.now() - lastRefresh >= interval - 100) refresh();
   }, 1000);
   document.addEventListener("visibilitychange", () => {
-    if (!document.hidden && again) soon();
+    if (!document.hidden && isStale) scheduleRefresh();
   });
-  last = Date.now();
+  lastRefresh = Date.now();
 }
 
 start();

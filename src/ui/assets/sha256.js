@@ -1,9 +1,9 @@
-// SHA-256, own because browsers keep theirs from pages that come over plain HTTP.
+// SHA-256. Browsers offer crypto.subtle on secure origins only, and the explorer may use plain HTTP.
 
 const K = new Int32Array(64);
 const START = new Int32Array(8);
 
-// The constants are the first bits of the roots of the first primes.
+// The constants are the first 32 bits of the fractional parts of roots of the first primes.
 for (let candidate = 2, found = 0; found < 64; candidate++) {
   let prime = true;
   for (let divisor = 2; divisor * divisor <= candidate; divisor++) {
@@ -17,10 +17,10 @@ for (let candidate = 2, found = 0; found < 64; candidate++) {
 
 const W = new Int32Array(64);
 
-/** The state before the first block of a text. */
-export const fresh = () => START.slice();
+/** Returns the initial state. */
+export const initialState = () => START.slice();
 
-/** Takes 64 bytes at an offset into a state. */
+/** Compresses the 64 bytes at an offset into the state. */
 export function compress(state, bytes, offset) {
   for (let i = 0; i < 16; i++, offset += 4) {
     W[i] = (bytes[offset] << 24) | (bytes[offset + 1] << 16) | (bytes[offset + 2] << 8) | bytes[offset + 3];
@@ -46,7 +46,10 @@ export function compress(state, bytes, offset) {
   state[4] += e; state[5] += f; state[6] += g; state[7] += h;
 }
 
-/** Writes the padding of a text of `length` bytes behind its last ones in `bytes`; says where it ends. */
+/**
+ * Writes the padding of an input of `length` bytes at `end` of the buffer, which holds its last bytes.
+ * Returns the end of the padding.
+ */
 export function pad(bytes, end, length) {
   const total = Math.ceil((end + 9) / 64) * 64;
   bytes[end] = 0x80;
@@ -57,16 +60,16 @@ export function pad(bytes, end, length) {
   return total;
 }
 
-/** The digest of a state as 64 hex digits. */
+/** Returns the digest of a state as 64 hex digits. */
 export const hex = (state) =>
   Array.from(state, (word) => (word >>> 0).toString(16).padStart(8, "0")).join("");
 
-/** The SHA-256 of bytes as 64 hex digits. */
+/** Returns the SHA-256 of bytes as 64 hex digits. */
 export function sha256(bytes) {
   const padded = new Uint8Array(bytes.length + 72);
   padded.set(bytes);
   const total = pad(padded, bytes.length, bytes.length);
-  const state = fresh();
+  const state = initialState();
   for (let offset = 0; offset < total; offset += 64) compress(state, padded, offset);
   return hex(state);
 }

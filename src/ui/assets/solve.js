@@ -1,18 +1,18 @@
-// The first experiment: solve the puzzle and see what one more zero costs.
+// The first lab experiment: solves the puzzle and shows the cost of each additional zero.
 
-import { duration, large, rate, zeros as zerosOf } from "./chain.js";
+import { countZeros, duration, hashRate, largeNumber } from "./chain.js";
 
 const lab = document.getElementById("puzzle");
 const get = (id) => document.getElementById(id);
 const slider = get("zeros");
 const button = get("solve");
-const runs = new Map();
+const triesByZeros = new Map();
 
 let worker = null;
 let from = 0;
 
-function write(digest) {
-  const count = zerosOf(digest);
+function showDigest(digest) {
+  const count = countZeros(digest);
   const code = get("result");
   const end = document.createElement("b");
   end.className = "zeros";
@@ -30,12 +30,12 @@ function stop() {
 function report(run, { tries, candidate, digest, best, solved }) {
   const seconds = (performance.now() - run.begin) / 1000;
   const speed = tries / seconds;
-  get("trial").textContent = `${run.last.length > 24 ? `…${run.last.slice(-16)}` : run.last} ${candidate}`;
-  write(digest);
-  get("tries").textContent = large(tries);
+  get("trial").textContent = `${run.tipProof.length > 24 ? `…${run.tipProof.slice(-16)}` : run.tipProof} ${candidate}`;
+  showDigest(digest);
+  get("tries").textContent = largeNumber(tries);
   get("best").textContent = `${best} zero${best === 1 ? "" : "s"}`;
   if (seconds > 0.05) {
-    get("speed").textContent = rate(speed);
+    get("speed").textContent = hashRate(speed);
     for (const row of lab.querySelectorAll("[data-zeros]")) {
       row.querySelector(".browser").textContent = duration(16 ** Number(row.dataset.zeros) / speed);
     }
@@ -44,35 +44,35 @@ function report(run, { tries, candidate, digest, best, solved }) {
   from = candidate + 1;
   stop();
   const ratio = tries / 16 ** run.zeros;
-  const luck = ratio < 0.3 ? "you were lucky" : ratio > 2 ? "you were unlucky" : "about as expected";
+  const comparison = ratio < 0.3 ? "far fewer than expected" : ratio > 2 ? "far more than expected" : "about as many as expected";
   get("solved").className = "verdict good";
   get("solved").textContent =
-    `Solved: ${candidate} is a proof for ${run.zeros} zero${run.zeros === 1 ? "" : "s"}, found with ${large(tries)} tries in ${duration(seconds)}; ${luck}. Once more starts behind it.`;
-  const list = runs.get(run.zeros) ?? [];
+    `Solved: ${candidate} is a proof for ${run.zeros} zero${run.zeros === 1 ? "" : "s"}, found in ${duration(seconds)} with ${largeNumber(tries)} tries, ${comparison}. The next run continues after this number.`;
+  const list = triesByZeros.get(run.zeros) ?? [];
   list.push(tries);
-  runs.set(run.zeros, list);
+  triesByZeros.set(run.zeros, list);
   plot(run.zeros, list);
 }
 
-// Each run is a mark on the bar of its zeros, on the scale of the bars.
+// Marks the run on the logarithmic scale of the bars.
 function plot(zeros, list) {
   const row = lab.querySelector(`[data-zeros="${zeros}"]`);
   const mean = list.reduce((sum, tries) => sum + tries, 0) / list.length;
-  row.querySelector(".runs").textContent = `${list.length}: ${large(mean)} on average`;
+  row.querySelector(".runs").textContent = `${list.length}: ${largeNumber(mean)} on average`;
   const svg = row.querySelector("svg");
-  const one = document.createElementNS(svg.namespaceURI, "rect");
-  const place = Math.min(99, (Math.log2(list.at(-1)) / 4 / 9) * 100);
-  for (const [name, value] of Object.entries({ class: "run", x: place, width: 0.7, height: 10 })) {
-    one.setAttribute(name, value);
+  const mark = document.createElementNS(svg.namespaceURI, "rect");
+  const x = Math.min(99, (Math.log2(list.at(-1)) / 4 / 9) * 100);
+  for (const [name, value] of Object.entries({ class: "run", x, width: 0.7, height: 10 })) {
+    mark.setAttribute(name, value);
   }
-  svg.append(one);
+  svg.append(mark);
 }
 
 function start() {
-  const run = { zeros: Number(slider.value), last: lab.dataset.last, begin: performance.now() };
+  const run = { zeros: Number(slider.value), tipProof: lab.dataset.tipProof, begin: performance.now() };
   get("screen").hidden = false;
   get("solved").textContent = "";
-  get("expected").textContent = large(16 ** run.zeros);
+  get("expected").textContent = largeNumber(16 ** run.zeros);
   slider.disabled = true;
   button.textContent = "Stop";
   worker = new Worker(new URL("./solver.js", import.meta.url), { type: "module" });
@@ -82,7 +82,7 @@ function start() {
     get("solved").className = "verdict bad";
     get("solved").textContent = "This browser cannot run the search.";
   };
-  worker.postMessage({ last: run.last, zeros: run.zeros, from });
+  worker.postMessage({ previousProof: run.tipProof, zeros: run.zeros, from });
 }
 
 slider.addEventListener("input", () => (get("zeros-text").textContent = slider.value));

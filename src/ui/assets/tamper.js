@@ -1,6 +1,6 @@
-// The second experiment: change a message in a copy of the last blocks, and try to repair it.
+// The second lab experiment: edits a message in a copy of the newest blocks and repairs the chain.
 
-import { duration, hashOf, isEditable, large, ribbon, sealOf } from "./chain.js";
+import { colourBar, duration, hashOf, isEditable, largeNumber, sealOf } from "./chain.js";
 
 const lab = document.getElementById("tamper");
 const list = document.getElementById("copy");
@@ -10,19 +10,19 @@ const relink = document.getElementById("relink");
 let original = [];
 let copy = [];
 let cards = [];
-let relinked = false;
+let isRelinked = false;
 
 const clone = (block) => ({ ...block, data: { ...block.data } });
 
 function element(name, className, ...content) {
-  const made = document.createElement(name);
-  if (className) made.className = className;
-  made.append(...content);
-  return made;
+  const created = document.createElement(name);
+  if (className) created.className = className;
+  created.append(...content);
+  return created;
 }
 
 function hashLine(name, hash) {
-  const value = element("dd", "", ...(hash ? [ribbon(hash), " ", element("code", "", `${hash.slice(0, 10)}…`)] : ["none"]));
+  const value = element("dd", "", ...(hash ? [colourBar(hash), " ", element("code", "", `${hash.slice(0, 10)}…`)] : ["none"]));
   return [element("dt", "", name), value];
 }
 
@@ -34,12 +34,12 @@ function draw() {
     field.spellcheck = false;
     field.id = `copy-${block.index}`;
     field.value = block.data.message;
-    // What a text field would not show as it is is left alone.
+    // A message that a text field would change cannot be edited.
     field.disabled = field.value !== block.data.message || !isEditable(block.data.message);
-    if (field.disabled) field.value = "A message with hidden characters, or a very long one.";
+    if (field.disabled) field.value = "This message has hidden characters or is too long to edit.";
     field.addEventListener("input", () => {
       copy[at].data.message = field.value;
-      judge();
+      check();
     });
     const label = element("label", "", "message");
     label.htmlFor = field.id;
@@ -49,71 +49,72 @@ function draw() {
   list.replaceChildren(...cards.map(({ card }) => card));
 }
 
-// Looks at each block of the copy as a node would.
-function judge() {
+// Checks each block of the copy as a node would.
+function check() {
   const hashes = copy.map(hashOf);
-  let torn = 0;
-  let broken = 0;
-  let first = -1;
+  let brokenLinks = 0;
+  let brokenSeals = 0;
+  let firstEdited = -1;
   copy.forEach((block, at) => {
     const { card, facts, checks } = cards[at];
-    const joins = at === 0 || block.previous_hash === hashes[at - 1];
+    const isLinked = at === 0 || block.previous_hash === hashes[at - 1];
     const seal = sealOf(block);
-    const whole = seal !== "broken";
-    const edited = block.data.message !== original[at].data.message;
-    if (edited && first < 0) first = at;
-    const loose = joins && torn > 0;
-    torn += joins ? 0 : 1;
-    broken += whole ? 0 : 1;
-    card.classList.toggle("torn", !joins || !whole);
-    card.classList.toggle("edited", edited);
-    card.classList.toggle("loose", loose);
-    facts.replaceChildren(...hashLine("hash", hashes[at]), ...hashLine("previous", block.previous_hash));
-    const line = (holds, text) => element("li", holds ? "yes" : "no", text);
-    checks.replaceChildren(line(joins, joins ? "joins the block before" : "names a hash that is gone"));
-    if (loose) checks.append(element("li", "loose", "stands on a torn chain"));
+    const isSealValid = seal !== "broken";
+    const isEdited = block.data.message !== original[at].data.message;
+    if (isEdited && firstEdited < 0) firstEdited = at;
+    const isDownstream = isLinked && brokenLinks > 0;
+    brokenLinks += isLinked ? 0 : 1;
+    brokenSeals += isSealValid ? 0 : 1;
+    card.classList.toggle("broken", !isLinked || !isSealValid);
+    card.classList.toggle("edited", isEdited);
+    card.classList.toggle("downstream", isDownstream);
+    facts.replaceChildren(...hashLine("hash", hashes[at]), ...hashLine("previous hash", block.previous_hash));
+    const line = (passed, text) => element("li", passed ? "passed" : "failed", text);
+    checks.replaceChildren(line(isLinked, isLinked ? "previous hash matches" : "previous hash does not match"));
+    if (isDownstream) checks.append(element("li", "downstream", "an earlier link is broken"));
     if (seal !== null) {
-      checks.append(line(whole, { sealed: "the seal is whole", open: "open proof: still fits", broken: "the seal is broken" }[seal]));
+      checks.append(line(isSealValid, { sealed: "seal is valid", open: "open proof is still valid", broken: "seal is broken" }[seal]));
     }
   });
-  say(first, torn, broken);
+  describe(firstEdited, brokenLinks, brokenSeals);
 }
 
-function say(first, torn, broken) {
+function describe(firstEdited, brokenLinks, brokenSeals) {
   const tries = 16 ** Number(lab.dataset.difficulty);
-  const speed = Number(lab.dataset.rate);
-  const count = (number, one) => `${number} ${one}${number === 1 ? "" : "s"}`;
-  relink.disabled = torn === 0;
-  damage.className = `verdict ${torn || broken ? "bad" : "good"}`;
-  if (first < 0) {
-    damage.textContent = "The copy is whole: every block names the hash of the one before it.";
+  const hashRate = Number(lab.dataset.hashRate);
+  const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
+  relink.disabled = brokenLinks === 0;
+  damage.className = `verdict ${brokenLinks || brokenSeals ? "bad" : "good"}`;
+  if (firstEdited < 0) {
+    damage.textContent = "The copy is valid: every block contains the hash of the previous block.";
     return;
   }
-  const behind = copy.length - first - 1;
+  const later = copy.length - firstEdited - 1;
   const parts = [];
-  if (torn) parts.push(`The chain is torn after block ${copy[first].index}: ${behind === 1 ? "the block" : `the ${behind} blocks`} behind it stand${behind === 1 ? "s" : ""} on nothing.`);
-  else parts.push(relinked ? `All links fit again; that took ${count(behind + 1, "hash").replace("hashs", "hashes")}, next to nothing.` : "No link is torn: no block stands on it yet.");
-  if (broken) {
-    const puzzles = copy.length - first;
+  if (brokenLinks) parts.push(`The chain is broken after block ${copy[firstEdited].index}, so ${count(later, "later block")} ${later === 1 ? "is" : "are"} invalid.`);
+  else if (isRelinked) parts.push(`All previous hashes match again. Recomputing them took ${later + 1} ${later ? "hashes" : "hash"}, which costs almost nothing.`);
+  else parts.push("No link is broken, because no block follows.");
+  if (brokenSeals) {
+    const puzzles = copy.length - firstEdited;
     const cost = puzzles * tries;
-    parts.push(`${count(broken, "seal")} ${broken === 1 ? "is" : "are"} broken. To repair ${puzzles === 1 ? "it" : "them"}, ${count(puzzles, "puzzle")} must be solved one after the other: ${puzzles} × 16^${lab.dataset.difficulty} = ${large(cost)} hashes, ${duration(cost / speed)} on the machine of this node.`);
-  } else if (!torn) {
-    parts.push("These proofs are open: they were kept, and nobody can see that the message was exchanged, except by a hash kept elsewhere.");
+    parts.push(`${count(brokenSeals, "seal")} ${brokenSeals === 1 ? "is" : "are"} broken. The repair takes ${count(puzzles, "puzzle")}, solved one after the other: ${puzzles} × 16^${lab.dataset.difficulty} = ${largeNumber(cost)} hashes, or ${duration(cost / hashRate)} on this node.`);
+  } else if (!brokenLinks) {
+    parts.push("These proofs are open and stay valid. Only a hash kept elsewhere reveals the change.");
   }
   damage.textContent = parts.join(" ");
 }
 
 function reset() {
   copy = original.map(clone);
-  relinked = false;
+  isRelinked = false;
   draw();
-  judge();
+  check();
 }
 
 relink.addEventListener("click", () => {
   for (let at = 1; at < copy.length; at++) copy[at].previous_hash = hashOf(copy[at - 1]);
-  relinked = true;
-  judge();
+  isRelinked = true;
+  check();
 });
 document.getElementById("reset").addEventListener("click", reset);
 
@@ -121,15 +122,15 @@ async function start() {
   const loading = document.getElementById("tamper-loading");
   loading.hidden = false;
   try {
-    const answer = await fetch(lab.dataset.raw);
-    if (!answer.ok) throw new Error("refused");
-    original = (await answer.json()).blocks.reverse();
+    const response = await fetch(lab.dataset.raw);
+    if (!response.ok) throw new Error(`status ${response.status}`);
+    original = (await response.json()).blocks.reverse();
   } catch {
-    loading.textContent = "The last blocks could not be fetched.";
+    loading.textContent = "The newest blocks could not be loaded.";
     return;
   }
   if (original.length < 2) {
-    loading.textContent = "The chain has only its first block yet. Add some messages, then come back.";
+    loading.textContent = "The chain has only its genesis block. Add some messages first.";
     return;
   }
   loading.hidden = true;

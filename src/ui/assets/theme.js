@@ -1,4 +1,4 @@
-// The choice of dark or light, before anything is drawn.
+// Applies the chosen colour theme before the page is drawn.
 "use strict";
 
 (() => {
@@ -7,7 +7,7 @@
   try {
     chosen = localStorage.getItem("theme");
   } catch {
-    // A browser that keeps nothing follows the system.
+    // Without storage, the page follows the system theme.
   }
   if (chosen === "dark" || chosen === "light") root.dataset.theme = chosen;
 
@@ -15,9 +15,9 @@
     const button = document.getElementById("theme");
     const system = matchMedia("(prefers-color-scheme: dark)");
     const isDark = () => (root.dataset.theme ?? (system.matches ? "dark" : "light")) === "dark";
-    const show = () => {
+    const updateButton = () => {
       button.textContent = isDark() ? "Light" : "Dark";
-      button.setAttribute("aria-label", `Change to the ${isDark() ? "light" : "dark"} colours`);
+      button.setAttribute("aria-label", `Switch to the ${isDark() ? "light" : "dark"} theme`);
     };
     button.hidden = false;
     button.addEventListener("click", () => {
@@ -25,11 +25,11 @@
       try {
         localStorage.setItem("theme", root.dataset.theme);
       } catch {
-        // It holds for this page.
+        // Without storage, the choice applies to this page only.
       }
-      show();
+      updateButton();
     });
-    system.addEventListener("change", show);
-    show();
+    system.addEventListener("change", updateButton);
+    updateButton();
   });
 })();

@@ -1,5 +1,5 @@
-//! The workbench of a block: the exact bytes that are hashed, the puzzle, and every rule ticked.
-//! It is worked out here with the program's own rules; the script does the same in the browser.
+//! The inspector of a block: the exact bytes that are hashed, the puzzle, and the result of every
+//! rule. The server computes it with the rules of the node; the script repeats it in the browser.
 
 use sha2::{Digest, Sha256};
 
@@ -9,60 +9,60 @@ use crate::pow;
 use crate::ui::parts::Text;
 use crate::wire::{Block, Status};
 
-/// Everything that can be checked of a block by hand.
+/// All intermediate values of a block's verification.
 #[derive(Debug)]
 pub(super) struct Inspector {
-    /// The text that is hashed; none if the node describes no block of a chain.
-    pub(super) hashed: Option<Text>,
+    /// The preimage of the hash. `None` if the node returned an invalid block.
+    pub(super) preimage: Option<Text>,
     pub(super) puzzle: Option<Puzzle>,
-    /// The part of the proof that commits to the content; empty unless it is sealed.
+    /// The part of the proof that commits to the content; empty for an open proof.
     pub(super) commitment: String,
-    /// The part of the proof that was searched for.
+    /// The part of the proof that the miner searched for.
     pub(super) nonce: String,
-    pub(super) rules: Vec<Rule>,
+    pub(super) checks: Vec<RuleCheck>,
 }
 
 /// The puzzle that the proof solves.
 #[derive(Debug)]
 pub(super) struct Puzzle {
-    /// The proof before: `None` stands for that of the genesis block.
-    pub(super) last: String,
+    /// Proof of the previous block; `None` for the genesis block, as the puzzle hashes it.
+    pub(super) previous_proof: String,
     pub(super) proof: String,
-    /// The digest without its zeros.
+    /// The digest without its trailing zeros.
     pub(super) digest: String,
-    /// The zeros at its end.
+    /// The trailing zeros of the digest.
     pub(super) zeros: String,
 }
 
-/// A rule, and whether the block keeps it.
+/// The result of checking one rule.
 #[derive(Debug)]
-pub(super) struct Rule {
-    /// By what the script finds it.
+pub(super) struct RuleCheck {
+    /// Identifies the rule to the script.
     pub(super) key: &'static str,
     pub(super) name: &'static str,
-    /// None if it could not be looked at.
-    pub(super) holds: Option<bool>,
-    pub(super) text: String,
+    /// `None` if the rule could not be checked.
+    pub(super) passed: Option<bool>,
+    pub(super) detail: String,
 }
 
 impl Inspector {
     pub(super) fn new(block: &Block, previous: Option<&Block>, status: &Status) -> Self {
-        let own = chain::Block::try_from(block.clone()).ok();
-        let before = previous.and_then(|block| chain::Block::try_from(block.clone()).ok());
+        let parsed = chain::Block::try_from(block.clone()).ok();
+        let parsed_previous = previous.and_then(|block| chain::Block::try_from(block.clone()).ok());
         let puzzle = Puzzle::of(block, previous);
-        let commitment = own
+        let commitment = parsed
             .as_ref()
             .filter(|_| block.seal.as_deref() == Some("sealed"))
-            .and_then(|own| commitment(own, &block.history_root))
+            .and_then(|parsed| commitment(parsed, &block.history_root))
             .unwrap_or_default();
         let proof = block.proof.as_deref().unwrap_or_default();
         let nonce = proof.strip_prefix(&*commitment).unwrap_or(proof).to_owned();
         Self {
-            hashed: own.as_ref().map(hashed),
-            rules: rules(
+            preimage: parsed.as_ref().map(preimage_text),
+            checks: check_rules(
                 block,
-                own.as_ref(),
-                before.as_ref(),
+                parsed.as_ref(),
+                parsed_previous.as_ref(),
                 puzzle.as_ref(),
                 status,
             ),
@@ -74,30 +74,30 @@ impl Inspector {
 }
 
 impl Puzzle {
-    /// How many zeros the digest ends with.
-    pub(super) fn count(&self) -> u64 {
+    /// Returns the number of trailing zeros of the digest.
+    pub(super) fn zero_count(&self) -> u64 {
         self.zeros.len() as u64
     }
 
     /// Returns `true` if the previous block is the genesis block, which has no proof.
-    pub(super) fn is_first(&self) -> bool {
-        self.last == pow::NO_PROOF
+    pub(super) fn follows_genesis(&self) -> bool {
+        self.previous_proof == pow::NO_PROOF
     }
 
     fn of(block: &Block, previous: Option<&Block>) -> Option<Self> {
         let proof = block.proof.clone()?;
-        let last = previous?
+        let previous_proof = previous?
             .proof
             .clone()
             .unwrap_or_else(|| pow::NO_PROOF.to_owned());
-        let digest = Sha256::new_with_prefix(&last)
+        let digest = Sha256::new_with_prefix(&previous_proof)
             .chain_update(&proof)
             .finalize();
         let zeros = usize::from(pow::trailing_zeros(&digest.into()));
         let digest = hex::encode(digest);
         let (digest, zeros) = digest.split_at(digest.len() - zeros);
         Some(Self {
-            last,
+            previous_proof,
             proof,
             digest: digest.to_owned(),
             zeros: zeros.to_owned(),
@@ -105,7 +105,7 @@ impl Puzzle {
     }
 }
 
-fn hashed(block: &chain::Block) -> Text {
+fn preimage_text(block: &chain::Block) -> Text {
     let mut text = Vec::new();
     preimage::write_preimage(block, &mut text);
     Text::folded_at(&String::from_utf8_lossy(&text), 4000)
@@ -125,71 +125,76 @@ fn commitment(block: &chain::Block, history_root: &str) -> Option<String> {
     ))
 }
 
-fn rules(
+fn check_rules(
     block: &Block,
-    own: Option<&chain::Block>,
-    before: Option<&chain::Block>,
+    parsed: Option<&chain::Block>,
+    previous: Option<&chain::Block>,
     puzzle: Option<&Puzzle>,
     status: &Status,
-) -> Vec<Rule> {
-    let mut rules = vec![Rule {
+) -> Vec<RuleCheck> {
+    let mut checks = vec![RuleCheck {
         key: "hash",
-        name: "The hash is that of the text",
-        holds: own.map(|own| BlockHash::of(own).to_string() == block.hash),
-        text: "SHA-256 over the bytes below gives the hash of the block".to_owned(),
+        name: "Hash matches the content",
+        passed: parsed.map(|parsed| BlockHash::of(parsed).to_string() == block.hash),
+        detail: "SHA-256 of the bytes below is the hash of the block".to_owned(),
     }];
     if block.index == 0 {
-        rules.push(Rule {
+        checks.push(RuleCheck {
             key: "genesis",
-            name: "It is a first block",
-            holds: Some(block.previous_hash.is_none() && block.proof.is_none()),
-            text: "index 0, no previous hash and no proof".to_owned(),
+            name: "Genesis block is valid",
+            passed: Some(block.previous_hash.is_none() && block.proof.is_none()),
+            detail: "index 0, no previous hash and no proof".to_owned(),
         });
-        return rules;
+        return checks;
     }
-    let previous_hash = before.map(BlockHash::of);
-    rules.push(Rule {
+    let previous_hash = previous.map(BlockHash::of);
+    checks.push(RuleCheck {
         key: "previous",
-        name: "It joins the block before",
-        holds: previous_hash.map(|hash| block.previous_hash.as_deref() == Some(&*hash.to_string())),
-        text: format!("its previous hash is the hash of block {}", block.index - 1),
+        name: "Previous hash matches",
+        passed: previous_hash
+            .map(|hash| block.previous_hash.as_deref() == Some(&*hash.to_string())),
+        detail: format!("the previous hash is the hash of block {}", block.index - 1),
     });
-    rules.push(Rule {
+    checks.push(RuleCheck {
         key: "time",
-        name: "It is later than the block before",
-        holds: own
-            .zip(before)
-            .map(|(own, before)| own.timestamp.cmp_instant(before.timestamp).is_gt()),
-        text: own.zip(before).map_or_else(String::new, |(own, before)| {
-            let later = own.timestamp.seconds() - before.timestamp.seconds();
-            format!("by {}", format::duration(later))
-        }),
+        name: "Timestamp is later",
+        passed: parsed
+            .zip(previous)
+            .map(|(parsed, previous)| parsed.timestamp.cmp_instant(previous.timestamp).is_gt()),
+        detail: parsed
+            .zip(previous)
+            .map_or_else(String::new, |(parsed, previous)| {
+                let seconds = parsed.timestamp.seconds() - previous.timestamp.seconds();
+                format!("{} after the previous block", format::duration(seconds))
+            }),
     });
-    rules.push(Rule {
+    checks.push(RuleCheck {
         key: "puzzle",
-        name: "The proof solves the puzzle",
-        holds: puzzle.map(|puzzle| puzzle.zeros.len() >= usize::from(status.difficulty)),
-        text: puzzle.map_or_else(String::new, |puzzle| {
-            let zeros = puzzle.count();
-            let (ending, wanted) = (format::plural(zeros), status.difficulty);
-            format!("the digest ends with {zeros} zero{ending}, {wanted} are asked for")
+        name: "Proof solves the puzzle",
+        passed: puzzle.map(|puzzle| puzzle.zeros.len() >= usize::from(status.difficulty)),
+        detail: puzzle.map_or_else(String::new, |puzzle| {
+            let zeros = puzzle.zero_count();
+            let (ending, required) = (format::plural(zeros), status.difficulty);
+            format!("the digest ends with {zeros} zero{ending}; the difficulty requires {required}")
         }),
     });
     let must_be_sealed = status.sealed_from.is_some_and(|from| block.index >= from);
     let kind = block.seal.as_deref().unwrap_or_default();
-    rules.push(Rule {
+    checks.push(RuleCheck {
         key: "seal",
-        name: "The seal is whole",
-        holds: Some(kind == "sealed" || kind == "open" && !must_be_sealed),
-        text: match (kind, must_be_sealed) {
+        name: "Seal is valid",
+        passed: Some(kind == "sealed" || kind == "open" && !must_be_sealed),
+        detail: match (kind, must_be_sealed) {
             ("sealed", _) => "the proof starts with the commitment to this content",
-            ("open", true) => "the proof is open, and on this chain it must be sealed",
-            ("open", false) => "the proof is open: it binds nothing, which this chain allows here",
-            _ => "the proof was made for another content",
+            ("open", true) => "the proof is open, but this chain requires sealed proofs",
+            ("open", false) => {
+                "the proof is open: it does not commit to the content, and this chain allows that"
+            }
+            _ => "the proof commits to different content",
         }
         .to_owned(),
     });
-    rules
+    checks
 }
 
 #[cfg(test)]
@@ -203,42 +208,48 @@ mod tests {
         BlockRenderer::above(chain::History::default(), None).describe(&genesis)
     }
 
-    fn failing(bench: &Inspector) -> Vec<&'static str> {
-        let failing = bench.rules.iter().filter(|rule| rule.holds != Some(true));
-        failing.map(|rule| rule.key).collect()
+    fn failed(inspector: &Inspector) -> Vec<&'static str> {
+        let failed = inspector
+            .checks
+            .iter()
+            .filter(|check| check.passed != Some(true));
+        failed.map(|check| check.key).collect()
     }
 
     #[test]
-    fn every_rule_of_a_good_block_is_ticked() {
+    fn a_valid_block_passes_every_rule() {
         let mut status = samples::status();
-        let bench = Inspector::new(&genesis(), None, &status);
-        assert_eq!(failing(&bench), [""; 0]);
-        assert!(bench.puzzle.is_none());
+        let inspector = Inspector::new(&genesis(), None, &status);
+        assert_eq!(failed(&inspector), [""; 0]);
+        assert!(inspector.puzzle.is_none());
 
         status.sealed_from = None;
-        let bench = Inspector::new(&samples::block(1, "text"), Some(&genesis()), &status);
-        assert_eq!(failing(&bench), [""; 0], "{bench:?}");
-        let puzzle = bench.puzzle.unwrap();
-        // Two more than difficulty 5 asks for.
-        assert_eq!((puzzle.last.as_str(), puzzle.count()), ("None", 7));
+        let inspector = Inspector::new(&samples::block(1, "text"), Some(&genesis()), &status);
+        assert_eq!(failed(&inspector), [""; 0], "{inspector:?}");
+        let puzzle = inspector.puzzle.unwrap();
+        // Two more than difficulty 5 requires.
         assert_eq!(
-            (bench.commitment.as_str(), bench.nonce.as_str()),
+            (puzzle.previous_proof.as_str(), puzzle.zero_count()),
+            ("None", 7)
+        );
+        assert_eq!(
+            (inspector.commitment.as_str(), inspector.nonce.as_str()),
             ("", "1406000")
         );
     }
 
     #[test]
-    fn each_broken_rule_is_named() {
+    fn each_failed_rule_is_named() {
         let status = samples::status();
         let mut block = samples::block(1, "text");
         block.data.message.push('!');
         block.proof = Some("1406001".to_owned());
-        let bench = Inspector::new(&block, Some(&genesis()), &status);
-        assert_eq!(failing(&bench), ["hash", "puzzle", "seal"]);
+        let inspector = Inspector::new(&block, Some(&genesis()), &status);
+        assert_eq!(failed(&inspector), ["hash", "puzzle", "seal"]);
     }
 
     #[test]
-    fn a_sealed_proof_is_shown_in_its_two_parts() {
+    fn a_sealed_proof_is_split_into_commitment_and_nonce() {
         let json = include_str!("../../../tests/fixtures/sealed/sealed.json");
         let vectors: serde_json::Value = serde_json::from_str(json).unwrap();
         let vector = &vectors["blocks"][0];
@@ -259,8 +270,8 @@ mod tests {
                 message: text("message"),
             },
         };
-        let bench = Inspector::new(&block, None, &samples::status());
-        assert_eq!(bench.commitment, text("commitment_decimal"));
-        assert_eq!(bench.commitment + &bench.nonce, text("proof"));
+        let inspector = Inspector::new(&block, None, &samples::status());
+        assert_eq!(inspector.commitment, text("commitment_decimal"));
+        assert_eq!(inspector.commitment + &inspector.nonce, text("proof"));
     }
 }

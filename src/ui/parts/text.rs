@@ -1,5 +1,5 @@
-//! Text from the chain, which may be hostile: every character that could steer, hide or reorder
-//! text is shown as a mark instead, and the rest is escaped by the template.
+//! Text from the chain, which may be hostile. Control, invisible and bidirectional characters are
+//! shown as visible marks, and the template escapes the rest.
 
 use askama::Template;
 use askama::filters::HtmlSafe;
@@ -7,36 +7,36 @@ use askama::filters::HtmlSafe;
 use crate::text::is_unsafe;
 use crate::ui::format;
 
-/// Characters shown before the rest is folded.
+/// Number of characters shown before the rest is folded.
 const FOLD: usize = 600;
 
-/// Characters shown at all; the whole is in the raw answer.
-const SHOWN: usize = 20_000;
+/// Maximum number of folded characters. The raw JSON holds the whole text.
+const MAX_FOLDED: usize = 20_000;
 
-/// The control characters of ASCII by their old names.
+/// Names of the ASCII control characters.
 const CONTROLS: [&str; 32] = [
     "NUL", "SOH", "STX", "ETX", "EOT", "ENQ", "ACK", "BEL", "BS", "TAB", "LF", "VT", "FF", "CR",
     "SO", "SI", "DLE", "DC1", "DC2", "DC3", "DC4", "NAK", "SYN", "ETB", "CAN", "EM", "SUB", "ESC",
     "FS", "GS", "RS", "US",
 ];
 
-/// A piece of text.
+/// A run of text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Run {
     Plain(String),
-    /// What stands for a character that is not shown as it is, and its name.
+    /// The symbol shown in place of a character, and the name of the character.
     Mark(String, String),
-    /// A line break: the mark of it, and the break itself.
+    /// A line break, shown as a mark and a break.
     Break,
 }
 
-/// A whole message: line breaks kept, a long one folded.
+/// A whole message with its line breaks. The end of a long message is folded.
 #[derive(Debug, Template)]
 #[template(path = "parts/text.html", config = "src/ui/askama.toml")]
 pub(in crate::ui) struct Text {
     start: Vec<Run>,
     folded: Vec<Run>,
-    is_cut: bool,
+    is_truncated: bool,
     size: String,
     blank: Option<String>,
 }
@@ -48,20 +48,20 @@ impl Text {
         Self::folded_at(text, FOLD)
     }
 
-    /// Folded after this many characters.
+    /// Folds the text after `fold` characters.
     pub(in crate::ui) fn folded_at(text: &str, fold: usize) -> Self {
         let (start, rest) = split(text, fold);
-        let (folded, cut) = split(rest, SHOWN);
+        let (folded, omitted) = split(rest, MAX_FOLDED);
         Self {
             start: runs(start, true),
             folded: runs(folded, true),
-            is_cut: !cut.is_empty(),
+            is_truncated: !omitted.is_empty(),
             size: format::bytes(text.len()),
             blank: blank(text),
         }
     }
 
-    /// How long the message is.
+    /// Returns the size of the message.
     pub(in crate::ui) fn size(&self) -> &str {
         &self.size
     }
@@ -72,19 +72,19 @@ impl Text {
 #[template(path = "parts/line.html", config = "src/ui/askama.toml")]
 pub(in crate::ui) struct Line {
     runs: Vec<Run>,
-    is_cut: bool,
+    is_truncated: bool,
     blank: Option<String>,
 }
 
 impl HtmlSafe for Line {}
 
 impl Line {
-    /// At most this many characters.
+    /// Shows at most `length` characters.
     pub(in crate::ui) fn new(text: &str, length: usize) -> Self {
         let (start, rest) = split(text, length);
         Self {
             runs: runs(start, false),
-            is_cut: !rest.is_empty(),
+            is_truncated: !rest.is_empty(),
             blank: blank(text),
         }
     }
@@ -117,7 +117,7 @@ fn runs(text: &str, breaks: bool) -> Vec<Run> {
     runs
 }
 
-/// Beside what is unsafe on a terminal, letters that a browser shows as nothing.
+/// Returns `true` for characters that are unsafe on a terminal or invisible in a browser.
 fn is_hidden(character: char) -> bool {
     is_unsafe(character)
         || matches!(
@@ -135,7 +135,7 @@ fn is_hidden(character: char) -> bool {
         )
 }
 
-/// What stands for a character that is not shown.
+/// Returns the symbol shown in place of a character.
 fn symbol(character: char) -> String {
     let code = u32::from(character);
     match character {
@@ -176,20 +176,20 @@ fn short_name(character: char) -> Option<(&'static str, &'static str)> {
         '\u{2029}' => ("PS", "paragraph separator"),
         '\u{202a}' => ("LRE", "left-to-right embedding"),
         '\u{202b}' => ("RLE", "right-to-left embedding"),
-        '\u{202c}' => ("PDF", "end of a direction"),
+        '\u{202c}' => ("PDF", "pop directional formatting"),
         '\u{202d}' => ("LRO", "left-to-right override"),
         '\u{202e}' => ("RLO", "right-to-left override"),
         '\u{2060}' => ("WJ", "word joiner"),
         '\u{2066}' => ("LRI", "left-to-right isolate"),
         '\u{2067}' => ("RLI", "right-to-left isolate"),
         '\u{2068}' => ("FSI", "first strong isolate"),
-        '\u{2069}' => ("PDI", "end of an isolate"),
+        '\u{2069}' => ("PDI", "pop directional isolate"),
         '\u{feff}' => ("BOM", "byte order mark"),
         _ => return None,
     })
 }
 
-/// Says so if a text is nothing but blanks.
+/// Returns a description of a text that consists of white space only.
 fn blank(text: &str) -> Option<String> {
     let count = text.chars().count() as u64;
     text.chars()
@@ -202,7 +202,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn markup_is_inert_and_hidden_characters_are_shown() {
+    fn markup_assert_inert_and_hidden_characters_are_shown() {
         let hostile = "<script>alert(1)</script>\u{202e}\u{0}\x1b[31m\"'&\u{200b}";
         for html in [
             Text::new(hostile).render().unwrap(),
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn line_breaks_stay_in_a_message_and_not_on_a_line() {
+    fn line_breaks_are_kept_in_a_message_and_not_in_a_line() {
         let html = Text::new("a\nb").render().unwrap();
         assert!(html.contains("↵</span>\nb"), "{html}");
         let html = Line::new("a\nb", 9).render().unwrap();
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn long_messages_are_folded_and_very_long_ones_cut() {
+    fn long_messages_are_folded_and_very_long_ones_truncated() {
         assert!(
             !Text::new(&"é".repeat(FOLD))
                 .render()
@@ -244,18 +244,18 @@ mod tests {
         );
         let folded = Text::new(&"x".repeat(10_000)).render().unwrap();
         assert!(folded.contains("<details") && folded.contains("10,000 bytes"));
-        assert!(!folded.contains("shortened"));
+        assert!(!folded.contains("truncated"));
         assert!(
             Text::new(&"x".repeat(64_000))
                 .render()
                 .unwrap()
-                .contains("shortened")
+                .contains("truncated")
         );
         assert!(Line::new("long", 3).render().unwrap().contains('…'));
     }
 
     #[test]
-    fn nothing_to_see_is_said() {
+    fn blank_messages_are_described() {
         assert!(Text::new("   ").render().unwrap().contains("3 blanks"));
         assert!(
             Line::new(" \u{2003}", 9)

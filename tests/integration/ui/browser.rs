@@ -1,5 +1,5 @@
-//! The explorer in a real browser: live without a reload, whole without scripts, on a phone, in the
-//! dark, and unmoved by hostile messages. Where no browser can be started, a line says so.
+//! The explorer in a real browser: live updates, pages without scripts, phone layout, dark theme and
+//! hostile messages. The test is skipped with a note if no browser can be started.
 
 use serde_json::{Value, json};
 
@@ -46,14 +46,14 @@ fn in_a_browser() {
         browser,
     };
     scene.a_block_appears_without_a_reload();
-    scene.the_form_leads_to_the_message_and_follows_it();
-    scene.a_search_leads_to_its_only_find();
-    scene.a_changed_message_breaks_hash_and_seal_on_the_workbench();
-    scene.the_lab_solves_a_puzzle_and_counts_the_damage();
+    scene.the_form_redirects_to_the_message_and_follows_it();
+    scene.a_search_redirects_to_its_only_hit();
+    scene.an_edited_message_fails_hash_and_seal_in_the_inspector();
+    scene.the_lab_solves_a_puzzle_and_reports_broken_links_and_seals();
     scene.hostile_messages_do_nothing();
     scene.a_phone_shows_every_page_without_scrolling_sideways();
-    scene.dark_follows_the_system_and_the_choice();
-    scene.everything_is_there_without_scripts();
+    scene.the_theme_follows_the_system_and_the_choice();
+    scene.pages_are_complete_without_scripts();
 }
 
 impl Scene {
@@ -75,13 +75,13 @@ impl Scene {
     fn a_block_appears_without_a_reload(&self) {
         self.open("/");
         self.browser.run("window.same = true");
-        self.node.mine(&["arrives by itself"]);
-        self.wait_for_text("arrives by itself");
-        self.wait_for_text("Block 1 is the last one");
+        self.node.mine(&["appears without a reload"]);
+        self.wait_for_text("appears without a reload");
+        self.wait_for_text("Block 1 is the tip");
         assert_eq!(self.browser.run("return window.same"), json!(true));
     }
 
-    fn the_form_leads_to_the_message_and_follows_it(&self) {
+    fn the_form_redirects_to_the_message_and_follows_it(&self) {
         self.open("/");
         self.browser.type_into("#message", "typed into the form");
         self.browser.click("form.add button");
@@ -91,7 +91,7 @@ impl Scene {
         self.wait_for_text("The message is in the chain");
     }
 
-    fn a_search_leads_to_its_only_find(&self) {
+    fn a_search_redirects_to_its_only_hit(&self) {
         self.open("/peers");
         let hash = self
             .node
@@ -99,40 +99,38 @@ impl Scene {
             .block
             .hash;
         self.browser.type_into("[type=search]", &hash);
-        self.browser.click(".find button");
-        self.wait_for_text("Workbench");
+        self.browser.click(".search-form button");
+        self.wait_for_text("Inspector: verify this block");
         assert_eq!(
             self.browser.run("return location.pathname"),
             json!("/block/2")
         );
     }
 
-    fn a_changed_message_breaks_hash_and_seal_on_the_workbench(&self) {
+    fn an_edited_message_fails_hash_and_seal_in_the_inspector(&self) {
         self.open("/block/2");
-        self.wait_for_text("Everything fits.");
-        self.browser.type_into("#changed", "!");
-        self.wait_for_text("The hash is another one, the seal is broken.");
+        self.wait_for_text("All checks passed.");
+        self.browser.type_into("#edited-message", "!");
+        self.wait_for_text("The hash is different, the seal is broken.");
         self.browser.click("#restore");
-        self.wait_for_text("Everything fits.");
+        self.wait_for_text("All checks passed.");
     }
 
-    fn the_lab_solves_a_puzzle_and_counts_the_damage(&self) {
+    fn the_lab_solves_a_puzzle_and_reports_broken_links_and_seals(&self) {
         self.node.mine(&["three", "four", "five"]);
         self.open("/lab");
         self.browser
             .run("document.getElementById('zeros').value = 2");
         self.browser.click("#solve");
         self.wait_for_text("is a proof for 2 zeros");
-        self.wait_for_text("The copy is whole");
+        self.wait_for_text("The copy is valid");
         self.browser.type_into("#copy-3", "?");
-        self.wait_for_text(
-            "The chain is torn after block 3: the 2 blocks behind it stand on nothing.",
-        );
+        self.wait_for_text("The chain is broken after block 3, so 2 later blocks are invalid.");
         self.browser.click("#relink");
         self.wait_for_text("3 seals are broken");
         self.wait_for_text("3 × 16^1 = 48 hashes");
         self.browser.click("#reset");
-        self.wait_for_text("The copy is whole");
+        self.wait_for_text("The copy is valid");
     }
 
     fn hostile_messages_do_nothing(&self) {
@@ -161,7 +159,7 @@ impl Scene {
         let blocks = (first..last).map(|index| format!("/block/{index}"));
         let lists = ["/", "/lab", "/blocks", "/blocks?from=40"].map(str::to_owned);
         for path in blocks.chain(lists) {
-            // A dialog would make the next step fail.
+            // An open dialog fails the next command.
             self.open(&path);
             let origin = format!("http://{}/", self.explorer.address());
             let loaded = self
@@ -194,7 +192,7 @@ impl Scene {
             .command("Emulation.clearDeviceMetricsOverride", &json!({}));
     }
 
-    fn dark_follows_the_system_and_the_choice(&self) {
+    fn the_theme_follows_the_system_and_the_choice(&self) {
         let background = || {
             let script = "return getComputedStyle(document.documentElement).backgroundColor";
             self.browser.run(script)
@@ -219,14 +217,14 @@ impl Scene {
         assert_eq!(background(), dark);
     }
 
-    fn everything_is_there_without_scripts(&self) {
+    fn pages_are_complete_without_scripts(&self) {
         let off = json!({"value": true});
         self.browser
             .command("Emulation.setScriptExecutionDisabled", &off);
         for (path, text) in [
-            ("/", "is the last one"),
-            ("/blocks?from=3", "arrives by itself"),
-            ("/block/1", "The proof solves the puzzle"),
+            ("/", "is the tip"),
+            ("/blocks?from=3", "appears without a reload"),
+            ("/block/1", "Proof solves the puzzle"),
             ("/lab", "The experiments need JavaScript"),
         ] {
             self.open(path);
@@ -236,8 +234,8 @@ impl Scene {
             let said: String = names(&tree).collect::<Vec<_>>().join(" ");
             assert!(said.contains(text), "{path}: {said}");
             assert!(
-                !said.contains("Change to the"),
-                "{path}: a button that does nothing: {said}"
+                !said.contains("Switch to the"),
+                "{path}: the theme button needs scripts: {said}"
             );
         }
         let on = json!({"value": false});
@@ -246,7 +244,7 @@ impl Scene {
     }
 }
 
-/// What a screen reader says of a page.
+/// Returns the names in the accessibility tree of a page.
 fn names(tree: &Value) -> impl Iterator<Item = &str> {
     let nodes = tree["nodes"].as_array().into_iter().flatten();
     nodes.filter_map(|node| node["name"]["value"].as_str())

@@ -1,4 +1,4 @@
-//! The one form, and who may send it.
+//! The form for a new message, and its protection against forgery.
 
 use crate::support::explorer::Explorer;
 use crate::support::http::{TransportResponse, percent_encode};
@@ -11,7 +11,7 @@ struct Visit {
     token: String,
 }
 
-/// A browser that has the form before it.
+/// Opens the form in a browser.
 fn visit() -> Visit {
     visit_of(TestNode::start(&["--threads", "0"]))
 }
@@ -45,7 +45,7 @@ impl Visit {
         self.explorer.browse("POST", "/add", &headers, &body)
     }
 
-    fn waiting(&self) -> Vec<String> {
+    fn pending(&self) -> Vec<String> {
         self.node
             .pending()
             .into_iter()
@@ -55,7 +55,7 @@ impl Visit {
 }
 
 #[test]
-fn a_message_is_added_and_its_page_follows() {
+fn an_added_message_redirects_to_its_page() {
     let visit = visit();
     let origin = format!("http://{}", visit.explorer.address());
     let headers = [
@@ -65,7 +65,7 @@ fn a_message_is_added_and_its_page_follows() {
     let answer = visit
         .send("first line\r\n<b>second</b> & ü 😀", &headers)
         .expect(303);
-    assert_eq!(visit.waiting(), ["first line\n<b>second</b> & ü 😀"]);
+    assert_eq!(visit.pending(), ["first line\n<b>second</b> & ü 😀"]);
     let target = answer.header("location").unwrap();
     assert_eq!(target, format!("/message/{}", visit.node.pending()[0].id));
     let page = visit
@@ -96,20 +96,20 @@ fn a_form_of_another_site_or_visit_adds_nothing() {
     }
     visit.token = "0".repeat(64);
     let answer = visit.send("forged <script>", &[own]).expect(403);
-    // The text is still there, and the page has a token that holds.
+    // The page keeps the text and has a valid token.
     assert!(
         answer.text().contains("forged &#60;script&#62;"),
         "{}",
         answer.text()
     );
-    assert!(visit.waiting().is_empty());
+    assert!(visit.pending().is_empty());
     visit.token = token_of(&answer);
     visit.send("mine", &[own]).expect(303);
-    assert_eq!(visit.waiting(), ["mine"]);
+    assert_eq!(visit.pending(), ["mine"]);
 }
 
 #[test]
-fn what_the_node_would_not_take_is_said_on_the_form() {
+fn the_form_shows_why_the_node_rejects_a_message() {
     let visit = visit();
     let own = [("Cookie", visit.cookie.as_str())];
     let empty = visit.send("", &own).expect(400);
@@ -121,12 +121,12 @@ fn what_the_node_would_not_take_is_said_on_the_form() {
     let long = visit.send(&"x".repeat(65 * 1024 + 1), &own).expect(413);
     assert!(long.text().contains("role=\"alert\""));
     visit.send(&"é".repeat(200_000), &own).expect(413);
-    assert!(visit.waiting().is_empty());
+    assert!(visit.pending().is_empty());
     visit.send(&"x".repeat(64 * 1024), &own).expect(303);
 }
 
 #[test]
-fn the_form_adds_no_more_than_the_rate_and_says_so_at_once() {
+fn the_form_reports_the_rate_limit_at_once() {
     let visit = visit_of(TestNode::start(&["--threads", "0", "--add-rate", "1"]));
     let own = [("Cookie", visit.cookie.as_str())];
     visit.send("first", &own).expect(303);
@@ -141,7 +141,7 @@ fn the_form_adds_no_more_than_the_rate_and_says_so_at_once() {
 }
 
 #[test]
-fn only_the_form_can_be_sent() {
+fn only_the_form_accepts_post() {
     let visit = visit();
     for (method, target, allow) in [
         ("POST", "/", "GET, HEAD"),

@@ -17,13 +17,13 @@ fn with_blocks(count: usize) -> (TestNode, Explorer) {
 }
 
 #[test]
-fn home_shows_the_end_of_the_chain_and_says_what_a_block_is() {
+fn home_shows_the_tip_and_explains_blocks() {
     let (node, explorer) = with_blocks(8);
     let tip: SingleBlock = node.json("/blocks/tip");
     let home = explorer.get("/").expect(200);
     let html = home.text();
     for text in [
-        "Block <a href=\"/block/8\">8</a> is the last one",
+        "Block <a href=\"/block/8\">8</a> is the tip",
         "message 8",
         "message 3",
         &tip.block.hash[..10],
@@ -31,8 +31,8 @@ fn home_shows_the_end_of_the_chain_and_says_what_a_block_is() {
         "1 zero",
         "about 16 tries",
         "What is a block?",
-        "Why is it hard to make?",
-        "What breaks when one is changed?",
+        "Why does mining take work?",
+        "What if a block is changed?",
         "<textarea",
     ] {
         assert!(html.contains(text), "{text}: {html}");
@@ -41,7 +41,7 @@ fn home_shows_the_end_of_the_chain_and_says_what_a_block_is() {
 }
 
 #[test]
-fn blocks_come_by_25_and_are_found_by_index_and_date() {
+fn blocks_are_paged_and_found_by_index_and_date() {
     let (node, explorer) = with_blocks(60);
     let first = explorer.get("/blocks").expect(200);
     assert_eq!(first.text().matches("<tr id=\"b").count(), 25);
@@ -71,11 +71,11 @@ fn blocks_come_by_25_and_are_found_by_index_and_date() {
     let time = block.block.time.unwrap();
     assert_eq!(jump(&time), "/blocks?from=30#b30");
     let html = explorer.get("/blocks?at=soon").expect(400);
-    assert!(html.text().contains("no index and no date"));
+    assert!(html.text().contains("Not a block index or date"));
 }
 
 #[test]
-fn a_block_is_shown_by_index_hash_and_tip_with_every_rule_ticked() {
+fn a_block_is_shown_by_index_hash_and_tip_and_passes_every_rule() {
     let (node, explorer) = with_blocks(3);
     for index in 0..=3 {
         let single: SingleBlock = node.json(&format!("/blocks/{index}"));
@@ -92,30 +92,38 @@ fn a_block_is_shown_by_index_hash_and_tip_with_every_rule_ticked() {
             ] {
                 assert!(html.contains(text.as_str()), "{text}: {html}");
             }
-            let ticks = if index == 0 { 2 } else { 5 };
-            assert_eq!(html.matches(">holds<").count(), ticks, "{html}");
+            let passed = if index == 0 { 2 } else { 5 };
+            assert_eq!(html.matches(">passed<").count(), passed, "{html}");
         }
         let raw = explorer.get(&format!("/raw/block/{index}")).expect(200);
         assert_eq!(raw.header("content-type"), Some("application/json"));
         assert_eq!(raw.json::<SingleBlock>(), single);
     }
     let tip = explorer.get("/block/tip").expect(200);
-    assert!(tip.text().contains("no block 4 yet"), "{}", tip.text());
+    assert!(
+        tip.text().contains("block 4 is not mined yet"),
+        "{}",
+        tip.text()
+    );
     let newest: blockchain::wire::BlockPage = explorer.get("/raw/blocks?newest=2").json();
     let indices: Vec<_> = newest.blocks.iter().map(|block| block.index).collect();
     assert_eq!(indices, [3, 2]);
 }
 
 #[test]
-fn a_message_is_followed_from_waiting_to_mined() {
+fn a_message_is_followed_from_pending_to_mined() {
     let mut node = TestNode::start(&["--difficulty", "1", "--threads", "0"]);
     let id = node.add("on its way");
     {
         let explorer = Explorer::of(node.address(), &[]);
         let html = explorer.get(&format!("/message/{id}")).expect(200);
-        assert!(html.text().contains("The message waits"), "{}", html.text());
+        assert!(
+            html.text().contains("The message is pending"),
+            "{}",
+            html.text()
+        );
         let pool = explorer.get("/mempool").expect(200);
-        assert!(pool.text().contains("1 message waits") && pool.text().contains("on its way"));
+        assert!(pool.text().contains("1 pending message") && pool.text().contains("on its way"));
     }
     node.stop();
     node.start_again(&["--threads", "1"]);
@@ -125,16 +133,20 @@ fn a_message_is_followed_from_waiting_to_mined() {
     for text in [
         "The message is in the chain",
         "href=\"/block/1\"",
-        "1 block deep",
+        "2 confirmations",
     ] {
         assert!(html.text().contains(text), "{text}: {}", html.text());
     }
     let pool = explorer.get("/mempool").expect(200);
-    assert!(pool.text().contains("No message waits"), "{}", pool.text());
+    assert!(
+        pool.text().contains("No pending messages"),
+        "{}",
+        pool.text()
+    );
 }
 
 #[test]
-fn a_search_with_one_find_leads_to_it() {
+fn a_search_with_one_hit_redirects_to_it() {
     let (node, explorer) = with_blocks(12);
     let hash = node.json::<SingleBlock>("/blocks/7").block.hash;
     let id = node.json::<SingleBlock>("/blocks/7").block.data.id;
@@ -147,13 +159,17 @@ fn a_search_with_one_find_leads_to_it() {
         assert_eq!(answer.header("location"), Some(&*target), "{query}");
     }
     let none = explorer.get("/search?q=nowhere").expect(200);
-    assert!(none.text().contains("Nothing was found"), "{}", none.text());
+    assert!(none.text().contains("No results"), "{}", none.text());
     let empty = explorer.get("/search?q=").expect(200);
-    assert!(empty.text().contains("Write an index"), "{}", empty.text());
+    assert!(
+        empty.text().contains("Enter a block index"),
+        "{}",
+        empty.text()
+    );
 }
 
 #[test]
-fn the_lab_has_the_figures_of_this_chain() {
+fn the_lab_shows_the_costs_of_this_chain() {
     let (_node, explorer) = with_blocks(12);
     let html = explorer.get("/lab").expect(200);
     for text in [
@@ -167,7 +183,7 @@ fn the_lab_has_the_figures_of_this_chain() {
 }
 
 #[test]
-fn what_is_not_there_is_a_page_with_404() {
+fn missing_pages_blocks_and_messages_are_404_pages() {
     let (_node, explorer) = with_blocks(1);
     let id = "0".repeat(32);
     for target in [
@@ -190,14 +206,14 @@ fn what_is_not_there_is_a_page_with_404() {
             Some("text/html; charset=utf-8"),
             "{target}"
         );
-        assert!(answer.text().contains("There is no such"), "{target}");
+        assert!(answer.text().contains("not found"), "{target}");
     }
     explorer.get("/blocks?from=x").expect(400);
     explorer.get("/raw/blocks?newest=1000").expect(400);
 }
 
 #[test]
-fn assets_are_asked_for_again_only_when_they_changed() {
+fn unchanged_assets_are_revalidated_without_a_body() {
     let (_node, explorer) = with_blocks(1);
     for (name, kind) in [
         ("base.css", "text/css; charset=utf-8"),

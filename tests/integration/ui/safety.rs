@@ -1,10 +1,10 @@
-//! Headers, foreign requests, hostile messages.
+//! Security headers, foreign requests, hostile messages.
 
 use crate::support::explorer::Explorer;
 use crate::support::http::TransportResponse;
 use crate::support::test_node::TestNode;
 
-/// Messages that would run, load, hide or reorder something if they could.
+/// Messages that try to run, load, hide or reorder something.
 pub(super) const HOSTILE: &[&str] = &[
     "<script>alert(1)</script>",
     "\"><img src=x onerror=alert(1)>",
@@ -26,9 +26,9 @@ pub(super) const HOSTILE: &[&str] = &[
     "<b onmouseover=alert(1)>hover</b>",
 ];
 
-/// Expects that a page has no script or style of its own and loads only from its own site.
+/// Asserts that a page has no inline scripts or styles and loads from its own site only.
 #[track_caller]
-fn has_nothing_inline(target: &str, answer: &TransportResponse) {
+fn assert_nothing_inline(target: &str, answer: &TransportResponse) {
     let html = answer.text();
     for tag in html.split("<script").skip(1) {
         let tag = tag.split_once('>').unwrap();
@@ -61,16 +61,16 @@ fn has_nothing_inline(target: &str, answer: &TransportResponse) {
     }
 }
 
-/// Whether a place stands between the angles of a tag.
+/// Returns `true` if a position is inside a tag, but not inside an attribute value.
 fn is_markup(html: &str, at: usize) -> bool {
     let before = &html[..at];
     let tag = before.rfind('<').map_or("", |start| &before[start..]);
-    // Within quotes stands the value of an attribute.
+    // An odd number of quotes means that the position is inside an attribute value.
     !tag.contains('>') && tag.matches('"').count().is_multiple_of(2)
 }
 
 #[test]
-fn every_answer_keeps_a_browser_safe() {
+fn every_response_has_security_headers() {
     let node = TestNode::start(&["--difficulty", "1"]);
     node.mine(&["one"]);
     let explorer = Explorer::of(node.address(), &[]);
@@ -108,7 +108,7 @@ fn every_answer_keeps_a_browser_safe() {
             .header("content-type")
             .is_some_and(|kind| kind.starts_with("text/html"));
         if html {
-            has_nothing_inline(target, &answer);
+            assert_nothing_inline(target, &answer);
         }
         if status == 200 {
             let head = explorer.browse("HEAD", target, &[], "").expect(200);
@@ -118,7 +118,7 @@ fn every_answer_keeps_a_browser_safe() {
 }
 
 #[test]
-fn a_browser_must_name_the_explorer_by_its_address_or_an_allowed_name() {
+fn requests_must_name_an_ip_address_localhost_or_an_allowed_host() {
     let node = TestNode::start(&["--threads", "0"]);
     let explorer = Explorer::of(node.address(), &["--allow-host", "chain.example"]);
     for (host, status) in [
@@ -139,7 +139,7 @@ fn a_browser_must_name_the_explorer_by_its_address_or_an_allowed_name() {
 }
 
 #[test]
-fn no_message_runs_loads_hides_or_reorders_anything() {
+fn hostile_messages_are_inert_on_every_page() {
     let node = TestNode::start(&["--difficulty", "1"]);
     let ids = node.mine(HOSTILE);
     let explorer = Explorer::of(node.address(), &[]);
@@ -158,11 +158,11 @@ fn no_message_runs_loads_hides_or_reorders_anything() {
             continue;
         }
         let answer = answer.expect(200);
-        has_nothing_inline(&target, &answer);
+        assert_nothing_inline(&target, &answer);
         let hidden = [
             '\u{202e}', '\u{2066}', '\u{200b}', '\u{feff}', '\x1b', '\x07', '\u{2028}',
         ];
-        // The field for searching shows what was typed.
+        // The search field holds the query unchanged.
         let is_hidden = answer.text().contains(hidden) && !target.starts_with("/search");
         assert!(!is_hidden, "{target}: {}", answer.text());
         assert!(!answer.text().contains("<img src=x"), "{target}");
@@ -170,7 +170,7 @@ fn no_message_runs_loads_hides_or_reorders_anything() {
 }
 
 #[test]
-fn messages_too_long_to_read_are_folded() {
+fn long_messages_are_folded() {
     let node = TestNode::start(&["--difficulty", "1"]);
     node.mine(&[&"long ".repeat(2000)]);
     let explorer = Explorer::of(node.address(), &[]);

@@ -1,4 +1,4 @@
-//! Behind a base path, beside a node, without its node, over nodes that answer otherwise.
+//! Below a base path, inside a node process, without its node, and over older nodes.
 
 use serde_json::{Value, json};
 
@@ -9,14 +9,14 @@ use crate::support::test_node::TestNode;
 use crate::support::wait_for;
 
 #[test]
-fn behind_a_base_path_every_link_stands_below_it() {
+fn every_link_is_below_the_base_path() {
     let node = TestNode::start(&["--difficulty", "1"]);
     node.mine(&["one", "two"]);
     let explorer = Explorer::of(node.address(), &["--base-path", "/group/chain/"]);
     for path in [
         "/", "/blocks", "/block/1", "/mempool", "/peers", "/reorgs", "/lab", "/nope",
     ] {
-        // A proxy may hand the whole path on, or take the base away.
+        // A reverse proxy may forward the whole path or strip the base path.
         let whole = explorer.browse("GET", &format!("/group/chain{path}"), &[], "");
         let taken = explorer.browse("GET", path, &[], "");
         assert_eq!(whole.status, taken.status, "{path}");
@@ -52,7 +52,7 @@ fn behind_a_base_path_every_link_stands_below_it() {
 }
 
 #[test]
-fn a_slash_at_the_end_of_a_page_leads_to_the_page() {
+fn a_trailing_slash_redirects_to_the_page() {
     let node = TestNode::start(&["--threads", "0"]);
     for base in ["", "/group/chain"] {
         let explorer = Explorer::of(node.address(), &["--base-path", base]);
@@ -61,7 +61,7 @@ fn a_slash_at_the_end_of_a_page_leads_to_the_page() {
             ("/blocks/?from=0&newest", "/blocks?from=0&newest"),
             ("/block/0/", "/block/0"),
             ("/raw/block/0//", "/raw/block/0"),
-            // It leads nowhere but to this site.
+            // None of these redirects to another site.
             ("//evil.example/", ""),
             ("//evil/", "/evil"),
             ("/\\evil/", ""),
@@ -89,7 +89,7 @@ fn a_slash_at_the_end_of_a_page_leads_to_the_page() {
 }
 
 #[test]
-fn beside_a_node_it_starts_and_stops_with_it() {
+fn inside_a_node_process_it_starts_and_stops_with_the_node() {
     let mut node = TestNode::start(&["--difficulty", "1", "--ui=0"]);
     let address = wait_for("the explorer", || address_in(&node.stderr()));
     node.mine(&["from the node"]);
@@ -101,7 +101,7 @@ fn beside_a_node_it_starts_and_stops_with_it() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_a_clear_error() {
+fn a_port_in_use_is_a_clear_error() {
     let node = TestNode::start(&["--threads", "0"]);
     let taken = node.address().port().to_string();
     let finished = Blockchain::new(["ui", "--port", &taken]).exits(3);
@@ -112,13 +112,13 @@ fn a_port_that_is_taken_is_a_clear_error() {
     let mut second = TestNode::stopped();
     second.spawn(&[&format!("--ui={taken}")]);
     assert_eq!(second.ends().code(), Some(3), "{}", second.stderr());
-    // It was no crash.
+    // The failed start does not count as an unclean shutdown.
     second.start_again(&[]);
     assert!(!second.stop().contains("did not end cleanly"));
 }
 
 #[test]
-fn it_stops_on_a_signal_even_while_pages_listen() {
+fn a_signal_stops_it_while_event_streams_are_open() {
     let events = "event: reset\ndata: {}\n\n";
     let node = FakeNode::start(&[("/api/v1/events", events)]);
     let mut command = std::process::Command::new(crate::support::command::BINARY);
@@ -131,7 +131,7 @@ fn it_stops_on_a_signal_even_while_pages_listen() {
         .unwrap();
     let text = || std::fs::read_to_string(&log).unwrap();
     let address = wait_for("the explorer", || address_in(&text()));
-    let listening = super::news::listen(address);
+    let listening = super::events::listen(address);
     let begin = std::time::Instant::now();
     signal("TERM", child.id());
     let status = wait_for("the end", || child.try_wait().unwrap());
@@ -141,7 +141,7 @@ fn it_stops_on_a_signal_even_while_pages_listen() {
 }
 
 #[test]
-fn without_its_node_every_page_says_so() {
+fn every_page_reports_an_unreachable_node() {
     let mut node = TestNode::start(&["--threads", "0"]);
     let address = node.address();
     let explorer = Explorer::of(address, &[]);
@@ -166,7 +166,7 @@ fn without_its_node_every_page_says_so() {
         "/search?q=1",
     ] {
         let answer = explorer.get(target).expect(502);
-        let expected = format!("The node at {address} cannot be reached");
+        let expected = format!("The node at {address} is unreachable");
         assert!(
             answer.text().contains(&expected),
             "{target}: {}",
@@ -212,7 +212,7 @@ fn block(index: u64, message: &str) -> Value {
 }
 
 #[test]
-fn neighbours_reorgs_and_finds_of_a_node_are_shown() {
+fn neighbours_reorgs_and_search_hits_are_shown() {
     let neighbours = json!({"neighbours": [{
         "address": "10.0.0.7:12345", "kind": "reference", "origin": "configured",
         "tip": {"index": 9, "hash": "99".repeat(32)}, "last_answer": 1.0, "failures": 0,
@@ -226,7 +226,7 @@ fn neighbours_reorgs_and_finds_of_a_node_are_shown() {
         "disconnected_sealed": 1, "connected": 2, "connected_sealed": 0, "returned": 1,
         "left": [{"index": 4, "hash": "77".repeat(32), "message_id": "f".repeat(32)}]
     }], "next": null});
-    let finds = json!({"hits": [
+    let hits = json!({"hits": [
         {"field": "text", "block": block(4, "found <script>"), "message_id": "e".repeat(32)},
         {"field": "id", "block": null, "message_id": "f".repeat(32)}
     ], "next": 3});
@@ -238,7 +238,7 @@ fn neighbours_reorgs_and_finds_of_a_node_are_shown() {
         ),
         ("/api/v1/neighbours", &neighbours.to_string()),
         ("/api/v1/reorgs", &reorgs.to_string()),
-        ("/api/v1/search", &finds.to_string()),
+        ("/api/v1/search", &hits.to_string()),
     ]);
     let explorer = Explorer::of(node.address(), &[]);
     for (target, texts) in [
@@ -250,7 +250,7 @@ fn neighbours_reorgs_and_finds_of_a_node_are_shown() {
             "/peers",
             &[
                 "reference miner",
-                "difficulty is the same",
+                "same difficulty",
                 "genesis differs: dddddddddd",
                 "another genesis; start",
             ],
@@ -261,14 +261,14 @@ fn neighbours_reorgs_and_finds_of_a_node_are_shown() {
                 "Reorg 1",
                 "from block 4 on",
                 "/message/ffff",
-                "Sealed blocks were traded for open ones. Sealed among those taken off: 1 of 1",
+                "Open blocks replaced sealed blocks. Sealed before: 1 of 1 disconnected.",
             ],
         ),
         (
             "/search?q=a+b",
             &[
                 "found &#60;script&#62;",
-                "a message that waits",
+                "pending message",
                 "/search?q=a+b&#38;before=3",
             ],
         ),
@@ -285,7 +285,7 @@ fn neighbours_reorgs_and_finds_of_a_node_are_shown() {
 }
 
 #[test]
-fn a_node_that_knows_less_leaves_a_line_on_the_page() {
+fn pages_name_what_an_older_node_does_not_support() {
     let node = FakeNode::start(&[
         ("/api/v1/status", &status().to_string()),
         (
@@ -296,14 +296,11 @@ fn a_node_that_knows_less_leaves_a_line_on_the_page() {
     let explorer = Explorer::of(node.address(), &[]);
     for target in ["/", "/peers", "/reorgs"] {
         let answer = explorer.get(target).expect(200);
-        assert!(
-            answer.text().contains("does not tell about its"),
-            "{target}"
-        );
+        assert!(answer.text().contains("does not list its"), "{target}");
     }
     let answer = explorer.get("/search?q=text").expect(200);
     assert!(
-        answer.text().contains("cannot search in texts"),
+        answer.text().contains("does not support text search"),
         "{}",
         answer.text()
     );

@@ -1,26 +1,25 @@
-//! A hash as pages show it: its first digits behind a ribbon of colours, so that two equal hashes
-//! are seen to be equal from the back of the room.
+//! A hash: a colour bar and the first digits. Equal hashes are recognised by their colours.
 
 use askama::Template;
 use askama::filters::HtmlSafe;
 
-/// Digits of a short hash.
-const SHORT: usize = 10;
+/// Number of digits shown of a short hash.
+const SHORT_DIGITS: usize = 10;
 
-/// Cells of a ribbon; each shows 8 of the 64 digits.
+/// Number of cells of a colour bar. Each cell shows 8 of the 64 digits.
 const CELLS: usize = 8;
 
-/// A hash that leads to its block.
+/// A hash that links to its block.
 #[derive(Clone, Debug, Template)]
 #[template(path = "parts/hash.html", config = "src/ui/askama.toml")]
-pub(in crate::ui) struct Hash {
+pub(in crate::ui) struct HashLink {
     base: String,
     full: String,
 }
 
-impl HtmlSafe for Hash {}
+impl HtmlSafe for HashLink {}
 
-impl Hash {
+impl HashLink {
     pub(in crate::ui) fn new(base: &str, hash: &str) -> Self {
         Self {
             base: base.to_owned(),
@@ -28,30 +27,30 @@ impl Hash {
         }
     }
 
-    /// All digits.
+    /// Returns all digits.
     pub(in crate::ui) fn full(&self) -> &str {
         &self.full
     }
 
-    /// The first digits.
+    /// Returns the first digits.
     pub(in crate::ui) fn short(&self) -> &str {
-        self.full.get(..SHORT).unwrap_or(&self.full)
+        self.full.get(..SHORT_DIGITS).unwrap_or(&self.full)
     }
 
-    /// The colours alone.
-    pub(in crate::ui) fn ribbon(&self) -> Ribbon {
-        Ribbon::of(&self.full)
+    /// Returns the colour bar alone.
+    pub(in crate::ui) fn colour_bar(&self) -> ColourBar {
+        ColourBar::of(&self.full)
     }
 }
 
-/// The colours of a hash.
+/// The colour bar of a hash.
 #[derive(Debug, Template)]
-#[template(path = "parts/ribbon.html", config = "src/ui/askama.toml")]
-pub(in crate::ui) struct Ribbon {
+#[template(path = "parts/colour_bar.html", config = "src/ui/askama.toml")]
+pub(in crate::ui) struct ColourBar {
     cells: Vec<Cell>,
 }
 
-impl HtmlSafe for Ribbon {}
+impl HtmlSafe for ColourBar {}
 
 #[derive(Debug)]
 struct Cell {
@@ -59,8 +58,8 @@ struct Cell {
     colour: String,
 }
 
-impl Ribbon {
-    /// The script of the workbench draws the same.
+impl ColourBar {
+    /// `chain.js` draws the same colours.
     fn of(hash: &str) -> Self {
         let cell = |cell: usize| {
             let digits = hash.get(cell * 8..cell * 8 + 8)?;
@@ -82,11 +81,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hash_shows_its_start_and_its_colours() {
-        let html = Hash::new("/x", &"0a".repeat(32)).render().unwrap();
+    fn a_hash_shows_its_first_digits_and_colours() {
+        let html = HashLink::new("/x", &"0a".repeat(32)).render().unwrap();
         assert!(html.contains("href=\"/x/block/0a0a"), "{html}");
         assert_eq!(html.matches("<rect").count(), CELLS);
-        let odd = Hash::new("", "<b>é").render().unwrap();
+        let odd = HashLink::new("", "<b>é").render().unwrap();
         assert!(!odd.contains("<b>") && !odd.contains("<rect"), "{odd}");
     }
 }

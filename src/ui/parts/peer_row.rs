@@ -1,0 +1,128 @@
+//! A peer in a list, compared with the node's own chain and network.
+
+use std::cmp::Ordering;
+
+use super::hash_link::HashLink;
+use super::relative_time::{RelativeTime, now};
+use super::text::Line;
+use crate::ui::format;
+use crate::wire::{Neighbour, NetworkStatus, PeerKind, PeerOrigin, Position, Status};
+
+/// A peer in a list.
+#[derive(Debug)]
+pub(in crate::ui) struct PeerRow {
+    pub(in crate::ui) address: Line,
+    pub(in crate::ui) kind: &'static str,
+    pub(in crate::ui) origin: &'static str,
+    pub(in crate::ui) version: Option<Line>,
+    pub(in crate::ui) tip: Option<(u64, HashLink)>,
+    /// The peer's tip compared with the node's own; empty if unknown.
+    pub(in crate::ui) tip_comparison: String,
+    pub(in crate::ui) last_response: Option<RelativeTime>,
+    pub(in crate::ui) failures: u32,
+    /// Time until the next attempt.
+    pub(in crate::ui) retry: Option<String>,
+    /// Why the node ignores the peer.
+    pub(in crate::ui) refused: Option<Line>,
+    pub(in crate::ui) clock: Option<String>,
+    /// Why the node does not follow the peer's chain.
+    pub(in crate::ui) held_back: Option<Line>,
+    pub(in crate::ui) checks: Vec<NetworkCheck>,
+}
+
+/// A network parameter that must be the same on both nodes.
+#[derive(Debug)]
+pub(in crate::ui) struct NetworkCheck {
+    pub(in crate::ui) name: &'static str,
+    pub(in crate::ui) is_same: bool,
+    /// The peer's value.
+    pub(in crate::ui) value: String,
+}
+
+impl PeerRow {
+    pub(in crate::ui) fn new(base: &str, peer: &Neighbour, own: &Status) -> Self {
+        // Network and clock of an unresponsive peer may have changed since its last response.
+        let is_responding = peer.failures == 0 && peer.last_answer.is_some();
+        let network = peer.network.as_ref().filter(|_| is_responding);
+        Self {
+            address: Line::new(&peer.address, 80),
+            kind: match peer.kind {
+                PeerKind::Unknown => "unknown program",
+                PeerKind::Ours => "this program",
+                PeerKind::Reference => "reference miner",
+            },
+            origin: match peer.origin {
+                PeerOrigin::Configured => "configured",
+                PeerOrigin::Learned => "learned",
+                PeerOrigin::Guest => "guest",
+            },
+            version: peer
+                .version
+                .as_deref()
+                .map(|version| Line::new(version, 40)),
+            tip: peer
+                .tip
+                .as_ref()
+                .map(|tip| (tip.index, HashLink::new(base, &tip.hash))),
+            tip_comparison: peer
+                .tip
+                .as_ref()
+                .map_or_else(String::new, |tip| compare_tips(tip, own)),
+            last_response: peer.last_answer.map(|age| RelativeTime::at(now() - age)),
+            failures: peer.failures,
+            retry: peer.retry_in.map(format::coarse_duration),
+            refused: peer.refused.as_deref().map(|reason| Line::new(reason, 400)),
+            clock: peer
+                .clock_offset
+                .filter(|_| is_responding)
+                .map(format::clock_offset),
+            held_back: peer
+                .held_back
+                .as_deref()
+                .map(|reason| Line::new(reason, 400)),
+            checks: network.map_or_else(Vec::new, |network| NetworkCheck::all(network, own)),
+        }
+    }
+}
+
+impl NetworkCheck {
+    fn all(network: &NetworkStatus, own: &Status) -> Vec<Self> {
+        let genesis = network.genesis.get(..10).unwrap_or_default();
+        let seal_rule = network.sealed_from.map_or_else(
+            || "open proofs allowed".to_owned(),
+            |from| format!("sealed from block {from} on"),
+        );
+        let check = |name, is_same, value| Self {
+            name,
+            is_same,
+            value,
+        };
+        vec![
+            check(
+                "genesis",
+                network.genesis == own.genesis,
+                format!("{genesis}…"),
+            ),
+            check(
+                "difficulty",
+                network.difficulty == own.difficulty,
+                network.difficulty.to_string(),
+            ),
+            check(
+                "seal rule",
+                network.sealed_from == own.sealed_from,
+                seal_rule,
+            ),
+        ]
+    }
+}
+
+fn compare_tips(tip: &Position, own: &Status) -> String {
+    let distance = format::number(tip.index.abs_diff(own.tip.index));
+    match tip.index.cmp(&own.tip.index) {
+        Ordering::Equal if tip.hash == own.tip.hash => "same tip".to_owned(),
+        Ordering::Equal => "different tip".to_owned(),
+        Ordering::Less => format!("{distance} behind"),
+        Ordering::Greater => format!("{distance} ahead"),
+    }
+}
