@@ -16,7 +16,7 @@ use blockchain::wire::{BlockPage, MessageStatus};
 use crate::support::test_node::TestNode;
 use crate::support::wait_for;
 
-/// Who knows whom: for each node, those that it is told of, and how many neighbours it may have.
+/// A topology: for each node, its configured neighbours and its maximum number of neighbours.
 type Shape = [(&'static [usize], usize); 5];
 
 const LINE: Shape = [(&[], 1), (&[0], 2), (&[1], 2), (&[2], 2), (&[3], 1)];
@@ -78,7 +78,7 @@ fn assert_each_once(nodes: &[(TestNode, Vec<String>)], texts: &[String]) {
 }
 
 #[test]
-fn five_nodes_agree_in_every_shape() {
+fn five_nodes_agree_in_every_topology() {
     for shape in [&LINE, &RING, &STAR] {
         let mut nodes = start(shape, ["1"; 5]);
         let mut texts = Vec::new();
@@ -148,7 +148,7 @@ fn a_mined_block_is_everywhere_within_moments() {
 }
 
 #[test]
-fn a_message_is_mined_by_the_node_that_took_it_in_and_by_others_if_that_does_not() {
+fn a_message_is_mined_by_the_node_that_accepted_it_or_later_by_another() {
     let miner = TestNode::start(&["--difficulty", "1"]);
     let known = miner.address().to_string();
     let other = TestNode::start(&[

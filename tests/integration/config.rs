@@ -49,7 +49,7 @@ fn asked(command: Blockchain) -> String {
 }
 
 #[test]
-fn an_option_goes_before_the_environment_before_the_file_before_the_default() {
+fn options_override_the_environment_then_the_file_then_defaults() {
     let file = ConfigFile::new("[client]\nport = 3\n");
     let variable = |command: Blockchain| command.env("BLOCKCHAIN_CLIENT_PORT", "2");
     assert_eq!(asked(file.run("get status")), "3");
@@ -93,7 +93,7 @@ fn a_node_takes_its_options_from_a_file() {
 }
 
 #[test]
-fn keys_and_values_that_make_no_sense_are_named_with_their_line() {
+fn invalid_keys_and_values_are_named_with_their_line() {
     for (content, reason) in [
         (
             "[node]\n\nprot = 1",
@@ -171,7 +171,7 @@ fn keys_and_values_that_make_no_sense_are_named_with_their_line() {
 }
 
 #[test]
-fn hostile_files_are_refused_without_a_trace_on_the_terminal() {
+fn hostile_configuration_files_are_refused_and_escaped() {
     let escape = ConfigFile::new("[node]\n\"po\\u001b[2Jrt\" = 1\n");
     let escape = escape
         .refused()

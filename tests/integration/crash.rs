@@ -1,15 +1,14 @@
-//! What a node acknowledged outlives `kill -9`.
+//! Acknowledged messages survive `kill -9`.
 //!
-//! Several threads add messages to a mining node and keep a ledger of what it acknowledged. The
-//! process is killed at a random moment, some of the times while it starts, and started again on
-//! the same folder, round after round. At the end every acknowledged message must be there once,
-//! in the chain or waiting, and the whole database must verify. In a second campaign the node has a
-//! neighbour that mines and takes messages all the while, so that blocks and branches arrive when
-//! it is killed; at the end both must agree, with each message in one block.
+//! Several threads add messages to a mining node and keep a ledger of the acknowledgements. In each
+//! round the process is killed at a random moment, sometimes while it starts, and started again on
+//! the same folder. At the end every acknowledged message must exist exactly once, in the chain or
+//! pending, and the whole database must verify. In a second campaign a neighbour mines and accepts
+//! messages at the same time, so that blocks and branches arrive when the node is killed; at the end
+//! both nodes must agree, with each message in exactly one block.
 //!
-//! The default run is short. The long one, with the counts:
-//! `BLOCKCHAIN_CRASH_ROUNDS=200 cargo test --test integration crash:: -- --nocapture`.
-//! `BLOCKCHAIN_CRASH_SEED=N` repeats the choices of another run; the moments stay those of the
+//! Long form: `BLOCKCHAIN_CRASH_ROUNDS=200 cargo test --test integration crash:: -- --nocapture`.
+//! `BLOCKCHAIN_CRASH_SEED=N` chooses another seed; the moments of the kills still depend on the
 //! machine.
 
 use std::collections::HashMap;
@@ -25,6 +24,7 @@ use blockchain::wire::{Block, PostedMessage};
 use crate::support::command::Blockchain;
 use crate::support::environment::variable;
 use crate::support::http;
+use crate::support::random::SeededRng;
 use crate::support::test_node::TestNode;
 use crate::support::wait_for;
 
@@ -34,49 +34,33 @@ const CLIENTS: u64 = 4;
 /// Rounds of the short form.
 const ROUNDS: u64 = 8;
 
-/// The longest a round works before its kill.
+/// Maximum time that a round works before its kill.
 const WORK: Duration = Duration::from_millis(300);
 
-/// The longest a process lives that is killed during its start.
+/// Maximum lifetime of a process that is killed during its start.
 const START: Duration = Duration::from_millis(40);
 
-/// How soon a node must answer after a kill, also on a busy machine.
+/// Maximum time of a restart after a kill, also on a busy machine.
 const RESTART: Duration = Duration::from_secs(3);
 
-/// A small reproducible source of numbers (`SplitMix64`).
-struct Choices(u64);
-
-impl Choices {
-    fn any(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn one_in(&mut self, times: u64) -> bool {
-        self.any().is_multiple_of(times)
-    }
-
-    fn pause(&mut self, most: Duration) {
-        let most = u64::try_from(most.as_micros()).unwrap();
-        thread::sleep(Duration::from_micros(self.any() % most));
-    }
+/// Sleeps a random part of `maximum`, so that the kill comes at a random moment.
+fn random_pause(rng: &mut SeededRng, maximum: Duration) {
+    let maximum = u64::try_from(maximum.as_micros()).unwrap();
+    thread::sleep(Duration::from_micros(rng.below(maximum)));
 }
 
 /// One message that was sent.
 #[derive(Debug)]
 struct Entry {
     text: String,
-    /// With a key it may be sent again.
+    /// An idempotency key, with which the message may be sent again.
     key: Option<String>,
-    /// What the node acknowledged it with, if it did.
+    /// The id in the acknowledgement, if there was one.
     id: Option<String>,
 }
 
 impl Entry {
-    /// Sends the message; no id is noted if no answer came.
+    /// Sends the message and notes its id if a response comes.
     fn send(&mut self, address: SocketAddr) {
         let (answer, success) = match &self.key {
             Some(key) => (http::post_message(address, &self.text, Some(key)), 201),
@@ -88,20 +72,20 @@ impl Entry {
     }
 }
 
-/// Adds messages until the node is gone or the round is over.
+/// Adds messages until the node is gone or `is_over` is set.
 fn add_messages(address: SocketAddr, name: &str, seed: u64, is_over: &AtomicBool) -> Vec<Entry> {
-    let mut choices = Choices(seed);
+    let mut rng = SeededRng::new(seed);
     let mut sent: Vec<Entry> = Vec::new();
     while sent.last().is_none_or(|last| last.id.is_some()) && !is_over.load(Ordering::Relaxed) {
         let name = format!("{name} {}", sent.len());
-        let end = match choices.any() % 8 {
+        let end = match rng.next() % 8 {
             0 => " \"\\\n\u{1b}é😀".to_owned(),
             1 => "x".repeat(4000),
             _ => String::new(),
         };
         let mut entry = Entry {
             text: format!("{name}{end}"),
-            key: choices.one_in(2).then_some(name),
+            key: rng.one_in(2).then_some(name),
             id: None,
         };
         entry.send(address);
@@ -120,18 +104,18 @@ struct Counts {
 
 struct Campaign {
     node: TestNode,
-    /// Another one that is not killed.
+    /// A second node that is not killed.
     neighbour: Option<TestNode>,
-    choices: Choices,
+    rng: SeededRng,
     ledger: Vec<Entry>,
     counts: Counts,
 }
 
 impl Campaign {
-    /// One life of the node: start, work, kill; before it perhaps some that do not get that far.
+    /// Starts the node, lets it work and kills it; sometimes kills it during a few starts first.
     fn round(&mut self, number: u64, difficulty: &str) {
-        // Now and then nothing is mined, so that the next round begins with messages that wait.
-        let threads = if self.choices.one_in(4) { "0" } else { "1" };
+        // Sometimes nothing is mined, so that the next round begins with pending messages.
+        let threads = if self.rng.one_in(4) { "0" } else { "1" };
         let mut options = vec!["--difficulty", difficulty, "--threads", threads];
         let known = self
             .neighbour
@@ -142,7 +126,7 @@ impl Campaign {
                 .iter()
                 .flat_map(|known| ["--neighbours", known.as_str()]),
         );
-        while self.choices.one_in(3) {
+        while self.rng.one_in(3) {
             self.kill_during_start(&options);
         }
         self.node.start_again(&options);
@@ -159,17 +143,17 @@ impl Campaign {
         let sent = thread::scope(|scope| {
             let beside = self.neighbour.as_ref().map(|node| {
                 let (address, is_over) = (node.address(), &is_over);
-                let (name, seed) = (format!("round {number} beside"), self.choices.any());
+                let (name, seed) = (format!("round {number} neighbour"), self.rng.next());
                 scope.spawn(move || add_messages(address, &name, seed, is_over))
             });
             let clients: Vec<_> = (0..CLIENTS)
                 .map(|client| {
                     let name = format!("round {number} client {client} message");
-                    let (seed, is_over) = (self.choices.any(), &is_over);
+                    let (seed, is_over) = (self.rng.next(), &is_over);
                     scope.spawn(move || add_messages(address, &name, seed, is_over))
                 })
                 .collect();
-            self.choices.pause(WORK);
+            random_pause(&mut self.rng, WORK);
             self.node.kill();
             is_over.store(true, Ordering::Relaxed);
             let sent = clients
@@ -185,14 +169,14 @@ impl Campaign {
     fn kill_during_start(&mut self, options: &[&str]) {
         let before = self.node.running();
         self.node.spawn(options);
-        self.choices.pause(START);
+        random_pause(&mut self.rng, START);
         self.node.kill();
         self.counts.kills += 1;
         // The address is written when the start is done.
         self.counts.kills_during_start += u64::from(self.node.running() == before);
     }
 
-    /// Holds what is on disk against the ledger.
+    /// Compares the content of the disk with the ledger, and returns a summary.
     fn check(&mut self) -> String {
         match &self.neighbour {
             None => self.node.start_again(&["--threads", "0"]),
@@ -240,7 +224,7 @@ impl Campaign {
         assert_eq!(report["sealed"], blocks, "{report}");
         let acknowledged = self.ledger.iter().filter(|entry| entry.id.is_some());
         format!(
-            "{} sent, {} acknowledged, none lost; {blocks} mined, {waiting} waiting; {:?}",
+            "{} sent, {} acknowledged, none lost; {blocks} mined, {waiting} pending; {:?}",
             self.ledger.len(),
             acknowledged.count(),
             self.counts
@@ -248,7 +232,7 @@ impl Campaign {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "the counts are for whoever runs this")]
+#[expect(clippy::print_stderr, reason = "the counts are shown with --nocapture")]
 fn survive_kills(neighbour: Option<TestNode>, difficulties: [&str; 2]) {
     let rounds = variable("BLOCKCHAIN_CRASH_ROUNDS").unwrap_or(ROUNDS);
     let seed = variable("BLOCKCHAIN_CRASH_SEED").unwrap_or(20_201_122);
@@ -257,7 +241,7 @@ fn survive_kills(neighbour: Option<TestNode>, difficulties: [&str; 2]) {
     let mut campaign = Campaign {
         node: TestNode::stopped(),
         neighbour,
-        choices: Choices(seed),
+        rng: SeededRng::new(seed),
         ledger: Vec::new(),
         counts: Counts::default(),
     };
@@ -277,19 +261,19 @@ fn acknowledged_messages_survive_kills() {
 }
 
 #[test]
-fn acknowledged_messages_survive_kills_beside_a_neighbour() {
+fn acknowledged_messages_survive_kills_with_a_neighbour() {
     // Of one difficulty, or they are two networks.
     let neighbour = TestNode::start(&["--difficulty", "2"]);
     survive_kills(Some(neighbour), ["2", "2"]);
 }
 
 #[test]
-fn a_kill_while_the_database_is_made_leaves_all_of_it_or_none() {
-    let mut choices = Choices(7);
+fn a_kill_while_the_database_is_created_leaves_all_of_it_or_none() {
+    let mut rng = SeededRng::new(7);
     for _ in 0..6 {
         let mut node = TestNode::stopped();
         node.spawn(&["--difficulty", "1"]);
-        choices.pause(START);
+        random_pause(&mut rng, START);
         node.kill();
         node.start_again(&["--difficulty", "1"]);
         node.mine(&["after the kill"]);

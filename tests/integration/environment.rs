@@ -91,7 +91,7 @@ fn an_invalid_value_is_an_error_that_names_its_variable() {
 }
 
 #[test]
-fn flags_take_the_usual_words() {
+fn flags_accept_the_usual_boolean_words() {
     for (value, is_open) in [("1", true), ("yes", true), ("on", true), ("true", true)]
         .into_iter()
         .chain([
@@ -107,7 +107,7 @@ fn flags_take_the_usual_words() {
 }
 
 #[test]
-fn a_port_in_the_host_yields_only_to_a_stronger_source() {
+fn a_port_in_the_host_is_overridden_only_by_a_stronger_source() {
     let variable = |command: Blockchain| command.env("BLOCKCHAIN_CLIENT_PORT", "2");
     let asks = || Blockchain::new(["get", "status", "--host", "127.0.0.1:1"]);
     assert_eq!(asked(asks()), "1");
@@ -126,7 +126,7 @@ fn a_port_in_the_host_yields_only_to_a_stronger_source() {
 }
 
 #[test]
-fn an_ipv6_host_may_stand_in_brackets() {
+fn an_ipv6_host_may_be_in_brackets() {
     let folder = tempfile::tempdir().unwrap();
     // A chain that is not there ends the start after the port was taken.
     let node = Blockchain::new(["node", "--host", "[::1]", "--port", "0", "--threads", "0"]);

@@ -9,7 +9,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Most lines of a file.
+/// Maximum number of lines of a file.
 const LINES: usize = 400;
 
 /// What each module may import, directly; whatever that may import is allowed with it.
@@ -285,7 +285,7 @@ fn nothing_unfinished_is_left() {
 }
 
 #[test]
-fn each_library_has_one_place() {
+fn each_library_is_used_in_one_place() {
     let mut problems = String::new();
     for source in sources(&["src"]) {
         let words = words(&source.code);
@@ -365,7 +365,7 @@ fn structs_of_json_documents_are_read_from_objects_alone() {
 }
 
 #[test]
-fn comments_and_literals_are_no_code() {
+fn comments_and_literals_are_removed() {
     let code = code_of(
         "a // b\n/* c */ \"d \\\" d\" r#\"e \" e\"# b\"f\" 'g' '\\'' '\"' h<'i>(&'j str) br\"k\" l",
     );

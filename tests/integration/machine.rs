@@ -1,12 +1,12 @@
-//! What the machine under a node can do to it, on the real binary.
+//! Faults of the machine, on the real binary.
 //!
-//! * [`disk`]: syncs that fail, and a disk without space
+//! * [`disk`]: failing syncs and full disks
 //! * [`clock`]: a clock that jumps
-//! * [`process`]: a process that stands still, and one with too few file handles
+//! * [`process`]: a halted process, and one with too few file handles
 //!
-//! Where the machine does not allow a fault, the test says so and passes. Longer forms, with their
-//! counts: `BLOCKCHAIN_FAULT_SYNCS=60` (each of so many syncs fails in each way) and
-//! `BLOCKCHAIN_FREEZE_SECONDS=30`, with `cargo test --test integration machine:: -- --nocapture`.
+//! A test whose fault the machine does not allow is skipped. Long form: `BLOCKCHAIN_FAULT_SYNCS=60`
+//! (number of syncs, each of which fails in each way) and `BLOCKCHAIN_FREEZE_SECONDS=30`, with
+//! `cargo test --test integration machine:: -- --nocapture`.
 
 mod clock;
 mod disk;
@@ -20,7 +20,7 @@ use blockchain::wire::Block;
 use crate::support::command::Blockchain;
 use crate::support::test_node::TestNode;
 
-/// Runs a command of the system and says whether it succeeded.
+/// Runs a system command and returns `true` if it succeeded.
 fn succeeds(line: &[&str]) -> bool {
     let status = Command::new(line[0])
         .args(&line[1..])
@@ -31,7 +31,7 @@ fn succeeds(line: &[&str]) -> bool {
     status.is_ok_and(|status| status.success())
 }
 
-/// Messages of the chain and of the mempool, and how often each is there.
+/// Returns each message of the chain and the mempool with the number of its occurrences.
 fn kept(node: &TestNode) -> BTreeMap<String, u32> {
     let chain: Vec<Block> = Blockchain::new(["export", "--json", "--db"])
         .args([node.folder()])
@@ -46,7 +46,7 @@ fn kept(node: &TestNode) -> BTreeMap<String, u32> {
     kept
 }
 
-/// Every message that was acknowledged is there once.
+/// Asserts that every acknowledged message exists exactly once.
 #[track_caller]
 fn assert_kept<'a>(node: &TestNode, acknowledged: impl IntoIterator<Item = &'a String>) {
     let kept = kept(node);

@@ -1,4 +1,4 @@
-//! The one test binary: what holds only when the parts work together.
+//! The integration tests, linked into one binary.
 
 #![expect(
     clippy::unwrap_used,
@@ -7,46 +7,43 @@
 
 /// The documented endpoints and `/api/v1` of a running node, over plain sockets.
 mod api;
-/// What a hostile client can do with a socket costs the others nothing, and every request has one
-/// reading.
+/// Hostile clients neither harm others nor smuggle requests.
 mod attacks;
 /// Chain files in every format: `import`, `export` and `verify` of the real binary.
 mod chain_files;
 /// Every command of the real binary: exit codes, standard output, standard error.
 mod cli;
-/// Networks of real processes agree, also after they were cut in two.
+/// Networks of real processes agree, also after a partition.
 mod cluster;
-/// Options from a file, after options and environment.
+/// Configuration files, and their precedence below options and environment.
 mod config;
-/// What a node acknowledged outlives `kill -9`.
+/// Acknowledged messages survive `kill -9`.
 mod crash;
-/// Every captured answer of a reference miner.
-mod documented;
 /// The documents: their length, their links and the messages they quote.
 mod documents;
 /// Options from environment variables.
 mod environment;
 /// The source tree keeps its own rules.
 mod layout;
-/// What the machine does to a node: full and failing disks, halts, clocks, too few file handles.
+/// Faults of the machine: full and failing disks, a halted process, clocks, few file handles.
 mod machine;
-/// The files of a reference miner: written, and moved in from.
-mod moving;
-/// Every kind of bad peer costs a node nothing, and a good one beside it is still heard.
+/// Chain files of a reference miner: written beside the database, and imported at the first start.
+mod migration;
+/// Bad peers of every kind harm no node and do not delay good peers.
 mod peers;
-/// Many nodes on a network that loses, delays and doubles messages, the same way twice.
+/// Every captured request to a reference miner gets the captured response.
+mod reference_captures;
+/// Many nodes on a simulated network that loses, delays and duplicates requests, repeatable by seed.
 mod simulation;
-/// A disk that stalls: additions, the node's own tasks and the queue of the writer.
+/// A stalled disk: additions, the node's own tasks and the writer's queue.
 mod stall;
-/// Nothing acknowledged is lost when the disk fails or the power does, and damage has a name.
+/// Nothing acknowledged is lost in disk failures and power cuts, and damage is a named error.
 mod store_faults;
-/// The store does what a plain list of blocks and messages does, step by step.
+/// The store behaves like a model made of plain collections.
 mod store_model;
-/// Starting the binary, and speaking to it.
+/// Helpers of all tests.
 mod support;
-/// What the tests of the store share: a die, a disk in memory, a maker of blocks.
-mod support_store;
-/// The explorer of the real binary: its pages, its one form, and what it keeps out.
+/// The explorer of the real binary: pages, the form, security headers.
 mod ui;
-/// Chains, proofs and seals made by the original program or written down for both.
+/// Vectors of chains, proofs and seals, most of them produced by the reference miner.
 mod vectors;

@@ -7,7 +7,7 @@
 //! * [`messages`]: waiting messages
 //! * [`announcements`]: news that is none
 //! * [`neighbours`]: who names whom
-//! * `places`: what peers share by remote address
+//! * `per_address`: limits shared by all peers of one remote address
 //! * [`reference`]: fake reference miners
 
 mod announcements;
@@ -17,7 +17,7 @@ mod claims;
 mod messages;
 mod neighbours;
 #[cfg(target_os = "linux")]
-mod places;
+mod per_address;
 mod reference;
 
 use std::sync::{Arc, Mutex};
@@ -27,24 +27,25 @@ use blockchain::chain::{Block, Message};
 use blockchain::codec;
 use blockchain::wire::{Neighbour, Neighbours};
 
-use crate::support::fake_peer::{Asked, FakePeer, Reply};
-use crate::support::pretence::Ours;
+use crate::support::chain::{ChainBuilder, ProofKind};
+use crate::support::fake_nodes::FakeNode;
+use crate::support::fake_peer::{FakePeer, ReceivedRequest, Reply};
+use crate::support::random::SeededRng;
 use crate::support::test_node::TestNode;
-use crate::support_store::{Dice, Kind, Maker};
 
-/// Stands in all that a bad peer sends and nobody else may get to see.
-const MARK: &str = "poison";
+/// Part of every text that a bad peer sends; it must never be visible.
+const MARKER: &str = "poison";
 
-/// The greatest number that JSON of the API takes.
-const MOST: u64 = i64::MAX.unsigned_abs();
+/// Greatest number that the JSON of the API accepts.
+const MAX_JSON_INTEGER: u64 = i64::MAX.unsigned_abs();
 
-/// How soon a good neighbour's block must be here.
-const SOON: Duration = Duration::from_secs(5);
+/// Maximum time until a good neighbour's block arrives.
+const BLOCK_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How much more memory a bad peer may cost.
-const MEMORY: u64 = 64 * 1024 * 1024;
+/// Maximum memory growth caused by a bad peer, in bytes.
+const MAX_MEMORY_GROWTH: u64 = 64 * 1024 * 1024;
 
-const QUICK: [&str; 10] = [
+const SHORT_INTERVALS: [&str; 10] = [
     "--difficulty",
     "1",
     "--threads",
@@ -61,7 +62,7 @@ const QUICK: [&str; 10] = [
 struct Scene {
     node: TestNode,
     good: TestNode,
-    /// Where the bad neighbours are.
+    /// Addresses of the bad neighbours.
     bad: Vec<String>,
     _peers: Vec<FakePeer>,
     /// Memory in use by a node like this one that has no bad neighbour.
@@ -78,12 +79,12 @@ fn good_node(options: &[&str]) -> TestNode {
 
 impl Scene {
     /// A node that has synchronised with its good neighbour.
-    fn around(bad: &FakePeer) -> Self {
-        Self::among(std::slice::from_ref(bad))
+    fn with_bad_peer(bad: &FakePeer) -> Self {
+        Self::with_bad_peers(std::slice::from_ref(bad))
     }
 
     /// The same with more than one bad neighbour.
-    fn among(bad: &[FakePeer]) -> Self {
+    fn with_bad_peers(bad: &[FakePeer]) -> Self {
         Self::with(good_node(&[]), bad, &[])
     }
 
@@ -93,7 +94,7 @@ impl Scene {
         let neighbours = format!("{},{}", bad.join(","), good.address());
         let most = (bad.len() + 2).to_string();
         let room = ["--max-neighbours", &most, "--neighbours", &neighbours];
-        let options = [&QUICK[..], &room, options].concat();
+        let options = [&SHORT_INTERVALS[..], &room, options].concat();
         let node = TestNode::start(&options);
         let scene = Self {
             memory: good.resident(),
@@ -102,32 +103,32 @@ impl Scene {
             bad,
             _peers: peers,
         };
-        scene.same_tip();
+        scene.wait_for_same_tip();
         scene
     }
 
-    /// What the node says of a bad neighbour.
+    /// Returns the entry of a bad neighbour in the node's list.
     fn listed(&self, which: usize) -> Neighbour {
         listed(&self.node, &self.bad[which]).unwrap()
     }
 
     /// Waits until each bad neighbour is held off, for a reason in these words.
     #[track_caller]
-    fn fails(&self, reason: &str) {
+    fn wait_until_held_off(&self, reason: &str) {
         for which in 0..self.bad.len() {
-            self.is_told(which, reason, |listed| listed.failures > 0);
+            self.wait_until_refused(which, reason, |listed| listed.failures > 0);
         }
     }
 
     /// Waits until the node says so of a bad neighbour that it does not hold off.
     #[track_caller]
-    fn differs(&self, reason: &str) {
-        self.is_told(0, reason, |listed| listed.failures == 0);
+    fn wait_until_refused_without_failure(&self, reason: &str) {
+        self.wait_until_refused(0, reason, |listed| listed.failures == 0);
     }
 
     #[track_caller]
-    fn is_told(&self, which: usize, reason: &str, is_so: impl Fn(&Neighbour) -> bool) {
-        let deadline = Instant::now() + 3 * SOON;
+    fn wait_until_refused(&self, which: usize, reason: &str, is_so: impl Fn(&Neighbour) -> bool) {
+        let deadline = Instant::now() + 3 * BLOCK_TIMEOUT;
         loop {
             let listed = self.listed(which);
             let refused = listed.refused.as_ref();
@@ -145,12 +146,12 @@ impl Scene {
     }
 
     #[track_caller]
-    fn same_tip(&self) {
+    fn wait_for_same_tip(&self) {
         let begin = Instant::now();
         while self.node.status().tip.hash != self.good.status().tip.hash {
             let listed = self.node.get("/api/v1/neighbours");
             assert!(
-                begin.elapsed() < SOON,
+                begin.elapsed() < BLOCK_TIMEOUT,
                 "{}\n{}",
                 self.node.stderr(),
                 listed.text()
@@ -161,16 +162,16 @@ impl Scene {
 
     /// The node follows its good neighbour, has not grown, and has passed nothing on.
     #[track_caller]
-    fn stays_well(&self) {
+    fn assert_unharmed(&self) {
         self.good.mine(&["another message"]);
-        self.same_tip();
+        self.wait_for_same_tip();
         assert_eq!(self.node.status().reorgs, 0);
-        self.is_not_poisoned();
+        self.assert_not_poisoned();
     }
 
     /// Nothing that the bad neighbour sent is shown or kept in memory.
     #[track_caller]
-    fn is_not_poisoned(&self) {
+    fn assert_not_poisoned(&self) {
         for path in [
             "/chain",
             "/data",
@@ -181,18 +182,21 @@ impl Scene {
             "/api/v1/reorgs",
         ] {
             let answer = self.node.get(path).expect(200);
-            assert!(!answer.text().contains(MARK), "{path}: {}", answer.text());
+            assert!(!answer.text().contains(MARKER), "{path}: {}", answer.text());
         }
         let log = self.node.stderr();
-        assert!(!log.contains(MARK) && !log.contains("panicked"), "{log}");
+        assert!(!log.contains(MARKER) && !log.contains("panicked"), "{log}");
         assert!(log.len() < 64 * 1024, "{log}");
         if let (Some(before), Some(now)) = (self.memory, self.node.resident()) {
-            assert!(now < before + MEMORY, "{before} bytes before, {now} now");
+            assert!(
+                now < before + MAX_MEMORY_GROWTH,
+                "{before} bytes before, {now} now"
+            );
         }
     }
 }
 
-/// What a node says of a neighbour.
+/// Returns the entry of a neighbour in a node's list.
 fn listed(node: &TestNode, address: &str) -> Option<Neighbour> {
     let known: Neighbours = node.json("/neighbours");
     known
@@ -215,13 +219,13 @@ pub(crate) fn genesis() -> [Block; 1] {
 }
 
 /// A peer with these blocks, and nothing else to say.
-fn fake(blocks: &[Block]) -> FakePeer {
-    let ours = Ours::new(blocks);
+fn fake_peer(blocks: &[Block]) -> FakePeer {
+    let ours = FakeNode::new(blocks);
     FakePeer::start(move |asked| ours.answer(asked))
 }
 
 /// A peer that turns into others.
-fn turning(first: Ours) -> (FakePeer, impl Fn(Ours)) {
+fn switchable_peer(first: FakeNode) -> (FakePeer, impl Fn(FakeNode)) {
     let id = first.status["node_id"].clone();
     let now = Arc::new(Mutex::new(first));
     let answering = Arc::clone(&now);
@@ -235,26 +239,26 @@ fn turning(first: Ours) -> (FakePeer, impl Fn(Ours)) {
 }
 
 /// A chain above the blocks given.
-pub(crate) fn chain_above(below: &[Block], count: usize, kind: Kind) -> Maker {
-    let mut maker = Maker::new(below);
-    let mut dice = Dice::new(0xbad);
+pub(crate) fn chain_above(below: &[Block], count: usize, kind: ProofKind) -> ChainBuilder {
+    let mut builder = ChainBuilder::new(below);
+    let mut rng = SeededRng::new(0xbad);
     for _ in 0..count {
-        maker.mine(poison(&mut dice), kind);
+        builder.mine(poison(&mut rng), kind);
     }
-    maker
+    builder
 }
 
 /// A message that no good node sends.
-fn poison(dice: &mut Dice) -> Message {
-    let id = dice.id();
-    Message::new(id, format!("{MARK} {id}")).unwrap()
+fn poison(rng: &mut SeededRng) -> Message {
+    let id = rng.id();
+    Message::new(id, format!("{MARKER} {id}")).unwrap()
 }
 
 /// A peer that answers one path in its own way, and the rest as `ours` does.
-fn but_for(
-    ours: Ours,
+fn peer_with_override(
+    ours: FakeNode,
     path: &'static str,
-    reply: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
+    reply: impl Fn(&ReceivedRequest) -> Reply + Send + Sync + 'static,
 ) -> FakePeer {
     FakePeer::start(move |asked| {
         if asked.path() == path {

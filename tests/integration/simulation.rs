@@ -1,11 +1,11 @@
-//! Whole networks in one thread, on a clock of their own: the real sessions, routes and stores, and
-//! in between a network that loses, delays and doubles what is sent, splits and heals, while nodes
-//! are killed, started again and have clocks that differ. One seed, one run.
+//! Whole networks in one thread, on a simulated clock: real sessions, routes and stores on a network
+//! that loses, delays and duplicates requests, splits and heals, while nodes are killed, restarted
+//! and have different clocks. A seed determines the whole run.
 //!
-//! After the faults end, all nodes must come to one tip, and every acknowledged message must stand
-//! in its chain exactly once.
+//! After the faults end, all nodes must agree on one tip, and every acknowledged message must be in
+//! its chain exactly once.
 //!
-//! More of it: `BLOCKCHAIN_SIMULATION_SEEDS=1000`, `BLOCKCHAIN_SIMULATION_NODES=500`.
+//! Long form: `BLOCKCHAIN_SIMULATION_SEEDS=1000`, `BLOCKCHAIN_SIMULATION_NODES=500`.
 
 pub(crate) mod network;
 mod world;
@@ -18,7 +18,7 @@ use crate::support::environment::variable;
 
 #[expect(
     clippy::print_stdout,
-    reason = "the figures are for whoever asks for them"
+    reason = "the figures are shown with --nocapture"
 )]
 fn report(plan: &Plan, outcomes: &[Outcome], took: Duration) {
     let mut healed: Vec<_> = outcomes.iter().map(|outcome| outcome.healed_in).collect();
@@ -41,14 +41,14 @@ fn report(plan: &Plan, outcomes: &[Outcome], took: Duration) {
     );
 }
 
-/// Runs each seed; a failure names it.
+/// Runs each seed. A failure names its seed.
 fn run_seeds(plan: Plan, seeds: std::ops::Range<u64>) {
     let begun = Instant::now();
     let outcomes: Vec<_> = seeds.map(|seed| simulate(plan, seed)).collect();
     report(&plan, &outcomes, begun.elapsed());
 }
 
-/// Half of the seeds each, so that two processors share the work.
+/// Runs one half of the seeds, so that two processors share the work.
 fn half(part: u64) {
     let seeds = variable("BLOCKCHAIN_SIMULATION_SEEDS").unwrap_or(20);
     let nodes = variable("BLOCKCHAIN_SIMULATION_NODES").unwrap_or(25);
@@ -62,12 +62,12 @@ fn networks_heal_and_lose_no_message() {
 }
 
 #[test]
-fn further_networks_heal_and_lose_no_message() {
+fn more_networks_heal_and_lose_no_message() {
     half(1);
 }
 
 #[test]
-fn one_seed_is_one_run() {
+fn a_run_is_determined_by_its_seed() {
     let plan = Plan::new(6);
     let (first, second) = (simulate(plan, 7), simulate(plan, 7));
     assert_eq!(first.trace, second.trace);

@@ -20,8 +20,9 @@ use blockchain::store::{
 };
 
 use crate::simulation::network::collect;
-use crate::support_store::disk::{Disk, Errno, Fault};
-use crate::support_store::{Dice, Kind, Maker, OPEN_NETWORK};
+use crate::support::chain::{ChainBuilder, OPEN_NETWORK, ProofKind};
+use crate::support::random::SeededRng;
+use crate::support::simulated_disk::{Disk, Errno, Fault};
 
 /// Maximum number of bytes of texts that the queue may hold, with what is in the commit.
 const HELD: usize = (64 + 32 + 1) << 20;
@@ -203,12 +204,12 @@ fn fill(node: &Node) -> (usize, Receiver<bool>) {
 }
 
 #[tokio::test]
-async fn a_full_queue_is_bounded_in_bytes_and_refuses_no_task_of_the_node() {
+async fn a_full_queue_is_bounded_in_bytes_and_accepts_the_nodes_own_tasks() {
     let stalling = Stalling::start();
     let node = &stalling.node;
-    let mut maker = Maker::new(&[Block::documented_genesis()]);
-    maker.mine(Dice::new(1).message(), Kind::Open);
-    let staged = maker.blocks.split_off(1);
+    let mut builder = ChainBuilder::new(&[Block::documented_genesis()]);
+    builder.mine(SeededRng::new(1).message(), ProofKind::Open);
+    let staged = builder.blocks.split_off(1);
     node.write(|reply| Operation::Stage(7, staged, reply))
         .unwrap();
     stalling.disk.stall();

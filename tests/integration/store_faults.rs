@@ -20,25 +20,25 @@ use std::time::{Duration, Instant};
 use blockchain::store::{Addition, Operation, PageLimit, Store, StoreError};
 
 use self::script::{Held, Script, open, prepared};
+use crate::support::check::{check_all, check_file};
 use crate::support::environment::{is_on, variable};
-use crate::support_store::Dice;
-use crate::support_store::check::{check_all, check_file};
-use crate::support_store::disk::{Disk, Errno, Event, Fault, Platter, Progress};
+use crate::support::random::SeededRng;
+use crate::support::simulated_disk::{Disk, Errno, Event, Fault, Platter, Progress};
 
 const EVERYTHING: PageLimit = PageLimit {
     count: usize::MAX,
     bytes: usize::MAX,
 };
 
-/// Much longer than opening takes, even where many others work.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Time limit of opening a database, generous enough for a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Returns `true` if the long form is requested.
 fn all() -> bool {
     is_on("STORE_FAULTS", "all")
 }
 
-#[expect(clippy::print_stderr, reason = "the counts are for whoever runs this")]
+#[expect(clippy::print_stderr, reason = "the counts are shown with --nocapture")]
 fn tell(text: &str) {
     eprintln!("{text}");
 }
@@ -54,7 +54,7 @@ fn check(image: Vec<u8>, progress: Progress, script: &Script, what: &str) -> Dur
     let begin = Instant::now();
     let (store, _heard) = open(&disk).unwrap_or_else(|error| panic!("{what}: {error:?}"));
     let took = begin.elapsed();
-    assert!(took < PATIENCE, "{what}: opened after {took:?}");
+    assert!(took < TIMEOUT, "{what}: opened after {took:?}");
     let view = store.view().unwrap();
     check_all(&view).unwrap_or_else(|error| panic!("{what}: {error:?}"));
     let held = Held::of(&view).unwrap();
@@ -96,7 +96,7 @@ fn nothing_acknowledged_is_lost_whenever_the_power_is_cut() {
     store.close().unwrap();
     let events = disk.recorded();
 
-    let mut dice = Dice::new(seed);
+    let mut rng = SeededRng::new(seed);
     let (mut writes, mut syncs, mut images, mut files) = (0, 0, 0, 0);
     let (mut progress, mut slowest) = (Progress::default(), Duration::ZERO);
     let each = if all() { 4 } else { 2 };
@@ -118,11 +118,11 @@ fn nothing_acknowledged_is_lost_whenever_the_power_is_cut() {
             }
         };
         // The short form tries one moment in four.
-        if !all() && dice.below(4) > 0 {
+        if !all() && rng.below(4) > 0 {
             continue;
         }
         for _ in 0..cuts {
-            let image = platter.cut(&mut dice);
+            let image = platter.cut(&mut rng);
             let what = format!("seed {seed}, event {number}, image {images}");
             if images % 8 == 0 {
                 check_as_file(&image, &what);
@@ -149,7 +149,7 @@ fn check_ended(store: &Store, first: &StoreError, what: &str) {
     );
     for _ in 0..3 {
         let addition = Addition {
-            message: Dice::new(3).message(),
+            message: SeededRng::new(3).message(),
             key: None,
             arrived: 1,
         };
@@ -184,9 +184,9 @@ fn fail_at(fault: Fault, script: &Script, start: &[u8], cuts: u64) -> bool {
         }
     }
     let progress = disk.progress();
-    let mut dice = Dice::new(fault.call);
+    let mut rng = SeededRng::new(fault.call);
     let mut images = vec![disk.image()];
-    images.extend((0..cuts).map(|_| disk.image_after_power_cut(&mut dice)));
+    images.extend((0..cuts).map(|_| disk.image_after_power_cut(&mut rng)));
     for image in images {
         check(image, progress, script, &what);
     }
@@ -210,13 +210,13 @@ fn nothing_acknowledged_is_lost_whatever_call_fails() {
         (true, Errno::NoSpace),
         (false, Errno::NoSpace),
     ];
-    let mut dice = Dice::new(seed);
+    let mut rng = SeededRng::new(seed);
     // The first calls are those of opening, the last those of closing.
     let ends = (0..calls).step_by(5).take(6).chain(calls - 8..calls);
     let sample: Vec<_> = if all() {
         (0..calls).collect()
     } else {
-        ends.chain((0..26).map(|_| dice.below(calls))).collect()
+        ends.chain((0..26).map(|_| rng.below(calls))).collect()
     };
     let (mut met, tried) = (0, sample.len());
     for call in sample {

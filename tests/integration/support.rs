@@ -1,25 +1,33 @@
-//! What the tests of the real binary share.
+//! Helpers of the integration tests.
 //!
+//! * [`chain`]: chains of the test's choice
+//! * [`check`]: the full check of a database
 //! * [`command`]: a command that runs to its end
 //! * [`environment`]: variables that lengthen a test or choose its seed
 //! * [`events`]: a reader of server-sent events
-//! * [`explorer`]: the explorer, and a node that says what a test wants
-//! * [`fake_peer`]: a peer that answers what a test tells it to
+//! * [`explorer`]: a running explorer, and a stub node with fixed responses
+//! * [`fake_nodes`]: scripts of a fake peer that imitate a node or a reference miner
+//! * [`fake_peer`]: a server with scripted responses
 //! * [`http`]: requests on plain sockets
-//! * [`own_node`]: a node within the test, whose store the test can change itself
-//! * [`pretence`]: what such a peer says of itself
+//! * [`in_process_node`]: a node in the test process, whose store the test can write to
+//! * [`random`]: the seeded random generator
+//! * [`simulated_disk`]: storage in memory that fails and loses power on request
 //! * [`skip`]: records a test that cannot run here
-//! * [`test_node`]: a node that runs until the test is done with it
+//! * [`test_node`]: a node process
 //! * [`webdriver`]: a real browser, where there is one
 
+pub(crate) mod chain;
+pub(crate) mod check;
 pub(crate) mod command;
 pub(crate) mod environment;
 pub(crate) mod events;
 pub(crate) mod explorer;
+pub(crate) mod fake_nodes;
 pub(crate) mod fake_peer;
 pub(crate) mod http;
-pub(crate) mod own_node;
-pub(crate) mod pretence;
+pub(crate) mod in_process_node;
+pub(crate) mod random;
+pub(crate) mod simulated_disk;
 pub(crate) mod skip;
 pub(crate) mod test_node;
 pub(crate) mod webdriver;
@@ -28,18 +36,23 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// How long anything that should happen soon may take on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// Time limit of anything that should happen soon, generous enough for a busy machine.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Asks again and again until there is an answer.
+/// Polls a condition until it yields a value, and returns that.
+///
+/// # Panics
+///
+/// After [`TIMEOUT`].
 #[track_caller]
 pub(crate) fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     loop {
         if let Some(answer) = ask() {
             return answer;
         }
-        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        assert!(Instant::now() < deadline, "timed out waiting for {what}");
+        // A poll interval, not a fixed wait.
         std::thread::sleep(Duration::from_millis(2));
     }
 }

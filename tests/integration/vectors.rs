@@ -66,7 +66,7 @@ fn verdict(rows: &[Row], zeros: u8) -> Option<(u64, RuleViolation)> {
 }
 
 #[test]
-fn every_block_has_the_hash_the_original_prints() {
+fn every_block_has_the_hash_of_the_reference_miner() {
     let json = include_str!("../fixtures/chains/valid.json");
     let chains: Vec<ValidChain> = serde_json::from_str(json).unwrap();
     let mut blocks = 0;
@@ -88,7 +88,7 @@ fn every_block_has_the_hash_the_original_prints() {
 }
 
 #[test]
-fn chains_hold_up_to_the_difficulty_the_original_finds() {
+fn chains_are_valid_up_to_the_difficulty_of_the_reference_miner() {
     let json = include_str!("../fixtures/chains/valid.json");
     let chains: Vec<ValidChain> = serde_json::from_str(json).unwrap();
     for chain in &chains {
@@ -226,7 +226,7 @@ fn proofs_copied_onto_other_messages_are_broken_seals_block_by_block() {
     }
 }
 
-/// Where our reading of a neighbour differs from the original's, and why that is meant.
+/// Neighbour texts that are deliberately read differently from the reference miner, with the reason.
 const MENDED: &[(&str, Option<&str>)] = &[
     // Names are compared without case, and what "this machine" means is left to the system.
     ("localhost", Some("localhost:12345")),
@@ -253,7 +253,7 @@ const MENDED: &[(&str, Option<&str>)] = &[
 ];
 
 #[test]
-fn neighbours_are_spelled_as_for_the_original() {
+fn neighbours_are_written_like_the_reference_miner() {
     let text = include_str!("../fixtures/neighbour_texts.json");
     let vectors: serde_json::Value = serde_json::from_str(text).unwrap();
     let rows = vectors["rows"].as_array().unwrap();

@@ -22,7 +22,7 @@ fn page(node: &TestNode, query: &str) -> (Vec<u64>, Option<u64>) {
 }
 
 #[test]
-fn pages_go_up_and_down_and_name_the_next() {
+fn pages_are_ascending_or_descending_and_name_the_next() {
     let node = seven();
     for (query, indexes, next) in [
         ("", vec![0, 1, 2, 3, 4, 5, 6, 7], None),
@@ -56,7 +56,7 @@ fn pages_go_up_and_down_and_name_the_next() {
 }
 
 #[test]
-fn up_and_down_describe_the_same_blocks_as_one_by_one() {
+fn pages_describe_blocks_like_single_requests() {
     let node = seven();
     let up: BlockPage = node.json("/blocks");
     let mut down: BlockPage = node.json("/blocks?order=desc");
@@ -109,7 +109,7 @@ fn a_single_block_is_found_or_refused() {
 }
 
 #[test]
-fn a_block_known_already_is_not_sent_again_until_it_is_confirmed_further() {
+fn an_unchanged_block_is_304_until_it_has_more_confirmations() {
     let node = seven();
     let target = format!("/api/v1/blocks/{GENESIS}");
     let tag = node
@@ -129,7 +129,7 @@ fn a_block_known_already_is_not_sent_again_until_it_is_confirmed_further() {
 }
 
 #[test]
-fn the_status_says_what_the_network_is() {
+fn the_status_describes_the_network() {
     let node = seven();
     let status = node.status();
     assert_eq!(status.genesis, GENESIS);

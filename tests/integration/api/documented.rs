@@ -30,7 +30,7 @@ fn data(node: &TestNode) -> Vec<String> {
 }
 
 #[test]
-fn a_new_node_answers_as_the_original_did() {
+fn a_new_node_answers_like_the_reference_miner() {
     let node = idle();
     let genesis = r#"{"chain":"[{\"py/object\": \"blockchain.blockchain.block.Block\", \"_index\": 0, \"_timestamp\": 1581268484.244806, \"_data\": {\"py/object\": \"blockchain.blockchain.data.Data\", \"_id\": \"324dc066e690437fa68e8afc810e9617\", \"_message\": \"This is the workload of the very first Block in this chain!\"}, \"_proof\": null, \"_previous_hash\": null}]","length":1}
 "#;
@@ -104,7 +104,7 @@ fn other_paths_and_methods_are_refused_as_documented() {
 }
 
 #[test]
-fn what_is_added_is_the_decoded_first_value_of_the_query() {
+fn add_takes_the_first_decoded_value_of_the_query() {
     let node = idle();
     for (query, text) in [
         ("hello", "hello"),
@@ -169,7 +169,7 @@ fn an_add_without_a_message_in_the_query_is_refused() {
 }
 
 #[test]
-fn a_message_may_fill_the_request_line_but_not_more() {
+fn a_message_may_fill_the_request_line() {
     let node = idle();
     let text = "x".repeat(65_400);
     let answer = put_message(node.address(), &text).unwrap().expect(200);
@@ -189,7 +189,7 @@ fn a_message_may_fill_the_request_line_but_not_more() {
 }
 
 #[test]
-fn the_announced_lengths_are_right_for_odd_messages_and_many_blocks() {
+fn content_lengths_are_right_for_unusual_messages_and_many_blocks() {
     let mut node = TestNode::start(&["--difficulty", "1"]);
     let long = "é\"\\".repeat(9000);
     let odd = [

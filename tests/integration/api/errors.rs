@@ -1,4 +1,4 @@
-//! What `/api/v1` does not take: always the right status, always the one shape.
+//! Invalid requests to `/api/v1`: the right status, and always the same error body.
 
 use crate::support::http::{exchange, post_message};
 use crate::support::test_node::TestNode;
@@ -34,7 +34,7 @@ fn paths_that_do_not_exist_are_404() {
 }
 
 #[test]
-fn methods_a_path_does_not_have_are_405_and_the_others_are_named() {
+fn unsupported_methods_are_405_with_the_allowed_ones() {
     let node = TestNode::start(&["--threads", "0"]);
     let id = format!("{MESSAGES}/{}", "0".repeat(32));
     for (target, allow) in [
@@ -65,7 +65,7 @@ fn methods_a_path_does_not_have_are_405_and_the_others_are_named() {
 }
 
 #[test]
-fn a_message_has_to_come_as_json() {
+fn a_message_body_must_be_json() {
     let node = TestNode::start(&["--threads", "0"]);
     let body = b"{\"message\": \"a\"}";
     for headers in [
@@ -89,7 +89,7 @@ fn a_message_has_to_come_as_json() {
 }
 
 #[test]
-fn a_body_is_an_object_not_a_list_of_its_values() {
+fn a_body_must_be_an_object_not_a_list_of_values() {
     let node = TestNode::start(&["--threads", "0"]);
     let kind = [("Content-Type", "application/json")];
     for (path, body) in [
@@ -103,7 +103,7 @@ fn a_body_is_an_object_not_a_list_of_its_values() {
 }
 
 #[test]
-fn a_key_has_1_to_256_bytes() {
+fn an_idempotency_key_has_1_to_256_bytes() {
     let node = TestNode::start(&["--threads", "0"]);
     post_message(node.address(), "a", Some(&"k".repeat(256)))
         .unwrap()
@@ -116,7 +116,7 @@ fn a_key_has_1_to_256_bytes() {
 }
 
 #[test]
-fn a_body_far_too_long_is_answered_and_not_kept() {
+fn an_oversized_body_is_refused_and_not_buffered() {
     let node = TestNode::start(&["--threads", "0"]);
     let kind = [("Content-Type", "application/json")];
     // More than the buffers of the connection hold: the answer has to wait for the rest.
@@ -128,7 +128,7 @@ fn a_body_far_too_long_is_answered_and_not_kept() {
 }
 
 #[test]
-fn a_head_that_cannot_be_parsed_is_answered_with_its_status_alone() {
+fn an_unparsable_head_is_answered_with_a_bare_status() {
     let mut node = TestNode::start(&["--threads", "0"]);
     let long_line = format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(70_000));
     // More than the node reads of it: the rest must not cut off the answer.

@@ -6,30 +6,34 @@ use std::time::Duration;
 use blockchain::chain::{Block, BlockHash};
 use blockchain::wire::{Event, ReorgPage};
 
+use crate::support::chain::{ChainBuilder, OPEN_NETWORK, ProofKind};
 use crate::support::events::Events;
 use crate::support::http::{connect, request};
-use crate::support::own_node::OwnNode;
+use crate::support::in_process_node::InProcessNode;
+use crate::support::random::SeededRng;
 use crate::support::test_node::TestNode;
-use crate::support_store::{Dice, Kind, Maker, OPEN_NETWORK};
 
 /// Streams that may be open at a time.
 const STREAMS: usize = 48;
 
-/// Most that a client is told after the fact.
+/// Maximum number of missed events that a client is sent.
 const CATCH_UP: usize = 1000;
 
 /// A node and a chain of this many blocks above its genesis.
-fn chain_of(length: usize) -> (OwnNode, Maker, Dice) {
-    let node = OwnNode::start(OPEN_NETWORK);
-    let (mut maker, mut dice) = (Maker::new(&[Block::documented_genesis()]), Dice::new(1));
-    extend(&mut maker, &mut dice, length);
-    node.append(&maker.above(1));
-    (node, maker, dice)
+fn chain_of(length: usize) -> (InProcessNode, ChainBuilder, SeededRng) {
+    let node = InProcessNode::start(OPEN_NETWORK);
+    let (mut builder, mut rng) = (
+        ChainBuilder::new(&[Block::documented_genesis()]),
+        SeededRng::new(1),
+    );
+    extend(&mut builder, &mut rng, length);
+    node.append(&builder.above(1));
+    (node, builder, rng)
 }
 
-fn extend(maker: &mut Maker, dice: &mut Dice, count: usize) {
+fn extend(builder: &mut ChainBuilder, rng: &mut SeededRng, count: usize) {
     for _ in 0..count {
-        maker.mine(dice.message(), Kind::Open);
+        builder.mine(rng.message(), ProofKind::Open);
     }
 }
 
@@ -59,7 +63,7 @@ fn expect_reorg(events: &mut Events, number: u64, from: u64) {
 }
 
 #[test]
-fn messages_and_blocks_are_told_as_they_come() {
+fn messages_and_blocks_are_events() {
     let mut node = TestNode::start(&["--threads", "0", "--difficulty", "1"]);
     let (mut events, _) = Events::from_now(node.address());
     let text = "<script>\n\u{2028}\u{1b}";
@@ -93,26 +97,26 @@ fn messages_and_blocks_are_told_as_they_come() {
 }
 
 #[test]
-fn one_who_comes_back_is_told_what_was_missed() {
-    let (node, mut maker, mut dice) = chain_of(3);
+fn a_reconnecting_client_receives_missed_events() {
+    let (node, mut builder, mut rng) = chain_of(3);
     let (events, id) = Events::from_now(node.address);
     drop(events);
-    extend(&mut maker, &mut dice, 250);
-    node.append(&maker.above(4));
+    extend(&mut builder, &mut rng, 250);
+    node.append(&builder.above(4));
     let mut events = Events::open(node.address, Some(&id));
-    let middle = expect_blocks(&mut events, &maker.blocks[4..50]);
-    expect_blocks(&mut events, &maker.above(50));
+    let middle = expect_blocks(&mut events, &builder.blocks[4..50]);
+    expect_blocks(&mut events, &builder.above(50));
     let node = node.again();
     let mut events = Events::open(node.address, Some(&middle));
-    expect_blocks(&mut events, &maker.above(50));
+    expect_blocks(&mut events, &builder.above(50));
 }
 
 #[test]
-fn a_reorg_is_told_with_the_blocks_that_follow_it() {
-    let (node, maker, mut dice) = chain_of(5);
+fn a_reorg_event_is_followed_by_its_blocks() {
+    let (node, builder, mut rng) = chain_of(5);
     let (mut events, id) = Events::from_now(node.address);
-    let mut other = Maker::new(&maker.blocks[..3]);
-    extend(&mut other, &mut dice, 4);
+    let mut other = ChainBuilder::new(&builder.blocks[..3]);
+    extend(&mut other, &mut rng, 4);
     node.adopt(&other.above(3));
     expect_reorg(&mut events, 1, 3);
     expect_blocks(&mut events, &other.above(3));
@@ -122,8 +126,8 @@ fn a_reorg_is_told_with_the_blocks_that_follow_it() {
     }
 
     // One that was away is told the same, also after another reorg in between.
-    let mut third = Maker::new(&maker.blocks[..5]);
-    extend(&mut third, &mut dice, 4);
+    let mut third = ChainBuilder::new(&builder.blocks[..5]);
+    extend(&mut third, &mut rng, 4);
     node.adopt(&third.above(3));
     let mut events = Events::open(node.address, Some(&id));
     expect_reorg(&mut events, 1, 3);
@@ -148,7 +152,7 @@ fn a_reorg_is_told_with_the_blocks_that_follow_it() {
         .iter()
         .map(|left| (left.index, &*left.hash))
         .collect();
-    let hashes: Vec<_> = maker
+    let hashes: Vec<_> = builder
         .above(3)
         .iter()
         .map(|block| BlockHash::of(block).to_string())
@@ -156,10 +160,10 @@ fn a_reorg_is_told_with_the_blocks_that_follow_it() {
     assert_eq!(left, [(3, &*hashes[0]), (4, &hashes[1]), (5, &hashes[2])]);
     assert_eq!(
         first.left[0].message_id,
-        maker.blocks[3].message.id().to_string()
+        builder.blocks[3].message.id().to_string()
     );
     assert_eq!(first.source, "neighbour.example:12345");
-    assert_eq!(first.old_tip, maker.tip().hash.to_string());
+    assert_eq!(first.old_tip, builder.tip().hash.to_string());
     assert_eq!(first.new_tip, other.tip().hash.to_string());
     assert_eq!(first.time.as_deref(), Some("2023-11-14T22:13:20.000000Z"));
     assert_eq!(get("?limit=1").next, Some(1));
@@ -178,10 +182,10 @@ fn a_reorg_is_told_with_the_blocks_that_follow_it() {
 }
 
 #[test]
-fn a_place_nobody_knows_is_a_reset() {
-    let (node, maker, _) = chain_of(3);
-    let hash = maker.tip().hash;
-    let other = BlockHash::of(&maker.blocks[1]);
+fn an_unknown_last_event_id_is_a_reset() {
+    let (node, builder, _) = chain_of(3);
+    let hash = builder.tip().hash;
+    let other = BlockHash::of(&builder.blocks[1]);
     for id in [
         "x".to_owned(),
         format!("4-{hash}-0-0"),
@@ -201,18 +205,24 @@ fn a_place_nobody_knows_is_a_reset() {
     }
     // From before the first block on, everything is told.
     let mut events = Events::open(node.address, Some("0--0-0"));
-    expect_blocks(&mut events, &maker.blocks);
+    expect_blocks(&mut events, &builder.blocks);
 }
 
 #[test]
-fn one_too_far_behind_starts_anew() {
-    let (node, mut maker, mut dice) = chain_of(1);
-    extend(&mut maker, &mut dice, CATCH_UP);
-    node.append(&maker.above(2));
-    let id = |index: usize| format!("{}-{}-0-0", index + 1, BlockHash::of(&maker.blocks[index]));
+fn a_client_too_far_behind_is_reset() {
+    let (node, mut builder, mut rng) = chain_of(1);
+    extend(&mut builder, &mut rng, CATCH_UP);
+    node.append(&builder.above(2));
+    let id = |index: usize| {
+        format!(
+            "{}-{}-0-0",
+            index + 1,
+            BlockHash::of(&builder.blocks[index])
+        )
+    };
     Events::open(node.address, Some(&id(0))).expect("reset");
     let mut events = Events::open(node.address, Some(&id(1)));
-    expect_blocks(&mut events, &maker.above(2));
+    expect_blocks(&mut events, &builder.above(2));
 }
 
 #[test]

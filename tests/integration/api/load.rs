@@ -10,7 +10,7 @@ use crate::support::test_node::TestNode;
 /// Streams that local clients may have at a time; the other quarter is for other addresses.
 const STREAMS: usize = 12;
 
-/// What an answer may take beside everything else that goes on.
+/// Maximum response time under load.
 const SOON: Duration = Duration::from_secs(2);
 
 /// A node whose `/data` is longer than the buffers of a connection hold.

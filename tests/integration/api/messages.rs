@@ -11,7 +11,7 @@ use crate::support::http::post_message;
 use crate::support::test_node::TestNode;
 use crate::support::wait_for;
 
-/// Most bytes of a message.
+/// Maximum length of a message in bytes.
 const LIMIT: usize = 64 * 1024;
 
 fn post(node: &TestNode, text: &str, key: &str) -> String {
@@ -49,7 +49,7 @@ fn a_message_is_pending_then_mined_then_confirmed() {
 }
 
 #[test]
-fn a_key_makes_one_message_of_many_posts_also_after_a_restart() {
+fn an_idempotency_key_adds_one_message_even_across_a_restart() {
     let mut node = TestNode::start(&["--threads", "0", "--difficulty", "1"]);
     let id = post(&node, "once", "key");
     let posts: Vec<_> = thread::scope(|scope| {
@@ -145,7 +145,7 @@ fn the_mempool_has_pages_in_the_order_of_arrival() {
 }
 
 #[test]
-fn a_message_may_have_64_kib_and_not_a_byte_more() {
+fn a_message_has_at_most_64_kib() {
     let node = TestNode::start(&["--threads", "0"]);
     // Each of these bytes is escaped in JSON: the body is six times as long.
     for fill in ["x", "\u{1}"] {
@@ -169,7 +169,7 @@ fn a_message_may_have_64_kib_and_not_a_byte_more() {
 }
 
 #[test]
-fn any_text_comes_back_as_it_was() {
+fn any_text_round_trips() {
     let node = TestNode::start(&["--difficulty", "1"]);
     let texts = [
         "\0",
@@ -190,7 +190,7 @@ fn any_text_comes_back_as_it_was() {
 }
 
 #[test]
-fn a_body_that_is_no_message_is_refused() {
+fn an_invalid_message_body_is_refused() {
     let node = TestNode::start(&["--threads", "0"]);
     let kind = [("Content-Type", "application/json; charset=utf-8")];
     let send = |body: &[u8]| node.request("POST", "/api/v1/messages", &kind, body);

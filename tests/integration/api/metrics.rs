@@ -2,11 +2,12 @@
 
 use blockchain::chain::Block;
 
+use crate::support::chain::{ChainBuilder, OPEN_NETWORK, ProofKind};
 use crate::support::events::Events;
 use crate::support::http::request;
-use crate::support::own_node::OwnNode;
+use crate::support::in_process_node::InProcessNode;
+use crate::support::random::SeededRng;
 use crate::support::test_node::TestNode;
-use crate::support_store::{Dice, Kind, Maker, OPEN_NETWORK};
 
 /// The values of a page by name and labels.
 struct Page(String);
@@ -32,7 +33,7 @@ impl Page {
 }
 
 #[test]
-fn a_monitor_learns_how_the_node_does() {
+fn metrics_report_the_state_of_the_node() {
     let node = TestNode::start(&["--difficulty", "1"]);
     node.mine(&["one", "two", "three"]);
     let answer = node.get("/metrics").expect(200);
@@ -77,7 +78,7 @@ fn a_monitor_learns_how_the_node_does() {
 
 /// Every sample of the text format belongs to a family that is declared before it, with its type.
 #[test]
-fn every_sample_has_a_declared_type_in_the_format_asked_for() {
+fn every_sample_has_a_declared_type_in_the_negotiated_format() {
     let node = TestNode::start(&["--difficulty", "1"]);
     node.mine(&["one"]);
     let page = |accept: &str| {
@@ -115,7 +116,7 @@ fn every_sample_has_a_declared_type_in_the_format_asked_for() {
 }
 
 #[test]
-fn requests_count_by_path_and_made_up_ones_make_no_labels() {
+fn requests_are_counted_by_route_and_unknown_paths_add_no_labels() {
     let node = TestNode::start(&["--threads", "0"]);
     for target in ["/a", "/b?c", "/api/v1/nope", "/chain/"] {
         node.request("BREW", target, &[], &[]);
@@ -148,9 +149,12 @@ fn requests_count_by_path_and_made_up_ones_make_no_labels() {
 }
 
 #[test]
-fn reorgs_are_summed_up() {
-    let node = OwnNode::start(OPEN_NETWORK);
-    let (mut maker, mut dice) = (Maker::new(&[Block::documented_genesis()]), Dice::new(5));
+fn reorgs_are_counted() {
+    let node = InProcessNode::start(OPEN_NETWORK);
+    let (mut builder, mut rng) = (
+        ChainBuilder::new(&[Block::documented_genesis()]),
+        SeededRng::new(5),
+    );
     let sums = |expected: [f64; 5]| {
         let answer = request(node.address, "GET", "/metrics", &[], &[]).unwrap();
         let page = Page(answer.expect(200).text().to_owned());
@@ -162,19 +166,19 @@ fn reorgs_are_summed_up() {
             ("reorg_connected_sealed_blocks_total", expected[4]),
         ]);
     };
-    maker.mine(dice.message(), Kind::Sealed);
-    maker.mine(dice.message(), Kind::Open);
-    node.append(&maker.above(1));
+    builder.mine(rng.message(), ProofKind::Sealed);
+    builder.mine(rng.message(), ProofKind::Open);
+    node.append(&builder.above(1));
     sums([0.0; 5]);
-    let mut other = Maker::new(&maker.blocks[..1]);
+    let mut other = ChainBuilder::new(&builder.blocks[..1]);
     for _ in 0..3 {
-        other.mine(dice.message(), Kind::Sealed);
+        other.mine(rng.message(), ProofKind::Sealed);
     }
     node.adopt(&other.above(1));
     sums([1.0, 2.0, 1.0, 3.0, 3.0]);
-    let mut third = Maker::new(&other.blocks[..2]);
+    let mut third = ChainBuilder::new(&other.blocks[..2]);
     for _ in 0..4 {
-        third.mine(dice.message(), Kind::Open);
+        third.mine(rng.message(), ProofKind::Open);
     }
     node.adopt(&third.above(2));
     sums([2.0, 4.0, 3.0, 7.0, 3.0]);

@@ -8,7 +8,7 @@ use crate::support::http::{connect, request_bytes};
 use crate::support::test_node::TestNode;
 
 #[test]
-fn every_documented_operation_is_there() {
+fn every_documented_operation_exists() {
     let node = TestNode::start(&["--threads", "0"]);
     let answer = node.get("/openapi.json").expect(200);
     assert_eq!(answer.header("content-type"), Some("application/json"));
@@ -36,7 +36,7 @@ fn every_documented_operation_is_there() {
 }
 
 #[test]
-fn the_page_needs_nothing_from_elsewhere_and_runs_nothing() {
+fn the_docs_page_loads_nothing_external_and_runs_no_script() {
     let node = TestNode::start(&["--threads", "0"]);
     let page = node.get("/docs").expect(200);
     assert_eq!(
@@ -75,7 +75,7 @@ fn the_page_needs_nothing_from_elsewhere_and_runs_nothing() {
 }
 
 #[test]
-fn what_is_refused_is_documented_as_such() {
+fn every_refusal_is_documented() {
     let node = TestNode::start(&["--threads", "0"]);
     let document: Value = node.get("/openapi.json").expect(200).json();
     let schema = |path: &str, method: &str, name: &str| {

@@ -3,10 +3,11 @@
 use blockchain::chain::{Block, BlockHash, Message, MessageId};
 use blockchain::wire::{SearchField, SearchPage, SingleBlock};
 
+use crate::support::chain::{ChainBuilder, OPEN_NETWORK, ProofKind};
 use crate::support::http::{percent_encode, request};
-use crate::support::own_node::OwnNode;
+use crate::support::in_process_node::InProcessNode;
+use crate::support::random::SeededRng;
 use crate::support::test_node::TestNode;
-use crate::support_store::{Dice, Kind, Maker, OPEN_NETWORK};
 
 type Hits = Vec<(SearchField, Option<u64>)>;
 
@@ -25,22 +26,25 @@ fn hits(page: &SearchPage) -> Hits {
 }
 
 /// A node with these texts above the genesis.
-fn with_texts<T: AsRef<str>>(texts: &[T]) -> (OwnNode, Maker) {
-    let node = OwnNode::start(OPEN_NETWORK);
-    let (mut maker, mut dice) = (Maker::new(&[Block::documented_genesis()]), Dice::new(7));
+fn with_texts<T: AsRef<str>>(texts: &[T]) -> (InProcessNode, ChainBuilder) {
+    let node = InProcessNode::start(OPEN_NETWORK);
+    let (mut builder, mut rng) = (
+        ChainBuilder::new(&[Block::documented_genesis()]),
+        SeededRng::new(7),
+    );
     for text in texts {
-        let message = Message::new(dice.id(), text.as_ref().to_owned()).unwrap();
-        maker.mine(message, Kind::Open);
+        let message = Message::new(rng.id(), text.as_ref().to_owned()).unwrap();
+        builder.mine(message, ProofKind::Open);
     }
-    node.append(&maker.above(1));
-    (node, maker)
+    node.append(&builder.above(1));
+    (node, builder)
 }
 
 #[test]
 fn a_block_is_found_by_index_hash_date_and_text() {
-    let (node, maker) = with_texts(&["First", "the second", "Ärger <b>", "the FIRST again 2"]);
+    let (node, builder) = with_texts(&["First", "the second", "Ärger <b>", "the FIRST again 2"]);
     let find = |query: &str| hits(&page(node.address, query, None));
-    let hash = |index: usize| BlockHash::of(&maker.blocks[index]).to_string();
+    let hash = |index: usize| BlockHash::of(&builder.blocks[index]).to_string();
     assert_eq!(
         find("2"),
         [(SearchField::Index, Some(2)), (SearchField::Text, Some(4))]
@@ -86,36 +90,36 @@ fn a_block_is_found_by_index_hash_date_and_text() {
 
 #[test]
 fn a_message_is_found_by_its_id_wherever_it_is() {
-    let (node, maker) = with_texts(&["one"]);
+    let (node, builder) = with_texts(&["one"]);
     let find = |id: &MessageId| {
         let found = page(node.address, &id.to_string(), None);
         let id = found.hits.first().map(|hit| hit.message_id.clone());
         (hits(&found), id)
     };
-    let mined = maker.blocks[1].message.id();
+    let mined = builder.blocks[1].message.id();
     let (found, id) = find(&mined);
     assert_eq!(found, [(SearchField::Id, Some(1))]);
     assert_eq!(id, Some(mined.to_string()));
     // A message that waits under an id that a block takes for another text gets a new one.
-    let mut dice = Dice::new(3);
-    let waiting = Message::new(dice.id(), "waits".to_owned()).unwrap();
+    let mut rng = SeededRng::new(3);
+    let waiting = Message::new(rng.id(), "waits".to_owned()).unwrap();
     let restore = vec![(waiting.clone(), 0)];
     node.node
         .write(|reply| blockchain::store::Operation::Restore(restore, reply))
         .unwrap();
     assert_eq!(find(&waiting.id()).0, [(SearchField::Id, None)]);
-    let mut maker = maker;
+    let mut builder = builder;
     let taker = Message::new(waiting.id(), "takes the id".to_owned()).unwrap();
-    maker.mine(taker, Kind::Open);
-    node.append(&maker.above(2));
+    builder.mine(taker, ProofKind::Open);
+    node.append(&builder.above(2));
     let (found, id) = find(&waiting.id());
     assert_eq!(found, [(SearchField::Id, None)]);
     assert_eq!(id, Some(waiting.renamed().id().to_string()));
-    assert_eq!(find(&dice.id()).0, []);
+    assert_eq!(find(&rng.id()).0, []);
 }
 
 #[test]
-fn a_search_for_text_goes_on_where_it_stopped() {
+fn a_text_search_continues_where_it_stopped() {
     let texts: Vec<_> = (1..=450).map(|index| format!("text {index}")).collect();
     let (node, _maker) = with_texts(&texts);
     let (mut found, mut before, mut pages) = (Vec::new(), None, 0);
@@ -137,7 +141,7 @@ fn a_search_for_text_goes_on_where_it_stopped() {
 }
 
 #[test]
-fn what_makes_no_sense_is_refused() {
+fn invalid_searches_are_refused() {
     let node = TestNode::start(&["--threads", "0"]);
     let long = format!("?q={}", "x".repeat(257));
     for query in ["", "?q=", "?q=a&q=b", "?q=a&before=-1", "?text=a", &long] {
@@ -180,14 +184,14 @@ fn two_local_searches_run_at_a_time() {
 }
 
 #[test]
-fn the_beginning_of_a_hash_names_a_block_unless_several_begin_so() {
-    let (node, maker) = with_texts(&vec!["x"; 10_000]);
+fn a_hash_prefix_finds_a_block_unless_it_is_ambiguous() {
+    let (node, builder) = with_texts(&vec!["x"; 10_000]);
     let get = |name: &str| {
         let target = format!("/api/v1/blocks/{name}");
         request(node.address, "GET", &target, &[], &[]).unwrap()
     };
     let hash = |block: &Block| BlockHash::of(block).to_string();
-    let mut hashes: Vec<_> = maker.blocks.iter().map(hash).collect();
+    let mut hashes: Vec<_> = builder.blocks.iter().map(hash).collect();
     let (index, seventh) = (7, hashes[7].clone());
     for name in [&seventh[..12], &seventh.to_uppercase()] {
         let found: SingleBlock = get(name).expect(200).json();

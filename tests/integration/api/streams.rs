@@ -7,29 +7,33 @@ use blockchain::chain::{Block, Message};
 use blockchain::store::Operation;
 use serde_json::Value;
 
+use crate::support::chain::{ChainBuilder, OPEN_NETWORK, ProofKind};
 use crate::support::http::{connect, read_answer, request, request_bytes};
-use crate::support::own_node::OwnNode;
-use crate::support_store::{Dice, Kind, Maker, OPEN_NETWORK};
+use crate::support::in_process_node::InProcessNode;
+use crate::support::random::SeededRng;
 
 /// Messages that are longer together than what sockets hold on the way to a reader.
 const COUNT: usize = 400;
 const BYTES: usize = 60_000;
 
-fn long_messages(dice: &mut Dice, count: usize) -> Vec<Message> {
+fn long_messages(rng: &mut SeededRng, count: usize) -> Vec<Message> {
     let text = "x".repeat(BYTES);
-    let message = |_| Message::new(dice.id(), text.clone()).unwrap();
+    let message = |_| Message::new(rng.id(), text.clone()).unwrap();
     (0..count).map(message).collect()
 }
 
 /// A node, its chain of that many long blocks, and a die.
-fn long_chain(count: usize) -> (OwnNode, Maker, Dice) {
-    let node = OwnNode::start(OPEN_NETWORK);
-    let (mut maker, mut dice) = (Maker::new(&[Block::documented_genesis()]), Dice::new(1));
-    for message in long_messages(&mut dice, count) {
-        maker.mine(message, Kind::Open);
+fn long_chain(count: usize) -> (InProcessNode, ChainBuilder, SeededRng) {
+    let node = InProcessNode::start(OPEN_NETWORK);
+    let (mut builder, mut rng) = (
+        ChainBuilder::new(&[Block::documented_genesis()]),
+        SeededRng::new(1),
+    );
+    for message in long_messages(&mut rng, count) {
+        builder.mine(message, ProofKind::Open);
     }
-    node.append(&maker.above(1));
-    (node, maker, dice)
+    node.append(&builder.above(1));
+    (node, builder, rng)
 }
 
 /// A stream of which a reader has taken the first bytes.
@@ -39,7 +43,7 @@ struct Begun {
 }
 
 impl Begun {
-    fn get(node: &OwnNode, target: &str) -> Self {
+    fn get(node: &InProcessNode, target: &str) -> Self {
         let mut stream = connect(node.address).unwrap();
         let request = request_bytes("GET", target, &[], &[]);
         stream.write_all(&request).unwrap();
@@ -56,11 +60,11 @@ impl Begun {
 
 #[test]
 fn a_chain_stream_ends_with_the_tip_it_began_with() {
-    let (node, mut maker, mut dice) = long_chain(COUNT);
+    let (node, mut builder, mut rng) = long_chain(COUNT);
     let begun = Begun::get(&node, "/chain");
-    let length = maker.above(0).len();
-    maker.mine(dice.message(), Kind::Open);
-    node.append(&maker.above(length));
+    let length = builder.above(0).len();
+    builder.mine(rng.message(), ProofKind::Open);
+    node.append(&builder.above(length));
     let body: Value = read_answer(begun.rest(), false).unwrap().expect(200).json();
     assert_eq!(body["length"], length);
     let chain: Value = serde_json::from_str(body["chain"].as_str().unwrap()).unwrap();
@@ -73,14 +77,14 @@ fn a_chain_stream_ends_with_the_tip_it_began_with() {
 }
 
 #[test]
-fn a_chain_stream_whose_tip_is_disconnected_is_never_taken_for_whole() {
-    let (node, maker, mut dice) = long_chain(COUNT);
+fn a_chain_stream_is_cut_off_when_its_tip_is_disconnected() {
+    let (node, builder, mut rng) = long_chain(COUNT);
     let begun = Begun::get(&node, "/chain");
-    let blocks = maker.above(0);
+    let blocks = builder.above(0);
     let fork = blocks.len() - 1;
-    let mut other = Maker::new(&blocks[..fork]);
+    let mut other = ChainBuilder::new(&blocks[..fork]);
     for _ in 0..2 {
-        other.mine(dice.message(), Kind::Open);
+        other.mine(rng.message(), ProofKind::Open);
     }
     node.adopt(&other.above(fork));
     let error = read_answer(begun.rest(), false).unwrap_err();
@@ -90,9 +94,9 @@ fn a_chain_stream_whose_tip_is_disconnected_is_never_taken_for_whole() {
 }
 
 #[test]
-fn a_data_stream_leaves_out_messages_mined_meanwhile_and_is_as_long_as_announced() {
-    let (node, mut maker, mut dice) = long_chain(0);
-    let mut messages = long_messages(&mut dice, COUNT);
+fn a_data_stream_omits_messages_mined_meanwhile_and_keeps_its_length() {
+    let (node, mut builder, mut rng) = long_chain(0);
+    let mut messages = long_messages(&mut rng, COUNT);
     let restore = |messages: &[Message]| {
         let messages = messages
             .iter()
@@ -106,10 +110,10 @@ fn a_data_stream_leaves_out_messages_mined_meanwhile_and_is_as_long_as_announced
     // All but the last, so that what follows the gap is sent, too.
     let last = messages.pop().unwrap();
     for message in &messages {
-        maker.mine(message.clone(), Kind::Open);
+        builder.mine(message.clone(), ProofKind::Open);
     }
-    node.append(&maker.above(1));
-    restore(&[dice.message()]);
+    node.append(&builder.above(1));
+    restore(&[rng.message()]);
     let answer = read_answer(begun.rest(), false).unwrap().expect(200);
     let set: Value = serde_json::from_str(&answer.json::<String>()).unwrap();
     let sent = set["py/set"].as_array().unwrap().iter();

@@ -1,5 +1,4 @@
-//! Growth of the database file while readers take `/chain` hardly faster than they must: it is as
-//! without them.
+//! Slow readers of `/chain`, just above the minimum rate, do not make the database file grow.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -16,7 +15,7 @@ use crate::support::wait_for;
 /// Seconds of one measurement in the short form.
 const SHORT: u64 = 2;
 
-/// Bytes that a reader takes at a time, and its pause between: 70 KiB/s.
+/// Bytes that a reader takes at a time, and the pause between reads: 70 KiB/s.
 const BITE: usize = 7 * 1024;
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -28,18 +27,18 @@ const BYTES: usize = 60_000;
 /// kept costs about half a megabyte with every addition.
 const MARGIN: u64 = 8 << 20;
 
-/// Seconds of one measurement in the long form, if that is wanted.
+/// Returns the duration of one measurement of the long form in seconds, if it is requested.
 fn long_form() -> Option<u64> {
     variable("BLOCKCHAIN_GROWTH_SECONDS")
 }
 
-/// Bytes of the disk that the database takes.
+/// Returns the allocated size of the database file in bytes.
 fn allocated(node: &TestNode) -> u64 {
     let file = node.folder().join("node.redb").metadata().unwrap();
     file.blocks() * 512
 }
 
-/// Takes a stream slowly until it is told to end; false if the stream ended before.
+/// Reads a stream slowly until `ended` is set; returns `false` if the stream ended before.
 fn read_slowly(mut stream: TcpStream, ended: &AtomicBool) -> bool {
     stream
         .write_all(&request_bytes("GET", "/chain", &[], &[]))
@@ -52,6 +51,7 @@ fn read_slowly(mut stream: TcpStream, ended: &AtomicBool) -> bool {
         }
         assert!(!is_first || bite.starts_with(b"HTTP/1.1 200"));
         is_first = false;
+        // The pause makes the reader slow.
         thread::sleep(PAUSE);
     }
     true
@@ -70,7 +70,7 @@ fn measure(node: &TestNode, readers: u8, rate: u32, seconds: u64) -> (u64, u64) 
                 scope.spawn(move || read_slowly(stream, ended))
             })
             .collect();
-        // All have begun before it counts.
+        // Every reader has started before the measurement begins.
         thread::sleep(PAUSE * 3);
         let before = allocated(node);
         let (begun, mut added) = (Instant::now(), 0);
@@ -92,7 +92,10 @@ fn measure(node: &TestNode, readers: u8, rate: u32, seconds: u64) -> (u64, u64) 
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "the figures are for whoever runs this")]
+#[expect(
+    clippy::print_stderr,
+    reason = "the figures are shown with --nocapture"
+)]
 fn slow_readers_of_the_chain_do_not_make_the_database_grow() {
     let node = TestNode::start(&["--difficulty", "1", "--threads", "1"]);
     let text = "x".repeat(BYTES);

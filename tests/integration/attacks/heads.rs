@@ -1,5 +1,5 @@
-//! Request heads that are well-formed enough to be parsed and yet name nothing a server can serve:
-//! refused with the right status before any route sees them, by the node and the explorer alike.
+//! Parsable request heads without a valid target or host: the node and the explorer refuse them with
+//! the right status before any route handles them.
 
 use std::io::{Read, Write};
 use std::net::SocketAddr;
@@ -89,7 +89,7 @@ fn assert_heads(address: SocketAddr, root: u16) {
 }
 
 #[test]
-fn a_node_refuses_heads_that_name_nothing() {
+fn a_node_refuses_heads_without_a_valid_target_or_host() {
     let mut node = TestNode::start(&["--threads", "0"]);
     assert_heads(node.address(), 404);
     let log = node.stop();
@@ -97,7 +97,7 @@ fn a_node_refuses_heads_that_name_nothing() {
 }
 
 #[test]
-fn the_explorer_refuses_heads_that_name_nothing() {
+fn the_explorer_refuses_heads_without_a_valid_target_or_host() {
     let node = TestNode::start(&["--threads", "0"]);
     let explorer = Explorer::of(node.address(), &[]);
     assert_heads(explorer.address(), 200);
@@ -106,7 +106,7 @@ fn the_explorer_refuses_heads_that_name_nothing() {
 }
 
 #[test]
-fn refused_heads_are_counted_and_leave_no_trace_on_the_standard_error() {
+fn refused_heads_are_counted_and_not_logged() {
     let mut node = TestNode::start(&["--threads", "0"]);
     for _ in 0..50 {
         let head = b"GET a:1 HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -122,7 +122,7 @@ fn refused_heads_are_counted_and_leave_no_trace_on_the_standard_error() {
     assert!(!log.contains("a:1") && log.len() < 4096, "{log}");
 }
 
-/// What arrives on a connection that stays open until an answer's end, within the patience.
+/// Sends a request and reads until the response contains `end`; the connection stays open.
 fn until(address: SocketAddr, request: &[u8], end: &str) -> String {
     let mut stream = connect(address).unwrap();
     stream.write_all(request).unwrap();
@@ -136,7 +136,7 @@ fn until(address: SocketAddr, request: &[u8], end: &str) -> String {
 }
 
 #[test]
-fn proxies_are_asked_not_to_buffer_events() {
+fn proxies_are_told_not_to_buffer_events() {
     let node = TestNode::start(&["--threads", "0"]);
     let explorer = Explorer::of(node.address(), &[]);
     for (address, path) in [

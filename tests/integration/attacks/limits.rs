@@ -1,17 +1,17 @@
-//! Requests just below, at and just above each limit: what fits is taken, what does not is told
-//! why, and neither costs the node anything that lasts.
+//! Requests just below, at and just above each limit: accepted, or refused with the reason, and
+//! neither leaves memory allocated.
 
 use crate::support::http::{
     TransportResponse, exchange, percent_encode, post_message, put_message,
 };
 use crate::support::test_node::TestNode;
 
-/// Most bytes of a message, of a request target, headers of a request.
+/// Maximum bytes of a message, bytes of a request target, and number of headers.
 const MESSAGE: usize = 64 * 1024;
 const TARGET: usize = u16::MAX as usize - 1;
 const HEADERS: usize = 100;
 
-/// Most bytes of a request's head.
+/// Maximum length of a request head in bytes.
 const HEAD: usize = 128 * 1024;
 
 fn send(node: &TestNode, request: &str) -> TransportResponse {
@@ -88,7 +88,7 @@ fn bodies_have_a_limit_by_route() {
 }
 
 #[test]
-fn heads_without_an_end_cost_no_memory() {
+fn unterminated_request_heads_are_bounded() {
     let node = TestNode::start(&["--threads", "0"]);
     node.get("/health").expect(200);
     let before = node.resident();
@@ -123,7 +123,7 @@ fn heads_without_an_end_cost_no_memory() {
 }
 
 #[test]
-fn json_of_any_depth_is_refused() {
+fn deeply_nested_json_is_refused() {
     let node = TestNode::start(&["--threads", "0"]);
     let json = [("Content-Type", "application/json")];
     for (open, close) in [

@@ -14,7 +14,7 @@ const JSON: (&str, &str) = ("Content-Type", "application/json");
 const FORWARDED: (&str, &str) = ("X-Forwarded-For", "192.0.2.1");
 
 #[test]
-fn more_than_the_rate_is_429_with_the_time_to_wait() {
+fn exceeding_the_add_rate_is_429_with_retry_after() {
     let node = TestNode::start(&["--threads", "0", "--add-rate", "5"]);
     let post = || {
         node.request(
@@ -54,7 +54,7 @@ fn more_than_the_rate_is_429_with_the_time_to_wait() {
 }
 
 #[test]
-fn a_body_that_is_refused_for_its_rate_is_read_first() {
+fn a_rate_limited_body_is_read_before_the_response() {
     let node = TestNode::start(&["--threads", "0", "--add-rate", "1"]);
     let body = format!("{{\"message\":\"{}\"}}", "x".repeat(60_000));
     let statuses: Vec<_> = (0..10)
@@ -110,7 +110,7 @@ fn proxy(node: SocketAddr) -> SocketAddr {
 }
 
 #[test]
-fn lines_wait_until_the_node_takes_more() {
+fn add_honours_retry_after() {
     let node = TestNode::start(&["--threads", "0", "--add-rate", "5"]);
     let port = proxy(node.address()).port().to_string();
     let begun = Instant::now();

@@ -18,13 +18,13 @@ use crate::support::{allow_many_files, wait_for};
 /// other things needs some patience.
 const SHORT: (u64, Duration) = (3, Duration::from_secs(5));
 
-/// How soon 99 of 100 honest requests are answered in the long form.
+/// Maximum 99th percentile of honest response times in the long form.
 const SOON: Duration = Duration::from_millis(500);
 
-/// How much more memory a node under attack may use.
+/// Maximum memory growth of a node under attack, in bytes.
 const MEMORY: u64 = 128 * 1024 * 1024;
 
-/// How often each client does what it does.
+/// Interval between the actions of each client.
 const TICK: Duration = Duration::from_millis(100);
 
 /// Ticks after which a client that was cut off comes again.
@@ -171,7 +171,7 @@ fn attack(address: SocketAddr, kind: &Kind, ended: &AtomicBool, opened: &AtomicU
     }
 }
 
-/// What honest clients saw.
+/// Results of the honest clients.
 #[derive(Default)]
 struct Seen {
     times: Vec<Duration>,
@@ -219,7 +219,7 @@ fn percentile(times: &mut [Duration], percent: usize) -> Duration {
     times[(times.len() * percent / 100).min(times.len() - 1)]
 }
 
-/// Seconds of the long form, if that is wanted.
+/// Returns the duration of the long form in seconds, if it is requested.
 fn long_form() -> Option<u64> {
     variable("BLOCKCHAIN_ATTACK_SECONDS")
 }
@@ -239,7 +239,10 @@ fn full() -> TestNode {
 }
 
 /// Attacks a node and holds what honest clients see against what they should.
-#[expect(clippy::print_stderr, reason = "the figures are for whoever runs this")]
+#[expect(
+    clippy::print_stderr,
+    reason = "the figures are shown with --nocapture"
+)]
 fn withstand(node: &TestNode, kinds: &[Kind]) {
     let (seconds, soon) = long_form().map_or(SHORT, |seconds| (seconds, SOON));
     let address = node.address();
@@ -314,7 +317,7 @@ fn open_files(node: &TestNode) -> usize {
 }
 
 #[test]
-fn slow_clients_of_every_kind_cost_honest_ones_nothing() {
+fn slow_clients_do_not_delay_honest_ones() {
     allow_many_files();
     let mut node = full();
     withstand(&node, &kinds());
@@ -323,7 +326,7 @@ fn slow_clients_of_every_kind_cost_honest_ones_nothing() {
 }
 
 #[test]
-fn clients_that_hold_much_are_ended_before_the_memory_is_gone() {
+fn clients_that_hold_many_buffers_are_evicted() {
     const COUNT: usize = 600;
     allow_many_files();
     let node = full();

@@ -9,15 +9,15 @@ use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::time::Duration;
 
-use crate::support::PATIENCE;
+use crate::support::TIMEOUT;
 use crate::support::http::connect;
 use crate::support::test_node::TestNode;
 use vectors::{Reading, vectors};
 
-/// How long a node that has said nothing more is taken to wait.
+/// Silence after which the node is considered to be waiting for more bytes.
 const QUIET: Duration = Duration::from_millis(300);
 
-/// What an honest client sends next on the same connection.
+/// The next request of an honest client on the same connection.
 const NEXT: &str = "PUT /add?message=next HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
 
 /// The statuses of all answers on one connection.
@@ -30,7 +30,7 @@ fn statuses(node: &TestNode, bytes: &[u8]) -> Vec<u16> {
     let _ = stream.read_to_end(&mut answers);
     // Should the node wait for more, there is none.
     let _ = stream.shutdown(Shutdown::Write);
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     let _ = stream.read_to_end(&mut answers);
     let text = String::from_utf8_lossy(&answers);
     let status = |(at, _): (usize, &str)| text.get(at + 9..at + 12)?.parse().ok();
@@ -45,7 +45,7 @@ fn added(node: &TestNode) -> (usize, usize) {
 
 #[test]
 #[expect(clippy::print_stderr, reason = "the count is for whoever runs this")]
-fn a_request_has_one_reading_or_none() {
+fn an_ambiguous_request_is_refused() {
     let node = TestNode::start(&["--threads", "0"]);
     let vectors = vectors();
     let mut problems = Vec::new();

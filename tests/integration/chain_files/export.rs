@@ -11,7 +11,7 @@ use blockchain::store::{Network, Store};
 use super::{FORMATS, Folder, RunningNode, add, fails, fixture, json, pending, stderr, succeeds};
 
 #[test]
-fn what_is_exported_imports_and_exports_to_the_same_bytes() {
+fn an_export_survives_import_and_export_byte_for_byte() {
     let folder = Folder::new();
     for (name, chain) in [
         ("odd", "chains/json_odd.chain"),
@@ -61,7 +61,7 @@ fn what_is_exported_imports_and_exports_to_the_same_bytes() {
 }
 
 #[test]
-fn options_that_make_no_sense_are_wrong_usage() {
+fn invalid_options_are_usage_errors() {
     let folder = Folder::new();
     let db = folder.imported("db", "chains/json_3.chain");
     fails(2, ["export", "--db", &db]);
@@ -98,7 +98,7 @@ fn options_that_make_no_sense_are_wrong_usage() {
 }
 
 #[test]
-fn a_running_node_is_exported_from_but_never_imported_into() {
+fn a_running_node_can_be_exported_but_not_imported_into() {
     let folder = Folder::new();
     let db = folder.imported("db", "chains/json_times.chain");
     let database = folder.0.path().join("db/node.redb");
@@ -148,7 +148,7 @@ fn a_running_node_is_exported_from_but_never_imported_into() {
 }
 
 #[test]
-fn an_export_that_fails_leaves_nothing_behind() {
+fn a_failed_export_leaves_no_files() {
     let folder = Folder::new();
     fs::create_dir(folder.path("db")).unwrap();
     let database = folder.0.path().join("db/node.redb");

@@ -9,12 +9,12 @@ use serde_json::Value;
 
 use blockchain::store::StoppedStore;
 
-use crate::support_store::check::check_file;
+use crate::support::check::check_file;
 
 use super::{Folder, add, fails, fixture, json, pending, program, run, stderr, succeeds};
 
 #[test]
-fn an_imported_network_is_fixed_by_its_chain() {
+fn an_import_takes_the_network_rules_from_the_chain() {
     let folder = Folder::new();
     let file = fixture("chains/json_d2.chain");
     let file = file.to_str().unwrap();
@@ -113,7 +113,7 @@ fn broken_seals_are_refused() {
 }
 
 #[test]
-fn a_chain_that_is_there_is_put_aside_and_its_messages_are_kept() {
+fn an_existing_chain_is_set_aside_and_its_pending_messages_are_kept() {
     let folder = Folder::new();
     let db = folder.imported("db", "chains/json_3.chain");
     let database = folder.0.path().join("db/node.redb");
@@ -166,7 +166,7 @@ fn a_chain_that_is_there_is_put_aside_and_its_messages_are_kept() {
 }
 
 #[test]
-fn a_lone_genesis_is_replaced_and_its_messages_are_kept() {
+fn a_genesis_only_chain_is_replaced_and_its_pending_messages_are_kept() {
     let folder = Folder::new();
     let db = folder.imported("db", "chains/json_genesis.chain");
     let database = folder.0.path().join("db/node.redb");
@@ -178,7 +178,7 @@ fn a_lone_genesis_is_replaced_and_its_messages_are_kept() {
 }
 
 #[test]
-fn a_damaged_database_can_be_replaced_but_only_on_demand() {
+fn a_damaged_database_is_replaced_only_with_force_new_chain() {
     let folder = Folder::new();
     let db = folder.imported("db", "chains/json_3.chain");
     let database = folder.0.path().join("db/node.redb");
@@ -193,7 +193,7 @@ fn a_damaged_database_can_be_replaced_but_only_on_demand() {
 }
 
 #[test]
-fn what_a_killed_import_left_does_not_stay_or_stop_the_next() {
+fn leftovers_of_a_killed_import_are_removed_by_the_next() {
     let folder = Folder::new();
     fs::create_dir(folder.path("db")).unwrap();
     fs::write(folder.path("db/.node.tmp-import"), b"half a database").unwrap();
@@ -202,7 +202,7 @@ fn what_a_killed_import_left_does_not_stay_or_stop_the_next() {
 }
 
 #[test]
-fn the_standard_input_is_a_file_too() {
+fn a_chain_file_can_be_read_from_standard_input() {
     let folder = Folder::new();
     let with_input = |args: &[&str]| {
         let file = fs::File::open(fixture("chains/pickle_3.chain")).unwrap();
@@ -228,7 +228,7 @@ fn the_standard_input_is_a_file_too() {
 }
 
 #[test]
-fn a_kill_at_any_moment_leaves_the_old_state_or_the_new() {
+fn a_killed_import_leaves_the_old_database_or_the_new() {
     let folder = Folder::new();
     let file = fixture("chains/json_late.chain");
     let args = [

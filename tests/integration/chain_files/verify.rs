@@ -11,7 +11,7 @@ use blockchain::store::{Network, Operation, Store};
 use super::{Folder, fails, fixture, json, run, stderr, stdout, succeeds, table};
 
 #[test]
-fn every_golden_chain_verifies_up_to_its_difficulty() {
+fn every_chain_fixture_verifies_up_to_its_difficulty() {
     let expected = table("chains/expected.json");
     let mut seen = 0;
     for (name, chain) in &expected {
@@ -171,7 +171,7 @@ fn every_invalid_chain_is_refused_for_its_reason() {
 }
 
 #[test]
-fn the_report_for_programs_names_class_rule_and_place() {
+fn the_json_report_names_class_rule_and_position() {
     let finding = |name: &str| {
         let path = fixture(&format!("chains/invalid/{name}.chain"));
         let output = run(["verify", path.to_str().unwrap(), "--json"]);
@@ -195,7 +195,7 @@ fn the_report_for_programs_names_class_rule_and_place() {
 }
 
 #[test]
-fn no_object_of_a_file_may_be_a_list_of_its_values() {
+fn an_object_written_as_a_list_is_refused() {
     let folder = Folder::new();
     let db = folder.imported("db", "chains/json_3.chain");
     for format in ["json", "ndjson"] {
@@ -214,7 +214,7 @@ fn no_object_of_a_file_may_be_a_list_of_its_values() {
 }
 
 #[test]
-fn a_hash_that_does_not_match_is_a_warning() {
+fn a_hash_mismatch_is_a_warning() {
     let folder = Folder::new();
     let file = folder.path("x.chain");
     fs::copy(fixture("chains/json_3.chain"), &file).unwrap();
@@ -233,7 +233,7 @@ fn a_hash_that_does_not_match_is_a_warning() {
 }
 
 #[test]
-fn text_of_a_file_reaches_the_terminal_escaped() {
+fn text_from_a_file_is_escaped_on_the_terminal() {
     let folder = Folder::new();
     let file = folder.path("x\u{1b}[31m.json");
     fs::write(
@@ -252,7 +252,7 @@ fn text_of_a_file_reaches_the_terminal_escaped() {
 }
 
 #[test]
-fn a_database_is_held_against_the_rules_it_keeps() {
+fn a_database_is_checked_against_its_stored_rules() {
     let folder = Folder::new();
     let db = folder.imported("db", "chains/json_d2.chain");
     succeeds(["verify", "--db", &db]);

@@ -10,11 +10,11 @@ use blockchain::wire::MessageStatus;
 
 use super::get::nobody;
 use crate::support::command::Blockchain;
-use crate::support::fake_peer::{Asked, FakePeer, Reply, answer, json};
-use crate::support::pretence::Reference;
+use crate::support::fake_nodes::FakeReferenceMiner;
+use crate::support::fake_peer::{FakePeer, ReceivedRequest, Reply, answer, json};
 use crate::support::test_node::TestNode;
 
-/// Most bytes of a message.
+/// Maximum length of a message in bytes.
 const LIMIT: usize = 64 * 1024;
 
 fn idle() -> TestNode {
@@ -65,7 +65,7 @@ fn a_message_is_read_from_the_standard_input() {
 }
 
 #[test]
-fn each_line_is_a_message() {
+fn each_line_is_added_as_a_message() {
     let node = idle();
     let lines = "\u{feff}one\n\n\r\ntwo \u{1b}[31m\r\n\u{feff}three";
     let added = node.command(["add", "--lines"]).stdin(lines).succeeds();
@@ -83,7 +83,7 @@ fn each_line_is_a_message() {
 }
 
 #[test]
-fn it_can_wait_until_a_message_is_mined() {
+fn add_can_wait_until_a_message_is_mined() {
     let node = TestNode::start(&["--difficulty", "1"]);
     let added = node.command(["add", "one", "--wait"]).succeeds();
     assert!(added.stdout.ends_with(" mined in block 1\n"), "{added:?}");
@@ -102,7 +102,7 @@ fn it_can_wait_until_a_message_is_mined() {
 }
 
 #[test]
-fn the_longest_message_is_taken_and_a_longer_one_refused() {
+fn a_message_of_maximum_length_is_accepted_and_a_longer_one_refused() {
     let node = idle();
     let longest = "x".repeat(LIMIT);
     node.command(["add", &longest]).succeeds();
@@ -139,7 +139,7 @@ fn the_longest_message_is_taken_and_a_longer_one_refused() {
 }
 
 #[test]
-fn what_is_no_message_is_refused() {
+fn an_invalid_message_is_refused() {
     let node = idle();
     let empty = ["the message is empty"];
     node.command(["add", ""]).exits(1).complains(&empty);
@@ -167,7 +167,7 @@ fn what_is_no_message_is_refused() {
 }
 
 #[test]
-fn without_a_node_it_says_how_to_start_one() {
+fn without_a_node_add_says_how_to_start_one() {
     let (_kept, nobody) = nobody();
     Blockchain::new(["add", "a message", "--port", &nobody])
         .exits(3)
@@ -179,7 +179,7 @@ fn without_a_node_it_says_how_to_start_one() {
 
 /// An addition to a node that answers like this.
 fn add_to(
-    script: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
+    script: impl Fn(&ReceivedRequest) -> Reply + Send + Sync + 'static,
     options: &[&str],
 ) -> Blockchain {
     let node = FakePeer::start(script);
@@ -190,7 +190,7 @@ fn add_to(
 }
 
 #[test]
-fn an_unknown_outcome_is_told_with_the_id_to_ask_for() {
+fn an_unknown_outcome_is_reported_with_the_message_id() {
     let id = "0123456789abcdef0123456789abcdef";
     let error = serde_json::json!({
         "error": {"code": "outcome_unknown", "message": "not on disk yet", "id": id}
@@ -202,7 +202,7 @@ fn an_unknown_outcome_is_told_with_the_id_to_ask_for() {
         .complains(&["the message may have been added", &ask, "not on disk yet"]);
     // Once it may be there, no later answer makes it a plain no.
     let (unknown, asked) = (error.to_string(), AtomicUsize::new(0));
-    let script = move |_: &Asked| match asked.fetch_add(1, Ordering::Relaxed) {
+    let script = move |_: &ReceivedRequest| match asked.fetch_add(1, Ordering::Relaxed) {
         0 => answer(503, &[], unknown.clone()),
         _ => answer(404, &[], "{}"),
     };
@@ -212,14 +212,14 @@ fn an_unknown_outcome_is_told_with_the_id_to_ask_for() {
 }
 
 #[test]
-fn an_answer_that_breaks_off_leaves_the_outcome_unknown() {
+fn a_truncated_response_leaves_the_outcome_unknown() {
     let look = [
         "the message may have been added",
         "GET /data and GET /chain",
     ];
     add_to(|_| Vec::new(), &[]).exits(3).complains(&look);
-    let reference = |asked: &Asked| match asked.method.as_str() {
-        "POST" => Reference::default().answer(asked),
+    let reference = |asked: &ReceivedRequest| match asked.method.as_str() {
+        "POST" => FakeReferenceMiner::default().answer(asked),
         _ => Vec::new(),
     };
     add_to(reference, &[]).exits(3).complains(&look);
@@ -229,9 +229,9 @@ fn an_answer_that_breaks_off_leaves_the_outcome_unknown() {
 }
 
 #[test]
-fn a_message_that_cannot_be_waited_for_is_told_as_added() {
-    let reference = |asked: &Asked| match asked.method.as_str() {
-        "POST" => Reference::default().answer(asked),
+fn a_message_is_reported_as_added_if_waiting_for_it_fails() {
+    let reference = |asked: &ReceivedRequest| match asked.method.as_str() {
+        "POST" => FakeReferenceMiner::default().answer(asked),
         _ => json(&serde_json::json!({"message": "Message added!"})),
     };
     let added = add_to(reference, &["--wait"]).exits(3);
@@ -243,7 +243,7 @@ fn a_message_that_cannot_be_waited_for_is_told_as_added() {
         "{added:?}"
     );
     let id = "0123456789abcdef0123456789abcdef";
-    let leaving = move |asked: &Asked| match asked.method.as_str() {
+    let leaving = move |asked: &ReceivedRequest| match asked.method.as_str() {
         "POST" => answer(201, &[], serde_json::json!({"id": id}).to_string()),
         _ => Vec::new(),
     };

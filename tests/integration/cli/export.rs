@@ -48,10 +48,10 @@ fn running_and_stopped_give_the_same_bytes() {
 }
 
 #[test]
-fn a_file_comes_complete_with_its_hash() {
+fn an_exported_file_is_complete_and_has_its_hash() {
     let node = TestNode::start(&["--difficulty", "1"]);
     node.mine(&["one"]);
-    let file = node.beside("chain.json");
+    let file = node.sibling("chain.json");
     fs::write(&file, "something older").unwrap();
     for option in ["--output", "-o"] {
         let printed = export(&node.folder())
@@ -61,27 +61,27 @@ fn a_file_comes_complete_with_its_hash() {
         assert_eq!(printed.stdout, "");
         let bytes = fs::read(&file).unwrap();
         assert_eq!(bytes, export(&node.folder()).succeeds().stdout.as_bytes());
-        let hash = fs::read_to_string(node.beside("chain.json.sha256")).unwrap();
+        let hash = fs::read_to_string(node.sibling("chain.json.sha256")).unwrap();
         let digest = hex::encode(Sha256::digest(&bytes));
         assert_eq!(hash, format!("{digest}  chain.json\n"));
     }
-    let ordinary = fs::metadata(node.beside("chain.json.sha256"))
+    let ordinary = fs::metadata(node.sibling("chain.json.sha256"))
         .unwrap()
         .permissions();
     let mode = fs::metadata(&file).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, ordinary.mode() & 0o777);
-    let files = fs::read_dir(node.beside("")).unwrap();
+    let files = fs::read_dir(node.sibling("")).unwrap();
     let names: Vec<_> = files.map(|file| file.unwrap().file_name()).collect();
     assert_eq!(names.len(), 4, "{names:?}");
 }
 
 #[test]
-fn only_an_older_file_is_replaced() {
+fn only_an_older_export_is_replaced() {
     let mut node = TestNode::start(&["--difficulty", "1"]);
     node.mine(&["one"]);
     let to = |path: &Path| export(&node.folder()).args(["--output"]).args([path]);
     let database = node.folder().join("node.redb");
-    let copy = node.beside("copy.json");
+    let copy = node.sibling("copy.json");
     fs::copy(&database, &copy).unwrap();
     let own = ["node.token", "node.address", "miner.log"].map(|name| node.folder().join(name));
     for path in [&database, &copy].into_iter().chain(&own) {
@@ -94,12 +94,12 @@ fn only_an_older_file_is_replaced() {
     assert!(!chain.exists());
     to(&node.folder().join("node.csv")).succeeds();
     assert!(!node.folder().join("node.hash").exists());
-    let socket = node.beside("socket");
+    let socket = node.sibling("socket");
     let _listener = UnixListener::bind(&socket).unwrap();
     to(&socket).exits(2).complains(&["is no regular file"]);
     assert!(!fs::symlink_metadata(&socket).unwrap().is_file());
     // A link stays one, and the file that it leads to is written.
-    let (file, link) = (node.beside("chain.json"), node.beside("link.json"));
+    let (file, link) = (node.sibling("chain.json"), node.sibling("link.json"));
     fs::write(&file, "something older").unwrap();
     symlink(&file, &link).unwrap();
     to(&link).succeeds();
@@ -116,7 +116,7 @@ fn what_cannot_be_exported_is_named() {
         .args([node.folder()])
         .exits(2)
         .complains(&["--format"]);
-    export(&node.beside("nowhere"))
+    export(&node.sibling("nowhere"))
         .exits(3)
         .complains(&["there is no database at"]);
     export(&node.folder())
@@ -133,7 +133,7 @@ fn what_cannot_be_exported_is_named() {
 }
 
 #[test]
-fn an_address_that_another_node_has_now_is_not_believed() {
+fn a_stale_address_file_is_not_trusted() {
     let node = TestNode::start(&["--threads", "0"]);
     let other = TestNode::start(&["--threads", "0", "--new-genesis"]);
     let address = |node: &TestNode| node.folder().join("node.address");
@@ -147,7 +147,7 @@ fn an_address_that_another_node_has_now_is_not_believed() {
 }
 
 #[test]
-fn binary_formats_are_not_for_a_terminal() {
+fn binary_formats_are_not_written_to_a_terminal() {
     // The near end of a new terminal is one, too; where it is not, nothing can be shown here.
     let open = || File::options().read(true).write(true).open("/dev/ptmx");
     if !open().is_ok_and(|terminal| terminal.is_terminal()) {
@@ -165,7 +165,7 @@ fn binary_formats_are_not_for_a_terminal() {
             .output()
             .unwrap()
     };
-    let file = node.beside("chain");
+    let file = node.sibling("chain");
     for format in ["bincode", "pickle"] {
         let refused = export(format, &[]);
         let stderr = String::from_utf8(refused.stderr).unwrap();

@@ -7,11 +7,11 @@ use blockchain::chain::{Block, BlockHash, History, Message, MessageId};
 use blockchain::wire::BlockRenderer;
 
 use crate::peers::{chain_above, genesis};
+use crate::support::chain::ProofKind;
 use crate::support::command::{Blockchain, Finished};
 use crate::support::explorer::Explorer;
-use crate::support::fake_peer::{Asked, FakePeer, Reply, answer, json as json_reply};
-use crate::support::pretence::{Ours, Reference};
-use crate::support_store::Kind;
+use crate::support::fake_nodes::{FakeNode, FakeReferenceMiner};
+use crate::support::fake_peer::{FakePeer, ReceivedRequest, Reply, answer, json as json_reply};
 
 /// Every command that asks a node.
 const COMMANDS: [&str; 8] = [
@@ -35,7 +35,7 @@ fn verify(peer: &FakePeer) -> Blockchain {
 }
 
 #[test]
-fn an_answer_that_no_node_gives_is_not_a_no() {
+fn a_response_of_another_server_is_not_a_negative_answer() {
     let html = "<html>Sign in</html>";
     for status in [301, 302, 401, 403, 404, 429, 500, 502] {
         let headers = [
@@ -58,7 +58,7 @@ fn an_answer_that_no_node_gives_is_not_a_no() {
 }
 
 #[test]
-fn the_port_of_the_explorer_is_not_a_node() {
+fn the_explorer_port_is_not_a_node() {
     let explorer = Explorer::of(([127, 0, 0, 1], 1).into(), &[]);
     let address = explorer.address().to_string();
     for command in [
@@ -75,7 +75,7 @@ fn the_port_of_the_explorer_is_not_a_node() {
 }
 
 #[test]
-fn a_no_of_a_node_is_exit_code_1() {
+fn a_negative_answer_of_a_node_is_exit_code_1() {
     let error = json!({"error": {"code": "not_found", "message": "there is no such block"}});
     let node = FakePeer::start(move |_| answer(404, &[], error.to_string()));
     ask(&node, "get block 7")
@@ -87,9 +87,9 @@ fn a_no_of_a_node_is_exit_code_1() {
 }
 
 fn reference_miner() -> (FakePeer, Vec<Block>, Message) {
-    let blocks = chain_above(&genesis(), 3, Kind::Open).blocks;
+    let blocks = chain_above(&genesis(), 3, ProofKind::Open).blocks;
     let pending = Message::new(MessageId::random(), "pending \u{1b}[31m".to_owned()).unwrap();
-    let mut miner = Reference::new(&blocks);
+    let mut miner = FakeReferenceMiner::new(&blocks);
     miner.waiting.push(pending.clone());
     miner.neighbours.push(("10.0.0.1".to_owned(), 23456));
     (
@@ -159,20 +159,20 @@ fn a_reference_miner_is_read_through_its_documented_endpoints() {
     let exported: Value = ask(&miner, "export --format json").succeeds().json();
     assert_eq!(exported, chain);
     let file = ask(&miner, "export --format chain").succeeds();
-    assert_eq!(file.stdout, Reference::new(&blocks).chain);
+    assert_eq!(file.stdout, FakeReferenceMiner::new(&blocks).chain);
 }
 
 #[test]
-fn an_invalid_chain_of_a_reference_miner_is_a_no_and_a_broken_answer_is_not() {
-    let (mut invalid, blocks) = (Reference::default(), reference_miner().1);
+fn an_invalid_reference_chain_is_exit_code_1_and_a_broken_response_3() {
+    let (mut invalid, blocks) = (FakeReferenceMiner::default(), reference_miner().1);
     let first = BlockHash::of(&blocks[1]).to_string();
-    invalid.chain = Reference::new(&blocks)
+    invalid.chain = FakeReferenceMiner::new(&blocks)
         .chain
         .replace(&first, &"0".repeat(64));
     let miner = FakePeer::start(move |asked| invalid.answer(asked));
     verify(&miner).exits(1);
-    let whole = Reference::new(&blocks);
-    let broken = FakePeer::start(move |asked: &Asked| -> Reply {
+    let whole = FakeReferenceMiner::new(&blocks);
+    let broken = FakePeer::start(move |asked: &ReceivedRequest| -> Reply {
         let mut reply = whole.answer(asked);
         if asked.path() == "/chain" {
             let length = reply.len();
@@ -184,8 +184,8 @@ fn an_invalid_chain_of_a_reference_miner_is_a_no_and_a_broken_answer_is_not() {
 }
 
 #[test]
-fn a_node_that_never_comes_to_an_end_is_left() {
-    let blocks = chain_above(&genesis(), 3, Kind::Sealed).blocks;
+fn an_endless_chain_of_a_node_is_abandoned() {
+    let blocks = chain_above(&genesis(), 3, ProofKind::Sealed).blocks;
     let page = |blocks: &[Block]| {
         let mut describer = BlockRenderer::above(History::default(), None);
         let blocks: Vec<_> = blocks
@@ -196,7 +196,7 @@ fn a_node_that_never_comes_to_an_end_is_left() {
     };
     let described = page(&blocks);
     let endless = FakePeer::start(move |asked| match asked.path() {
-        "/api/v1/status" => json_reply(&Ours::new(&blocks).with("/length", 1_u64 << 60).status),
+        "/api/v1/status" => json_reply(&FakeNode::new(&blocks).with("/length", 1_u64 << 60).status),
         "/api/v1/blocks/tip" => {
             let mut tip = described[3].clone();
             tip["index"] = (1_u64 << 60).into();
@@ -223,7 +223,7 @@ fn a_node_that_never_comes_to_an_end_is_left() {
         .exits(3)
         .complains(&["which is all that is read"]);
 
-    let circling = Ours::new(&chain_above(&genesis(), 3, Kind::Sealed).blocks);
+    let circling = FakeNode::new(&chain_above(&genesis(), 3, ProofKind::Sealed).blocks);
     let circling = FakePeer::start(move |asked| match asked.path() {
         "/api/v1/status" => json_reply(&circling.clone().with("/length", 1000).status),
         "/api/v1/blocks" => json_reply(&json!({"blocks": [page(&circling.blocks)[0]], "next": 1})),

@@ -10,7 +10,7 @@ use blockchain::wire::{Block, MempoolPage, MessageStatus, SingleBlock, Status};
 use crate::support::command::{BINARY, Blockchain};
 use crate::support::test_node::TestNode;
 
-/// What would steer a terminal, hide or reorder text, or forge a line.
+/// Text that would control a terminal, hide or reorder text, or forge a line.
 const HOSTILE: &str =
     "a\u{1b}[31m\u{9b}31m\u{7f}\u{202e}b\u{2066}\u{200b}\r\nINFO forged\u{7}\u{85}";
 
@@ -120,7 +120,7 @@ fn a_message_is_pending_and_then_mined() {
 }
 
 #[test]
-fn status_and_neighbours_are_told() {
+fn status_and_neighbours_are_printed() {
     let node = TestNode::start(&["--difficulty", "1", "--threads", "0"]);
     node.add("waits");
     node.command(["get", "status"]).succeeds().prints(&[
@@ -143,7 +143,7 @@ fn status_and_neighbours_are_told() {
 }
 
 #[test]
-fn what_is_not_there_is_exit_code_1() {
+fn a_missing_block_or_message_is_exit_code_1() {
     let node = TestNode::start(&["--threads", "0"]);
     let id = "0".repeat(32);
     for (what, name) in [("block", "1"), ("block", &"0".repeat(64)), ("message", &id)] {
@@ -179,7 +179,7 @@ fn without_a_node_everything_is_exit_code_3() {
 }
 
 #[test]
-fn what_steers_a_terminal_is_shown_as_an_escape() {
+fn terminal_control_characters_are_escaped() {
     let mut node = TestNode::start(&["--difficulty", "1"]);
     let id = &node.mine(&[HOSTILE])[0];
     let shown = "a\\u{1b}[31m\\u{9b}31m\\u{7f}\\u{202e}b\\u{2066}\\u{200b}\\r\\nINFO forged";
@@ -215,7 +215,7 @@ fn what_steers_a_terminal_is_shown_as_an_escape() {
 }
 
 #[test]
-fn a_reader_that_has_seen_enough_is_no_error() {
+fn a_closed_pipe_is_not_an_error() {
     let node = TestNode::start(&["--difficulty", "1"]);
     // Far more than a pipe holds.
     let texts: Vec<_> = (0..16)

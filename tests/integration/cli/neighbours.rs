@@ -88,7 +88,7 @@ fn neighbours_are_added_and_removed_for_good() {
 }
 
 #[test]
-fn streams_tell_that_a_neighbour_came_and_went() {
+fn a_neighbour_that_comes_or_goes_is_an_event() {
     let (node, other) = (TestNode::start(QUIET), TestNode::start(QUIET));
     let address = other.address().to_string();
     let (mut events, _) = Events::from_now(node.address());
@@ -111,7 +111,7 @@ fn streams_tell_that_a_neighbour_came_and_went() {
 }
 
 #[test]
-fn only_who_has_the_token_may_change_neighbours() {
+fn changing_neighbours_needs_the_token() {
     let (mut node, address) = (TestNode::start(QUIET), "127.0.0.1:1");
     std::fs::write(node.folder().join("node.token"), "0".repeat(64)).unwrap();
     change(&node, "add", address).exits(1).complains(&["401"]);

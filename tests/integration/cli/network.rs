@@ -1,4 +1,4 @@
-//! What is fixed for a network is kept in the database: genesis, difficulty, seal rule.
+//! The database keeps the rules of its network: genesis, difficulty, seal rule.
 
 use crate::support::command::Blockchain;
 use crate::support::test_node::TestNode;
@@ -44,7 +44,7 @@ fn the_difficulty_is_kept_and_lowered_with_a_warning() {
 }
 
 #[test]
-fn a_difficulty_the_chain_does_not_have_is_refused_with_the_block() {
+fn a_difficulty_above_the_chain_is_refused_naming_the_block() {
     let mut node = TestNode::start(&["--difficulty", "1"]);
     node.mine(&["one", "two"]);
     node.stop();
@@ -64,7 +64,7 @@ fn a_difficulty_the_chain_does_not_have_is_refused_with_the_block() {
 }
 
 #[test]
-fn a_genesis_of_its_own_is_for_a_new_folder_only() {
+fn a_custom_genesis_is_for_a_new_folder_only() {
     let mut own = TestNode::start(&["--new-genesis", "--threads", "0"]);
     let mut named = TestNode::start(&["--new-genesis=our \"own\" é", "--threads", "0"]);
     let (first, second) = (own.status().genesis, named.status().genesis);
@@ -151,7 +151,7 @@ fn open_proofs_need_a_network_that_accepts_them() {
 }
 
 #[test]
-fn a_node_that_waits_for_its_genesis_block_says_so() {
+fn a_node_waiting_for_its_genesis_block_reports_it() {
     let mut node = TestNode::stopped();
     let hash = "ab".repeat(32);
     // A port where no node is.
@@ -170,7 +170,7 @@ fn a_node_that_waits_for_its_genesis_block_says_so() {
 }
 
 #[test]
-fn what_names_no_genesis_or_no_port_is_refused() {
+fn an_invalid_genesis_or_port_is_refused() {
     let refused = |option: &str, value: &str, why: &str| {
         Blockchain::new(["node", "--port", "0", "--db", "/nowhere", option, value])
             .exits(2)

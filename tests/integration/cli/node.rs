@@ -21,7 +21,7 @@ fn two_nodes_cannot_share_a_folder() {
 }
 
 #[test]
-fn the_token_is_its_owners_alone_and_new_at_each_start() {
+fn the_token_is_readable_by_its_owner_only_and_new_at_each_start() {
     use std::os::unix::fs::PermissionsExt;
     let mut node = TestNode::start(&["--threads", "0"]);
     let path = node.folder().join("node.token");
@@ -64,7 +64,7 @@ fn a_port_in_use_is_named_and_the_database_stays_clean() {
 }
 
 #[test]
-fn a_host_that_is_not_ours_is_named() {
+fn a_host_of_another_machine_is_named() {
     let node = TestNode::stopped();
     Blockchain::new(["node", "--port", "0", "--host", "192.0.2.1", "--db"])
         .args([node.folder()])
@@ -73,9 +73,9 @@ fn a_host_that_is_not_ours_is_named() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_made_is_named() {
+fn a_folder_that_cannot_be_created_is_named() {
     let node = TestNode::stopped();
-    let file = node.beside("file");
+    let file = node.sibling("file");
     fs::write(&file, "").unwrap();
     Blockchain::new(["node", "--port", "0", "--db"])
         .args([file.join("db")])
@@ -84,14 +84,14 @@ fn a_folder_that_cannot_be_made_is_named() {
 }
 
 #[test]
-fn a_file_that_is_no_database_is_refused_and_kept() {
+fn a_file_that_is_not_a_database_is_refused_and_kept() {
     let mut node = TestNode::stopped();
     let database = node.folder().join("node.redb");
     fs::create_dir(node.folder()).unwrap();
     for content in [&b""[..], b"no database", &[0; 10_000]] {
         fs::write(&database, content).unwrap();
         node.spawn(&[]);
-        assert_eq!(node.ends().code(), Some(3), "{}", node.stderr());
+        assert_eq!(node.wait_for_exit().code(), Some(3), "{}", node.stderr());
         assert!(node.stderr().contains("error: "), "{}", node.stderr());
         assert!(!node.stderr().contains("panicked"), "{}", node.stderr());
         assert_eq!(fs::read(&database).unwrap(), content);
@@ -101,7 +101,7 @@ fn a_file_that_is_no_database_is_refused_and_kept() {
 #[test]
 fn the_folder_and_the_options_may_come_from_the_environment() {
     let home = TestNode::stopped();
-    let folder = home.beside(".blockchain/node");
+    let folder = home.sibling(".blockchain/node");
     let start = |options: &[&str], name: &str, value: &str, expected: &str| {
         let mut command = std::process::Command::new(BINARY);
         for name in foreign_variables() {
@@ -110,7 +110,7 @@ fn the_folder_and_the_options_may_come_from_the_environment() {
         let node = command
             .arg("node")
             .args(options)
-            .env("HOME", home.beside(""))
+            .env("HOME", home.sibling(""))
             .env("BLOCKCHAIN_NODE_PORT", "0")
             .env("BLOCKCHAIN_NODE_THREADS", "0")
             .env("BLOCKCHAIN_NODE_DIFFICULTY", "3")
@@ -131,13 +131,13 @@ fn the_folder_and_the_options_may_come_from_the_environment() {
     };
     let folder = folder.to_str().unwrap();
     start(&[], "RUST_LOG", "error", folder);
-    assert!(home.beside(".blockchain/node/node.redb").exists());
-    let other = home.beside("other");
+    assert!(home.sibling(".blockchain/node/node.redb").exists());
+    let other = home.sibling("other");
     let other = other.to_str().unwrap();
     let difficulty = start(&[], "BLOCKCHAIN_NODE_DB", other, other);
     assert_eq!(difficulty.as_deref(), Some("3"));
     // An option wins over the environment.
-    let third = home.beside("third");
+    let third = home.sibling("third");
     let third = third.to_str().unwrap();
     let options = ["--difficulty", "4", "--db", third];
     let difficulty = start(&options, "BLOCKCHAIN_NODE_DB", other, third);
@@ -169,7 +169,7 @@ fn a_start_on_a_port_in_use_changes_nothing() {
             .complains(&complaint);
         assert_eq!(files(), before);
         // Nor is a new database left behind.
-        let fresh = node.beside("fresh");
+        let fresh = node.sibling("fresh");
         Blockchain::new(["node", "--db"])
             .args([&fresh])
             .args(options)
@@ -182,7 +182,7 @@ fn a_start_on_a_port_in_use_changes_nothing() {
 }
 
 #[test]
-fn without_space_it_takes_no_messages_but_answers() {
+fn without_free_space_messages_are_refused_and_reads_served() {
     let mut node = TestNode::start(&["--threads", "0"]);
     node.add("while there was space");
     node.stop();
@@ -208,7 +208,7 @@ fn without_space_it_takes_no_messages_but_answers() {
 }
 
 #[test]
-fn an_open_address_is_said_to_be_open() {
+fn listening_on_all_addresses_is_a_warning() {
     let mut node = TestNode::stopped();
     node.spawn(&["--host", "0.0.0.0", "--threads", "0"]);
     wait_for("the warning", || {

@@ -90,7 +90,7 @@ fn a_path_that_is_not_utf_8_works_everywhere() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_one_is_named() {
+fn an_unusable_folder_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     fs::write(path("file"), "").unwrap();
@@ -113,7 +113,7 @@ fn a_folder_that_cannot_be_one_is_named() {
 }
 
 #[test]
-fn a_node_keeps_its_files_in_regular_files_alone() {
+fn a_node_refuses_files_that_are_not_regular() {
     let names = [
         "node.redb",
         "node.chain",
@@ -186,7 +186,7 @@ fn limited(blocks: u32, arguments: &[&OsStr]) -> Output {
 }
 
 #[test]
-fn a_limit_on_the_size_of_files_is_an_error_that_is_named() {
+fn a_file_size_limit_is_a_named_error() {
     let folder = tempfile::tempdir().unwrap();
     let db = folder.path().join("db");
     let file = folder.path().join("x.json");

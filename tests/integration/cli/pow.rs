@@ -115,7 +115,7 @@ fn proofs_are_integers_of_any_size_and_sign() {
 }
 
 #[test]
-fn a_search_can_be_given_up() {
+fn a_search_can_be_interrupted() {
     let mut pause = Duration::from_millis(50);
     let output = wait_for("the search to listen", || {
         let child = Command::new(BINARY)
@@ -138,7 +138,7 @@ fn a_search_can_be_given_up() {
 }
 
 #[test]
-fn the_verdict_stands_when_nobody_reads_it() {
+fn the_exit_code_is_right_when_nobody_reads_the_output() {
     for (proof, code) in [("1406000", 0), ("1406001", 1)] {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);

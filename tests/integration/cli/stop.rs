@@ -6,15 +6,16 @@ use blockchain::chain::{Block, BlockHash};
 use blockchain::codec;
 use blockchain::store::{Operation, Store};
 
+use crate::support::chain::{ChainBuilder, OPEN_NETWORK, ProofKind, listener};
+use crate::support::random::SeededRng;
 use crate::support::test_node::TestNode;
 use crate::support::wait_for;
-use crate::support_store::{Dice, Kind, Maker, OPEN_NETWORK, listener};
 
 /// Bytes at which the log is rotated.
 const ROTATION: usize = 1024 * 1024;
 
 #[test]
-fn each_signal_ends_a_node_in_time_and_in_order() {
+fn each_signal_stops_a_node_cleanly_and_in_time() {
     let mut node = TestNode::stopped();
     for signal in ["INT", "TERM", "HUP"] {
         for busy in [false, true] {
@@ -38,7 +39,7 @@ fn each_signal_ends_a_node_in_time_and_in_order() {
 }
 
 #[test]
-fn a_crash_is_noticed_and_a_stop_is_not_taken_for_one() {
+fn a_crash_is_noticed_and_a_clean_stop_is_not_mistaken_for_one() {
     let mut node = TestNode::start(&["--difficulty", "1"]);
     node.mine(&["one"]);
     node.kill();
@@ -51,7 +52,7 @@ fn a_crash_is_noticed_and_a_stop_is_not_taken_for_one() {
 }
 
 #[test]
-fn the_log_has_one_line_an_event_whatever_a_message_holds() {
+fn the_log_has_one_line_per_event() {
     let mut node = TestNode::start(&["--difficulty", "1", "--log", "trace"]);
     let hostile = "one\ntwo\r\n2020-01-01T00:00:00Z  INFO forged \u{1b}[31m\u{2028}\u{85}";
     node.mine(&[hostile]);
@@ -78,7 +79,7 @@ fn the_log_has_one_line_an_event_whatever_a_message_holds() {
 }
 
 #[test]
-fn the_level_says_what_is_logged() {
+fn the_log_level_is_respected() {
     let mut node = TestNode::stopped();
     for (level, informs, debugs) in [
         ("error", false, false),
@@ -94,7 +95,7 @@ fn the_level_says_what_is_logged() {
 }
 
 #[test]
-fn the_log_is_rotated_at_1_mib_and_three_old_ones_are_kept() {
+fn the_log_is_rotated_at_1_mib_and_three_old_files_are_kept() {
     let mut node = TestNode::stopped();
     fs::create_dir(node.folder()).unwrap();
     let folder = node.folder();
@@ -135,28 +136,31 @@ fn the_log_may_be_json() {
 }
 
 /// A stopped node with more blocks than are checked at the start.
-fn long() -> (TestNode, Maker) {
+fn long() -> (TestNode, ChainBuilder) {
     let node = TestNode::stopped();
     fs::create_dir(node.folder()).unwrap();
     let path = node.folder().join("node.redb");
     Store::create(&path, &Block::documented_genesis(), OPEN_NETWORK).unwrap();
-    let (mut dice, mut maker) = (Dice::new(1), Maker::new(&[Block::documented_genesis()]));
-    (0..1200).for_each(|_| maker.mine(dice.message(), Kind::Open));
+    let (mut rng, mut builder) = (
+        SeededRng::new(1),
+        ChainBuilder::new(&[Block::documented_genesis()]),
+    );
+    (0..1200).for_each(|_| builder.mine(rng.message(), ProofKind::Open));
     let store = Store::open(&path, 0, listener().0).unwrap();
-    let parent = BlockHash::of(&maker.blocks[0]);
+    let parent = BlockHash::of(&builder.blocks[0]);
     store
-        .write(|reply| Operation::Append(parent, maker.above(1), reply))
+        .write(|reply| Operation::Append(parent, builder.above(1), reply))
         .unwrap();
     store.close().unwrap();
-    (node, maker)
+    (node, builder)
 }
 
 /// One with a damaged block 5, below those that are checked at the start.
 fn damaged() -> TestNode {
-    let (node, maker) = long();
+    let (node, builder) = long();
     let path = node.folder().join("node.redb");
     let mut file = fs::read(&path).unwrap();
-    let block = codec::encode_block(&maker.blocks[5]);
+    let block = codec::encode_block(&builder.blocks[5]);
     let places = file.windows(block.len()).enumerate();
     let found: Vec<_> = places
         .filter_map(|(at, bytes)| (bytes == block).then_some(at))
@@ -170,12 +174,12 @@ fn damaged() -> TestNode {
 }
 
 #[test]
-fn damage_that_a_request_meets_ends_the_node_and_is_named() {
+fn damage_found_by_a_request_stops_the_node_and_is_named() {
     let mut node = damaged();
     node.start_again(&["--threads", "0"]);
     node.get("/api/v1/blocks/1199").expect(200);
     node.get("/api/v1/blocks/5").expect(500);
-    assert_eq!(node.ends().code(), Some(3), "{}", node.stderr());
+    assert_eq!(node.wait_for_exit().code(), Some(3), "{}", node.stderr());
     let told = node.stderr();
     assert!(
         told.contains("the database is damaged: table blocks, key 5"),
@@ -184,7 +188,7 @@ fn damage_that_a_request_meets_ends_the_node_and_is_named() {
 }
 
 #[test]
-fn damage_that_the_last_snapshot_meets_is_no_clean_end() {
+fn damage_found_by_the_last_snapshot_is_not_a_clean_stop() {
     let mut node = damaged();
     node.start_again(&["--threads", "0", "--snapshot-at-stop", "always"]);
     assert_eq!(node.stop_with("TERM").code(), Some(3), "{}", node.stderr());
@@ -194,14 +198,14 @@ fn damage_that_the_last_snapshot_meets_is_no_clean_end() {
 
 /// Makes a pipe that nobody reads the standard error of the node.
 fn to_unread_pipe(node: &mut TestNode) {
-    let pipe = node.beside("pipe");
+    let pipe = node.sibling("pipe");
     let script = r#"mkfifo "$0" && exec 2<>"$0" && exec "$@""#;
     let pipe = pipe.to_str().unwrap();
     node.wrapper = ["sh", "-c", script, pipe].map(str::to_owned).into();
 }
 
 #[test]
-fn a_standard_error_that_nobody_reads_stops_nothing() {
+fn an_unread_standard_error_blocks_nothing() {
     let mut node = TestNode::stopped();
     to_unread_pipe(&mut node);
     node.start_again(&["--log", "trace", "--difficulty", "1"]);

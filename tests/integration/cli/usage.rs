@@ -74,7 +74,7 @@ fn help_and_version_go_to_the_standard_output() {
 }
 
 #[test]
-fn shells_and_man_learn_the_command_line() {
+fn completions_and_man_pages_cover_the_command_line() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = Blockchain::new(["completions", shell]).succeeds();
         assert!(script.stdout.contains("accept-open"), "{shell}");
@@ -88,7 +88,7 @@ fn shells_and_man_learn_the_command_line() {
 }
 
 #[test]
-fn errors_are_coloured_only_where_that_is_wanted() {
+fn errors_are_coloured_only_on_request() {
     let wrong = || Blockchain::new(["get", "status", "--host", "https://a"]);
     let plain = "error: nodes are reached by http://, not by https://\n";
     assert_eq!(wrong().exits(2).stderr, plain);

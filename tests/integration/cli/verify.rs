@@ -18,7 +18,7 @@ fn verify_running(node: &TestNode) -> Blockchain {
 }
 
 #[test]
-fn a_good_chain_is_valid_stopped_running_and_asked() {
+fn a_valid_chain_verifies_stopped_running_and_remote() {
     let mut node = TestNode::start(&["--difficulty", "2"]);
     node.mine(&["one", "two"]);
     let tip = node.status().tip.hash;
@@ -55,7 +55,7 @@ fn a_good_chain_is_valid_stopped_running_and_asked() {
 }
 
 #[test]
-fn a_difficulty_too_high_names_block_and_rule() {
+fn a_difficulty_above_the_chain_names_block_and_rule() {
     let mut node = TestNode::start(&["--difficulty", "1"]);
     node.mine(&["one", "two"]);
     let words = [
@@ -116,7 +116,7 @@ fn open_proofs_are_counted_and_may_be_refused() {
 }
 
 #[test]
-fn a_lone_genesis_block_is_a_chain() {
+fn a_genesis_block_alone_is_a_valid_chain() {
     let mut node = TestNode::start(&["--threads", "0"]);
     node.stop();
     let report: Value = verify(&node).args(["--json"]).succeeds().json();
@@ -127,7 +127,7 @@ fn a_lone_genesis_block_is_a_chain() {
 }
 
 #[test]
-fn a_changed_letter_in_the_file_is_found() {
+fn a_changed_character_in_the_file_is_found() {
     let mut node = TestNode::start(&["--difficulty", "1"]);
     node.mine(&["the letter in question"]);
     node.stop();
@@ -156,7 +156,7 @@ fn a_changed_letter_in_the_file_is_found() {
 }
 
 #[test]
-fn what_cannot_be_read_is_exit_code_3() {
+fn an_unreadable_source_is_exit_code_3() {
     let (_kept, nobody) = nobody();
     Blockchain::new(["verify", "--node", &format!("127.0.0.1:{nobody}")])
         .exits(3)
@@ -174,7 +174,7 @@ fn database(node: &TestNode) -> (Vec<u8>, SystemTime) {
 }
 
 #[test]
-fn reading_a_stopped_node_leaves_its_file_as_it_is() {
+fn verifying_a_stopped_node_does_not_change_its_file() {
     let mut node = TestNode::start(&["--difficulty", "1"]);
     node.mine(&["one", "two"]);
     node.add("waits for no one");
@@ -200,7 +200,7 @@ fn reading_a_stopped_node_leaves_its_file_as_it_is() {
 }
 
 #[test]
-fn a_path_that_is_no_database_is_named_with_the_reason() {
+fn a_path_that_is_not_a_database_is_named_with_the_reason() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("node.redb");
     let named = path.display().to_string();

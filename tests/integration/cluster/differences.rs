@@ -34,7 +34,7 @@ fn both_say(one: &TestNode, other: &TestNode, texts: &[&str]) {
 }
 
 #[test]
-fn another_difficulty_is_said_by_both() {
+fn another_difficulty_is_reported_by_both_nodes() {
     let one = start(&["--difficulty", "1"], &[]);
     let other = start(&["--difficulty", "2"], &[&one]);
     both_say(&one, &other, &["has difficulty", "--difficulty"]);
@@ -44,7 +44,7 @@ fn another_difficulty_is_said_by_both() {
 }
 
 #[test]
-fn another_seal_rule_is_said_by_both() {
+fn another_seal_rule_is_reported_by_both_nodes() {
     let one = start(&["--difficulty", "1"], &[]);
     let other = start(
         &["--difficulty", "1", "--accept-open", "--proof", "open"],
@@ -66,7 +66,7 @@ fn another_seal_rule_is_said_by_both() {
 }
 
 #[test]
-fn another_genesis_is_said_by_both_and_can_be_joined() {
+fn another_genesis_is_reported_by_both_nodes_and_can_be_joined() {
     let one = start(&["--difficulty", "1", "--new-genesis=ours"], &[]);
     let other = start(&["--difficulty", "1"], &[&one]);
     both_say(&one, &other, &["another genesis", "--genesis"]);
@@ -84,7 +84,7 @@ fn another_genesis_is_said_by_both_and_can_be_joined() {
 }
 
 #[test]
-fn a_branch_that_takes_off_too_much_is_refused_and_one_that_does_not_is_recorded() {
+fn a_reorg_above_max_reorg_is_refused_and_a_smaller_one_recorded() {
     let mut short = start(&["--difficulty", "1"], &[]);
     short.mine(&["a", "b", "c"]);
     let long = start(&["--difficulty", "1", "--max-reorg", "2"], &[]);

@@ -205,8 +205,11 @@ impl Halves {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "the figures are for whoever runs this")]
-fn two_halves_become_one_and_lose_nothing() {
+#[expect(
+    clippy::print_stderr,
+    reason = "the figures are shown with --nocapture"
+)]
+fn a_healed_partition_loses_nothing() {
     let Some(cable) = Cable::lay() else {
         return skip(
             "partitions",

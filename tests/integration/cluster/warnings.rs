@@ -1,4 +1,4 @@
-//! What a node says of a history that was replaced.
+//! Warnings about a replaced history.
 
 use blockchain::wire::ReorgPage;
 
@@ -8,7 +8,7 @@ use crate::support::test_node::TestNode;
 use crate::support::wait_for;
 
 #[test]
-fn a_deep_reorg_is_said_in_log_status_metrics_and_on_the_home_page() {
+fn a_deep_reorg_is_reported_in_log_status_metrics_and_explorer() {
     let mut short = TestNode::start(&["--difficulty", "1"]);
     let long = TestNode::start(&["--difficulty", "1"]);
     short.mine(&["0", "1", "2", "3", "4", "5", "6"]);

@@ -1,4 +1,4 @@
-//! A clock that is set back and forth while the node runs, by libfaketime.
+//! A clock that is set back and forth while the node runs, with `libfaketime`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use crate::support::skip::skip;
 use crate::support::test_node::TestNode;
 use crate::support::wait_for;
 
-/// Where distributions put the library.
+/// Paths of the library in common distributions.
 const PLACES: &[&str] = &[
     "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1",
     "/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1",
@@ -19,11 +19,11 @@ const PLACES: &[&str] = &[
     "/usr/lib64/faketime/libfaketimeMT.so.1",
 ];
 
-/// The clock of a node, ahead of the system's by what a file says.
+/// The offset of a node's clock from the system clock, kept in a file.
 struct Offset(PathBuf);
 
 impl Offset {
-    /// Gives a node that is not running a clock of its own; none where there is no library.
+    /// Gives a stopped node its own clock, or records a skip if the library is missing.
     fn of(node: &mut TestNode) -> Option<Self> {
         let Some(library) = PLACES.iter().find(|place| Path::new(place).exists()) else {
             skip(
@@ -32,7 +32,7 @@ impl Offset {
             );
             return None;
         };
-        let offset = Self(node.beside("offset"));
+        let offset = Self(node.sibling("offset"));
         offset.set("+0");
         node.wrapper = vec![
             "env".to_owned(),
@@ -74,7 +74,7 @@ fn agree(nodes: [&TestNode; 2]) {
     });
 }
 
-/// How many of so many additions of another machine are taken.
+/// Adds messages as a remote client, and returns the number that were accepted.
 fn taken(node: &TestNode, asked: usize) -> usize {
     let forwarded = [("X-Forwarded-For", "192.0.2.1")];
     let add = |number| {
@@ -86,8 +86,11 @@ fn taken(node: &TestNode, asked: usize) -> usize {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "the figures are for whoever runs this")]
-fn a_clock_that_jumps_breaks_neither_chain_nor_intervals() {
+#[expect(
+    clippy::print_stderr,
+    reason = "the figures are shown with --nocapture"
+)]
+fn clock_jumps_break_neither_chain_nor_intervals() {
     let mut node = TestNode::stopped();
     let Some(offset) = Offset::of(&mut node) else {
         return;
@@ -165,7 +168,7 @@ fn warns(node: &TestNode, texts: &[&str]) {
 }
 
 #[test]
-fn a_clock_three_hours_ahead_is_said_on_both_sides_and_held_against_nobody() {
+fn a_clock_three_hours_ahead_is_reported_by_both_nodes_without_penalty() {
     let mut fast = TestNode::stopped();
     let Some(offset) = Offset::of(&mut fast) else {
         return;

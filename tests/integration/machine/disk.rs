@@ -1,4 +1,4 @@
-//! Syncs that fail, made by strace, and a disk without space, a small tmpfs of the test's own.
+//! Failing syncs, injected by `strace`, and full disks: a small tmpfs that the test mounts.
 
 use std::fs;
 use std::path::Path;
@@ -9,19 +9,20 @@ use blockchain::store::{Operation, Store};
 use blockchain::wire::{Health, PostedMessage};
 
 use super::{assert_kept, succeeds};
+use crate::support::chain::{ChainBuilder, OPEN_NETWORK, ProofKind};
 use crate::support::command::Blockchain;
 use crate::support::environment::variable;
 use crate::support::http::{post_message, put_message};
+use crate::support::random::SeededRng;
 use crate::support::skip::skip;
 use crate::support::test_node::TestNode;
 use crate::support::wait_for;
-use crate::support_store::{Dice, Kind, Maker, OPEN_NETWORK};
 
 /// Syncs that fail in the short form, counted for each thread on its own: the first are those of
 /// the start, the others those of commits.
 const SYNCS: &[u64] = &[1, 3, 9, 40];
 
-/// How long a node with a failing disk may live in these tests: some syncs never come.
+/// Maximum lifetime of a node with a failing disk; some syncs never happen.
 const LIFE: Duration = Duration::from_secs(4);
 
 /// Adds messages until the node is gone or the time is over; returns those acknowledged.
@@ -56,8 +57,8 @@ fn add_until_the_end(node: &mut TestNode, name: &str) -> (Vec<String>, bool) {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "the counts are for whoever runs this")]
-fn a_sync_that_fails_is_never_a_success() {
+#[expect(clippy::print_stderr, reason = "the counts are shown with --nocapture")]
+fn a_failed_sync_is_never_acknowledged() {
     if !succeeds(&["strace", "-f", "-o", "/dev/null", "true"]) {
         return skip(
             "failing syncs",
@@ -82,7 +83,7 @@ fn a_sync_that_fails_is_never_a_success() {
             node.spawn(&["--difficulty", "1", "--backup-interval", "200ms"]);
             let (acknowledged, has_ended) = add_until_the_end(&mut node, &when);
             if has_ended {
-                let code = node.ends().code();
+                let code = node.wait_for_exit().code();
                 assert_eq!(code, Some(3), "{when}: {}", node.stderr());
                 assert!(node.stderr().contains("error: "), "{}", node.stderr());
                 assert!(!node.stderr().contains("panicked"), "{}", node.stderr());
@@ -106,7 +107,7 @@ fn a_sync_that_fails_is_never_a_success() {
 }
 
 #[test]
-fn a_database_that_is_taken_away_ends_the_node_and_nothing_is_acknowledged_after() {
+fn a_removed_database_stops_the_node_and_nothing_more_is_acknowledged() {
     type Fault = fn(&Path);
     let faults: [(&str, Fault); 4] = [
         ("removed", |file| {
@@ -133,7 +134,12 @@ fn a_database_that_is_taken_away_ends_the_node_and_nothing_is_acknowledged_after
         let answer = post_message(node.address(), "after", None);
         let status = answer.map(|answer| answer.status);
         assert!(!matches!(status, Ok(..500)), "{fate}: {status:?}");
-        assert_eq!(node.ends().code(), Some(3), "{fate}: {}", node.stderr());
+        assert_eq!(
+            node.wait_for_exit().code(),
+            Some(3),
+            "{fate}: {}",
+            node.stderr()
+        );
         let expected = format!("the database {} was {fate}", file.display());
         assert!(node.stderr().contains(&expected), "{}", node.stderr());
         // A stop without any commit is no clean one, either.
@@ -187,8 +193,8 @@ fn skip_disk() {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "the counts are for whoever runs this")]
-fn a_full_disk_refuses_additions_alone_and_heals_by_itself() {
+#[expect(clippy::print_stderr, reason = "the counts are shown with --nocapture")]
+fn a_full_disk_refuses_only_additions_until_there_is_space() {
     let mut node = TestNode::stopped();
     let Some(_disk) = SmallDisk::mount(&node, 32) else {
         return skip_disk();
@@ -245,11 +251,11 @@ fn make_hollow_database(folder: &Path) {
     let path = folder.join("node.redb");
     Store::create(&path, &Block::documented_genesis(), OPEN_NETWORK).unwrap();
     let store = Store::open(&path, 0, Box::new(|_| {})).unwrap();
-    let mut dice = Dice::new(1);
-    let mut maker = Maker::new(&[Block::documented_genesis()]);
+    let mut rng = SeededRng::new(1);
+    let mut builder = ChainBuilder::new(&[Block::documented_genesis()]);
     let text = "x".repeat(60_000);
-    maker.mine(Message::new(dice.id(), text).unwrap(), Kind::Open);
-    let long = maker.above(1).remove(0);
+    builder.mine(Message::new(rng.id(), text).unwrap(), ProofKind::Open);
+    let long = builder.above(1).remove(0);
     for page in 0..20 {
         let at = |index| Block {
             index,
@@ -259,7 +265,7 @@ fn make_hollow_database(folder: &Path) {
         store
             .write(|reply| Operation::Stage(1, blocks, reply))
             .unwrap();
-        let message = Message::new(dice.id(), long.message.text().to_owned());
+        let message = Message::new(rng.id(), long.message.text().to_owned());
         let message = vec![(message.unwrap(), 1)];
         store
             .write(|reply| Operation::Restore(message, reply))
@@ -272,8 +278,8 @@ fn make_hollow_database(folder: &Path) {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "the counts are for whoever runs this")]
-fn space_given_up_within_the_database_is_reused_on_a_nearly_full_disk() {
+#[expect(clippy::print_stderr, reason = "the counts are shown with --nocapture")]
+fn freed_pages_of_the_database_are_reused_on_a_nearly_full_disk() {
     const FREE: u64 = 6 << 20;
     let mut node = TestNode::stopped();
     let Some(_disk) = SmallDisk::mount(&node, 64) else {
@@ -304,7 +310,7 @@ fn space_given_up_within_the_database_is_reused_on_a_nearly_full_disk() {
 }
 
 #[test]
-fn a_killed_node_is_checked_and_exported_from_a_disk_that_can_only_be_read() {
+fn a_killed_node_can_be_verified_and_exported_on_a_read_only_disk() {
     let mut node = TestNode::stopped();
     let Some(disk) = SmallDisk::mount(&node, 32) else {
         return skip_disk();
@@ -320,8 +326,8 @@ fn a_killed_node_is_checked_and_exported_from_a_disk_that_can_only_be_read() {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "the counts are for whoever runs this")]
-fn a_disk_full_to_the_last_byte_is_no_false_success() {
+#[expect(clippy::print_stderr, reason = "the counts are shown with --nocapture")]
+fn nothing_is_falsely_acknowledged_on_a_completely_full_disk() {
     let mut node = TestNode::stopped();
     let Some(_disk) = SmallDisk::mount(&node, 16) else {
         return skip_disk();
@@ -332,7 +338,7 @@ fn a_disk_full_to_the_last_byte_is_no_false_success() {
     fs::write(&other, vec![1; 9 << 20]).unwrap();
     let (acknowledged, status) = fill(&node);
     assert!(status.is_none_or(|status| status >= 500), "{status:?}");
-    let code = node.ends().code();
+    let code = node.wait_for_exit().code();
     assert_eq!(code, Some(3), "{}", node.stderr());
     assert!(node.stderr().contains("error: "), "{}", node.stderr());
     assert!(!node.stderr().contains("panicked"), "{}", node.stderr());

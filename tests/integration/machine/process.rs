@@ -1,4 +1,4 @@
-//! A process that stands still for a while, and one with too few file handles.
+//! A process that is halted for a while, and one with too few file handles.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -14,15 +14,18 @@ use crate::support::http::{connect, request};
 use crate::support::test_node::TestNode;
 use crate::support::{allow_many_files, wait_for};
 
-/// How long the longest answer of the others may take while one stands still.
+/// Maximum response time of the other nodes while one is halted.
 const SOON: Duration = Duration::from_secs(2);
 
-/// How long the network may take to be one again.
+/// Maximum time until all nodes agree again.
 const HEALED: Duration = Duration::from_secs(20);
 
 #[test]
-#[expect(clippy::print_stderr, reason = "the figures are for whoever runs this")]
-fn a_node_that_stood_still_goes_on_and_hurt_nobody() {
+#[expect(
+    clippy::print_stderr,
+    reason = "the figures are shown with --nocapture"
+)]
+fn a_halted_node_catches_up_and_delays_no_other() {
     let seconds = variable("BLOCKCHAIN_FREEZE_SECONDS").unwrap_or(3);
     let common = [
         "--difficulty",
@@ -95,7 +98,7 @@ fn a_node_that_stood_still_goes_on_and_hurt_nobody() {
     assert!(healed < HEALED, "{healed:?}");
 }
 
-/// Whether the other side has closed a connection.
+/// Returns `true` if the other side has closed the connection.
 fn is_closed(stream: &TcpStream) -> bool {
     stream.set_nonblocking(true).unwrap();
     let mut stream = stream;
@@ -106,8 +109,11 @@ fn is_closed(stream: &TcpStream) -> bool {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "the figures are for whoever runs this")]
-fn few_file_handles_and_a_thousand_connections_are_no_end() {
+#[expect(
+    clippy::print_stderr,
+    reason = "the figures are shown with --nocapture"
+)]
+fn a_node_with_64_file_handles_survives_a_thousand_connections() {
     const HANDLES: u64 = 64;
     const CONNECTIONS: usize = 1000;
     allow_many_files();

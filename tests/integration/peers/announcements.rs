@@ -2,28 +2,34 @@
 
 use std::time::{Duration, Instant};
 
-use super::{MARK, MOST, Scene, announce, fake, genesis};
+use super::{MARKER, MAX_JSON_INTEGER, Scene, announce, fake_peer, genesis};
+use crate::support::fake_nodes::FakeNode;
 use crate::support::fake_peer::FakePeer;
 use crate::support::http::request;
-use crate::support::pretence::Ours;
 use blockchain::wire::{Neighbours, PeerOrigin};
 
 #[test]
-fn what_is_announced_and_never_delivered_comes_to_nothing() {
-    let bad = fake(&genesis());
-    let scene = Scene::around(&bad);
-    for length in [2, 3, 1_000_000_000, MOST] {
-        announce(&scene.node, &scene.bad[0], &"0f".repeat(32), length, MOST);
-        scene.stays_well();
+fn announcements_without_delivery_change_nothing() {
+    let bad = fake_peer(&genesis());
+    let scene = Scene::with_bad_peer(&bad);
+    for length in [2, 3, 1_000_000_000, MAX_JSON_INTEGER] {
+        announce(
+            &scene.node,
+            &scene.bad[0],
+            &"0f".repeat(32),
+            length,
+            MAX_JSON_INTEGER,
+        );
+        scene.assert_unharmed();
     }
     assert_eq!(scene.node.status().sync.fetching_from, None);
 }
 
 #[test]
-fn a_flood_of_announcements_of_a_known_peer_wakes_little() {
-    let bad = fake(&genesis());
-    let scene = Scene::around(&bad);
-    let before = bad.asked().len();
+fn a_flood_of_announcements_from_a_known_peer_causes_few_requests() {
+    let bad = fake_peer(&genesis());
+    let scene = Scene::with_bad_peer(&bad);
+    let before = bad.requests().len();
     let begin = Instant::now();
     let mut told = 0;
     while begin.elapsed() < Duration::from_secs(1) {
@@ -36,33 +42,39 @@ fn a_flood_of_announcements_of_a_known_peer_wakes_little() {
         );
         told += 1;
     }
-    let asked = bad.asked().len() - before;
+    let asked = bad.requests().len() - before;
     assert!(
         asked < 400,
         "asked {asked} times after {told} announcements"
     );
-    scene.stays_well();
+    scene.assert_unharmed();
 }
 
 #[test]
-fn a_flood_of_addresses_is_bounded() {
-    let bad = fake(&genesis());
-    let scene = Scene::around(&bad);
+fn a_flood_of_announced_addresses_is_bounded() {
+    let bad = fake_peer(&genesis());
+    let scene = Scene::with_bad_peer(&bad);
     // Names that cannot be, ports where nobody is, and this node itself.
     let own = scene.node.address().to_string();
     let mut addresses: Vec<_> = (0..1500)
         .map(|number| match number % 3 {
             0 => format!("127.9.{}.{}:{}", number / 200, number % 200 + 1, 1 + number),
-            1 => format!("{MARK}-{number}.invalid:1"),
+            1 => format!("{MARKER}-{number}.invalid:1"),
             _ => format!("127.0.0.1:{}", 1 + number % 1000),
         })
         .collect();
     addresses.push(own.clone());
     addresses.push(format!("localhost:{}", scene.node.address().port()));
     for address in &addresses {
-        announce(&scene.node, address, &"0f".repeat(32), MOST, MOST);
+        announce(
+            &scene.node,
+            address,
+            &"0f".repeat(32),
+            MAX_JSON_INTEGER,
+            MAX_JSON_INTEGER,
+        );
     }
-    scene.stays_well();
+    scene.assert_unharmed();
     let known: Neighbours = scene.node.json("/neighbours");
     for neighbour in &known.neighbours {
         assert!(!addresses.contains(&neighbour.address), "{neighbour:?}");
@@ -71,9 +83,9 @@ fn a_flood_of_addresses_is_bounded() {
 
 #[test]
 fn guests_are_bounded() {
-    let fakes: Vec<_> = (0..60).map(|_| fake(&genesis())).collect();
-    let bad = fake(&genesis());
-    let scene = Scene::around(&bad);
+    let fakes: Vec<_> = (0..60).map(|_| fake_peer(&genesis())).collect();
+    let bad = fake_peer(&genesis());
+    let scene = Scene::with_bad_peer(&bad);
     for fake in &fakes {
         announce(
             &scene.node,
@@ -83,7 +95,7 @@ fn guests_are_bounded() {
             0,
         );
     }
-    scene.stays_well();
+    scene.assert_unharmed();
     std::thread::sleep(Duration::from_secs(1));
     let known: Neighbours = scene.node.json("/neighbours");
     let is_guest = |origin| origin == PeerOrigin::Guest;
@@ -95,13 +107,13 @@ fn guests_are_bounded() {
     assert!((20..=33).contains(&guests), "{guests}");
     // A good and a bad one, and one for whom there was room.
     assert_eq!(known.neighbours.len(), guests + 3);
-    scene.stays_well();
+    scene.assert_unharmed();
 }
 
 #[test]
-fn what_is_no_announcement_is_refused() {
-    let bad = FakePeer::start(|asked| Ours::new(&genesis()).answer(asked));
-    let scene = Scene::around(&bad);
+fn invalid_announcements_are_refused() {
+    let bad = FakePeer::start(|asked| FakeNode::new(&genesis()).answer(asked));
+    let scene = Scene::with_bad_peer(&bad);
     let post = |body: &str| {
         let address = scene.node.address();
         request(address, "POST", "/api/v1/announce", &[], body.as_bytes())
@@ -113,7 +125,7 @@ fn what_is_no_announcement_is_refused() {
         "{}".to_owned(),
         "[".repeat(3000),
         format!(
-            "{{\"protocol\":1,\"address\":\":1\",\"tip\":\"{MARK}\",\"length\":1,\"mempool_seq\":1}}"
+            "{{\"protocol\":1,\"address\":\":1\",\"tip\":\"{MARKER}\",\"length\":1,\"mempool_seq\":1}}"
         ),
         format!(
             "{{\"protocol\":1,\"address\":\":1\",\"tip\":\"{tip}\",\"length\":-1,\"mempool_seq\":1}}"
@@ -135,5 +147,5 @@ fn what_is_no_announcement_is_refused() {
     ] {
         announce(&scene.node, address, &tip, 1, 1);
     }
-    scene.stays_well();
+    scene.assert_unharmed();
 }

@@ -4,27 +4,28 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{MARK, Scene, but_for};
+use super::{MARKER, Scene, peer_with_override};
+use crate::support::chain::{ChainBuilder, ProofKind};
+use crate::support::fake_nodes::FakeNode;
 use crate::support::fake_peer::{FakePeer, Reply, Step, answer, head};
-use crate::support::pretence::Ours;
-use crate::support_store::{Kind, Maker};
 use blockchain::chain::Block;
 
 /// A node that has nothing but the genesis block all have.
-fn empty() -> Ours {
-    Ours::new(&[Block::documented_genesis()])
+fn empty() -> FakeNode {
+    FakeNode::new(&[Block::documented_genesis()])
 }
 
 /// One with a block more than anybody else, so that its blocks are asked for.
-fn longer() -> Ours {
-    let maker: Maker = super::chain_above(&[Block::documented_genesis()], 5, Kind::Sealed);
-    Ours::new(&maker.blocks)
+fn longer() -> FakeNode {
+    let builder: ChainBuilder =
+        super::chain_above(&[Block::documented_genesis()], 5, ProofKind::Sealed);
+    FakeNode::new(&builder.blocks)
 }
 
 fn endless() -> Reply {
     vec![
         head(200, &[], None),
-        Step::Endless(MARK.repeat(10_000).into_bytes()),
+        Step::Endless(MARKER.repeat(10_000).into_bytes()),
     ]
 }
 
@@ -37,71 +38,71 @@ fn saying<B: Into<Vec<u8>>>(bodies: impl IntoIterator<Item = B>) -> Vec<FakePeer
 }
 
 #[test]
-fn a_body_that_never_ends_is_cut() {
-    let blocks = but_for(longer(), "/api/v1/blocks", |_| endless());
+fn an_endless_body_is_cut_off() {
+    let blocks = peer_with_override(longer(), "/api/v1/blocks", |_| endless());
     // Its blocks are no better, so that its messages are asked for.
     let waiting = empty().with("/mempool/next_sequence", 9);
-    let waiting = but_for(waiting, "/api/v1/mempool", |_| endless());
-    let status = but_for(empty(), "/api/v1/status", |_| endless());
+    let waiting = peer_with_override(waiting, "/api/v1/mempool", |_| endless());
+    let status = peer_with_override(empty(), "/api/v1/status", |_| endless());
     let mut bad = vec![blocks, waiting, status];
     for start in ["\"", "[[[[", "{\"node_id\": \"", "{\"version\": [1, "] {
         bad.push(FakePeer::start(move |_| {
-            let rest = Step::Endless(MARK.repeat(10_000).into_bytes());
+            let rest = Step::Endless(MARKER.repeat(10_000).into_bytes());
             vec![head(200, &[], None), Step::Bytes(start.into()), rest]
         }));
     }
-    let scene = Scene::among(&bad);
-    scene.fails("more than");
-    scene.stays_well();
+    let scene = Scene::with_bad_peers(&bad);
+    scene.wait_until_held_off("more than");
+    scene.assert_unharmed();
 }
 
 #[test]
-fn what_comes_byte_by_byte_is_too_slow() {
+fn a_response_byte_by_byte_is_too_slow() {
     let body = FakePeer::start(|_| {
-        let body = MARK.repeat(100).into_bytes();
+        let body = MARKER.repeat(100).into_bytes();
         vec![
             head(200, &[], Some(600)),
             Step::Trickle(body, Duration::from_secs(1)),
         ]
     });
     let head = FakePeer::start(|_| {
-        let head = format!("HTTP/1.1 200 OK\r\nX: {}", MARK.repeat(100)).into_bytes();
+        let head = format!("HTTP/1.1 200 OK\r\nX: {}", MARKER.repeat(100)).into_bytes();
         vec![Step::Trickle(head, Duration::from_millis(500))]
     });
-    let scene = Scene::among(&[body, head]);
-    scene.stays_well();
-    scene.fails("takes too long");
-    scene.stays_well();
+    let scene = Scene::with_bad_peers(&[body, head]);
+    scene.assert_unharmed();
+    scene.wait_until_held_off("takes too long");
+    scene.assert_unharmed();
 }
 
 #[test]
-fn a_peer_that_never_answers_holds_up_nobody() {
+fn a_silent_peer_delays_no_other() {
     let bad = FakePeer::start(|_| vec![Step::Silence]);
-    let scene = Scene::around(&bad);
-    scene.stays_well();
-    scene.fails("takes too long");
-    scene.stays_well();
+    let scene = Scene::with_bad_peer(&bad);
+    scene.assert_unharmed();
+    scene.wait_until_held_off("takes too long");
+    scene.assert_unharmed();
     // It is asked again, but not all the time.
-    assert!(bad.asked().len() <= 3, "{:?}", bad.asked());
+    assert!(bad.requests().len() <= 3, "{:?}", bad.requests());
 }
 
 #[test]
-fn an_answer_cut_short_is_none() {
+fn a_truncated_response_is_an_error() {
     let cut: [fn() -> Reply; 4] = [
         Vec::new,
         || vec![Step::Bytes(b"HTTP/1.1 200 OK\r\nConte".to_vec())],
-        || vec![head(200, &[], Some(1000)), Step::Bytes(MARK.into())],
-        || vec![Step::Bytes(MARK.into())],
+        || vec![head(200, &[], Some(1000)), Step::Bytes(MARKER.into())],
+        || vec![Step::Bytes(MARKER.into())],
     ];
     let bad = cut.map(|reply| FakePeer::start(move |_| reply()));
-    let scene = Scene::among(&bad);
-    scene.fails("cannot be reached");
-    scene.stays_well();
+    let scene = Scene::with_bad_peers(&bad);
+    scene.wait_until_held_off("cannot be reached");
+    scene.assert_unharmed();
 }
 
 #[test]
-fn json_of_another_shape_is_refused_and_not_repeated() {
-    let long = format!("{MARK}\n\u{1b}[2J\u{202e}").repeat(1000);
+fn json_of_another_shape_is_refused_and_not_echoed() {
+    let long = format!("{MARKER}\n\u{1b}[2J\u{202e}").repeat(1000);
     let pointers = [
         "/node_id",
         "/length",
@@ -115,22 +116,22 @@ fn json_of_another_shape_is_refused_and_not_repeated() {
     statuses.extend([
         Value::Null,
         json!([]),
-        json!(MARK),
-        json!({MARK: 1}),
+        json!(MARKER),
+        json!({MARKER: 1}),
         empty().with("/length", -1).status,
         empty().with("/difficulty", 1e300).status,
-        empty().with("/tip/hash", MARK).status,
-        empty().with("/genesis", MARK).status,
+        empty().with("/tip/hash", MARKER).status,
+        empty().with("/genesis", MARKER).status,
     ]);
     let bad = saying(statuses.iter().map(Value::to_string));
-    let scene = Scene::among(&bad);
-    scene.fails("");
+    let scene = Scene::with_bad_peers(&bad);
+    scene.wait_until_held_off("");
     for which in 0..bad.len() {
         let refused = scene.listed(which).refused.unwrap();
         assert!(refused.chars().count() < 400, "{refused}");
         assert!(!refused.contains(char::is_control), "{refused:?}");
     }
-    scene.stays_well();
+    scene.assert_unharmed();
 }
 
 #[test]
@@ -144,14 +145,14 @@ fn deep_nesting_and_endless_digits_are_refused() {
     let mut bad = saying([deep.clone(), format!("{{\"x\": {deep}"), objects, long]);
     let body = format!("{{\"message\": \"api/v1/status\", \"x\": {deep}");
     bad.push(FakePeer::start(move |_| answer(404, &[], body.clone())));
-    let scene = Scene::among(&bad);
-    scene.fails("something else");
+    let scene = Scene::with_bad_peers(&bad);
+    scene.wait_until_held_off("something else");
     assert!(!scene.listed(3).refused.unwrap().contains("99999"));
-    scene.stays_well();
+    scene.assert_unharmed();
 }
 
 #[test]
-fn numbers_beyond_all_measure_come_to_nothing() {
+fn absurd_numbers_change_nothing() {
     let pointers = [
         "/length",
         "/sealed",
@@ -172,13 +173,13 @@ fn numbers_beyond_all_measure_come_to_nothing() {
             .with("/tip/hash", "0f".repeat(32));
         FakePeer::start(move |asked| ours.answer(asked))
     });
-    let scene = Scene::among(&bad);
-    scene.stays_well();
-    scene.is_told(0, "does not deliver", |listed| listed.failures > 0);
-    scene.is_told(6, "speaks protocol 4294967295", |listed| {
+    let scene = Scene::with_bad_peers(&bad);
+    scene.assert_unharmed();
+    scene.wait_until_refused(0, "does not deliver", |listed| listed.failures > 0);
+    scene.wait_until_refused(6, "speaks protocol 4294967295", |listed| {
         listed.failures == 0
     });
-    scene.stays_well();
+    scene.assert_unharmed();
 }
 
 #[test]
@@ -187,12 +188,12 @@ fn redirects_are_not_followed() {
     let to = format!("http://{}/api/v1/status", elsewhere.address());
     let bad = [301, 302, 307, 308].map(|status| {
         let to = to.clone();
-        FakePeer::start(move |_| answer(status, &[("Location", &to)], MARK))
+        FakePeer::start(move |_| answer(status, &[("Location", &to)], MARKER))
     });
-    let scene = Scene::among(&bad);
-    scene.fails("with status 30");
-    scene.stays_well();
-    assert_eq!(elsewhere.asked().len(), 0);
+    let scene = Scene::with_bad_peers(&bad);
+    scene.wait_until_held_off("with status 30");
+    scene.assert_unharmed();
+    assert_eq!(elsewhere.requests().len(), 0);
 }
 
 #[test]
@@ -203,24 +204,24 @@ fn compressed_bodies_are_not_unpacked() {
         let gzip = gzip.clone();
         FakePeer::start(move |_| answer(200, &[("Content-Encoding", encoding)], &*gzip))
     });
-    let scene = Scene::among(&bad);
-    scene.fails("something else");
-    scene.stays_well();
+    let scene = Scene::with_bad_peers(&bad);
+    scene.wait_until_held_off("something else");
+    scene.assert_unharmed();
 }
 
 #[test]
-fn what_is_neither_kind_of_node_is_held_off() {
-    let other = format!("{{\"message\": \"{MARK}\"}}");
+fn a_server_that_is_no_node_is_held_off() {
+    let other = format!("{{\"message\": \"{MARKER}\"}}");
     let replies = [
-        answer(503, &[], MARK),
+        answer(503, &[], MARKER),
         answer(204, &[], ""),
         answer(404, &[], other),
-        answer(404, &[], MARK),
+        answer(404, &[], MARKER),
     ];
     let bad = replies.map(|reply| FakePeer::start(move |_| reply.clone()));
-    let scene = Scene::among(&bad);
+    let scene = Scene::with_bad_peers(&bad);
     for (which, reason) in (0..).zip(["status 503", "no JSON", "neither", "no JSON"]) {
-        scene.is_told(which, reason, |listed| listed.failures > 0);
+        scene.wait_until_refused(which, reason, |listed| listed.failures > 0);
     }
-    scene.stays_well();
+    scene.assert_unharmed();
 }

@@ -3,88 +3,90 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::{
-    MARK, Scene, blocks_of, but_for, chain_above, fake, genesis, good_node, poison, turning,
+    MARKER, Scene, blocks_of, chain_above, fake_peer, genesis, good_node, peer_with_override,
+    poison, switchable_peer,
 };
+use crate::support::chain::{ChainBuilder, ProofKind, with_text};
+use crate::support::fake_nodes::{FakeNode, frames};
 use crate::support::fake_peer::{FakePeer, Step, answer, head};
-use crate::support::pretence::{Ours, frames};
+use crate::support::random::SeededRng;
 use crate::support::wait_for;
-use crate::support_store::{Dice, Kind, Maker, with_text};
 use blockchain::chain::{Block, MessageId};
 
 #[test]
 fn a_broken_block_in_a_long_chain_ends_it_there() {
-    let mut blocks = chain_above(&genesis(), 2502, Kind::Sealed).blocks;
+    let mut blocks = chain_above(&genesis(), 2502, ProofKind::Sealed).blocks;
     blocks[2501] = with_text(&blocks[2501], "changed");
-    let (bad, turn) = turning(Ours::new(&genesis()));
-    let scene = Scene::around(&bad);
-    turn(Ours::new(&blocks));
+    let (bad, turn) = switchable_peer(FakeNode::new(&genesis()));
+    let scene = Scene::with_bad_peer(&bad);
+    turn(FakeNode::new(&blocks));
     // A branch that forks below the tip is followed as a whole or not at all.
-    scene.fails("block 2501 not acceptable because the seal is broken");
-    scene.stays_well();
+    scene.wait_until_held_off("block 2501 not acceptable because the seal is broken");
+    scene.assert_unharmed();
     assert_eq!(scene.node.status().length, 3);
     // Above our own tip the valid part may stay.
     let good = good_node(&[]);
-    let mut blocks = chain_above(&blocks_of(&good), 2502, Kind::Sealed).blocks;
+    let mut blocks = chain_above(&blocks_of(&good), 2502, ProofKind::Sealed).blocks;
     let last = blocks.len() - 1;
     blocks[last] = with_text(&blocks[last], "changed");
-    let bad = fake(&blocks);
+    let bad = fake_peer(&blocks);
     let scene = Scene::with(good, &[bad], &[]);
-    scene.is_told(0, "the seal is broken", |listed| listed.failures > 0);
+    scene.wait_until_refused(0, "the seal is broken", |listed| listed.failures > 0);
     let kept = blocks_of(&scene.node);
     assert!(kept.len() > 900 && kept.len() < blocks.len());
     assert!(blocks.starts_with(&kept));
 }
 
 #[test]
-fn a_copy_with_every_message_changed_is_refused() {
+fn a_chain_with_every_message_changed_is_refused() {
     let good = good_node(&[]);
     good.mine(&["two", "three"]);
     let copy: Vec<_> = {
-        let mut maker = Maker::new(&genesis());
+        let mut builder = ChainBuilder::new(&genesis());
         for block in &blocks_of(&good)[1..] {
-            let mut block = with_text(block, &format!("{MARK} {}", block.index));
+            let mut block = with_text(block, &format!("{MARKER} {}", block.index));
             let link = block.link.as_mut().unwrap();
-            link.previous_hash = maker.tip().hash;
-            maker.push(block);
+            link.previous_hash = builder.tip().hash;
+            builder.push(block);
         }
         // One more, so that it is the longer one.
-        let mut dice = Dice::new(1);
-        maker.mine(poison(&mut dice), Kind::Sealed);
-        maker.blocks
+        let mut rng = SeededRng::new(1);
+        builder.mine(poison(&mut rng), ProofKind::Sealed);
+        builder.blocks
     };
-    let bad = fake(&copy);
+    let bad = fake_peer(&copy);
     let scene = Scene::with(good, &[bad], &[]);
-    scene.fails("the seal is broken");
-    scene.stays_well();
+    scene.wait_until_held_off("the seal is broken");
+    scene.assert_unharmed();
 }
 
 #[test]
 fn an_open_chain_of_any_length_is_refused_where_blocks_are_sealed() {
-    let blocks = chain_above(&genesis(), 1500, Kind::Open).blocks;
-    let bad = fake(&blocks);
-    let scene = Scene::around(&bad);
-    scene.fails("the proof is open");
-    scene.stays_well();
+    let blocks = chain_above(&genesis(), 1500, ProofKind::Open).blocks;
+    let bad = fake_peer(&blocks);
+    let scene = Scene::with_bad_peer(&bad);
+    scene.wait_until_held_off("the proof is open");
+    scene.assert_unharmed();
 }
 
 #[test]
 fn a_chain_of_another_genesis_is_another_network() {
     let other = Block::genesis(1e9, MessageId::random(), "another".to_owned()).unwrap();
-    let blocks = chain_above(&[other], 1500, Kind::Sealed).blocks;
-    let bad = fake(&blocks);
-    let scene = Scene::around(&bad);
-    scene.differs("has another genesis");
-    scene.stays_well();
+    let blocks = chain_above(&[other], 1500, ProofKind::Sealed).blocks;
+    let bad = fake_peer(&blocks);
+    let scene = Scene::with_bad_peer(&bad);
+    scene.wait_until_refused_without_failure("has another genesis");
+    scene.assert_unharmed();
     let asked = bad.count("GET", "/api/v1/blocks");
     std::thread::sleep(Duration::from_secs(1));
     assert_eq!(bad.count("GET", "/api/v1/blocks"), asked, "fetched again");
     assert!(scene.node.status().sync.differences[0].contains("another genesis"));
     // It lied: its genesis is ours after all, or rather, not that of its blocks.
-    let liar = Ours::new(&blocks);
+    let liar = FakeNode::new(&blocks);
     let liar = liar.with("/genesis", scene.node.status().genesis);
-    let scene = Scene::around(&FakePeer::start(move |asked| liar.answer(asked)));
-    scene.is_told(0, "another genesis", |_| true);
-    scene.stays_well();
+    let scene = Scene::with_bad_peer(&FakePeer::start(move |asked| liar.answer(asked)));
+    scene.wait_until_refused(0, "another genesis", |_| true);
+    scene.assert_unharmed();
 }
 
 /// Hours from now, in seconds since the epoch.
@@ -94,39 +96,41 @@ fn hours_ahead(hours: u64) -> f64 {
 }
 
 /// Puts a block on top whose time is hours ahead.
-fn push_ahead(maker: &mut Maker, hours: u64) {
+fn push_ahead(builder: &mut ChainBuilder, hours: u64) {
     let time = hours_ahead(hours);
-    maker.mine_at(poison(&mut Dice::new(hours)), Kind::Sealed, time);
+    builder.mine_at(poison(&mut SeededRng::new(hours)), ProofKind::Sealed, time);
 }
 
 #[test]
-fn blocks_from_the_future_have_to_wait_and_are_not_held_against_their_peer() {
+fn future_blocks_are_held_back_without_penalty() {
     let good = good_node(&[]);
     let held = blocks_of(&good);
     // Above our tip; as a branch of its own; as the end of a branch that is no better without.
-    let mut above = Maker::new(&held);
+    let mut above = ChainBuilder::new(&held);
     push_ahead(&mut above, 3);
-    let mut branch = Maker::new(&genesis());
+    let mut branch = ChainBuilder::new(&genesis());
     push_ahead(&mut branch, 3);
-    branch.mine(poison(&mut Dice::new(1)), Kind::Sealed);
+    branch.mine(poison(&mut SeededRng::new(1)), ProofKind::Sealed);
     let tied = (0..).map(|seed| {
-        let mut tied = Maker::new(&genesis());
-        tied.mine(poison(&mut Dice::new(seed)), Kind::Sealed);
+        let mut tied = ChainBuilder::new(&genesis());
+        tied.mine(poison(&mut SeededRng::new(seed)), ProofKind::Sealed);
         tied
     });
-    let lower = Maker::new(&held).tip().hash;
+    let lower = ChainBuilder::new(&held).tip().hash;
     let mut tied = tied
         .into_iter()
         .find(|tied| tied.tip().hash > lower)
         .unwrap();
     push_ahead(&mut tied, 3);
-    let (bad, turn): (Vec<_>, Vec<_>) = (0..3).map(|_| turning(Ours::new(&genesis()))).unzip();
+    let (bad, turn): (Vec<_>, Vec<_>) = (0..3)
+        .map(|_| switchable_peer(FakeNode::new(&genesis())))
+        .unzip();
     let scene = Scene::with(good, &bad, &[]);
-    for (turn, maker) in turn.iter().zip([above, branch, tied]) {
-        turn(Ours::new(&maker.blocks));
+    for (turn, builder) in turn.iter().zip([above, branch, tied]) {
+        turn(FakeNode::new(&builder.blocks));
     }
     for bad in &bad {
-        // Asked again and again.
+        // ReceivedRequest again and again.
         let asked = bad.count("GET", "/api/v1/blocks");
         wait_for("another round", || {
             (bad.count("GET", "/api/v1/blocks") > asked + 2).then_some(())
@@ -140,23 +144,23 @@ fn blocks_from_the_future_have_to_wait_and_are_not_held_against_their_peer() {
             "{which}: {listed:?}"
         );
     }
-    scene.stays_well();
+    scene.assert_unharmed();
 }
 
 #[test]
-fn a_block_an_hour_ahead_is_followed() {
+fn a_block_one_hour_ahead_is_accepted() {
     let good = good_node(&[]);
-    let mut maker = Maker::new(&blocks_of(&good));
-    push_ahead(&mut maker, 1);
-    let scene = Scene::with(good, &[fake(&maker.blocks)], &[]);
+    let mut builder = ChainBuilder::new(&blocks_of(&good));
+    push_ahead(&mut builder, 1);
+    let scene = Scene::with(good, &[fake_peer(&builder.blocks)], &[]);
     wait_for("the block", || {
         (scene.node.status().length == 3).then_some(())
     });
 }
 
 #[test]
-fn a_time_that_is_no_number_is_refused() {
-    let blocks = chain_above(&genesis(), 3, Kind::Sealed).blocks;
+fn a_timestamp_that_is_not_finite_is_refused() {
+    let blocks = chain_above(&genesis(), 3, ProofKind::Sealed).blocks;
     let time = blocks[2].timestamp.seconds();
     let good_frames = frames(&blocks);
     let bad = [f64::NAN, f64::INFINITY, -f64::INFINITY].map(|nonsense| {
@@ -166,18 +170,18 @@ fn a_time_that_is_no_number_is_refused() {
             .position(|window| window == time.to_le_bytes());
         let place = place.unwrap();
         bytes[place..place + 8].copy_from_slice(&nonsense.to_le_bytes());
-        but_for(Ours::new(&blocks), "/api/v1/blocks", move |_| {
+        peer_with_override(FakeNode::new(&blocks), "/api/v1/blocks", move |_| {
             answer(200, &[], &*bytes)
         })
     });
-    let scene = Scene::among(&bad);
-    scene.fails("not well-formed");
-    scene.stays_well();
+    let scene = Scene::with_bad_peers(&bad);
+    scene.wait_until_held_off("not well-formed");
+    scene.assert_unharmed();
 }
 
 #[test]
 fn frames_that_lie_about_their_length_are_refused() {
-    let blocks = chain_above(&genesis(), 3, Kind::Sealed).blocks;
+    let blocks = chain_above(&genesis(), 3, ProofKind::Sealed).blocks;
     let good = frames(&blocks);
     let longest = [&u32::MAX.to_be_bytes()[..], &good].concat();
     let empty = [&[0; 4][..], &good].concat();
@@ -193,27 +197,31 @@ fn frames_that_lie_about_their_length_are_refused() {
     let bodies = [longest, empty, cut, stray, inside];
     let mut bad: Vec<_> = bodies
         .map(|body| {
-            but_for(Ours::new(&blocks), "/api/v1/blocks", move |_| {
+            peer_with_override(FakeNode::new(&blocks), "/api/v1/blocks", move |_| {
                 answer(200, &[], &*body)
             })
         })
         .into();
     // More blocks than asked for, others than asked for, and a head that promises too much.
-    let many = frames(&chain_above(&genesis(), 1100, Kind::Open).blocks);
-    bad.push(but_for(Ours::new(&blocks), "/api/v1/blocks", move |_| {
-        answer(200, &[], &*many)
-    }));
+    let many = frames(&chain_above(&genesis(), 1100, ProofKind::Open).blocks);
+    bad.push(peer_with_override(
+        FakeNode::new(&blocks),
+        "/api/v1/blocks",
+        move |_| answer(200, &[], &*many),
+    ));
     let shifted = frames(&blocks[2..]);
-    bad.push(but_for(Ours::new(&blocks), "/api/v1/blocks", move |_| {
-        answer(200, &[], &*shifted)
-    }));
-    let scene = Scene::among(&bad);
-    scene.fails("something else");
-    scene.stays_well();
-    let promising = but_for(Ours::new(&blocks), "/api/v1/blocks", move |_| {
-        vec![head(200, &[], Some(u64::MAX)), Step::Bytes(MARK.into())]
+    bad.push(peer_with_override(
+        FakeNode::new(&blocks),
+        "/api/v1/blocks",
+        move |_| answer(200, &[], &*shifted),
+    ));
+    let scene = Scene::with_bad_peers(&bad);
+    scene.wait_until_held_off("something else");
+    scene.assert_unharmed();
+    let promising = peer_with_override(FakeNode::new(&blocks), "/api/v1/blocks", move |_| {
+        vec![head(200, &[], Some(u64::MAX)), Step::Bytes(MARKER.into())]
     });
-    let scene = Scene::around(&promising);
-    scene.fails("");
-    scene.stays_well();
+    let scene = Scene::with_bad_peer(&promising);
+    scene.wait_until_held_off("");
+    scene.assert_unharmed();
 }

@@ -6,44 +6,45 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{
-    MOST, QUICK, Scene, announce, blocks_of, chain_above, fake, genesis, good_node, listed, poison,
-    turning,
+    MAX_JSON_INTEGER, SHORT_INTERVALS, Scene, announce, blocks_of, chain_above, fake_peer, genesis,
+    good_node, listed, poison, switchable_peer,
 };
+use crate::support::chain::{ChainBuilder, ProofKind};
+use crate::support::fake_nodes::FakeNode;
 use crate::support::fake_peer::FakePeer;
-use crate::support::pretence::Ours;
+use crate::support::random::SeededRng;
 use crate::support::test_node::TestNode;
 use crate::support::wait_for;
-use crate::support_store::{Dice, Kind, Maker};
 use blockchain::chain::BlockHash;
 use blockchain::wire::PendingMessage;
 
 #[test]
-fn a_length_that_is_not_delivered_is_held_against_the_peer() {
-    let liar = Ours::new(&genesis()).with("/length", 1_000_000_000_u64);
+fn an_undelivered_length_is_held_against_the_peer() {
+    let liar = FakeNode::new(&genesis()).with("/length", 1_000_000_000_u64);
     let liar = liar.with("/tip/index", 999_999_999_u64);
     let liar = liar.with("/tip/hash", "0f".repeat(32));
     let bad = FakePeer::start(move |asked| liar.answer(asked));
-    let scene = Scene::around(&bad);
-    scene.fails("claims 1000000000 blocks and does not deliver them");
+    let scene = Scene::with_bad_peer(&bad);
+    scene.wait_until_held_off("claims 1000000000 blocks and does not deliver them");
     assert_eq!(scene.node.status().sync.fetching_from, None);
-    scene.stays_well();
+    scene.assert_unharmed();
 }
 
 #[test]
-fn a_tip_that_is_not_delivered_changes_nothing() {
+fn an_undelivered_tip_changes_nothing() {
     let good = good_node(&[]);
     // As long as our chain and as good as it gets, only that there is no such block.
-    let liar = Ours::new(&blocks_of(&good));
+    let liar = FakeNode::new(&blocks_of(&good));
     let liar = liar
         .with("/tip/hash", "0".repeat(64))
         .with("/sealed", 1_000_000);
     let bad = FakePeer::start(move |asked| liar.answer(asked));
     let scene = Scene::with(good, &[bad], &[]);
-    scene.stays_well();
+    scene.assert_unharmed();
 }
 
 #[test]
-fn flapping_between_two_equal_tips_moves_nothing_for_long() {
+fn flapping_between_two_equal_tips_settles() {
     let mut good = good_node(&[]);
     // It would mine what is taken off, and be longer.
     good.stop();
@@ -51,9 +52,9 @@ fn flapping_between_two_equal_tips_moves_nothing_for_long() {
     let below = blocks_of(&good);
     let mut branches: Vec<_> = (0..6)
         .map(|seed| {
-            let mut maker = Maker::new(&below);
-            maker.mine(poison(&mut Dice::new(seed)), Kind::Sealed);
-            Ours::new(&maker.blocks)
+            let mut builder = ChainBuilder::new(&below);
+            builder.mine(poison(&mut SeededRng::new(seed)), ProofKind::Sealed);
+            FakeNode::new(&builder.blocks)
         })
         .collect();
     // The highest first, so that the other ones are better, one after the other.
@@ -84,29 +85,33 @@ fn flapping_between_two_equal_tips_moves_nothing_for_long() {
         (lowest.to_string(), reorgs)
     );
     assert_eq!(status.sync.fetching_from, None);
-    scene.same_tip();
+    scene.wait_for_same_tip();
 }
 
 #[test]
 fn an_equal_chain_that_is_no_better_is_not_held_against_the_peer() {
     // Where open proofs are accepted, a lower tip wins a tie only if it is sealed.
-    let mut ours = chain_above(&genesis(), 1, Kind::Open);
-    ours.mine(poison(&mut Dice::new(1)), Kind::Sealed);
+    let mut ours = chain_above(&genesis(), 1, ProofKind::Open);
+    ours.mine(poison(&mut SeededRng::new(1)), ProofKind::Sealed);
     let mut theirs = (2..).map(|seed| {
-        let mut maker = chain_above(&genesis(), 1, Kind::Sealed);
-        maker.mine(poison(&mut Dice::new(seed)), Kind::Open);
-        maker
+        let mut builder = chain_above(&genesis(), 1, ProofKind::Sealed);
+        builder.mine(poison(&mut SeededRng::new(seed)), ProofKind::Open);
+        builder
     });
     let theirs = theirs
         .find(|theirs| theirs.tip().hash < ours.tip().hash)
         .unwrap();
-    let pretend = |maker: &Maker| {
-        let ours = Ours::new(&maker.blocks).with("/sealed", 1);
+    let pretend = |builder: &ChainBuilder| {
+        let ours = FakeNode::new(&builder.blocks).with("/sealed", 1);
         ours.with("/sealed_from", Value::Null)
     };
-    let (peer, turn) = turning(pretend(&ours));
+    let (peer, turn) = switchable_peer(pretend(&ours));
     let address = peer.address().to_string();
-    let options = [&QUICK[..], &["--accept-open", "--neighbours", &address]].concat();
+    let options = [
+        &SHORT_INTERVALS[..],
+        &["--accept-open", "--neighbours", &address],
+    ]
+    .concat();
     let node = TestNode::start(&options);
     wait_for("its blocks", || (node.status().length == 3).then_some(()));
     turn(pretend(&theirs));
@@ -122,8 +127,8 @@ fn an_equal_chain_that_is_no_better_is_not_held_against_the_peer() {
 }
 
 #[test]
-fn what_is_announced_in_the_name_of_another_is_not_held_against_it() {
-    let scene = Scene::around(&fake(&genesis()));
+fn a_forged_announcement_is_not_held_against_the_named_peer() {
+    let scene = Scene::with_bad_peer(&fake_peer(&genesis()));
     let named = scene.good.address().to_string();
     let tip = scene.good.status().tip.hash;
     // A chain it does not have, with its own tip and with another; messages it does not have.
@@ -131,29 +136,29 @@ fn what_is_announced_in_the_name_of_another_is_not_held_against_it() {
         (&tip, 1_000_000_000, 0),
         (&"ab".repeat(32), 1_000_000_000, 0),
         (&"ab".repeat(32), 2, 0),
-        (&"ab".repeat(32), 3, MOST),
-        (&tip, 2, MOST),
-        (&tip, MOST, MOST),
+        (&"ab".repeat(32), 3, MAX_JSON_INTEGER),
+        (&tip, 2, MAX_JSON_INTEGER),
+        (&tip, MAX_JSON_INTEGER, MAX_JSON_INTEGER),
     ] {
         announce(&scene.node, &named, tip, length, messages);
         std::thread::sleep(Duration::from_millis(50));
         let listed = listed(&scene.node, &named).unwrap();
         assert_eq!((listed.failures, listed.refused), (0, None));
     }
-    scene.stays_well();
+    scene.assert_unharmed();
 }
 
 #[test]
-fn messages_announced_in_the_name_of_another_do_not_hide_its_own() {
-    let (peer, turn) = turning(Ours::new(&genesis()));
-    let scene = Scene::around(&peer);
+fn forged_mempool_announcements_do_not_hide_a_peers_own() {
+    let (peer, turn) = switchable_peer(FakeNode::new(&genesis()));
+    let scene = Scene::with_bad_peer(&peer);
     let tip = BlockHash::of(&genesis()[0]).to_string();
-    for messages in [7, MOST] {
+    for messages in [7, MAX_JSON_INTEGER] {
         announce(&scene.node, &scene.bad[0], &tip, 1, messages);
         std::thread::sleep(Duration::from_millis(300));
     }
-    let waiting = poison(&mut Dice::new(1));
-    turn(Ours::new(&genesis()).with_waiting(vec![waiting.clone()]));
+    let waiting = poison(&mut SeededRng::new(1));
+    turn(FakeNode::new(&genesis()).with_waiting(vec![waiting.clone()]));
     wait_for("the message", || {
         let pending = scene.node.pending();
         let is_here = |held: &PendingMessage| held.id == waiting.id().to_string();

@@ -2,15 +2,17 @@
 
 use serde_json::json;
 
-use super::{MARK, Scene, blocks_of, but_for, genesis, good_node, poison, turning};
+use super::{
+    MARKER, Scene, blocks_of, genesis, good_node, peer_with_override, poison, switchable_peer,
+};
+use crate::support::fake_nodes::{FakeNode, pending};
 use crate::support::fake_peer::{FakePeer, json};
-use crate::support::pretence::{Ours, pending};
+use crate::support::random::SeededRng;
 use crate::support::wait_for;
-use crate::support_store::Dice;
 use blockchain::chain::{Message, MessageId};
 
 #[test]
-fn mined_messages_do_not_wait_again() {
+fn mined_messages_do_not_become_pending_again() {
     let good = good_node(&[]);
     good.mine(&["two", "three"]);
     let mined: Vec<_> = blocks_of(&good)
@@ -20,37 +22,37 @@ fn mined_messages_do_not_wait_again() {
     // The same ids with other texts, too: an id belongs to whoever had it first.
     let other = mined
         .iter()
-        .map(|message| Message::new(message.id(), format!("{MARK} {}", message.text())).unwrap());
+        .map(|message| Message::new(message.id(), format!("{MARKER} {}", message.text())).unwrap());
     let waiting: Vec<_> = mined.iter().cloned().chain(other).collect();
-    let (bad, turn) = turning(Ours::new(&genesis()));
+    let (bad, turn) = switchable_peer(FakeNode::new(&genesis()));
     let scene = Scene::with(good, std::slice::from_ref(&bad), &[]);
-    turn(Ours::new(&genesis()).with_waiting(waiting));
+    turn(FakeNode::new(&genesis()).with_waiting(waiting));
     wait_for("two looks", || {
         (bad.count("GET", "/api/v1/mempool") > 0).then_some(())
     });
-    scene.stays_well();
+    scene.assert_unharmed();
     assert_eq!(scene.node.pending(), []);
 }
 
 #[test]
-fn a_waiting_message_is_not_replaced() {
-    let (bad, turn) = turning(Ours::new(&genesis()));
-    let scene = Scene::around(&bad);
+fn a_pending_message_is_not_replaced() {
+    let (bad, turn) = switchable_peer(FakeNode::new(&genesis()));
+    let scene = Scene::with_bad_peer(&bad);
     let id: MessageId = scene.node.add("ours").parse().unwrap();
     // The good neighbour mines what waits, unless it is stopped.
-    let message = Message::new(id, MARK.to_owned()).unwrap();
-    turn(Ours::new(&genesis()).with_waiting(vec![message]));
+    let message = Message::new(id, MARKER.to_owned()).unwrap();
+    turn(FakeNode::new(&genesis()).with_waiting(vec![message]));
     wait_for("a look", || {
         (bad.count("GET", "/api/v1/mempool") > 0).then_some(())
     });
-    scene.stays_well();
+    scene.assert_unharmed();
     let kept: blockchain::wire::MessageStatus = scene.node.json(&format!("/messages/{id}"));
     assert_eq!(kept.message, "ours");
 }
 
 #[test]
-fn pages_that_lead_nowhere_are_not_followed() {
-    let message = poison(&mut Dice::new(1));
+fn mempool_pages_without_progress_are_not_followed() {
+    let message = poison(&mut SeededRng::new(1));
     let page = |first: u64, next: u64| {
         let mut bent = pending(first, &message);
         bent["message"] = "".into();
@@ -62,7 +64,7 @@ fn pages_that_lead_nowhere_are_not_followed() {
         // The last one there can be, and more after that.
         json!({"messages": [pending(u64::MAX, &message)], "next": 0, "count": 1}),
         page(1, 1),
-        json!({"messages": [{"sequence": 1, "id": MARK, "message": "x", "age": 0.0}],
+        json!({"messages": [{"sequence": 1, "id": MARKER, "message": "x", "age": 0.0}],
                "next": null, "count": 1}),
         json!({"messages": [{"sequence": 1, "id": "A".repeat(32), "message": "x", "age": 0.0}],
                "next": null, "count": 1}),
@@ -70,39 +72,39 @@ fn pages_that_lead_nowhere_are_not_followed() {
                "age": 0.0}], "next": null, "count": 1}),
     ];
     let bad = pages.map(|page| {
-        let ours = Ours::new(&genesis()).with("/mempool/next_sequence", 1_000);
-        but_for(ours, "/api/v1/mempool", move |_| json(&page))
+        let ours = FakeNode::new(&genesis()).with("/mempool/next_sequence", 1_000);
+        peer_with_override(ours, "/api/v1/mempool", move |_| json(&page))
     });
-    let scene = Scene::among(&bad);
+    let scene = Scene::with_bad_peers(&bad);
     for which in [0, 2, 3, 4, 5] {
-        scene.is_told(which, "", |listed| listed.failures > 0);
+        scene.wait_until_refused(which, "", |listed| listed.failures > 0);
     }
     for bad in &bad {
         assert!(bad.count("GET", "/api/v1/mempool") < 10);
     }
     scene.good.mine(&["another message"]);
-    scene.same_tip();
+    scene.wait_for_same_tip();
 }
 
 #[test]
-fn a_page_of_very_many_messages_is_refused() {
-    let mut dice = Dice::new(1);
+fn an_oversized_mempool_page_is_refused() {
+    let mut rng = SeededRng::new(1);
     let messages: Vec<_> = (0..20_000)
-        .map(|sequence| pending(sequence, &poison(&mut dice)))
+        .map(|sequence| pending(sequence, &poison(&mut rng)))
         .collect();
     let page = json!({"messages": messages, "next": null, "count": 20_000});
-    let ours = Ours::new(&genesis()).with("/mempool/next_sequence", 20_000);
-    let bad = but_for(ours, "/api/v1/mempool", move |_| json(&page));
-    let scene = Scene::around(&bad);
-    scene.fails("more messages than");
-    scene.stays_well();
+    let ours = FakeNode::new(&genesis()).with("/mempool/next_sequence", 20_000);
+    let bad = peer_with_override(ours, "/api/v1/mempool", move |_| json(&page));
+    let scene = Scene::with_bad_peer(&bad);
+    scene.wait_until_held_off("more messages than");
+    scene.assert_unharmed();
 }
 
 #[test]
-fn a_peer_without_room_for_more_is_left_alone() {
+fn a_peer_with_a_full_mempool_is_left_alone() {
     // Nothing is taken while the disk is full; that must not turn into asking without a pause.
     let down = std::sync::atomic::AtomicUsize::new(0);
-    let ours = Ours::new(&genesis()).with_waiting(vec![poison(&mut Dice::new(1))]);
+    let ours = FakeNode::new(&genesis()).with_waiting(vec![poison(&mut SeededRng::new(1))]);
     let peer = FakePeer::start(move |asked| {
         // The first answer is cut off, so that there is a failure to recover from.
         if down.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0 {
@@ -112,7 +114,7 @@ fn a_peer_without_room_for_more_is_left_alone() {
     });
     let address = peer.address().to_string();
     let options = ["--neighbours", &address, "--min-free", "1000000GiB"];
-    let options = [&super::QUICK[..], &options].concat();
+    let options = [&super::SHORT_INTERVALS[..], &options].concat();
     let mut node = crate::support::test_node::TestNode::stopped();
     node.spawn(&options);
     wait_for("some rounds", || {

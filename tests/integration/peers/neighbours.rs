@@ -1,13 +1,15 @@
-//! Who names whom.
+//! Neighbours that peers name.
 
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
-use super::{MARK, QUICK, Scene, but_for, fake, genesis, good_node, listed};
+use super::{
+    MARKER, SHORT_INTERVALS, Scene, fake_peer, genesis, good_node, listed, peer_with_override,
+};
 use crate::support::command::Blockchain;
+use crate::support::fake_nodes::FakeNode;
 use crate::support::fake_peer::{FakePeer, json};
-use crate::support::pretence::Ours;
 use crate::support::test_node::TestNode;
 use crate::support::wait_for;
 use blockchain::wire::{Neighbours, PeerKind, PeerOrigin};
@@ -26,7 +28,7 @@ fn naming(addresses: &[String]) -> FakePeer {
 /// A peer that names the addresses that are in there at the time.
 fn naming_later(addresses: &Arc<Mutex<Vec<String>>>) -> FakePeer {
     let addresses = Arc::clone(addresses);
-    but_for(Ours::new(&genesis()), "/api/v1/neighbours", move |_| {
+    peer_with_override(FakeNode::new(&genesis()), "/api/v1/neighbours", move |_| {
         let addresses = addresses.lock().unwrap();
         let all: Vec<_> = addresses.iter().map(|address| entry(address)).collect();
         json(&json!({"neighbours": all}))
@@ -39,42 +41,45 @@ fn thousands_of_neighbours_are_not_kept() {
         .map(|port| format!("127.0.0.1:{}", 1 + port))
         .collect();
     let names: Vec<_> = (0..800)
-        .map(|number| format!("{MARK}{number}.invalid:1"))
+        .map(|number| format!("{MARKER}{number}.invalid:1"))
         .collect();
     let bad = [naming(&nobody), naming(&names)];
-    let scene = Scene::among(&bad);
+    let scene = Scene::with_bad_peers(&bad);
     wait_for("three rounds", || {
         let asked = |bad: &FakePeer| bad.count("GET", "/api/v1/neighbours") > 2;
         bad.iter().all(asked).then_some(())
     });
     let known: Neighbours = scene.node.json("/neighbours");
     assert_eq!(known.neighbours.len(), 3, "{known:?}");
-    scene.stays_well();
+    scene.assert_unharmed();
 }
 
 #[test]
-fn no_more_are_learned_than_there_is_room_for() {
-    let others: Vec<_> = (0..20).map(|_| fake(&genesis())).collect();
+fn learned_neighbours_are_bounded() {
+    let others: Vec<_> = (0..20).map(|_| fake_peer(&genesis())).collect();
     let names: Vec<_> = others.iter().map(|one| one.address().to_string()).collect();
     let bad = naming(&names);
-    let scene = Scene::around(&bad);
+    let scene = Scene::with_bad_peer(&bad);
     wait_for("three neighbours", || {
         let known: Neighbours = scene.node.json("/neighbours");
         (known.neighbours.len() > 2).then_some(())
     });
-    scene.stays_well();
+    scene.assert_unharmed();
     let known: Neighbours = scene.node.json("/neighbours");
     assert_eq!(known.neighbours.len(), 3, "{known:?}");
     // It is not asked for more when there is no more room.
-    let dialled = others.iter().filter(|one| !one.asked().is_empty()).count();
+    let dialled = others
+        .iter()
+        .filter(|one| !one.requests().is_empty())
+        .count();
     assert!(dialled <= 8, "{dialled}");
 }
 
 #[test]
-fn a_node_named_to_itself_under_any_name_is_not_kept() {
+fn a_node_does_not_keep_its_own_address_under_any_name() {
     let names = Arc::new(Mutex::new(Vec::new()));
     let bad = naming_later(&names);
-    let scene = Scene::around(&bad);
+    let scene = Scene::with_bad_peer(&bad);
     let port = scene.node.address().port();
     let hosts = ["127.0.0.1", "localhost", "127.0.0.2", "0.0.0.0", "127.1"];
     *names.lock().unwrap() = hosts.map(|host| format!("{host}:{port}")).into();
@@ -86,15 +91,15 @@ fn a_node_named_to_itself_under_any_name_is_not_kept() {
     assert_eq!(known.neighbours.len(), 2, "{known:?}");
     let log = scene.node.stderr();
     assert!(log.contains("this is the node itself"), "{log}");
-    scene.stays_well();
+    scene.assert_unharmed();
 }
 
 #[test]
-fn a_peer_that_copies_the_name_of_another_does_not_take_its_place() {
+fn a_peer_that_copies_a_node_id_does_not_replace_its_owner() {
     // The configured ones stay, whoever answers first and whatever they say they are.
     let good = good_node(&[]);
     let copied = good.status().node_id;
-    let ours = Ours::new(&genesis()).with("/node_id", copied);
+    let ours = FakeNode::new(&genesis()).with("/node_id", copied);
     let bad: Vec<_> = (0..3)
         .map(|_| {
             let ours = ours.clone();
@@ -105,16 +110,16 @@ fn a_peer_that_copies_the_name_of_another_does_not_take_its_place() {
     std::thread::sleep(std::time::Duration::from_millis(500));
     let good = listed(&scene.node, &scene.good.address().to_string()).unwrap();
     assert_eq!((good.origin, good.failures), (PeerOrigin::Configured, 0));
-    scene.stays_well();
+    scene.assert_unharmed();
 }
 
 #[test]
-fn a_neighbour_that_says_it_is_this_node_is_the_only_one_to_go() {
-    let (bad, turn) = super::turning(Ours::new(&genesis()));
-    let scene = Scene::around(&bad);
+fn only_the_neighbour_that_claims_our_node_id_is_dropped() {
+    let (bad, turn) = super::switchable_peer(FakeNode::new(&genesis()));
+    let scene = Scene::with_bad_peer(&bad);
     drop(turn);
     let own = scene.node.status().node_id;
-    let ours = Ours::new(&genesis()).with("/node_id", own);
+    let ours = FakeNode::new(&genesis()).with("/node_id", own);
     let liar = FakePeer::start(move |asked| ours.answer(asked));
     super::announce(
         &scene.node,
@@ -126,14 +131,14 @@ fn a_neighbour_that_says_it_is_this_node_is_the_only_one_to_go() {
     wait_for("a look", || {
         (liar.count("GET", "/api/v1/status") > 0).then_some(())
     });
-    scene.stays_well();
+    scene.assert_unharmed();
     assert_eq!(listed(&scene.node, &liar.address().to_string()), None);
     assert!(listed(&scene.node, &scene.bad[0]).is_some());
 }
 
 #[test]
-fn addresses_nearby_are_not_dialled_from_a_node_that_is_not_there() {
-    let nearby = fake(&genesis());
+fn learned_loopback_addresses_are_not_dialled_by_a_reachable_node() {
+    let nearby = fake_peer(&genesis());
     let names = [
         nearby.address().to_string(),
         format!("localhost:{}", nearby.address().port()),
@@ -141,13 +146,13 @@ fn addresses_nearby_are_not_dialled_from_a_node_that_is_not_there() {
     let namer = naming(&names);
     let configured = namer.address().to_string();
     let options = ["--host", "0.0.0.0", "--neighbours", &configured];
-    let options = [&QUICK[..], &options].concat();
+    let options = [&SHORT_INTERVALS[..], &options].concat();
     let mut node = TestNode::stopped();
     node.spawn(&options);
     wait_for("two rounds", || {
         (namer.count("GET", "/api/v1/neighbours") > 2).then_some(())
     });
-    assert_eq!(nearby.asked().len(), 0);
+    assert_eq!(nearby.requests().len(), 0);
 }
 
 /// The addresses of all that a node knows.
@@ -184,7 +189,7 @@ fn a_removed_neighbour_is_not_relearned_under_an_alias() {
     let start = |node: &mut TestNode, neighbour: &str| {
         let neighbours = format!("{namer_address},{neighbour}");
         let options = ["--max-neighbours", "9", "--neighbours", &neighbours];
-        node.start_again(&[&QUICK[..], &options].concat());
+        node.start_again(&[&SHORT_INTERVALS[..], &options].concat());
     };
     let mut node = TestNode::stopped();
     start(&mut node, &at("127.0.0.1"));
@@ -204,7 +209,7 @@ fn a_removed_neighbour_is_not_relearned_under_an_alias() {
         "0.0.0.0",
         "localhost",
         "LocalHost.",
-        // Told by its id.
+        // ReceivedEvent by its id.
         "127.0.0.2",
     ];
     let refused = ["127.1", "2130706433", "0x7f000001", "127.000.000.001"];

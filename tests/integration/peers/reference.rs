@@ -8,28 +8,29 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::{MARK, QUICK, chain_above, genesis, listed};
+use super::{MARKER, SHORT_INTERVALS, chain_above, genesis, listed};
+use crate::support::chain::{ProofKind, with_text};
+use crate::support::fake_nodes::{FakeReferenceMiner, chain_text};
 use crate::support::fake_peer::{FakePeer, Step, answer, head};
-use crate::support::pretence::{Reference, chain_text};
+use crate::support::random::SeededRng;
 use crate::support::test_node::TestNode;
 use crate::support::wait_for;
-use crate::support_store::{Dice, Kind, with_text};
 use blockchain::chain::{Block, BlockHash};
 use blockchain::wire::{Neighbour, PeerKind};
 
 /// A fake reference miner that can change, and a node that shares its network.
 struct Pair {
     miner: FakePeer,
-    now: Arc<Mutex<Reference>>,
+    now: Arc<Mutex<FakeReferenceMiner>>,
     node: TestNode,
 }
 
 impl Pair {
-    fn start(first: Reference) -> Self {
+    fn start(first: FakeReferenceMiner) -> Self {
         Self::with(first, &[])
     }
 
-    fn with(first: Reference, options: &[&str]) -> Self {
+    fn with(first: FakeReferenceMiner, options: &[&str]) -> Self {
         let now = Arc::new(Mutex::new(first));
         let answering = Arc::clone(&now);
         let miner = FakePeer::start(move |asked| {
@@ -38,7 +39,7 @@ impl Pair {
         });
         let address = miner.address().to_string();
         let options = [
-            &QUICK[..],
+            &SHORT_INTERVALS[..],
             &["--accept-open", "--neighbours", &address],
             options,
         ]
@@ -50,7 +51,7 @@ impl Pair {
         }
     }
 
-    fn turn(&self, next: Reference) {
+    fn turn(&self, next: FakeReferenceMiner) {
         *self.now.lock().unwrap() = next;
     }
 
@@ -62,7 +63,7 @@ impl Pair {
     #[track_caller]
     fn follows(&self, blocks: &[Block]) {
         let wanted = BlockHash::of(blocks.last().unwrap()).to_string();
-        let deadline = std::time::Instant::now() + super::SOON;
+        let deadline = std::time::Instant::now() + super::BLOCK_TIMEOUT;
         while self.node.status().tip.hash != wanted {
             let log = || self.node.stderr();
             assert!(
@@ -101,14 +102,14 @@ fn fixture(name: &str) -> String {
 }
 
 #[test]
-fn it_is_asked_only_what_it_knows_and_for_its_chain_only_when_that_changed() {
-    let blocks = chain_above(&genesis(), 3, Kind::Open).blocks;
-    let pair = Pair::start(Reference::new(&blocks));
+fn a_reference_miner_gets_only_documented_requests_and_its_chain_is_fetched_only_on_change() {
+    let blocks = chain_above(&genesis(), 3, ProofKind::Open).blocks;
+    let pair = Pair::start(FakeReferenceMiner::new(&blocks));
     pair.follows(&blocks);
     pair.rounds("HEAD", "/chain", 5);
     pair.rounds("GET", "/data", 3);
     pair.rounds("GET", "/neighbours", 2);
-    let asked = pair.miner.asked();
+    let asked = pair.miner.requests();
     assert_eq!(asked[0].target, "/api/v1/status");
     for asked in &asked[1..] {
         let request = (&*asked.method, &*asked.target);
@@ -132,25 +133,25 @@ fn it_is_asked_only_what_it_knows_and_for_its_chain_only_when_that_changed() {
     assert_eq!((listed.kind, listed.failures), (PeerKind::Reference, 0));
     assert_eq!(listed.tip.unwrap().index, 3);
     // One block more.
-    let blocks = chain_above(&blocks, 1, Kind::Open).blocks;
-    pair.turn(Reference::new(&blocks));
+    let blocks = chain_above(&blocks, 1, ProofKind::Open).blocks;
+    pair.turn(FakeReferenceMiner::new(&blocks));
     pair.follows(&blocks);
     assert_eq!(pair.miner.count("GET", "/chain"), 2);
 }
 
 #[test]
 fn chains_that_are_invalid_are_refused() {
-    let good = chain_above(&genesis(), 2, Kind::Open).blocks;
-    let longer = chain_above(&good, 3, Kind::Open).blocks;
+    let good = chain_above(&genesis(), 2, ProofKind::Open).blocks;
+    let longer = chain_above(&good, 3, ProofKind::Open).blocks;
     // A miner that took a chain while it mined: its next block stands on its old tip.
-    let mut old_tip = chain_above(&good, 1, Kind::Open).blocks;
-    let mut stray = chain_above(&genesis(), 3, Kind::Open).blocks.remove(3);
+    let mut old_tip = chain_above(&good, 1, ProofKind::Open).blocks;
+    let mut stray = chain_above(&genesis(), 3, ProofKind::Open).blocks.remove(3);
     stray.link.as_mut().unwrap().previous_hash = BlockHash::of(&genesis()[0]);
     old_tip[3] = stray;
     let mut changed = longer.clone();
     changed[3] = with_text(&changed[3], "changed");
     let sealed = {
-        let mut sealed = chain_above(&good, 2, Kind::Sealed).blocks;
+        let mut sealed = chain_above(&good, 2, ProofKind::Sealed).blocks;
         let last = sealed.len() - 1;
         sealed[last] = with_text(&sealed[last], "changed");
         sealed
@@ -183,11 +184,11 @@ fn chains_that_are_invalid_are_refused() {
         (fixture("invalid/json_message_changed.chain"), "refused"),
         (fixture("tolerated/json_tuple.chain"), "refused"),
     ] {
-        let pair = Pair::start(Reference::new(&good));
+        let pair = Pair::start(FakeReferenceMiner::new(&good));
         pair.follows(&good);
-        pair.turn(Reference {
+        pair.turn(FakeReferenceMiner {
             chain,
-            ..Reference::default()
+            ..FakeReferenceMiner::default()
         });
         pair.refuses(reason);
         assert!(pair.listed().failures > 0, "{reason}: {:?}", pair.listed());
@@ -197,19 +198,19 @@ fn chains_that_are_invalid_are_refused() {
 }
 
 #[test]
-fn an_answer_that_never_ends_is_given_up() {
-    let start = chain_text(&chain_above(&genesis(), 3, Kind::Open).blocks);
+fn an_endless_response_is_abandoned() {
+    let start = chain_text(&chain_above(&genesis(), 3, ProofKind::Open).blocks);
     let start = serde_json::to_string(&start).unwrap();
     let inside = format!("{{\"chain\": {}", &start[..start.len() - 5]);
     for (path, begin, piece) in [
-        ("/chain", inside, MARK),
+        ("/chain", inside, MARKER),
         ("/chain", "{\"chain\": \"[".to_owned(), " "),
         ("/chain", "{\"length\": ".to_owned(), "["),
         ("/chain", "{".to_owned(), "\"a\": 1, "),
-        ("/data", "\"".to_owned(), MARK),
-        ("/neighbours", "{\"neighbours\": \"".to_owned(), MARK),
+        ("/data", "\"".to_owned(), MARKER),
+        ("/neighbours", "{\"neighbours\": \"".to_owned(), MARKER),
     ] {
-        let reference = Reference::new(&genesis());
+        let reference = FakeReferenceMiner::new(&genesis());
         let miner = FakePeer::start(move |asked| {
             if asked.path() != path || asked.method != "GET" {
                 return reference.answer(asked);
@@ -222,7 +223,11 @@ fn an_answer_that_never_ends_is_given_up() {
             ]
         });
         let address = miner.address().to_string();
-        let options = [&QUICK[..], &["--accept-open", "--max-chain-bytes", "64MiB"]].concat();
+        let options = [
+            &SHORT_INTERVALS[..],
+            &["--accept-open", "--max-chain-bytes", "64MiB"],
+        ]
+        .concat();
         let node = TestNode::start(&[&options[..], &["--neighbours", &address]].concat());
         let before = node.resident();
         if path == "/neighbours" {
@@ -234,22 +239,26 @@ fn an_answer_that_never_ends_is_given_up() {
         }
         if let (Some(before), Some(now)) = (before, node.resident()) {
             assert!(
-                now < before + super::MEMORY,
+                now < before + super::MAX_MEMORY_GROWTH,
                 "{path}: {before} bytes before, {now} now"
             );
         }
         let shown = node.get("/api/v1/neighbours");
-        assert!(!shown.text().contains(&MARK.repeat(20)), "{}", shown.text());
+        assert!(
+            !shown.text().contains(&MARKER.repeat(20)),
+            "{}",
+            shown.text()
+        );
     }
 }
 
 #[test]
-fn it_is_no_neighbour_where_blocks_are_sealed() {
-    let blocks = chain_above(&genesis(), 3, Kind::Open).blocks;
-    let reference = Reference::new(&blocks);
+fn a_reference_miner_is_refused_where_blocks_must_be_sealed() {
+    let blocks = chain_above(&genesis(), 3, ProofKind::Open).blocks;
+    let reference = FakeReferenceMiner::new(&blocks);
     let miner = FakePeer::start(move |asked| reference.answer(asked));
     let address = miner.address().to_string();
-    let node = TestNode::start(&[&QUICK[..], &["--neighbours", &address]].concat());
+    let node = TestNode::start(&[&SHORT_INTERVALS[..], &["--neighbours", &address]].concat());
     wait_for("the reason", || {
         let why = listed(&node, &address)?.refused?;
         why.contains("is a reference miner").then_some(())
@@ -263,26 +272,26 @@ fn another_genesis_is_taken_while_the_chain_is_short_and_refused_later() {
     // Of different lengths in bytes, so that each is fetched.
     let other = |seed: u64| {
         let (id, text) = (
-            Dice::new(seed).id(),
+            SeededRng::new(seed).id(),
             format!("another {:x}", 1 << (4 * seed)),
         );
         Block::genesis(1e9, id, text).unwrap()
     };
-    let first = chain_above(&[other(1)], 2, Kind::Open).blocks;
-    let pair = Pair::start(Reference::new(&first));
+    let first = chain_above(&[other(1)], 2, ProofKind::Open).blocks;
+    let pair = Pair::start(FakeReferenceMiner::new(&first));
     pair.follows(&first);
-    let second = chain_above(&[other(2)], 7, Kind::Open).blocks;
+    let second = chain_above(&[other(2)], 7, ProofKind::Open).blocks;
     // No longer is no reason.
-    let tied = chain_above(&[other(3)], 2, Kind::Open).blocks;
-    pair.turn(Reference::new(&tied));
+    let tied = chain_above(&[other(3)], 2, ProofKind::Open).blocks;
+    pair.turn(FakeReferenceMiner::new(&tied));
     pair.rounds("GET", "/chain", 1);
     pair.rounds("GET", "/data", 2);
     assert_eq!(pair.node.status().length, 3);
-    pair.turn(Reference::new(&second));
+    pair.turn(FakeReferenceMiner::new(&second));
     pair.follows(&second);
     // Now there are more than six blocks after it.
-    let third = chain_above(&[other(4)], 50, Kind::Open).blocks;
-    pair.turn(Reference::new(&third));
+    let third = chain_above(&[other(4)], 50, ProofKind::Open).blocks;
+    pair.turn(FakeReferenceMiner::new(&third));
     pair.refuses("has another genesis, and that of this chain is fixed");
     assert_eq!(pair.listed().failures, 0);
     let status = pair.node.status();
@@ -290,8 +299,8 @@ fn another_genesis_is_taken_while_the_chain_is_short_and_refused_later() {
 }
 
 #[test]
-fn neighbours_named_twice_or_wrongly_are_kept_once() {
-    let reference = Reference::new(&genesis());
+fn duplicate_and_invalid_neighbours_are_ignored() {
+    let reference = FakeReferenceMiner::new(&genesis());
     let second = reference.clone();
     let second = FakePeer::start(move |asked| second.answer(asked));
     let pair = Pair::start(reference.clone());
@@ -303,12 +312,12 @@ fn neighbours_named_twice_or_wrongly_are_kept_once() {
         (loopback(), second.address().port()),
         (loopback(), own),
         ("localhost".to_owned(), own),
-        (MARK.repeat(300), 1),
+        (MARKER.repeat(300), 1),
         ("a b".to_owned(), 1),
         ("http://x".to_owned(), 1),
         (loopback(), 0),
     ];
-    pair.turn(Reference {
+    pair.turn(FakeReferenceMiner {
         neighbours,
         ..reference
     });
@@ -317,24 +326,28 @@ fn neighbours_named_twice_or_wrongly_are_kept_once() {
     });
     pair.rounds("GET", "/neighbours", 2);
     let known = pair.node.get("/api/v1/neighbours");
-    assert!(!known.text().contains(MARK), "{}", known.text());
+    assert!(!known.text().contains(MARKER), "{}", known.text());
     let known: blockchain::wire::Neighbours = known.json();
     assert_eq!(known.neighbours.len(), 2, "{known:?}");
 }
 
 #[test]
-fn a_status_that_is_none_is_held_off() {
-    let reference = Reference::new(&genesis());
+fn a_peer_with_an_invalid_status_is_held_off() {
+    let reference = FakeReferenceMiner::new(&genesis());
     let down = Arc::new(Mutex::new(false));
     let is_down = Arc::clone(&down);
     let miner = FakePeer::start(move |asked| {
         if *is_down.lock().unwrap() && asked.path() != "/api/v1/status" {
-            return answer(500, &[], MARK);
+            return answer(500, &[], MARKER);
         }
         reference.answer(asked)
     });
     let address = miner.address().to_string();
-    let options = [&QUICK[..], &["--accept-open", "--neighbours", &address]].concat();
+    let options = [
+        &SHORT_INTERVALS[..],
+        &["--accept-open", "--neighbours", &address],
+    ]
+    .concat();
     let node = TestNode::start(&options);
     wait_for("its chain", || {
         (miner.count("GET", "/data") > 0).then_some(())

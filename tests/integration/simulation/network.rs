@@ -20,12 +20,12 @@ use blockchain::client::transport::{
 };
 use blockchain::node::Node;
 
-use crate::support_store::Dice;
+use crate::support::random::SeededRng;
 
 type Answerer = Box<dyn Fn(SocketAddr, http::Request<Bytes>) -> BoxFuture<'static, Reply> + Send>;
 type Reply = warp::reply::Response;
 
-/// What the network does to what is sent.
+/// Faults of the network.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Weather {
     /// Of 100 requests, so many are lost on the way, and so many answers.
@@ -43,7 +43,7 @@ pub(crate) struct Weather {
 pub(crate) struct Network(Arc<Mutex<Inner>>);
 
 struct Inner {
-    dice: Dice,
+    rng: SeededRng,
     weather: Weather,
     nodes: Vec<Option<Answerer>>,
     begun: Instant,
@@ -52,7 +52,7 @@ struct Inner {
     bytes: u64,
 }
 
-/// What became of a network.
+/// Counters of a network.
 pub(crate) struct Traffic {
     pub(crate) requests: u64,
     pub(crate) bytes: u64,
@@ -60,9 +60,9 @@ pub(crate) struct Traffic {
 }
 
 impl Network {
-    pub(crate) fn new(nodes: usize, dice: Dice) -> Self {
+    pub(crate) fn new(nodes: usize, rng: SeededRng) -> Self {
         Self(Arc::new(Mutex::new(Inner {
-            dice,
+            rng,
             weather: Weather::default(),
             nodes: (0..nodes).map(|_| None).collect(),
             begun: Instant::now(),
@@ -101,7 +101,7 @@ impl Network {
         }
     }
 
-    /// How one node sends to the others.
+    /// Returns the transport of one node.
     pub(crate) fn transport(&self, from: usize) -> Arc<dyn Transport> {
         Arc::new(Link {
             network: self.clone(),
@@ -112,17 +112,17 @@ impl Network {
     fn time_on_the_way(&self) -> Duration {
         let mut inner = self.inner();
         let most = inner.weather.delay.max(1);
-        Duration::from_millis(1 + inner.dice.below(most))
+        Duration::from_millis(1 + inner.rng.below(most))
     }
 
     fn happens(&self, chance: impl Fn(&Weather) -> u64) -> bool {
         let mut inner = self.inner();
         let chance = chance(&inner.weather);
-        inner.dice.below(100) < chance
+        inner.rng.below(100) < chance
     }
 }
 
-/// Where a node is.
+/// The address of a node.
 pub(crate) fn address(number: usize) -> NodeAddress {
     NodeAddress::new(&ip(number).to_string(), 12345).unwrap()
 }

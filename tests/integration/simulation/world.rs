@@ -20,8 +20,8 @@ use blockchain::pow::Difficulty;
 use blockchain::store::{self, Addition, Operation, PageLimit, Rejection, Store, StoreError};
 
 use super::network::{Network, Weather, address};
-use crate::support_store::Dice;
-use crate::support_store::disk::Disk;
+use crate::support::random::SeededRng;
+use crate::support::simulated_disk::Disk;
 
 /// Every block must be sealed.
 const RULES: store::Network = store::Network {
@@ -34,13 +34,13 @@ const ALL: PageLimit = PageLimit {
     bytes: usize::MAX,
 };
 
-/// How a run goes.
+/// Parameters of a run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
     pub(crate) nodes: usize,
-    /// How long things go wrong.
+    /// Duration of the faults.
     faults: Duration,
-    /// How long everything may take to become one again.
+    /// Maximum time until all nodes agree again.
     patience: Duration,
 }
 
@@ -59,7 +59,7 @@ fn key(message: &Message) -> (MessageId, &str) {
     (message.id(), message.text())
 }
 
-/// What a run came to.
+/// Results of a run.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) messages: u64,
@@ -99,7 +99,7 @@ struct Place {
 }
 
 struct World {
-    dice: Dice,
+    rng: SeededRng,
     network: Network,
     places: Vec<Place>,
     acknowledged: Vec<Message>,
@@ -122,21 +122,21 @@ pub(crate) fn simulate(plan: Plan, seed: u64) -> Outcome {
 
 impl World {
     fn new(nodes: usize, seed: u64) -> Self {
-        let mut dice = Dice::new(seed);
-        let network = Network::new(nodes, dice.clone());
+        let mut rng = SeededRng::new(seed);
+        let network = Network::new(nodes, rng.clone());
         let begun = Instant::now();
         let mut places = Vec::new();
         for number in 0..nodes {
             // Everybody knows one that was there before, and some know one more.
             let mut configured = Vec::new();
             if number > 0 {
-                configured.push(address(dice.position(number)));
-                if dice.below(2) == 0 {
-                    configured.push(address(dice.position(number)));
+                configured.push(address(rng.index(number)));
+                if rng.below(2) == 0 {
+                    configured.push(address(rng.index(number)));
                 }
             }
             #[expect(clippy::cast_precision_loss, reason = "a few seconds")]
-            let skew = dice.below(20) as f64 - 10.0;
+            let skew = rng.below(20) as f64 - 10.0;
             places.push(Place {
                 disk: Disk::default(),
                 clock: Arc::new(SkewedClock { begun, skew }),
@@ -154,7 +154,7 @@ impl World {
             });
         }
         let mut world = Self {
-            dice,
+            rng,
             network,
             places,
             acknowledged: Vec::new(),
@@ -203,14 +203,14 @@ impl World {
 
     /// Any node that runs.
     fn any(&mut self) -> Option<Arc<Node>> {
-        let number = self.dice.position(self.places.len());
+        let number = self.rng.index(self.places.len());
         let running = self.places[number].running.as_ref()?;
         Some(Arc::clone(&running.node))
     }
 
     fn add(&mut self, node: &Node) {
         let (id, text) = (
-            self.dice.id(),
+            self.rng.id(),
             format!("message {}", self.acknowledged.len()),
         );
         let message = Message::new(id, text).unwrap();
@@ -226,7 +226,7 @@ impl World {
 
     /// Mines some of what waits at a node.
     fn mine(&mut self, node: &Node) {
-        let most = 1 + self.dice.position(3);
+        let most = 1 + self.rng.index(3);
         let limit = PageLimit { count: most, ..ALL };
         let waiting = node.view().unwrap().pending_from(0, limit).unwrap();
         let state = node.state();
@@ -256,26 +256,26 @@ impl World {
     async fn suffer(&mut self, time: Duration) {
         let end = Instant::now() + time;
         while Instant::now() < end {
-            sleep(Duration::from_millis(50 + self.dice.below(1000))).await;
-            if self.dice.below(8) == 0 {
+            sleep(Duration::from_millis(50 + self.rng.below(1000))).await;
+            if self.rng.below(8) == 0 {
                 let weather = self.weather();
                 self.network.note(&format!("{weather:?}"));
                 self.network.set_weather(weather);
             }
-            if self.dice.below(10) == 0 {
-                let number = self.dice.position(self.places.len());
+            if self.rng.below(10) == 0 {
+                let number = self.rng.index(self.places.len());
                 self.kill(number).await;
             }
-            let number = self.dice.position(self.places.len());
+            let number = self.rng.index(self.places.len());
             if self.places[number].running.is_none() {
                 self.start(number);
             }
-            for _ in 0..self.dice.below(3) {
+            for _ in 0..self.rng.below(3) {
                 if let Some(node) = self.any() {
                     self.add(&node);
                 }
             }
-            for _ in 0..self.dice.below(4) {
+            for _ in 0..self.rng.below(4) {
                 if let Some(node) = self.any() {
                     self.mine(&node);
                 }
@@ -285,14 +285,14 @@ impl World {
 
     fn weather(&mut self) -> Weather {
         let nodes = self.places.len();
-        let island = match self.dice.below(2) {
-            0 => (0..nodes).filter(|_| self.dice.below(3) == 0).collect(),
+        let island = match self.rng.below(2) {
+            0 => (0..nodes).filter(|_| self.rng.below(3) == 0).collect(),
             _ => std::collections::BTreeSet::new(),
         };
         Weather {
-            lost: [0, 5, 20][self.dice.position(3)],
-            doubled: self.dice.below(20),
-            delay: [5, 50, 2000][self.dice.position(3)],
+            lost: [0, 5, 20][self.rng.index(3)],
+            doubled: self.rng.below(20),
+            delay: [5, 50, 2000][self.rng.index(3)],
             island,
         }
     }

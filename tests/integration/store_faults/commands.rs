@@ -18,13 +18,14 @@ use super::files::{chain, written};
 use super::mutation::damage;
 use super::script::Script;
 use super::{all, seed, tell};
+use crate::support::chain::{OPEN_NETWORK, ProofKind};
 use crate::support::command::{BINARY, foreign_variables, signal};
-use crate::support_store::{Dice, Kind, OPEN_NETWORK};
+use crate::support::random::SeededRng;
 
 /// Address space a command may take, in KiB: some times what the whole files need.
 const MOST_MEMORY: u64 = 3 * 1024 * 1024;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Runs the binary; `stop` asks it to stop as soon as this file is there.
 pub(super) fn run(arguments: &[&str], stop: Option<&Path>) -> Output {
@@ -48,7 +49,7 @@ pub(super) fn run(arguments: &[&str], stop: Option<&Path>) -> Output {
     let (sender, ended) = channel();
     thread::spawn(move || sender.send(child.wait_with_output().unwrap()));
     let mut asked = false;
-    for _ in 0..PATIENCE.as_millis() / 10 {
+    for _ in 0..TIMEOUT.as_millis() / 10 {
         if let Ok(output) = ended.recv_timeout(Duration::from_millis(10)) {
             return output;
         }
@@ -61,7 +62,7 @@ pub(super) fn run(arguments: &[&str], stop: Option<&Path>) -> Output {
     panic!("{arguments:?} hangs");
 }
 
-/// What a command said: its exit code is one of its own, and it did not give up.
+/// Returns the output of a command that ended with a documented exit code, not by a signal.
 #[track_caller]
 fn told(output: &Output, what: &str) -> (i32, String) {
     let text = [&output.stdout[..], &output.stderr[..]].concat();
@@ -80,7 +81,7 @@ fn cases() -> std::ops::Range<u64> {
 }
 
 #[test]
-fn commands_name_the_damage_of_a_database() {
+fn commands_name_damage_in_a_database() {
     let folder = TempDir::new().unwrap();
     let db = folder.path().to_str().unwrap();
     let path = folder.path().join("node.redb");
@@ -95,9 +96,9 @@ fn commands_name_the_damage_of_a_database() {
     let node = ["node", "--db", db, "--port", "0", "--threads", "0"];
     let (mut refused, mut ran) = (0, 0);
     for case in cases() {
-        let mut dice = Dice::new(case);
-        let mut file = files[dice.position(2)].clone();
-        let what = format!("case {case}, {}", damage(&mut file, 4096, &mut dice));
+        let mut rng = SeededRng::new(case);
+        let mut file = files[rng.index(2)].clone();
+        let what = format!("case {case}, {}", damage(&mut file, 4096, &mut rng));
         fs::write(&path, &file).unwrap();
         let (verified, finding) = told(&run(&["verify", "--db", db], None), &what);
         assert!(
@@ -123,25 +124,25 @@ fn commands_name_the_damage_of_a_database() {
 }
 
 #[test]
-fn commands_name_the_damage_of_a_chain_file() {
+fn commands_name_damage_in_a_chain_file() {
     let folder = TempDir::new().unwrap();
     let place = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let (file_name, hash_name, db) = (place("a.chain"), place("a.hash"), place("db"));
-    let blocks = chain(Kind::Open, 12);
+    let blocks = chain(ProofKind::Open, 12);
     let export = ["export", "--format", "chain", "--db", &db];
     let documented = written(Format::Chain, &blocks);
     let (mut refused, mut warned, mut same) = (0, 0, 0);
     for case in cases() {
-        let mut dice = Dice::new(case);
-        let format = Format::ALL[dice.position(6)];
+        let mut rng = SeededRng::new(case);
+        let format = Format::ALL[rng.index(6)];
         let mut file = written(format, &blocks);
         let mut hash = hex::encode(Sha256::digest(&file)).into_bytes();
         // Sometimes it is the file beside it that is damaged.
-        let (damaged, page) = match dice.below(5) {
+        let (damaged, page) = match rng.below(5) {
             0 => (&mut hash, 16),
             _ => (&mut file, 256),
         };
-        let how = damage(damaged, page, &mut dice);
+        let how = damage(damaged, page, &mut rng);
         let what = format!("case {case}, {}, {how}", format.name());
         fs::write(&file_name, &file).unwrap();
         fs::write(&hash_name, &hash).unwrap();

@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 use super::commands::run;
 use super::mutation::damage;
 use super::{all, seed, tell};
-use crate::support_store::Dice;
+use crate::support::random::SeededRng;
 
 /// A key of one table must mean something in this file wherever a lost head of a table leaves it.
 const WHOLE: &str = r#"# What a node of a small group says.
@@ -53,7 +53,7 @@ fn named(text: &str) -> BTreeSet<(String, String)> {
 }
 
 #[test]
-fn a_damaged_configuration_file_is_refused_or_names_no_other_option() {
+fn a_damaged_configuration_file_is_refused_or_sets_no_other_option() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("blockchain.toml");
     let path = path.to_str().unwrap();
@@ -70,13 +70,13 @@ fn a_damaged_configuration_file_is_refused_or_names_no_other_option() {
     let cases = if all() { 1000 } else { 100 };
     let (mut refused, mut taken) = (0, 0);
     for case in first..first + cases {
-        let mut dice = Dice::new(case);
+        let mut rng = SeededRng::new(case);
         let mut file = WHOLE.as_bytes().to_vec();
         // The first two are whole.
         let how = if case < first + 2 {
             "whole".to_owned()
         } else {
-            damage(&mut file, 16, &mut dice)
+            damage(&mut file, 16, &mut rng)
         };
         fs::write(path, &file).unwrap();
         let (arguments, code, end) = commands[usize::from(case % 2 == 1)];

@@ -17,11 +17,12 @@ use tempfile::TempDir;
 
 use super::mutation::damage;
 use super::script::{Held, Script};
-use super::{PATIENCE, all, seed, tell};
-use crate::support_store::check::check_file;
-use crate::support_store::{Dice, OPEN_NETWORK, listener};
+use super::{TIMEOUT, all, seed, tell};
+use crate::support::chain::{OPEN_NETWORK, listener};
+use crate::support::check::check_file;
+use crate::support::random::SeededRng;
 
-/// Most bytes by which opening, adding and closing may make a small file longer.
+/// Maximum growth of a small file by opening, adding and closing, in bytes.
 const MOST_GROWTH: u64 = 8 * 1024 * 1024;
 
 fn create(folder: &TempDir) -> PathBuf {
@@ -76,12 +77,12 @@ fn use_all(path: &Path) -> Result<Held, StoreError> {
         let _ = view.history_root(block.index);
         let _ = view.renamed(&block.message.id());
     }
-    let _ = add(&store, Dice::new(5).message());
+    let _ = add(&store, SeededRng::new(5).message());
     let _ = store.close();
     Ok(held)
 }
 
-/// Whether the engine panicked in a way that would abort the process. One case at a time.
+/// Set when the engine panicked in a way that would abort the process. One case runs at a time.
 static ABORTED: AtomicBool = AtomicBool::new(false);
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 static WATCH: Once = Once::new();
@@ -106,7 +107,7 @@ pub(super) fn in_time<T: Send + 'static>(
     let (sender, result) = channel();
     thread::spawn(move || sender.send(work()));
     let begin = Instant::now();
-    while begin.elapsed() < PATIENCE {
+    while begin.elapsed() < TIMEOUT {
         match result.recv_timeout(Duration::from_millis(50)) {
             Ok(result) => return Some(result),
             Err(RecvTimeoutError::Disconnected) => panic!("{what}: panics"),
@@ -117,7 +118,7 @@ pub(super) fn in_time<T: Send + 'static>(
     panic!("{what}: hangs");
 }
 
-/// How many damaged files came to what.
+/// Number of damaged files by outcome.
 #[derive(Debug, Default)]
 struct Count {
     refused: u32,
@@ -176,7 +177,7 @@ impl Count {
 }
 
 #[test]
-fn a_damaged_file_is_named_or_holds_everything() {
+fn a_damaged_database_is_named_or_holds_everything() {
     let folder = TempDir::new().unwrap();
     let path = create(&folder);
     let script = Script::of(seed(), 120);
@@ -191,9 +192,9 @@ fn a_damaged_file_is_named_or_holds_everything() {
     let first = seed() * 1_000_000;
     let cases = if all() { 5000 } else { 150 };
     for case in first..first + cases {
-        let mut dice = Dice::new(case);
-        let mut file = files[dice.position(2)].clone();
-        let how = damage(&mut file, 4096, &mut dice);
+        let mut rng = SeededRng::new(case);
+        let mut file = files[rng.index(2)].clone();
+        let how = damage(&mut file, 4096, &mut rng);
         count.try_one(&file, whole, &format!("case {case}, {how}"));
     }
     tell(&format!(
@@ -203,7 +204,7 @@ fn a_damaged_file_is_named_or_holds_everything() {
 }
 
 #[test]
-fn a_header_that_claims_giant_sizes_is_named_and_takes_no_space() {
+fn a_header_with_huge_sizes_is_refused_without_allocating() {
     let folder = TempDir::new().unwrap();
     let path = create(&folder);
     let script = Script::of(2, 60);
@@ -233,7 +234,7 @@ fn check_named(error: &StoreError, what: &str) {
 }
 
 #[test]
-fn a_missing_file_is_missing() {
+fn a_missing_database_is_reported_as_missing() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("node.redb");
     assert!(matches!(open(&path), Err(StoreError::Missing { .. })));
@@ -245,7 +246,7 @@ fn a_missing_file_is_missing() {
 }
 
 #[test]
-fn a_file_in_use_is_busy() {
+fn a_database_in_use_is_reported_as_busy() {
     let folder = TempDir::new().unwrap();
     let path = create(&folder);
     let store = open(&path).unwrap();
@@ -273,7 +274,7 @@ fn a_file_in_use_is_busy() {
 }
 
 #[test]
-fn a_database_is_never_made_over_another_file() {
+fn a_database_is_never_created_over_another_file() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("node.redb");
     fs::write(&path, "mine").unwrap();
@@ -329,7 +330,7 @@ fn a_newer_schema_is_refused_with_both_versions() {
 }
 
 #[test]
-fn what_is_no_database_has_a_named_error() {
+fn a_file_that_is_not_a_database_is_a_named_error() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("node.redb");
     let foreign = Database::create(&path).unwrap();

@@ -11,13 +11,17 @@ use blockchain::snapshot::format::{ChainWriter, Format, Item, read};
 use super::damage::in_time;
 use super::mutation::damage;
 use super::{all, seed, tell};
-use crate::support_store::{Dice, Kind, Maker};
+use crate::support::chain::{ChainBuilder, ProofKind};
+use crate::support::random::SeededRng;
 
 /// A chain of blocks of one kind.
-pub(super) fn chain(kind: Kind, length: usize) -> Vec<Block> {
-    let (mut dice, mut maker) = (Dice::new(6), Maker::new(&[Block::documented_genesis()]));
-    (1..length).for_each(|_| maker.mine(dice.message(), kind));
-    maker.blocks
+pub(super) fn chain(kind: ProofKind, length: usize) -> Vec<Block> {
+    let (mut rng, mut builder) = (
+        SeededRng::new(6),
+        ChainBuilder::new(&[Block::documented_genesis()]),
+    );
+    (1..length).for_each(|_| builder.mine(rng.message(), kind));
+    builder.blocks
 }
 
 pub(super) fn written(format: Format, blocks: &[Block]) -> Vec<u8> {
@@ -29,8 +33,8 @@ pub(super) fn written(format: Format, blocks: &[Block]) -> Vec<u8> {
 }
 
 /// Reads a file as `import` does: everything is checked.
-fn taken(file: &[u8], kind: Kind) -> Result<Vec<Block>, String> {
-    let sealed_from = Some(1).filter(|_| kind == Kind::Sealed);
+fn taken(file: &[u8], kind: ProofKind) -> Result<Vec<Block>, String> {
+    let sealed_from = Some(1).filter(|_| kind == ProofKind::Sealed);
     let mut checker = Checker::new(Difficulty::MIN, sealed_from);
     let (mut blocks, mut refused) = (Vec::new(), None);
     let outcome: Result<(), ReadError> = read(file, |item| {
@@ -49,9 +53,9 @@ fn taken(file: &[u8], kind: Kind) -> Result<Vec<Block>, String> {
     }
 }
 
-/// Whether a chain may pass for another by its rules alone: it may end early in a format of lines,
+/// Returns `true` if a chain may be valid with other content: it may end early in a line format,
 /// and the last block is bound to nothing if it is open.
-fn may_pass(taken: &[Block], whole: &[Block], format: Format, kind: Kind) -> bool {
+fn may_pass(taken: &[Block], whole: &[Block], format: Format, kind: ProofKind) -> bool {
     let common = taken
         .iter()
         .zip(whole)
@@ -60,13 +64,13 @@ fn may_pass(taken: &[Block], whole: &[Block], format: Format, kind: Kind) -> boo
     // The formats of lines.
     let may_end_early = matches!(format, Format::Ndjson | Format::Csv);
     let ends_early = may_end_early && common == taken.len();
-    let last_alone = kind == Kind::Open && taken.len() == common + 1;
+    let last_alone = kind == ProofKind::Open && taken.len() == common + 1;
     ends_early || (last_alone && (taken.len() == whole.len() || may_end_early))
 }
 
 #[test]
-fn a_damaged_chain_file_is_refused_or_holds_the_same() {
-    let bases: Vec<_> = [Kind::Sealed, Kind::Open]
+fn a_damaged_chain_file_is_refused_or_unchanged_in_content() {
+    let bases: Vec<_> = [ProofKind::Sealed, ProofKind::Open]
         .into_iter()
         .map(|kind| (kind, chain(kind, 40)))
         .flat_map(|(kind, blocks)| {
@@ -84,9 +88,9 @@ fn a_damaged_chain_file_is_refused_or_holds_the_same() {
     for (kind, format, whole, blocks) in bases {
         let (mut refused, mut same, mut other) = (0, 0, 0);
         for case in first..=first + cases / 12 {
-            let mut dice = Dice::new(case);
+            let mut rng = SeededRng::new(case);
             let mut file = whole.clone();
-            let how = damage(&mut file, 256, &mut dice);
+            let how = damage(&mut file, 256, &mut rng);
             let what = format!("case {case} of {kind:?} {format:?}, {how}");
             let intact = file == whole;
             match in_time(&what, move || taken(&file, kind)).unwrap() {

@@ -1,19 +1,19 @@
 //! Damage done to the bytes of a file, the same for the same seed.
 
-use crate::support_store::Dice;
+use crate::support::random::SeededRng;
 
 /// Bytes at the start of a database that say how the rest is to be read.
 const HEADER: usize = 320;
 
 /// Damages a file in some way and says how. Pieces are blanked, copied and swapped by `page`.
-pub(super) fn damage(file: &mut Vec<u8>, page: usize, dice: &mut Dice) -> String {
+pub(super) fn damage(file: &mut Vec<u8>, page: usize, rng: &mut SeededRng) -> String {
     // Most of a young database is empty; what is in use is worth more, its start most.
     let mut somewhere = |file: &[u8]| loop {
-        let at = match dice.below(8) {
-            0 => dice.position(file.len().min(HEADER)),
-            _ => dice.position(file.len()),
+        let at = match rng.below(8) {
+            0 => rng.index(file.len().min(HEADER)),
+            _ => rng.index(file.len()),
         };
-        if file[at] != 0 || dice.below(500) == 0 {
+        if file[at] != 0 || rng.below(500) == 0 {
             return at;
         }
     };
@@ -21,26 +21,26 @@ pub(super) fn damage(file: &mut Vec<u8>, page: usize, dice: &mut Dice) -> String
     let bounds = |at: usize| (at / page * page, file.len().min(at / page * page + page));
     let ((start, end), (from, to)) = (bounds(at), bounds(other));
     let both = (end - start).min(to - from);
-    match dice.below(12) {
+    match rng.below(12) {
         0..3 => {
-            let bits = 1 + dice.below(8);
+            let bits = 1 + rng.below(8);
             for _ in 0..bits {
-                file[start + dice.position(end - start)] ^= 1 << dice.below(8);
+                file[start + rng.index(end - start)] ^= 1 << rng.below(8);
             }
             format!("{bits} bits from {start} on flipped")
         }
         3 => {
-            let bit = dice.below(8);
+            let bit = rng.below(8);
             file[at] ^= 1 << bit;
             format!("bit {bit} of byte {at} flipped")
         }
         4 | 5 => {
-            let length = 1 + dice.position(64.min(file.len() - at));
-            (at..at + length).for_each(|at| file[at] = dice.roll().to_be_bytes()[0]);
+            let length = 1 + rng.index(64.min(file.len() - at));
+            (at..at + length).for_each(|at| file[at] = rng.next().to_be_bytes()[0]);
             format!("{length} bytes at {at} are others")
         }
         6 => {
-            file[start..end].fill([0, 0xff][dice.position(2)]);
+            file[start..end].fill([0, 0xff][rng.index(2)]);
             format!("page at {start} is blank")
         }
         7 => {
@@ -60,13 +60,13 @@ pub(super) fn damage(file: &mut Vec<u8>, page: usize, dice: &mut Dice) -> String
             format!("page at {start} left out")
         }
         _ => {
-            let more = 1 + dice.position(2 * page);
-            let blank = dice.below(2) == 0;
+            let more = 1 + rng.index(2 * page);
+            let blank = rng.below(2) == 0;
             file.extend((0..more).map(|_| {
                 if blank {
                     0
                 } else {
-                    dice.roll().to_be_bytes()[0]
+                    rng.next().to_be_bytes()[0]
                 }
             }));
             format!("{more} bytes too many")

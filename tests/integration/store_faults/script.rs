@@ -13,8 +13,9 @@ use blockchain::store::{
 use blockchain::store::tables::Totals;
 
 use super::EVERYTHING;
-use crate::support_store::disk::Disk;
-use crate::support_store::{Dice, Kind, Maker, OPEN_NETWORK, listener};
+use crate::support::chain::{ChainBuilder, OPEN_NETWORK, ProofKind, listener};
+use crate::support::random::SeededRng;
+use crate::support::simulated_disk::Disk;
 
 const ARRIVED: u64 = 1_700_000_000_000;
 
@@ -90,7 +91,7 @@ pub(super) fn prepared() -> Disk {
 impl Script {
     /// Takes the steps of a seed one by one on a disk that does not fail.
     pub(super) fn of(seed: u64, length: usize) -> Self {
-        let mut dice = Dice::new(seed);
+        let mut rng = SeededRng::new(seed);
         let (store, _heard) = open(&prepared()).unwrap();
         let held = || Held::of(&store.view().unwrap()).unwrap();
         let mut script = Self {
@@ -98,7 +99,7 @@ impl Script {
             held: vec![held()],
         };
         for number in 0..length {
-            script.steps.push(script.make(&mut dice));
+            script.steps.push(script.make(&mut rng));
             script.take(&store, number).unwrap();
             script.held.push(held());
         }
@@ -131,7 +132,7 @@ impl Script {
     /// Takes all steps, some of them at once so that they share commits, until one fails. The
     /// disk learns what was asked for and what was acknowledged.
     pub(super) fn play(&self, store: &Store, disk: &Disk) -> Result<(), StoreError> {
-        let (mut dice, mut next) = (Dice::new(self.steps.len() as u64), 0);
+        let (mut rng, mut next) = (SeededRng::new(self.steps.len() as u64), 0);
         // The writer is held in the last answer of a group until the next group waits, so that
         // what shares a commit does not depend on the threads.
         let (mut release, held) = channel::<()>();
@@ -148,7 +149,7 @@ impl Script {
             if answered.len() < expected {
                 return Err(StoreError::Closed);
             }
-            let end = self.steps.len().min(next + 1 + dice.position(4));
+            let end = self.steps.len().min(next + 1 + rng.index(4));
             disk.note(|progress| progress.submitted = end);
             let (sender, coming) = channel();
             let (next_release, held) = channel();
@@ -209,64 +210,64 @@ impl Script {
         }
     }
 
-    fn make(&self, dice: &mut Dice) -> Step {
+    fn make(&self, rng: &mut SeededRng) -> Step {
         let held = self.held.last().unwrap();
-        let messages = |dice: &mut Dice| (0..=dice.below(3)).map(|_| dice.message()).collect();
-        match dice.below(20) {
-            0..7 => Step::Add(self.addition(dice)),
-            7 => Step::Learn(messages(dice)),
-            8 => Step::Restore(messages(dice)),
+        let messages = |rng: &mut SeededRng| (0..=rng.below(3)).map(|_| rng.message()).collect();
+        match rng.below(20) {
+            0..7 => Step::Add(self.addition(rng)),
+            7 => Step::Learn(messages(rng)),
+            8 => Step::Restore(messages(rng)),
             9..15 => {
-                let mut maker = Maker::new(&held.blocks);
-                let parent = maker.tip().hash;
-                for nth in 0..=dice.position(3) {
-                    maker.mine(held.message(nth, dice), kind(dice));
+                let mut builder = ChainBuilder::new(&held.blocks);
+                let parent = builder.tip().hash;
+                for nth in 0..=rng.index(3) {
+                    builder.mine(held.message(nth, rng), kind(rng));
                 }
-                Step::Append(parent, maker.above(held.blocks.len()))
+                Step::Append(parent, builder.above(held.blocks.len()))
             }
             15..18 => {
-                let depth = dice.position(held.blocks.len().min(6));
+                let depth = rng.index(held.blocks.len().min(6));
                 let fork = held.blocks.len() - depth;
-                let mut maker = Maker::new(&held.blocks[..fork]);
+                let mut builder = ChainBuilder::new(&held.blocks[..fork]);
                 // Sometimes not long enough.
-                for nth in 0..=depth.saturating_sub(usize::from(dice.below(8) == 0)) {
-                    maker.mine(held.message(nth, dice), kind(dice));
+                for nth in 0..=depth.saturating_sub(usize::from(rng.below(8) == 0)) {
+                    builder.mine(held.message(nth, rng), kind(rng));
                 }
-                Step::Adopt(maker.above(fork))
+                Step::Adopt(builder.above(fork))
             }
             18 => Step::SetNeighbours(
-                (0..dice.below(4))
+                (0..rng.below(4))
                     .map(|host| NeighbourRecord {
-                        address: format!("10.0.0.{host}:{}", dice.below(3) + 1),
+                        address: format!("10.0.0.{host}:{}", rng.below(3) + 1),
                         status: [
                             NeighbourStatus::Learned,
                             NeighbourStatus::Added,
                             NeighbourStatus::Removed,
-                        ][dice.position(3)],
+                        ][rng.index(3)],
                     })
                     .collect(),
             ),
             _ => Step::NoteSnapshot(SnapshotRecord {
-                tip: Some([u8::try_from(dice.below(256)).unwrap(); 32]),
-                backups: vec![format!("node_{}.chain", dice.roll())],
+                tip: Some([u8::try_from(rng.below(256)).unwrap(); 32]),
+                backups: vec![format!("node_{}.chain", rng.next())],
             }),
         }
     }
 
     /// A new message, with a client's key or without, or one that was added before.
-    fn addition(&self, dice: &mut Dice) -> Addition {
+    fn addition(&self, rng: &mut SeededRng) -> Addition {
         let earlier = self.steps.iter().rev().find_map(|step| match step {
             Step::Add(addition) if addition.key.is_some() => Some(addition),
             _ => None,
         });
-        if let (Some(earlier), 0) = (earlier, dice.below(4)) {
+        if let (Some(earlier), 0) = (earlier, rng.below(4)) {
             return earlier.clone();
         }
-        let message = dice.message();
+        let message = rng.message();
         let key = Addition::key_digest(message.id().as_bytes());
         Addition {
             message,
-            key: Some(key).filter(|_| dice.below(2) == 0),
+            key: Some(key).filter(|_| rng.below(2) == 0),
             arrived: ARRIVED,
         }
     }
@@ -274,13 +275,13 @@ impl Script {
 
 impl Held {
     /// A message to mine: mostly one that waits, sometimes another text under its id.
-    fn message(&self, nth: usize, dice: &mut Dice) -> Message {
+    fn message(&self, nth: usize, rng: &mut SeededRng) -> Message {
         let waiting = self.pending.get(nth).map(|pending| &pending.0.message);
         let id = |message: &Message| -> MessageId { message.id() };
-        match (waiting, dice.below(12)) {
+        match (waiting, rng.below(12)) {
             (Some(waiting), 0) => Message::new(id(waiting), "another".to_owned()).unwrap(),
             (Some(waiting), 1..10) => waiting.clone(),
-            _ => dice.message(),
+            _ => rng.message(),
         }
     }
 }
@@ -294,6 +295,6 @@ fn reply<T: 'static>(done: Done) -> Reply<T> {
     })
 }
 
-fn kind(dice: &mut Dice) -> Kind {
-    [Kind::Open, Kind::Sealed][dice.position(2)]
+fn kind(rng: &mut SeededRng) -> ProofKind {
+    [ProofKind::Open, ProofKind::Sealed][rng.index(2)]
 }

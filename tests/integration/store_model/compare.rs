@@ -7,17 +7,18 @@ use blockchain::store::{PageLimit, View};
 
 use super::model::standing;
 use super::world::World;
-use crate::support_store::check::check_all;
-use crate::support_store::{Dice, tree_hash};
+use crate::support::chain::tree_hash;
+use crate::support::check::check_all;
+use crate::support::random::SeededRng;
 
 impl World {
     pub(super) fn compare(&self, seed: u64) {
-        let mut dice = Dice::new(seed ^ 1);
+        let mut rng = SeededRng::new(seed ^ 1);
         let view = self.store().view().unwrap();
         self.compare_state(&view);
-        self.compare_blocks(&view, &mut dice);
-        self.compare_indexes(&view, &mut dice);
-        self.compare_mempool(&view, &mut dice);
+        self.compare_blocks(&view, &mut rng);
+        self.compare_indexes(&view, &mut rng);
+        self.compare_mempool(&view, &mut rng);
         let reorgs = view.reorgs(u64::MAX, usize::MAX).unwrap().into_iter().rev();
         let numbered = (1..).zip(self.model.reorgs.iter().cloned());
         assert!(reorgs.eq(numbered), "the records of the reorgs differ");
@@ -69,10 +70,10 @@ impl World {
         );
     }
 
-    fn compare_blocks(&self, view: &View, dice: &mut Dice) {
+    fn compare_blocks(&self, view: &View, rng: &mut SeededRng) {
         let blocks = &self.model.blocks;
         assert_eq!(view.last_block().unwrap(), *blocks.last().unwrap());
-        let limit = page(dice);
+        let limit = page(rng);
         let mut read = Vec::new();
         loop {
             let page = view.blocks(read.len() as u64, limit).unwrap();
@@ -93,7 +94,7 @@ impl World {
             *blocks.last().unwrap()
         );
         assert_eq!(view.block(self.model.length()).unwrap(), None);
-        let length = dice.position(blocks.len() + 1);
+        let length = rng.index(blocks.len() + 1);
         let root = view.history_root(length as u64).unwrap();
         assert_eq!(
             root,
@@ -102,7 +103,7 @@ impl World {
         );
     }
 
-    fn compare_indexes(&self, view: &View, dice: &mut Dice) {
+    fn compare_indexes(&self, view: &View, rng: &mut SeededRng) {
         let blocks = &self.model.blocks;
         for block in blocks {
             assert_eq!(view.block(block.index).unwrap().as_ref(), Some(block));
@@ -125,12 +126,12 @@ impl World {
             let carried = blocks.iter().any(|block| block.message.id() == id);
             assert_eq!(view.index_of_message(&id).unwrap().is_some(), carried);
         }
-        assert_eq!(view.index_of_message(&dice.id()).unwrap(), None);
-        assert_eq!(view.pending(&dice.id()).unwrap(), None);
+        assert_eq!(view.index_of_message(&rng.id()).unwrap(), None);
+        assert_eq!(view.pending(&rng.id()).unwrap(), None);
     }
 
-    fn compare_mempool(&self, view: &View, dice: &mut Dice) {
-        let (limit, mut read, mut next) = (page(dice), Vec::new(), 0);
+    fn compare_mempool(&self, view: &View, rng: &mut SeededRng) {
+        let (limit, mut read, mut next) = (page(rng), Vec::new(), 0);
         loop {
             let page = view.pending_from(next, limit).unwrap();
             let Some(last) = page.last() else { break };
@@ -153,10 +154,10 @@ impl World {
     }
 }
 
-fn page(dice: &mut Dice) -> PageLimit {
+fn page(rng: &mut SeededRng) -> PageLimit {
     PageLimit {
-        count: 1 + dice.position(20),
-        bytes: [0, 500, 1 << 20][dice.position(3)],
+        count: 1 + rng.index(20),
+        bytes: [0, 500, 1 << 20][rng.index(3)],
     }
 }
 

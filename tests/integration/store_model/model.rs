@@ -1,4 +1,4 @@
-//! What the store should do, said with a list of blocks and a list of messages.
+//! A model of the store: a list of blocks and a list of messages.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use blockchain::chain::fork_choice::{ForkCandidate, prefers_offered};
 use blockchain::chain::{Block, BlockHash, Message, MessageId, Seal};
 use blockchain::store::{DisconnectedRecord, Network, Rejection, ReorgRecord, StoreError};
 
-use crate::support_store::Maker;
+use crate::support::chain::ChainBuilder;
 
 /// A refusal without its details.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub(crate) enum Refused {
 }
 
 impl Refused {
-    /// What a failed operation was refused for; any other failure fails the test.
+    /// The reason why an operation was refused; any other failure fails the test.
     pub(crate) fn of(error: &StoreError) -> Self {
         match error {
             StoreError::Rejected(Rejection::StaleTip) => Self::StaleTip,
@@ -37,7 +37,7 @@ impl Refused {
 pub(crate) struct Waiting {
     pub(crate) message: Message,
     pub(crate) arrived: u64,
-    /// Whether the reorg under way brought it back.
+    /// `true` if the reorg in progress made it pending again.
     returned: bool,
 }
 
@@ -199,7 +199,7 @@ impl Model {
         Ok(reorg)
     }
 
-    /// Where an acknowledged message is now, under its own or a derived id.
+    /// Returns the location of an acknowledged message, under its own or a derived id.
     pub(crate) fn holds(&self, message: &Message) -> bool {
         let mut message = message.clone();
         for _ in 0..20 {
@@ -277,7 +277,7 @@ impl Model {
         }
     }
 
-    /// What is found under an id by someone who was given it.
+    /// Returns the result of a lookup by id.
     pub(crate) fn found_under(&self, mut id: MessageId) -> Option<&str> {
         while let Some(renamed) = self.renamed.get(&id) {
             id = *renamed;
@@ -295,10 +295,10 @@ impl Model {
 }
 
 pub(crate) fn seals(blocks: &[Block]) -> Vec<Option<Seal>> {
-    let mut maker = Maker::new(&[]);
+    let mut builder = ChainBuilder::new(&[]);
     let seal = |block: &Block| {
-        let seal = Seal::of(block, || maker.root());
-        maker.push(block.clone());
+        let seal = Seal::of(block, || builder.root());
+        builder.push(block.clone());
         seal
     };
     blocks.iter().map(seal).collect()

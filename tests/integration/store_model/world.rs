@@ -8,8 +8,9 @@ use blockchain::store::{
 };
 
 use super::model::{Model, Refused};
-use crate::support_store::disk::Disk;
-use crate::support_store::{Dice, Kind, Maker, OPEN_NETWORK, listener, with_text};
+use crate::support::chain::{ChainBuilder, OPEN_NETWORK, ProofKind, listener, with_text};
+use crate::support::random::SeededRng;
+use crate::support::simulated_disk::Disk;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Action {
@@ -55,47 +56,47 @@ impl World {
     }
 
     pub(super) fn take(&mut self, action: Action, seed: u64) {
-        let dice = &mut Dice::new(seed);
-        self.clock += 1 + dice.below(1000);
+        let rng = &mut SeededRng::new(seed);
+        self.clock += 1 + rng.below(1000);
         match action {
-            Action::Add => self.add(dice, false),
-            Action::AddWithKey => self.add(dice, true),
+            Action::Add => self.add(rng, false),
+            Action::AddWithKey => self.add(rng, true),
             Action::Append => {
-                let blocks = self.next_blocks(dice);
+                let blocks = self.next_blocks(rng);
                 self.append(self.model.tip(), &blocks, None);
             }
             Action::AppendToOtherTip => {
-                let blocks = self.next_blocks(dice);
-                let other = match dice.below(2) {
+                let blocks = self.next_blocks(rng);
+                let other = match rng.below(2) {
                     0 => BlockHash::of(&blocks[0]),
                     _ => BlockHash::from_bytes([7; 32]),
                 };
                 self.append(other, &blocks, None);
             }
             Action::AppendBroken => {
-                let mut blocks = self.next_blocks(dice);
-                let at = dice.position(blocks.len());
-                break_block(&mut blocks[at], dice);
+                let mut blocks = self.next_blocks(rng);
+                let at = rng.index(blocks.len());
+                break_block(&mut blocks[at], rng);
                 let broken = self.model.length() + at as u64;
                 self.append(self.model.tip(), &blocks, Some(broken));
             }
             Action::Adopt => {
-                let branch = self.branch(dice);
-                self.adopt(&branch, None, dice);
+                let branch = self.branch(rng);
+                self.adopt(&branch, None, rng);
             }
-            Action::AdoptBroken => self.adopt_broken(dice),
-            Action::AdoptNothing => self.adopt_nothing(dice),
-            Action::Burst => self.burst(dice),
-            Action::SetNetwork => self.set_network(dice),
-            Action::Reopen => self.reopen(dice),
+            Action::AdoptBroken => self.adopt_broken(rng),
+            Action::AdoptNothing => self.adopt_nothing(rng),
+            Action::Burst => self.burst(rng),
+            Action::SetNetwork => self.set_network(rng),
+            Action::Reopen => self.reopen(rng),
         }
     }
 
-    fn add(&mut self, dice: &mut Dice, keyed: bool) {
+    fn add(&mut self, rng: &mut SeededRng, keyed: bool) {
         // Few keys, so that they come again, with the same text or another.
-        let key = keyed.then(|| Addition::key_digest(&[u8::try_from(dice.below(6)).unwrap()]));
-        let mut message = self.message(dice);
-        if keyed && dice.below(2) == 0 {
+        let key = keyed.then(|| Addition::key_digest(&[u8::try_from(rng.below(6)).unwrap()]));
+        let mut message = self.message(rng);
+        if keyed && rng.below(2) == 0 {
             message = Message::new(message.id(), "again".to_owned()).unwrap();
         }
         let addition = Addition {
@@ -117,8 +118,8 @@ impl World {
         assert_eq!(answer.map_err(|error| Refused::of(&error)), expected);
     }
 
-    fn adopt(&mut self, branch: &[Block], broken: Option<u64>, dice: &mut Dice) {
-        self.stage(branch, dice);
+    fn adopt(&mut self, branch: &[Block], broken: Option<u64>, rng: &mut SeededRng) {
+        self.stage(branch, rng);
         let old = self.model.blocks.clone();
         let expected = self.model.adopt(branch, broken, "a peer", self.clock);
         assert_eq!(self.adopt_staged(), expected);
@@ -130,9 +131,9 @@ impl World {
     }
 
     /// Stages a branch in pieces, among pieces of another one.
-    fn stage(&mut self, branch: &[Block], dice: &mut Dice) {
+    fn stage(&mut self, branch: &[Block], rng: &mut SeededRng) {
         self.branch += 1;
-        for piece in branch.chunks(1 + dice.position(branch.len().max(1))) {
+        for piece in branch.chunks(1 + rng.index(branch.len().max(1))) {
             for number in [self.branch, self.branch + 1] {
                 let piece = piece.to_vec();
                 self.store()
@@ -160,63 +161,63 @@ impl World {
         answer.map_err(|error| Refused::of(&error))
     }
 
-    fn adopt_broken(&mut self, dice: &mut Dice) {
-        let mut branch = self.branch(dice);
+    fn adopt_broken(&mut self, rng: &mut SeededRng) {
+        let mut branch = self.branch(rng);
         let first = branch[0].index;
-        let at = dice.position(branch.len());
-        match dice.below(4) {
+        let at = rng.index(branch.len());
+        match rng.below(4) {
             // A gap.
             0 if branch.len() > 2 => {
                 branch.remove(1);
-                self.adopt(&branch, Some(first + 1), dice);
+                self.adopt(&branch, Some(first + 1), rng);
             }
             // Joins nowhere: its first block stands on another one than ours.
             1 if first > 0 => {
                 let link = branch[0].link.as_mut().unwrap();
                 link.previous_hash = BlockHash::from_bytes([9; 32]);
-                self.adopt(&branch, Some(first), dice);
+                self.adopt(&branch, Some(first), rng);
             }
             // Begins beyond our tip.
             2 => {
-                let mut maker = Maker::new(&self.model.blocks);
-                (0..3).for_each(|_| maker.mine(dice.message(), Kind::Sealed));
-                let beyond = maker.above(self.model.blocks.len() + 1);
-                self.adopt(&beyond, None, dice);
+                let mut builder = ChainBuilder::new(&self.model.blocks);
+                (0..3).for_each(|_| builder.mine(rng.message(), ProofKind::Sealed));
+                let beyond = builder.above(self.model.blocks.len() + 1);
+                self.adopt(&beyond, None, rng);
             }
             _ if branch[at].index > 0 => {
                 // Another index would be another place in the branch.
                 let index = branch[at].index;
-                break_block(&mut branch[at], dice);
+                break_block(&mut branch[at], rng);
                 if branch[at].index == index {
-                    self.adopt(&branch, Some(first + at as u64), dice);
+                    self.adopt(&branch, Some(first + at as u64), rng);
                 }
             }
             _ => {}
         }
     }
 
-    fn adopt_nothing(&mut self, dice: &mut Dice) {
-        let branch = self.branch(dice);
-        self.stage(&branch, dice);
-        if dice.below(2) == 0 {
+    fn adopt_nothing(&mut self, rng: &mut SeededRng) {
+        let branch = self.branch(rng);
+        self.stage(&branch, rng);
+        if rng.below(2) == 0 {
             let number = self.branch;
             self.store()
                 .write(|reply| Operation::DropBranch(number, reply))
                 .unwrap();
         } else {
-            self.reopen(dice);
+            self.reopen(rng);
         }
         assert_eq!(self.adopt_staged(), Err(Refused::NotConnected));
     }
 
     /// Operations that do not wait for each other, so that they share commits.
-    fn burst(&mut self, dice: &mut Dice) {
+    fn burst(&mut self, rng: &mut SeededRng) {
         let (added, additions) = channel();
         let (appended, appends) = channel();
         let mut expected = (Vec::new(), Vec::new());
-        for _ in 0..=dice.below(6) {
+        for _ in 0..=rng.below(6) {
             let addition = Addition {
-                message: self.message(dice),
+                message: self.message(rng),
                 key: None,
                 arrived: self.clock,
             };
@@ -228,7 +229,7 @@ impl World {
             self.store()
                 .submit(Operation::Add(addition, reply))
                 .unwrap();
-            let blocks = self.next_blocks(dice);
+            let blocks = self.next_blocks(rng);
             // The second time it is refused: its tip has moved.
             let parent = self.model.tip();
             for _ in 0..2 {
@@ -248,8 +249,8 @@ impl World {
         assert_eq!(appends.iter().collect::<Vec<_>>(), expected.1);
     }
 
-    fn set_network(&mut self, dice: &mut Dice) {
-        let sealed_from = match dice.below(3) {
+    fn set_network(&mut self, rng: &mut SeededRng) {
+        let sealed_from = match rng.below(3) {
             0 => Some(self.model.length() + 2),
             _ => None,
         };
@@ -264,9 +265,9 @@ impl World {
     }
 
     /// Closes the store, kills it or cuts the power; every commit was answered before.
-    fn reopen(&mut self, dice: &mut Dice) {
+    fn reopen(&mut self, rng: &mut SeededRng) {
         let store = self.store.take().unwrap();
-        let cleanly = match dice.below(3) {
+        let cleanly = match rng.below(3) {
             0 => {
                 store.close().unwrap();
                 true
@@ -274,7 +275,7 @@ impl World {
             way => {
                 let image = match way {
                     1 => self.disk.image(),
-                    _ => self.disk.image_after_power_cut(dice),
+                    _ => self.disk.image_after_power_cut(rng),
                 };
                 drop(store);
                 self.disk = Disk::holding(image);
@@ -286,57 +287,57 @@ impl World {
     }
 
     /// Some good blocks on our tip.
-    fn next_blocks(&self, dice: &mut Dice) -> Vec<Block> {
-        let mut maker = Maker::new(&self.model.blocks);
-        for _ in 0..=dice.below(3) {
-            maker.mine(self.message(dice), kind(dice));
+    fn next_blocks(&self, rng: &mut SeededRng) -> Vec<Block> {
+        let mut builder = ChainBuilder::new(&self.model.blocks);
+        for _ in 0..=rng.below(3) {
+            builder.mine(self.message(rng), kind(rng));
         }
-        maker.above(self.model.blocks.len())
+        builder.above(self.model.blocks.len())
     }
 
     /// A good branch about as long as our chain, from its first block that may differ.
-    fn branch(&self, dice: &mut Dice) -> Vec<Block> {
+    fn branch(&self, rng: &mut SeededRng) -> Vec<Block> {
         let ours = &self.model.blocks;
-        let mut maker = match dice.below(8) {
+        let mut builder = match rng.below(8) {
             0 => {
-                let genesis = with_text(&ours[0], &format!("genesis {}", dice.below(3)));
-                Maker::new(&[genesis])
+                let genesis = with_text(&ours[0], &format!("genesis {}", rng.below(3)));
+                ChainBuilder::new(&[genesis])
             }
             1 | 2 if !self.left.is_empty() => {
-                Maker::new(&self.left[dice.position(self.left.len())])
+                ChainBuilder::new(&self.left[rng.index(self.left.len())])
             }
-            _ => Maker::new(&ours[..ours.len() - dice.position(ours.len().min(8))]),
+            _ => ChainBuilder::new(&ours[..ours.len() - rng.index(ours.len().min(8))]),
         };
         // One shorter, equal or longer.
-        let length = ours.len() + dice.position(5) - 1;
-        let all_of = [None, Some(Kind::Open), Some(Kind::Sealed)][dice.position(3)];
-        while maker.blocks.len() < length.max(1) {
-            let kind = all_of.unwrap_or(kind(dice));
-            maker.mine(self.message(dice), kind);
+        let length = ours.len() + rng.index(5) - 1;
+        let all_of = [None, Some(ProofKind::Open), Some(ProofKind::Sealed)][rng.index(3)];
+        while builder.blocks.len() < length.max(1) {
+            let kind = all_of.unwrap_or(kind(rng));
+            builder.mine(self.message(rng), kind);
         }
-        let common = maker
+        let common = builder
             .blocks
             .iter()
             .zip(ours)
             .take_while(|(one, other)| one == other);
-        let from = common.count().min(maker.blocks.len() - 1);
+        let from = common.count().min(builder.blocks.len() - 1);
         // Sometimes it starts lower than it must.
-        maker.above(from - dice.position(from.min(2) + 1))
+        builder.above(from - rng.index(from.min(2) + 1))
     }
 
     /// A new message, or one that waits or is mined already, or another text under its id.
-    fn message(&self, dice: &mut Dice) -> Message {
+    fn message(&self, rng: &mut SeededRng) -> Message {
         let (pending, blocks) = (&self.model.pending, &self.model.blocks);
-        let known = match dice.below(10) {
+        let known = match rng.below(10) {
             0..4 if !pending.is_empty() => pending[0].message.clone(),
-            4 | 5 if !pending.is_empty() => pending[dice.position(pending.len())].message.clone(),
-            6 => blocks[dice.position(blocks.len())].message.clone(),
-            _ => return dice.message(),
+            4 | 5 if !pending.is_empty() => pending[rng.index(pending.len())].message.clone(),
+            6 => blocks[rng.index(blocks.len())].message.clone(),
+            _ => return rng.message(),
         };
-        match dice.below(4) {
+        match rng.below(4) {
             // Nobody adds the message of a genesis block, and it leaves with its block.
             _ if known == blocks[0].message => with_text(&blocks[0], "other").message,
-            0 => Message::new(known.id(), format!("other {}", dice.below(4))).unwrap(),
+            0 => Message::new(known.id(), format!("other {}", rng.below(4))).unwrap(),
             _ => known,
         }
     }
@@ -356,14 +357,14 @@ fn shown(
     }
 }
 
-fn kind(dice: &mut Dice) -> Kind {
-    [Kind::Open, Kind::Sealed][dice.position(2)]
+fn kind(rng: &mut SeededRng) -> ProofKind {
+    [ProofKind::Open, ProofKind::Sealed][rng.index(2)]
 }
 
 /// Makes a block break a rule.
-fn break_block(block: &mut Block, dice: &mut Dice) {
+fn break_block(block: &mut Block, rng: &mut SeededRng) {
     let link = block.link.as_mut().unwrap();
-    match dice.below(5) {
+    match rng.below(5) {
         0 => block.index += 1,
         1 => link.previous_hash = BlockHash::from_bytes([1; 32]),
         2 => block.link = None,

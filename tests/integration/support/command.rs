@@ -1,11 +1,11 @@
-//! Runs the real binary to its end and looks at exit code, standard output and standard error.
+//! Runs the real binary to its end, and checks exit code, standard output and standard error.
 
 use std::ffi::OsStr;
 
 use assert_cmd::Command;
 use serde::de::DeserializeOwned;
 
-use super::PATIENCE;
+use super::TIMEOUT;
 
 /// The binary under test.
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_blockchain");
@@ -16,7 +16,7 @@ pub(crate) struct Blockchain(Command);
 impl Blockchain {
     pub(crate) fn new<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Self {
         let mut command = Command::new(BINARY);
-        command.args(arguments).timeout(PATIENCE);
+        command.args(arguments).timeout(TIMEOUT);
         for name in foreign_variables() {
             command.env_remove(name);
         }
@@ -55,7 +55,7 @@ impl Blockchain {
         finished
     }
 
-    /// Runs it and expects success without a word on the standard error.
+    /// Runs it and expects success and an empty standard error.
     #[track_caller]
     pub(crate) fn succeeds(self) -> Finished {
         let finished = self.exits(0);
@@ -64,7 +64,7 @@ impl Blockchain {
     }
 }
 
-/// What a command printed.
+/// The output of a finished command.
 #[derive(Debug)]
 pub(crate) struct Finished {
     pub(crate) stdout: String,
@@ -98,7 +98,7 @@ impl Finished {
     }
 }
 
-/// Variables of the surroundings that would change what the binary does.
+/// Environment variables of the test run that would change the behaviour of the binary.
 pub(crate) fn foreign_variables() -> impl Iterator<Item = std::ffi::OsString> {
     std::env::vars_os().map(|(name, _)| name).filter(|name| {
         let name = name.to_string_lossy();

@@ -12,13 +12,13 @@ pub(crate) struct Events(BufReader<TcpStream>);
 
 /// One event, as it came.
 #[derive(Debug, Default)]
-pub(crate) struct Told {
+pub(crate) struct ReceivedEvent {
     pub(crate) id: Option<String>,
     name: String,
     data: String,
 }
 
-impl Told {
+impl ReceivedEvent {
     #[track_caller]
     pub(crate) fn event(&self) -> Event {
         Event::read(&self.name, &self.data).unwrap().unwrap()
@@ -52,8 +52,8 @@ impl Events {
     }
 
     /// The next event; none after the end of the stream.
-    pub(crate) fn next(&mut self) -> Option<Told> {
-        let mut told = Told::default();
+    pub(crate) fn next(&mut self) -> Option<ReceivedEvent> {
+        let mut told = ReceivedEvent::default();
         let lines = self.lines();
         for line in &lines {
             match line.split_once(':').unwrap() {
@@ -69,7 +69,7 @@ impl Events {
 
     /// The next event, told as one of these names.
     #[track_caller]
-    pub(crate) fn expect(&mut self, name: &str) -> Told {
+    pub(crate) fn expect(&mut self, name: &str) -> ReceivedEvent {
         let told = self.next().unwrap();
         assert_eq!(told.name, name, "{told:?}");
         told

@@ -1,4 +1,4 @@
-//! The explorer of the real binary on a port that was free, and a node that says what a test wants.
+//! The explorer of the real binary on a free port, and a stub node with fixed responses.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
@@ -20,7 +20,7 @@ pub(crate) struct Explorer {
 }
 
 impl Explorer {
-    /// The explorer of a node, ready to be asked.
+    /// Starts the explorer of a node and waits until it listens.
     #[track_caller]
     pub(crate) fn of(node: SocketAddr, options: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -37,7 +37,7 @@ impl Explorer {
             .stderr(std::fs::File::create(&log).unwrap())
             .spawn()
             .unwrap();
-        // From here on it is killed whatever happens.
+        // Owned from here on, so that a panic kills the process.
         let mut explorer = Self {
             child,
             folder,
@@ -56,7 +56,7 @@ impl Explorer {
         self.address
     }
 
-    /// What it logged.
+    /// Returns its standard error.
     pub(crate) fn stderr(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("stderr")).unwrap()
     }
@@ -87,7 +87,7 @@ impl Drop for Explorer {
     }
 }
 
-/// Where a log says that the explorer is.
+/// Returns the address of the explorer in a log.
 pub(crate) fn address_in(log: &str) -> Option<SocketAddr> {
     let rest = log.split_once("explorer=http://")?.1;
     rest.split_once('/')?.0.parse().ok()
@@ -120,12 +120,12 @@ pub(crate) fn browse(
     exchange(address, request.as_bytes()).unwrap()
 }
 
-/// A node that gives one answer for each path, and 404 for all others.
-pub(crate) struct FakeNode {
+/// A node with one fixed response for each path, and 404 for all others.
+pub(crate) struct StubNode {
     address: SocketAddr,
 }
 
-impl FakeNode {
+impl StubNode {
     /// Serves until the process ends. A body is JSON, or events if it begins with `event:`.
     pub(crate) fn start(answers: &[(&str, &str)]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -172,7 +172,7 @@ fn answer(mut stream: TcpStream, answers: &HashMap<String, String>) -> Option<()
         if body.starts_with("event:") {
             let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n";
             stream.write_all(head.as_bytes()).ok()?;
-            // News for whoever comes, as long as anybody is there.
+            // Repeats the events at an interval until the client leaves.
             loop {
                 stream.write_all(body.as_bytes()).ok()?;
                 std::thread::sleep(std::time::Duration::from_millis(50));

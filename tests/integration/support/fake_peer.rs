@@ -1,5 +1,5 @@
-//! A peer that answers what a test tells it to, right or wrong, byte by byte: a plain listener
-//! with a thread for each connection, and one request a connection.
+//! A server with scripted responses, valid or not: a plain listener with a thread for each
+//! connection, and one request per connection.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -10,17 +10,17 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::PATIENCE;
+use super::TIMEOUT;
 
-/// A request as it came.
+/// A received request.
 #[derive(Clone, Debug)]
-pub(crate) struct Asked {
+pub(crate) struct ReceivedRequest {
     pub(crate) method: String,
     pub(crate) target: String,
     pub(crate) body: Vec<u8>,
 }
 
-impl Asked {
+impl ReceivedRequest {
     pub(crate) fn path(&self) -> &str {
         self.target.split('?').next().unwrap()
     }
@@ -33,19 +33,19 @@ impl Asked {
     }
 }
 
-/// A piece of what is sent back.
+/// A step of a response.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
     Bytes(Vec<u8>),
     /// Bytes one by one, with a pause before each.
     Trickle(Vec<u8>, Duration),
-    /// The same bytes again and again, as long as they are taken.
+    /// The same bytes repeated until the client leaves.
     Endless(Vec<u8>),
-    /// Nothing more, until the other side has enough of it.
+    /// Nothing, until the client leaves.
     Silence,
 }
 
-/// What is sent back; then the connection is closed.
+/// A response; after its last step the connection is closed.
 pub(crate) type Reply = Vec<Step>;
 
 /// The head of an answer; without a length the body goes on to the end of the connection.
@@ -72,36 +72,38 @@ pub(crate) fn json(body: &Value) -> Reply {
     answer(200, &[], body.to_string())
 }
 
-type Script = Box<dyn Fn(&Asked) -> Reply + Send + Sync>;
+type Script = Box<dyn Fn(&ReceivedRequest) -> Reply + Send + Sync>;
 
-/// A listener that lives as long as this and its clones.
+/// A running fake peer; it stops when the last clone is dropped.
 #[derive(Clone)]
 pub(crate) struct FakePeer(Arc<Inner>);
 
 struct Inner {
     address: SocketAddr,
-    asked: Arc<Mutex<Vec<Asked>>>,
+    requests: Arc<Mutex<Vec<ReceivedRequest>>>,
     stopped: Arc<AtomicBool>,
 }
 
 impl FakePeer {
-    /// Answers each request with what `script` says.
-    pub(crate) fn start(script: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
+    /// Starts a peer that answers each request with the result of `script`.
+    pub(crate) fn start(
+        script: impl Fn(&ReceivedRequest) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         Self::start_at(Ipv4Addr::LOCALHOST, script)
     }
 
     /// The same on another address of the loopback.
     pub(crate) fn start_at(
         host: Ipv4Addr,
-        script: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
+        script: impl Fn(&ReceivedRequest) -> Reply + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind((host, 0)).unwrap();
         let peer = Inner {
             address: listener.local_addr().unwrap(),
-            asked: Arc::default(),
+            requests: Arc::default(),
             stopped: Arc::default(),
         };
-        let (asked, stopped) = (Arc::clone(&peer.asked), Arc::clone(&peer.stopped));
+        let (asked, stopped) = (Arc::clone(&peer.requests), Arc::clone(&peer.stopped));
         let script: Arc<Script> = Arc::new(Box::new(script));
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -109,7 +111,7 @@ impl FakePeer {
                     return;
                 }
                 let (asked, script) = (Arc::clone(&asked), Arc::clone(&script));
-                // The other side may leave at any time: that is what a bad peer is for.
+                // The client may leave at any time, so that an error is expected.
                 thread::spawn(move || serve(&stream, &asked, &script));
             }
         });
@@ -121,14 +123,20 @@ impl FakePeer {
     }
 
     /// All requests so far.
-    pub(crate) fn asked(&self) -> Vec<Asked> {
-        self.0.asked.lock().unwrap().clone()
+    pub(crate) fn requests(&self) -> Vec<ReceivedRequest> {
+        self.0.requests.lock().unwrap().clone()
     }
 
-    /// How often a path was asked for.
+    /// Returns the number of requests for a path.
     pub(crate) fn count(&self, method: &str, path: &str) -> usize {
-        let is_this = |asked: &&Asked| asked.method == method && asked.path() == path;
-        self.0.asked.lock().unwrap().iter().filter(is_this).count()
+        let is_this = |asked: &&ReceivedRequest| asked.method == method && asked.path() == path;
+        self.0
+            .requests
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(is_this)
+            .count()
     }
 }
 
@@ -139,8 +147,12 @@ impl Drop for Inner {
     }
 }
 
-fn serve(mut stream: &TcpStream, asked: &Mutex<Vec<Asked>>, script: &Script) -> io::Result<()> {
-    stream.set_read_timeout(Some(2 * PATIENCE))?;
+fn serve(
+    mut stream: &TcpStream,
+    asked: &Mutex<Vec<ReceivedRequest>>,
+    script: &Script,
+) -> io::Result<()> {
+    stream.set_read_timeout(Some(2 * TIMEOUT))?;
     stream.set_nodelay(true)?;
     let mut reader = BufReader::new(stream);
     let request = read_request(&mut reader)?;
@@ -151,6 +163,7 @@ fn serve(mut stream: &TcpStream, asked: &Mutex<Vec<Asked>>, script: &Script) -> 
             Step::Bytes(bytes) => stream.write_all(&bytes)?,
             Step::Trickle(bytes, pause) => {
                 for byte in bytes {
+                    // The pause is the fault under test.
                     thread::sleep(pause);
                     stream.write_all(&[byte])?;
                 }
@@ -169,7 +182,7 @@ fn serve(mut stream: &TcpStream, asked: &Mutex<Vec<Asked>>, script: &Script) -> 
     Ok(())
 }
 
-fn read_request(reader: &mut impl BufRead) -> io::Result<Asked> {
+fn read_request(reader: &mut impl BufRead) -> io::Result<ReceivedRequest> {
     let mut line = String::new();
     reader.read_line(&mut line)?;
     let mut words = line.split_whitespace();
@@ -191,7 +204,7 @@ fn read_request(reader: &mut impl BufRead) -> io::Result<Asked> {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
-    Ok(Asked {
+    Ok(ReceivedRequest {
         method,
         target,
         body,

@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use serde::de::DeserializeOwned;
 use tokio::net::TcpSocket;
 
-use super::PATIENCE;
+use super::TIMEOUT;
 
 /// A whole answer. Its body is as long as it says.
 #[derive(Debug)]
@@ -67,9 +67,9 @@ impl TransportResponse {
 
 /// Connects with a limit on every wait.
 pub(crate) fn connect(address: SocketAddr) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    let stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
     stream.set_nodelay(true)?;
     Ok(stream)
 }
@@ -88,8 +88,8 @@ pub(crate) fn connect_from(source: Ipv4Addr, address: SocketAddr) -> io::Result<
         socket.connect(address).await?.into_std()
     })?;
     stream.set_nonblocking(false)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
     Ok(stream)
 }
 

@@ -1,4 +1,4 @@
-//! A node of the real binary on a folder of its own, on a port that was free.
+//! A node of the real binary with its own folder, on a free port.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -17,10 +17,10 @@ use super::command::{BINARY, Blockchain, foreign_variables};
 use super::http::{TransportResponse, post_message, request};
 use super::wait_for;
 
-/// How long an orderly stop may take.
+/// Maximum time of a clean stop.
 const STOP: Duration = Duration::from_secs(2);
 
-/// A node, running or stopped. It is killed when it is dropped, and its folder goes with it.
+/// A node, running or stopped. Dropping it kills the process and deletes its folder.
 pub(crate) struct TestNode {
     root: TempDir,
     /// A command that becomes the binary, such as `env NAME=VALUE`; empty for none.
@@ -32,7 +32,7 @@ pub(crate) struct TestNode {
 }
 
 impl TestNode {
-    /// A node on a new folder that answers already.
+    /// Starts a node on a new folder and waits until it answers.
     #[track_caller]
     pub(crate) fn start(options: &[&str]) -> Self {
         let mut node = Self::stopped();
@@ -72,7 +72,7 @@ impl TestNode {
         self.started_in = begin.elapsed();
     }
 
-    /// Starts the process and waits for nothing.
+    /// Starts the process without waiting.
     pub(crate) fn spawn(&mut self, options: &[&str]) {
         assert!(self.child.is_none(), "it runs already");
         let line = self.wrapper.iter().map(String::as_str).chain([BINARY]);
@@ -102,7 +102,7 @@ impl TestNode {
         serde_json::from_slice(&text).ok()
     }
 
-    /// Ends the process at once, as a crash would.
+    /// Kills the process, as a crash would.
     pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().unwrap();
@@ -110,7 +110,7 @@ impl TestNode {
         }
     }
 
-    /// Asks the process to stop, expects success in time and returns what it logged.
+    /// Stops the process, expects success in time and returns its standard error.
     #[track_caller]
     pub(crate) fn stop(&mut self) -> String {
         let status = self.stop_with("TERM");
@@ -118,7 +118,7 @@ impl TestNode {
         self.stderr()
     }
 
-    /// Sends a signal and waits for the end of the process, not for long.
+    /// Sends a signal and expects the process to end in time.
     #[track_caller]
     pub(crate) fn stop_with(&mut self, signal: &str) -> ExitStatus {
         let begin = Instant::now();
@@ -130,20 +130,20 @@ impl TestNode {
         status
     }
 
-    /// Waits for a process that is expected to end by itself.
+    /// Waits until the process ends without a signal.
     #[track_caller]
-    pub(crate) fn ends(&mut self) -> ExitStatus {
+    pub(crate) fn wait_for_exit(&mut self) -> ExitStatus {
         let mut child = self.child.take().unwrap();
         wait_for("the end of the node", || child.try_wait().unwrap())
     }
 
-    /// Whether the process has ended by itself.
+    /// Returns `true` if the process has ended.
     pub(crate) fn has_ended(&mut self) -> bool {
         let child = self.child.as_mut().unwrap();
         child.try_wait().unwrap().is_some()
     }
 
-    /// What the process wrote to its standard error since it was started last.
+    /// Returns the standard error of the process since its last start.
     pub(crate) fn stderr(&self) -> String {
         fs::read_to_string(self.root.path().join("stderr")).unwrap()
     }
@@ -153,8 +153,8 @@ impl TestNode {
         self.root.path().join("db")
     }
 
-    /// A place beside the folder of the database.
-    pub(crate) fn beside(&self, name: impl AsRef<Path>) -> PathBuf {
+    /// Returns a path next to the folder of the database.
+    pub(crate) fn sibling(&self, name: impl AsRef<Path>) -> PathBuf {
         self.root.path().join(name)
     }
 
@@ -162,7 +162,7 @@ impl TestNode {
         self.address
     }
 
-    /// Bytes of memory that the process has in use; none where the system does not say.
+    /// Returns the resident memory in bytes, or `None` where the system does not report it.
     pub(crate) fn resident(&self) -> Option<u64> {
         let process = self.child.as_ref()?.id();
         let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
@@ -177,7 +177,7 @@ impl TestNode {
         self.child.as_ref().unwrap().id()
     }
 
-    /// Seconds of processor time that the process has used; none where the system does not say.
+    /// Returns the used processor time in seconds, or `None` where the system does not report it.
     pub(crate) fn processor_seconds(&self) -> Option<f64> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.process())).ok()?;
         let (_, fields) = stat.rsplit_once(") ")?;
@@ -229,7 +229,7 @@ impl TestNode {
         answer.json::<PostedMessage>().id
     }
 
-    /// Adds messages and waits until all that waited are mined.
+    /// Adds messages and waits until none is pending.
     #[track_caller]
     pub(crate) fn mine(&self, texts: &[&str]) -> Vec<String> {
         let ids = texts.iter().map(|text| self.add(text)).collect();

@@ -1,4 +1,4 @@
-//! The least of a `WebDriver` client, for the browser that is installed.
+//! A minimal `WebDriver` client for the installed browser.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -8,8 +8,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// How long one step of a browser may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Maximum time of one browser step on a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A browser without a window, driven by chromedriver.
 pub(crate) struct Browser {
@@ -20,7 +20,7 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
-    /// Starts a browser, or says why there is none.
+    /// Starts a browser, or returns the reason why none can be started.
     pub(crate) fn start() -> Result<Self, String> {
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
@@ -63,7 +63,7 @@ impl Browser {
         self.post("/url", &json!({"url": url}));
     }
 
-    /// Runs a script and returns what it returns.
+    /// Runs a script and returns its result.
     #[track_caller]
     pub(crate) fn run(&self, script: &str) -> Value {
         self.post("/execute/sync", &json!({"script": script, "args": []}))
@@ -92,7 +92,7 @@ impl Browser {
         )
     }
 
-    /// What the console of the browser has said since it was asked last.
+    /// Returns the lines of the browser console since the last call.
     #[track_caller]
     pub(crate) fn console(&self) -> Vec<String> {
         let entries = self.post("/se/log", &json!({"type": "browser"}));
@@ -128,9 +128,9 @@ impl Browser {
             self.address,
             body.len()
         );
-        let connected = TcpStream::connect_timeout(&self.address, PATIENCE);
+        let connected = TcpStream::connect_timeout(&self.address, TIMEOUT);
         let mut stream = connected.map_err(|error| error.to_string())?;
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
         let answer = read(stream).map_err(|error| error.to_string());
         let (status, mut answer) = answer?;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::command::{Blockchain, signal};
-use crate::support::explorer::{Explorer, FakeNode, address_in, browse};
+use crate::support::explorer::{Explorer, StubNode, address_in, browse};
 use crate::support::http::request;
 use crate::support::test_node::TestNode;
 use crate::support::wait_for;
@@ -111,7 +111,12 @@ fn a_port_in_use_is_a_clear_error() {
 
     let mut second = TestNode::stopped();
     second.spawn(&[&format!("--ui={taken}")]);
-    assert_eq!(second.ends().code(), Some(3), "{}", second.stderr());
+    assert_eq!(
+        second.wait_for_exit().code(),
+        Some(3),
+        "{}",
+        second.stderr()
+    );
     // The failed start does not count as an unclean shutdown.
     second.start_again(&[]);
     assert!(!second.stop().contains("did not end cleanly"));
@@ -120,7 +125,7 @@ fn a_port_in_use_is_a_clear_error() {
 #[test]
 fn a_signal_stops_it_while_event_streams_are_open() {
     let events = "event: reset\ndata: {}\n\n";
-    let node = FakeNode::start(&[("/api/v1/events", events)]);
+    let node = StubNode::start(&[("/api/v1/events", events)]);
     let mut command = std::process::Command::new(crate::support::command::BINARY);
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log");
@@ -230,7 +235,7 @@ fn neighbours_reorgs_and_search_hits_are_shown() {
         {"field": "text", "block": block(4, "found <script>"), "message_id": "e".repeat(32)},
         {"field": "id", "block": null, "message_id": "f".repeat(32)}
     ], "next": 3});
-    let node = FakeNode::start(&[
+    let node = StubNode::start(&[
         ("/api/v1/status", &status().to_string()),
         (
             "/api/v1/blocks",
@@ -286,7 +291,7 @@ fn neighbours_reorgs_and_search_hits_are_shown() {
 
 #[test]
 fn pages_name_what_an_older_node_does_not_support() {
-    let node = FakeNode::start(&[
+    let node = StubNode::start(&[
         ("/api/v1/status", &status().to_string()),
         (
             "/api/v1/blocks",
@@ -304,6 +309,6 @@ fn pages_name_what_an_older_node_does_not_support() {
         "{}",
         answer.text()
     );
-    let answer = FakeNode::start(&[("/api/v1/status", "[]")]);
+    let answer = StubNode::start(&[("/api/v1/status", "[]")]);
     Explorer::of(answer.address(), &[]).get("/").expect(502);
 }

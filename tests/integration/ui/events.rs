@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 
 use serde_json::json;
 
-use crate::support::explorer::{Explorer, FakeNode};
+use crate::support::explorer::{Explorer, StubNode};
 use crate::support::http::{connect, request_bytes};
 use crate::support::wait_for;
 
@@ -41,7 +41,7 @@ fn wait_for_line(reader: &mut BufReader<TcpStream>, expected: &str) {
 fn every_page_receives_events_without_message_text() {
     let message = json!({"sequence": 1, "id": "e", "message": "<script>secret", "age": 0.0});
     let events = format!("event: message\nid: 1\ndata: {message}\n\nevent: reset\ndata: {{}}\n\n");
-    let node = FakeNode::start(&[("/api/v1/events", &events)]);
+    let node = StubNode::start(&[("/api/v1/events", &events)]);
     let explorer = Explorer::of(node.address(), &[]);
     let mut listeners = [listen(explorer.address()), listen(explorer.address())];
     for listener in &mut listeners {
@@ -53,7 +53,7 @@ fn every_page_receives_events_without_message_text() {
 
 #[test]
 fn a_node_without_events_closes_the_stream() {
-    let node = FakeNode::start(&[]);
+    let node = StubNode::start(&[]);
     let explorer = Explorer::of(node.address(), &[]);
     // A stream that opened before the relay knew this ends.
     wait_for("the refusal", || {

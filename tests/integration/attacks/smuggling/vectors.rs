@@ -3,7 +3,7 @@
 /// A request hidden where one reader sees a body and another does not.
 const HIDDEN: &str = "PUT /add?message=hidden HTTP/1.1\r\nHost: x\r\n\r\n";
 
-/// How a vector may be read.
+/// The allowed reading of a vector.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Reading {
     /// As one request, whose end is clear: it is answered, and the next one, too.

@@ -3,10 +3,11 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::{Pair, fixture};
-use crate::peers::{SOON, chain_above, genesis, poison};
-use crate::support::pretence::{Reference, chain_text};
+use crate::peers::{BLOCK_TIMEOUT, chain_above, genesis, poison};
+use crate::support::chain::{ChainBuilder, ProofKind};
+use crate::support::fake_nodes::{FakeReferenceMiner, chain_text};
+use crate::support::random::SeededRng;
 use crate::support::wait_for;
-use crate::support_store::{Dice, Kind, Maker};
 use blockchain::chain::{Block, Message};
 use blockchain::wire::{Reorg, ReorgPage};
 
@@ -17,9 +18,9 @@ fn a_longer_chain_is_followed_whoever_wrote_it() {
         "json_3_py311_jsonpickle1.4.1.chain",
         "json_odd.chain",
     ] {
-        let pair = Pair::start(Reference {
+        let pair = Pair::start(FakeReferenceMiner {
             chain: fixture(name),
-            ..Reference::default()
+            ..FakeReferenceMiner::default()
         });
         wait_for(name, || (pair.node.status().length > 1).then_some(()));
         assert_eq!(pair.listed().failures, 0);
@@ -27,19 +28,19 @@ fn a_longer_chain_is_followed_whoever_wrote_it() {
 }
 
 #[test]
-fn messages_of_a_branch_that_loses_wait_here() {
-    let ours = chain_above(&genesis(), 5, Kind::Open).blocks;
-    let pair = Pair::start(Reference::new(&ours));
+fn messages_of_a_losing_branch_become_pending() {
+    let ours = chain_above(&genesis(), 5, ProofKind::Open).blocks;
+    let pair = Pair::start(FakeReferenceMiner::new(&ours));
     pair.follows(&ours);
-    let mut losing = Maker::new(&ours[..3]);
-    let mut dice = Dice::new(77);
+    let mut losing = ChainBuilder::new(&ours[..3]);
+    let mut rng = SeededRng::new(77);
     let messages: Vec<_> = (0..2)
-        .map(|number| Message::new(dice.id(), format!("rescued {number}")).unwrap())
+        .map(|number| Message::new(rng.id(), format!("rescued {number}")).unwrap())
         .collect();
     for message in &messages {
-        losing.mine(message.clone(), Kind::Open);
+        losing.mine(message.clone(), ProofKind::Open);
     }
-    pair.turn(Reference::new(&losing.blocks));
+    pair.turn(FakeReferenceMiner::new(&losing.blocks));
     wait_for("both messages", || {
         let texts: Vec<_> = pair
             .node
@@ -52,8 +53,8 @@ fn messages_of_a_branch_that_loses_wait_here() {
     assert_eq!(pair.node.status().tip.index, 5);
     assert_eq!(pair.listed().failures, 0);
     // Those of a branch that we leave wait, too.
-    let winning = chain_above(&losing.blocks, 4, Kind::Sealed).blocks;
-    pair.turn(Reference::new(&winning));
+    let winning = chain_above(&losing.blocks, 4, ProofKind::Sealed).blocks;
+    pair.turn(FakeReferenceMiner::new(&winning));
     pair.follows(&winning);
     let mut texts: Vec<_> = pair
         .node
@@ -82,13 +83,13 @@ fn messages_of_a_branch_that_loses_wait_here() {
 }
 
 #[test]
-fn waiting_messages_are_taken_once() {
-    let message = poison(&mut Dice::new(1));
+fn pending_messages_are_taken_once() {
+    let message = poison(&mut SeededRng::new(1));
     let mut waiting = vec![message.clone(); 3];
     waiting.push(Message::new(message.id(), "another text".to_owned()).unwrap());
-    waiting.push(Message::new(Dice::new(2).id(), String::new()).unwrap());
-    let reference = Reference::new(&genesis());
-    let pair = Pair::start(Reference {
+    waiting.push(Message::new(SeededRng::new(2).id(), String::new()).unwrap());
+    let reference = FakeReferenceMiner::new(&genesis());
+    let pair = Pair::start(FakeReferenceMiner {
         waiting,
         ..reference
     });
@@ -99,20 +100,24 @@ fn waiting_messages_are_taken_once() {
 }
 
 #[test]
-fn a_block_from_the_future_waits_and_is_not_held_against_the_miner() {
-    let blocks = chain_above(&genesis(), 2, Kind::Open).blocks;
-    let pair = Pair::start(Reference::new(&blocks));
+fn a_future_block_is_held_back_without_penalty() {
+    let blocks = chain_above(&genesis(), 2, ProofKind::Open).blocks;
+    let pair = Pair::start(FakeReferenceMiner::new(&blocks));
     pair.follows(&blocks);
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap()
         .as_secs_f64();
     for below in [&blocks[..], &blocks[..2]] {
-        let mut ahead = Maker::new(below);
-        ahead.mine_at(poison(&mut Dice::new(9)), Kind::Open, now + 3.0 * 3600.0);
-        ahead.mine(poison(&mut Dice::new(10)), Kind::Open);
+        let mut ahead = ChainBuilder::new(below);
+        ahead.mine_at(
+            poison(&mut SeededRng::new(9)),
+            ProofKind::Open,
+            now + 3.0 * 3600.0,
+        );
+        ahead.mine(poison(&mut SeededRng::new(10)), ProofKind::Open);
         let before = pair.miner.count("GET", "/chain");
-        pair.turn(Reference::new(&ahead.blocks));
+        pair.turn(FakeReferenceMiner::new(&ahead.blocks));
         wait_for("a look", || {
             (pair.miner.count("GET", "/chain") > before).then_some(())
         });
@@ -122,9 +127,13 @@ fn a_block_from_the_future_waits_and_is_not_held_against_the_miner() {
         assert_eq!(pair.node.status().length, 3);
     }
     // What was left out is asked for again, also when nothing else changes.
-    let mut soon = Maker::new(&blocks);
-    soon.mine_at(poison(&mut Dice::new(9)), Kind::Open, now + 7200.0 + 2.5);
-    pair.turn(Reference::new(&soon.blocks));
+    let mut soon = ChainBuilder::new(&blocks);
+    soon.mine_at(
+        poison(&mut SeededRng::new(9)),
+        ProofKind::Open,
+        now + 7200.0 + 2.5,
+    );
+    pair.turn(FakeReferenceMiner::new(&soon.blocks));
     pair.follows(&soon.blocks);
 }
 
@@ -133,40 +142,44 @@ const CACHE: u64 = 48 * 1024 * 1024;
 
 #[test]
 fn long_messages_are_staged_in_bounded_memory() {
-    let mut maker = Maker::new(&genesis());
-    let mut dice = Dice::new(1);
+    let mut builder = ChainBuilder::new(&genesis());
+    let mut rng = SeededRng::new(1);
     for _ in 0..240 {
         let text = "x".repeat(250_000);
-        maker.mine(Message::new(dice.id(), text).unwrap(), Kind::Open);
+        builder.mine(Message::new(rng.id(), text).unwrap(), ProofKind::Open);
     }
-    let chain = chain_text(&maker.blocks);
-    let pair = Pair::start(Reference::new(&genesis()));
+    let chain = chain_text(&builder.blocks);
+    let pair = Pair::start(FakeReferenceMiner::new(&genesis()));
     let before = pair.node.resident();
-    pair.turn(Reference {
+    pair.turn(FakeReferenceMiner {
         chain,
-        ..Reference::default()
+        ..FakeReferenceMiner::default()
     });
     let mut most = None;
     let begin = std::time::Instant::now();
-    while pair.node.status().length == 1 && begin.elapsed() < 8 * SOON {
+    while pair.node.status().length == 1 && begin.elapsed() < 8 * BLOCK_TIMEOUT {
         most = most.max(pair.node.resident());
         std::thread::sleep(Duration::from_millis(5));
     }
-    pair.follows(&maker.blocks);
+    pair.follows(&builder.blocks);
     if let (Some(before), Some(most)) = (before, most) {
         assert!(most < before + 2 * CACHE, "{before} before, up to {most}");
     }
 }
 
 #[test]
-fn the_genesis_of_a_longer_chain_of_ours_is_taken_after_the_first_round() {
-    use crate::peers::{QUICK, fake};
+fn the_genesis_of_a_longer_chain_is_adopted_after_the_first_round() {
+    use crate::peers::{SHORT_INTERVALS, fake_peer};
     use crate::support::test_node::TestNode;
-    let other = Block::genesis(1e9, Dice::new(4).id(), "another".to_owned()).unwrap();
-    let blocks = chain_above(&[other], 3, Kind::Sealed).blocks;
-    let peer = fake(&blocks);
+    let other = Block::genesis(1e9, SeededRng::new(4).id(), "another".to_owned()).unwrap();
+    let blocks = chain_above(&[other], 3, ProofKind::Sealed).blocks;
+    let peer = fake_peer(&blocks);
     let address = peer.address().to_string();
-    let options = [&QUICK[..], &["--accept-open", "--neighbours", &address]].concat();
+    let options = [
+        &SHORT_INTERVALS[..],
+        &["--accept-open", "--neighbours", &address],
+    ]
+    .concat();
     let node = TestNode::start(&options);
     wait_for("its chain", || (node.status().length == 4).then_some(()));
 }

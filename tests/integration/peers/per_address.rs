@@ -1,5 +1,5 @@
-//! What peers share by remote address: places, and the messages that they may teach. The addresses
-//! are those of the loopback, of which other systems have one alone.
+//! Limits that all peers of one remote address share: slots, and messages that nodes learn from
+//! them. The tests use several loopback addresses, which only Linux has.
 
 use std::net::Ipv4Addr;
 use std::time::Instant;
@@ -7,24 +7,24 @@ use std::time::Instant;
 use blockchain::chain::{Message, MessageId};
 use blockchain::wire::Neighbours;
 
-use super::{QUICK, SOON, announce, chain_above, genesis};
+use super::{BLOCK_TIMEOUT, SHORT_INTERVALS, announce, chain_above, genesis};
+use crate::support::chain::ProofKind;
+use crate::support::fake_nodes::FakeNode;
 use crate::support::fake_peer::FakePeer;
-use crate::support::pretence::Ours;
 use crate::support::test_node::TestNode;
 use crate::support::wait_for;
-use crate::support_store::Kind;
 
 const CROWD: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 const NEWCOMER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
 
-/// Places for learned peers and guests.
-const PLACES: usize = 3 + 32;
+/// Slots for learned peers and guests.
+const SLOTS: usize = 3 + 32;
 
 /// Messages a second of the nodes under test, and messages of each fake peer.
 const RATE: u32 = 100;
 const TAUGHT: usize = 200;
 
-fn at(host: Ipv4Addr, ours: Ours) -> FakePeer {
+fn at(host: Ipv4Addr, ours: FakeNode) -> FakePeer {
     FakePeer::start_at(host, move |asked| ours.answer(asked))
 }
 
@@ -33,17 +33,17 @@ fn announces(node: &TestNode, peer: &FakePeer, length: u64, messages: usize) {
     announce(node, &address, &"0f".repeat(32), length, messages as u64);
 }
 
-fn with_messages(count: usize) -> Ours {
+fn with_messages(count: usize) -> FakeNode {
     let message = |number| Message::new(MessageId::random(), format!("message {number}"));
     let waiting = (0..count).map(|number| message(number).unwrap()).collect();
-    Ours::new(&genesis()).with_waiting(waiting)
+    FakeNode::new(&genesis()).with_waiting(waiting)
 }
 
 #[test]
-fn a_newcomer_is_followed_although_one_address_holds_all_places() {
-    let node = TestNode::start(&QUICK);
-    let crowd: Vec<_> = (0..PLACES)
-        .map(|_| at(CROWD, Ours::new(&genesis())))
+fn a_newcomer_is_followed_although_one_address_holds_all_slots() {
+    let node = TestNode::start(&SHORT_INTERVALS);
+    let crowd: Vec<_> = (0..SLOTS)
+        .map(|_| at(CROWD, FakeNode::new(&genesis())))
         .collect();
     wait_for("the crowd", || {
         // Candidates of one address are dialled a few at a time.
@@ -51,24 +51,24 @@ fn a_newcomer_is_followed_although_one_address_holds_all_places() {
             announces(&node, peer, 9, 0);
         }
         let known: Neighbours = node.json("/neighbours");
-        (known.neighbours.len() == PLACES).then_some(())
+        (known.neighbours.len() == SLOTS).then_some(())
     });
-    let blocks = chain_above(&genesis(), 3, Kind::Sealed).above(0);
-    let newcomer = at(NEWCOMER, Ours::new(&blocks));
+    let blocks = chain_above(&genesis(), 3, ProofKind::Sealed).above(0);
+    let newcomer = at(NEWCOMER, FakeNode::new(&blocks));
     let begun = Instant::now();
     announces(&node, &newcomer, 4, 0);
     wait_for("the newcomer's chain", || {
         (node.status().tip.index == 3).then_some(())
     });
-    assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < BLOCK_TIMEOUT, "{:?}", begun.elapsed());
     let known: Neighbours = node.json("/neighbours");
-    assert_eq!(known.neighbours.len(), PLACES);
+    assert_eq!(known.neighbours.len(), SLOTS);
 }
 
 #[test]
-fn peers_of_one_address_teach_messages_at_the_rate_of_additions() {
+fn peers_of_one_address_teach_messages_within_the_add_rate() {
     let rate = RATE.to_string();
-    let node = TestNode::start(&[&QUICK[..], &["--add-rate", &rate]].concat());
+    let node = TestNode::start(&[&SHORT_INTERVALS[..], &["--add-rate", &rate]].concat());
     let peers = [0, 1].map(|_| at(CROWD, with_messages(TAUGHT)));
     let begun = Instant::now();
     for peer in &peers {
@@ -90,7 +90,7 @@ fn a_configured_neighbour_teaches_messages_at_any_rate() {
     let address = peer.address().to_string();
     // At the rate of additions it would take a quarter of an hour.
     let options = ["--add-rate", "1", "--neighbours", &address];
-    let node = TestNode::start(&[&QUICK[..], &options].concat());
+    let node = TestNode::start(&[&SHORT_INTERVALS[..], &options].concat());
     wait_for("all messages", || {
         (node.status().mempool.count == 900).then_some(())
     });

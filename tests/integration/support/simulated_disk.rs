@@ -1,21 +1,19 @@
-//! A disk in memory: it outlives the database on it, fails when told to, and knows what a power
-//! cut would leave.
+//! A disk in memory that outlives the database on it, fails on request and simulates power cuts.
 //!
-//! Whatever was written before the last sync is safe. Of what was written since, a power cut
-//! keeps any part: each change whole, not at all, or only some of its sectors, in any order; the
-//! length of the file may be lost by itself.
+//! Everything written before the last sync survives a power cut. Of each later change, all, nothing
+//! or some sectors survive, in any order; a change of the file length can be lost separately.
 
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use redb::StorageBackend;
 
-use super::Dice;
+use super::random::SeededRng;
 
 /// A power cut can tear a write between two sectors, never inside one.
 const SECTOR: usize = 512;
 
-/// Which error the system reports.
+/// The error that the system reports.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Errno {
     /// `EIO`.
@@ -24,17 +22,17 @@ pub(crate) enum Errno {
     NoSpace,
 }
 
-/// When the disk fails.
+/// A failing call.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fault {
     /// Number of the call that fails.
     pub(crate) call: u64,
-    /// Whether all calls after it fail, too.
+    /// `true` if all later calls fail as well.
     pub(crate) lasting: bool,
     pub(crate) errno: Errno,
 }
 
-/// How far the work on a disk has come, in steps.
+/// Progress of the work on a disk, in steps.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Progress {
     /// Steps that were acknowledged.
@@ -43,7 +41,7 @@ pub(crate) struct Progress {
     pub(crate) submitted: usize,
 }
 
-/// What happened on a disk, in order.
+/// An event on a disk, in order.
 #[derive(Clone, Debug)]
 pub(crate) enum Event {
     Change(Change),
@@ -57,7 +55,7 @@ pub(crate) enum Change {
     Write(usize, Vec<u8>),
 }
 
-/// What is safe on a disk, and what has changed since.
+/// The synced content of a disk and the changes since the last sync.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Platter {
     safe: Vec<u8>,
@@ -82,30 +80,30 @@ impl Platter {
         }
     }
 
-    /// What a power cut leaves.
-    pub(crate) fn cut(&self, dice: &mut Dice) -> Vec<u8> {
+    /// Returns the content after a power cut.
+    pub(crate) fn cut(&self, rng: &mut SeededRng) -> Vec<u8> {
         let mut image = self.safe.clone();
         // Some cuts lose nearly everything, some nearly nothing, some all but the last change.
-        let kept = dice.below(101);
-        let last_alone = dice.below(8) == 0;
+        let kept = rng.below(101);
+        let last_alone = rng.below(8) == 0;
         for (nth, change) in self.changes.iter().enumerate() {
             if last_alone {
                 if nth + 1 == self.changes.len() {
                     change.make(&mut image);
                 }
-            } else if dice.below(100) < kept {
+            } else if rng.below(100) < kept {
                 change.make(&mut image);
             } else if let Change::Write(at, bytes) = change
-                && dice.below(2) == 0
+                && rng.below(2) == 0
             {
                 for (nth, sector) in bytes.chunks(SECTOR).enumerate() {
-                    if dice.below(100) < kept {
+                    if rng.below(100) < kept {
                         put(&mut image, at + nth * SECTOR, sector);
                     }
                 }
             }
         }
-        if !self.changes.is_empty() && dice.below(6) == 0 {
+        if !self.changes.is_empty() && rng.below(6) == 0 {
             image.resize(self.safe.len(), 0);
         }
         image
@@ -142,12 +140,12 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Content {
-    /// What reads see.
+    /// Content that reads return.
     bytes: Vec<u8>,
     platter: Platter,
     calls: u64,
     fault: Option<Fault>,
-    /// Whether syncs wait.
+    /// `true` while syncs are stalled.
     is_stalled: bool,
     progress: Progress,
     /// Everything that happens, if somebody wants to know.
@@ -195,7 +193,7 @@ impl Disk {
         self.content().log = Some(Vec::new());
     }
 
-    /// What happened since [`Disk::record`].
+    /// Returns the events since [`Disk::record`].
     pub(crate) fn recorded(&self) -> Vec<Event> {
         self.content().log.take().unwrap_or_default()
     }
@@ -212,14 +210,14 @@ impl Disk {
         self.content().progress
     }
 
-    /// What a kill of the process leaves: everything written.
+    /// Returns the content after a kill of the process: everything written.
     pub(crate) fn image(&self) -> Vec<u8> {
         self.content().bytes.clone()
     }
 
-    /// What a power cut leaves.
-    pub(crate) fn image_after_power_cut(&self, dice: &mut Dice) -> Vec<u8> {
-        self.content().platter.cut(dice)
+    /// Returns the content after a power cut.
+    pub(crate) fn image_after_power_cut(&self, rng: &mut SeededRng) -> Vec<u8> {
+        self.content().platter.cut(rng)
     }
 
     fn content(&self) -> MutexGuard<'_, Content> {

@@ -84,7 +84,7 @@ fn agrees(found: &Value, expected: &Value) -> bool {
 }
 
 #[test]
-fn every_captured_request_is_answered_alike() {
+fn every_captured_request_gets_the_captured_response() {
     let captures = include_str!("../fixtures/rest/captures.json");
     let captures: Vec<Capture> = serde_json::from_str(captures).unwrap();
     assert!(captures.len() > 60);

@@ -18,7 +18,7 @@ use blockchain::node::{Executor, Node};
 use blockchain::store::{Adoption, Network, Operation, Store};
 
 /// A node and what it runs on.
-pub(crate) struct OwnNode {
+pub(crate) struct InProcessNode {
     pub(crate) node: Arc<Node>,
     pub(crate) address: SocketAddr,
     runtime: Runtime,
@@ -26,7 +26,7 @@ pub(crate) struct OwnNode {
     folder: TempDir,
 }
 
-impl OwnNode {
+impl InProcessNode {
     /// A node whose chain is the documented genesis block.
     pub(crate) fn start(network: Network) -> Self {
         let folder = tempfile::tempdir().unwrap();

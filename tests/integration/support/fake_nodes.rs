@@ -1,5 +1,5 @@
-//! What a fake peer says of itself: a node of this program, or a reference miner, with blocks and
-//! messages of the test's choice.
+//! Scripts of a fake peer: a node of this program, or a reference miner, with blocks and messages of
+//! the test's choice.
 
 use serde_json::{Value, json};
 
@@ -7,19 +7,19 @@ use blockchain::chain::{Block, BlockHash, Message, MessageId};
 use blockchain::codec;
 use blockchain::reference::json as reference_json;
 
-use super::fake_peer::{Asked, Reply, answer, head, json};
+use super::fake_peer::{ReceivedRequest, Reply, answer, head, json};
 
 /// A node of this program.
 #[derive(Clone)]
-pub(crate) struct Ours {
+pub(crate) struct FakeNode {
     pub(crate) blocks: Vec<Block>,
-    /// Its status, to be bent.
+    /// Its status, which tests change.
     pub(crate) status: Value,
-    /// Its waiting messages, numbered from 0.
+    /// Its pending messages, numbered from 0.
     pub(crate) waiting: Vec<Message>,
 }
 
-impl Ours {
+impl FakeNode {
     pub(crate) fn new(blocks: &[Block]) -> Self {
         let tip = blocks.last().unwrap();
         let status = json!({
@@ -53,7 +53,7 @@ impl Ours {
         self
     }
 
-    /// The same with messages that wait.
+    /// The same with pending messages.
     pub(crate) fn with_waiting(mut self, waiting: Vec<Message>) -> Self {
         self.status["mempool"]["count"] = waiting.len().into();
         self.status["mempool"]["next_sequence"] = waiting.len().into();
@@ -61,8 +61,8 @@ impl Ours {
         self
     }
 
-    /// What such a node answers.
-    pub(crate) fn answer(&self, asked: &Asked) -> Reply {
+    /// Returns the response of such a node.
+    pub(crate) fn answer(&self, asked: &ReceivedRequest) -> Reply {
         match asked.path() {
             "/api/v1/status" => json(&self.status),
             "/api/v1/blocks" => {
@@ -96,7 +96,7 @@ pub(crate) fn frames<'a>(blocks: impl IntoIterator<Item = &'a Block>) -> Vec<u8>
     bytes
 }
 
-/// A message on a page of waiting ones.
+/// An entry of a mempool page.
 pub(crate) fn pending(sequence: u64, message: &Message) -> Value {
     let (id, text) = (message.id().to_string(), message.text());
     json!({"sequence": sequence, "id": id, "message": text, "age": 1.0})
@@ -104,16 +104,16 @@ pub(crate) fn pending(sequence: u64, message: &Message) -> Value {
 
 /// A reference miner.
 #[derive(Clone, Default)]
-pub(crate) struct Reference {
+pub(crate) struct FakeReferenceMiner {
     /// Its chain as text.
     pub(crate) chain: String,
-    /// Its waiting messages.
+    /// Its pending messages.
     pub(crate) waiting: Vec<Message>,
     /// Its neighbours.
     pub(crate) neighbours: Vec<(String, u16)>,
 }
 
-impl Reference {
+impl FakeReferenceMiner {
     pub(crate) fn new(blocks: &[Block]) -> Self {
         Self {
             chain: chain_text(blocks),
@@ -121,8 +121,8 @@ impl Reference {
         }
     }
 
-    /// What such a miner answers.
-    pub(crate) fn answer(&self, asked: &Asked) -> Reply {
+    /// Returns the response of such a miner.
+    pub(crate) fn answer(&self, asked: &ReceivedRequest) -> Reply {
         let body = match asked.path() {
             "/chain" => json!({"chain": self.chain, "length": 1}),
             "/data" => {

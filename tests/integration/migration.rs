@@ -1,4 +1,4 @@
-//! The files of a reference miner: written beside the database, and moved in from.
+//! Chain files of a reference miner: written beside the database, and imported at the first start.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -24,7 +24,7 @@ fn names(folder: &Path) -> BTreeSet<String> {
         .collect()
 }
 
-/// What `/chain` holds: the text of the documented chain file.
+/// Returns the content of `/chain`: the text of the documented chain file.
 fn served(node: &TestNode) -> String {
     let body: Value = node.get("/chain").expect(200).json();
     body["chain"].as_str().unwrap().to_owned()
@@ -69,7 +69,7 @@ fn a_stopped_node_leaves_the_documented_files() {
 }
 
 #[test]
-fn snapshots_can_be_pickles_and_can_be_left_away() {
+fn snapshots_can_be_pickles_and_can_be_disabled() {
     let mut node = TestNode::start(&["--difficulty", "1", "--snapshot-at-stop", "never"]);
     node.mine(&["one"]);
     node.stop();
@@ -81,7 +81,7 @@ fn snapshots_can_be_pickles_and_can_be_left_away() {
 }
 
 #[test]
-fn a_changed_serialization_shows_without_a_new_block() {
+fn a_changed_serialization_is_written_without_a_new_block() {
     let mut node = TestNode::start(&["--difficulty", "1"]);
     node.mine(&["one"]);
     node.stop();
@@ -149,28 +149,28 @@ fn a_chain_file_alone_in_a_folder_is_imported_at_the_first_start() {
 }
 
 #[test]
-fn several_or_invalid_chain_files_are_refused_and_left_alone() {
+fn multiple_or_invalid_chain_files_are_refused_and_unchanged() {
     let mut node = TestNode::stopped();
     fs::create_dir(node.folder()).unwrap();
     for name in ["a.chain", "b.chain"] {
         fs::write(node.folder().join(name), JSON_3).unwrap();
     }
     node.spawn(&[]);
-    assert_eq!(node.ends().code(), Some(1));
+    assert_eq!(node.wait_for_exit().code(), Some(1));
     assert!(node.stderr().contains("a.chain") && node.stderr().contains("b.chain"));
 
     fs::remove_file(node.folder().join("b.chain")).unwrap();
     let cut = &JSON_3[..JSON_3.len() - 1];
     fs::write(node.folder().join("a.chain"), cut).unwrap();
     node.spawn(&[]);
-    assert_eq!(node.ends().code(), Some(1));
+    assert_eq!(node.wait_for_exit().code(), Some(1));
     assert!(node.stderr().contains("not readable"), "{}", node.stderr());
     assert_eq!(fs::read(node.folder().join("a.chain")).unwrap(), cut);
     assert!(!node.folder().join("node.redb").exists());
 }
 
 #[test]
-fn a_forced_new_chain_deletes_nothing_and_keeps_what_waits() {
+fn a_forced_new_chain_deletes_nothing_and_keeps_pending_messages() {
     let mut node = TestNode::start(&["--difficulty", "1"]);
     node.mine(&["one"]);
     node.stop();
@@ -240,7 +240,7 @@ impl Drop for Miner {
 }
 
 #[test]
-fn miner_start_goes_on_with_a_chain_file_by_the_documented_rules() {
+fn miner_start_continues_a_chain_file_by_the_documented_rules() {
     let folder = tempfile::tempdir().unwrap();
     let chain = folder.path().join("test.chain");
     fs::write(&chain, JSON_3).unwrap();
