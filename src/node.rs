@@ -67,7 +67,7 @@ use crate::chain::{BlockHash, Message};
 use crate::clock::Clock;
 use crate::store::{Listener, Operation, Rejection, Reply, State, Store, StoreError, View};
 use additions::InFlight;
-use learned::Teachers;
+use learned::LearnedShares;
 use peers::Peers;
 use rate::AddRate;
 use settings::Settings;
@@ -151,7 +151,7 @@ pub struct Node {
     pub peers: Peers,
     /// Limits the messages of each remote address.
     pub add_rate: AddRate,
-    teachers: Teachers,
+    learned_shares: LearnedShares,
     in_flight: Arc<InFlight>,
     /// Numbers of staged branches.
     branches: AtomicU64,
@@ -201,7 +201,7 @@ impl Node {
             id: uuid::Uuid::new_v4().simple().to_string(),
             peers: Peers::new(&settings.peers, &kept),
             add_rate: AddRate::new(settings.add_rate),
-            teachers: Teachers::default(),
+            learned_shares: LearnedShares::default(),
             in_flight: Arc::default(),
             branches: AtomicU64::new(0),
             reorgs: reorgs::ReadReorgs::default(),

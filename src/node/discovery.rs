@@ -88,7 +88,7 @@ async fn dial(node: &Node, client: &PeerClient, address: NodeAddress, asked_us: 
             if !node.peers.identified(&address, &node.id, &status.node_id) {
                 return;
             }
-            shares_network = node.difference(&status.network()).is_none();
+            shares_network = node.network_difference(&status.network()).is_none();
             PeerKind::Ours
         }
         Ok(Identity::Reference) if node.state().network.sealed_from.is_none() => {

@@ -1,13 +1,140 @@
-//! Policy: which reorgs, which genesis blocks and which networks this node accepts from its peers.
+//! Policy: which networks, genesis blocks and reorgs this node accepts from its peers.
+//!
 //! The rules of the chain are in [`crate::chain`]; these are the limits that each node sets itself.
 
-use super::Node;
-use super::sync::SyncError;
+use std::fmt;
+
+use thiserror::Error;
+
+use super::{Node, PROTOCOL};
+use crate::chain::BlockHash;
+use crate::chain::fork_choice::{ForkCandidate, prefers_offered};
+use crate::store::StoreError;
 use crate::text::counted;
 use crate::wire::NetworkStatus;
 
+/// Why this node does not follow a peer although neither side breaks a rule. The text continues a
+/// sentence that begins with the peer, and ends with the remedy.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub(super) enum Incompatibility {
+    #[error("speaks protocol {theirs}, this node {PROTOCOL}: run the same version on both")]
+    Protocol { theirs: u32 },
+    #[error(transparent)]
+    Network(#[from] NetworkDifference),
+    #[error("has another genesis block, and the genesis block of this chain is fixed")]
+    GenesisFixed,
+    #[error(
+        "has a branch that disconnects {}, more than --max-reorg {limit} allows: find out which \
+         branch is right, and restart with a higher --max-reorg to follow the other",
+        counted(*depth, "block")
+    )]
+    ReorgTooDeep { depth: u64, limit: u64 },
+    #[error("has a branch of more than {limit} bytes")]
+    BranchTooLarge { limit: u64 },
+    #[error("has a chain of {bytes} bytes, more than --max-chain-bytes {limit} allows")]
+    ChainTooLarge { bytes: u64, limit: u64 },
+    #[error(
+        "is a reference miner, whose blocks are open, and this node requires sealed blocks: to \
+         share a network with it, start a node on a new folder with --accept-open"
+    )]
+    RequiresSealed,
+}
+
+/// The first difference between the networks of this node and a peer.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub(super) enum NetworkDifference {
+    Genesis {
+        ours: String,
+        theirs: String,
+        their_difficulty: u8,
+    },
+    Difficulty {
+        ours: u8,
+        theirs: u8,
+    },
+    SealRule {
+        ours: Option<u64>,
+        theirs: Option<u64>,
+    },
+}
+
+/// Until two networks are the same.
+const MEANWHILE: &str = "until then, blocks are followed as far as they are valid here, and pending messages are not \
+     shared";
+
+impl fmt::Display for NetworkDifference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Genesis {
+                ours,
+                theirs,
+                their_difficulty,
+            } => write!(
+                f,
+                "has another genesis block ({theirs}, here {ours}), so it is on another network; \
+                 to join that network, start a node on a new folder with --genesis {theirs} \
+                 --difficulty {their_difficulty}"
+            ),
+            Self::Difficulty { ours, theirs } => write!(
+                f,
+                "has difficulty {theirs}, this node {ours}: restart the node with the higher \
+                 difficulty with --difficulty {}; {MEANWHILE}",
+                ours.min(theirs)
+            ),
+            Self::SealRule { ours, theirs } => write!(
+                f,
+                "has another seal rule ({}, here {}): start both with the same \
+                 --require-sealed=FROM; {MEANWHILE}",
+                seal_rule(*theirs),
+                seal_rule(*ours)
+            ),
+        }
+    }
+}
+
+fn seal_rule(sealed_from: Option<u64>) -> String {
+    match sealed_from {
+        Some(from) => format!("blocks sealed from index {from}"),
+        None => "open blocks accepted".to_owned(),
+    }
+}
+
+/// The chain that a peer claims to have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ClaimedChain {
+    /// Hash of its tip.
+    pub(super) tip: BlockHash,
+    /// Number of its blocks.
+    pub(super) length: u64,
+    /// Number of its sealed blocks, if stated.
+    pub(super) sealed: Option<u64>,
+    /// Hash of its genesis block, if stated.
+    pub(super) genesis: Option<BlockHash>,
+}
+
 impl Node {
-    /// Longest chain whose genesis block may be replaced; 0 where every block must be sealed.
+    /// Returns `true` if this node would follow the chain, provided that the claim is true.
+    pub(super) fn would_follow(&self, claim: &ClaimedChain) -> Result<bool, StoreError> {
+        let state = self.state();
+        if claim.length < state.length() || self.view()?.index_of(&claim.tip)?.is_some() {
+            return Ok(false);
+        }
+        if claim.length > state.length() {
+            return Ok(true);
+        }
+        let offered = ForkCandidate {
+            length: claim.length,
+            sealed: claim.sealed.unwrap_or(0),
+            genesis: claim.genesis.unwrap_or(state.genesis),
+            tip: claim.tip,
+            // Needed to win the last tie-break; checked when the block arrives.
+            tip_is_sealed: true,
+        };
+        Ok(prefers_offered(&state.fork_candidate(), &offered))
+    }
+
+    /// Returns the maximum length of a chain whose genesis block may be replaced; 0 where every
+    /// block must be sealed.
     pub(super) fn max_replaceable_genesis_length(&self) -> u64 {
         match self.state().network.sealed_from {
             Some(_) => 0,
@@ -15,68 +142,46 @@ impl Node {
         }
     }
 
-    /// Whether another genesis that is refused now will be refused later, too.
-    pub(in crate::node) fn is_past_first_round(&self) -> bool {
+    /// Returns `true` if another genesis block that is refused now will be refused later as well.
+    pub(super) fn is_past_first_round(&self) -> bool {
         self.max_replaceable_genesis_length() == 0 || self.peers.first_round_ended()
     }
 
-    /// Whether our chain may be left for one that shares its first `common` blocks.
-    pub(in crate::node) fn check_reorg_allowed(&self, common: u64) -> Result<(), SyncError> {
-        let (length, settings) = (self.state().length(), &self.settings.peers);
+    /// Checks that this node may switch to a branch that shares its first `common` blocks.
+    pub(super) fn check_reorg_allowed(&self, common: u64) -> Result<(), Incompatibility> {
+        let length = self.state().length();
         let is_fixed =
             length > self.max_replaceable_genesis_length() || !self.peers.first_round_ended();
-        let depth = length.saturating_sub(common);
         if common == 0 && is_fixed {
-            return Err(SyncError::Incompatible(
-                "has another genesis, and that of this chain is fixed".to_owned(),
-            ));
+            return Err(Incompatibility::GenesisFixed);
         }
-        if depth > settings.max_reorg {
-            return Err(SyncError::Incompatible(format!(
-                "has a branch that takes off {}, more than --max-reorg {} allows: \
-                 find out which branch is right, and restart with a higher --max-reorg to follow \
-                 the other",
-                counted(depth, "block"),
-                settings.max_reorg
-            )));
+        let (depth, limit) = (length.saturating_sub(common), self.settings.peers.max_reorg);
+        if depth > limit {
+            return Err(Incompatibility::ReorgTooDeep { depth, limit });
         }
         Ok(())
     }
 
-    /// How a peer's network is another than ours, with the remedy; none if it is the same.
-    pub(in crate::node) fn difference(&self, theirs: &NetworkStatus) -> Option<String> {
+    /// Returns how the network of a peer differs from ours, or `None` if it is the same.
+    pub(super) fn network_difference(&self, theirs: &NetworkStatus) -> Option<NetworkDifference> {
         let state = self.state();
-        let ours = state.genesis.to_string();
-        if theirs.genesis != ours {
-            let genesis: String = theirs.genesis.chars().take(64).collect();
-            return Some(format!(
-                "has another genesis ({genesis}, here {ours}): they are two networks; to join its, \
-                 start a node on a new folder with --genesis {genesis} --difficulty {}",
-                theirs.difficulty
-            ));
+        let (genesis, ours) = (state.genesis.to_string(), state.network);
+        if theirs.genesis != genesis {
+            return Some(NetworkDifference::Genesis {
+                ours: genesis,
+                theirs: theirs.genesis.chars().take(64).collect(),
+                their_difficulty: theirs.difficulty,
+            });
         }
-        let own = state.network.difficulty.get();
-        if theirs.difficulty != own {
-            return Some(format!(
-                "has difficulty {}, this node {own}: restart the one with the higher difficulty \
-                 with --difficulty {}; until then blocks are followed as far as they hold here, \
-                 and waiting messages are not shared",
-                theirs.difficulty,
-                own.min(theirs.difficulty)
-            ));
+        if theirs.difficulty != ours.difficulty.get() {
+            return Some(NetworkDifference::Difficulty {
+                ours: ours.difficulty.get(),
+                theirs: theirs.difficulty,
+            });
         }
-        let rule = |from: Option<u64>| match from {
-            Some(from) => format!("sealed blocks from {from} on"),
-            None => "open blocks accepted".to_owned(),
-        };
-        (theirs.sealed_from != state.network.sealed_from).then(|| {
-            format!(
-                "has another seal rule ({}, here {}): make them the same with \
-                 --require-sealed=FROM; until then blocks are followed as far as they hold here, \
-                 and waiting messages are not shared",
-                rule(theirs.sealed_from),
-                rule(state.network.sealed_from)
-            )
+        (theirs.sealed_from != ours.sealed_from).then_some(NetworkDifference::SealRule {
+            ours: ours.sealed_from,
+            theirs: theirs.sealed_from,
         })
     }
 }

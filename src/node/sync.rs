@@ -1,13 +1,13 @@
-//! Sync: one session per peer, and what it fetches.
+//! Sync: one session per peer, which fetches blocks and messages.
 //!
-//! * `context`, `error`: what the others share
-//! * `branch`: a branch while it is checked and staged
+//! * `context`, `error`: shared by the others
+//! * `branch`: a branch while it is received, checked and staged
 //! * `chain`, `mempool`: blocks and messages of nodes of this program
 //! * `reference`: the chain of a reference miner
-//! * `session`: when to ask and to announce, and what an outcome means for the peer
-//! * [`genesis`]: the first block of a network to join
+//! * `session`: schedules rounds and announcements, and judges their results
+//! * [`genesis`]: the genesis block of a network to join
 //!
-//! Each uses only those above it.
+//! Each module uses only those above it.
 
 mod branch;
 mod chain;
@@ -18,5 +18,4 @@ mod mempool;
 mod reference;
 mod session;
 
-pub(super) use error::SyncError;
 pub(super) use session::run;

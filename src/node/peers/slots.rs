@@ -54,7 +54,7 @@ impl Peers {
 
     /// Returns the address under which a peer's messages are counted; `None` for neighbours that
     /// the user named, whose messages are not.
-    pub(in crate::node) fn teacher(&self, address: &NodeAddress) -> Option<IpAddr> {
+    pub(in crate::node) fn message_source(&self, address: &NodeAddress) -> Option<IpAddr> {
         let inner = self.lock();
         let Some(peer) = inner.peers.get(address) else {
             return Some(net_group(address, &[]));

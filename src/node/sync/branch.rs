@@ -1,4 +1,4 @@
-//! A branch that forks below our tip: checked as it comes in, staged, and offered to the store.
+//! A branch that forks below our tip: checked while it is received, staged, and offered to the store.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -8,30 +8,31 @@ use tokio::sync::oneshot;
 use super::error::SyncError;
 use crate::chain::{Block, Checker, InvalidBlock, RuleViolation, Tip};
 use crate::node::Node;
+use crate::node::policy::Incompatibility;
 use crate::store::{Adoption, Operation, Rejection, StoreError};
 
-/// Most stored bytes of one branch.
+/// Maximum size of one branch, in stored bytes.
 const MAX_STAGED_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 
-/// A branch while it comes in. It is forgotten when this is dropped.
-pub(in crate::node) struct Branch {
+/// A branch while it is received. Dropping it deletes the staged blocks.
+pub(super) struct Branch {
     node: Arc<Node>,
     number: u64,
-    /// Whether the store holds any of it.
+    /// The store holds blocks of it.
     is_staged: bool,
     checker: Checker,
     bytes: u64,
 }
 
 impl Branch {
-    /// A branch that shares the first `common` blocks with our chain.
-    pub(in crate::node) fn above(node: &Arc<Node>, common: u64) -> Result<Self, StoreError> {
+    /// Starts a branch that shares the first `common` blocks with our chain.
+    pub(super) fn above(node: &Arc<Node>, common: u64) -> Result<Self, StoreError> {
         let network = node.state().network;
         let mut checker = Checker::new(network.difficulty, network.sealed_from);
         if let Some(below) = common.checked_sub(1) {
             let view = node.view()?;
             let block = view.block(below)?;
-            let block = block.ok_or(StoreError::Rejected(crate::store::Rejection::NotConnected))?;
+            let block = block.ok_or(StoreError::Rejected(Rejection::NotConnected))?;
             checker = checker.above(Tip::of(&block), view.history(common)?);
         }
         Ok(Self {
@@ -43,8 +44,11 @@ impl Branch {
         })
     }
 
-    /// Checks the next blocks; else the first that breaks a rule, and which.
-    pub(in crate::node) fn check(&mut self, blocks: &[Block]) -> Result<(), InvalidBlock> {
+    /// Checks the next blocks.
+    ///
+    /// # Errors
+    /// The first block that breaks a rule.
+    pub(super) fn check(&mut self, blocks: &[Block]) -> Result<(), InvalidBlock> {
         let bytes = &mut self.bytes;
         self.checker.push_all(blocks, |passed| {
             *bytes += 256 + passed.block.message.text().len() as u64;
@@ -52,17 +56,18 @@ impl Branch {
         })
     }
 
-    /// Refuses a branch that grows beyond all measure.
-    pub(in crate::node) fn check_size(&self) -> Result<(), SyncError> {
+    /// Checks that the branch is not too large to be staged.
+    pub(super) fn check_size(&self) -> Result<(), Incompatibility> {
         if self.bytes > MAX_STAGED_BYTES {
-            let why = format!("has a branch of more than {MAX_STAGED_BYTES} bytes");
-            return Err(SyncError::Incompatible(why));
+            return Err(Incompatibility::BranchTooLarge {
+                limit: MAX_STAGED_BYTES,
+            });
         }
         Ok(())
     }
 
     /// Hands checked blocks to the store, which keeps them until the branch is complete.
-    pub(in crate::node) fn stage(
+    pub(super) fn stage(
         &mut self,
         blocks: Vec<Block>,
     ) -> Result<oneshot::Receiver<Result<(), StoreError>>, StoreError> {
@@ -74,8 +79,8 @@ impl Branch {
         Ok(staged)
     }
 
-    /// The order to follow the branch.
-    pub(in crate::node) fn adoption(&self, source: String) -> Adoption {
+    /// Returns the request to switch to the branch.
+    pub(super) fn adoption(&self, source: String) -> Adoption {
         let settings = &self.node.settings.peers;
         Adoption {
             branch: self.number,
@@ -91,7 +96,7 @@ impl Drop for Branch {
     fn drop(&mut self) {
         if self.is_staged {
             let number = self.number;
-            // It is refused only by a store that has ended; the next start removes what is left.
+            // Only a closed store refuses this; the next start deletes the staged blocks.
             let _ = self
                 .node
                 .submit(|reply| Operation::DropBranch(number, reply));
@@ -99,31 +104,37 @@ impl Drop for Branch {
     }
 }
 
-/// Returns the outcome of an operation on blocks of a peer.
-pub(super) fn settled<T>(
-    answer: Result<Result<T, StoreError>, oneshot::error::RecvError>,
-) -> Result<T, SyncError> {
-    match answer.unwrap_or(Err(StoreError::Closed)) {
-        Ok(outcome) => Ok(outcome),
-        Err(StoreError::Rejected(Rejection::StaleTip | Rejection::NotConnected)) => {
-            Err(SyncError::ChainMoved)
+/// Returns the result of an operation on blocks of a peer.
+pub(super) fn settled<T>(result: Result<T, StoreError>) -> Result<T, SyncError> {
+    result.map_err(|error| {
+        let StoreError::Rejected(rejection) = error else {
+            return error.into();
+        };
+        match rejection {
+            Rejection::StaleTip | Rejection::NotConnected => SyncError::ChainMoved,
+            Rejection::NotPreferred => SyncError::NotBetter,
+            Rejection::Invalid(invalid) => not_followed(invalid),
+            Rejection::TooDeep { depth, limit } => {
+                Incompatibility::ReorgTooDeep { depth, limit }.into()
+            }
+            Rejection::GenesisFixed => Incompatibility::GenesisFixed.into(),
+            rejection => StoreError::Rejected(rejection).into(),
         }
-        Err(StoreError::Rejected(Rejection::NotPreferred)) => Err(SyncError::NotBetter),
-        Err(StoreError::Rejected(Rejection::Invalid(invalid))) => Err(not_followed(&invalid)),
-        Err(StoreError::Rejected(
-            rejection @ (Rejection::TooDeep { .. } | Rejection::GenesisFixed),
-        )) => Err(SyncError::Incompatible(format!(
-            "has a branch that is refused: {rejection}"
-        ))),
-        Err(error) => Err(error.into()),
-    }
+    })
 }
 
-/// Converts the violation of a rule in pages of blocks. Pages of two chains do not join, and a peer may switch
-/// from one to the other at any time.
-pub(super) fn not_followed(invalid: &InvalidBlock) -> SyncError {
+/// Waits for the commit of an operation on blocks of a peer.
+pub(super) async fn committed<T>(
+    answer: oneshot::Receiver<Result<T, StoreError>>,
+) -> Result<T, SyncError> {
+    settled(answer.await.unwrap_or(Err(StoreError::Closed)))
+}
+
+/// Converts an invalid block among pages of blocks. Pages of two chains do not join, and a peer may
+/// switch from one to the other at any time.
+pub(super) fn not_followed(invalid: InvalidBlock) -> SyncError {
     match invalid.violation {
         RuleViolation::PreviousHash { .. } => SyncError::ChainMoved,
-        _ => SyncError::refused_block(invalid),
+        _ => invalid.into(),
     }
 }

@@ -1,9 +1,9 @@
-//! Chain sync with nodes of this program: only what is new is fetched, and each block is checked
-//! before anything is built upon it.
+//! Chain sync with nodes of this program: fetches the missing blocks only.
 //!
-//! Blocks that join our tip are appended as they come, a page at a time. A branch that forks below
-//! it is looked for (the fork point, by doubling and halving), checked while it comes in, staged,
-//! and followed in one transaction if it is better by then ([`crate::chain::fork_choice`]).
+//! Blocks that connect to our tip are appended page by page. For a branch that forks below the tip,
+//! the fork point is searched by doubling and halving; its blocks are checked while they are
+//! received, staged, and connected in one transaction if fork choice prefers the branch
+//! ([`crate::chain::fork_choice`]).
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -12,37 +12,36 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::info;
 
-use super::branch::{Branch, not_followed, settled};
-use super::context::{Claim, PeerContext};
-use super::error::SyncError;
+use super::branch::{Branch, committed, not_followed};
+use super::context::PeerContext;
+use super::error::{Misbehaviour, SyncError};
 use crate::chain::{Block, BlockHash};
 use crate::node::clocks::HeldBack;
+use crate::node::policy::ClaimedChain;
 use crate::node::reorgs;
 use crate::node::settings::SYNC_PAGE;
 use crate::store::{Operation, StoreError};
 
-/// Pages that may wait for the writer: it joins them into few commits, each of which rewrites what
-/// the indexes have in common.
+/// Maximum number of pages in flight to the writer, which joins them into few commits.
 const MAX_IN_FLIGHT_APPENDS: usize = 16;
 
-/// How often a long fetch says how far it is.
-const PROGRESS: Duration = Duration::from_secs(5);
+/// Interval between two progress messages in the log.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
 
-/// From so many missing blocks on, only one peer at a time is asked for them.
-const MANY: u64 = 2 * SYNC_PAGE as u64;
+/// Number of missing blocks above which they are fetched from one peer at a time.
+const EXCLUSIVE_FETCH_BLOCKS: u64 = 2 * SYNC_PAGE as u64;
 
-/// Follows the chain of a peer as far as it is better than ours.
-pub(super) async fn follow(context: &PeerContext, claim: &Claim) -> Result<(), SyncError> {
+/// Follows the chain of a peer if it is better than ours.
+pub(super) async fn follow(context: &PeerContext, claim: &ClaimedChain) -> Result<(), SyncError> {
     let node = &context.node;
     let state = node.state();
-    if !claim.is_better(node)? {
+    if !node.would_follow(claim)? {
         context.note_held_back(None);
         return Ok(());
     }
     let missing = claim.length.saturating_sub(state.length());
-    let is_long = missing > MANY;
+    let is_long = missing > EXCLUSIVE_FETCH_BLOCKS;
     if is_long && !node.peers.claim_fetch(&context.peer, claim.length) {
-        // Another peer is sending; what it leaves missing is asked for afterwards.
         return Err(SyncError::Deferred);
     }
     let outcome = fetch(context, claim).await;
@@ -56,8 +55,8 @@ pub(super) async fn follow(context: &PeerContext, claim: &Claim) -> Result<(), S
     outcome.map(drop)
 }
 
-/// Fetches what is better, as far as it is not held back.
-async fn fetch(context: &PeerContext, claim: &Claim) -> Result<Option<HeldBack>, SyncError> {
+/// Fetches the missing blocks up to the first one that is held back, which is returned.
+async fn fetch(context: &PeerContext, claim: &ClaimedChain) -> Result<Option<HeldBack>, SyncError> {
     let state = context.node.state();
     if claim.length > state.length() {
         let page = context
@@ -65,7 +64,7 @@ async fn fetch(context: &PeerContext, claim: &Claim) -> Result<Option<HeldBack>,
             .blocks(
                 &context.peer,
                 state.length(),
-                claim.page_from(state.length()),
+                page_size(claim, state.length()),
             )
             .await?;
         let first = page.first().and_then(|block| block.link.as_ref());
@@ -73,8 +72,8 @@ async fn fetch(context: &PeerContext, claim: &Claim) -> Result<Option<HeldBack>,
             return extend(context, claim, state.tip.hash, page).await;
         }
         if page.is_empty() {
-            let why = format!("claims {} blocks and does not deliver them", claim.length);
-            return Err(SyncError::Misbehaved(why));
+            let claimed = claim.length;
+            return Err(Misbehaviour::UndeliveredBlocks { claimed }.into());
         }
     }
     switch(context, claim).await
@@ -83,12 +82,12 @@ async fn fetch(context: &PeerContext, claim: &Claim) -> Result<Option<HeldBack>,
 /// Appends pages to our tip while the next ones are being fetched.
 async fn extend(
     context: &PeerContext,
-    claim: &Claim,
+    claim: &ClaimedChain,
     mut parent: BlockHash,
     mut page: Vec<Block>,
 ) -> Result<Option<HeldBack>, SyncError> {
     let node = &context.node;
-    let mut told = Instant::now();
+    let mut last_progress = Instant::now();
     let mut held_back;
     let mut in_flight: VecDeque<oneshot::Receiver<Result<(), StoreError>>> = VecDeque::new();
     loop {
@@ -101,34 +100,34 @@ async fn extend(
         if in_flight.len() > MAX_IN_FLIGHT_APPENDS
             && let Some(earliest) = in_flight.pop_front()
         {
-            settled(earliest.await)?;
+            committed(earliest).await?;
         }
         parent = hash;
         if is_last {
             break;
         }
-        if told.elapsed() >= PROGRESS {
-            told = Instant::now();
+        if last_progress.elapsed() >= PROGRESS_INTERVAL {
+            last_progress = Instant::now();
             info!(index = next, of = claim.length, peer = %context.peer, "synchronising");
         }
-        // The right to fetch is renewed as long as there is progress.
+        // Renews the fetch lock, which lasts as long as there is progress.
         node.peers.claim_fetch(&context.peer, claim.length);
         page = context
             .client
-            .blocks(&context.peer, next, claim.page_from(next))
+            .blocks(&context.peer, next, page_size(claim, next))
             .await?;
     }
     for appended in in_flight {
-        settled(appended.await)?;
+        committed(appended).await?;
     }
     Ok(held_back)
 }
 
-/// Fetches the branch of a peer and follows it if it is better. Returns the block that is held
+/// Fetches the branch of a peer and switches to it if it is better. Returns the block that is held
 /// back, if any.
-pub(super) async fn switch(
+async fn switch(
     context: &PeerContext,
-    claim: &Claim,
+    claim: &ClaimedChain,
 ) -> Result<Option<HeldBack>, SyncError> {
     let node = &context.node;
     let state = node.state();
@@ -142,7 +141,7 @@ pub(super) async fn switch(
     while next < claim.length && held_back.is_none() {
         let mut page = context
             .client
-            .blocks(&context.peer, next, claim.page_from(next))
+            .blocks(&context.peer, next, page_size(claim, next))
             .await?;
         held_back = HeldBack::cut(&mut page, node.clock().seconds());
         if page.is_empty() {
@@ -150,31 +149,31 @@ pub(super) async fn switch(
         }
         next += page.len() as u64;
         let checked = branch.check(&page);
-        checked.map_err(|invalid| not_followed(&invalid))?;
+        checked.map_err(not_followed)?;
         branch.check_size()?;
         node.peers.claim_fetch(&context.peer, claim.length);
         let staged = branch.stage(page)?;
-        settled(staged.await)?;
+        committed(staged).await?;
     }
     if held_back.is_some() && next == common {
         return Ok(held_back);
     }
     let adoption = branch.adoption(context.peer.to_string());
     let adopted = node.submit(|reply| Operation::Adopt(adoption, reply))?;
-    match settled(adopted.await) {
+    match committed(adopted).await {
         Ok(reorg) => reorgs::log(&reorg),
-        // It may be better when the time of its other blocks has come.
+        // It may be better when its other blocks are no longer held back.
         Err(SyncError::NotBetter) if held_back.is_some() => {}
         Err(error) => return Err(error),
     }
     Ok(held_back)
 }
 
-/// The number of blocks that both chains begin with, given that at most `most` can be common.
-/// A peer whose chain changes meanwhile makes this wrong; the check of the branch will tell.
-async fn fork_point(context: &PeerContext, most: u64) -> Result<u64, SyncError> {
-    // All below `common` is shared, nothing from `differs` on.
-    let (mut common, mut differs) = (0, most);
+/// Returns the number of blocks that both chains share, at most `max`. The result is wrong if the
+/// peer's chain changes meanwhile, which the check of the branch detects.
+async fn fork_point(context: &PeerContext, max: u64) -> Result<u64, SyncError> {
+    // Every block below `common` is shared, none from `differs` upwards.
+    let (mut common, mut differs) = (0, max);
     let mut step = 1;
     while common < differs {
         let index = differs.saturating_sub(step).max(common);
@@ -194,6 +193,14 @@ async fn fork_point(context: &PeerContext, most: u64) -> Result<u64, SyncError> 
         }
     }
     Ok(common)
+}
+
+/// Returns the number of blocks to request from index `from` upwards.
+fn page_size(claim: &ClaimedChain, from: u64) -> usize {
+    let missing = claim.length.saturating_sub(from);
+    usize::try_from(missing)
+        .unwrap_or(usize::MAX)
+        .clamp(1, SYNC_PAGE)
 }
 
 async fn is_common(context: &PeerContext, index: u64) -> Result<bool, SyncError> {

@@ -6,65 +6,84 @@ use thiserror::Error;
 
 use crate::chain::InvalidBlock;
 use crate::client::PeerError;
+use crate::node::policy::{Incompatibility, NetworkDifference};
+use crate::reference::ReadError;
 use crate::store::StoreError;
 use crate::text::escape;
 
-/// Most characters that are told of what went wrong with a peer.
-const SHOWN: usize = 500;
+/// Maximum length of an error text that is logged or shown, in characters.
+const MAX_SHOWN: usize = 500;
 
-/// A text that may hold something of a peer, as it is logged and told to others.
+/// Returns a text that may contain data of a peer in the form in which it is logged and shown.
 pub(super) fn shown(text: &str) -> String {
-    escape(text).chars().take(SHOWN).collect()
+    escape(text).chars().take(MAX_SHOWN).collect()
 }
 
-/// Why a round with a peer came to nothing.
+/// Why a round with a peer failed. The texts continue a sentence that begins with the peer.
 #[derive(Debug, Error)]
 pub(in crate::node) enum SyncError {
-    /// It did not answer as asked.
+    /// The request failed.
     #[error(transparent)]
     Peer(#[from] PeerError),
-    /// It sent what no honest node sends.
-    #[error("{0}")]
-    Misbehaved(String),
-    /// What it sends does not fit this node, which is nobody's fault; the text has the remedy.
-    #[error("{0}")]
-    Incompatible(String),
-    /// Its chain or ours moved meanwhile, or it is not what it said.
-    #[error("its chain keeps changing while it is fetched")]
+    /// The peer sent data that no honest node sends.
+    #[error(transparent)]
+    Misbehaved(#[from] Misbehaviour),
+    /// The peer and this node do not fit together; neither is at fault.
+    #[error(transparent)]
+    Incompatible(#[from] Incompatibility),
+    /// The peer sent data that its network allows and ours does not.
+    #[error("{misbehaviour}; it {difference}")]
+    InvalidHere {
+        misbehaviour: Misbehaviour,
+        difference: NetworkDifference,
+    },
+    /// The chain of the peer or ours changed during the round, or the peer is not what it was.
+    #[error("changes its chain while it is fetched")]
     ChainMoved,
-    /// Its chain is valid as far as it is looked at, and not the one to follow.
-    #[error("its chain is no better than ours")]
+    /// The chain of the peer is valid so far, but fork choice prefers ours.
+    #[error("has no better chain")]
     NotBetter,
-    /// Another peer is sending what this one has, too.
-    #[error("another peer is asked first")]
+    /// Another peer is sending the same blocks.
+    #[error("is asked after another peer")]
     Deferred,
-    /// It has more messages than may be taken from its address now.
-    #[error("its messages are taken later, as its address has its share")]
-    Paced(Duration),
-    /// Our database refused or failed.
+    /// The peer's address has used up its share of learned messages for now.
+    #[error("has more messages than its address may add now")]
+    RateLimited { retry_after: Duration },
+    /// Our database refused an operation or failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
+/// Data that no honest node sends.
+#[derive(Debug, Error)]
+pub(in crate::node) enum Misbehaviour {
+    #[error("sends an invalid chain: {0}")]
+    InvalidBlock(InvalidBlock),
+    #[error("sends a chain that cannot be read: {0}")]
+    UnreadableChain(ReadError),
+    #[error("has an empty chain")]
+    EmptyChain,
+    #[error("has no genesis block")]
+    NoGenesis,
+    #[error("claims {claimed} blocks and does not deliver them")]
+    UndeliveredBlocks { claimed: u64 },
+    #[error("names a block by an invalid hash")]
+    InvalidHash,
+    #[error("sends pending messages whose sequence numbers do not increase")]
+    SequenceNotIncreasing,
+}
+
 impl SyncError {
-    /// A block that breaks a rule.
-    pub(in crate::node) fn refused_block(invalid: &InvalidBlock) -> Self {
-        Self::Misbehaved(format!("sends a chain that is refused: {invalid}"))
-    }
-
-    /// Whether no honest node gives such an answer.
+    /// Returns `true` if no honest node causes this error.
     pub(super) fn is_misbehaviour(&self) -> bool {
-        match self {
-            Self::Misbehaved(_) | Self::ChainMoved => true,
-            Self::Peer(error) => {
-                matches!(error, PeerError::Malformed { .. })
-            }
-            _ => false,
-        }
+        matches!(
+            self,
+            Self::Misbehaved(_) | Self::ChainMoved | Self::Peer(PeerError::Malformed { .. })
+        )
     }
 
-    /// The text with its first cause, such as "connection refused"; what lies between says only
-    /// how the library is built.
+    /// Returns the text with the root cause, such as "connection refused". The causes in between
+    /// only show how the HTTP library is built.
     pub(super) fn in_one_line(&self) -> String {
         let error: &dyn std::error::Error = self;
         let causes = std::iter::successors(error.source(), |error| error.source());
@@ -75,6 +94,18 @@ impl SyncError {
     }
 }
 
+impl From<InvalidBlock> for SyncError {
+    fn from(invalid: InvalidBlock) -> Self {
+        Misbehaviour::InvalidBlock(invalid).into()
+    }
+}
+
+impl From<ReadError> for SyncError {
+    fn from(error: ReadError) -> Self {
+        Misbehaviour::UnreadableChain(error).into()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::io;
@@ -82,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_unreachable_peer_is_told_with_the_first_cause_alone() {
+    fn an_unreachable_peer_is_reported_with_the_root_cause_alone() {
         let cause = io::Error::from(io::ErrorKind::ConnectionRefused);
         let wrapped = io::Error::other(StoreError::Io {
             path: "between".into(),
@@ -91,6 +122,6 @@ mod tests {
         let error = SyncError::Peer(PeerError::Unreachable(Box::new(wrapped)));
         assert_eq!(error.in_one_line(), "cannot be reached: connection refused");
         let plain = SyncError::ChainMoved.in_one_line();
-        assert_eq!(plain, "its chain keeps changing while it is fetched");
+        assert_eq!(plain, "changes its chain while it is fetched");
     }
 }

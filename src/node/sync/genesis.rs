@@ -1,24 +1,24 @@
-//! The genesis block of a network one wants to join, fetched from a neighbour and checked.
+//! Fetches the genesis block of a network to join from a neighbour, and checks it.
 
 use std::time::Duration;
 
 use tracing::{info, warn};
 
-use super::error::SyncError;
+use super::error::{Misbehaviour, SyncError};
 use super::reference;
 use crate::chain::check::check_genesis;
 use crate::chain::{Block, BlockHash};
 use crate::client::peer::Identity;
 use crate::client::{NodeAddress, PeerClient};
 
-/// Pause between two rounds of asking.
-const PAUSE: Duration = Duration::from_secs(2);
+/// Delay between two rounds of requests.
+const RETRY_DELAY: Duration = Duration::from_secs(2);
 
-/// Asks the neighbours, again and again, until one has the genesis block with this hash.
+/// Asks the neighbours in turn until one has the genesis block with this hash.
 pub async fn fetch(client: &PeerClient, neighbours: &[NodeAddress], wanted: BlockHash) -> Block {
     info!(
         genesis = %wanted,
-        "waiting for a neighbour with this genesis block; this node serves nothing until then"
+        "waiting for a neighbour with this genesis block; the API starts when it is fetched"
     );
     loop {
         for peer in neighbours {
@@ -29,12 +29,14 @@ pub async fn fetch(client: &PeerClient, neighbours: &[NodeAddress], wanted: Bloc
                 }
                 Ok(block) => {
                     let found = BlockHash::of(&block);
-                    warn!(%peer, %found, %wanted, "this neighbour has another genesis block");
+                    warn!(%peer, %found, %wanted, "a neighbour has another genesis block");
                 }
-                Err(error) => warn!(%peer, %error, "this neighbour gives no genesis block"),
+                Err(error) => {
+                    warn!(%peer, %error, "cannot fetch the genesis block from a neighbour")
+                }
             }
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(RETRY_DELAY).await;
     }
 }
 
@@ -45,6 +47,6 @@ async fn first_block(client: &PeerClient, peer: &NodeAddress) -> Result<Block, S
             .blocks(peer, 0, 1)
             .await?
             .pop()
-            .ok_or_else(|| SyncError::Misbehaved("has no genesis block".to_owned())),
+            .ok_or(Misbehaviour::NoGenesis.into()),
     }
 }

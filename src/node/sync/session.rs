@@ -1,8 +1,7 @@
-//! One conversation with one peer: what it is, what is new on either side, and when to ask again.
+//! The session with one peer: identifies it, syncs with it at intervals and whenever it announces
+//! something, and announces new blocks and messages to it.
 //!
-//! A session asks at its intervals and whenever the peer announces something, and announces what
-//! is new here. One thing at a time: a peer that is slow, silent or hostile holds up nothing but
-//! its own session.
+//! A session does one thing at a time. A slow, silent or hostile peer delays its own session only.
 
 mod announcements;
 
@@ -12,53 +11,54 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, info, warn};
 
-use super::context::{Claim, PeerContext};
-use super::error::{self, SyncError};
+use super::context::PeerContext;
+use super::error::{self, Misbehaviour, SyncError};
 use super::{chain, mempool, reference};
 use crate::chain::BlockHash;
 use crate::client::peer::Identity;
 use crate::client::{NodeAddress, PeerClient};
 use crate::node::lookup::leads_to_removed;
 use crate::node::peers::SessionHandle;
+use crate::node::policy::{ClaimedChain, Incompatibility};
 use crate::node::settings::ANNOUNCE_PAUSE;
 use crate::node::{Node, PROTOCOL, clocks};
 use crate::store::StoreError;
 use crate::wire::{NetworkStatus, PeerKind, PeerOrigin, Position, Status};
 
-/// So many rounds one after the other may come to nothing because the chain moved, each with a
-/// longer pause after it.
+/// Maximum number of consecutive rounds that fail because the chain moved. The delay before the next
+/// round grows with each.
 const MAX_STALE_TIP_RETRIES: u32 = 8;
 const STALE_TIP_RETRY_DELAY: Duration = Duration::from_millis(20);
 
-/// Least pause between two warnings that a peer differs: it may differ in a new way each time.
-const WARN_PAUSE: Duration = Duration::from_secs(10);
+/// Minimum interval between two warnings about one peer, which may differ in a new way each time.
+const WARN_INTERVAL: Duration = Duration::from_secs(10);
 
-/// How long a peer waits while another sends the same blocks.
-const LATER: Duration = Duration::from_millis(500);
+/// Delay before the next round while another peer sends the same blocks.
+const DEFERRED_RETRY_DELAY: Duration = Duration::from_millis(500);
 
 struct PeerSession {
     context: PeerContext,
     kind: PeerKind,
-    /// Tip and next sequence number that the peer was told of last.
+    /// Tip and next sequence number of the last announcement.
     announced: Option<(BlockHash, u64)>,
     announce_at: Option<Instant>,
     last_announced: Option<Instant>,
     last_warned: Option<Instant>,
-    /// When it may be woken again.
+    /// Earliest time at which the peer may wake the session again.
     wake_at: Instant,
     chain_due: Instant,
     data_due: Instant,
-    /// Tip of a chain that was refused, so that it is not fetched again.
+    /// Tip of a refused chain, which is not fetched again.
     refused_tip: Option<BlockHash>,
-    /// Tip of a chain that turned out to be no better than ours.
-    passed_tip: Option<BlockHash>,
-    /// Rounds one after the other in which the chain moved.
-    moved: u32,
+    /// Tip of a valid chain that was not better than ours.
+    not_better_tip: Option<BlockHash>,
+    /// Number of consecutive rounds in which the chain moved.
+    stale_rounds: u32,
     mempool: mempool::MempoolPosition,
-    reference: reference::Progress,
+    reference: reference::FetchHistory,
 }
 
-/// Talks with a peer until its session is ended.
+/// Runs the session of a peer until it is ended.
 pub(in crate::node) async fn run(
     node: Arc<Node>,
     client: PeerClient,
@@ -77,20 +77,20 @@ pub(in crate::node) async fn run(
         chain_due: now,
         data_due: now,
         refused_tip: None,
-        passed_tip: None,
-        moved: 0,
+        not_better_tip: None,
+        stale_rounds: 0,
         mempool: mempool::MempoolPosition::default(),
-        reference: reference::Progress::default(),
+        reference: reference::FetchHistory::default(),
     };
     tokio::select! {
         biased;
         () = handle.end.cancelled() => Ok(()),
-        ended = session.talk(&handle) => ended,
+        ended = session.run(&handle) => ended,
     }
 }
 
 impl PeerSession {
-    async fn talk(&mut self, handle: &SessionHandle) -> Result<(), StoreError> {
+    async fn run(&mut self, handle: &SessionHandle) -> Result<(), StoreError> {
         loop {
             let retry_at = self.context.node.peers.retry_at(&self.context.peer);
             let round_at = retry_at.unwrap_or(self.chain_due.min(self.data_due));
@@ -107,7 +107,7 @@ impl PeerSession {
                 }
                 () = woken => {
                     self.round().await?;
-                    // Anyone can wake it, so that must not keep it and the peer busy.
+                    // Anyone can wake a session by announcing in the name of its peer.
                     self.wake_at = Instant::now() + ANNOUNCE_PAUSE;
                 }
                 () = sleep_until(round_at) => self.round().await?,
@@ -116,7 +116,7 @@ impl PeerSession {
         }
     }
 
-    /// One round: asks for what is due, and notes what came of it.
+    /// Runs one round and records its result.
     async fn round(&mut self) -> Result<(), StoreError> {
         let outcome = self.try_round().await;
         self.settle(outcome)?;
@@ -128,7 +128,7 @@ impl PeerSession {
         let (peers, peer) = (&self.context.node.peers, &self.context.peer);
         let now = Instant::now();
         let settings = &self.context.node.settings.peers;
-        // A peer that asks us beyond our neighbours is asked only when it announces something.
+        // Guests are asked only when they announce something.
         let is_guest = peers.with(peer, |peer| peer.origin == PeerOrigin::Guest);
         let far = now + Duration::from_secs(24 * 60 * 60);
         if self.data_due <= now {
@@ -140,43 +140,43 @@ impl PeerSession {
         if is_guest == Some(true) {
             (self.data_due, self.chain_due) = (far, far);
         } else {
-            // It may have been a guest.
+            // The peer may have been a guest until now.
             self.data_due = self.data_due.min(now + settings.data_interval);
             self.chain_due = self.chain_due.min(now + settings.chain_interval);
         }
         match outcome {
             Ok(()) => peers.answered(peer),
-            Err(SyncError::Incompatible(why)) => {
-                let why = error::shown(&why);
+            Err(error @ (SyncError::Incompatible(_) | SyncError::InvalidHere { .. })) => {
+                let why = error::shown(&error.to_string());
                 peers.answered(peer);
                 let is_new = peers.with(peer, |peer| {
                     let is_new = peer.refused.as_ref() != Some(&why);
                     peer.refused = Some(why.clone());
                     is_new
                 });
-                let was_warned = self.last_warned.is_some_and(|at| now < at + WARN_PAUSE);
+                let was_warned = self.last_warned.is_some_and(|at| now < at + WARN_INTERVAL);
                 if is_new == Some(true) && !was_warned {
-                    warn!(%peer, "this peer {why}");
+                    warn!(%peer, reason = %why, "not following a peer");
                     self.last_warned = Some(now);
                 }
             }
-            Err(SyncError::ChainMoved) if self.moved < MAX_STALE_TIP_RETRIES => {
+            Err(SyncError::ChainMoved) if self.stale_rounds < MAX_STALE_TIP_RETRIES => {
                 peers.answered(peer);
-                self.moved += 1;
-                self.chain_due = now + STALE_TIP_RETRY_DELAY * self.moved;
+                self.stale_rounds += 1;
+                self.chain_due = now + STALE_TIP_RETRY_DELAY * self.stale_rounds;
                 return Ok(());
             }
             Err(SyncError::Deferred) => {
                 peers.answered(peer);
-                self.chain_due = now + LATER;
+                self.chain_due = now + DEFERRED_RETRY_DELAY;
             }
-            Err(SyncError::Paced(pause)) => {
+            Err(SyncError::RateLimited { retry_after }) => {
                 peers.answered(peer);
-                self.data_due = now + pause;
+                self.data_due = now + retry_after;
             }
             Err(SyncError::Store(StoreError::Rejected(rejection))) => {
                 peers.answered(peer);
-                debug!(%peer, %rejection, "not taken");
+                debug!(%peer, reason = %rejection, "the store refused data of a peer");
             }
             Err(SyncError::Store(StoreError::Overloaded) | SyncError::NotBetter) => {
                 peers.answered(peer);
@@ -188,29 +188,31 @@ impl PeerSession {
                 let misbehaved = error.is_misbehaviour();
                 let why = error.in_one_line();
                 if misbehaved {
-                    info!(%peer, "this peer {why}");
+                    info!(%peer, reason = %why, "a peer misbehaves");
                 } else {
-                    debug!(%peer, "this peer {why}");
+                    debug!(%peer, reason = %why, "a peer does not answer");
                 }
-                // Whatever answers there next may be another program.
+                // Another program may answer at this address next time.
                 self.kind = PeerKind::Unknown;
                 self.announced = None;
                 peers.failed(peer, why, misbehaved);
             }
         }
-        self.moved = 0;
+        self.stale_rounds = 0;
         Ok(())
     }
 
     async fn try_round(&mut self) -> Result<(), SyncError> {
         let peers = &self.context.node.peers;
-        let news = peers
+        let announcement = peers
             .with(&self.context.peer, |peer| peer.announcement.take())
             .flatten();
         let is_due = self.chain_due.min(self.data_due) <= Instant::now();
-        match (self.kind, news) {
+        match (self.kind, announcement) {
             (PeerKind::Reference, _) => self.reference_round().await,
-            (PeerKind::Ours, Some(news)) if !is_due => self.follow_news(&news).await,
+            (PeerKind::Ours, Some(announcement)) if !is_due => {
+                self.follow_announcement(&announcement).await
+            }
             (PeerKind::Unknown, _)
                 if leads_to_removed(&self.context.node, &self.context.peer).await =>
             {
@@ -228,7 +230,7 @@ impl PeerSession {
         }
     }
 
-    /// Asks what the peer is, and what time it has.
+    /// Asks the peer what it runs, and compares its clock.
     async fn identify(&self) -> Result<Identity, SyncError> {
         let (node, peer) = (&self.context.node, &self.context.peer);
         let before = node.clock().seconds();
@@ -252,10 +254,10 @@ impl PeerSession {
         self.kind = PeerKind::Ours;
         let parse = |hash: &str| {
             let hash: Result<BlockHash, _> = hash.parse();
-            hash.map_err(|_| SyncError::Misbehaved("names a block by what is no hash".to_owned()))
+            hash.map_err(|_| Misbehaviour::InvalidHash)
         };
         let network = status.network();
-        let claim = Claim {
+        let claim = ClaimedChain {
             tip: parse(&status.tip.hash)?,
             length: status.length,
             sealed: Some(status.sealed),
@@ -265,7 +267,7 @@ impl PeerSession {
             index: status.tip.index,
             hash: status.tip.hash.clone(),
         };
-        self.mempool.belongs_to(&status.node_id);
+        self.mempool.set_node_id(&status.node_id);
         node.peers.with(peer, |peer| {
             (peer.tip, peer.network) = (Some(position), Some(network.clone()));
             let version = status.version.chars().filter(char::is_ascii_graphic);
@@ -273,25 +275,23 @@ impl PeerSession {
         });
         if status.protocol != PROTOCOL {
             let theirs = status.protocol;
-            return Err(SyncError::Incompatible(format!(
-                "speaks protocol {theirs}, this node {PROTOCOL}: run the same version on both"
-            )));
+            return Err(Incompatibility::Protocol { theirs }.into());
         }
         let next = status.mempool.next_sequence;
         self.follow(claim, Some(network), next, true).await
     }
 
-    /// Fetches the blocks and messages that a node of this program has and we do not. What is
-    /// wrong is remembered only if it is `certain` that the peer itself made the claim.
+    /// Fetches the blocks and messages of a node of this program that are missing here. A refused
+    /// chain is remembered only if it is `certain` that the peer itself made the claim.
     async fn follow(
         &mut self,
-        claim: Claim,
+        claim: ClaimedChain,
         network: Option<NetworkStatus>,
         mempool_seq: u64,
         certain: bool,
     ) -> Result<(), SyncError> {
-        let difference = network.and_then(|theirs| self.context.node.difference(&theirs));
-        if ![self.refused_tip, self.passed_tip].contains(&Some(claim.tip)) {
+        let difference = network.and_then(|theirs| self.context.node.network_difference(&theirs));
+        if ![self.refused_tip, self.not_better_tip].contains(&Some(claim.tip)) {
             let followed = chain::follow(&self.context, &claim).await;
             match &followed {
                 Err(SyncError::Misbehaved(_)) if certain => self.refused_tip = Some(claim.tip),
@@ -300,29 +300,32 @@ impl PeerSession {
                 {
                     self.refused_tip = Some(claim.tip);
                 }
-                Err(SyncError::NotBetter) => self.passed_tip = Some(claim.tip),
+                Err(SyncError::NotBetter) => self.not_better_tip = Some(claim.tip),
                 _ => {}
             }
             match (followed, &difference) {
                 (Err(SyncError::NotBetter), _) => {}
-                // What its network allows and ours does not is no misbehaviour.
-                (Err(SyncError::Misbehaved(why)), Some(difference)) => {
-                    return Err(SyncError::Incompatible(format!("{why}; it {difference}")));
+                // A block that is valid on the peer's network is no misbehaviour.
+                (Err(SyncError::Misbehaved(misbehaviour)), Some(difference)) => {
+                    return Err(SyncError::InvalidHere {
+                        misbehaviour,
+                        difference: difference.clone(),
+                    });
                 }
                 (Err(SyncError::Incompatible(_)), Some(difference)) => {
-                    return Err(SyncError::Incompatible(difference.clone()));
+                    return Err(Incompatibility::from(difference.clone()).into());
                 }
                 (followed, _) => followed?,
             }
         }
         if let Some(difference) = difference {
-            return Err(SyncError::Incompatible(difference));
+            return Err(Incompatibility::from(difference).into());
         }
         let fetched = self
             .mempool
             .fetch(&self.context, mempool_seq, certain)
             .await;
-        if !matches!(fetched, Ok(()) | Err(SyncError::Paced(_))) {
+        if !matches!(fetched, Ok(()) | Err(SyncError::RateLimited { .. })) {
             return fetched;
         }
         if certain && self.refused_tip != Some(claim.tip) {
@@ -335,11 +338,9 @@ impl PeerSession {
     async fn reference_round(&mut self) -> Result<(), SyncError> {
         let now = Instant::now();
         if self.context.node.state().network.sealed_from.is_some() {
-            let why = "is a reference miner, whose blocks are open, and this node requires \
-                       sealed ones: share a network with it from a new folder with --accept-open";
-            // It need not be asked more often than it may have changed into another program.
+            // Identify the peer again next time: another program may run there by then.
             self.kind = PeerKind::Unknown;
-            return Err(SyncError::Incompatible(why.to_owned()));
+            return Err(Incompatibility::RequiresSealed.into());
         }
         let is_chain_due = self.chain_due <= now;
         let is_data_due = self.data_due <= now;

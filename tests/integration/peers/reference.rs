@@ -292,7 +292,7 @@ fn another_genesis_is_taken_while_the_chain_is_short_and_refused_later() {
     // Now there are more than six blocks after it.
     let third = chain_above(&[other(4)], 50, ProofKind::Open).blocks;
     pair.turn(FakeReferenceMiner::new(&third));
-    pair.refuses("has another genesis, and that of this chain is fixed");
+    pair.refuses("has another genesis block, and the genesis block of this chain is fixed");
     assert_eq!(pair.listed().failures, 0);
     let status = pair.node.status();
     assert_eq!((status.length, status.reorgs), (8, 2));
