@@ -1,28 +1,66 @@
 //! The rules of the chain: pure data types and checks, no I/O, no clock.
 //!
-//! A chain is a list of blocks. Every block but the first is linked to the one before it by that
-//! block's hash and by a proof of work. The documented rules, numbered as findings report them:
+//! A chain is a list of blocks. Each block except the first contains the hash of the previous block
+//! and a proof of work. Violations name the rules by these numbers:
 //!
-//! 1. the genesis block has index 0, no proof and no previous hash;
-//! 2. the index of a block equals its position;
-//! 3. its previous hash equals the hash of the block before it;
-//! 4. its proof solves the puzzle of [`crate::pow`] for the proof before it, at the checking
-//!    node's own difficulty;
-//! 5. its time is strictly later than that of the block before it.
+//! 1. The genesis block has index 0, no proof and no previous hash.
+//! 2. The index of a block is its position in the chain.
+//! 3. Its previous hash is the hash of the previous block.
+//! 4. Its proof solves the puzzle of [`crate::pow`] for the previous proof, at the difficulty of the
+//!    checking node.
+//! 5. Its time is strictly later than that of the previous block.
 //!
-//! On top of the rules stands what makes a chain *acceptable* to this program: no proof is a
-//! broken seal, and from `sealed_from` on every proof is sealed ([`seal`]).
+//! A chain that follows the rules is *valid*. It is *acceptable* to this program if, in addition, no
+//! proof is a broken seal and every proof from index `sealed_from` on is sealed ([`seal`]).
 //!
-//! The parts:
-//! * [`block`]: a block, its link to the one before, the tip of a chain, the documented genesis
-//! * [`message`]: what a block carries
-//! * [`timestamp`], [`proof`], [`hash`]: the three values whose exact text is hashed
+//! ```
+//! use blockchain::chain::{Block, BlockHash, Checker, Message, MessageId, Proof, Seal, Timestamp, seal};
+//! use blockchain::pow::{self, Difficulty};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+//! let genesis = Block::documented_genesis();
+//! assert_eq!(
+//!     BlockHash::of(&genesis).to_string(),
+//!     "c0f0de3647e32b3b129e4ca3c329dd7584fa375366106b4c22c31c55f8c1ab94"
+//! );
+//!
+//! // Every block must be sealed from index 1 on.
+//! let mut checker = Checker::new(Difficulty::MIN, Some(1));
+//! checker.push(&genesis)?;
+//! let tip = checker.tip().ok_or("the genesis block is the tip")?.clone();
+//!
+//! // A sealed proof is the commitment to its block, then the digits of the search.
+//! let message = Message::new(MessageId::random(), "hello, chain".to_owned())?;
+//! let time = 1_600_000_000.5;
+//! let root = checker.history().root();
+//! let commitment = seal::commitment(tip.index + 1, &tip.hash, &root, &message, time);
+//! let proof: Proof = (0..)
+//!     .map(|nonce| format!("{commitment}{nonce}"))
+//!     .find(|proof| pow::proof_is_valid(tip.proof_text(), proof.as_bytes(), Difficulty::MIN))
+//!     .ok_or("a nonce exists")?
+//!     .parse()?;
+//! let block = tip.successor(message, Timestamp::float(time)?, proof);
+//! assert_eq!(checker.push(&block)?, Some(Seal::Sealed));
+//!
+//! // The seal fits no other content.
+//! let mut forged = block.clone();
+//! forged.message = Message::new(block.message.id(), "goodbye, chain".to_owned())?;
+//! assert_eq!(Seal::of(&forged, || root), Some(Seal::Broken));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Modules:
+//! * [`block`]: a block and its link to the previous one, the documented genesis block
+//! * [`message`]: the message that a block carries
+//! * [`timestamp`], [`proof`], [`hash`]: values whose exact text is hashed
+//! * [`preimage`]: the text of a block that is hashed
+//! * [`Tip`]: the last block of a chain
 //! * [`history`]: the Merkle tree over all block hashes
-//! * [`seal`]: proofs that bind the content of their block
-//! * [`check`]: the rules, with a named violation for each; `facts`: what they compare, worked out
-//!   for many blocks at once
-//! * [`choice`]: which of two acceptable chains is followed; [`reorg`]: a switch between them, in
-//!   numbers
+//! * [`seal`]: proofs that commit to the content of their block
+//! * [`check`]: the rules, with a named violation for each
+//! * [`fork_choice`]: the rule that chooses between two acceptable chains
+//! * [`reorg`]: the numbers of a switch between them
 
 pub mod block;
 pub mod check;

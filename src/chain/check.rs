@@ -1,4 +1,4 @@
-//! The rules of the chain as checks, with a named violation for each.
+//! Checks for the rules of the chain, with a named violation for each rule.
 
 use std::slice;
 
@@ -15,11 +15,11 @@ use super::tip::Tip;
 use crate::pow::Difficulty;
 use crate::text::counted;
 
-/// The first thing that is wrong with a block: which rule, what was expected, what was found.
+/// The first rule that a block breaks, with the expected value and the value found.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum RuleViolation {
-    /// Rule 1: the first block has another index than 0.
+    /// Rule 1: the index of the first block is not 0.
     #[error("breaks rule 1: the genesis block has index {found}, expected 0")]
     GenesisIndex {
         /// Index found.
@@ -36,7 +36,7 @@ pub enum RuleViolation {
         /// Previous hash found.
         previous_hash: BlockHash,
     },
-    /// Rule 2: the index is not the position.
+    /// Rule 2: the index is not the position in the chain.
     #[error("breaks rule 2: the index is {found}, expected {expected}")]
     Index {
         /// Position of the block.
@@ -44,16 +44,16 @@ pub enum RuleViolation {
         /// Index found.
         found: u64,
     },
-    /// Rules 3 and 4: a block after the genesis block without previous hash and proof.
+    /// Rules 3 and 4: a block after the genesis block has no previous hash and no proof.
     #[error("breaks rule 3: there is no previous hash, expected {expected}")]
     NoLink {
-        /// Hash of the block before.
+        /// Hash of the previous block.
         expected: BlockHash,
     },
-    /// Rule 3: the previous hash is not the hash of the block before.
+    /// Rule 3: the previous hash is not the hash of the previous block.
     #[error("breaks rule 3: the previous hash is {found}, expected {expected}")]
     PreviousHash {
-        /// Hash of the block before.
+        /// Hash of the previous block.
         expected: BlockHash,
         /// Previous hash found.
         found: BlockHash,
@@ -65,23 +65,23 @@ pub enum RuleViolation {
         counted((*found).into(), "zero")
     )]
     ProofOfWork {
-        /// The checking node's difficulty.
+        /// Difficulty of the checking node.
         expected: Difficulty,
         /// Trailing zeros found.
         found: u8,
     },
-    /// Rule 5: the time is not later than that of the block before.
+    /// Rule 5: the time is not later than that of the previous block.
     #[error("breaks rule 5: the time is {found}, expected later than {previous}")]
     Time {
-        /// Time of the block before.
+        /// Time of the previous block.
         previous: Timestamp,
         /// Time found.
         found: Timestamp,
     },
-    /// Not acceptable: the content is not what was sealed.
+    /// Not acceptable: the block is not the one that was sealed.
     #[error("not acceptable because the seal is broken: this content is not what was sealed")]
     BrokenSeal,
-    /// Not acceptable: an open proof where every block must be sealed.
+    /// Not acceptable: the proof is open, but must be sealed from this index on.
     #[error(
         "not acceptable because the proof is open; from index {sealed_from} on it must be sealed"
     )]
@@ -92,7 +92,8 @@ pub enum RuleViolation {
 }
 
 impl RuleViolation {
-    /// The number of the broken rule; none if the rules hold, but the block is not acceptable.
+    /// Returns the number of the broken rule; `None` if the block follows the rules but is not
+    /// acceptable.
     pub fn rule(&self) -> Option<u8> {
         match self {
             Self::GenesisIndex { .. } | Self::GenesisLink { .. } => Some(1),
@@ -119,8 +120,8 @@ pub fn check_genesis(block: &Block) -> Result<(), RuleViolation> {
     }
 }
 
-/// Checks rules 2 to 5 for the block after `tip`, in the documented order. `zeros` are those of its
-/// proof after that of the tip ([`pow::zeros`](crate::pow::zeros)).
+/// Checks rules 2 to 5 for the block after `tip`, in the documented order. `zeros` is the result of
+/// [`pow::zeros`](crate::pow::zeros) for the proof of the tip and that of the block.
 pub fn check_successor(
     tip: &Tip,
     block: &Block,
@@ -159,7 +160,7 @@ pub fn check_successor(
     Ok(())
 }
 
-/// Checks the seal of a block: never broken, and sealed from `sealed_from` on.
+/// Checks that the seal of a block is not broken, and that the block is sealed from `sealed_from` on.
 pub fn check_seal(
     index: u64,
     seal: Option<Seal>,
@@ -174,7 +175,7 @@ pub fn check_seal(
     }
 }
 
-/// Number of blocks after the genesis block by what their proofs bind.
+/// Number of blocks after the genesis block in each class of proof.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct SealCounts {
     /// Sealed blocks.
@@ -196,28 +197,28 @@ impl SealCounts {
     }
 }
 
-/// A block that broke no rule.
+/// A block that breaks no rule.
 #[derive(Debug)]
 pub struct Passed<'a, 'b> {
     /// The block.
     pub block: &'a Block,
-    /// Its hash.
+    /// Hash of the block.
     pub hash: BlockHash,
-    /// What its proof binds; none for a genesis block.
+    /// Class of its proof; `None` for a genesis block.
     pub seal: Option<Seal>,
-    /// Whether its seal is acceptable.
+    /// `Ok` if its seal is acceptable.
     pub acceptable: Result<(), RuleViolation>,
-    /// The nodes of the history tree that it completes, in order of position.
+    /// Nodes of the history tree that the block completes, in order of position.
     pub nodes: &'b [NodeHash],
 }
 
-/// The first block that cannot be taken, and why.
+/// Error that names the first invalid block and the rule that it breaks.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("block {index} {violation}")]
 pub struct InvalidBlock {
-    /// Its place in the chain, whatever index it claims.
+    /// Position of the block in the chain, which may differ from the index that it claims.
     pub index: u64,
-    /// What is wrong with it.
+    /// The broken rule.
     #[source]
     pub violation: RuleViolation,
 }
@@ -230,12 +231,12 @@ pub struct Checker {
     tip: Option<Tip>,
     history: History,
     seals: SealCounts,
-    fewest_zeros: Option<u8>,
+    min_zeros: Option<u8>,
 }
 
 impl Checker {
-    /// A checker that starts with the genesis block. It refuses broken seals, and open proofs
-    /// from `sealed_from` on.
+    /// Creates a checker that starts with the genesis block. It rejects broken seals, and open proofs
+    /// from index `sealed_from` on.
     pub fn new(difficulty: Difficulty, sealed_from: Option<u64>) -> Self {
         Self {
             difficulty,
@@ -243,11 +244,11 @@ impl Checker {
             tip: None,
             history: History::default(),
             seals: SealCounts::default(),
-            fewest_zeros: None,
+            min_zeros: None,
         }
     }
 
-    /// Goes on above a tip whose chain has this history.
+    /// Sets the tip that the next block follows, and the history of the chain up to it.
     #[must_use]
     pub fn above(mut self, tip: Tip, history: History) -> Self {
         self.tip = Some(tip);
@@ -255,11 +256,11 @@ impl Checker {
         self
     }
 
-    /// Checks the next block and moves the tip onto it.
+    /// Checks the next block and makes it the tip.
     ///
     /// # Errors
-    /// After a violation of a rule the checker stays where it was. A seal that is not acceptable
-    /// is reported, too, but the block is counted and passed.
+    /// If the block breaks a rule, the checker does not change. If only its seal is not acceptable,
+    /// the violation is returned, but the block is counted and becomes the tip.
     pub fn push(&mut self, block: &Block) -> Result<Option<Seal>, RuleViolation> {
         let mut seal = None;
         let pushed = self.push_all(slice::from_ref(block), |passed| {
@@ -270,12 +271,13 @@ impl Checker {
         Ok(seal)
     }
 
-    /// Checks blocks one after the other and moves the tip onto them; what takes time is done for
-    /// many of them at once. `each` hears of every block that broke no rule, and may end it.
+    /// Checks consecutive blocks and makes each of them the tip. Hashes are computed for many blocks
+    /// at once. `each` is called with every block that breaks no rule and stops the check by
+    /// returning an error.
     ///
     /// # Errors
-    /// The first block that breaks a rule, the checker staying before it; or what `each` returns,
-    /// the block having passed.
+    /// Returns the first block that breaks a rule, which does not become the tip, or the error of
+    /// `each` for a block that is already the tip.
     pub fn push_all<'a>(
         &mut self,
         blocks: &'a [Block],
@@ -285,15 +287,15 @@ impl Checker {
             Precomputed::of(self.tip.as_ref(), &self.history, blocks);
         let mut length = self.history.len();
         let mut outcome = Ok(());
-        for (block, fact) in blocks.iter().zip(of_blocks) {
+        for (block, precomputed) in blocks.iter().zip(of_blocks) {
             let index = self.next_index();
             let nodes = tree.nodes_of(length);
-            let stepped = self.step(block, fact).and_then(|acceptable| {
+            let stepped = self.step(block, precomputed).and_then(|acceptable| {
                 length += 1;
                 each(Passed {
                     block,
-                    hash: fact.hash,
-                    seal: fact.seal,
+                    hash: precomputed.hash,
+                    seal: precomputed.seal,
                     acceptable,
                     nodes,
                 })
@@ -307,49 +309,50 @@ impl Checker {
         outcome
     }
 
-    /// Checks one block. If it breaks no rule the tip is moved, and it is said whether the seal is
-    /// acceptable.
+    /// Checks one block. If it breaks no rule it becomes the tip, and the inner result tells if its
+    /// seal is acceptable.
     fn step(
         &mut self,
         block: &Block,
-        fact: PrecomputedBlock,
+        precomputed: PrecomputedBlock,
     ) -> Result<Result<(), RuleViolation>, RuleViolation> {
         match &self.tip {
             None => check_genesis(block)?,
             Some(tip) => {
-                check_successor(tip, block, fact.zeros, self.difficulty)?;
-                let fewest = self.fewest_zeros.unwrap_or(u8::MAX);
-                self.fewest_zeros = Some(fewest.min(fact.zeros));
+                check_successor(tip, block, precomputed.zeros, self.difficulty)?;
+                let min = self.min_zeros.unwrap_or(u8::MAX);
+                self.min_zeros = Some(min.min(precomputed.zeros));
             }
         }
-        self.seals.add(fact.seal);
-        self.tip = Some(Tip::with_hash(block, fact.hash));
-        Ok(check_seal(block.index, fact.seal, self.sealed_from))
+        self.seals.add(precomputed.seal);
+        self.tip = Some(Tip::with_hash(block, precomputed.hash));
+        Ok(check_seal(block.index, precomputed.seal, self.sealed_from))
     }
 
-    /// Where the next block stands, whatever index it claims.
+    /// Returns the position of the next block, which may differ from the index that it claims.
     pub fn next_index(&self) -> u64 {
         self.tip.as_ref().map_or(0, |tip| tip.index + 1)
     }
 
-    /// The last block that passed; none before the genesis block.
+    /// Returns the last block that passed; `None` before the genesis block.
     pub fn tip(&self) -> Option<&Tip> {
         self.tip.as_ref()
     }
 
-    /// The tree over all blocks that passed.
+    /// Returns the history tree over all blocks that passed.
     pub fn history(&self) -> &History {
         &self.history
     }
 
-    /// What the proofs of the blocks that passed bind.
+    /// Returns the number of blocks that passed in each class of proof.
     pub fn seals(&self) -> SealCounts {
         self.seals
     }
 
-    /// Fewest trailing zeros of any proof so far: the difficulty up to which the chain holds.
-    pub fn fewest_zeros(&self) -> Option<u8> {
-        self.fewest_zeros
+    /// Returns the minimum number of trailing zeros of all proofs so far, which is the highest
+    /// difficulty at which the chain is valid.
+    pub fn min_zeros(&self) -> Option<u8> {
+        self.min_zeros
     }
 }
 

@@ -1,8 +1,8 @@
-//! Fork choice: which of two acceptable chains is followed. Pure; changes nothing.
+//! Fork choice: the rule that decides which of two acceptable chains a node follows. Pure.
 
 use super::hash::BlockHash;
 
-/// What fork choice looks at in a chain.
+/// The properties of a chain that fork choice compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ForkCandidate {
     /// Number of blocks, the genesis block included.
@@ -11,16 +11,18 @@ pub struct ForkCandidate {
     pub sealed: u64,
     /// Hash of the genesis block.
     pub genesis: BlockHash,
-    /// Hash of the last block.
+    /// Hash of the tip.
     pub tip: BlockHash,
-    /// Whether the proof of the last block is sealed.
+    /// `true` if the tip is sealed.
     pub tip_is_sealed: bool,
 }
 
-/// Whether the offered chain is followed in place of the one held: the longest wins; then the one
-/// with more sealed blocks; then, between two sealed tips, the lower tip hash, so that the halves
-/// of a network agree without waiting for another block; else the chain held stays. A tie never
-/// changes the genesis. Zeros beyond the difficulty count nothing.
+/// Returns `true` if a node that holds `held` should switch to `offered`.
+///
+/// The longer chain wins. Between chains of equal length with the same genesis block, the one with
+/// more sealed blocks wins; then, if both tips are sealed, the one with the lower tip hash, so that
+/// the halves of a network converge without waiting for another block. Otherwise the held chain
+/// stays. Zeros beyond the difficulty do not count as work.
 pub fn prefers_offered(held: &ForkCandidate, offered: &ForkCandidate) -> bool {
     if held.length != offered.length {
         return offered.length > held.length;
@@ -53,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_chain_wins_whatever_else_it_is() {
+    fn the_longest_chain_wins_regardless_of_seals_and_genesis() {
         let other_genesis = BlockHash::from_bytes([9; 32]);
         assert!(follows(|offered| offered.length = 11));
         assert!(!follows(|offered| offered.length = 9));

@@ -1,12 +1,12 @@
 //! The Merkle tree over all block hashes of a chain (the tree hash of RFC 6962, section 2.1).
 //!
-//! A leaf is SHA-256 of `00` and the block hash, a node SHA-256 of `01` and its two children. The
-//! root over the blocks before a block enters that block's seal, so whoever holds the hash of one
-//! sealed block can check any earlier block with about log2(n) hashes.
+//! A leaf is SHA-256 of the byte 00 and the block hash; an inner node is SHA-256 of the byte 01 and
+//! its two children. A seal commits to the root over all blocks before its own ([`super::seal`]), so
+//! the hash of one sealed block authenticates any earlier block with about log2(n) hashes.
 //!
-//! Only complete subtrees have nodes of their own. They are numbered in the order in which
-//! appending leaves completes them (children before parents), so a longer chain only ever adds
-//! nodes at the end: [`position`] and [`node_count`].
+//! Only complete subtrees have nodes. Nodes are numbered in the order in which appended leaves
+//! complete them (children before parents), so a longer chain only adds nodes at the end:
+//! [`position`] and [`node_count`].
 
 use std::ops::Range;
 
@@ -18,19 +18,20 @@ use crate::pow::{Kernel, Texts};
 /// Hash of a node or a root.
 pub type NodeHash = [u8; 32];
 
-/// The tree of a chain reduced to what appending needs: the roots of its complete subtrees.
+/// The tree of a chain, reduced to its peaks: the roots of its largest complete subtrees.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct History {
     len: u64,
-    /// One for each set bit of `len`, largest subtree first.
+    /// One peak for each set bit of `len`, largest subtree first.
     peaks: Vec<NodeHash>,
 }
 
 impl History {
-    /// Rebuilds a tree of `len` leaves from its peaks, asked for by position, largest first.
+    /// Rebuilds a tree of `len` leaves. `node` returns the node at a position; it is called for each
+    /// peak, largest first.
     ///
     /// # Errors
-    /// Those of `node`.
+    /// Returns the first error of `node`.
     pub fn load<E>(len: u64, node: impl FnMut(u64) -> Result<NodeHash, E>) -> Result<Self, E> {
         Ok(Self {
             len,
@@ -38,17 +39,18 @@ impl History {
         })
     }
 
-    /// Number of leaves.
+    /// Returns the number of leaves.
     pub fn len(&self) -> u64 {
         self.len
     }
 
-    /// Whether the tree has no leaf.
+    /// Returns `true` if the tree has no leaf.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Adds a leaf, and tells `node` each node this completes, with its position, in order.
+    /// Appends a leaf. Calls `node` with the position and hash of each node that this completes, in
+    /// order of position.
     pub fn append(&mut self, hash: &BlockHash, mut node: impl FnMut(u64, &NodeHash)) {
         let mut at = node_count(self.len);
         let mut complete: NodeHash = Sha256::new()
@@ -67,7 +69,7 @@ impl History {
         self.len += 1;
     }
 
-    /// The tree hash over all leaves; for none, that of the empty text.
+    /// Returns the tree hash over all leaves; SHA-256 of the empty text for an empty tree.
     pub fn root(&self) -> NodeHash {
         let mut peaks = self.peaks.iter().rev();
         match peaks.next() {
@@ -77,13 +79,13 @@ impl History {
     }
 }
 
-/// What further leaves make of a tree, worked out for many of them side by side.
+/// The nodes that a batch of leaves adds to a tree, computed level by level.
 #[derive(Debug)]
 pub(super) struct Extension {
     start: u64,
-    /// Peaks of the tree before, with their positions.
+    /// Peaks of the tree before the batch, with their positions.
     peaks: Vec<(u64, NodeHash)>,
-    /// The nodes that the leaves complete, in order of position.
+    /// Nodes that the leaves complete, in order of position.
     nodes: Vec<NodeHash>,
 }
 
@@ -128,24 +130,24 @@ impl Extension {
         }
     }
 
-    /// A node that the leaves complete, or a peak of the tree before.
+    /// Returns a node that the leaves complete, or a peak of the tree before the batch.
     fn node(&self, position: u64) -> &NodeHash {
         if let Some(at) = position.checked_sub(node_count(self.start)) {
             return &self.nodes[in_batch(at)];
         }
         let peak = self.peaks.iter().find(|(at, _)| *at == position);
         &peak
-            .expect("of the tree before, only peaks are asked for")
+            .expect("of the tree before the batch, only peaks are needed")
             .1
     }
 
-    /// The nodes that the leaf at an index completes, in order of position.
+    /// Returns the nodes that the leaf with this index completes, in order of position.
     pub(super) fn nodes_of(&self, leaf: u64) -> &[NodeHash] {
         let at = |leaves| in_batch(node_count(leaves) - node_count(self.start));
         &self.nodes[at(leaf)..at(leaf + 1)]
     }
 
-    /// The tree over the first `len` leaves, no fewer than it had before.
+    /// Returns the tree over the first `len` leaves, at least as many as before the batch.
     pub(super) fn history(&self, len: u64) -> History {
         let peaks = peak_positions(len).map(|position| *self.node(position));
         History {
@@ -154,7 +156,7 @@ impl Extension {
         }
     }
 
-    /// The roots over the first leaves, for each of these numbers of them.
+    /// Returns the root over the first `len` leaves for each `len` of the range.
     pub(super) fn roots(&self, lens: Range<u64>) -> Vec<NodeHash> {
         let peak = |len: u64| {
             self.node(position(
@@ -169,9 +171,9 @@ impl Extension {
                 len => *peak(len),
             })
             .collect();
-        // Of each number the bits whose peaks are still to be joined to the left.
-        let left = |len: u64| len & len.wrapping_sub(1);
-        let mut rests: Vec<u64> = lens.map(left).collect();
+        // The bits of each length whose peaks are not yet combined into its root.
+        let without_lowest = |len: u64| len & len.wrapping_sub(1);
+        let mut rests: Vec<u64> = lens.map(without_lowest).collect();
         let mut texts = Texts::default();
         loop {
             texts.clear();
@@ -188,15 +190,16 @@ impl Extension {
                 .filter(|(_, rest)| **rest != 0)
             {
                 *root = joined.next().unwrap_or(*root);
-                *rest = left(*rest);
+                *rest = without_lowest(*rest);
             }
         }
     }
 }
 
-/// A place among the nodes that a batch of leaves completes.
+/// Converts an offset among the nodes of a batch to an index.
 fn in_batch(at: u64) -> usize {
-    usize::try_from(at).expect("twice as many as leaves that are in memory")
+    usize::try_from(at)
+        .expect("a batch has fewer than twice as many nodes as leaves, which are in memory")
 }
 
 fn parent(left: &NodeHash, right: &NodeHash) -> NodeHash {
@@ -211,18 +214,19 @@ fn write_parent(left: &NodeHash, right: &NodeHash, text: &mut Vec<u8>) {
     text.extend_from_slice(right);
 }
 
-/// Number of nodes of a tree with `leaves` leaves, which is also the position of the next leaf.
+/// Returns the number of nodes of a tree with `leaves` leaves, which is also the position of the next
+/// leaf.
 pub fn node_count(leaves: u64) -> u64 {
     2 * leaves - u64::from(leaves.count_ones())
 }
 
-/// Position of the root of the complete subtree with 2^`level` leaves that is the `nth` such.
+/// Returns the position of the root of the `nth` complete subtree with 2^`level` leaves.
 pub fn position(level: u32, nth: u64) -> u64 {
     let last_leaf = ((nth + 1) << level) - 1;
     node_count(last_leaf) + u64::from(level)
 }
 
-/// Positions of the peaks of a tree with `leaves` leaves, largest subtree first.
+/// Returns the positions of the peaks of a tree with `leaves` leaves, largest subtree first.
 fn peak_positions(leaves: u64) -> impl Iterator<Item = u64> {
     (0..u64::BITS)
         .rev()
@@ -237,7 +241,7 @@ fn peak_positions(leaves: u64) -> impl Iterator<Item = u64> {
 mod tests {
     use super::*;
 
-    /// The definition of RFC 6962, word for word.
+    /// The definition in RFC 6962, section 2.1.
     fn tree_hash(leaves: &[BlockHash]) -> NodeHash {
         match leaves {
             [] => Sha256::digest([]).into(),
@@ -264,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn many_leaves_at_once_make_the_tree_that_one_after_the_other_makes() {
+    fn a_batch_of_leaves_gives_the_same_tree_as_single_leaves() {
         let leaves = leaves(150);
         let mut before = History::default();
         for start in 0..70_u64 {

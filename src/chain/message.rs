@@ -1,4 +1,4 @@
-//! What a block carries: a short text under a random id.
+//! A message, which is what a block carries: a short text with a random id.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,10 +6,10 @@ use std::str::FromStr;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-/// Longest text of a well-formed message, in bytes of UTF-8.
+/// Maximum length of a message text, in bytes of UTF-8.
 pub const MAX_TEXT_BYTES: usize = 256 * 1024;
 
-/// The pair of an id and a text. Two messages are the same if both parts are.
+/// An id and a text. Two messages are equal if both parts are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     id: MessageId,
@@ -17,10 +17,10 @@ pub struct Message {
 }
 
 impl Message {
-    /// Makes a message.
+    /// Creates a message.
     ///
     /// # Errors
-    /// [`TextTooLong`] beyond [`MAX_TEXT_BYTES`].
+    /// [`TextTooLong`] if the text has more than [`MAX_TEXT_BYTES`].
     pub fn new(id: MessageId, text: String) -> Result<Self, TextTooLong> {
         if text.len() > MAX_TEXT_BYTES {
             return Err(TextTooLong { found: text.len() });
@@ -28,18 +28,19 @@ impl Message {
         Ok(Self { id, text })
     }
 
-    /// The id under which the message is asked for.
+    /// Returns the id of the message.
     pub fn id(&self) -> MessageId {
         self.id
     }
 
-    /// The text, exactly as it was given: never trimmed or normalised.
+    /// Returns the text exactly as it was given, neither trimmed nor normalised.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The same text under the id that every node derives when another message holds this one's:
-    /// the first 16 bytes of SHA-256 over `blockchain/id/1`, LF, the id and the text.
+    /// Returns the message with a new id, for the case that another message has the same id. The new
+    /// id is the same on every node: the first 16 bytes of SHA-256 over `blockchain/id/1`, LF, the
+    /// old id and the text.
     #[must_use]
     pub fn renamed(&self) -> Self {
         let digest = Sha256::new()
@@ -56,30 +57,30 @@ impl Message {
     }
 }
 
-/// A message text beyond [`MAX_TEXT_BYTES`].
+/// Error for a message text of more than [`MAX_TEXT_BYTES`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the message has {found} bytes, more than the {MAX_TEXT_BYTES} a block may carry")]
 pub struct TextTooLong {
-    /// Length found, in bytes.
+    /// Length of the text in bytes.
     pub found: usize,
 }
 
-/// Sixteen bytes, written as 32 lower-case hex digits.
+/// Id of a message: 16 bytes, written as 32 lower-case hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageId([u8; 16]);
 
 impl MessageId {
-    /// A fresh random id (a version-4 UUID, as the original program makes them).
+    /// Generates a random id: a version-4 UUID, like those of the reference miner.
     pub fn random() -> Self {
         Self(uuid::Uuid::new_v4().into_bytes())
     }
 
-    /// The id with these bytes.
+    /// Creates an id from its raw bytes.
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
-    /// The raw bytes, as they enter the seal commitment.
+    /// Returns the raw bytes.
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }
@@ -104,7 +105,7 @@ impl FromStr for MessageId {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let mut id = [0; 16];
-        // The hex crate takes capitals too; the chain's ids are lower case.
+        // `hex` accepts upper case, too, but ids are lower case.
         if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
             return Err(InvalidMessageId);
         }
@@ -113,7 +114,7 @@ impl FromStr for MessageId {
     }
 }
 
-/// A text that is no message id.
+/// Error for a text that is not a message id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("a message id is 32 lower-case hex digits")]
 pub struct InvalidMessageId;
@@ -138,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_may_have_the_limit_and_no_byte_more() {
+    fn a_text_has_at_most_the_maximum_length() {
         let id = MessageId::from_bytes([7; 16]);
         assert!(Message::new(id, "x".repeat(MAX_TEXT_BYTES)).is_ok());
         let found = MAX_TEXT_BYTES + 1;

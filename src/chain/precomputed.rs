@@ -1,8 +1,8 @@
-//! What can be worked out of blocks before any rule is looked at: their hashes, the zeros of their
-//! proofs, the nodes of the history tree, their seals. On all cores, and side by side on each.
+//! Values that the rules compare, computed for a batch of blocks: hashes, zeros of the proofs, nodes
+//! of the history tree, and seals.
 //!
-//! Nothing here depends on whether the blocks are valid, so a whole batch is worked out ahead of
-//! the rules, which then only compare.
+//! None of them depends on the blocks being valid, so a whole batch is computed before any rule is
+//! checked, on all cores and in the vector lanes of each core.
 
 use rayon::iter::{IndexedParallelIterator, ParallelIterator};
 use rayon::slice::ParallelSlice;
@@ -16,29 +16,29 @@ use super::seal::{Claim, Seal};
 use super::tip::Tip;
 use crate::pow::{self, Kernel, Texts};
 
-/// How many blocks one core takes at a time: enough to keep all lanes of a vector busy.
+/// Number of blocks that a core takes at a time, enough to keep all lanes of a vector busy.
 const CHUNK: usize = 128;
 
-/// What was worked out of blocks in a row.
+/// The values of consecutive blocks.
 pub(super) struct Precomputed {
     pub(super) of_blocks: Vec<PrecomputedBlock>,
-    /// The history tree from before the first to after the last of them.
+    /// The history tree from before the first block to after the last one.
     pub(super) tree: Extension,
 }
 
-/// What was worked out of a block.
+/// The values of one block.
 #[derive(Clone, Copy)]
 pub(super) struct PrecomputedBlock {
     pub(super) hash: BlockHash,
-    /// Trailing zeros of the digest of its proof after the one before; 0 without a proof.
+    /// Trailing zeros of the digest of the previous proof and its own; 0 without a proof.
     pub(super) zeros: u8,
-    /// What its proof binds, if it stands where its place in the row says.
+    /// Class of its proof, under the assumption that its position is right.
     pub(super) seal: Option<Seal>,
 }
 
 impl Precomputed {
-    /// Works out blocks that follow `tip`, whose chain has this history; the first of a chain
-    /// follows none.
+    /// Computes the values of blocks after `tip`, whose chain has the history `before`. `tip` is `None`
+    /// if the first block is the genesis block.
     pub(super) fn of(tip: Option<&Tip>, before: &History, blocks: &[Block]) -> Self {
         let mut of_blocks = in_chunks(blocks, |start, chunk| {
             let last_proof = match start.checked_sub(1) {
@@ -47,19 +47,20 @@ impl Precomputed {
             };
             hashes_and_zeros(last_proof, chunk)
         });
-        let hashes: Vec<_> = of_blocks.iter().map(|fact| fact.hash).collect();
+        let hashes: Vec<_> = of_blocks.iter().map(|block| block.hash).collect();
         let tree = Extension::new(before, &hashes);
         let seals = in_chunks(blocks, |start, chunk| {
             seals(&tree, before.len() + start as u64, chunk)
         });
-        for (fact, seal) in of_blocks.iter_mut().zip(seals) {
-            fact.seal = seal;
+        for (block, seal) in of_blocks.iter_mut().zip(seals) {
+            block.seal = seal;
         }
         Self { of_blocks, tree }
     }
 }
 
-/// Lets all cores work on chunks of the blocks; `work` hears where a chunk starts.
+/// Applies `work` to chunks of the blocks on all cores. `work` gets the position of the chunk's first
+/// block in `blocks`.
 fn in_chunks<T: Send>(
     blocks: &[Block],
     work: impl Fn(usize, &[Block]) -> Vec<T> + Send + Sync,
@@ -68,10 +69,10 @@ fn in_chunks<T: Send>(
         return work(0, blocks);
     }
     let chunks = blocks.par_chunks(CHUNK).enumerate();
-    let worked: Vec<_> = chunks
+    let results: Vec<_> = chunks
         .map(|(nth, chunk)| work(nth * CHUNK, chunk))
         .collect();
-    worked.into_iter().flatten().collect()
+    results.into_iter().flatten().collect()
 }
 
 fn hashes_and_zeros<'a>(mut last_proof: &'a [u8], blocks: &'a [Block]) -> Vec<PrecomputedBlock> {
@@ -91,22 +92,22 @@ fn hashes_and_zeros<'a>(mut last_proof: &'a [u8], blocks: &'a [Block]) -> Vec<Pr
         });
         last_proof = puzzle_text(proof);
     }
-    let fact = |(hash, proofs)| PrecomputedBlock {
+    let precompute = |(hash, proofs)| PrecomputedBlock {
         hash: BlockHash::from_bytes(hash),
         zeros: pow::trailing_zeros(&proofs),
         seal: None,
     };
     let proofs = texts.digests(Kernel::best_for_texts());
-    hashes.into_iter().zip(proofs).map(fact).collect()
+    hashes.into_iter().zip(proofs).map(precompute).collect()
 }
 
-/// The seals of blocks above the first `below` of a chain.
-fn seals(tree: &Extension, below: u64, blocks: &[Block]) -> Vec<Option<Seal>> {
+/// Returns the seals of blocks, the first of which has `start` blocks before it.
+fn seals(tree: &Extension, start: u64, blocks: &[Block]) -> Vec<Option<Seal>> {
     let claims: Vec<_> = blocks.iter().map(Claim::of).collect();
     if !claims.iter().any(|claim| matches!(claim, Some(Ok(_)))) {
         return claims.into_iter().map(|claim| claim?.err()).collect();
     }
-    let roots = tree.roots(below..below + blocks.len() as u64);
+    let roots = tree.roots(start..start + blocks.len() as u64);
     let mut texts = Texts::default();
     for (claim, root) in claims.iter().zip(&roots) {
         if let Some(Ok(claim)) = claim {

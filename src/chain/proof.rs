@@ -1,4 +1,4 @@
-//! A proof: an integer of any size, kept as checked decimal text.
+//! A proof: an integer of any size, stored as checked decimal text.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,23 +7,22 @@ use thiserror::Error;
 
 use crate::pow::NO_PROOF;
 
-/// Most digits of a proof: what the original program can still print.
+/// Maximum number of digits of a proof, which is the limit of the reference miner (Python).
 pub const MAX_DIGITS: usize = 4300;
 
 /// An integer as its decimal text: an optional `-`, then digits without leading zeros.
 ///
-/// The text is what the puzzle and the block hash see, so it is kept as it is; no number type
-/// holds a proof.
+/// The puzzle and the block hash are computed over the text, so the text is stored unchanged.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Proof(Box<str>);
 
 impl Proof {
-    /// The decimal text.
+    /// Returns the decimal text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The text's bytes, as they enter the puzzle.
+    /// Returns the bytes of the decimal text.
     pub fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }
@@ -81,10 +80,10 @@ impl fmt::Debug for Proof {
     }
 }
 
-/// Why a text is no proof.
+/// Error for a text that is not a proof.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum InvalidProof {
-    /// Something else than an optional `-` and digits.
+    /// Not an optional `-` followed by digits.
     #[error("a proof is an integer in decimal digits")]
     NotAnInteger,
     /// More than [`MAX_DIGITS`] digits.
@@ -93,7 +92,7 @@ pub enum InvalidProof {
         /// Number of digits found.
         found: usize,
     },
-    /// `007` or `-0`: not how an integer is written.
+    /// Leading zeros, as in `007` or `-0`.
     #[error("a proof is written without leading zeros")]
     LeadingZero,
 }
@@ -117,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn other_texts_are_refused_with_the_reason() {
+    fn other_texts_are_rejected_with_the_reason() {
         for text in ["", "-", "+1", "1.0", "1e3", " 1", "1 ", "x", "--1", "١"] {
             assert_eq!(
                 text.parse::<Proof>(),

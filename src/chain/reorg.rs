@@ -1,10 +1,10 @@
-//! A switch to another branch in numbers, and which switches people should look at.
+//! The numbers of a reorg, and which reorgs are notable.
 
-/// A reorg that disconnects more blocks than this is deep: two nodes that mine at the same time
-/// explain a few blocks, not as many.
+/// Maximum number of disconnected blocks of a shallow reorg. Two nodes that mine at the same time
+/// cause reorgs of a few blocks; a deeper one has another cause.
 pub const MAX_SHALLOW_REORG: u64 = 6;
 
-/// Numbers of blocks that a reorg disconnects and connects.
+/// Number of blocks that a reorg disconnects and connects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReorgCounts {
     /// Blocks disconnected.
@@ -18,18 +18,18 @@ pub struct ReorgCounts {
 }
 
 impl ReorgCounts {
-    /// Returns `true` if more blocks were disconnected than honest nodes explain.
+    /// Returns `true` if the reorg disconnected more than [`MAX_SHALLOW_REORG`] blocks.
     pub fn is_deep(&self) -> bool {
         self.disconnected > MAX_SHALLOW_REORG
     }
 
-    /// Returns `true` if sealed blocks were traded for open ones: the chain holds fewer sealed
+    /// Returns `true` if sealed blocks were replaced by open ones, so that the chain has fewer sealed
     /// blocks than before.
     pub fn trades_sealed(&self) -> bool {
         self.connected_sealed < self.disconnected_sealed
     }
 
-    /// Returns `true` if people should look at it.
+    /// Returns `true` if an operator should look at the reorg.
     pub fn is_notable(&self) -> bool {
         self.is_deep() || self.trades_sealed()
     }
@@ -40,14 +40,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fewer_sealed_blocks_than_before_are_a_trade_and_more_than_six_blocks_are_deep() {
+    fn reorgs_are_notable_if_deep_or_if_they_trade_sealed_blocks() {
         let counts = |disconnected, disconnected_sealed, connected, connected_sealed| ReorgCounts {
             disconnected,
             disconnected_sealed,
             connected,
             connected_sealed,
         };
-        // An open block beside as many sealed ones as before costs no seal.
+        // An additional open block replaces no sealed one.
         assert!(!counts(3, 3, 4, 3).trades_sealed());
         assert!(!counts(1, 0, 2, 0).trades_sealed());
         assert!(counts(3, 3, 4, 2).trades_sealed());

@@ -1,8 +1,8 @@
-//! The time of a block, and the exact text of it that is hashed.
+//! The time of a block, and its exact text, which is hashed.
 //!
 //! A time is a finite number of seconds since the epoch. Its *type* is part of the chain: an
-//! integer is hashed as `1600000000`, the equal float as `1600000000.0`. Blocks made here carry
-//! floats; integers occur in chains written by hand.
+//! integer is hashed as `1600000000`, the equal float as `1600000000.0`. This program mines blocks
+//! with floats; integers occur in hand-written chains.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -10,7 +10,7 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-/// Largest magnitude of an integer time: every such integer is exact as a double, too.
+/// Maximum magnitude of an integer time. All integers up to it are exact as a double.
 pub const MAX_INTEGER: i64 = 1 << 53;
 
 /// A finite time in seconds since the epoch, as a float or as an integer.
@@ -24,10 +24,10 @@ enum Number {
 }
 
 impl Timestamp {
-    /// A float time.
+    /// Creates a float time.
     ///
     /// # Errors
-    /// [`InvalidTimestamp::NotFinite`] for NaN and the infinities.
+    /// [`InvalidTimestamp::NotFinite`] for NaN and infinities.
     pub fn float(seconds: f64) -> Result<Self, InvalidTimestamp> {
         if seconds.is_finite() {
             Ok(Self(Number::Float(seconds)))
@@ -36,7 +36,7 @@ impl Timestamp {
         }
     }
 
-    /// An integer time.
+    /// Creates an integer time.
     ///
     /// # Errors
     /// [`InvalidTimestamp::TooLarge`] beyond ±2^53.
@@ -48,7 +48,7 @@ impl Timestamp {
         }
     }
 
-    /// Seconds since the epoch.
+    /// Returns the seconds since the epoch.
     #[expect(
         clippy::cast_precision_loss,
         reason = "integer times fit 2^53, so this is exact"
@@ -60,7 +60,7 @@ impl Timestamp {
         }
     }
 
-    /// The double, if the time is a float: only such a time can be sealed.
+    /// Returns the double if the time is a float. Only a float time can be sealed.
     pub fn as_float(self) -> Option<f64> {
         match self.0 {
             Number::Float(seconds) => Some(seconds),
@@ -68,7 +68,7 @@ impl Timestamp {
         }
     }
 
-    /// The integer, if the time is one.
+    /// Returns the integer if the time is one.
     pub fn as_integer(self) -> Option<i64> {
         match self.0 {
             Number::Float(_) => None,
@@ -78,14 +78,14 @@ impl Timestamp {
 
     /// Compares the instants exactly; `1` and `1.0` are the same instant.
     pub fn cmp_instant(self, other: Self) -> Ordering {
-        // Both are exact as doubles and neither is NaN.
+        // Both times are exact as doubles, and neither is NaN.
         self.seconds()
             .partial_cmp(&other.seconds())
             .unwrap_or(Ordering::Equal)
     }
 
-    /// The time of a block made at `now` after a block of this time: `now`, or the next double
-    /// after this time if that is later.
+    /// Returns the time of a block mined at `now` after a block of this time: `now`, or the next
+    /// double after this time if that is later.
     #[must_use]
     pub fn next(self, now: f64) -> Self {
         let earliest = self.seconds().next_up();
@@ -98,7 +98,7 @@ impl Timestamp {
     }
 }
 
-/// Equal in type and value, so in the text that is hashed.
+/// Two times are equal if their type and value are, so if their hashed texts are.
 impl PartialEq for Timestamp {
     fn eq(&self, other: &Self) -> bool {
         match (self.0, other.0) {
@@ -111,9 +111,8 @@ impl PartialEq for Timestamp {
 
 impl Eq for Timestamp {}
 
-/// The text that is hashed: for a float the shortest digits that read back as the same double, in
-/// plain notation from 1e-4 up to 1e16 and in scientific notation outside (the rule of Python's
-/// `repr`).
+/// Writes the text that is hashed. A float has the shortest digits that parse to the same double, in
+/// decimal notation from 1e-4 up to 1e16 and in scientific notation outside, as Python's `repr`.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
@@ -126,8 +125,8 @@ impl fmt::Display for Timestamp {
 fn write_float(f: &mut fmt::Formatter<'_>, value: f64) -> fmt::Result {
     let magnitude = value.abs();
     let plain = magnitude == 0.0 || (1e-4..1e16).contains(&magnitude);
-    // Both forms have the shortest digits. Debug always shows a point and stays plain in this
-    // range; the other writes `1.5e22` and `1e-5`.
+    // Both notations have the shortest digits. `Debug` always writes a point and is decimal in this
+    // range; `LowerExp` writes `1.5e22` and `1e-5`.
     let text = if plain {
         format!("{value:?}")
     } else {
@@ -136,7 +135,7 @@ fn write_float(f: &mut fmt::Formatter<'_>, value: f64) -> fmt::Result {
     let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
     let exponent: i32 = exponent.parse().map_err(|_| fmt::Error)?;
     let decimals = digits.split_once('.').map_or(0, |(_, behind)| behind.len());
-    // A value halfway between two of the shortest texts: Rust takes the upper, Python the even one.
+    // For a value halfway between two shortest texts, Rust writes the upper one, Python the even one.
     let halfway = i32::try_from(decimals)
         .is_ok_and(|decimals| decimals > 0 && exact_decimals(value) == decimals - exponent + 1);
     let even = match (halfway, plain) {
@@ -149,13 +148,13 @@ fn write_float(f: &mut fmt::Formatter<'_>, value: f64) -> fmt::Result {
     if plain {
         return f.write_str(text);
     }
-    // The sign and two digits of the exponent are added.
+    // Python writes a sign and at least two digits of the exponent.
     let digits = text.split_once('e').map_or(&text[..], |(digits, _)| digits);
     let sign = if exponent < 0 { '-' } else { '+' };
     write!(f, "{digits}e{sign}{:02}", exponent.unsigned_abs())
 }
 
-/// Digits behind the point that the exact value takes; none or less for an integer.
+/// Returns the number of decimals of the exact value; 0 or less for an integer.
 fn exact_decimals(value: f64) -> i32 {
     let bits = value.to_bits();
     let (exponent, fraction) = ((bits >> 52) & 0x7ff, bits & ((1 << 52) - 1));
@@ -164,7 +163,7 @@ fn exact_decimals(value: f64) -> i32 {
     i32::try_from(1075 - exponent.max(1).cast_signed() - zeros).unwrap_or(0)
 }
 
-/// Reads a number as JSON spells it: without point and exponent it is an integer.
+/// Parses a JSON number. Without a point and an exponent it is an integer time.
 impl FromStr for Timestamp {
     type Err = InvalidTimestamp;
 
@@ -180,13 +179,13 @@ impl FromStr for Timestamp {
     }
 }
 
-/// Why a number is no time of a block.
+/// Error for a number that is not the time of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum InvalidTimestamp {
-    /// The text is no number.
+    /// Not a JSON number.
     #[error("the time is not a number")]
     NotANumber,
-    /// NaN or an infinity.
+    /// NaN or infinity.
     #[error("the time is not a finite number")]
     NotFinite,
     /// An integer beyond ±2^53.
@@ -205,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn text_of_every_vector_is_the_documented_one() {
+    fn texts_of_floats_match_the_vectors() {
         let json = include_str!("../../tests/fixtures/float_repr.json");
         let pairs: Vec<(String, String)> = serde_json::from_str(json).unwrap();
         assert!(pairs.len() > 500);
@@ -220,8 +219,8 @@ mod tests {
     }
 
     #[test]
-    fn a_value_halfway_between_two_texts_takes_the_even_one() {
-        // Each as CPython prints it; one in 32768 of today's clock readings is such a value.
+    fn ties_between_two_shortest_texts_go_to_the_even_one() {
+        // Texts of CPython. One in 32768 current clock readings is such a value.
         for (value, text) in [
             (1.6e9 + 1.0 / 256.0, "1600000000.0039062"),
             (1.6e9 + 3.0 / 256.0, "1600000000.0117188"),
@@ -248,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn integers_reach_as_far_as_they_are_exact() {
+    fn integers_are_limited_to_those_exact_as_a_double() {
         assert!(Timestamp::integer(-MAX_INTEGER).is_ok());
         assert_eq!(
             Timestamp::integer(MAX_INTEGER + 1),
@@ -265,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_number_is_refused() {
+    fn only_json_numbers_are_accepted() {
         for text in ["", "-", "inf", "NaN", "+1", ".5", "1.6e9x", "0x10", "-inf"] {
             assert_eq!(
                 text.parse::<Timestamp>(),
@@ -280,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_made_under_a_clock_that_went_back_is_one_step_later() {
+    fn a_clock_that_went_back_gives_the_next_double() {
         let previous = float(1000.5);
         assert_eq!(previous.next(2000.0), float(2000.0));
         assert_eq!(previous.next(10.0), float(1000.5_f64.next_up()));

@@ -178,7 +178,7 @@ pub(super) fn import(
         return Err(file.rejected("the chain has no block"));
     };
     let default = Difficulty::default();
-    let lowest = examiner.checker.fewest_zeros();
+    let lowest = examiner.checker.min_zeros();
     let lowest = lowest.and_then(|zeros| Difficulty::new(zeros).ok());
     let (difficulty, difficulty_from) = match (request.difficulty, lowest) {
         (Some(difficulty), _) => (difficulty, DifficultyFrom::Option),

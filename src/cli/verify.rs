@@ -93,7 +93,7 @@ impl VerifyOutput {
             blocks: examiner.blocks(),
             genesis: examiner.genesis_hash(),
             tip: examiner.checker.tip().map(|tip| tip.hash.to_string()),
-            difficulty: examiner.checker.fewest_zeros(),
+            difficulty: examiner.checker.min_zeros(),
             sealed: seals.sealed,
             open: seals.open,
             broken: seals.broken,

@@ -202,7 +202,7 @@ fn a_sealed_chain_is_accepted_where_every_block_must_be_sealed() {
     for block in &blocks[1..] {
         assert_eq!(checker.push(block), Ok(Some(Seal::Sealed)));
     }
-    assert!(blocks.len() > 10 && checker.fewest_zeros() == Some(2));
+    assert!(blocks.len() > 10 && checker.min_zeros() == Some(2));
 }
 
 #[test]

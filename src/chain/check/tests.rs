@@ -15,7 +15,7 @@ fn message(text: &str) -> Message {
     Message::new(MessageId::from_bytes([1; 16]), text.to_owned()).unwrap()
 }
 
-/// The smallest proof that starts with these digits and has as many zeros or more.
+/// Returns the smallest proof that starts with `start` and has at least `zeros` zeros.
 fn proof_after(tip: &Tip, start: &str, zeros: u8) -> Proof {
     let fits = |proof: &String| pow::zeros(tip.proof_text(), proof.as_bytes()) >= zeros;
     let found = (0..u64::MAX)
@@ -24,13 +24,13 @@ fn proof_after(tip: &Tip, start: &str, zeros: u8) -> Proof {
     found.unwrap().parse().unwrap()
 }
 
-/// The block a second after the tip, with a proof of these zeros and no seal.
+/// Returns an open block one second after the tip, whose proof has at least `zeros` zeros.
 fn after(tip: &Tip, zeros: u8) -> Block {
     let time = Timestamp::float(tip.timestamp.seconds() + 1.0).unwrap();
     tip.successor(message("x"), time, proof_after(tip, "", zeros))
 }
 
-/// The same, sealed.
+/// Returns a sealed block one second after the tip.
 fn sealed_after(checker: &Checker) -> Block {
     let tip = checker.tip().unwrap();
     let (message, seconds) = (message("x"), tip.timestamp.seconds() + 1.0);
@@ -40,7 +40,7 @@ fn sealed_after(checker: &Checker) -> Block {
     tip.successor(message, time, proof_after(tip, &start, 1))
 }
 
-/// Checks rules 2 to 5; the zeros of the proof if they hold.
+/// Checks rules 2 to 5 and returns the zeros of the proof.
 fn check_successor(tip: &Tip, block: &Block, difficulty: Difficulty) -> Result<u8, RuleViolation> {
     let proof = block.proof().map_or(&b""[..], Proof::as_bytes);
     let zeros = pow::zeros(tip.proof_text(), proof);
@@ -51,7 +51,7 @@ fn genesis_tip() -> Tip {
     Tip::of(&Block::documented_genesis())
 }
 
-/// A checker that has passed a genesis block.
+/// Returns a checker whose tip is the genesis block.
 fn checker(sealed_from: Option<u64>) -> Checker {
     let mut checker = Checker::new(ONE, sealed_from);
     assert_eq!(checker.push(&Block::documented_genesis()), Ok(None));
@@ -100,7 +100,7 @@ fn the_index_is_one_more_than_that_of_the_block_before() {
 }
 
 #[test]
-fn no_block_follows_the_highest_index_there_is() {
+fn no_block_follows_the_maximum_index() {
     let tip = Tip {
         index: u64::MAX,
         ..genesis_tip()
@@ -144,7 +144,7 @@ fn the_previous_hash_is_that_of_the_block_before() {
 }
 
 #[test]
-fn the_proof_has_the_zeros_of_the_checking_node() {
+fn a_proof_needs_the_difficulty_of_the_checking_node() {
     let tip = genesis_tip();
     // The documented first proofs at difficulty 1 to 4.
     for (zeros, proof) in [(1, 1), (2, 350), (3, 3969), (4, 15558)] {
@@ -226,7 +226,7 @@ fn rules_are_checked_in_their_order() {
 }
 
 #[test]
-fn a_broken_seal_is_refused_with_and_without_a_seal_rule() {
+fn a_broken_seal_is_rejected_with_and_without_sealed_from() {
     for sealed_from in [None, Some(1), Some(100)] {
         let mut checker = checker(sealed_from);
         let mut block = sealed_after(&checker);
@@ -240,7 +240,7 @@ fn a_broken_seal_is_refused_with_and_without_a_seal_rule() {
 }
 
 #[test]
-fn from_the_given_index_on_every_block_is_sealed() {
+fn open_blocks_are_rejected_from_sealed_from_on() {
     let mut checker = checker(Some(2));
     let open = after(checker.tip().unwrap(), 1);
     assert_eq!(checker.push(&open), Ok(Some(Seal::Open)), "below the index");
@@ -260,7 +260,7 @@ fn from_the_given_index_on_every_block_is_sealed() {
 }
 
 #[test]
-fn after_a_broken_rule_the_checker_stays_where_it_was() {
+fn a_broken_rule_does_not_change_the_checker() {
     let mut checker = checker(None);
     let good = after(checker.tip().unwrap(), 1);
     let before = format!("{checker:?}");
@@ -276,7 +276,7 @@ fn after_a_broken_rule_the_checker_stays_where_it_was() {
 }
 
 #[test]
-fn after_an_unacceptable_seal_the_report_goes_on() {
+fn checking_continues_after_an_unacceptable_seal() {
     let mut checker = checker(Some(1));
     let open = after(checker.tip().unwrap(), 1);
     assert!(checker.push(&open).is_err());
@@ -294,10 +294,10 @@ fn after_an_unacceptable_seal_the_report_goes_on() {
 }
 
 #[test]
-fn a_chain_holds_up_to_its_easiest_proof_and_fails_there_above() {
+fn a_chain_is_valid_up_to_the_difficulty_of_its_easiest_proof() {
     let mut chain = vec![Block::documented_genesis()];
     for zeros in [3, 2, 1, 2] {
-        // Not the smallest that fits, but one of exactly these zeros.
+        // The smallest proof with exactly this number of zeros, not with at least as many.
         let tip = Tip::of(chain.last().unwrap());
         let exact = (0..u64::MAX)
             .map(Proof::from)
@@ -322,14 +322,14 @@ fn a_chain_holds_up_to_its_easiest_proof_and_fails_there_above() {
         });
         assert_eq!(found, expected, "difficulty {zeros}");
         if found.is_none() {
-            assert_eq!(checker.fewest_zeros(), Some(1));
+            assert_eq!(checker.min_zeros(), Some(1));
         }
     }
-    assert_eq!(checker(None).fewest_zeros(), None);
+    assert_eq!(checker(None).min_zeros(), None);
 }
 
 #[test]
-fn a_checker_above_a_tip_judges_as_one_that_came_all_the_way() {
+fn a_checker_resumed_above_a_tip_agrees_with_one_from_the_genesis() {
     let mut whole = checker(Some(1));
     (0..5).for_each(|_| {
         let block = sealed_after(&whole);
@@ -345,7 +345,7 @@ fn a_checker_above_a_tip_judges_as_one_that_came_all_the_way() {
 }
 
 #[test]
-fn findings_name_rule_expectation_and_finding() {
+fn violations_name_the_rule_the_expected_and_the_found_value() {
     let tip = genesis_tip();
     let text = |block: &Block, zeros| {
         check_successor(&tip, block, difficulty(zeros))

@@ -1,4 +1,4 @@
-//! Many blocks at once come to what one after the other comes to.
+//! Checking many blocks at once gives the same results as checking one after the other.
 
 use std::slice;
 
@@ -19,19 +19,19 @@ fn blocks() -> Vec<Block> {
     blocks
 }
 
-/// What passes, what is first in the way, and where the checker is then.
-type Course = (
+/// Blocks that pass, the first invalid block, and the state of the checker after them.
+type Outcome = (
     Vec<(BlockHash, Option<Seal>, bool, Vec<NodeHash>)>,
     Option<InvalidBlock>,
     String,
 );
 
-/// Checks the blocks, so many at a time.
-fn course(blocks: &[Block], at_a_time: usize) -> Course {
+/// Checks the blocks in batches of `at_a_time`.
+fn check(blocks: &[Block], at_a_time: usize) -> Outcome {
     let mut checker = Checker::new(ONE, Some(290));
     let mut passes = Vec::new();
-    for page in blocks.chunks(at_a_time) {
-        let pushed = checker.push_all(page, |passed| {
+    for batch in blocks.chunks(at_a_time) {
+        let pushed = checker.push_all(batch, |passed| {
             let acceptable = passed.acceptable.is_ok();
             passes.push((passed.hash, passed.seal, acceptable, passed.nodes.to_vec()));
             Ok(())
@@ -44,9 +44,9 @@ fn course(blocks: &[Block], at_a_time: usize) -> Course {
 }
 
 #[test]
-fn pages_of_any_size_come_to_the_same() {
+fn batches_of_any_size_give_the_same_result() {
     let blocks = blocks();
-    let singly = course(&blocks, 1);
+    let singly = check(&blocks, 1);
     assert_eq!((singly.0.len(), &singly.1), (300, &None));
     let count = |seal| singly.0.iter().filter(|pass| pass.1 == Some(seal)).count();
     assert_eq!((count(Seal::Sealed), count(Seal::Open)), (200, 99));
@@ -55,12 +55,12 @@ fn pages_of_any_size_come_to_the_same() {
         assert_eq!(pass.0, BlockHash::of(block));
     }
     for at_a_time in [2, 127, 128, 129, 299, 300] {
-        assert_eq!(course(&blocks, at_a_time), singly, "{at_a_time} at a time");
+        assert_eq!(check(&blocks, at_a_time), singly, "{at_a_time} at a time");
     }
 }
 
 #[test]
-fn a_page_ends_before_its_first_block_that_breaks_a_rule() {
+fn a_batch_stops_before_its_first_invalid_block() {
     let good = blocks();
     let changes: [fn(&mut Block); 5] = [
         |block| block.index += 1,
@@ -72,27 +72,27 @@ fn a_page_ends_before_its_first_block_that_breaks_a_rule() {
     for (change, at) in changes.iter().zip([1, 127, 128, 200, 299]) {
         let mut blocks = good.clone();
         change(&mut blocks[at]);
-        let singly = course(&blocks, 1);
+        let singly = check(&blocks, 1);
         assert_eq!(singly.0.len(), at);
         assert_eq!(singly.1.as_ref().unwrap().index, at as u64);
         for at_a_time in [129, 300] {
-            assert_eq!(course(&blocks, at_a_time), singly, "{at_a_time} at a time");
+            assert_eq!(check(&blocks, at_a_time), singly, "{at_a_time} at a time");
         }
     }
 }
 
 #[test]
-fn a_seal_that_content_does_not_fit_is_broken_and_what_stands_above_is_judged() {
+fn a_changed_message_breaks_the_seal_and_the_link_of_the_next_block() {
     let mut blocks = blocks();
     let block = &mut blocks[160];
     block.message = message("changed");
-    let (passes, invalid, _) = course(&blocks, 300);
-    // Its hash is another now, so the next block does not follow it.
+    let (passes, invalid, _) = check(&blocks, 300);
+    // The hash of the block has changed, so the next block does not follow it.
     assert_eq!(passes.len(), 161);
     assert_eq!(passes[160].1, Some(Seal::Broken));
     assert!(matches!(
         invalid.unwrap().violation,
         RuleViolation::PreviousHash { .. }
     ));
-    assert!(course(slice::from_ref(&blocks[1]), 1).0.is_empty());
+    assert!(check(slice::from_ref(&blocks[1]), 1).0.is_empty());
 }
