@@ -1,25 +1,25 @@
-//! The time of day, as a seam for tests.
+//! The system time, behind a trait so that tests can set it.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Tells the time of day.
+/// A source of the current time.
 pub trait Clock: Send + Sync {
-    /// Seconds since the epoch.
+    /// Returns the seconds since the epoch.
     fn seconds(&self) -> f64;
 
-    /// Milliseconds since the epoch.
+    /// Returns the milliseconds since the epoch.
     fn millis(&self) -> u64 {
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "a float cast saturates; a clock before the epoch counts as the epoch"
+            reason = "a float cast saturates, so a clock before the epoch gives 0"
         )]
         let millis = (self.seconds() * 1000.0) as u64;
         millis
     }
 }
 
-/// The clock of the system.
+/// The system clock.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 

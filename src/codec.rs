@@ -1,8 +1,8 @@
-//! Records and blocks as bytes: the one place that names the binary format.
+//! The binary encoding of records and blocks, in the database, in files and between nodes.
 //!
 //! A value is one version byte, then its fields in bincode 2 (standard configuration: little
-//! endian, variable-length integers). Decoding has a size limit, takes the whole input or fails,
-//! and never trusts a length it reads.
+//! endian, variable-length integers). Decoding enforces a size limit, rejects input with bytes left
+//! over, and allocates no memory on the word of a length field.
 
 use std::borrow::Cow;
 
@@ -18,38 +18,38 @@ use crate::text::counted;
 /// First byte of every value this version writes.
 const VERSION: u8 = 1;
 
-/// Most bytes a value may ask for while it is decoded: the longest message and proof, and room
-/// for the rest.
+/// Maximum number of bytes allocated for a decoded value: the longest message, the longest proof and
+/// the other fields.
 pub const MAX_VALUE_BYTES: usize = MAX_TEXT_BYTES + 16 * 1024;
 
 const CONFIG: Configuration<LittleEndian, Varint, Limit<MAX_VALUE_BYTES>> =
     bincode::config::standard().with_limit::<MAX_VALUE_BYTES>();
 
-/// Why bytes are no value.
+/// Error for bytes that are not a valid value.
 #[derive(Debug, Error)]
 pub enum DecodeError {
-    /// No byte at all.
+    /// There are no bytes.
     #[error("the value is empty")]
     Empty,
-    /// Written by another version of this program.
+    /// The value was written by a different version of this program.
     #[error("the value has format version {found}, this program reads version {VERSION}")]
     Version {
-        /// First byte found.
+        /// Format version of the value.
         found: u8,
     },
-    /// The bytes do not hold the fields.
-    #[error("the value is cut short or damaged")]
+    /// The bytes are not the encoding of the fields.
+    #[error("the value is truncated or damaged")]
     Malformed(#[source] bincode::error::DecodeError),
-    /// Bytes are left over after the last field.
+    /// Bytes follow the last field.
     #[error("the value has {} too many", counted(*left as u64, "byte"))]
     TooLong {
-        /// Bytes left over.
+        /// Number of bytes after the last field.
         left: usize,
     },
-    /// A frame is longer than what is there.
-    #[error("the last frame is cut short")]
-    Cut,
-    /// The fields are there, but hold what no block may hold.
+    /// The last frame is longer than the remaining bytes.
+    #[error("the last frame is truncated")]
+    Truncated,
+    /// A field has a value that no block can have.
     #[error("the value is not well-formed")]
     NotWellFormed(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
@@ -57,7 +57,7 @@ pub enum DecodeError {
 /// Encodes a record.
 ///
 /// # Panics
-/// Never for the records of this program: all of them are plain data.
+/// Never for the records of this program, which are plain data.
 pub fn encode<T: Serialize>(record: &T) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(512);
     write(record, &mut bytes);
@@ -119,13 +119,13 @@ pub fn decode_block(bytes: &[u8]) -> Result<Block, DecodeError> {
     record.try_into().map_err(DecodeError::NotWellFormed)
 }
 
-/// Media type of blocks in frames.
+/// Media type of frames.
 pub const FRAMES: &str = "application/octet-stream";
 
-/// Appends a block as a frame: its length as u32, big endian, and its bytes.
+/// Appends a block as a frame: its length (u32, big-endian), then its bytes.
 ///
 /// # Panics
-/// Never: no block is as long as 4 GiB.
+/// Never, because no block is as long as 4 GiB.
 pub fn write_frame(block: &Block, out: &mut Vec<u8>) {
     let start = out.len();
     out.extend_from_slice(&[0; 4]);
@@ -134,23 +134,25 @@ pub fn write_frame(block: &Block, out: &mut Vec<u8>) {
     out[start..start + 4].copy_from_slice(&length.to_be_bytes());
 }
 
-/// Reads blocks in frames.
+/// Decodes a sequence of frames.
 pub fn read_frames(mut bytes: &[u8]) -> Result<Vec<Block>, DecodeError> {
     let mut blocks = Vec::new();
     while let Some((length, rest)) = bytes.split_first_chunk() {
         let length = u32::from_be_bytes(*length) as usize;
-        let (frame, rest) = rest.split_at_checked(length).ok_or(DecodeError::Cut)?;
+        let (frame, rest) = rest
+            .split_at_checked(length)
+            .ok_or(DecodeError::Truncated)?;
         blocks.push(decode_block(frame)?);
         bytes = rest;
     }
     if bytes.is_empty() {
         Ok(blocks)
     } else {
-        Err(DecodeError::Cut)
+        Err(DecodeError::Truncated)
     }
 }
 
-/// A block as it is stored and sent. The order of the fields is the format.
+/// The encoding of a block. The order of the fields is part of the format.
 #[derive(Serialize, Deserialize)]
 struct BlockRecord<'a> {
     index: u64,
@@ -207,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_of_a_block_are_the_golden_ones() {
+    fn the_encoding_of_a_block_is_stable() {
         let link = Link {
             previous_hash: BlockHash::from_bytes([0xcd; 32]),
             proof: 350.into(),
@@ -245,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_false_length_asks_for_no_memory() {
+    fn a_false_length_allocates_no_memory() {
         // An index, a float and an id, then a text that claims 2^62 bytes.
         let mut bytes = hex::decode("01000000000000000000f83f").unwrap();
         bytes.extend([0; 16]);
@@ -257,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_block_may_hold_is_refused() {
+    fn values_that_no_block_can_have_are_rejected() {
         let record = |time, text: String, proof: &str| {
             let link = Some(([0; 32], proof.to_owned().into()));
             encode(&BlockRecord {
@@ -297,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_are_read_to_the_last_byte_or_not_at_all() {
+    fn truncated_frames_are_rejected() {
         let one = block("é", Timestamp::float(1.5).unwrap(), None);
         let other = block("", Timestamp::integer(-3).unwrap(), None);
         let mut frames = Vec::new();

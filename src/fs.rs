@@ -1,13 +1,15 @@
-//! Files opened and replaced with care: only regular files, whole or not at all, and on the disk.
+//! Safe file operations: opening regular files only, replacing files atomically, and syncing folders.
 
+use std::ffi::OsString;
 use std::fs::{self, File, FileType, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
 use rustix::fs::OFlags;
+use tempfile::NamedTempFile;
 
-/// The folder that a file is in.
+/// Returns the folder that contains `path`; `.` if the path has a name only.
 pub fn folder_of(path: &Path) -> &Path {
     let folder = path
         .parent()
@@ -15,18 +17,19 @@ pub fn folder_of(path: &Path) -> &Path {
     folder.unwrap_or(Path::new("."))
 }
 
-/// Forces the names in a folder to the disk.
+/// Syncs the entries of a folder to the disk.
 ///
 /// # Errors
-/// If the folder cannot be opened or the disk refuses.
+/// If the folder cannot be opened or synced.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Gives a file a second name, which must be free; a copy where the file system has no links.
+/// Creates a hard link `to` a file, or a copy on a file system without hard links.
 ///
 /// # Errors
-/// `AlreadyExists` if the name is taken, or what the system says.
+/// [`AlreadyExists`](io::ErrorKind::AlreadyExists) if `to` exists; otherwise those of the operating
+/// system.
 pub fn link_or_copy(from: &Path, to: &Path) -> io::Result<()> {
     match fs::hard_link(from, to) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
@@ -34,7 +37,7 @@ pub fn link_or_copy(from: &Path, to: &Path) -> io::Result<()> {
             let mut copy = File::create_new(to)?;
             let copied = io::copy(&mut source, &mut copy).and_then(|_| copy.sync_all());
             if copied.is_err() {
-                // A part of it must not stand under the name of the whole.
+                // An incomplete copy must not remain under the final name.
                 let _ = fs::remove_file(to);
             }
             copied
@@ -43,8 +46,27 @@ pub fn link_or_copy(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-/// Opens a regular file to read it. A link is followed; a FIFO is not waited at, and an endless
-/// device not read.
+/// Syncs a temporary file to the disk and renames it to `path`. The folder is not synced.
+///
+/// # Errors
+/// Those of the operating system.
+pub fn persist(file: NamedTempFile, path: &Path) -> io::Result<()> {
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
+}
+
+/// Returns the prefix of the names of temporary files for `file`. Files that a killed process leaves
+/// behind are removed at the next start.
+pub fn temporary_prefix(file: &Path) -> OsString {
+    let mut prefix = OsString::from(".");
+    prefix.push(file.file_stem().unwrap_or_default());
+    prefix.push(".tmp-");
+    prefix
+}
+
+/// Opens a regular file for reading. Symbolic links are followed. Other types, such as a FIFO that
+/// would block or an endless device, are rejected.
 ///
 /// # Errors
 /// If the file is of another type, or cannot be opened.
@@ -56,32 +78,34 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
 /// Reads a small regular file.
 ///
 /// # Errors
-/// As [`open_regular`], or if the file has more than `most` bytes.
-pub fn read_regular(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+/// Those of [`open_regular`], or if the file has more than `limit` bytes.
+pub fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
     let file = open_regular(path)?;
-    file.take(most + 1).read_to_end(&mut content)?;
-    if content.len() as u64 > most {
-        return Err(io::Error::other(format!("it has more than {most} bytes")));
+    file.take(limit + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > limit {
+        return Err(io::Error::other(format!(
+            "the file has more than {limit} bytes"
+        )));
     }
     Ok(content)
 }
 
-/// Opens a file to append to it, made if it is missing. Links are not followed.
+/// Opens a file for appending, and creates it if it does not exist. Symbolic links are not followed.
 ///
 /// # Errors
-/// If the file is not a regular one, or cannot be opened.
+/// If the file is not a regular file, or cannot be opened.
 pub fn append_to_own(path: &Path) -> io::Result<File> {
     check_own(path)?;
     let flags = OFlags::NONBLOCK | OFlags::NOFOLLOW;
     open(OpenOptions::new().append(true).create(true), flags, path)
 }
 
-/// Checks that a name is free or that of a regular file, not of a link. What a program keeps in a
-/// folder of its own must not lead elsewhere.
+/// Checks that `path` does not exist or is a regular file and not a symbolic link, so that a file
+/// written by this program is not redirected elsewhere.
 ///
 /// # Errors
-/// If there is anything else, which the error names.
+/// If `path` is of another type, which the error names.
 pub fn check_own(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Ok(found) => check(found.file_type()),
@@ -90,7 +114,8 @@ pub fn check_own(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Opens a file and checks what was opened: the name may have changed hands meanwhile.
+/// Opens a file and checks its type again, because the name may have been replaced since the first
+/// check.
 fn open(options: &mut OpenOptions, flags: OFlags, path: &Path) -> io::Result<File> {
     let file = options
         .custom_flags(flags.bits().cast_signed())
@@ -114,9 +139,7 @@ fn check(found: FileType) -> io::Result<()> {
     } else {
         "a device"
     };
-    Err(io::Error::other(format!(
-        "it is {kind}, not a regular file"
-    )))
+    Err(io::Error::other(format!("not a regular file but {kind}")))
 }
 
 #[cfg(test)]
@@ -127,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_regular_files_are_opened_and_the_rest_is_named() {
+    fn only_regular_files_are_opened() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         fs::write(path("file"), "text").unwrap();

@@ -30,7 +30,6 @@ pub mod pow;
 pub mod reference;
 pub mod snapshot;
 pub mod store;
-pub mod temporary;
 pub mod text;
 pub mod ui;
 pub mod wire;

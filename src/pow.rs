@@ -1,19 +1,28 @@
-//! The proof-of-work puzzle: what a proof is and whether one fits.
+//! The proof-of-work puzzle and the search for solutions.
 //!
-//! Write the previous block's proof and the new proof as decimal text one after the other, with
-//! nothing between (the genesis has the text `None` in place of a proof). The SHA-256 of these
-//! bytes, in hex, must *end* with as many zeros as the difficulty says.
+//! The decimal text of the previous proof and that of the new proof are concatenated; [`NO_PROOF`]
+//! takes the place of the proof of the genesis block. The new proof is valid if the SHA-256 digest of
+//! the result, in hex, *ends* with at least as many zeros as the difficulty.
 //!
-//! What the puzzle does not bind:
+//! ```
+//! use blockchain::pow::{self, Difficulty, NO_PROOF};
 //!
-//! * **The block.** Neither message nor time nor previous hash is hashed, so a proof alone says
-//!   nothing about the content it stands beside. A sealed proof repairs that: it starts with a
-//!   commitment to the block, and the search only chooses the digits after it.
-//! * **The joint.** `12` then `3` is hashed as `1` then `23`; both are one and the same puzzle.
-//! * **The smallest proof.** Any text that fits is a proof; [`search`] finds the smallest so that
-//!   its answer does not depend on the number of threads or the machine.
+//! let difficulty = Difficulty::new(2)?;
+//! assert!(pow::proof_is_valid(NO_PROOF.as_bytes(), b"350", difficulty));
+//! assert!(!pow::proof_is_valid(NO_PROOF.as_bytes(), b"351", difficulty));
+//! # Ok::<(), pow::InvalidDifficulty>(())
+//! ```
 //!
-//! This module knows texts as bytes. What makes a text a proof is decided by its caller.
+//! The puzzle does not commit to:
+//!
+//! * **The block.** Neither the message nor the time nor the previous hash is hashed, so the puzzle
+//!   does not protect them. A sealed proof does: it starts with a commitment to the block, and the
+//!   search only chooses the digits after it ([`crate::chain::seal`]).
+//! * **The boundary between the proofs.** `12` and `3` give the same digest as `1` and `23`.
+//! * **The smallest proof.** Any proof with enough zeros is valid. [`search`] finds the smallest one,
+//!   so that its result depends neither on the number of threads nor on the machine.
+//!
+//! This module treats proofs as bytes; [`crate::chain::Proof`] checks that they are integers.
 
 mod candidate;
 pub mod digests;
@@ -38,12 +47,12 @@ pub const NO_PROOF: &str = "None";
 pub struct Difficulty(u8);
 
 impl Difficulty {
-    /// The lowest difficulty: one zero, about 16 tries.
+    /// Minimum difficulty: one zero, 16 tries on average.
     pub const MIN: Self = Self(1);
-    /// The highest difficulty: the whole digest is zero. Nobody will see such a proof.
+    /// Maximum difficulty: all digits of the digest are zeros.
     pub const MAX: Self = Self(64);
 
-    /// Makes a difficulty of `zeros` hex digits.
+    /// Creates a difficulty of `zeros` hex digits.
     ///
     /// # Errors
     ///
@@ -56,19 +65,19 @@ impl Difficulty {
         }
     }
 
-    /// The number of zeros.
+    /// Returns the number of zeros.
     pub const fn get(self) -> u8 {
         self.0
     }
 
-    /// How many tries a proof takes on average: 16 to the power of the difficulty.
+    /// Returns the expected number of tries for a proof: 16 to the power of the difficulty.
     pub fn expected_tries(self) -> f64 {
         16_f64.powi(i32::from(self.0))
     }
 }
 
 impl Default for Difficulty {
-    /// The documented default, 5.
+    /// Returns the documented default, 5.
     fn default() -> Self {
         Self(5)
     }
@@ -88,12 +97,12 @@ impl str::FromStr for Difficulty {
     }
 }
 
-/// A number or text that is no [`Difficulty`].
+/// Error for a number or text that is not a [`Difficulty`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InvalidDifficulty {
     /// A number that is not 1 to 64.
     OutOfRange(u8),
-    /// A text that is no number from 0 to 255.
+    /// A text that is not a number from 0 to 255.
     NotANumber(num::ParseIntError),
 }
 
@@ -103,7 +112,7 @@ impl fmt::Display for InvalidDifficulty {
             Self::OutOfRange(zeros) => {
                 write!(
                     f,
-                    "difficulty {zeros} is not {} to {}",
+                    "difficulty {zeros} is not between {} and {}",
                     Difficulty::MIN,
                     Difficulty::MAX
                 )
@@ -111,7 +120,7 @@ impl fmt::Display for InvalidDifficulty {
             Self::NotANumber(_) => {
                 write!(
                     f,
-                    "difficulty is not a number {} to {}",
+                    "difficulty is not a number between {} and {}",
                     Difficulty::MIN,
                     Difficulty::MAX
                 )
@@ -129,7 +138,7 @@ impl error::Error for InvalidDifficulty {
     }
 }
 
-/// Counts the zeros at the end of a digest's hex text: 0 to 64.
+/// Counts the zeros at the end of the hex text of a digest, 0 to 64.
 pub fn trailing_zeros(digest: &[u8; 32]) -> u8 {
     let mut zeros = 0;
     for byte in digest.iter().rev() {
@@ -147,7 +156,7 @@ pub fn zeros(last: &[u8], proof: &[u8]) -> u8 {
     trailing_zeros(&digest.into())
 }
 
-/// Whether `proof` fits after the proof `last`, both as decimal text (`None` for the genesis).
+/// Returns `true` if `proof` solves the puzzle for the previous proof `last`, both as decimal text.
 pub fn proof_is_valid(last: &[u8], proof: &[u8], difficulty: Difficulty) -> bool {
     zeros(last, proof) >= difficulty.get()
 }
@@ -169,7 +178,7 @@ mod tests {
         );
         assert_eq!(
             "x".parse::<Difficulty>().unwrap_err().to_string(),
-            "difficulty is not a number 1 to 64"
+            "difficulty is not a number between 1 and 64"
         );
         assert_eq!(Difficulty::default().to_string(), "5");
         assert!((Difficulty::default().expected_tries() - 1_048_576.0).abs() < f64::EPSILON);
@@ -189,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn documented_proofs_fit_at_their_difficulty_only() {
+    fn documented_proofs_are_valid_up_to_their_difficulty_only() {
         for (zeros_wanted, proof) in [(1, "1"), (2, "350"), (3, "3969"), (4, "15558")] {
             assert_eq!(zeros(b"None", proof.as_bytes()), zeros_wanted, "{proof}");
         }
@@ -200,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn the_joint_is_not_bound() {
+    fn the_boundary_between_the_proofs_is_not_hashed() {
         assert_eq!(zeros(b"12", b"3"), zeros(b"1", b"23"));
         assert_eq!(zeros(b"", b"None1"), zeros(b"None", b"1"));
     }

@@ -1,4 +1,4 @@
-//! The chain as files: the formats they are written in, and how snapshots replace each other.
+//! Chain files: their formats, their digest files, and the snapshots that replace each other.
 
 pub mod digest;
 pub mod files;

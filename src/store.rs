@@ -50,7 +50,7 @@ use self::tables::{META, OLDEST_SCHEMA, RUNNING, SCHEMA, SCHEMA_VERSION};
 use self::view::ReadErrorHook;
 use self::writer::Writer;
 use crate::chain::{Block, Tip};
-use crate::fs::{folder_of, sync_folder};
+use crate::fs::{folder_of, sync_folder, temporary_prefix};
 
 pub use self::error::{Rejection, StoreError};
 pub use self::mempool::{Added, Addition};
@@ -91,7 +91,7 @@ impl Store {
         };
         let folder = folder_of(path);
         let file = tempfile::Builder::new()
-            .prefix(&crate::temporary::prefix(path))
+            .prefix(&temporary_prefix(path))
             .suffix(".redb")
             .tempfile_in(folder)
             .map_err(|source| io_error(folder, source))?;

@@ -1,11 +1,9 @@
-//! Text for people. What comes from outside is made safe to show: nothing in it can steer a terminal,
-//! hide or reorder text.
+//! Text for people: escaping of untrusted text, plurals and durations.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
 
-/// Text from outside with everything that could steer a terminal, hide or reorder text shown as
-/// an escape.
+/// Escapes the characters of untrusted text that [are unsafe to print](is_unsafe).
 pub fn escape(text: &str) -> Cow<'_, str> {
     if !text.contains(is_unsafe) {
         return text.into();
@@ -21,8 +19,8 @@ pub fn escape(text: &str) -> Cow<'_, str> {
     escaped.into()
 }
 
-/// JSON with what [`escape`] would escape written as escapes of JSON. Control characters below
-/// DEL are escaped already; those that are left are line breaks between the values.
+/// Escapes the characters of JSON that [`escape`] would escape, as JSON escapes. Control characters
+/// below DEL are already escaped in strings; those outside strings are line breaks.
 pub fn escape_json(json: &str) -> Cow<'_, str> {
     let is_raw = |character| character >= '\u{7f}' && is_unsafe(character);
     if !json.contains(is_raw) {
@@ -42,31 +40,31 @@ pub fn escape_json(json: &str) -> Cow<'_, str> {
     escaped.into()
 }
 
-/// Whether a character could steer a terminal, hide or reorder text.
+/// Returns `true` if a character could control a terminal, or hide or reorder text.
 pub fn is_unsafe(character: char) -> bool {
     character.is_control()
         || matches!(
             character,
             // Soft hyphen, Arabic letter mark, Mongolian vowel separator.
             '\u{ad}' | '\u{61c}' | '\u{180e}'
-            // Zero-width characters, marks of direction, line and paragraph separators.
+            // Zero-width characters, directional marks, line and paragraph separators.
             | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
             // Byte order mark, interlinear annotation, tags.
             | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
         )
 }
 
-/// A number and what it counts: `1 block`, `2 blocks`.
+/// Formats a number with a noun: `1 block`, `2 blocks`.
 pub fn counted(count: u64, noun: &str) -> String {
     format!("{count} {noun}{}", plural(count))
 }
 
-/// The ending of a noun for any number but one.
+/// Returns the plural ending of a regular noun: empty for 1, `s` otherwise.
 pub fn plural(count: u64) -> &'static str {
     if count == 1 { "" } else { "s" }
 }
 
-/// A span of time in seconds, in at most two units.
+/// A duration in seconds, displayed in at most two units.
 #[derive(Clone, Copy, Debug)]
 pub struct Span(pub f64);
 
@@ -86,7 +84,7 @@ impl fmt::Display for Span {
     }
 }
 
-/// How long a text is in JSON, without the quotation marks.
+/// Returns the length of a text as a JSON string in bytes, without the quotation marks.
 pub fn json_length(text: &[u8]) -> usize {
     let length = |byte: &u8| match byte {
         b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
@@ -99,7 +97,7 @@ pub fn json_length(text: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn a_text_is_as_long_as_json_makes_it() {
+    fn json_length_counts_escapes() {
         let text: String = (0..0x250).filter_map(char::from_u32).collect();
         let json = serde_json::to_string(&text).unwrap();
         assert_eq!(super::json_length(text.as_bytes()), json.len() - 2);
@@ -108,13 +106,13 @@ mod tests {
     use super::{Span, counted, escape, escape_json};
 
     #[test]
-    fn only_one_is_singular() {
+    fn only_1_is_singular() {
         let texts = [0, 1, 2, 11].map(|count| counted(count, "block"));
         assert_eq!(texts, ["0 blocks", "1 block", "2 blocks", "11 blocks"]);
     }
 
     #[test]
-    fn nothing_that_steers_a_terminal_passes() {
+    fn characters_that_control_a_terminal_are_escaped() {
         assert_eq!(escape("plain é 中文 😀"), "plain é 中文 😀");
         assert_eq!(
             escape("\x1b[31mred\n\r\t\x07"),
@@ -127,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_that_steers_a_terminal_passes_in_json_and_the_value_is_the_same() {
+    fn escaping_json_keeps_its_value() {
         assert_eq!(escape_json("{\n\"a\": \"é😀\"}"), "{\n\"a\": \"é😀\"}");
         let text = "\u{9b}31m\u{7f}\u{202e}\u{e0041}\u{1b}é";
         let json = serde_json::to_string(text).unwrap();
@@ -137,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn spans_have_two_units() {
+    fn spans_have_at_most_two_units() {
         for (seconds, text) in [
             (0.2, "0 s"),
             (59.4, "59 s"),

@@ -1,11 +1,13 @@
-//! Every body of `/api/v1`, once: the API writes them, the client, the command line and the tests
-//! read them.
+//! Request and response bodies of `/api/v1`. Each is defined once and used by the API, the client, the
+//! command line and the tests. The documentation of a type is its description in `/openapi.json`.
 //!
-//! * this file: blocks, the status, errors
-//! * [`messages`]: adding one, what became of it, the mempool
+//! * this file: blocks, status, errors
+//! * [`messages`]: adding a message, its state, the mempool
 //! * [`network`]: neighbours, announcements, reorgs
-//! * [`search`], [`events`]: what they are named after; [`lookup`]: what people write to find something
-//! * `object`: all of them are read from objects alone
+//! * [`search`]: search results
+//! * [`events`]: server-sent events
+//! * [`lookup`]: parsing of what people type to find a block or a message
+//! * `object`: deserialization of all bodies from JSON objects only
 
 pub mod events;
 pub mod lookup;
@@ -35,7 +37,7 @@ pub use network::{
 };
 pub use search::{SearchField, SearchHit, SearchPage};
 
-/// A block with all that can be said of it from the chain up to it.
+/// A block with the values derived from the chain up to it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(remote = "Self")]
 pub struct Block {
@@ -43,24 +45,24 @@ pub struct Block {
     pub index: u64,
     /// Hash of the block, in hex.
     pub hash: String,
-    /// Hash of the block before; null for the genesis block.
+    /// Hash of the previous block; null for the genesis block.
     pub previous_hash: Option<String>,
     /// Seconds since the epoch.
     #[schema(value_type = f64)]
     pub timestamp: Number,
-    /// The text of the time that is hashed.
+    /// Exact text of the time, which is hashed.
     pub timestamp_text: String,
-    /// The time by RFC 3339 in UTC; null if it is outside what a calendar can say.
+    /// Time in RFC 3339 format (UTC); null if it is outside the range of calendar dates.
     pub time: Option<String>,
-    /// The proof in decimal; null for the genesis block.
+    /// Proof in decimal; null for the genesis block.
     pub proof: Option<String>,
     /// `sealed`, `open` or `broken`; null for the genesis block.
     pub seal: Option<String>,
     /// Merkle tree hash over all blocks before this one.
     pub history_root: String,
-    /// Trailing zeros the proof really has; null for the genesis block.
+    /// Number of trailing zeros of the proof; null for the genesis block.
     pub difficulty: Option<u8>,
-    /// What the block carries.
+    /// Message of the block.
     pub data: Message,
 }
 
@@ -70,7 +72,7 @@ pub struct Block {
 pub struct Message {
     /// 32 hex digits.
     pub id: String,
-    /// The text.
+    /// Text of the message.
     pub message: String,
 }
 
@@ -83,7 +85,7 @@ impl From<&chain::Message> for Message {
     }
 }
 
-/// Describes the blocks of a chain one after the other.
+/// Renders consecutive blocks of a chain.
 #[derive(Clone, Debug)]
 pub struct BlockRenderer {
     history: History,
@@ -91,7 +93,7 @@ pub struct BlockRenderer {
 }
 
 impl BlockRenderer {
-    /// Starts above the blocks in `history`; `previous` is the last of them.
+    /// Creates a renderer for the blocks after those in `history`; `previous` is the last one of them.
     pub fn above(history: History, previous: Option<&chain::Block>) -> Self {
         Self {
             history,
@@ -99,12 +101,12 @@ impl BlockRenderer {
         }
     }
 
-    /// Describes the next block.
-    pub fn describe(&mut self, block: &chain::Block) -> Block {
+    /// Renders the next block.
+    pub fn render(&mut self, block: &chain::Block) -> Block {
         let hash = BlockHash::of(block);
         let root = self.history.root();
         let previous = puzzle_text(self.previous_proof.as_ref());
-        let described = Block {
+        let rendered = Block {
             index: block.index,
             hash: hash.to_string(),
             previous_hash: block
@@ -124,11 +126,11 @@ impl BlockRenderer {
         };
         self.history.append(&hash, |_, _| {});
         self.previous_proof = block.proof().cloned();
-        described
+        rendered
     }
 }
 
-/// Takes what was said of a block; everything derived is left to be worked out again.
+/// Converts the block, ignoring the derived values.
 impl TryFrom<Block> for chain::Block {
     type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -139,7 +141,11 @@ impl TryFrom<Block> for chain::Block {
                 proof: proof.try_into()?,
             }),
             (None, None) => None,
-            _ => return Err("a block has both a previous hash and a proof, or none".into()),
+            _ => {
+                return Err(
+                    "a block must have both a previous hash and a proof, or neither".into(),
+                );
+            }
         };
         Ok(Self {
             index: block.index,
@@ -157,11 +163,11 @@ fn number(timestamp: chain::Timestamp) -> Number {
     }
 }
 
-/// A time in seconds since the epoch by RFC 3339, to the microsecond.
+/// Formats seconds since the epoch in RFC 3339 format, with microseconds.
 pub fn calendar_time(seconds: f64) -> Option<String> {
     #[expect(
         clippy::cast_possible_truncation,
-        reason = "a float cast saturates, and the far ends are refused below"
+        reason = "a float cast saturates, and values out of range are rejected below"
     )]
     let micros = (seconds * 1e6).round() as i64;
     let time = DateTime::<Utc>::from_timestamp_micros(micros)?;
@@ -172,9 +178,9 @@ pub fn calendar_time(seconds: f64) -> Option<String> {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(remote = "Self")]
 pub struct BlockPage {
-    /// The blocks, in the order asked for.
+    /// Blocks in the requested order.
     pub blocks: Vec<Block>,
-    /// `from` of the next page; null after the last.
+    /// Value of `from` for the next page; null on the last page.
     pub next: Option<u64>,
 }
 
@@ -185,7 +191,7 @@ pub struct SingleBlock {
     /// The block.
     #[serde(flatten)]
     pub block: Block,
-    /// Blocks from this one to the tip: 1 for the tip itself.
+    /// Number of blocks from this one to the tip, inclusive: 1 for the tip.
     pub confirmations: u64,
 }
 
@@ -195,45 +201,45 @@ pub struct SingleBlock {
 pub struct Status {
     /// Version of the program.
     pub version: String,
-    /// Version of `/api/v1` between nodes.
+    /// Version of the protocol between nodes.
     pub protocol: u32,
-    /// Fresh at each start.
+    /// Random id of the running node, new at each start.
     pub node_id: String,
     /// Hash of the genesis block.
     pub genesis: String,
-    /// The last block.
+    /// Tip of the chain.
     pub tip: TipStatus,
     /// Number of blocks.
     pub length: u64,
     /// Number of sealed blocks.
     pub sealed: u64,
-    /// Zeros every proof must have.
+    /// Minimum number of trailing zeros of every proof.
     pub difficulty: u8,
-    /// First index that must be sealed; null where the documented rules alone hold.
+    /// First index from which every block must be sealed; null if only the documented rules apply.
     pub sealed_from: Option<u64>,
-    /// How this node mines: `sealed` or `open`.
+    /// Kind of proof that this node mines: `sealed` or `open`.
     pub proof_mode: String,
-    /// What this node does not protect and which clocks do not agree, in words, with the remedy.
+    /// Warnings for the operator, such as missing protection or deviating clocks, with the remedy.
     pub warnings: Vec<String>,
-    /// Messages that wait.
+    /// Pending messages.
     pub mempool: MempoolStatus,
-    /// The miner.
+    /// State of the miner.
     pub mining: MiningStatus,
-    /// How the node keeps up with its neighbours.
+    /// State of the synchronization with neighbours.
     pub sync: SyncStatus,
-    /// Reorgs since the database was made.
+    /// Number of reorgs since the database was created.
     pub reorgs: u64,
-    /// The last reorg that took off more than 6 blocks or traded sealed blocks for open ones; null
-    /// if there was none.
+    /// Last reorg that disconnected more than 6 blocks or replaced sealed blocks by open ones; null if
+    /// there was none.
     pub notable_reorg: Option<NotableReorg>,
-    /// The time by this node's clock, in seconds since the epoch.
+    /// Time of this node's clock in seconds since the epoch.
     pub time: Option<f64>,
-    /// Seconds since the start.
+    /// Seconds since the node was started.
     pub uptime: f64,
 }
 
 impl Status {
-    /// What must be the same on all nodes of a network.
+    /// Returns the parameters that all nodes of a network share.
     pub fn network(&self) -> NetworkStatus {
         NetworkStatus {
             genesis: self.genesis.clone(),
@@ -243,15 +249,15 @@ impl Status {
     }
 }
 
-/// The last block.
+/// Tip of the chain.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(remote = "Self")]
 pub struct TipStatus {
-    /// Its index.
+    /// Index of the tip.
     pub index: u64,
-    /// Its hash.
+    /// Hash of the tip.
     pub hash: String,
-    /// Its time in seconds since the epoch.
+    /// Time of the tip in seconds since the epoch.
     #[schema(value_type = f64)]
     pub timestamp: Number,
 }
@@ -267,29 +273,29 @@ impl From<&chain::Tip> for TipStatus {
     }
 }
 
-/// Messages that wait.
+/// Pending messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(remote = "Self")]
 pub struct MempoolStatus {
-    /// How many.
+    /// Number of pending messages.
     pub count: u64,
-    /// Bytes of their texts.
+    /// Total length of their texts in bytes.
     pub bytes: u64,
-    /// Sequence number that the next one will have.
+    /// Sequence number of the next message.
     pub next_sequence: u64,
 }
 
-/// The miner.
+/// State of the miner.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(remote = "Self")]
 pub struct MiningStatus {
-    /// Whether it searches right now.
+    /// `true` while the miner searches for a proof.
     pub active: bool,
-    /// Threads it may use; 0 if this node does not mine.
+    /// Number of mining threads; 0 if this node does not mine.
     pub threads: usize,
-    /// Candidates tried since the start.
+    /// Number of candidates tried since the start.
     pub tries: u64,
-    /// Candidates a second over the last piece of work.
+    /// Candidates per second in the last batch.
     pub hash_rate: f64,
 }
 
@@ -297,13 +303,13 @@ pub struct MiningStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(remote = "Self")]
 pub struct Health {
-    /// Whether the node takes messages.
+    /// `true` if the node accepts messages.
     pub ready: bool,
-    /// Why not.
+    /// Reasons why the node is not ready.
     pub reasons: Vec<String>,
 }
 
-/// Every error of the API.
+/// Body of every error response.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(remote = "Self")]
 pub struct ErrorBody {
@@ -311,15 +317,15 @@ pub struct ErrorBody {
     pub error: ErrorDetail,
 }
 
-/// What went wrong.
+/// An error.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(remote = "Self")]
 pub struct ErrorDetail {
-    /// For programs: fixed words joined by underscores.
+    /// Machine-readable code: fixed words joined by underscores.
     pub code: String,
-    /// For people.
+    /// Human-readable message.
     pub message: String,
-    /// The id to ask for, where the outcome of an addition is not known.
+    /// Id of the message whose outcome is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
 }
@@ -329,9 +335,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_genesis_is_described_in_full() {
+    fn the_genesis_block_is_rendered_completely() {
         let genesis = chain::Block::documented_genesis();
-        let block = BlockRenderer::above(History::default(), None).describe(&genesis);
+        let block = BlockRenderer::above(History::default(), None).render(&genesis);
         let json = serde_json::to_value(&block).unwrap();
         assert_eq!(json["hash"], BlockHash::of(&genesis).to_string());
         assert_eq!(json["timestamp"].to_string(), "1581268484.244806");
@@ -343,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn times_no_calendar_holds_are_null() {
+    fn times_outside_the_calendar_are_null() {
         assert_eq!(calendar_time(0.0).unwrap(), "1970-01-01T00:00:00.000000Z");
         assert_eq!(calendar_time(1e300), None);
         assert_eq!(calendar_time(-1e300), None);

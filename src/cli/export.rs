@@ -19,7 +19,7 @@ use super::signals::Signals;
 use super::source::ChainSource;
 use super::target::NodeArgs;
 use crate::chain::Message;
-use crate::fs::{folder_of, open_regular, sync_folder};
+use crate::fs::{folder_of, open_regular, persist, sync_folder};
 use crate::snapshot::digest::DigestFile;
 use crate::snapshot::files::Hashed;
 use crate::snapshot::format::{ChainWriter, Format};
@@ -145,8 +145,8 @@ impl Export {
             .map_err(|source| Error::file(&hash_path, source))?;
         let folder = folder_of(path);
         self.signals.finish(|| {
-            persist(file, path)?;
-            persist(hash, &hash_path)?;
+            persist(file, path).map_err(|source| Error::file(path, source))?;
+            persist(hash, &hash_path).map_err(|source| Error::file(&hash_path, source))?;
             sync_folder(folder).map_err(|source| Error::file(folder, source))
         })
     }
@@ -262,13 +262,4 @@ fn remove_leftovers(path: &Path) {
             let _ = fs::remove_file(entry.path());
         }
     }
-}
-
-fn persist(file: NamedTempFile, path: &Path) -> Result<(), Error> {
-    file.as_file()
-        .sync_all()
-        .map_err(|source| Error::file(path, source))?;
-    file.persist(path)
-        .map_err(|error| Error::file(path, error.error))?;
-    Ok(())
 }

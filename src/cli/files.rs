@@ -206,7 +206,7 @@ impl Files {
 
     /// Returns the prefix of the names of unfinished files.
     pub(super) fn temporary_prefix(&self) -> OsString {
-        crate::temporary::prefix(&self.database)
+        crate::fs::temporary_prefix(&self.database)
     }
 
     /// Removes unfinished files of a process that was killed. Only the process that has the

@@ -245,7 +245,7 @@ impl PeerClient {
         let body = read(expect_ok(answer, PATH)?, PATH, MESSAGES).await?;
         let text: String = parse(&body, PATH)?;
         let read = json::read_messages(&text, MOST_MESSAGES);
-        Ok(read.map_err(|error| malformed(PATH, error))?.taken)
+        Ok(read.map_err(|error| malformed(PATH, error))?.accepted)
     }
 
     /// The neighbours of a reference miner.
@@ -260,7 +260,7 @@ impl PeerClient {
         let text = body["neighbours"].as_str();
         let text = text.ok_or_else(|| malformed(PATH, "no text \"neighbours\""))?;
         let read = json::read_neighbours(text, MOST_NEIGHBOURS);
-        let known = read.map_err(|error| malformed(PATH, error))?.taken;
+        let known = read.map_err(|error| malformed(PATH, error))?.accepted;
         let address = |(host, port): (String, u16)| NodeAddress::new(&host, port).ok();
         Ok(known.into_iter().filter_map(address).collect())
     }

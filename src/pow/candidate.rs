@@ -1,7 +1,7 @@
 //! Candidates of one length, laid out in padded SHA-256 blocks.
 //!
-//! Blocks that no counting digit reaches are hashed once, into the midstate. At most two are left:
-//! the counting digits (19 at most) and the padding after them (9 bytes at least) fill no more.
+//! Blocks before the first counting digit are hashed once, into the midstate. At most two blocks
+//! remain, because there are at most 19 counting digits and their padding is contiguous with them.
 
 use std::array;
 
@@ -22,16 +22,16 @@ pub(super) const INITIAL: [u32; 8] = [
     0x5be0_cd19,
 ];
 
-/// Bytes of a block of SHA-256.
+/// Length of a SHA-256 block in bytes.
 pub(super) const BLOCK: usize = 64;
 
-/// The most counting digits of a candidate: all numbers of 19 digits fit a `u64`.
+/// Maximum number of counting digits of a candidate. All numbers of 19 digits fit a `u64`.
 pub(super) const COUNTING_DIGITS: u32 = 19;
 
-/// The most digits of a candidate, counting or not.
-pub(super) const DIGITS: u32 = 96;
+/// Maximum number of digits of a candidate, including the fixed zeros.
+pub(super) const MAX_DIGITS: u32 = 96;
 
-/// What all candidates of a search start with, its whole blocks hashed.
+/// The bytes that all candidates of a search start with, with the complete blocks hashed.
 pub(super) struct Prefix<'a> {
     midstate: [u32; 8],
     rest: &'a [u8],
@@ -51,28 +51,27 @@ impl<'a> Prefix<'a> {
     }
 }
 
-/// A prefix and a number of digits after it; the last of them count.
+/// A prefix followed by digits, the last of which are a counter.
 #[derive(Clone)]
 pub(super) struct Candidate {
-    /// The state before `bytes`.
+    /// Hash state before `bytes`.
     midstate: [u32; 8],
-    /// One block, or two if `spills`, from the one with the first counting digit on.
+    /// The block with the first counting digit, and the next one if `spills`.
     bytes: [u8; 2 * BLOCK],
-    /// Whether the padding ends in a second block.
+    /// `true` if the padding ends in a second block.
     spills: bool,
-    /// Where the counting digits end in `bytes`.
+    /// End of the counting digits in `bytes`.
     end: usize,
-    /// How many digits count.
+    /// Number of counting digits.
     digits: usize,
 }
 
 impl Candidate {
     /// Lays out `prefix` followed by `zeros` fixed zeros and `digits` counting digits, all zero.
     ///
-    /// There is at least one counting digit, there are at most [`COUNTING_DIGITS`] of them, and at
-    /// most [`DIGITS`] with the fixed zeros.
+    /// `digits` is between 1 and [`COUNTING_DIGITS`], and `zeros + digits` at most [`MAX_DIGITS`].
     pub(super) fn new(prefix: &Prefix<'_>, zeros: u32, digits: u32) -> Self {
-        debug_assert!((1..=COUNTING_DIGITS).contains(&digits) && zeros + digits <= DIGITS);
+        debug_assert!((1..=COUNTING_DIGITS).contains(&digits) && zeros + digits <= MAX_DIGITS);
         let (zeros, digits) = (zeros as usize, digits as usize);
         let mut buffer = [0; 3 * BLOCK];
         let start = prefix.rest.len();
@@ -109,7 +108,7 @@ impl Candidate {
         }
     }
 
-    /// Adds one to the counter and says whether [`Self::state_before_last`] is another now.
+    /// Adds one to the counter. Returns `true` if this changed [`Self::state_before_last`].
     pub(super) fn increment(&mut self) -> bool {
         let mut place = self.end;
         while place > self.end - self.digits {
@@ -123,7 +122,7 @@ impl Candidate {
         self.spills && place < BLOCK
     }
 
-    /// The state before the last block, the one the digest comes from.
+    /// Returns the hash state before the last block.
     pub(super) fn state_before_last(&self) -> [u32; 8] {
         let mut state = self.midstate;
         if self.spills {
@@ -132,7 +131,7 @@ impl Candidate {
         state
     }
 
-    /// The zeros at the end of the digest, given [`Self::state_before_last`].
+    /// Counts the zeros at the end of the digest, given [`Self::state_before_last`].
     pub(super) fn zeros_after(&self, mut state: [u32; 8]) -> u8 {
         let last = usize::from(self.spills);
         compress256(&mut state, &self.bytes.as_chunks().0[last..=last]);
@@ -146,10 +145,11 @@ impl Candidate {
         trailing_zeros(&digest)
     }
 
-    /// How far the counters of neighbouring rows are apart; `None` if there are too few digits.
+    /// Returns the difference between the counters of adjacent rows; `None` if there are too few
+    /// digits.
     ///
-    /// A row is a value of three digits that lie in one word, as late as they can: they end the
-    /// word with the last digit, or the word before if fewer than three digits are in that one.
+    /// A row is a value of three digits that share a word, as late as possible: in the word with the
+    /// last digit, or in the word before if the last word has fewer than three digits.
     pub(super) fn row_step(&self) -> Option<u64> {
         let after = self.digits_after_row();
         (self.digits >= 3 + after as usize).then(|| 10_u64.pow(after))
@@ -163,7 +163,7 @@ impl Candidate {
         }
     }
 
-    /// All rows of the counter, whose digits of the row are zeros.
+    /// Returns all rows of the counter, in which the three digits of the row are zeros.
     pub(super) fn batch(&self, difficulty: Difficulty) -> Batch {
         let mut words = [0; 32];
         for (word, bytes) in words.iter_mut().zip(self.bytes.as_chunks().0) {
@@ -187,7 +187,7 @@ impl Candidate {
         }
     }
 
-    /// The zeros at the end of the digest with `counter` as the counting digits.
+    /// Counts the zeros at the end of the digest with `counter` as the counting digits.
     pub(super) fn zeros(&mut self, counter: u64) -> u8 {
         self.set(counter);
         self.zeros_after(self.state_before_last())
@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn increment_counts_as_numbers_do() {
-        // One block, two blocks with the padding alone in the second, and digits in both.
+        // One block; two blocks with only padding in the second; digits in both blocks.
         for len in [4, 52, 61] {
             let mut candidate = Candidate::new(&Prefix::new(&vec![b'2'; len]), 0, 5);
             let mut expected = candidate.clone();

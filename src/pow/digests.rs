@@ -1,7 +1,7 @@
-//! SHA-256 of many texts at once, each lane of a vector busy with one of them.
+//! SHA-256 of many texts at once, with one text in each lane of a vector.
 //!
-//! Where the machine has instructions for SHA-256 and no wide vectors, one text after the other is
-//! faster: [`Kernel::best_for_texts`].
+//! On a processor with SHA-256 instructions and without wide vectors, hashing one text after the
+//! other is faster: [`Kernel::best_for_texts`].
 
 use std::array;
 use std::ops::Range;
@@ -10,30 +10,30 @@ use sha2::block_api::compress256;
 
 use super::Kernel;
 use super::candidate::{BLOCK, INITIAL};
-use super::lanes::{Blocks, Lanes, MOST_LANES, States};
+use super::lanes::{Blocks, Lanes, MAX_LANES, States};
 
-/// With fewer texts left than this, one after the other is faster.
-const FEWEST_LANES: usize = 6;
+/// Minimum number of busy lanes. With fewer, hashing one text after the other is faster.
+const MIN_BUSY_LANES: usize = 6;
 
 /// A SHA-256 digest.
 pub type Digest = [u8; 32];
 
-/// Texts to be hashed together, one behind the other, each padded to whole blocks.
+/// Texts to be hashed together, stored one after the other, each padded to whole blocks.
 #[derive(Debug, Default)]
 pub struct Texts {
     bytes: Vec<u8>,
-    /// Where each text ends, counted in blocks.
+    /// End of each text, in blocks.
     ends: Vec<usize>,
 }
 
 impl Texts {
-    /// Forgets all texts, and keeps the memory.
+    /// Removes all texts and keeps the allocated memory.
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();
     }
 
-    /// Adds the text that `write` appends to what it gets.
+    /// Adds the text that `write` appends.
     pub fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         let start = self.bytes.len();
         write(&mut self.bytes);
@@ -45,7 +45,7 @@ impl Texts {
         self.ends.push(self.bytes.len() / BLOCK);
     }
 
-    /// The digests, in the order of the texts.
+    /// Returns the digests in the order of the texts.
     pub fn digests(&self, kernel: Kernel) -> Vec<Digest> {
         let mut digests = vec![[0; 32]; self.ends.len()];
         match kernel.lanes() {
@@ -68,24 +68,24 @@ impl Texts {
         self.bytes.as_chunks().0
     }
 
-    /// Hashes the blocks that are left of a text.
-    fn finish(&self, mut state: [u32; 8], left: Range<usize>) -> Digest {
-        compress256(&mut state, &self.blocks()[left]);
+    /// Hashes the remaining blocks of a text.
+    fn finish(&self, mut state: [u32; 8], remaining: Range<usize>) -> Digest {
+        compress256(&mut state, &self.blocks()[remaining]);
         digest(state)
     }
 
-    /// Every lane takes the next text when it is done with one.
+    /// Hashes texts in lanes. A lane takes the next text when it has finished one.
     fn side_by_side(&self, lanes: Lanes, digests: &mut [Digest]) {
         let all = self.blocks();
-        let mut waiting = 0..self.ends.len();
-        let mut at: [Option<(usize, Range<usize>)>; MOST_LANES] = [const { None }; MOST_LANES];
-        let mut states: States = [[0; MOST_LANES]; 8];
-        let mut blocks: Blocks = [[0; MOST_LANES]; 16];
+        let mut queued = 0..self.ends.len();
+        let mut at: [Option<(usize, Range<usize>)>; MAX_LANES] = [const { None }; MAX_LANES];
+        let mut states: States = [[0; MAX_LANES]; 8];
+        let mut blocks: Blocks = [[0; MAX_LANES]; 16];
         loop {
             let mut busy = 0;
-            for lane in 0..MOST_LANES {
+            for lane in 0..MAX_LANES {
                 if at[lane].is_none() {
-                    let Some(text) = waiting.next() else { continue };
+                    let Some(text) = queued.next() else { continue };
                     at[lane] = Some((text, self.blocks_of(text)));
                     for (word, initial) in states.iter_mut().zip(INITIAL) {
                         word[lane] = initial;
@@ -93,7 +93,7 @@ impl Texts {
                 }
                 busy += 1;
             }
-            if busy < FEWEST_LANES {
+            if busy < MIN_BUSY_LANES {
                 break;
             }
             for (lane, at) in at.iter_mut().enumerate() {
@@ -138,7 +138,7 @@ mod tests {
 
     fn check(texts: &[Vec<u8>]) {
         let mut together = Texts::default();
-        together.push(|bytes| bytes.extend(b"forgotten"));
+        together.push(|bytes| bytes.extend(b"cleared"));
         together.clear();
         for text in texts {
             together.push(|bytes| bytes.extend(text));
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn one_long_text_among_short_ones_is_hashed_to_its_end() {
+    fn a_long_text_among_short_ones_is_hashed_completely() {
         let mut texts = vec![b"short".to_vec(); 50];
         texts[3] = vec![7; 100_000];
         check(&texts);

@@ -1,4 +1,4 @@
-//! The kernels that try candidates, and the choice among those this machine can run.
+//! The kernels that try candidates, and the selection of the fastest one that the processor supports.
 
 use std::ops::Range;
 
@@ -6,7 +6,8 @@ use super::Difficulty;
 use super::candidate::Candidate;
 use super::lanes::{Lanes, ROWS};
 
-/// A way to try candidates; a value stands for one that this machine can run.
+/// An implementation of the search for this processor. Values exist only for supported instruction
+/// sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kernel(Kind);
 
@@ -16,19 +17,19 @@ enum Kind {
     Compress,
 }
 
-/// What became of a range of candidates.
+/// Outcome of searching a range of counters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Scan {
-    /// The smallest counter of the range that fits.
+    /// The smallest counter of the range that solves the puzzle.
     Hit(u64),
-    /// No counter of the range fits.
+    /// No counter of the range solves the puzzle.
     Miss,
-    /// The range was left before its end.
-    GivenUp,
+    /// The search was stopped before the end of the range.
+    Stopped,
 }
 
 impl Kernel {
-    /// Every kernel this machine can run, the fastest first.
+    /// Returns all kernels that the processor supports, the fastest first.
     pub fn available() -> impl Iterator<Item = Self> {
         let compress = |wanted| (has_sha_instructions() == wanted).then_some(Kind::Compress);
         let kinds = [
@@ -41,13 +42,13 @@ impl Kernel {
         kinds.into_iter().flatten().map(Self)
     }
 
-    /// The fastest kernel this machine can run.
+    /// Returns the fastest kernel for the search.
     pub fn best() -> Self {
         Self::available().next().unwrap_or(Self(Kind::Compress))
     }
 
-    /// The fastest kernel for [`Texts`](super::Texts). Whole digests take all rounds, so that
-    /// instructions for SHA-256 are faster than all but the widest vectors.
+    /// Returns the fastest kernel for [`Texts`](super::Texts). Complete digests need all rounds, so
+    /// SHA-256 instructions are faster than all vectors but the widest.
     pub fn best_for_texts() -> Self {
         let narrow = Lanes::avx2().filter(|_| has_sha_instructions());
         Self::available()
@@ -55,7 +56,7 @@ impl Kernel {
             .unwrap_or(Self(Kind::Compress))
     }
 
-    /// Its name.
+    /// Returns the name of the kernel.
     pub const fn name(self) -> &'static str {
         match self.0 {
             Kind::Lanes(lanes) => lanes.name(),
@@ -63,7 +64,7 @@ impl Kernel {
         }
     }
 
-    /// The lanes it uses, if it is one that does.
+    /// Returns the vector instruction set of the kernel, if it uses one.
     pub(super) const fn lanes(self) -> Option<Lanes> {
         match self.0 {
             Kind::Lanes(lanes) => Some(lanes),
@@ -71,22 +72,22 @@ impl Kernel {
         }
     }
 
-    /// Tries the counters of a range, all of `candidate`'s length.
+    /// Tries a range of counters, all with the number of digits of `candidate`.
     pub(super) fn scan(
         self,
         candidate: &mut Candidate,
         counters: Range<u64>,
         difficulty: Difficulty,
-        give_up: impl Fn() -> bool,
+        should_stop: impl Fn() -> bool,
     ) -> Scan {
         match self.0 {
-            Kind::Lanes(lanes) => by_rows(lanes, candidate, counters, difficulty, give_up),
-            Kind::Compress => one_by_one(candidate, counters, difficulty, give_up),
+            Kind::Lanes(lanes) => by_rows(lanes, candidate, counters, difficulty, should_stop),
+            Kind::Compress => one_by_one(candidate, counters, difficulty, should_stop),
         }
     }
 }
 
-/// Whether `sha2` has instructions of this machine to use.
+/// Returns `true` if the processor has SHA-256 instructions, which `sha2` then uses.
 fn has_sha_instructions() -> bool {
     #[cfg(target_arch = "x86_64")]
     return is_x86_feature_detected!("sha");
@@ -96,21 +97,21 @@ fn has_sha_instructions() -> bool {
     return false;
 }
 
-/// Tries one candidate at a time: the reference for every other kernel.
+/// Tries one candidate at a time. The other kernels are tested against it.
 fn one_by_one(
     candidate: &mut Candidate,
     counters: Range<u64>,
     difficulty: Difficulty,
-    give_up: impl Fn() -> bool,
+    should_stop: impl Fn() -> bool,
 ) -> Scan {
-    /// How many tries pass before asking again whether to give up: a fraction of a millisecond.
+    /// Number of tries between two polls of `should_stop`, a fraction of a millisecond.
     const POLL: u64 = 1024;
 
     candidate.set(counters.start);
     let mut state = candidate.state_before_last();
     for counter in counters.clone() {
-        if (counter - counters.start).is_multiple_of(POLL) && give_up() {
-            return Scan::GivenUp;
+        if (counter - counters.start).is_multiple_of(POLL) && should_stop() {
+            return Scan::Stopped;
         }
         if candidate.zeros_after(state) >= difficulty.get() {
             return Scan::Hit(counter);
@@ -122,42 +123,42 @@ fn one_by_one(
     Scan::Miss
 }
 
-/// Tries a row of candidates side by side in lanes, as far as the place of the digits allows.
+/// Tries candidates in vector lanes, if the position of the digits allows it.
 ///
-/// If digits come after those of the row, their values are tried one after the other, each on the
-/// same rows. A hit then says nothing about smaller counters but in rows below its own, so the
-/// values that are left are tried on these.
+/// A row is a value of three digits that share a word ([`Candidate::row_step`]). If digits follow
+/// them, each value of those digits is tried on the same rows. A hit in one row does not rule out a
+/// smaller counter in a lower row, so the remaining values are tried on the lower rows.
 fn by_rows(
     lanes: Lanes,
     candidate: &mut Candidate,
     counters: Range<u64>,
     difficulty: Difficulty,
-    give_up: impl Fn() -> bool,
+    should_stop: impl Fn() -> bool,
 ) -> Scan {
     let whole_rows =
         |step: &u64| counters.start.is_multiple_of(*step) && counters.end.is_multiple_of(*step);
     let Some(step) = candidate.row_step().filter(whole_rows) else {
-        return one_by_one(candidate, counters, difficulty, give_up);
+        return one_by_one(candidate, counters, difficulty, should_stop);
     };
     let mut start = counters.start;
-    let most = rows_at_once(step, difficulty);
+    let max_rows = rows_at_once(step, difficulty);
     while start < counters.end {
         let first = u16::try_from(start / step % u64::from(ROWS)).expect("a remainder of 1000");
         let row_zero = start - u64::from(first) * step;
         let left = u16::try_from((counters.end - row_zero) / step).unwrap_or(ROWS);
-        let end = ROWS.min(first + most).min(left);
+        let end = ROWS.min(first + max_rows).min(left);
         let mut end_row = end;
         let mut hit = None;
         for after in 0..step {
-            if give_up() {
-                return Scan::GivenUp;
+            if should_stop() {
+                return Scan::Stopped;
             }
             candidate.set(row_zero + after);
             let batch = candidate.batch(difficulty);
             let mut rows = first..end_row;
             while let Some(row) = lanes.find(&batch, rows.clone()) {
                 let counter = row_zero + u64::from(row) * step + after;
-                // The lanes look at the last word of the digest only.
+                // The lanes compute only the last word of the digest.
                 if candidate.zeros(counter) >= difficulty.get() {
                     hit = Some(counter);
                     end_row = row;
@@ -174,10 +175,10 @@ fn by_rows(
     Scan::Miss
 }
 
-/// How many rows to search before it is known whether one of them has the smallest hit.
+/// Returns the number of rows to search before the next ones are started.
 ///
-/// With digits after those of the row that is as much as the difficulty lets expect a hit in; any
-/// more would be work for nothing.
+/// If digits follow those of the row, a larger batch than the expected number of tries would be
+/// wasted on counters above the first hit.
 fn rows_at_once(step: u64, difficulty: Difficulty) -> u16 {
     if step == 1 {
         return ROWS;
@@ -197,9 +198,9 @@ mod tests {
     /// Checks every kernel against hashing the text of each counter.
     fn check(prefix: &[u8], fixed_zeros: u32, digits: u32, counters: Range<u64>, difficulty: u8) {
         let width = (fixed_zeros + digits) as usize;
-        let fits =
+        let is_hit =
             |counter: &u64| zeros(prefix, format!("{counter:0width$}").as_bytes()) >= difficulty;
-        let expected = counters.clone().find(fits).map_or(Scan::Miss, Scan::Hit);
+        let expected = counters.clone().find(is_hit).map_or(Scan::Miss, Scan::Hit);
         let difficulty = Difficulty::new(difficulty).unwrap();
         let prefix = Prefix::new(prefix);
         for kernel in Kernel::available() {
@@ -222,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kernel_agrees_where_a_digit_is_added_to_the_carry() {
+    fn every_kernel_agrees_where_a_carry_adds_a_digit() {
         for (digits, len) in (5..=19).zip([4, 36, 37, 38, 39, 100].into_iter().cycle()) {
             let nines = 10_u64.pow(digits - 1);
             check(&vec![b'3'; len], 0, digits, nines - 500..nines + 2500, 3);
@@ -245,31 +246,31 @@ mod tests {
                 }
             }
         }
-        // The last of two digits after the row: batches of 16, 32, … rows, 100 times each.
+        // Two digits follow the row: batches of 16, 32, … rows, 100 times each.
         for first in [0, 100, 1500, 99_800] {
             check(&[b'5'; 46], 0, 8, first..first + 6400, 3);
         }
     }
 
     #[test]
-    fn a_last_word_of_zeros_is_no_proof_by_itself_above_difficulty_8() {
+    fn above_difficulty_8_a_last_word_of_zeros_is_not_enough() {
         // 938532467, the first proof of this width after the genesis, has 8 zeros and not 9.
         check(b"None", 32, 19, 938_532_400..938_532_500, 8);
         check(b"None", 32, 19, 938_532_400..938_532_500, 9);
     }
 
     #[test]
-    fn every_kernel_gives_up_when_asked() {
+    fn every_kernel_stops_when_told_to() {
         let mut candidate = Candidate::new(&Prefix::new(b"None"), 0, 19);
         for kernel in Kernel::available() {
             let polls = std::cell::Cell::new(0);
-            let give_up = || {
+            let should_stop = || {
                 polls.set(polls.get() + 1);
                 polls.get() > 3
             };
             let all = 0..10_u64.pow(19);
-            let scan = kernel.scan(&mut candidate, all, Difficulty::MAX, give_up);
-            assert_eq!((scan, polls.get()), (Scan::GivenUp, 4), "{}", kernel.name());
+            let scan = kernel.scan(&mut candidate, all, Difficulty::MAX, should_stop);
+            assert_eq!((scan, polls.get()), (Scan::Stopped, 4), "{}", kernel.name());
         }
     }
 

@@ -1,17 +1,17 @@
-//! Many candidates side by side, one in each lane of a vector register.
+//! Many candidates at once, one in each lane of a vector register.
 //!
-//! The body of the lane loop is a whole hash, in plain `u32` code without a branch; the compiler
-//! turns the loop into vector instructions. (Arrays of lanes per operation, the other way round,
-//! are some thirty times slower.) What makes the body short:
+//! The body of the lane loop is a whole hash in plain `u32` code without branches; the compiler
+//! turns the loop into vector instructions. (Inner loops over the lanes for each operation are about
+//! thirty times slower.) Two properties make the body short:
 //!
-//! * Only one word of the block varies from lane to lane. Its place is a const generic, so rounds
-//!   before it are done once per batch, and so is every part of the message schedule it does not
-//!   reach.
-//! * Only the last word of the digest is computed. It is `e` of round 60, so the rounds after that
-//!   fall away, and so do the last values of `a`.
+//! * Only one word of the block differs between the lanes. Its position is a const generic, so the
+//!   rounds before it and the parts of the message schedule that do not depend on it are computed
+//!   once per batch.
+//! * Only the last word of the digest is computed. It is `e` of round 60, so the compiler removes the
+//!   later rounds and the last values of `a`.
 //!
-//! This file alone has `unsafe` code: the calls into functions compiled for instruction sets that
-//! not every machine has. A [`Lanes`] is made only where its set was detected.
+//! This is the only file with `unsafe` code: calls of functions compiled for instruction sets that
+//! not every processor has. A [`Lanes`] value exists only if its instruction set was detected.
 
 mod compress;
 mod rounds;
@@ -23,15 +23,15 @@ use self::rounds::{K, round, rounds, sigma0, sigma1};
 
 pub(super) use self::compress::{Blocks, States};
 
-/// How many rows a batch has: the values of three decimal digits.
+/// Number of rows of a batch: the values of three decimal digits.
 pub(super) const ROWS: u16 = 1000;
 
-/// The most lanes of a vector.
-pub(super) const MOST_LANES: usize = 16;
+/// Maximum number of lanes of a vector.
+pub(super) const MAX_LANES: usize = 16;
 
-/// The rows as three ASCII digits in the low bytes of a word; more of them for lanes past the end.
-const DIGITS: [u32; ROWS as usize + MOST_LANES] = {
-    let mut digits = [0; ROWS as usize + MOST_LANES];
+/// The rows as three ASCII digits in the low bytes of a word, padded for lanes past the last row.
+const DIGITS: [u32; ROWS as usize + MAX_LANES] = {
+    let mut digits = [0; ROWS as usize + MAX_LANES];
     let mut row = 0;
     while row < ROWS as u32 {
         let (hundreds, tens, ones) = (row / 100, row / 10 % 10, row % 10);
@@ -44,21 +44,21 @@ const DIGITS: [u32; ROWS as usize + MOST_LANES] = {
 /// Candidates that differ in three digits within one word of their last block or the one before.
 #[derive(Clone, Debug)]
 pub(super) struct Batch {
-    /// The state before `block`.
+    /// Hash state before `block`.
     pub(super) state: [u32; 8],
     /// The block with the three digits, these being zeros.
     pub(super) block: [u32; 16],
-    /// The word of `block` that has the digits.
+    /// Index of the word of `block` with the digits.
     pub(super) word: usize,
-    /// How far left the digits are in that word: 0 or 8 bits.
+    /// Left shift of the digits in that word, 0 or 8 bits.
     pub(super) shift: u32,
-    /// The block after `block`, if there is one.
+    /// The block after `block`, if any.
     pub(super) padding: Option<[u32; 16]>,
     /// The bits of the last digest word that must be zero.
     pub(super) mask: u32,
 }
 
-/// A vector instruction set this machine has.
+/// A vector instruction set that the processor supports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Lanes(Set);
 
@@ -72,7 +72,7 @@ enum Set {
 }
 
 impl Lanes {
-    /// Sixteen lanes with AVX-512, if this machine has it.
+    /// Returns sixteen lanes with AVX-512, if the processor supports it.
     pub(super) fn avx512() -> Option<Self> {
         #[cfg(target_arch = "x86_64")]
         if is_x86_feature_detected!("avx512f") {
@@ -81,7 +81,7 @@ impl Lanes {
         None
     }
 
-    /// Eight lanes with AVX2, if this machine has it.
+    /// Returns eight lanes with AVX2, if the processor supports it.
     pub(super) fn avx2() -> Option<Self> {
         #[cfg(target_arch = "x86_64")]
         if is_x86_feature_detected!("avx2") {
@@ -90,12 +90,12 @@ impl Lanes {
         None
     }
 
-    /// Four lanes with what every machine of this architecture has.
+    /// Returns four lanes with the instructions of every processor of this architecture.
     pub(super) const fn portable() -> Self {
         Self(Set::Portable)
     }
 
-    /// Its name.
+    /// Returns the name of the instruction set.
     pub(super) const fn name(self) -> &'static str {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
@@ -106,48 +106,48 @@ impl Lanes {
         }
     }
 
-    /// Finds the first of `rows` whose digest ends as the mask of `batch` wants.
+    /// Returns the first of `rows` whose last digest word is zero under the mask of `batch`.
     #[cfg_attr(
         target_arch = "x86_64",
         expect(
             unsafe_code,
-            reason = "functions compiled for instruction sets found at run time"
+            reason = "functions compiled for instruction sets detected at run time"
         )
     )]
     pub(super) fn find(self, batch: &Batch, rows: Range<u16>) -> Option<u16> {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: `Lanes(Set::Avx512)` is made by `Lanes::avx512` only, which found avx512f.
+            // SAFETY: `Lanes(Set::Avx512)` is only created by `Lanes::avx512`, which detected avx512f.
             Set::Avx512 => unsafe { avx512::find(batch, rows) },
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: `Lanes(Set::Avx2)` is made by `Lanes::avx2` only, which found avx2.
+            // SAFETY: `Lanes(Set::Avx2)` is only created by `Lanes::avx2`, which detected avx2.
             Set::Avx2 => unsafe { avx2::find(batch, rows) },
             Set::Portable => portable::find(batch, rows),
         }
     }
 
-    /// Hashes one block of each of [`MOST_LANES`] texts into its state.
+    /// Hashes one block of each of [`MAX_LANES`] texts into the state of the text.
     #[cfg_attr(
         target_arch = "x86_64",
         expect(
             unsafe_code,
-            reason = "functions compiled for instruction sets found at run time"
+            reason = "functions compiled for instruction sets detected at run time"
         )
     )]
     pub(super) fn compress(self, states: &mut States, blocks: &Blocks) {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: `Lanes(Set::Avx512)` is made by `Lanes::avx512` only, which found avx512f.
+            // SAFETY: `Lanes(Set::Avx512)` is only created by `Lanes::avx512`, which detected avx512f.
             Set::Avx512 => unsafe { avx512::compress(states, blocks) },
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: `Lanes(Set::Avx2)` is made by `Lanes::avx2` only, which found avx2.
+            // SAFETY: `Lanes(Set::Avx2)` is only created by `Lanes::avx2`, which detected avx2.
             Set::Avx2 => unsafe { avx2::compress(states, blocks) },
             Set::Portable => portable::compress(states, blocks),
         }
     }
 }
 
-/// Makes a module compiled for an instruction set; `find` once per place of the digits.
+/// Defines a module compiled for an instruction set, with one `find` per position of the digits.
 macro_rules! instruction_set {
     ($name:ident, $lanes:literal $(, $feature:literal)?) => {
         mod $name {
@@ -199,7 +199,7 @@ instruction_set!(avx512, 16, "avx512f");
 instruction_set!(avx2, 8, "avx2");
 instruction_set!(portable, 4);
 
-/// For each place of the varying word, the words of the message schedule it reaches.
+/// For each position of the varying word, the words of the message schedule that depend on it.
 const VARIES: [[bool; 64]; 16] = {
     let mut varies = [[false; 64]; 16];
     let mut word = 0;
@@ -216,18 +216,18 @@ const VARIES: [[bool; 64]; 16] = {
     varies
 };
 
-/// What all rows of a batch have in common.
+/// Values that all rows of a batch share.
 struct Fixed {
-    /// The state before the round of the varying word.
+    /// Hash state before the round of the varying word.
     state: [u32; 8],
-    /// Of each word of the schedule the part that does not vary; with the round constant if
-    /// nothing of it does.
+    /// The constant part of each word of the schedule, including the round constant if the whole word
+    /// is constant.
     words: [u32; 64],
-    /// The words of the last block with the round constants, if that is another block.
+    /// The schedule of the padding block with the round constants, if there is one.
     padding: [u32; 64],
 }
 
-/// The whole schedule of a block that does not vary, with the round constants.
+/// Returns the schedule of a constant block, with the round constants added.
 fn schedule(block: &[u32; 16]) -> [u32; 64] {
     let mut words = [0; 64];
     words[..16].copy_from_slice(block);
@@ -297,7 +297,7 @@ impl Fixed {
         None
     }
 
-    /// The last word of the digest.
+    /// Computes the last word of the digest.
     #[inline(always)]
     #[expect(
         clippy::inline_always,

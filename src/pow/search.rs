@@ -1,8 +1,9 @@
-//! The search for the smallest proof: counters in chunks, over threads, with a stop flag.
+//! The search for the smallest proof: chunks of counters, searched by several threads, with a stop
+//! flag.
 //!
-//! The caller's thread takes the first chunk alone, so short searches start no thread. After that
-//! every thread takes the lowest chunk nobody has taken. Each chunk below the lowest hit is
-//! searched to its end, so the answer is the same for any number of threads.
+//! The calling thread searches the first chunk alone, so short searches start no thread. Then each
+//! thread repeatedly takes the lowest chunk that is not taken. Each chunk below the lowest hit is
+//! searched completely, so the result is the same for any number of threads.
 
 use std::num::NonZeroUsize;
 use std::ops::Range;
@@ -10,58 +11,58 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use super::Difficulty;
-use super::candidate::{COUNTING_DIGITS, Candidate, DIGITS, Prefix};
+use super::candidate::{COUNTING_DIGITS, Candidate, MAX_DIGITS, Prefix};
 use super::kernel::{Kernel, Scan};
 
-/// The number of candidates a thread takes at a time: a few milliseconds of work.
+/// Number of candidates that a thread takes at a time, which is a few milliseconds of work.
 const CHUNK: u64 = 100_000;
 
-/// How the counter of a search is written.
+/// Notation of the counter of a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Digits {
-    /// 0, 1, 2, …, 9, 10, …: the documented search.
+    /// Without leading zeros: 0, 1, 2, …, 9, 10, …. This is the documented search.
     Natural,
-    /// With leading zeros to this number of digits, 1 to 96. Only the last 19 of them count.
+    /// Padded with zeros to this number of digits, 1 to 96. The search varies the last 19 of them.
     Fixed(u8),
 }
 
-/// What became of a search.
+/// Outcome of a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The smallest counter that fits.
+    /// The smallest counter that solves the puzzle.
     Found(u64),
-    /// The stop flag was set before the smallest counter was known.
+    /// The stop flag was set before the smallest counter was found.
     Stopped,
-    /// No counter fits; the search needs another prefix.
+    /// No counter solves the puzzle; a different prefix is needed.
     Exhausted,
 }
 
-/// A search for the smallest counter that, written after `prefix`, solves the puzzle.
+/// A search for the smallest counter that solves the puzzle when appended to `prefix`.
 #[derive(Clone, Copy, Debug)]
 pub struct Search<'a> {
-    /// The bytes before the counter: the last proof, and the commitment if the proof is sealed.
+    /// Bytes before the counter: the previous proof, followed by the commitment for a sealed proof.
     pub prefix: &'a [u8],
-    /// How the counter is written.
+    /// Notation of the counter.
     pub digits: Digits,
-    /// The zeros the digest must end with.
+    /// Number of zeros that the digest must end with.
     pub difficulty: Difficulty,
-    /// How many threads work, the caller's among them.
+    /// Number of threads, including the calling thread.
     pub threads: NonZeroUsize,
-    /// Set by anyone to end the search within milliseconds.
+    /// Setting it stops the search within milliseconds.
     pub stop: &'a AtomicBool,
-    /// Goes up by the number of tries while they are made, for a display of the rate.
+    /// Counts the candidates tried, so that a caller can display the hash rate.
     pub tries: &'a AtomicU64,
 }
 
-/// What the threads of one search share.
+/// State shared by the threads of a search.
 struct Shared {
-    /// How many counters a thread takes at a time.
+    /// Number of counters that a thread takes at a time.
     chunk: u64,
-    /// The first counter nobody has taken.
+    /// First counter that no thread has taken.
     next: AtomicU64,
-    /// The lowest counter found to fit.
+    /// Lowest counter found that solves the puzzle.
     found: AtomicU64,
-    /// The lowest counter of a chunk that was taken and left before its end.
+    /// Lowest first counter of a chunk whose search was stopped.
     unsearched: AtomicU64,
 }
 
@@ -75,7 +76,8 @@ impl Shared {
         }
     }
 
-    /// The outcome once all threads are done: a hit counts if all counters below it were tried.
+    /// Returns the outcome when all threads are done. A hit counts only if all counters below it were
+    /// tried.
     fn outcome(self) -> Outcome {
         let found = self.found.into_inner();
         let unsearched = self.unsearched.into_inner();
@@ -90,7 +92,7 @@ impl Shared {
 }
 
 impl Search<'_> {
-    /// Searches with the fastest kernel of this machine.
+    /// Searches with the fastest kernel that the processor supports.
     ///
     /// # Panics
     ///
@@ -99,7 +101,7 @@ impl Search<'_> {
         self.run_on(Kernel::best())
     }
 
-    /// Searches with a kernel of the caller's choice; the answer is the same for all of them.
+    /// Searches with the given kernel. All kernels give the same result.
     ///
     /// # Panics
     ///
@@ -111,7 +113,7 @@ impl Search<'_> {
     fn run_in_chunks(&self, kernel: Kernel, chunk: u64) -> Outcome {
         if let Digits::Fixed(width) = self.digits {
             assert!(
-                (1..=DIGITS).contains(&width.into()),
+                (1..=MAX_DIGITS).contains(&width.into()),
                 "width {width} is not 1 to 96"
             );
         }
@@ -120,7 +122,7 @@ impl Search<'_> {
         let stopped = || self.stop.load(Ordering::Relaxed);
         match self.scan(kernel, &prefix, first.clone(), stopped) {
             Scan::Hit(counter) => return Outcome::Found(counter),
-            Scan::GivenUp => return Outcome::Stopped,
+            Scan::Stopped => return Outcome::Stopped,
             Scan::Miss if first.end == self.end() => return Outcome::Exhausted,
             Scan::Miss => {}
         }
@@ -129,7 +131,7 @@ impl Search<'_> {
             for _ in 1..self.threads.get() {
                 let builder = thread::Builder::new().name("pow".into());
                 let started = builder.spawn_scoped(scope, || self.work(kernel, &prefix, &shared));
-                // Without the thread the search takes longer; the answer is the same.
+                // With fewer threads the search takes longer but has the same result.
                 if started.is_err() {
                     break;
                 }
@@ -139,12 +141,13 @@ impl Search<'_> {
         shared.outcome()
     }
 
-    /// Takes chunks until one has a hit, all are taken, a lower hit is known or the flag is set.
+    /// Searches chunks until one has a hit, all are taken, a lower hit is known or the stop flag is
+    /// set.
     fn work(&self, kernel: Kernel, prefix: &Prefix<'_>, shared: &Shared) {
         let end = self.end();
         loop {
             let start = shared.next.fetch_add(shared.chunk, Ordering::Relaxed);
-            let give_up = || {
+            let should_stop = || {
                 self.stop.load(Ordering::Relaxed) || shared.found.load(Ordering::Relaxed) < start
             };
             if start >= end {
@@ -154,13 +157,13 @@ impl Search<'_> {
                 kernel,
                 prefix,
                 start..end.min(start + shared.chunk),
-                give_up,
+                should_stop,
             ) {
                 Scan::Hit(counter) => {
                     shared.found.fetch_min(counter, Ordering::Relaxed);
                     return;
                 }
-                Scan::GivenUp => {
+                Scan::Stopped => {
                     shared.unsearched.fetch_min(start, Ordering::Relaxed);
                     return;
                 }
@@ -169,13 +172,13 @@ impl Search<'_> {
         }
     }
 
-    /// Tries a range of counters, each length of them apart.
+    /// Tries a range of counters, those of each number of digits separately.
     fn scan(
         &self,
         kernel: Kernel,
         prefix: &Prefix<'_>,
         counters: Range<u64>,
-        give_up: impl Fn() -> bool,
+        should_stop: impl Fn() -> bool,
     ) -> Scan {
         let mut start = counters.start;
         while start < counters.end {
@@ -191,11 +194,11 @@ impl Search<'_> {
             };
             let mut candidate = Candidate::new(prefix, zeros, digits);
             let end = counters.end.min(10_u64.pow(digits));
-            let scan = kernel.scan(&mut candidate, start..end, self.difficulty, &give_up);
+            let scan = kernel.scan(&mut candidate, start..end, self.difficulty, &should_stop);
             let tries = match scan {
                 Scan::Hit(counter) => counter - start + 1,
                 Scan::Miss => end - start,
-                Scan::GivenUp => 0,
+                Scan::Stopped => 0,
             };
             self.tries.fetch_add(tries, Ordering::Relaxed);
             if scan != Scan::Miss {
@@ -206,7 +209,7 @@ impl Search<'_> {
         Scan::Miss
     }
 
-    /// The first counter that cannot be written.
+    /// Returns the first counter that has too many digits.
     fn end(&self) -> u64 {
         let digits = match self.digits {
             Digits::Natural => COUNTING_DIGITS,
@@ -216,16 +219,16 @@ impl Search<'_> {
     }
 }
 
-/// The width, 10 to 73 digits, at which the counting digits end one SHA-256 block exactly.
+/// Returns the number of nonce digits, 10 to 73, that makes a sealed proof fastest to search.
 ///
-/// With it they always sit in the same place of the last block, the one that is searched fastest:
-/// as late as they can, right before the least padding a block takes.
+/// With it the digits end as late as possible in the last SHA-256 block, right before the minimum
+/// padding, so the work before them is shared by all candidates.
 pub fn sealed_width(prefix_len: usize) -> u8 {
-    const LEAST: u8 = 10;
+    const MIN_DIGITS: u8 = 10;
     const END: u8 = 55;
-    // The low byte is enough: 64 divides 256.
+    // 64 divides 256, so the low byte of the length suffices.
     let used = prefix_len.to_le_bytes()[0] % 64;
-    LEAST + (64 + END - LEAST - used) % 64
+    MIN_DIGITS + (64 + END - MIN_DIGITS - used) % 64
 }
 
 #[cfg(test)]

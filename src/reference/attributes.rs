@@ -1,7 +1,7 @@
-//! The attributes of a block as a file gives them, and the judgement whether a block can hold them.
+//! The attributes of a block in a file, and their conversion to a [`Block`].
 //!
-//! Well-formed comes first: all five attributes, each of its type. Then the rules, as far as a
-//! [`Block`] cannot carry what breaks them to the checker.
+//! The conversion first checks that all five attributes are present and have their types. Then it
+//! checks the rules of the chain for values that a [`Block`] cannot represent.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,7 +9,7 @@ use std::fmt;
 use super::error::{FormatViolation, ReadError, quoted, short};
 use crate::chain::{Block, BlockHash, Link, Message, MessageId, Proof, Timestamp};
 
-/// A value as it stands in a file.
+/// A value in a file.
 #[derive(Clone, Debug)]
 pub(super) enum Value<'a> {
     None,
@@ -18,13 +18,13 @@ pub(super) enum Value<'a> {
     Integer(Cow<'a, str>),
     Float(f64),
     Text(Cow<'a, str>),
-    /// Text that is not Unicode because half of a surrogate pair is missing.
+    /// Text that is not Unicode because it contains a lone surrogate.
     LoneSurrogate,
-    /// A value of another kind.
+    /// A value of another type, which is described.
     Other(&'static str),
 }
 
-/// How an error names what was found.
+/// Describes the value for an error.
 impl fmt::Display for Value<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -42,14 +42,14 @@ impl fmt::Display for Value<'_> {
     }
 }
 
-/// A value and its place in the file.
+/// A value and its offset in the file.
 #[derive(Clone, Debug)]
-pub(super) struct Held<'a> {
+pub(super) struct Located<'a> {
     pub(super) at: u64,
     pub(super) value: Value<'a>,
 }
 
-impl Held<'_> {
+impl Located<'_> {
     fn refused(&self, name: &str, expected: &str) -> ReadError {
         let reason = format!("the {name} is {}, expected {expected}", self.value);
         ReadError::not_well_formed(self.at, reason)
@@ -84,13 +84,13 @@ impl Held<'_> {
 /// The attributes of a message.
 #[derive(Clone, Debug, Default)]
 pub(super) struct MessageAttributes<'a> {
-    pub(super) id: Option<Held<'a>>,
-    pub(super) text: Option<Held<'a>>,
+    pub(super) id: Option<Located<'a>>,
+    pub(super) text: Option<Located<'a>>,
 }
 
 impl MessageAttributes<'_> {
-    /// The message; `at` is the place of the whole object.
-    pub(super) fn judge(self, at: u64) -> Result<Message, ReadError> {
+    /// Converts the attributes to a message; `at` is the offset of the object.
+    pub(super) fn into_message(self, at: u64) -> Result<Message, ReadError> {
         let id = present(self.id, at, "_id")?;
         let text = present(self.text, at, "_message")?;
         let id = match &id.value {
@@ -106,19 +106,20 @@ impl MessageAttributes<'_> {
     }
 }
 
-/// The attributes of a block; its message has been judged.
+/// The attributes of a block, with its message converted.
 #[derive(Debug, Default)]
 pub(super) struct BlockAttributes<'a> {
-    pub(super) index: Option<Held<'a>>,
-    pub(super) timestamp: Option<Held<'a>>,
+    pub(super) index: Option<Located<'a>>,
+    pub(super) timestamp: Option<Located<'a>>,
     pub(super) message: Option<Result<Message, ReadError>>,
-    pub(super) proof: Option<Held<'a>>,
-    pub(super) previous_hash: Option<Held<'a>>,
+    pub(super) proof: Option<Located<'a>>,
+    pub(super) previous_hash: Option<Located<'a>>,
 }
 
 impl BlockAttributes<'_> {
-    /// The block; `at` is the place of the whole object, `position` the one in the chain.
-    pub(super) fn judge(self, at: u64, position: u64) -> Result<Block, ReadError> {
+    /// Converts the attributes to a block; `at` is the offset of the object, `position` its position in
+    /// the chain.
+    pub(super) fn into_block(self, at: u64, position: u64) -> Result<Block, ReadError> {
         let index = present(self.index, at, "_index")?;
         let timestamp = present(self.timestamp, at, "_timestamp")?;
         let message = self.message.ok_or_else(|| missing(at, "_data"))?;
@@ -140,7 +141,7 @@ impl BlockAttributes<'_> {
                 message,
                 link,
             }),
-            // The index comes first in the order of the rules.
+            // A wrong index takes precedence in the order of the rules.
             (Some(index), Err(error)) if index == position => Err(error),
             _ if position == 0 => {
                 let violation = FormatViolation::GenesisIndex { found: number };
@@ -160,7 +161,7 @@ impl BlockAttributes<'_> {
 fn link(
     proof: Option<Proof>,
     proof_at: u64,
-    previous: &Held<'_>,
+    previous: &Located<'_>,
     position: u64,
 ) -> Result<Option<Link>, ReadError> {
     let hash = match &previous.value {
@@ -201,26 +202,26 @@ fn link(
     Err(ReadError::rule(previous.at, violation))
 }
 
-/// Bytes of lower-case hex digits, exactly as many as fit. Every block has 96 such digits.
+/// Decodes exactly 2 × `N` lower-case hex digits. Written by hand because every block has 96 of them.
 fn hex_digits<const N: usize>(text: &str) -> Option<[u8; N]> {
     let mut bytes = [0; N];
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
     if pairs.len() != N || !rest.is_empty() {
         return None;
     }
-    let mut wrong = 0;
+    let mut invalid = 0;
     for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
         let (high, low) = (
             HEX_VALUES[usize::from(*high)],
             HEX_VALUES[usize::from(*low)],
         );
-        wrong |= high | low;
+        invalid |= high | low;
         *byte = high << 4 | low & 15;
     }
-    (wrong < 16).then_some(bytes)
+    (invalid < 16).then_some(bytes)
 }
 
-/// Values of the hex digits; 255 for every other byte.
+/// Values of the hex digits; 255 for other bytes.
 const HEX_VALUES: [u8; 256] = {
     let mut values = [255; 256];
     let mut value = 0;
@@ -231,7 +232,7 @@ const HEX_VALUES: [u8; 256] = {
     values
 };
 
-fn present<'a>(held: Option<Held<'a>>, at: u64, name: &str) -> Result<Held<'a>, ReadError> {
+fn present<'a>(held: Option<Located<'a>>, at: u64, name: &str) -> Result<Located<'a>, ReadError> {
     held.ok_or_else(|| missing(at, name))
 }
 

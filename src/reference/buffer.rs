@@ -1,11 +1,11 @@
-//! Bytes of a source, a window at a time.
+//! A window on the bytes of a source.
 
 use std::io::{self, Read};
 
-/// Fewest bytes asked for at once.
+/// Minimum size of a read.
 const STEP: usize = 64 * 1024;
 
-/// A window on the bytes of a source that grows on demand and moves on.
+/// A window on the bytes of a source. It grows on demand and moves forward.
 #[derive(Debug)]
 pub(super) struct Buffer<R> {
     source: R,
@@ -28,25 +28,25 @@ impl<R: Read> Buffer<R> {
         }
     }
 
-    /// The bytes fetched and not yet consumed.
+    /// Returns the bytes fetched and not yet consumed.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes[self.start..self.end]
     }
 
-    /// Place in the source of the first of them.
+    /// Returns the offset in the source of the first byte of the window.
     pub(super) fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// Moves the window on.
+    /// Moves the start of the window forward.
     pub(super) fn consume(&mut self, count: usize) {
         let count = count.min(self.end - self.start);
         self.start += count;
         self.offset += count as u64;
     }
 
-    /// Fetches until the window holds `count` bytes; false if the source ends before. Memory
-    /// grows with what really arrives, not with `count`.
+    /// Reads until the window has `count` bytes. Returns `false` if the source ends before. Memory
+    /// grows with the bytes that arrive, not with `count`.
     pub(super) fn fetch(&mut self, count: usize) -> io::Result<bool> {
         while self.end - self.start < count && !self.ended {
             if self.start > 0 {
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_huge_demand_on_a_short_source_asks_for_no_memory() {
+    fn a_huge_count_on_a_short_source_allocates_no_memory() {
         let mut buffer = Buffer::new(&b"abc"[..]);
         assert!(!buffer.fetch(usize::MAX).unwrap());
         assert_eq!(buffer.bytes(), b"abc");

@@ -1,7 +1,7 @@
-//! Why a chain file cannot be read: where, which class of finding, what was expected and found.
+//! Errors of reading a chain file: the place, the class of the error, the expected and the found value.
 //!
-//! Text from the file is shown shortened and escaped, so that no message of a stranger reaches a
-//! terminal raw.
+//! Errors contain text of the file only shortened and escaped, because the text is untrusted and may
+//! reach a terminal.
 
 use std::{fmt, io};
 
@@ -9,40 +9,40 @@ use thiserror::Error;
 
 use crate::chain::Proof;
 
-/// Why a chain file, or a part of it, cannot be taken.
+/// Error of reading a chain file or a part of it.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// The bytes could not be fetched.
+    /// The source returned an error.
     #[error("{place}: the bytes cannot be read")]
     Io {
-        /// How far reading came.
+        /// Where reading stopped.
         place: Place,
-        /// What the operating system says.
+        /// Error of the source.
         source: io::Error,
     },
-    /// The bytes are not the format.
+    /// The bytes do not have the format.
     #[error("{place}: not readable: {reason}")]
     NotReadable {
-        /// Where.
+        /// Place in the file.
         place: Place,
-        /// What was expected and found.
+        /// Expected and found value.
         reason: String,
     },
-    /// The format is right, but a value is none that a block may hold.
+    /// The bytes have the format, but no block can have this value.
     #[error("{place}: not well-formed: {reason}")]
     NotWellFormed {
-        /// Where.
+        /// Place in the file.
         place: Place,
-        /// What was expected and found.
+        /// Expected and found value.
         reason: String,
     },
-    /// The values break a rule of the chain in a way that no block can hold.
+    /// The values break a rule of the chain, and no block can have them.
     #[error("{place}: {violation}")]
     Rule {
-        /// Where.
+        /// Place in the file.
         place: Place,
-        /// Which rule and how.
+        /// The broken rule.
         violation: FormatViolation,
     },
 }
@@ -76,13 +76,13 @@ impl ReadError {
         }
     }
 
-    /// The same finding, in this block.
+    /// Adds the position of the block that was being read.
     pub(crate) fn in_block(mut self, position: u64) -> Self {
         self.place_mut().block = Some(position);
         self
     }
 
-    /// The same finding, on this line.
+    /// Adds the line number.
     pub(crate) fn on_line(mut self, line: u64) -> Self {
         self.place_mut().line = Some(line);
         self
@@ -96,7 +96,7 @@ impl ReadError {
         place
     }
 
-    /// Where reading stopped.
+    /// Returns the place where reading stopped.
     pub fn place(&self) -> Place {
         let (Self::Io { place, .. }
         | Self::NotReadable { place, .. }
@@ -109,11 +109,11 @@ impl ReadError {
 /// A place in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// The byte, counted from 0.
+    /// Offset in bytes, from 0.
     pub offset: u64,
-    /// Position in the chain of the block that was being read, if it was one.
+    /// Position in the chain of the block that was being read, if any.
     pub block: Option<u64>,
-    /// The line, counted from 1, in a format of lines.
+    /// Line number, from 1, if the format consists of lines.
     pub line: Option<u64>,
 }
 
@@ -139,30 +139,31 @@ impl fmt::Display for Place {
     }
 }
 
-/// A broken rule that no [`Block`](crate::chain::Block) can show to
-/// [`Checker`](crate::chain::Checker); worded like [`RuleViolation`](crate::chain::RuleViolation).
+/// A broken rule that [`Checker`](crate::chain::Checker) cannot find, because no
+/// [`Block`](crate::chain::Block) can have the values. Worded like
+/// [`RuleViolation`](crate::chain::RuleViolation).
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum FormatViolation {
-    /// Rule 1: the first block has an index that is negative or huge.
+    /// Rule 1: the index of the first block is negative or does not fit 64 bits.
     #[error("breaks rule 1: the genesis block has index {}, expected 0", short(.found.as_str()))]
     GenesisIndex {
         /// Index found.
         found: Proof,
     },
-    /// Rule 1: the first block has a proof, and no previous hash that could go with it.
+    /// Rule 1: the first block has a proof and no valid previous hash.
     #[error("breaks rule 1: the genesis block has proof {}, expected none", short(.found.as_str()))]
     GenesisProof {
         /// Proof found.
         found: Proof,
     },
-    /// Rule 1: the first block has a previous hash, and no proof that could go with it.
+    /// Rule 1: the first block has a previous hash and no proof.
     #[error("breaks rule 1: the genesis block has previous hash {found}, expected none")]
     GenesisPreviousHash {
-        /// What was found.
+        /// Value found.
         found: String,
     },
-    /// Rule 2: the index is not the position.
+    /// Rule 2: the index is not the position in the chain.
     #[error("breaks rule 2: the index is {}, expected {expected}", short(.found.as_str()))]
     Index {
         /// Position of the block.
@@ -170,28 +171,28 @@ pub enum FormatViolation {
         /// Index found.
         found: Proof,
     },
-    /// Rule 2: an earlier block stands here again, by reference.
-    #[error("breaks rule 2: an earlier block stands here once more, expected index {expected}")]
+    /// Rule 2: the block is a reference to an earlier block.
+    #[error("breaks rule 2: an earlier block is repeated here, expected index {expected}")]
     Repeated {
         /// Position of the block.
         expected: u64,
     },
-    /// Rule 3: there is a proof, but no previous hash.
+    /// Rule 3: the block has a proof and no previous hash.
     #[error("breaks rule 3: there is no previous hash")]
     NoPreviousHash,
-    /// Rule 3: the previous hash is no hash of a block.
+    /// Rule 3: the previous hash is not a block hash.
     #[error("breaks rule 3: the previous hash is {found}, expected 64 lower-case hex digits")]
     PreviousHash {
-        /// What was found.
+        /// Value found.
         found: String,
     },
-    /// Rule 4: there is a previous hash, but no proof.
+    /// Rule 4: the block has a previous hash and no proof.
     #[error("breaks rule 4: there is no proof")]
     NoProof,
 }
 
 impl FormatViolation {
-    /// The number of the broken rule.
+    /// Returns the number of the broken rule.
     pub fn rule(&self) -> u8 {
         match self {
             Self::GenesisIndex { .. }
@@ -204,23 +205,23 @@ impl FormatViolation {
     }
 }
 
-/// Most characters of the file's text that an error shows.
-const SHOWN: usize = 72;
+/// Maximum number of characters of the file's text in an error.
+const MAX_SHOWN: usize = 72;
 
-/// The text, cut to what an error shows.
+/// Shortens a text for an error.
 pub(crate) fn short(text: &str) -> String {
-    match text.char_indices().nth(SHOWN) {
+    match text.char_indices().nth(MAX_SHOWN) {
         None => text.to_owned(),
         Some((end, _)) => format!("{}…", &text[..end]),
     }
 }
 
-/// The text in quotes, shortened and escaped.
+/// Shortens, escapes and quotes a text for an error.
 pub(crate) fn quoted(text: &str) -> String {
     format!("{:?}", short(text))
 }
 
-/// A byte as an error shows it.
+/// Formats a byte for an error.
 pub(crate) fn byte(found: u8) -> String {
     if found.is_ascii_graphic() {
         format!("`{}`", char::from(found))
@@ -234,14 +235,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_of_the_file_is_shown_short_and_escaped() {
+    fn text_of_the_file_is_shortened_and_escaped() {
         assert_eq!(quoted("a\u{1b}[2J\u{202e}\n"), r#""a\u{1b}[2J\u{202e}\n""#);
-        assert_eq!(quoted(&"é".repeat(100)).chars().count(), SHOWN + 3);
+        assert_eq!(quoted(&"é".repeat(100)).chars().count(), MAX_SHOWN + 3);
         assert_eq!((byte(b'x'), byte(7)), ("`x`".into(), "byte 0x07".into()));
     }
 
     #[test]
-    fn an_error_says_where_and_why() {
+    fn errors_contain_place_and_reason() {
         let error = ReadError::rule(12, FormatViolation::NoProof).in_block(3);
         assert_eq!(
             error.to_string(),

@@ -1,7 +1,7 @@
-//! The JSON in which the original program writes blocks and messages, byte for byte.
+//! The JSON in which the reference miner writes blocks and messages, byte for byte.
 //!
-//! One line, only ASCII, `, ` between items and `: ` after keys; every object is tagged with the
-//! class it was. Inside the bodies of its endpoints this JSON stands once more as a JSON string.
+//! One line of ASCII, with `, ` between items and `: ` after keys; each object is tagged with its
+//! Python class. Responses of the reference miner contain this JSON as a JSON string.
 
 mod answers;
 mod body;
@@ -30,7 +30,7 @@ pub struct ChainWriter<W> {
 }
 
 impl<W: Write> ChainWriter<W> {
-    /// A writer to `out`, which should have a buffer.
+    /// Creates a writer to `out`, which should be buffered.
     pub fn new(out: W) -> Self {
         Self {
             out,
@@ -42,7 +42,7 @@ impl<W: Write> ChainWriter<W> {
     /// Writes the next block.
     ///
     /// # Errors
-    /// If `out` does not take it.
+    /// Those of `out`.
     pub fn push(&mut self, block: &Block) -> io::Result<()> {
         self.line.clear();
         let before: &[u8] = if self.first { b"[" } else { b", " };
@@ -52,10 +52,10 @@ impl<W: Write> ChainWriter<W> {
         self.out.write_all(&self.line)
     }
 
-    /// Ends the chain and returns the flushed `out`.
+    /// Finishes the chain and returns the flushed `out`.
     ///
     /// # Errors
-    /// If `out` does not take the end.
+    /// Those of `out`.
     pub fn finish(mut self) -> io::Result<W> {
         self.out.write_all(if self.first { b"[]" } else { b"]" })?;
         self.out.flush()?;
@@ -93,7 +93,7 @@ pub fn write_message(message: &Message, out: &mut Vec<u8>) {
     out.push(b'}');
 }
 
-/// Appends a string in quotes, in ASCII: everything below 20 and above 7e is escaped.
+/// Appends a string in quotes, as ASCII: bytes below 0x20 and characters above 0x7e are escaped.
 pub fn write_string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
     for character in text.chars() {
@@ -116,8 +116,8 @@ pub fn write_string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// Appends JSON as the content of a JSON string, without the quotes. The JSON written here is
-/// ASCII without control characters, so only quotes and backslashes need an escape.
+/// Appends JSON as the content of a JSON string, without the quotes. JSON of this module is ASCII
+/// without control characters, so only quotes and backslashes are escaped.
 pub fn write_escaped(json: &[u8], out: &mut Vec<u8>) {
     for byte in json {
         if matches!(byte, b'"' | b'\\') {
@@ -127,7 +127,7 @@ pub fn write_escaped(json: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Length in bytes of what [`write_escaped`] appends.
+/// Returns the number of bytes that [`write_escaped`] appends.
 pub fn escaped_len(json: &[u8]) -> u64 {
     json.len() as u64
         + json
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn strings_are_escaped_as_python_does() {
+    fn strings_are_escaped_as_in_python() {
         let mut json = Vec::new();
         write_string("a\"\\/\n\r\t\u{8}\u{c}\0\u{1f}\u{7f}é€😀", &mut json);
         let expected = r#""a\"\\/\n\r\t\b\f\u0000\u001f\u007f\u00e9\u20ac\ud83d\ude00""#;

@@ -1,9 +1,9 @@
-//! The pickle in which the original program keeps a chain.
+//! The pickle in which the reference miner stores a chain.
 //!
-//! A pickle is a program for a small stack machine, and Python runs whatever it says. The reader
-//! here knows the few instructions that a list of blocks takes, in every protocol from 0 to 5, and
-//! the names of the two classes; it refuses everything else and never calls anything. The writer
-//! gives the bytes that Python writes since version 3.8 (protocol 4).
+//! A pickle is a program for a stack machine, and Python executes any such program. The reader here
+//! supports only the instructions that a list of blocks needs, in protocols 0 to 5, and the names of
+//! the two classes. It rejects everything else and never calls anything. The writer produces the
+//! bytes of Python 3.8 and later (protocol 4).
 
 mod integer;
 mod item;
@@ -20,7 +20,7 @@ const BLOCK: (&str, &str) = ("blockchain.blockchain.block", "Block");
 /// Module and class of a message.
 const DATA: (&str, &str) = ("blockchain.blockchain.data", "Data");
 
-/// The instructions, by the names that Python's `pickletools` gives them.
+/// Instructions, with their names in Python's `pickletools`.
 mod opcode {
     pub(super) const MARK: u8 = b'(';
     pub(super) const EMPTY_TUPLE: u8 = b')';

@@ -1,7 +1,7 @@
-//! How the original program's server decodes what stands in a request line.
+//! Decoding of query strings and paths as the reference miner's server does it.
 
-/// The value of the first `name` in a query string. `+` is a blank; a `%` that no two hex digits
-/// follow stays; bytes that are no UTF-8 stay percent-escaped, in upper case.
+/// Returns the first value of the parameter `name` in a query string. `+` becomes a space; a `%`
+/// without two hex digits is kept; bytes that are not UTF-8 stay percent-encoded, in upper case.
 pub fn value(query: &str, name: &str) -> Option<String> {
     query.split('&').find_map(|pair| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -9,7 +9,7 @@ pub fn value(query: &str, name: &str) -> Option<String> {
     })
 }
 
-/// A path as it is named in an error.
+/// Decodes a path for an error message.
 pub fn decode_path(path: &str) -> String {
     decode(path, false)
 }

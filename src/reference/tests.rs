@@ -1,4 +1,4 @@
-//! Both formats against the original's files, against damage, and against each other.
+//! Tests of both formats with files of the reference miner, with damaged files, and with each other.
 
 mod forms;
 mod golden;
@@ -76,7 +76,7 @@ fn table<T: DeserializeOwned>(name: &str) -> BTreeMap<String, T> {
     serde_json::from_slice(&std::fs::read(path(name)).unwrap()).unwrap()
 }
 
-/// What the original makes of a chain.
+/// Results of the reference miner for a chain.
 #[derive(Debug, Deserialize)]
 struct Expected {
     sha256: String,
@@ -87,7 +87,7 @@ struct Expected {
     blocks_as: Option<String>,
 }
 
-/// A chain that the original refuses, or takes although it is odd.
+/// A chain that the reference miner rejects, or accepts although it is unusual.
 #[derive(Debug, Deserialize)]
 struct Odd {
     difficulty: u8,

@@ -1,6 +1,6 @@
-//! The file with the SHA-256 of another: `NAME.hash` beside `NAME.chain`, as reference miners keep
-//! it, and `FILE.sha256` as `sha256sum` writes it beside every other file. So no two files share
-//! one.
+//! Digest files, which contain the SHA-256 of another file: `NAME.hash` for `NAME.chain`, as
+//! reference miners write it, and `FILE.sha256` in the format of `sha256sum` for every other `FILE`.
+//! No two files share a digest file.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -9,19 +9,19 @@ use std::path::{Path, PathBuf};
 
 use crate::fs::read_regular;
 
-/// Longest file that is looked at.
+/// Maximum length of a digest file.
 const MAX_BYTES: u64 = 16 * 1024;
 
-/// Where the SHA-256 of a file stands.
+/// The digest file of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DigestFile {
     path: PathBuf,
-    /// Name of the file that it belongs to; none where only the digest is kept.
+    /// Name of the file whose digest it contains; `None` if the format has no name.
     name: Option<OsString>,
 }
 
 impl DigestFile {
-    /// The digest file that belongs to a file. None if that is itself named as one.
+    /// Returns the digest file of `file`; `None` if `file` is itself named like a digest file.
     pub fn of(file: &Path) -> Option<Self> {
         let ending = file.extension().unwrap_or_default();
         if ending == "hash" || ending == "sha256" {
@@ -39,12 +39,12 @@ impl DigestFile {
         })
     }
 
-    /// Where it is.
+    /// Returns the path of the digest file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What it holds for a digest in hexadecimal digits.
+    /// Returns the content of the digest file for a digest in hex.
     pub fn content(&self, digest: &str) -> Vec<u8> {
         let Some(name) = &self.name else {
             return digest.as_bytes().to_vec();
@@ -56,10 +56,10 @@ impl DigestFile {
         [begin.as_bytes(), &escaped, b"\n"].concat()
     }
 
-    /// The digest that is written there, in lower case; none if there is no such file.
+    /// Reads the digest, in lower case; `None` if the digest file does not exist.
     ///
     /// # Errors
-    /// If there is something that cannot be read.
+    /// If the digest file cannot be read.
     pub fn read(&self) -> io::Result<Option<String>> {
         match read_regular(&self.path, MAX_BYTES) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -78,13 +78,13 @@ impl DigestFile {
         let first = entries.clone().next().unwrap_or_default();
         let wanted = self.name.as_deref().map(escape);
         let named = entries.find(|(_, name)| wanted.as_deref() == Some(name));
-        // A file that was renamed has only the entry of its old name.
+        // After a file is renamed, only its old name has an entry.
         let (digest, _) = named.unwrap_or(first);
         String::from_utf8_lossy(digest).to_ascii_lowercase()
     }
 }
 
-/// A name as `sha256sum` writes it.
+/// Escapes a name like `sha256sum`.
 fn escape(name: &OsStr) -> Vec<u8> {
     let mut escaped = Vec::with_capacity(name.len());
     for byte in name.as_bytes() {
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_back() {
+    fn a_written_digest_reads_back() {
         for file in ["a.chain", "a.json", "a b.json", "a\nb\\c.json", "\r"] {
             let of = DigestFile::of(Path::new(file)).unwrap();
             let content = of.content(DIGEST);

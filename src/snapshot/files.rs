@@ -1,8 +1,8 @@
-//! The files of a snapshot: the chain file, its hash beside it, and dated backups of older ones.
+//! The files of a snapshot: the chain file, its hash file, and dated backups of older chain files.
 //!
-//! A new chain file is written under a temporary name and forced to the disk before the old one
-//! becomes a backup and the new one takes its name; the hash comes last. So at any moment the
-//! chain file is whole, and a hash that does not match means that only the hash is missing.
+//! A new chain file is written under a temporary name and synced to the disk. Then the old chain file
+//! is linked as a backup, the new one is renamed over it, and the hash file is written last. So the
+//! chain file is complete at any moment, and a hash that does not match is only out of date.
 
 use std::fs;
 use std::io::{self, BufWriter, Write};
@@ -14,36 +14,37 @@ use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 use thiserror::Error;
 
-use crate::fs::{folder_of, link_or_copy, read_regular, sync_folder};
+use crate::fs::{folder_of, link_or_copy, persist, read_regular, sync_folder, temporary_prefix};
 
-/// Seconds that a backup's name may be ahead, for backups made within one second.
-const NAMES_TRIED: i64 = 60;
+/// Maximum number of seconds that the name of a backup is ahead of the clock. Several backups within
+/// one second have consecutive names.
+const MAX_NAMES_AHEAD: i64 = 60;
 
-/// A file that could not be written.
+/// Error of writing a file.
 #[derive(Clone, Debug, Error)]
 #[error("{} could not be written", path.display())]
 pub struct SnapshotError {
     /// The file.
     pub path: PathBuf,
-    /// What the system said.
+    /// Error of the operating system.
     #[source]
     pub source: Arc<io::Error>,
 }
 
-/// Where a chain is written to: `NAME.chain`, `NAME.hash` and `NAME_DATE.chain` in one folder.
+/// The files of a snapshot in one folder: `NAME.chain`, `NAME.hash` and `NAME_DATE.chain`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SnapshotFiles {
     chain: PathBuf,
 }
 
-/// What writing a snapshot came to.
+/// Outcome of writing a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Written {
-    /// The chain file holds these very bytes already.
+    /// The chain file already has the same content.
     Unchanged,
-    /// There was no chain file before.
+    /// There was no chain file.
     First,
-    /// The old chain file is kept under this name.
+    /// The old chain file was kept as a backup.
     Replaced {
         /// File name of the backup.
         backup: String,
@@ -51,22 +52,22 @@ pub enum Written {
 }
 
 impl SnapshotFiles {
-    /// Files named after the chain file.
+    /// Creates the names of the files from that of the chain file.
     pub fn new(chain: PathBuf) -> Self {
         Self { chain }
     }
 
-    /// The chain file.
+    /// Returns the path of the chain file.
     pub fn chain(&self) -> &Path {
         &self.chain
     }
 
-    /// The file with the chain file's SHA-256.
+    /// Returns the path of the file with the SHA-256 of the chain file.
     pub fn hash(&self) -> PathBuf {
         self.chain.with_extension("hash")
     }
 
-    /// Writes a snapshot with the bytes that `render` produces. `now` names the backup.
+    /// Writes a snapshot with the bytes that `render` writes. The name of a backup contains `now`.
     pub fn write(
         &self,
         now: DateTime<Local>,
@@ -79,7 +80,7 @@ impl SnapshotFiles {
         }
         let written = if self.chain.exists() {
             Written::Replaced {
-                backup: self.keep_old(now)?,
+                backup: self.link_backup(now)?,
             }
         } else {
             Written::First
@@ -91,30 +92,30 @@ impl SnapshotFiles {
         Ok(written)
     }
 
-    /// Gives the chain file a dated name, if there is one, and takes the plain one away with its
-    /// hash. Returns the name it has now.
+    /// Renames the chain file, if there is one, to a dated name and deletes its hash file. Returns the
+    /// new name.
     pub fn set_aside(&self, now: DateTime<Local>) -> Result<Option<String>, SnapshotError> {
         if !self.chain.exists() {
             return Ok(None);
         }
-        let kept = self.keep_old(now)?;
+        let kept = self.link_backup(now)?;
         fs::remove_file(&self.chain).map_err(|source| self.failed(&self.chain, source))?;
-        // A hash alone says nothing; it may have been missing.
+        // A hash file without its chain file is unused, and it may not exist.
         let _ = fs::remove_file(self.hash());
         self.sync_folder()?;
         Ok(Some(kept))
     }
 
-    /// Deletes all but the newest `most` of the backups named, oldest first; returns those left.
-    /// One that cannot be deleted is not tried again.
-    pub fn prune(&self, backups: Vec<String>, most: usize) -> Vec<String> {
-        let surplus = backups.len().saturating_sub(most);
-        let mut left = backups;
-        for old in left.drain(..surplus) {
-            // Somebody may have moved it away, which is as good.
+    /// Deletes all but the newest `keep` of the named backups, which are in order of age, and returns
+    /// the names of those kept. A backup that cannot be deleted is not retried.
+    pub fn prune(&self, backups: Vec<String>, keep: usize) -> Vec<String> {
+        let surplus = backups.len().saturating_sub(keep);
+        let mut kept = backups;
+        for old in kept.drain(..surplus) {
+            // It may have been moved or deleted already.
             let _ = fs::remove_file(self.folder().join(old));
         }
-        left
+        kept
     }
 
     fn write_beside(
@@ -138,10 +139,10 @@ impl SnapshotFiles {
         Ok((file, hex::encode(hashed.digest.finalize())))
     }
 
-    /// Gives the chain file a second, dated name that no other backup has.
-    fn keep_old(&self, now: DateTime<Local>) -> Result<String, SnapshotError> {
+    /// Links the chain file to a dated name that no other backup has.
+    fn link_backup(&self, now: DateTime<Local>) -> Result<String, SnapshotError> {
         let mut last = io::Error::from(io::ErrorKind::AlreadyExists);
-        for ahead in 0..NAMES_TRIED {
+        for ahead in 0..MAX_NAMES_AHEAD {
             let time = now + TimeDelta::seconds(ahead);
             let name = self.backup_name(time);
             let path = self.folder().join(&name);
@@ -170,14 +171,13 @@ impl SnapshotFiles {
         let failed = |source| self.failed(&path, source);
         let mut file = self.temporary().map_err(failed)?;
         file.write_all(digest.as_bytes()).map_err(failed)?;
-        file.as_file().sync_all().map_err(failed)?;
-        file.persist(&path).map_err(|error| failed(error.error))?;
+        persist(file, &path).map_err(failed)?;
         self.sync_folder()
     }
 
     fn temporary(&self) -> io::Result<NamedTempFile> {
         tempfile::Builder::new()
-            .prefix(&crate::temporary::prefix(&self.chain))
+            .prefix(&temporary_prefix(&self.chain))
             .tempfile_in(self.folder())
     }
 
@@ -190,7 +190,7 @@ impl SnapshotFiles {
         sync_folder(folder).map_err(|source| self.failed(folder, source))
     }
 
-    #[expect(clippy::unused_self, reason = "reads as the other steps do")]
+    #[expect(clippy::unused_self, reason = "called like the other steps")]
     fn failed(&self, path: &Path, source: io::Error) -> SnapshotError {
         SnapshotError {
             path: path.to_owned(),
@@ -199,11 +199,11 @@ impl SnapshotFiles {
     }
 }
 
-/// Hashes what passes through.
+/// A writer that hashes the bytes written through it.
 pub struct Hashed<W> {
-    /// Where it goes.
+    /// The underlying writer.
     pub out: W,
-    /// The digest so far.
+    /// Digest of the bytes written so far.
     pub digest: Sha256,
 }
 
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_snapshot_replaces_the_last_one_and_keeps_it_under_its_date() {
+    fn a_snapshot_keeps_the_previous_one_as_a_dated_backup() {
         let folder = tempfile::tempdir().unwrap();
         let files = SnapshotFiles::new(folder.path().join("node.chain"));
         assert_eq!(write(&files, 1, "one"), Written::First);
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn two_backups_in_one_second_have_two_names() {
+    fn backups_within_one_second_have_different_names() {
         let folder = tempfile::tempdir().unwrap();
         let files = SnapshotFiles::new(folder.path().join("node.chain"));
         let names = ["one", "two", "three"].map(|text| write(&files, 7, text));
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_write_leaves_everything_as_it_was() {
+    fn a_failed_write_changes_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let files = SnapshotFiles::new(folder.path().join("node.chain"));
         write(&files, 1, "one");

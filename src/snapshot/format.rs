@@ -1,18 +1,18 @@
-//! The formats of chain files: one writer and one reader for all of them.
+//! The formats of chain files, with one writer and one reader for all of them.
 //!
-//! | format | what it is | pending messages |
+//! | format | content | pending messages |
 //! |---|---|---|
-//! | [`Chain`](Format::Chain) | the original's JSON, byte for byte | no |
-//! | [`Pickle`](Format::Pickle) | the original's pickle, byte for byte | no |
-//! | [`Bincode`](Format::Bincode) | frames of this program's own encoding ([`frames`]) | yes |
+//! | [`Chain`](Format::Chain) | JSON of the reference miner, byte for byte | no |
+//! | [`Pickle`](Format::Pickle) | pickle of the reference miner, byte for byte | no |
+//! | [`Bincode`](Format::Bincode) | frames in the binary encoding of this program ([`frames`]) | yes |
 //! | [`Json`](Format::Json) | an array of the block objects of this program's API ([`plain`]) | yes |
-//! | [`Ndjson`](Format::Ndjson) | one such object a line | no |
-//! | [`Csv`](Format::Csv) | one row a block, for spreadsheets ([`table`]) | no |
+//! | [`Ndjson`](Format::Ndjson) | one such object per line | no |
+//! | [`Csv`](Format::Csv) | one row per block, for spreadsheets ([`table`]) | no |
 //!
-//! The reader tells the format by content, never by name ([`mod@detect`]), and hands out one block at
-//! a time: memory is bounded by the longest block, whoever wrote the bytes. Whether the blocks
-//! make a valid chain is checked by [`crate::chain::Checker`]. The formats of lines cannot tell a
-//! file that was cut between two blocks from a shorter chain; the others can.
+//! The reader detects the format from the content, never from the file name ([`mod@detect`]), and
+//! reads one block at a time, so that the longest block bounds its memory even for hostile input.
+//! [`crate::chain::Checker`] checks the chain. A file that is truncated between two blocks is
+//! detected, except in the formats with one block per line or row.
 
 pub mod detect;
 pub mod frames;
@@ -30,17 +30,17 @@ use self::detect::{Peeked, detect};
 /// A format of chain files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// The documented JSON.
+    /// JSON of the reference miner.
     Chain,
-    /// The documented pickle.
+    /// Pickle of the reference miner.
     Pickle,
-    /// Frames of this program's own encoding.
+    /// Frames in the binary encoding of this program.
     Bincode,
-    /// A JSON array of plain block objects.
+    /// A JSON array of block objects of this program's API.
     Json,
-    /// One plain block object a line.
+    /// One such block object per line.
     Ndjson,
-    /// One row a block.
+    /// One row per block.
     Csv,
 }
 
@@ -55,7 +55,7 @@ impl Format {
         Self::Csv,
     ];
 
-    /// The name as commands spell it.
+    /// Returns the name of the format in command-line options.
     pub fn name(self) -> &'static str {
         match self {
             Self::Chain => "chain",
@@ -67,27 +67,27 @@ impl Format {
         }
     }
 
-    /// Whether the bytes are no text.
+    /// Returns `true` if the format is not text.
     pub fn is_binary(self) -> bool {
         matches!(self, Self::Pickle | Self::Bincode)
     }
 
-    /// Whether pending messages can stand beside the chain.
+    /// Returns `true` if the format can contain pending messages.
     pub fn holds_pending(self) -> bool {
         matches!(self, Self::Bincode | Self::Json)
     }
 }
 
-/// What a chain file holds.
+/// An item of a chain file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Item {
     /// The next block.
     Block(Block),
-    /// A message that waits to be mined.
+    /// A pending message.
     Pending(Message),
 }
 
-/// Writes a chain in one of the formats, block by block.
+/// Writes a chain in one of the formats, one block at a time.
 #[derive(Debug)]
 pub struct ChainWriter<W: Write>(Writer<W>);
 
@@ -101,11 +101,11 @@ enum Writer<W: Write> {
 }
 
 impl<W: Write> ChainWriter<W> {
-    /// A writer to `out`, which should have a buffer. Pending messages can be pushed after the
-    /// blocks only if that is said now and the format [holds them](Format::holds_pending).
+    /// Creates a writer to `out`, which should be buffered. Pending messages can follow the blocks only
+    /// if `with_pending` is `true` and the format [can contain them](Format::holds_pending).
     ///
     /// # Errors
-    /// If `out` does not take the start.
+    /// Those of `out`.
     pub fn new(format: Format, out: W, with_pending: bool) -> io::Result<Self> {
         use plain::Layout;
         Ok(Self(match format {
@@ -124,7 +124,7 @@ impl<W: Write> ChainWriter<W> {
     /// Writes the next block.
     ///
     /// # Errors
-    /// If `out` does not take it.
+    /// Those of `out`.
     pub fn push(&mut self, block: &Block) -> io::Result<()> {
         match &mut self.0 {
             Writer::Chain(writer) => writer.push(block),
@@ -135,7 +135,7 @@ impl<W: Write> ChainWriter<W> {
         }
     }
 
-    /// Writes a pending message; no block can follow.
+    /// Writes a pending message. No block may follow it.
     ///
     /// # Errors
     /// If `out` does not take it, or the format holds none.
@@ -149,10 +149,10 @@ impl<W: Write> ChainWriter<W> {
         }
     }
 
-    /// Ends the file and returns the flushed `out`.
+    /// Finishes the file and returns the flushed `out`.
     ///
     /// # Errors
-    /// If `out` does not take the end.
+    /// Those of `out`.
     pub fn finish(self) -> io::Result<W> {
         match self.0 {
             Writer::Chain(writer) => writer.finish(),
@@ -164,7 +164,7 @@ impl<W: Write> ChainWriter<W> {
     }
 }
 
-/// A chain file whose format is known, about to be read.
+/// A chain file with a known format.
 #[derive(Debug)]
 pub struct ChainReader<R> {
     format: Format,
@@ -172,25 +172,26 @@ pub struct ChainReader<R> {
 }
 
 impl<R: Read> ChainReader<R> {
-    /// Looks at the start of `source`. It asks for much at once, so the source needs no buffer.
+    /// Detects the format from the start of `source`. It reads much at once, so `source` needs no
+    /// buffer.
     ///
     /// # Errors
-    /// If the source cannot be read. Bytes that are no format at all are found later.
+    /// Those of `source`. Bytes of an unknown format are rejected by [`Self::for_each`].
     pub fn new(source: R) -> Result<Self, ReadError> {
         let (format, source) = detect(source).map_err(|error| ReadError::io(0, error))?;
         Ok(Self { format, source })
     }
 
-    /// The format the content has, or the documented JSON if it has none.
+    /// Returns the format; [`Format::Chain`] if it is unknown.
     pub fn format(&self) -> Format {
         self.format
     }
 
-    /// Hands every block to `each`, then every pending message. Without an error the whole file
-    /// was read, and it had a block.
+    /// Calls `each` with every block, then with every pending message. If it returns `Ok`, the whole
+    /// file was read and contained at least one block.
     ///
     /// # Errors
-    /// The first thing in the file that cannot be taken, or what `each` returned.
+    /// The first error in the file, or the first error of `each`.
     pub fn for_each<E: From<ReadError>>(
         self,
         mut each: impl FnMut(Item) -> Result<(), E>,
@@ -214,7 +215,7 @@ impl<R: Read> ChainReader<R> {
 /// Reads a chain file: [`ChainReader::for_each`] on its content.
 ///
 /// # Errors
-/// The first thing in the file that cannot be taken, or what `each` returned.
+/// The first error in the file, or the first error of `each`.
 pub fn read<E: From<ReadError>>(
     source: impl Read,
     each: impl FnMut(Item) -> Result<(), E>,

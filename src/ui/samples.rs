@@ -40,7 +40,7 @@ pub(super) fn block(index: u64, text: &str) -> Block {
             proof: "1406000".parse().unwrap(),
         }),
     };
-    BlockRenderer::above(History::default(), Some(&previous)).describe(&block)
+    BlockRenderer::above(History::default(), Some(&previous)).render(&block)
 }
 
 pub(super) fn status() -> Status {

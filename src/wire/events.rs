@@ -1,27 +1,27 @@
-//! Events of `GET /events` (server-sent events). The name of an event is its kind, its data one of
-//! these bodies as JSON, its id what `Last-Event-ID` resumes after.
+//! Events of `GET /events` (server-sent events). The data of an event is one of these bodies as JSON;
+//! its id is the value of `Last-Event-ID` that resumes the stream after it.
 
 use std::borrow::Cow;
 
 use super::{Block, NeighbourNews, PendingMessage, Reorg};
 
-/// What happened.
+/// An event.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// A block was put on the chain.
+    /// A block was connected.
     Block(Block),
-    /// Another branch is followed: blocks were taken off, and the connected ones follow as `block`.
+    /// A reorg disconnected blocks; the connected ones follow as `block` events.
     Reorg(Reorg),
-    /// A message waits to be mined.
+    /// A message was added to the mempool.
     Message(PendingMessage),
-    /// A neighbour came, went or changed.
+    /// A neighbour was added, removed or changed.
     Neighbour(NeighbourNews),
-    /// More happened than is told one by one: ask for the state anew.
+    /// Events were dropped; the client must reload its state.
     Reset,
 }
 
 impl Event {
-    /// The name of the event.
+    /// Returns the name of the event.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Block(_) => "block",
@@ -32,20 +32,20 @@ impl Event {
         }
     }
 
-    /// The body of the event as JSON on one line.
+    /// Returns the body of the event as one line of JSON.
     pub fn data(&self) -> serde_json::Result<Cow<'static, str>> {
         let json = match self {
             Self::Block(body) => serde_json::to_string(body),
             Self::Reorg(body) => serde_json::to_string(body),
             Self::Message(body) => serde_json::to_string(body),
             Self::Neighbour(body) => serde_json::to_string(body),
-            // An event without data is one that nobody is told.
+            // Browsers drop an event without data.
             Self::Reset => return Ok("{}".into()),
         };
         json.map(Cow::Owned)
     }
 
-    /// Reads an event as it came; none if this program knows none of this name.
+    /// Parses an event; `None` if its name is unknown.
     pub fn read(name: &str, data: &str) -> serde_json::Result<Option<Self>> {
         Ok(Some(match name {
             "block" => Self::Block(serde_json::from_str(data)?),
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_event_is_read_as_it_was_written() {
+    fn events_survive_the_round_trip() {
         let message = PendingMessage {
             sequence: 7,
             id: "0".repeat(32),

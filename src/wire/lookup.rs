@@ -1,39 +1,38 @@
-//! What people write to find a block or a message, read in one way by the API, the explorer and
-//! the command line: everything that a page or a command prints is found again.
+//! Parsing of what people type to find a block or a message. The API, the explorer and the command
+//! line share it, and it accepts everything that a page or a command prints.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime};
 
 use crate::chain::{BlockHash, MessageId};
 
-/// Minimum number of digits that are looked up as the beginning of a hash.
+/// Minimum number of digits of a hash prefix.
 pub const MIN_HASH_DIGITS: usize = 6;
 
-/// Digits of a whole hash.
+/// Number of digits of a complete hash.
 const HASH_DIGITS: usize = 64;
 
-/// Characters that stand between groups of three digits: comma, apostrophe, and the spaces of
-/// pages.
+/// Separators of groups of three digits: comma, apostrophes and spaces.
 const SEPARATORS: [char; 7] = [',', '\'', '’', ' ', '\u{a0}', '\u{2009}', '\u{202f}'];
 
-/// Half a microsecond and a little: times are printed to the microsecond, which rounds them.
+/// Rounding error of printed times in seconds: times are printed to the microsecond.
 const ROUNDING: f64 = 0.6e-6;
 
-/// Everything that a text may name.
+/// Everything that a text can refer to.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Lookup {
-    /// The index of a block: `1434`, `#1434` or `1,434`.
+    /// Index of a block: `1434`, `#1434` or `1,434`.
     pub index: Option<u64>,
-    /// The lowest and the highest hash that begin with these digits: `c0f0de3647e3`, also in upper
-    /// case or with an ellipsis after it.
+    /// Lowest and highest hash with this prefix: `c0f0de3647e3`, also in upper case or followed by an
+    /// ellipsis.
     pub hashes: Option<(BlockHash, BlockHash)>,
-    /// The id of a message, also in upper case or with the hyphens of a UUID.
+    /// Id of a message, also in upper case or with the hyphens of a UUID.
     pub id: Option<MessageId>,
-    /// A date or time in seconds since the epoch. Without a zone it is UTC.
+    /// Date or time in seconds since the epoch, in UTC if it has no time zone.
     pub time: Option<f64>,
 }
 
 impl Lookup {
-    /// Reads a text; what it does not name is left empty.
+    /// Parses a text. Interpretations that do not apply are `None`.
     pub fn parse(text: &str) -> Self {
         let text = text.trim().to_ascii_lowercase();
         let digits = without_ellipsis(&text);
@@ -45,7 +44,7 @@ impl Lookup {
         }
     }
 
-    /// Returns the text by which the API names the block that a text names.
+    /// Returns the path segment of the API for the block that a text refers to.
     pub fn block_name(text: &str) -> String {
         match Self::parse(text) {
             Self {
@@ -58,7 +57,7 @@ impl Lookup {
         }
     }
 
-    /// Returns `true` if a block with this time, in seconds, is earlier than the one looked for.
+    /// Returns `true` if the time of a block is before the wanted time, both in seconds.
     pub fn is_before(time: f64, wanted: f64) -> bool {
         time + ROUNDING < wanted
     }
@@ -77,11 +76,11 @@ fn index(text: &str) -> Option<u64> {
     let is_first = is_group(first) && (!is_grouped || (1..=3).contains(&first.len()));
     let is_number = is_first && groups.all(|group| group.len() == 3 && is_group(group));
     let digits = is_number.then(|| text.replace(SEPARATORS, ""))?;
-    // A whole hash may be made of decimal digits alone.
+    // A complete hash may consist of decimal digits only.
     if digits.is_empty() || digits.len() == HASH_DIGITS {
         return None;
     }
-    // A number past all indexes is one that no block has.
+    // A number that does not fit 64 bits is the index of no block.
     Some(digits.parse().unwrap_or(u64::MAX))
 }
 
@@ -126,7 +125,7 @@ fn time(text: &str) -> Option<f64> {
     })?;
     #[expect(
         clippy::cast_precision_loss,
-        reason = "exact to the microsecond in our age"
+        reason = "exact to the microsecond for present dates"
     )]
     let seconds = moment.timestamp_micros() as f64 / 1e6;
     Some(seconds)
@@ -137,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_index_is_read_as_pages_print_it() {
+    fn an_index_is_parsed_as_pages_print_it() {
         for (text, index) in [
             ("0", Some(0)),
             ("#1434", Some(1434)),
@@ -159,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn the_beginning_of_a_hash_has_six_digits_or_more() {
+    fn a_hash_prefix_has_at_least_six_digits() {
         for text in ["c0f0de", "C0F0DE", "c0f0de…", "c0f0de..."] {
             let range = Lookup::parse(text).hashes.unwrap();
             assert!(range.0.to_string().starts_with("c0f0de0000"));
@@ -190,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn dates_and_times_are_read_as_people_and_pages_write_them() {
+    fn dates_and_times_are_parsed_in_common_formats() {
         for (text, seconds) in [
             ("1970-01-02", Some(86_400.0)),
             ("1970-01-01 00:01", Some(60.0)),

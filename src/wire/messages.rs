@@ -1,4 +1,4 @@
-//! Bodies about messages: adding one, what became of it, the mempool.
+//! Bodies about messages: adding a message, its state, the mempool.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -9,26 +9,26 @@ use super::Position;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(remote = "Self")]
 pub struct NewMessage {
-    /// The text.
+    /// Text of the message.
     #[schema(min_length = 1)]
     pub message: String,
 }
 
-/// The answer to `POST /messages`: the message is on disk.
+/// Response to `POST /messages`: the message is on disk.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(remote = "Self")]
 pub struct PostedMessage {
-    /// Ask for the message under this id.
+    /// Id of the message.
     pub id: String,
 }
 
-/// Where a message is.
+/// State of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum MessageState {
-    /// Waits to be mined.
+    /// In the mempool.
     Pending,
-    /// Stands in a block.
+    /// In a block.
     Mined,
 }
 
@@ -36,20 +36,20 @@ pub enum MessageState {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(remote = "Self")]
 pub struct MessageStatus {
-    /// The id the message has now.
+    /// Current id of the message.
     pub id: String,
-    /// The id that was asked for, if another message took it and this one got a new id.
+    /// Requested id, if another message has it and this message got a new id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub renamed_from: Option<String>,
-    /// The text.
+    /// Text of the message.
     pub message: String,
-    /// Pending or mined.
+    /// State of the message.
     pub state: MessageState,
-    /// Seconds the message has waited; null once it is mined.
+    /// Seconds for which the message has been pending; null if it is mined.
     pub waiting: Option<f64>,
-    /// The block that carries it; null while it is pending.
+    /// Block that contains the message; null while it is pending.
     pub block: Option<Position>,
-    /// Blocks from that one to the tip; 0 while it is pending.
+    /// Number of blocks from that one to the tip, inclusive; 0 while the message is pending.
     pub confirmations: u64,
 }
 
@@ -57,24 +57,24 @@ pub struct MessageStatus {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(remote = "Self")]
 pub struct MempoolPage {
-    /// Messages in order of arrival.
+    /// Pending messages in order of arrival.
     pub messages: Vec<PendingMessage>,
-    /// `after` of the next page; null after the last.
+    /// Value of `after` for the next page; null on the last page.
     pub next: Option<u64>,
     /// Number of all pending messages.
     pub count: u64,
 }
 
-/// One pending message.
+/// A pending message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(remote = "Self")]
 pub struct PendingMessage {
-    /// Place in the order of arrival.
+    /// Sequence number in order of arrival.
     pub sequence: u64,
     /// 32 hex digits.
     pub id: String,
-    /// The text.
+    /// Text of the message.
     pub message: String,
-    /// Seconds since it was taken in.
+    /// Seconds since the message arrived.
     pub age: f64,
 }

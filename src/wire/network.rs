@@ -1,4 +1,4 @@
-//! Bodies about other nodes: neighbours, announcements, reorgs, the state of the sync.
+//! Bodies about other nodes: neighbours, announcements, reorgs, synchronization.
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -12,15 +12,15 @@ use crate::chain::ReorgCounts;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(remote = "Self")]
 pub struct Neighbours {
-    /// All of them, the configured ones first.
+    /// All neighbours, the configured ones first.
     pub neighbours: Vec<Neighbour>,
 }
 
-/// What kind of program a neighbour runs.
+/// Program that a neighbour runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PeerKind {
-    /// It has not answered yet, or not in a way that tells.
+    /// It has not responded yet, or its response does not tell.
     #[default]
     Unknown,
     /// This program.
@@ -29,15 +29,15 @@ pub enum PeerKind {
     Reference,
 }
 
-/// How a neighbour became known.
+/// Origin of a neighbour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PeerOrigin {
-    /// Named when the node was started, or added by the administrator: retried for ever.
+    /// Given at the start of the node or added by the administrator. It is retried forever.
     Configured,
-    /// Learned from others.
+    /// Learned from other nodes.
     Learned,
-    /// It asks this node and is asked only when it announces something.
+    /// It sends requests to this node, and is asked only after it has announced something.
     Guest,
 }
 
@@ -47,79 +47,79 @@ pub enum PeerOrigin {
 pub struct Neighbour {
     /// `HOST:PORT`.
     pub address: String,
-    /// What it runs.
+    /// Program that it runs.
     pub kind: PeerKind,
     /// How it became known.
     pub origin: PeerOrigin,
-    /// Its last block, as far as it said.
+    /// Its tip, if known.
     pub tip: Option<Position>,
-    /// Seconds since its last answer; null if it never answered in this run.
+    /// Seconds since its last response; null if it has not responded since the start of this node.
     pub last_answer: Option<f64>,
-    /// Failures since its last answer.
+    /// Number of failures since its last response.
     pub failures: u32,
-    /// Seconds until it is asked again after a failure; null if it is not backed off.
+    /// Seconds until the next retry after a failure; null if it is not in backoff.
     pub retry_in: Option<f64>,
-    /// Why its blocks are not followed or it cannot be asked, with the remedy; null if all is well.
+    /// Reason why its blocks are not followed or it cannot be reached, with the remedy; null if there is
+    /// none.
     pub refused: Option<String>,
-    /// Its genesis hash, difficulty and seal rule, as far as it said.
+    /// Its genesis hash, difficulty and seal rule, if known.
     pub network: Option<NetworkStatus>,
-    /// Version of its program, as far as it said.
+    /// Version of its program, if known.
     pub version: Option<String>,
-    /// Seconds that its clock is ahead of this node's, below 0 if it is behind; null if it did not
-    /// tell the time.
+    /// Offset of its clock from this node's in seconds, negative if it is behind; null if unknown.
     pub clock_offset: Option<f64>,
-    /// Its first block that is not followed yet because it is dated too far ahead of this node's
-    /// clock, with the remedy; null if there is none.
+    /// Its first block that is held back because its time is too far ahead of this node's clock, with
+    /// the remedy; null if there is none.
     pub held_back: Option<String>,
 }
 
-/// What happened to a neighbour.
+/// Kind of change of a neighbour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum NeighbourChange {
-    /// It is a neighbour now.
+    /// It was added.
     Came,
-    /// It is a neighbour no more.
+    /// It was removed.
     Went,
-    /// What it runs, how it became known or why it is refused is different from before.
+    /// Its program, its origin or the reason why it is refused has changed.
     Changed,
 }
 
-/// A neighbour came, went or changed: an event of `GET /events`.
+/// A neighbour was added, removed or changed: an event of `GET /events`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(remote = "Self")]
 pub struct NeighbourNews {
     /// `HOST:PORT`.
     pub address: String,
-    /// What happened to it.
+    /// Kind of change.
     pub change: NeighbourChange,
-    /// What it runs.
+    /// Program that it runs.
     pub kind: PeerKind,
     /// How it became known.
     pub origin: PeerOrigin,
-    /// Why its blocks are not followed or it cannot be asked; null if all is well.
+    /// Reason why its blocks are not followed or it cannot be reached; null if there is none.
     pub refused: Option<String>,
 }
 
-/// What must be the same on all nodes of a network.
+/// Parameters that all nodes of a network share.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(remote = "Self")]
 pub struct NetworkStatus {
     /// Hash of the genesis block.
     pub genesis: String,
-    /// Zeros every proof must have.
+    /// Minimum number of trailing zeros of every proof.
     pub difficulty: u8,
-    /// First index that must be sealed; null where the documented rules alone hold.
+    /// First index from which every block must be sealed; null if only the documented rules apply.
     pub sealed_from: Option<u64>,
 }
 
-/// A block by its place.
+/// A block by its index and hash.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(remote = "Self")]
 pub struct Position {
-    /// Its index.
+    /// Index of the block.
     pub index: u64,
-    /// Its hash.
+    /// Hash of the block.
     pub hash: String,
 }
 
@@ -131,40 +131,41 @@ pub struct NewNeighbour {
     pub address: String,
 }
 
-/// `POST /announce`: a node says that it has something new. Trusted for nothing but to ask it.
+/// `POST /announce`: a node announces that it has new blocks or messages. The receiver asks it for
+/// them and trusts nothing else in the announcement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(remote = "Self")]
 pub struct Announcement {
-    /// Version of `/api/v1` between nodes.
+    /// Version of the protocol between nodes.
     #[serde(deserialize_with = "whole")]
     #[schema(schema_with = whole_number)]
     pub protocol: u64,
-    /// Where it can be asked: `HOST:PORT`, or `:PORT` for the host the announcement comes from.
+    /// Address of the node: `HOST:PORT`, or `:PORT` for the host that sends the announcement.
     pub address: String,
     /// Hash of its tip.
     #[schema(pattern = "^[0-9a-f]{64}$")]
     pub tip: String,
-    /// Number of its blocks.
+    /// Number of blocks of its chain.
     #[serde(deserialize_with = "whole")]
     #[schema(schema_with = whole_number)]
     pub length: u64,
-    /// Sequence number that the next message in its mempool will have.
+    /// Sequence number of the next message in its mempool.
     #[serde(deserialize_with = "whole")]
     #[schema(schema_with = whole_number)]
     pub mempool_seq: u64,
 }
 
-/// A whole number as the schema has it: `7.0` is one, too.
+/// Deserializes an integer as JSON Schema defines it, so that `7.0` is accepted.
 fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     let number = Number::deserialize(deserializer)?;
-    // What is added turns -0 into 0.
+    // Adding 0 turns -0 into 0.
     let whole = |value: f64| format!("{:.0}", value + 0.0).parse().ok();
     let from_float = || whole(number.as_f64().filter(|value| value.fract() == 0.0)?);
     let value = number.as_u64().or_else(from_float);
-    value.ok_or_else(|| D::Error::custom(format!("{number} is no whole number from 0 on")))
+    value.ok_or_else(|| D::Error::custom(format!("{number} is not an integer from 0 to 2^64 - 1")))
 }
 
-/// How it is described: up to the largest number of 64 bits.
+/// Returns the schema of an integer of 64 bits.
 fn whole_number() -> Object {
     ObjectBuilder::new()
         .schema_type(SchemaType::Type(Type::Integer))
@@ -173,73 +174,73 @@ fn whole_number() -> Object {
         .build()
 }
 
-/// How the node keeps up with its neighbours, in `GET /status`.
+/// State of the synchronization with neighbours, in `GET /status`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(remote = "Self")]
 pub struct SyncStatus {
-    /// Neighbours known, guests left out.
+    /// Number of neighbours, except guests.
     pub neighbours: usize,
-    /// Neighbours that answered within the last 30 s.
+    /// Number of neighbours that responded within the last 30 s.
     pub answering: usize,
-    /// The neighbour whose blocks are being fetched; null if none are.
+    /// Neighbour whose blocks are being fetched; null if there is none.
     pub fetching_from: Option<String>,
-    /// Length of the chain being fetched.
+    /// Length of the chain that is being fetched.
     pub target: Option<u64>,
-    /// Neighbours that do not share this network, each with the remedy.
+    /// Neighbours of other networks, each with the remedy.
     pub differences: Vec<String>,
 }
 
-/// `GET /reorgs?from=&limit=`, the latest first.
+/// `GET /reorgs?from=&limit=`, latest first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(remote = "Self")]
 pub struct ReorgPage {
-    /// The reorgs.
+    /// Reorgs, latest first.
     pub reorgs: Vec<Reorg>,
-    /// `from` of the next page; null after the last.
+    /// Value of `from` for the next page; null on the last page.
     pub next: Option<u64>,
 }
 
-/// One switch to another branch.
+/// A switch to another branch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(remote = "Self")]
 pub struct Reorg {
-    /// 1 for the first since the database was made.
+    /// Number of the reorg, from 1 for the first one since the database was created.
     pub number: u64,
-    /// When, in seconds since the epoch.
+    /// Time in seconds since the epoch.
     #[schema(value_type = f64)]
     pub timestamp: Number,
-    /// When, by RFC 3339 in UTC.
+    /// Time in RFC 3339 format (UTC).
     pub time: Option<String>,
-    /// The neighbour that sent the branch.
+    /// Neighbour that sent the branch.
     pub source: String,
-    /// Index of the first block that differs.
+    /// Index of the first block after the fork point.
     pub from: u64,
-    /// Hash of the tip that was left.
+    /// Hash of the tip before the reorg.
     pub old_tip: String,
-    /// Hash of the tip that was followed instead.
+    /// Hash of the tip after the reorg.
     pub new_tip: String,
-    /// Blocks taken off.
+    /// Number of disconnected blocks.
     pub disconnected: u64,
-    /// How many of them were sealed.
+    /// Number of sealed blocks among the disconnected ones.
     pub disconnected_sealed: u64,
-    /// Blocks put on.
+    /// Number of connected blocks.
     pub connected: u64,
-    /// How many of them were sealed.
+    /// Number of sealed blocks among the connected ones.
     pub connected_sealed: u64,
-    /// Messages of the old branch that waited again.
+    /// Number of messages of the old branch that became pending again.
     pub returned: u64,
-    /// Whether more than 6 blocks were taken off.
+    /// `true` if more than 6 blocks were disconnected.
     #[serde(default)]
     pub deep: bool,
-    /// Whether fewer sealed blocks were put on than taken off.
+    /// `true` if fewer sealed blocks were connected than disconnected.
     #[serde(default)]
     pub trades_sealed: bool,
-    /// The lowest of the blocks taken off, 100 at most.
+    /// Disconnected blocks, lowest first, at most 100.
     pub left: Vec<DisconnectedBlock>,
 }
 
 impl Reorg {
-    /// Its numbers of blocks.
+    /// Returns the numbers of blocks.
     pub fn counts(&self) -> ReorgCounts {
         ReorgCounts {
             disconnected: self.disconnected,
@@ -250,40 +251,40 @@ impl Reorg {
     }
 }
 
-/// The last reorg that people should look at, in `GET /status`; `GET /reorgs` tells all of it.
+/// Last notable reorg, in `GET /status`. `GET /reorgs` has the details.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(remote = "Self")]
 pub struct NotableReorg {
-    /// Its number.
+    /// Number of the reorg.
     pub number: u64,
-    /// When, in seconds since the epoch.
+    /// Time in seconds since the epoch.
     #[schema(value_type = f64)]
     pub timestamp: Number,
-    /// Index of the first block that differs.
+    /// Index of the first block after the fork point.
     pub from: u64,
-    /// Blocks taken off.
+    /// Number of disconnected blocks.
     pub disconnected: u64,
-    /// How many of them were sealed.
+    /// Number of sealed blocks among the disconnected ones.
     pub disconnected_sealed: u64,
-    /// Blocks put on.
+    /// Number of connected blocks.
     pub connected: u64,
-    /// How many of them were sealed.
+    /// Number of sealed blocks among the connected ones.
     pub connected_sealed: u64,
-    /// Whether more than 6 blocks were taken off.
+    /// `true` if more than 6 blocks were disconnected.
     pub deep: bool,
-    /// Whether fewer sealed blocks were put on than taken off.
+    /// `true` if fewer sealed blocks were connected than disconnected.
     pub trades_sealed: bool,
 }
 
-/// A block that was taken off.
+/// A disconnected block.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(remote = "Self")]
 pub struct DisconnectedBlock {
-    /// Its index.
+    /// Index of the block.
     pub index: u64,
-    /// Its hash.
+    /// Hash of the block.
     pub hash: String,
-    /// Id of the message it carried.
+    /// Id of its message.
     pub message_id: String,
 }
 
@@ -292,7 +293,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn announcements_take_whole_numbers_however_they_are_written() {
+    fn announcements_accept_integers_in_any_notation() {
         let read = |length: &str| {
             let text = format!(
                 "{{\"protocol\":1,\"address\":\":1\",\"tip\":\"\",\"length\":{length},\"mempool_seq\":0}}"

@@ -1,11 +1,11 @@
-//! Types that are read from JSON objects alone.
+//! Deserialization of structs from JSON objects only.
 //!
-//! A struct that derives `Deserialize` can be read from a list of its values, too. Nobody documents
-//! that form, it depends on the order of the fields, and other programs refuse it. So each struct of
-//! a JSON document derives with `#[serde(remote = "Self")]`, which makes functions of its own
-//! instead of implementing the traits, and [`read_objects`] or [`objects`] implements them on top.
+//! A derived `Deserialize` also accepts an array of the values. That form is undocumented, depends on
+//! the order of the fields, and is rejected by other programs. So each struct of a JSON document
+//! derives with `#[serde(remote = "Self")]`, which generates inherent functions instead of the trait
+//! implementations, and [`read_objects`] or [`objects`] implements the traits with them.
 
-/// Implements `Deserialize` for structs, from objects alone.
+/// Implements `Deserialize` for structs, from objects only.
 macro_rules! read_objects {
     ($($name:ident),+ $(,)?) => {$(
         impl<'de> serde::Deserialize<'de> for $name {
@@ -25,7 +25,7 @@ macro_rules! read_objects {
                         self,
                         object: A,
                     ) -> Result<$name, A::Error> {
-                        // The derived function, which comes before that of the trait.
+                        // The derived inherent function has precedence over that of the trait.
                         $name::deserialize(serde::de::value::MapAccessDeserializer::new(object))
                     }
                 }
@@ -36,14 +36,14 @@ macro_rules! read_objects {
     )+};
 }
 
-/// Implements `Serialize` for structs, and `Deserialize` from objects alone.
+/// Implements `Serialize` for structs, and `Deserialize` from objects only.
 macro_rules! objects {
     ($($name:ident),+ $(,)?) => {
         $crate::wire::object::read_objects!($($name),+);
         $(
             impl serde::Serialize for $name {
                 fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                    // The derived function, which comes before that of the trait.
+                    // The derived inherent function has precedence over that of the trait.
                     Self::serialize(self, serializer)
                 }
             }

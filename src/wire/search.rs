@@ -9,35 +9,35 @@ use super::Block;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(remote = "Self")]
 pub struct SearchPage {
-    /// What was found: exact hits first, then blocks whose message holds the text, newest first.
+    /// Hits: exact ones first, then blocks whose message contains the text, newest first.
     pub hits: Vec<SearchHit>,
-    /// `before` of the next page of the text search; null once every block was looked at.
+    /// Value of `before` for the next page of the text search; null if all blocks have been searched.
     pub next: Option<u64>,
 }
 
-/// Why something was found.
+/// Field that matched the search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SearchField {
-    /// The block has this index.
+    /// Index of the block.
     Index,
-    /// Its hash begins with this.
+    /// Prefix of the hash of the block.
     Hash,
-    /// It carries the message with this id.
+    /// Id of the message.
     Id,
-    /// It is the first one at or after this date.
+    /// Date: the block is the first one at or after it.
     Date,
-    /// Its message holds this text, in capitals or not.
+    /// Text of the message, ignoring case.
     Text,
 }
 
-/// One find.
+/// A search result.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(remote = "Self")]
 pub struct SearchHit {
-    /// What of it was looked for.
+    /// Field that matched.
     pub field: SearchField,
-    /// The block; null for a message that waits.
+    /// Block; null for a pending message.
     pub block: Option<Block>,
     /// Id of the message.
     pub message_id: String,

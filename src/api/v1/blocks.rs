@@ -137,10 +137,7 @@ pub(super) fn describe(view: &View, blocks: &[Block]) -> Result<Vec<wire::Block>
         None => None,
     };
     let mut renderer = BlockRenderer::above(view.history(first.index)?, previous.as_ref());
-    Ok(blocks
-        .iter()
-        .map(|block| renderer.describe(block))
-        .collect())
+    Ok(blocks.iter().map(|block| renderer.render(block)).collect())
 }
 
 fn no_such_block() -> ApiError {

@@ -36,14 +36,14 @@ pub(super) async fn run(
             bar.finish_and_clear();
         }
         source => {
-            let mut describer = BlockRenderer::above(History::default(), None);
+            let mut renderer = BlockRenderer::above(History::default(), None);
             // Its end is known only when it has come.
             let mut kept = VecDeque::new();
             let bar = bar(None, "blocks");
             source
                 .for_each_page(|page, _| {
                     bar.inc(page.len() as u64);
-                    for block in page.iter().map(|block| describer.describe(block)) {
+                    for block in page.iter().map(|block| renderer.render(block)) {
                         let Some(newest) = newest else {
                             printer.print(&block)?;
                             continue;

@@ -75,12 +75,12 @@ async fn find(
     source: &ChainSource,
     mut is_it: impl FnMut(&Block) -> bool,
 ) -> Result<Option<SingleBlock>, Error> {
-    let mut describer = BlockRenderer::above(History::default(), None);
+    let mut renderer = BlockRenderer::above(History::default(), None);
     let mut found: Option<SingleBlock> = None;
     source
         .for_each_page(|page, _| {
             for block in &page {
-                let described = describer.describe(block);
+                let described = renderer.render(block);
                 if is_it(block) {
                     found = Some(SingleBlock {
                         block: described,

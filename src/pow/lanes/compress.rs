@@ -1,17 +1,17 @@
-//! One block of as many texts as a vector has lanes, hashed side by side.
+//! The compression function of SHA-256 for one block in each lane.
 
 use std::array;
 
-use super::MOST_LANES;
+use super::MAX_LANES;
 use super::rounds::{K, round, rounds, sigma0, sigma1};
 
-/// States of hashes, word by word: the first index is that of the word, the second the lane.
-pub(in crate::pow) type States = [[u32; MOST_LANES]; 8];
+/// Hash states: the first index is the word, the second the lane.
+pub(in crate::pow) type States = [[u32; MAX_LANES]; 8];
 
-/// Blocks of texts in the same order.
-pub(in crate::pow) type Blocks = [[u32; MOST_LANES]; 16];
+/// Blocks of texts: the first index is the word, the second the lane.
+pub(in crate::pow) type Blocks = [[u32; MAX_LANES]; 16];
 
-/// Hashes each lane's block into its state.
+/// Hashes the block of each lane into the state of the lane.
 #[inline(always)]
 #[expect(
     clippy::inline_always,
@@ -19,8 +19,8 @@ pub(in crate::pow) type Blocks = [[u32; MOST_LANES]; 16];
 )]
 pub(super) fn compress(states: &mut States, blocks: &Blocks) {
     let before = *states;
-    // The loop over the lanes is what becomes vector instructions.
-    for lane in 0..MOST_LANES {
+    // The compiler turns this loop into vector instructions.
+    for lane in 0..MAX_LANES {
         let mut words = [0; 64];
         let first: [u32; 8] = array::from_fn(|i| before[i][lane]);
         let mut state = first;

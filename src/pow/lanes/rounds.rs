@@ -1,4 +1,4 @@
-//! SHA-256 (FIPS 180-4) in pieces: constants, functions and rounds, for one lane.
+//! Constants, functions and rounds of SHA-256 (FIPS 180-4) for one lane.
 
 /// The round constants of SHA-256.
 #[rustfmt::skip]
@@ -21,10 +21,10 @@ pub(super) const fn sigma1(x: u32) -> u32 {
     x.rotate_right(17) ^ x.rotate_right(19) ^ (x >> 10)
 }
 
-/// One round on the state, a to h; `word` is the word of the schedule plus the round constant.
+/// Performs one round on the state a to h. `word` is the word of the schedule plus the round constant.
 ///
-/// The two choices among words are in a form that AVX-512 has short code for: written as FIPS 180-4
-/// has them, the compiler turns their parts into additions and the search is 7 % slower.
+/// Ch and Maj are written in a form that AVX-512 computes with one instruction each. In the form of
+/// FIPS 180-4 the compiler turns their parts into additions, and the search is 7 % slower.
 #[inline(always)]
 #[expect(
     clippy::inline_always,
@@ -41,7 +41,7 @@ pub(super) const fn round([a, b, c, d, e, f, g, h]: [u32; 8], word: u32) -> [u32
     [t1.wrapping_add(t2), a, b, c, d.wrapping_add(t1), e, f, g]
 }
 
-/// Does `$first!(t)` for rounds 0 to 15 and `$later!(t)` for rounds 16 to 63.
+/// Expands to `$first!(t)` for rounds 0 to 15 and `$later!(t)` for rounds 16 to 63.
 macro_rules! rounds {
     ($first:ident, $later:ident) => {
         rounds!($first: 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);

@@ -17,7 +17,7 @@ fn hits(lanes: Lanes, batch: &Batch, mut rows: Range<u16>) -> Vec<u16> {
     hits
 }
 
-/// The rows that hit, by hashing one candidate after the other.
+/// Returns the rows that hit, found by hashing one candidate after the other.
 fn scalar_hits(candidate: &mut Candidate, counter: u64, step: u64) -> Vec<u16> {
     (0..ROWS)
         .filter(|row| candidate.zeros(counter + u64::from(*row) * step) >= 1)
@@ -25,7 +25,7 @@ fn scalar_hits(candidate: &mut Candidate, counter: u64, step: u64) -> Vec<u16> {
 }
 
 #[test]
-fn every_place_of_the_digits_hits_in_the_rows_the_scalar_way_hits() {
+fn lanes_hit_in_the_rows_of_the_scalar_kernel_for_every_position_of_the_digits() {
     for len in 0..64 {
         let mut candidate = Candidate::new(&Prefix::new(&vec![b'8'; len]), 0, 7);
         let step = candidate.row_step().unwrap();
@@ -74,7 +74,7 @@ fn no_row_outside_the_range_is_found() {
 }
 
 #[test]
-fn the_mask_covers_the_zeros_that_lie_in_the_last_word() {
+fn the_mask_covers_the_zeros_of_the_last_word() {
     let candidate = Candidate::new(&Prefix::new(b"None"), 0, 7);
     let mask = |zeros| candidate.batch(Difficulty::new(zeros).unwrap()).mask;
     assert_eq!([1, 2, 7].map(mask), [0xf, 0xff, 0x0fff_ffff]);

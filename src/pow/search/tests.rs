@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::pow::{proof_is_valid, zeros};
 
-/// The first proofs after a genesis, by difficulty from 1 on.
+/// The first proofs after a genesis block, for difficulty 1 to 5.
 const DOCUMENTED: [&[u64]; 5] = [
     &[1, 33, 28, 6, 16, 17, 1, 33, 28, 6],
     &[350, 323, 28, 200, 263, 1363, 75, 291, 815, 315],
@@ -14,7 +14,7 @@ const DOCUMENTED: [&[u64]; 5] = [
     &[1_406_000, 423_135, 1_704_725, 938_493],
 ];
 
-/// What a test varies of a search.
+/// The parameters of a search that tests vary.
 struct Case<'a> {
     prefix: &'a [u8],
     digits: Digits,
@@ -54,7 +54,7 @@ fn natural(prefix: &[u8], difficulty: u8) -> Case<'_> {
 #[test]
 fn documented_proofs_are_found_one_after_the_other() {
     for (difficulty, proofs) in (1..).zip(DOCUMENTED) {
-        // Without optimisation a million tries take most of a minute.
+        // A million tries take most of a minute without optimization.
         let budget = if cfg!(debug_assertions) {
             50_000
         } else {
@@ -78,7 +78,7 @@ fn documented_proofs_are_found_one_after_the_other() {
 }
 
 #[test]
-fn the_answer_is_the_same_for_any_number_of_threads() {
+fn the_result_is_the_same_for_any_number_of_threads() {
     for threads in [1, 2, 3, 8] {
         for chunk in [100, 1000, 5000] {
             let case = Case {
@@ -106,19 +106,19 @@ fn the_answer_is_the_same_for_any_number_of_threads() {
 }
 
 #[test]
-fn the_lower_of_two_hits_at_once_wins() {
+fn the_lower_of_two_concurrent_hits_wins() {
     for number in 0..40 {
         let prefix = format!("{number},");
         let case = natural(prefix.as_bytes(), 3);
         let (expected, _) = case.run(Kernel::best(), CHUNK);
-        // About every fourth chunk has a hit, and chunks are too short to hear of another's.
+        // About every fourth chunk has a hit, and chunks are too short to be stopped by another hit.
         let (outcome, _) = Case { threads: 4, ..case }.run(Kernel::best(), 1000);
         assert_eq!(outcome, expected, "{number}");
     }
 }
 
 #[test]
-fn a_hit_above_a_chunk_that_was_left_is_no_answer() {
+fn a_hit_above_a_stopped_chunk_is_not_the_result() {
     let outcome = |found, unsearched| {
         let shared = Shared::new(0, CHUNK);
         shared.found.store(found, Ordering::Relaxed);
@@ -133,7 +133,7 @@ fn a_hit_above_a_chunk_that_was_left_is_no_answer() {
 }
 
 #[test]
-fn every_width_has_the_smallest_counter_with_leading_zeros() {
+fn fixed_widths_find_the_smallest_counter_with_leading_zeros() {
     let kernels: Vec<_> = Kernel::available().collect();
     let lengths = [0, 4, 40, 77, 170].into_iter().cycle();
     for ((width, kernel), len) in (1..=96).zip(kernels.iter().cycle()).zip(lengths) {
@@ -153,7 +153,7 @@ fn every_width_has_the_smallest_counter_with_leading_zeros() {
 }
 
 #[test]
-fn a_width_without_a_fit_is_exhausted_after_all_its_counters() {
+fn a_width_without_a_solution_is_exhausted_after_all_its_counters() {
     for kernel in Kernel::available() {
         for (width, all) in [(1, 10), (2, 100), (3, 1000), (4, 10_000)] {
             for threads in [1, 2] {
@@ -176,7 +176,7 @@ fn a_width_without_a_fit_is_exhausted_after_all_its_counters() {
 
 #[test]
 #[should_panic(expected = "width 97 is not 1 to 96")]
-fn a_width_of_97_is_refused() {
+fn a_width_of_97_panics() {
     let digits = Digits::Fixed(97);
     Case {
         digits,
@@ -186,7 +186,7 @@ fn a_width_of_97_is_refused() {
 }
 
 #[test]
-fn a_stop_flag_ends_the_hardest_search_at_once() {
+fn the_stop_flag_ends_a_search_within_half_a_second() {
     for threads in [1, 2] {
         for kernel in Kernel::available() {
             let (stop, tries) = (AtomicBool::new(false), AtomicU64::new(0));
@@ -197,7 +197,7 @@ fn a_stop_flag_ends_the_hardest_search_at_once() {
             let search = case.search(&stop, &tries);
             thread::scope(|scope| {
                 let outcome = scope.spawn(|| search.run_on(kernel));
-                // Until the second chunk the caller's thread is alone.
+                // The calling thread searches the first chunk alone.
                 while tries.load(Ordering::Relaxed) < CHUNK {
                     thread::yield_now();
                 }
@@ -220,14 +220,14 @@ fn a_stop_flag_ends_the_hardest_search_at_once() {
 }
 
 #[test]
-fn a_stop_flag_set_before_allows_no_try() {
+fn nothing_is_tried_if_the_stop_flag_is_already_set() {
     let (stop, tries) = (AtomicBool::new(true), AtomicU64::new(0));
     let outcome = natural(b"None", 1).search(&stop, &tries).run();
     assert_eq!((outcome, tries.into_inner()), (Outcome::Stopped, 0));
 }
 
 #[test]
-fn the_sealed_width_ends_the_digits_right_before_the_least_padding() {
+fn the_sealed_width_ends_the_digits_right_before_the_minimum_padding() {
     for len in 0..300 {
         let width = sealed_width(len);
         assert!((10..=73).contains(&width));

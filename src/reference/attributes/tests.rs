@@ -3,23 +3,23 @@
 use super::*;
 
 #[expect(clippy::unnecessary_wraps, reason = "attributes may be missing")]
-fn held(value: Value<'_>) -> Option<Held<'_>> {
-    Some(Held { at: 7, value })
+fn located(value: Value<'_>) -> Option<Located<'_>> {
+    Some(Located { at: 7, value })
 }
 
-fn text(value: &str) -> Option<Held<'_>> {
-    held(Value::Text(value.into()))
+fn text(value: &str) -> Option<Located<'_>> {
+    located(Value::Text(value.into()))
 }
 
-fn integer(value: &str) -> Option<Held<'_>> {
-    held(Value::Integer(value.into()))
+fn integer(value: &str) -> Option<Located<'_>> {
+    located(Value::Integer(value.into()))
 }
 
 fn block<'a>(
-    index: Option<Held<'a>>,
-    time: Option<Held<'a>>,
-    proof: Option<Held<'a>>,
-    previous_hash: Option<Held<'a>>,
+    index: Option<Located<'a>>,
+    time: Option<Located<'a>>,
+    proof: Option<Located<'a>>,
+    previous_hash: Option<Located<'a>>,
 ) -> BlockAttributes<'a> {
     let message = Message::new(MessageId::from_bytes([1; 16]), String::new()).unwrap();
     BlockAttributes {
@@ -32,10 +32,10 @@ fn block<'a>(
 }
 
 #[test]
-fn what_no_block_can_hold_breaks_a_named_rule() {
+fn values_that_no_block_can_have_break_a_named_rule() {
     let hash = "a".repeat(64);
     let upper = hash.to_uppercase();
-    let none = || held(Value::None);
+    let none = || located(Value::None);
     let time = || integer("1");
     let cases = [
         (
@@ -125,7 +125,7 @@ fn what_no_block_can_hold_breaks_a_named_rule() {
     ];
     for (position, index, proof, previous, expected) in cases {
         let error = block(integer(index), time(), proof, previous)
-            .judge(0, position)
+            .into_block(0, position)
             .unwrap_err();
         assert_eq!(error.to_string(), format!("byte 7: {expected}"));
         let ReadError::Rule { violation, .. } = error else {
@@ -137,17 +137,17 @@ fn what_no_block_can_hold_breaks_a_named_rule() {
 
 #[test]
 fn values_of_another_type_are_not_well_formed() {
-    let none = || held(Value::None);
+    let none = || located(Value::None);
     let zero = || integer("0");
     let cases = [
         (
-            held(Value::Float(1.0)),
+            located(Value::Float(1.0)),
             zero(),
             none(),
             "the index is the number 1.0, expected an integer",
         ),
         (
-            held(Value::Boolean(true)),
+            located(Value::Boolean(true)),
             zero(),
             none(),
             "the index is true, expected an integer",
@@ -155,7 +155,7 @@ fn values_of_another_type_are_not_well_formed() {
         (None, zero(), none(), "the attribute `_index` is missing"),
         (
             zero(),
-            held(Value::Float(f64::NAN)),
+            located(Value::Float(f64::NAN)),
             none(),
             "the time is not a finite number",
         ),
@@ -186,25 +186,27 @@ fn values_of_another_type_are_not_well_formed() {
         (
             zero(),
             zero(),
-            held(Value::Float(28.0)),
+            located(Value::Float(28.0)),
             "the proof is the number 28.0, expected an integer or none",
         ),
         (
             zero(),
             zero(),
-            held(Value::Other("a list")),
+            located(Value::Other("a list")),
             "the proof is a list, expected an integer or none",
         ),
     ];
     for (index, time, proof, expected) in cases {
-        let error = block(index, time, proof, none()).judge(7, 0).unwrap_err();
+        let error = block(index, time, proof, none())
+            .into_block(7, 0)
+            .unwrap_err();
         assert_eq!(
             error.to_string(),
             format!("byte 7: not well-formed: {expected}")
         );
     }
     let digits = "9".repeat(4301);
-    let error = block(zero(), zero(), integer(&digits), none()).judge(7, 0);
+    let error = block(zero(), zero(), integer(&digits), none()).into_block(7, 0);
     assert_eq!(
         error.unwrap_err().to_string(),
         "byte 7: not well-formed: the proof has too many digits"
@@ -212,10 +214,10 @@ fn values_of_another_type_are_not_well_formed() {
 }
 
 #[test]
-fn a_message_is_text_under_an_id() {
+fn a_message_has_an_id_and_a_text() {
     let id = "0123456789abcdef0123456789abcdef";
-    let judge = |id, text| MessageAttributes { id, text }.judge(9);
-    assert!(judge(text(id), text("x")).is_ok());
+    let message = |id, text| MessageAttributes { id, text }.into_message(9);
+    assert!(message(text(id), text("x")).is_ok());
     let long = "x".repeat(256 * 1024 + 1);
     let cases = [
         (
@@ -234,7 +236,7 @@ fn a_message_is_text_under_an_id() {
             "7: not well-formed: the id is the text \"AB\", expected 32 lower-case hex digits",
         ),
         (
-            held(Value::None),
+            located(Value::None),
             text("x"),
             "7: not well-formed: the id is none, expected 32 lower-case hex digits",
         ),
@@ -245,7 +247,7 @@ fn a_message_is_text_under_an_id() {
         ),
         (
             text(id),
-            held(Value::LoneSurrogate),
+            located(Value::LoneSurrogate),
             "7: not well-formed: the message is text with a lone surrogate, expected text",
         ),
         (
@@ -255,7 +257,7 @@ fn a_message_is_text_under_an_id() {
         ),
     ];
     for (id, text, expected) in cases {
-        let error = judge(id, text).unwrap_err();
+        let error = message(id, text).unwrap_err();
         assert_eq!(error.to_string(), format!("byte {expected}"));
     }
 }

@@ -1,8 +1,8 @@
-//! What the original answers about waiting messages and neighbours.
+//! Responses of the reference miner with its pending messages and its neighbours.
 //!
-//! Its answers carry JSON inside a JSON string; these functions take the content of that string.
-//! A set, a list or a tuple will do, as it will for the original. Entries that are not
-//! well-formed are left out and counted: one of them must not hide the others.
+//! A response contains JSON inside a JSON string; these functions parse the content of that string.
+//! As in the reference miner, it may be a set, a list or a tuple. Malformed entries are skipped and
+//! counted, so that one of them does not hide the others.
 
 use super::items;
 use super::text::{Parsed, Stop, TextCursor};
@@ -10,61 +10,61 @@ use crate::chain::Message;
 use crate::reference::ReadError;
 use crate::reference::error::quoted;
 
-/// Longest host name taken, in bytes.
+/// Maximum length of a host name in bytes.
 const MAX_HOST_BYTES: usize = 253;
 
-/// Waiting messages of another miner.
+/// Pending messages of a reference miner.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Messages {
-    /// The well-formed ones, in their order.
-    pub taken: Vec<Message>,
-    /// How many were left out: not well-formed, or beyond the limit.
-    pub left_out: u64,
+    /// The well-formed messages, in the order of the response.
+    pub accepted: Vec<Message>,
+    /// Number of entries that are malformed or beyond the limit.
+    pub skipped: u64,
 }
 
-/// Neighbours of another miner.
+/// Neighbours of a reference miner.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Neighbours {
-    /// Host and port of each, in their order. The host is any text, not yet a checked name.
-    pub taken: Vec<(String, u16)>,
-    /// How many were left out: not well-formed, or beyond the limit.
-    pub left_out: u64,
+    /// Host and port of each neighbour, in the order of the response. The host is not validated.
+    pub accepted: Vec<(String, u16)>,
+    /// Number of entries that are malformed or beyond the limit.
+    pub skipped: u64,
 }
 
-/// Reads the content of the string that `GET /data` answers, at most `most` messages of it.
+/// Parses the content of the string in a response to `GET /data`, at most `limit` messages.
 ///
 /// # Errors
-/// Where the text is not readable as a set of messages at all.
-pub fn read_messages(json: &str, most: usize) -> Result<Messages, ReadError> {
+/// If the text is not a collection.
+pub fn read_messages(json: &str, limit: usize) -> Result<Messages, ReadError> {
     let mut messages = Messages::default();
     collection(json, |cursor| {
         match items::message(cursor)? {
-            Ok(message) if messages.taken.len() < most => messages.taken.push(message),
-            _ => messages.left_out += 1,
+            Ok(message) if messages.accepted.len() < limit => messages.accepted.push(message),
+            _ => messages.skipped += 1,
         }
         Ok(())
     })?;
     Ok(messages)
 }
 
-/// Reads the content of the string `neighbours` that `GET /neighbours` answers, at most `most`
-/// neighbours of it.
+/// Parses the content of the string `neighbours` in a response to `GET /neighbours`, at most `limit`
+/// neighbours.
 ///
 /// # Errors
-/// Where the text is not readable as a set of addresses at all.
-pub fn read_neighbours(json: &str, most: usize) -> Result<Neighbours, ReadError> {
+/// If the text is not a collection.
+pub fn read_neighbours(json: &str, limit: usize) -> Result<Neighbours, ReadError> {
     let mut neighbours = Neighbours::default();
     collection(json, |cursor| {
         match address(cursor)? {
-            Some(address) if neighbours.taken.len() < most => neighbours.taken.push(address),
-            _ => neighbours.left_out += 1,
+            Some(address) if neighbours.accepted.len() < limit => neighbours.accepted.push(address),
+            _ => neighbours.skipped += 1,
         }
         Ok(())
     })?;
     Ok(neighbours)
 }
 
-/// Passes an address; none if it is something else than a tuple of host and port.
+/// Consumes an address; `None` if it is not a tuple of a host and a port.
 fn address(cursor: &mut TextCursor<'_>) -> Parsed<Option<(String, u16)>> {
     use crate::reference::attributes::Value;
 
@@ -80,7 +80,7 @@ fn address(cursor: &mut TextCursor<'_>) -> Parsed<Option<(String, u16)>> {
         parts.clear();
         cursor.list("host and port", |cursor| {
             let part = cursor.value()?;
-            // A third part makes the address unusable already.
+            // An address with a third part is invalid; further parts need not be kept.
             if parts.len() < 3 {
                 parts.push(part);
             }
@@ -90,14 +90,14 @@ fn address(cursor: &mut TextCursor<'_>) -> Parsed<Option<(String, u16)>> {
     let [Value::Text(host), Value::Integer(port)] = &parts[..] else {
         return Ok(None);
     };
-    let usable = !host.is_empty() && host.len() <= MAX_HOST_BYTES;
+    let is_valid = !host.is_empty() && host.len() <= MAX_HOST_BYTES;
     let port = port.parse().ok().filter(|port| *port > 0);
     Ok(port
-        .filter(|_| usable)
+        .filter(|_| is_valid)
         .map(|port| (host.clone().into_owned(), port)))
 }
 
-/// Passes a list, or an object that holds one as `py/set` or `py/tuple`, and nothing else.
+/// Parses a list, or an object with exactly one list as `py/set` or `py/tuple`.
 fn collection(
     json: &str,
     item: impl FnMut(&mut TextCursor<'_>) -> Parsed<()>,
@@ -106,8 +106,8 @@ fn collection(
     let end = json.len() as u64;
     match whole_collection(&mut cursor, item) {
         Ok(()) => Ok(()),
-        Err(Stop::Incomplete) => Err(ReadError::not_readable(end, "the text ends too early")),
-        Err(Stop::Refused(error)) => Err(*error),
+        Err(Stop::Incomplete) => Err(ReadError::not_readable(end, "the text is truncated")),
+        Err(Stop::Invalid(error)) => Err(*error),
     }
 }
 
@@ -133,6 +133,6 @@ fn whole_collection(
     match cursor.next() {
         Err(Stop::Incomplete) => Ok(()),
         Err(stop) => Err(stop),
-        Ok(_) => cursor.refuse("the set ends here, but the text goes on"),
+        Ok(_) => cursor.refuse("unexpected data after the end of the set"),
     }
 }

@@ -1,4 +1,4 @@
-//! The answer of the original to `GET /chain`: a chain file as a string inside an object.
+//! The response of the reference miner to `GET /chain`: a chain file as a string inside an object.
 
 use std::io::{self, Read};
 
@@ -7,20 +7,20 @@ use super::text::{Parsed, Stop, TextCursor};
 use crate::reference::ReadError;
 use crate::reference::buffer::Buffer;
 
-/// Bytes made ready at once.
+/// Number of bytes decoded at once.
 const STEP: usize = 32 * 1024;
 
-/// The content of the string `chain` in an answer, as it arrives: a source for
+/// Decodes the content of the string `chain` while the response arrives; a source for
 /// [`JsonChainReader`](super::JsonChainReader).
 ///
-/// Where the answer is not of that form, reading fails with [`io::ErrorKind::InvalidData`] and a
-/// [`ReadError`] inside. Further keys are passed, as the original passes them; after the string
-/// the rest of the answer is checked, too.
+/// If the response does not have that form, reading fails with [`io::ErrorKind::InvalidData`] and a
+/// [`ReadError`] as its source. Unknown keys are skipped, as in the reference miner. The part of the
+/// response after the string is checked, too.
 #[derive(Debug)]
 pub struct ChainBody<R> {
     buffer: Buffer<R>,
-    ready: Vec<u8>,
-    given: usize,
+    decoded: Vec<u8>,
+    returned: usize,
     state: State,
 }
 
@@ -33,21 +33,21 @@ enum State {
 }
 
 impl<R: Read> ChainBody<R> {
-    /// The string in the answer that `source` gives.
+    /// Creates a reader of the string in the response `source`.
     pub fn new(source: R) -> Self {
         Self {
             buffer: Buffer::new(source),
-            ready: Vec::with_capacity(STEP),
-            given: 0,
+            decoded: Vec::with_capacity(STEP),
+            returned: 0,
             state: State::Before,
         }
     }
 
-    /// Makes the next bytes ready; none at the end.
-    fn prepare(&mut self) -> io::Result<()> {
-        self.ready.clear();
-        self.given = 0;
-        while self.ready.is_empty() {
+    /// Decodes the next bytes; none at the end.
+    fn decode(&mut self) -> io::Result<()> {
+        self.decoded.clear();
+        self.returned = 0;
+        while self.decoded.is_empty() {
             match self.state {
                 State::Before => {
                     self.step(|cursor, _| before(cursor))?;
@@ -69,19 +69,19 @@ impl<R: Read> ChainBody<R> {
         Ok(())
     }
 
-    /// Makes sure that only blanks follow.
+    /// Checks that only whitespace follows.
     fn check_end(&mut self) -> io::Result<()> {
         self.buffer.fetch(STEP)?;
         match TextCursor::new(self.buffer.bytes(), self.buffer.offset()).next() {
             Err(_) => Ok(()),
             Ok(_) => Err(invalid(ReadError::not_readable(
                 self.buffer.offset(),
-                "the answer ends here, but the text goes on",
+                "unexpected data after the end of the response",
             ))),
         }
     }
 
-    /// Parses at the window's start, with a wider window as long as the text is incomplete.
+    /// Parses at the start of the window and widens the window while the text is incomplete.
     fn step<T>(
         &mut self,
         mut parse: impl FnMut(&mut TextCursor<'_>, &mut Vec<u8>) -> Parsed<T>,
@@ -89,13 +89,13 @@ impl<R: Read> ChainBody<R> {
         self.buffer.fetch(1)?;
         loop {
             let mut cursor = TextCursor::new(self.buffer.bytes(), self.buffer.offset());
-            match parse(&mut cursor, &mut self.ready) {
+            match parse(&mut cursor, &mut self.decoded) {
                 Ok(value) => {
-                    let passed = cursor.passed();
-                    self.buffer.consume(passed);
+                    let consumed = cursor.consumed();
+                    self.buffer.consume(consumed);
                     return Ok(value);
                 }
-                Err(Stop::Refused(error)) => return Err(invalid(*error)),
+                Err(Stop::Invalid(error)) => return Err(invalid(*error)),
                 Err(Stop::Incomplete) => {}
             }
             let held = self.buffer.bytes().len();
@@ -104,14 +104,14 @@ impl<R: Read> ChainBody<R> {
             }
             if self.buffer.bytes().len() == held {
                 let end = self.buffer.offset() + held as u64;
-                let error = ReadError::not_readable(end, "the answer ends too early");
+                let error = ReadError::not_readable(end, "the response is truncated");
                 return Err(invalid(error));
             }
         }
     }
 }
 
-/// Passes the answer up to and with the quote that opens the string.
+/// Consumes the response up to and including the opening quote of the string.
 fn before(cursor: &mut TextCursor<'_>) -> Parsed<()> {
     cursor.expect(b'{', "an object")?;
     loop {
@@ -125,25 +125,25 @@ fn before(cursor: &mut TextCursor<'_>) -> Parsed<()> {
     }
 }
 
-/// Makes a part of the string ready; true after the quote that closes it.
-fn inside(cursor: &mut TextCursor<'_>, ready: &mut Vec<u8>) -> Parsed<bool> {
+/// Decodes a part of the string. Returns `true` after the closing quote.
+fn inside(cursor: &mut TextCursor<'_>, decoded: &mut Vec<u8>) -> Parsed<bool> {
     loop {
-        // What is ready stays ready, so the window must not be parsed from its start again.
+        // Decoded bytes are kept, so the window must not be parsed from its start again.
         match cursor.piece() {
-            Ok(Some(piece)) => ready.extend_from_slice(piece.as_bytes()),
+            Ok(Some(piece)) => decoded.extend_from_slice(piece.as_bytes()),
             Ok(None) => return Ok(true),
-            Err(Stop::Incomplete) if cursor.passed() > 0 => return Ok(false),
+            Err(Stop::Incomplete) if cursor.consumed() > 0 => return Ok(false),
             Err(stop) => return Err(stop),
         }
-        if ready.len() >= STEP {
+        if decoded.len() >= STEP {
             return Ok(false);
         }
     }
 }
 
-/// Passes the answer behind the string.
+/// Consumes the response after the string.
 fn after(cursor: &mut TextCursor<'_>) -> Parsed<()> {
-    while !cursor.pass(b'}')? {
+    while !cursor.consume_if(b'}')? {
         cursor.expect(b',', "a comma or the end of the object")?;
         cursor.next()?;
         let (key, _) = cursor.string()?;
@@ -162,12 +162,12 @@ fn invalid(error: ReadError) -> io::Error {
 
 impl<R: Read> Read for ChainBody<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.given == self.ready.len() {
-            self.prepare()?;
+        if self.returned == self.decoded.len() {
+            self.decode()?;
         }
-        let count = buffer.len().min(self.ready.len() - self.given);
-        buffer[..count].copy_from_slice(&self.ready[self.given..self.given + count]);
-        self.given += count;
+        let count = buffer.len().min(self.decoded.len() - self.returned);
+        buffer[..count].copy_from_slice(&self.decoded[self.returned..self.returned + count]);
+        self.returned += count;
         Ok(count)
     }
 }
@@ -212,7 +212,7 @@ mod tests {
     #[test]
     fn what_is_no_answer_is_refused() {
         for (body, expected) in [
-            ("", "byte 0: not readable: the answer ends too early"),
+            ("", "byte 0: not readable: the response is truncated"),
             (
                 "\"[]\"",
                 "byte 0: not readable: expected an object, found `\"`",
@@ -227,19 +227,19 @@ mod tests {
             ),
             (
                 "{\"chain\": \"[\\ud800]\"}",
-                "byte 18: not readable: half a surrogate pair",
+                "byte 18: not readable: lone surrogate",
             ),
             (
                 "{\"chain\": \"[",
-                "byte 12: not readable: the answer ends too early",
+                "byte 12: not readable: the response is truncated",
             ),
             (
                 "{\"chain\": \"[]\"",
-                "byte 14: not readable: the answer ends too early",
+                "byte 14: not readable: the response is truncated",
             ),
             (
                 "{\"chain\": \"[]\"} x",
-                "byte 15: not readable: the answer ends here, but the text goes on",
+                "byte 15: not readable: unexpected data after the end of the response",
             ),
             (
                 "{\"chain\": \"\", \"chain\": \"\"}",

@@ -1,47 +1,49 @@
-//! Blocks and messages as jsonpickle writes them.
+//! Parses blocks and messages as jsonpickle writes them.
 
 use super::text::{Parsed, TextCursor};
 use super::{BLOCK, DATA};
 use crate::chain::{Block, Message};
 use crate::reference::ReadError;
-use crate::reference::attributes::{BlockAttributes, Held, MessageAttributes, Value};
+use crate::reference::attributes::{BlockAttributes, Located, MessageAttributes, Value};
 use crate::reference::error::{FormatViolation, quoted};
 use crate::reference::recent::Recent;
 
-/// Keys that the original cannot set: its classes have properties of these names.
+/// Keys that the reference miner cannot set, because its classes have read-only properties of these
+/// names.
 const BLOCK_PROPERTIES: [&str; 5] = ["index", "timestamp", "data", "proof", "previous_hash"];
 const DATA_PROPERTIES: [&str; 2] = ["id", "message"];
 
-/// Numbers of the objects read so far, and the messages that can be referred to.
+/// The number of objects read so far, and the messages to which a reference may point.
 #[derive(Debug, Default)]
 pub(super) struct Objects {
     count: u64,
-    /// Something was read that is numbered, too, but in an order that is not followed here.
-    unsure: bool,
+    /// `true` after a value whose objects jsonpickle numbers in an order that is not tracked here.
+    uncertain: bool,
     recent: Recent,
 }
 
-/// A block and what it adds to the numbers.
+/// A block and the numbers of its objects.
 #[derive(Debug)]
 pub(super) struct Item {
     pub(super) block: Block,
-    /// The objects up to the message, if that stands here itself, and in all.
+    /// Number of objects up to the message, unless the message is a reference.
     message: Option<u64>,
+    /// Number of all objects of the block.
     objects: u64,
-    unsure: bool,
+    uncertain: bool,
 }
 
 impl Objects {
-    /// Counts a block.
+    /// Counts the objects of a block and keeps its message.
     pub(super) fn add(&mut self, item: &Item) {
         if let Some(before) = item.message {
-            self.recent.hold(self.count + before, &item.block.message);
+            self.recent.push(self.count + before, &item.block.message);
         }
         self.count += item.objects;
-        self.unsure |= item.unsure;
+        self.uncertain |= item.uncertain;
     }
 
-    fn resolve(&self, number: &Held<'_>) -> Result<Message, ReadError> {
+    fn resolve(&self, number: &Located<'_>) -> Result<Message, ReadError> {
         let refused = |reason: String| Err(ReadError::not_readable(number.at, reason));
         let wanted: Option<u64> = match &number.value {
             Value::Integer(digits) => digits.parse().ok(),
@@ -52,30 +54,30 @@ impl Objects {
                 "py/id is {}, expected a number from 1",
                 number.value
             )),
-            Some(_) if self.unsure => {
-                refused("py/id after a further key that holds objects is not followed".to_owned())
+            Some(_) if self.uncertain => {
+                refused("py/id after an unknown key with objects is not supported".to_owned())
             }
             Some(number) => match self.recent.get(number) {
                 Some(message) => Ok(message.clone()),
                 None => refused(format!(
-                    "py/id {number} is none of the last messages before it"
+                    "py/id {number} is not one of the most recent messages"
                 )),
             },
         }
     }
 }
 
-/// What an object says about itself.
+/// The tags of an object.
 #[derive(Default)]
 struct Tags<'a> {
-    class: Option<Held<'a>>,
-    reference: Option<Held<'a>>,
+    class: Option<Located<'a>>,
+    reference: Option<Located<'a>>,
     state: bool,
     others: bool,
 }
 
-/// Passes an object of the class `class`. `attribute` takes the value of a key that it knows and
-/// returns whether it did.
+/// Consumes an object of the class `class`. `attribute` consumes the value of a key and returns `true`,
+/// or returns `false` if the key is unknown.
 fn tagged<'a>(
     cursor: &mut TextCursor<'a>,
     class: &str,
@@ -84,7 +86,7 @@ fn tagged<'a>(
 ) -> Parsed<Tags<'a>> {
     let at = cursor.offset();
     let mut tags = Tags::default();
-    let mut further = |cursor: &mut TextCursor<'a>, key: &str| -> Parsed<()> {
+    let mut any_key = |cursor: &mut TextCursor<'a>, key: &str| -> Parsed<()> {
         if attribute(cursor, key)? {
             return Ok(());
         }
@@ -98,30 +100,30 @@ fn tagged<'a>(
     };
     cursor.object(format_args!("a {class} object"), |cursor, key| {
         match key {
-            "py/object" => tags.class = Some(held(cursor)?),
-            "py/id" => tags.reference = Some(held(cursor)?),
+            "py/object" => tags.class = Some(located(cursor)?),
+            "py/id" => tags.reference = Some(located(cursor)?),
             "py/state" => {
                 tags.state = true;
-                cursor.object("an object with the attributes", &mut further)?;
+                cursor.object("an object with the attributes", &mut any_key)?;
             }
             _ => {
                 tags.others = true;
-                further(cursor, key)?;
+                any_key(cursor, key)?;
             }
         }
         Ok(())
     })?;
     if tags.reference.is_some() {
         if tags.class.is_some() || tags.state || tags.others {
-            return Err(ReadError::not_readable(at, "py/id stands beside other keys").into());
+            return Err(ReadError::not_readable(at, "py/id next to other keys").into());
         }
         return Ok(tags);
     }
     if tags.state && tags.others {
-        return Err(ReadError::not_readable(at, "py/state stands beside other keys").into());
+        return Err(ReadError::not_readable(at, "py/state next to other keys").into());
     }
     let found = match &tags.class {
-        Some(Held {
+        Some(Located {
             value: Value::Text(found),
             ..
         }) if found == class => return Ok(tags),
@@ -133,50 +135,50 @@ fn tagged<'a>(
     Err(ReadError::not_readable(at, reason).into())
 }
 
-fn held<'a>(cursor: &mut TextCursor<'a>) -> Parsed<Held<'a>> {
-    Ok(Held {
+fn located<'a>(cursor: &mut TextCursor<'a>) -> Parsed<Located<'a>> {
+    Ok(Located {
         at: cursor.offset(),
         value: cursor.value()?,
     })
 }
 
-/// The message of a block: the object, or the number of an earlier one.
+/// The message of a block: an object, or a reference to an earlier one.
 enum Data<'a> {
-    Here {
+    Object {
         objects: u64,
         message: Result<Message, ReadError>,
     },
-    Reference(Held<'a>),
-    Other(Held<'a>),
+    Reference(Located<'a>),
+    Other(Located<'a>),
 }
 
 fn data<'a>(cursor: &mut TextCursor<'a>) -> Parsed<Data<'a>> {
     if cursor.next()? != b'{' {
-        return held(cursor).map(Data::Other);
+        return located(cursor).map(Data::Other);
     }
     let at = cursor.offset();
     let mut attributes = MessageAttributes::default();
     let tags = tagged(cursor, DATA, &DATA_PROPERTIES, |cursor, key| {
         match key {
-            "_id" => attributes.id = Some(held(cursor)?),
-            "_message" => attributes.text = Some(held(cursor)?),
+            "_id" => attributes.id = Some(located(cursor)?),
+            "_message" => attributes.text = Some(located(cursor)?),
             _ => return Ok(false),
         }
         Ok(true)
     })?;
     Ok(match tags.reference {
         Some(number) => Data::Reference(number),
-        None => Data::Here {
+        None => Data::Object {
             objects: 1 + u64::from(tags.state),
-            message: attributes.judge(at),
+            message: attributes.into_message(at),
         },
     })
 }
 
-/// Passes a message.
+/// Consumes a message.
 pub(super) fn message(cursor: &mut TextCursor<'_>) -> Parsed<Result<Message, ReadError>> {
     Ok(match data(cursor)? {
-        Data::Here { message, .. } => message,
+        Data::Object { message, .. } => message,
         Data::Reference(found) => Err(ReadError::not_well_formed(
             found.at,
             "py/id in place of a message",
@@ -185,12 +187,12 @@ pub(super) fn message(cursor: &mut TextCursor<'_>) -> Parsed<Result<Message, Rea
     })
 }
 
-fn other_data(found: &Held<'_>) -> ReadError {
+fn other_data(found: &Located<'_>) -> ReadError {
     let reason = format!("the data is {}, expected a message", found.value);
     ReadError::not_well_formed(found.at, reason)
 }
 
-/// Passes the block at this position in a chain.
+/// Consumes the block at a position in the chain.
 pub(super) fn block(cursor: &mut TextCursor<'_>, objects: &Objects, position: u64) -> Parsed<Item> {
     cursor.next()?;
     let at = cursor.offset();
@@ -199,10 +201,10 @@ pub(super) fn block(cursor: &mut TextCursor<'_>, objects: &Objects, position: u6
     let mut repeated = false;
     let tags = tagged(cursor, BLOCK, &BLOCK_PROPERTIES, |cursor, key| {
         match key {
-            "_index" => attributes.index = Some(held(cursor)?),
-            "_timestamp" => attributes.timestamp = Some(held(cursor)?),
-            "_proof" => attributes.proof = Some(held(cursor)?),
-            "_previous_hash" => attributes.previous_hash = Some(held(cursor)?),
+            "_index" => attributes.index = Some(located(cursor)?),
+            "_timestamp" => attributes.timestamp = Some(located(cursor)?),
+            "_proof" => attributes.proof = Some(located(cursor)?),
+            "_previous_hash" => attributes.previous_hash = Some(located(cursor)?),
             "_data" => {
                 repeated |= message.is_some();
                 message = Some(data(cursor)?);
@@ -218,7 +220,7 @@ pub(super) fn block(cursor: &mut TextCursor<'_>, objects: &Objects, position: u6
     let own = 1 + u64::from(tags.state);
     let mut item_objects = (own, None);
     attributes.message = message.map(|message| match message {
-        Data::Here { objects, message } => {
+        Data::Object { objects, message } => {
             item_objects = (own + objects, Some(own + 1));
             message
         }
@@ -226,9 +228,9 @@ pub(super) fn block(cursor: &mut TextCursor<'_>, objects: &Objects, position: u6
         Data::Other(found) => Err(other_data(&found)),
     });
     Ok(Item {
-        block: attributes.judge(at, position)?,
+        block: attributes.into_block(at, position)?,
         message: item_objects.1,
         objects: item_objects.0,
-        unsure: repeated || cursor.nested(),
+        uncertain: repeated || cursor.nested(),
     })
 }

@@ -1,4 +1,4 @@
-//! The blocks of a chain file in JSON, one at a time.
+//! Reads the blocks of a chain file in JSON, one at a time.
 
 use std::io::Read;
 
@@ -8,13 +8,13 @@ use crate::chain::Block;
 use crate::reference::ReadError;
 use crate::reference::buffer::Buffer;
 
-/// Most bytes that one block may take in a file. The longest message takes 1.5 MiB with every
-/// character escaped; the rest is room for blanks and further keys.
+/// Maximum number of bytes of a block in a file. The longest message takes 1.5 MiB with every
+/// character escaped; the rest leaves room for spacing and unknown keys.
 pub const MAX_BLOCK_BYTES: usize = 4 * 1024 * 1024;
 
 /// Reads a chain in JSON.
 ///
-/// Ends after the first error; only a reader that ended without one has read a whole chain.
+/// Stops after the first error. A chain is complete only if the reader ends without one.
 #[derive(Debug)]
 pub struct JsonChainReader<R> {
     buffer: Buffer<R>,
@@ -31,7 +31,7 @@ enum State {
 }
 
 impl<R: Read> JsonChainReader<R> {
-    /// A reader on this source. It asks for 64 KiB and more at once, so the source needs no buffer.
+    /// Creates a reader of `source`. It reads at least 64 KiB at once, so the source needs no buffer.
     pub fn new(source: R) -> Self {
         Self {
             buffer: Buffer::new(source),
@@ -41,7 +41,7 @@ impl<R: Read> JsonChainReader<R> {
         }
     }
 
-    /// Bytes read so far, up to the end of the last block.
+    /// Returns the number of bytes read, up to the end of the last block.
     pub fn offset(&self) -> u64 {
         self.buffer.offset()
     }
@@ -67,7 +67,7 @@ impl<R: Read> JsonChainReader<R> {
         Ok(None)
     }
 
-    /// Passes the opening bracket.
+    /// Consumes the opening bracket.
     fn start(&mut self) -> Result<(), ReadError> {
         if !self.fetch(1)? {
             return Err(ReadError::not_readable(0, "the file is empty"));
@@ -83,17 +83,17 @@ impl<R: Read> JsonChainReader<R> {
         self.step(|cursor, _| cursor.expect(b'[', "a list of blocks"))
     }
 
-    /// Makes sure that only blanks follow.
+    /// Checks that only whitespace follows.
     fn finish(&mut self) -> Result<(), ReadError> {
         loop {
-            let blanks = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
-            let count = self.buffer.bytes().iter().take_while(blanks).count();
+            let is_space = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+            let count = self.buffer.bytes().iter().take_while(is_space).count();
             self.buffer.consume(count);
             if !self.fetch(1)? {
                 return Ok(());
             }
             if count == 0 {
-                let reason = "the chain ends here, but the file goes on";
+                let reason = "unexpected data after the end of the chain";
                 return Err(ReadError::not_readable(self.offset(), reason));
             }
         }
@@ -104,8 +104,8 @@ impl<R: Read> JsonChainReader<R> {
         fetched.map_err(|error| ReadError::io(self.buffer.offset(), error))
     }
 
-    /// Parses at the window's start, with a wider window as long as the text is incomplete. Each
-    /// try at least doubles the window, so trying again costs no more than the text is long.
+    /// Parses at the start of the window and widens the window while the text is incomplete. Each
+    /// attempt at least doubles the window, so the total cost is linear in the length of the text.
     fn step<T>(
         &mut self,
         mut parse: impl FnMut(&mut TextCursor<'_>, &Objects) -> Parsed<T>,
@@ -115,11 +115,11 @@ impl<R: Read> JsonChainReader<R> {
             let mut cursor = TextCursor::new(self.buffer.bytes(), self.buffer.offset());
             match parse(&mut cursor, &self.objects) {
                 Ok(value) => {
-                    let passed = cursor.passed();
-                    self.buffer.consume(passed);
+                    let consumed = cursor.consumed();
+                    self.buffer.consume(consumed);
                     return Ok(value);
                 }
-                Err(Stop::Refused(error)) => return Err(*error),
+                Err(Stop::Invalid(error)) => return Err(*error),
                 Err(Stop::Incomplete) => {}
             }
             let held = self.buffer.bytes().len();
@@ -131,20 +131,20 @@ impl<R: Read> JsonChainReader<R> {
             let now = self.buffer.bytes().len();
             if now == held {
                 let end = self.offset() + now as u64;
-                return Err(ReadError::not_readable(end, "the file ends too early"));
+                return Err(ReadError::not_readable(end, "the file is truncated"));
             }
         }
     }
 }
 
-/// Passes the next block of a list with the comma before it, or the end of the list.
+/// Consumes the comma and the next block of a list, or the end of the list.
 fn item(
     cursor: &mut TextCursor<'_>,
     objects: &Objects,
     first: bool,
     position: u64,
 ) -> Parsed<Option<items::Item>> {
-    if cursor.pass(b']')? {
+    if cursor.consume_if(b']')? {
         return Ok(None);
     }
     if !first {

@@ -1,8 +1,8 @@
-//! JSON tokens on a piece of text, as Python's reader takes them.
+//! A parser for JSON tokens as Python's `json` accepts them.
 //!
-//! Differences from strict JSON: `NaN`, `Infinity` and `-Infinity` are values, half a surrogate
-//! pair may stand in a string. A piece may be cut anywhere: what could go on behind its end is
-//! [`Stop::Incomplete`], never a finding.
+//! Differences from RFC 8259: `NaN`, `Infinity` and `-Infinity` are values, and a string may contain
+//! a lone surrogate. The input is a window on a longer text and may end anywhere: a token that could
+//! continue after the end of the window gives [`Stop::Incomplete`], never an error.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -12,27 +12,27 @@ use crate::reference::ReadError;
 use crate::reference::attributes::Value;
 use crate::reference::error::{byte, quoted};
 
-/// Deepest nesting of lists and objects inside a further key.
+/// Maximum nesting of lists and objects in the value of an unknown key.
 const MAX_DEPTH: usize = 64;
 
-/// Why parsing stopped.
+/// Reason why parsing stopped.
 #[derive(Debug)]
 pub(super) enum Stop {
-    /// The piece ends too early.
+    /// The window ends inside a token or value.
     Incomplete,
-    /// The text is refused.
-    Refused(Box<ReadError>),
+    /// The text is invalid.
+    Invalid(Box<ReadError>),
 }
 
 impl From<ReadError> for Stop {
     fn from(error: ReadError) -> Self {
-        Self::Refused(Box::new(error))
+        Self::Invalid(Box::new(error))
     }
 }
 
 pub(super) type Parsed<T> = Result<T, Stop>;
 
-/// A place in a piece of text.
+/// A position in the window.
 #[derive(Debug)]
 pub(super) struct TextCursor<'a> {
     bytes: &'a [u8],
@@ -42,7 +42,7 @@ pub(super) struct TextCursor<'a> {
 }
 
 impl<'a> TextCursor<'a> {
-    /// A cursor on `bytes`, which stand at `base` in the whole.
+    /// Creates a cursor on `bytes`, which start at offset `base` of the whole text.
     pub(super) fn new(bytes: &'a [u8], base: u64) -> Self {
         Self {
             bytes,
@@ -52,17 +52,17 @@ impl<'a> TextCursor<'a> {
         }
     }
 
-    /// Place in the whole.
+    /// Returns the offset in the whole text.
     pub(super) fn offset(&self) -> u64 {
         self.base + self.at as u64
     }
 
-    /// Bytes passed since the start of the piece.
-    pub(super) fn passed(&self) -> usize {
+    /// Returns the number of bytes consumed.
+    pub(super) fn consumed(&self) -> usize {
         self.at
     }
 
-    /// Whether a list or an object was skipped.
+    /// Returns `true` if a list or an object was skipped.
     pub(super) fn nested(&self) -> bool {
         self.nested
     }
@@ -79,7 +79,7 @@ impl<'a> TextCursor<'a> {
         self.bytes.get(self.at..).unwrap_or_default()
     }
 
-    /// Passes blanks and returns the byte after them, which stays.
+    /// Skips whitespace and returns the next byte without consuming it.
     pub(super) fn next(&mut self) -> Parsed<u8> {
         loop {
             match self.peek()? {
@@ -89,16 +89,16 @@ impl<'a> TextCursor<'a> {
         }
     }
 
-    /// Passes blanks, then `wanted` if it stands there.
-    pub(super) fn pass(&mut self, wanted: u8) -> Parsed<bool> {
+    /// Skips whitespace and consumes `wanted` if it is next. Returns `true` if it was.
+    pub(super) fn consume_if(&mut self, wanted: u8) -> Parsed<bool> {
         let found = self.next()? == wanted;
         self.at += usize::from(found);
         Ok(found)
     }
 
-    /// Passes blanks and `wanted`.
+    /// Skips whitespace and consumes `wanted`.
     pub(super) fn expect(&mut self, wanted: u8, name: impl Display) -> Parsed<()> {
-        if self.pass(wanted)? {
+        if self.consume_if(wanted)? {
             return Ok(());
         }
         self.unexpected(name)
@@ -110,14 +110,14 @@ impl<'a> TextCursor<'a> {
         self.refuse(format!("expected {expected}, found {found}"))
     }
 
-    /// Passes an object and hands each key, and the place of its value, to `entry`.
+    /// Consumes an object. `entry` is called at the value of each key and consumes it.
     pub(super) fn object(
         &mut self,
         name: impl Display,
         mut entry: impl FnMut(&mut Self, &str) -> Parsed<()>,
     ) -> Parsed<()> {
         self.expect(b'{', name)?;
-        if self.pass(b'}')? {
+        if self.consume_if(b'}')? {
             return Ok(());
         }
         loop {
@@ -128,34 +128,34 @@ impl<'a> TextCursor<'a> {
             self.expect(b':', "a colon")?;
             self.next()?;
             entry(self, &key)?;
-            if self.pass(b'}')? {
+            if self.consume_if(b'}')? {
                 return Ok(());
             }
             self.expect(b',', "a comma or the end of the object")?;
         }
     }
 
-    /// Passes a list and hands each item to `item`.
+    /// Consumes a list. `item` is called at each item and consumes it.
     pub(super) fn list(
         &mut self,
         name: impl Display,
         mut item: impl FnMut(&mut Self) -> Parsed<()>,
     ) -> Parsed<()> {
         self.expect(b'[', name)?;
-        if self.pass(b']')? {
+        if self.consume_if(b']')? {
             return Ok(());
         }
         loop {
             self.next()?;
             item(self)?;
-            if self.pass(b']')? {
+            if self.consume_if(b']')? {
                 return Ok(());
             }
             self.expect(b',', "a comma or the end of the list")?;
         }
     }
 
-    /// Passes a value of any kind.
+    /// Consumes a value of any type.
     pub(super) fn value(&mut self) -> Parsed<Value<'a>> {
         self.nested_value(0)
     }
@@ -219,7 +219,7 @@ impl<'a> TextCursor<'a> {
         Ok(())
     }
 
-    /// A number ends with another byte: at the end of the piece it could go on.
+    /// Consumes a number. It is complete only if another byte follows.
     fn number(&mut self) -> Parsed<Value<'a>> {
         let start = self.at;
         self.at += usize::from(self.peek()? == b'-');
@@ -244,7 +244,7 @@ impl<'a> TextCursor<'a> {
         match (integer, text) {
             (true, "-0") => Ok(Value::Integer("0".into())),
             (true, _) => Ok(Value::Integer(text.into())),
-            // Rust rounds correctly, and to infinity what is too large, as Python does.
+            // Rust and Python both round correctly, and to infinity if the value is too large.
             (false, _) => match text.parse() {
                 Ok(value) => Ok(Value::Float(value)),
                 Err(_) => self.refuse("expected a number"),
@@ -252,7 +252,8 @@ impl<'a> TextCursor<'a> {
         }
     }
 
-    /// Passes a string in quotes. The flag tells of half a surrogate pair, which is replaced.
+    /// Consumes a string in quotes. The flag is `true` if it contains a lone surrogate, which is
+    /// replaced.
     pub(super) fn string(&mut self) -> Parsed<(Cow<'a, str>, bool)> {
         self.expect(b'"', "text in quotes")?;
         let plain = self.run()?;
@@ -278,7 +279,7 @@ impl<'a> TextCursor<'a> {
         }
     }
 
-    /// Passes a piece of a string whose opening quote was passed; none for its closing quote.
+    /// Consumes a part of a string after its opening quote; `None` for the closing quote.
     pub(super) fn piece(&mut self) -> Parsed<Option<Cow<'a, str>>> {
         match self.peek()? {
             b'"' => {
@@ -287,13 +288,13 @@ impl<'a> TextCursor<'a> {
             }
             b'\\' => match self.escape()? {
                 Some(character) => Ok(Some(character.to_string().into())),
-                None => self.refuse("half a surrogate pair"),
+                None => self.refuse("lone surrogate"),
             },
             _ => self.run().map(|run| Some(run.into())),
         }
     }
 
-    /// Passes characters that stand for themselves, up to a quote or a backslash.
+    /// Consumes unescaped characters up to a quote or a backslash.
     fn run(&mut self) -> Parsed<&'a str> {
         let rest = self.rest();
         let end = run_length(rest).ok_or(Stop::Incomplete)?;
@@ -313,7 +314,7 @@ impl<'a> TextCursor<'a> {
         }
     }
 
-    /// Passes an escape; none for half a surrogate pair.
+    /// Consumes an escape; `None` for a lone surrogate.
     fn escape(&mut self) -> Parsed<Option<char>> {
         let letter = *self.rest().get(1).ok_or(Stop::Incomplete)?;
         let character = match letter {
@@ -332,7 +333,7 @@ impl<'a> TextCursor<'a> {
 
     fn unicode_escape(&mut self) -> Parsed<Option<char>> {
         let first = self.unit(0)?;
-        // The other half may follow; a piece cut here could go on with it.
+        // The low surrogate may follow, possibly after the end of the window.
         let byte = |at: usize| self.rest().get(at).copied().ok_or(Stop::Incomplete);
         let high = (0xd800..=0xdbff).contains(&first);
         if high && byte(6)? == b'\\' && byte(7)? == b'u' {
@@ -347,9 +348,12 @@ impl<'a> TextCursor<'a> {
         Ok(char::from_u32(first))
     }
 
-    /// The four hex digits of the escape that stands so many bytes on.
-    fn unit(&self, on: usize) -> Parsed<u32> {
-        let digits = self.rest().get(on + 2..on + 6).ok_or(Stop::Incomplete)?;
+    /// Parses the four hex digits of the `\u` escape at `start` bytes after the cursor.
+    fn unit(&self, start: usize) -> Parsed<u32> {
+        let digits = self
+            .rest()
+            .get(start + 2..start + 6)
+            .ok_or(Stop::Incomplete)?;
         let mut unit = 0;
         for digit in digits {
             let Some(value) = char::from(*digit).to_digit(16) else {

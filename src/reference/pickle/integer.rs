@@ -1,12 +1,12 @@
-//! Integers of any size between decimal text and two's complement bytes, least byte first.
+//! Converts integers of any size between decimal text and two's complement, little-endian.
 
 use std::fmt::Write;
 
-/// Decimal digits that are moved at once.
+/// Number of decimal digits converted at once.
 const CHUNK: usize = 9;
 const CHUNK_VALUE: u64 = 1_000_000_000;
 
-/// Bytes of an integer in as few as hold it with its sign. The text is checked decimal text.
+/// Converts checked decimal text to the shortest two's complement encoding.
 pub(super) fn to_bytes(text: &str) -> Vec<u8> {
     let (negative, digits) = match text.strip_prefix('-') {
         Some(digits) => (true, digits.as_bytes()),
@@ -43,7 +43,7 @@ pub(super) fn to_bytes(text: &str) -> Vec<u8> {
     bytes
 }
 
-/// Decimal text of the integer with these bytes; none is zero.
+/// Converts two's complement bytes to decimal text. No bytes are 0.
 pub(super) fn to_text(bytes: &[u8]) -> String {
     let negative = bytes.last().is_some_and(|last| last & 0x80 != 0);
     let mut magnitude = bytes.to_vec();
@@ -92,7 +92,7 @@ fn negate(bytes: &mut [u8]) {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the lower half is wanted")]
+#[expect(clippy::cast_possible_truncation, reason = "returns the lower half")]
 fn low(value: u64) -> u32 {
     value as u32
 }
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_are_as_few_as_hold_the_sign() {
+    fn encodings_are_the_shortest_that_keep_the_sign() {
         for (text, hex) in [
             ("0", "00"),
             ("127", "7f"),
@@ -129,7 +129,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn small_integers_are_those_of_the_machine(value: i128) {
+        fn integers_match_those_of_the_machine(value: i128) {
             let text = value.to_string();
             let bytes = to_bytes(&text);
             prop_assert!(value.to_le_bytes().starts_with(&bytes[..bytes.len().min(16)]));

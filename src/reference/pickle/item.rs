@@ -1,4 +1,4 @@
-//! What stands on the stack while a pickle is read.
+//! The values on the stack while a pickle is read.
 
 use std::sync::Arc;
 
@@ -6,16 +6,17 @@ use super::memo::Numbered;
 use super::{BLOCK, DATA};
 use crate::chain::Message;
 use crate::reference::ReadError;
-use crate::reference::attributes::{BlockAttributes, Held, MessageAttributes, Value};
+use crate::reference::attributes::{BlockAttributes, Located, MessageAttributes, Value};
 use crate::reference::recent::Recent;
 
-/// The names a pickle may use. None of them is ever called.
+/// The classes and functions that a pickle may name. None of them is ever called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Class {
     Block,
     Data,
-    /// Python's `object`, and the function that protocols 0 and 1 make objects with.
+    /// Python's `object`.
     Object,
+    /// The function that creates objects in protocols 0 and 1.
     Reconstructor,
 }
 
@@ -31,20 +32,20 @@ impl Class {
     }
 }
 
-/// One thing on the stack.
+/// A value on the stack.
 #[derive(Debug)]
 pub(super) enum Item {
-    /// A value that is shared with the memo.
+    /// A value that the memo can contain.
     Shared(Shared),
-    /// An object without its attributes, and its number among the objects.
+    /// An object without its attributes, and the number of the object.
     Fresh(Class, u64),
-    /// A message with its number.
+    /// A message and the number of its object.
     Message(u64, Box<Message>),
-    /// A block that was handed out; it waits for being appended to the chain.
-    HandedOut,
-    /// The attributes of an object; of any other dictionary nothing is held.
+    /// A block that the reader has returned and that is yet to be appended to the list.
+    Emitted,
+    /// The attributes of an object. The items of other dictionaries are dropped.
     Dict(Box<Attributes>),
-    /// The chain, or a list somewhere else, of which nothing is held.
+    /// The chain or another list. Its items are dropped.
     List,
 }
 
@@ -61,10 +62,10 @@ pub(super) enum Shared {
     LoneSurrogate,
     Class(Class),
     EmptyTuple,
-    /// What the reconstructor takes to make an object of this class.
+    /// The arguments of the reconstructor for an object of this class.
     Arguments(Class),
-    /// An object that was met before, by its number.
-    Again(Class, u64),
+    /// A reference to an earlier object by its number.
+    Reference(Class, u64),
     Other(&'static str),
 }
 
@@ -86,23 +87,23 @@ impl Numbered for Shared {
 }
 
 impl Item {
-    /// What the memo holds of this.
-    pub(super) fn numbered(&self) -> Shared {
+    /// Returns the value that the memo keeps for this item.
+    pub(super) fn to_shared(&self) -> Shared {
         match self {
             Self::Shared(shared) => shared.clone(),
-            Self::Fresh(class, number) => Shared::Again(*class, *number),
-            Self::Message(number, _) => Shared::Again(Class::Data, *number),
-            Self::HandedOut => Shared::Again(Class::Block, 0),
+            Self::Fresh(class, number) => Shared::Reference(*class, *number),
+            Self::Message(number, _) => Shared::Reference(Class::Data, *number),
+            Self::Emitted => Shared::Reference(Class::Block, 0),
             Self::Dict(_) => Shared::Other("a dictionary"),
             Self::List => Shared::Other("a list"),
         }
     }
 
-    /// What stands here, for an error.
+    /// Describes the item for an error.
     pub(super) fn describe(&self) -> String {
         match self {
             Self::Shared(shared) => shared.clone().into_value().to_string(),
-            other => other.numbered().into_value().to_string(),
+            other => other.to_shared().into_value().to_string(),
         }
     }
 }
@@ -119,8 +120,8 @@ impl Shared {
             Self::LoneSurrogate => Value::LoneSurrogate,
             Self::Class(_) => Value::Other("a class"),
             Self::EmptyTuple | Self::Arguments(_) => Value::Other("a tuple"),
-            Self::Again(Class::Data, _) => Value::Other("a message"),
-            Self::Again(..) => Value::Other("a block"),
+            Self::Reference(Class::Data, _) => Value::Other("a message"),
+            Self::Reference(..) => Value::Other("a block"),
             Self::Other(kind) => Value::Other(kind),
         }
     }
@@ -134,7 +135,7 @@ pub(super) struct Attributes {
 }
 
 impl Attributes {
-    /// Sets an attribute if it is one of those that count.
+    /// Sets an attribute. Unknown attributes are ignored.
     pub(super) fn set(&mut self, name: &str, item: Item, at: u64, recent: &Recent) {
         let (block, message) = (&mut self.block, &mut self.message);
         let slot = match name {
@@ -150,8 +151,8 @@ impl Attributes {
             }
             _ => return,
         };
-        let value = item.numbered().into_value();
-        *slot = Some(Held { at, value });
+        let value = item.to_shared().into_value();
+        *slot = Some(Located { at, value });
     }
 
     pub(super) fn into_block(self) -> BlockAttributes<'static> {
@@ -166,9 +167,9 @@ impl Attributes {
 fn data(item: Item, at: u64, recent: &Recent) -> Result<Message, ReadError> {
     match item {
         Item::Message(_, message) => Ok(*message),
-        Item::Shared(Shared::Again(Class::Data, number)) => {
+        Item::Shared(Shared::Reference(Class::Data, number)) => {
             recent.get(number).cloned().ok_or_else(|| {
-                ReadError::not_readable(at, "the data is none of the last messages before it")
+                ReadError::not_readable(at, "the data is not one of the most recent messages")
             })
         }
         other => {

@@ -1,35 +1,35 @@
-//! The numbered objects of a pickle, in constant memory.
+//! The memo of a pickle, in constant memory.
 //!
-//! A pickle gives nearly every object a number and may ask for any of them later. Python asks for
-//! classes, attribute names and texts of one character, over and over; hardly ever for others. So
-//! the first objects are held, then those that were asked for once, the shortest texts, and the
-//! last few thousand. Python counts numbers up; a pickle that does not is refused.
+//! A pickle numbers nearly every object and can refer to any of them later. Python refers often to
+//! classes, attribute names and texts of one character, and hardly ever to other objects. So the memo
+//! keeps the first objects, those that were referred to before, the shortest texts, and the most
+//! recent objects. A pickle whose numbers do not increase is rejected; those of Python do.
 
 use std::collections::{HashMap, VecDeque};
 
-/// Numbers that are always held: all that an instruction of two bytes can ask for.
+/// Number of objects that are always kept: all that a two-byte instruction can refer to.
 const FIRST: usize = 256;
-/// Most objects, and most bytes of them, that are held because they are the last.
-const LAST: usize = 4 * 1024;
-const LAST_BYTES: usize = 4 * 1024 * 1024;
-/// Most objects, and most bytes of them, that are held because they were asked for.
-const KEPT: usize = 64 * 1024;
-const KEPT_BYTES: usize = 16 * 1024 * 1024;
+/// Maximum number of the most recent objects, and of their bytes.
+const MAX_RECENT: usize = 4 * 1024;
+const MAX_RECENT_BYTES: usize = 4 * 1024 * 1024;
+/// Maximum number of objects kept because they were referred to, and of their bytes.
+const MAX_KEPT: usize = 64 * 1024;
+const MAX_KEPT_BYTES: usize = 16 * 1024 * 1024;
 
-/// An object that can be numbered.
+/// An object that the memo can contain.
 pub(super) trait Numbered: Clone {
-    /// Bytes it takes beside itself.
+    /// Returns the number of heap bytes of the object.
     fn weight(&self) -> usize;
-    /// Whether it is likely to be asked for at any time.
+    /// Returns `true` if the pickle is likely to refer to the object at any time.
     fn is_shared(&self) -> bool;
 }
 
-/// The numbered objects.
+/// The numbered objects of a pickle.
 #[derive(Debug)]
 pub(super) struct Memo<T> {
     first: Vec<Option<T>>,
-    last: VecDeque<(u64, T)>,
-    last_bytes: usize,
+    recent: VecDeque<(u64, T)>,
+    recent_bytes: usize,
     kept: HashMap<u64, T>,
     kept_bytes: usize,
     count: u64,
@@ -39,20 +39,20 @@ impl<T: Numbered> Memo<T> {
     pub(super) fn new() -> Self {
         Self {
             first: Vec::new(),
-            last: VecDeque::new(),
-            last_bytes: 0,
+            recent: VecDeque::new(),
+            recent_bytes: 0,
             kept: HashMap::new(),
             kept_bytes: 0,
             count: 0,
         }
     }
 
-    /// How many numbers were given: the next one, where a pickle only counts.
+    /// Returns the number of objects, which is the next number if the pickle does not name one.
     pub(super) fn count(&self) -> u64 {
         self.count
     }
 
-    /// Gives an object this number; false if the numbers do not count up.
+    /// Adds an object with a number. Returns `false` if the numbers do not increase.
     #[must_use]
     pub(super) fn put(&mut self, number: u64, object: T) -> bool {
         if let Some(place) = usize::try_from(number).ok().filter(|place| *place < FIRST) {
@@ -63,24 +63,26 @@ impl<T: Numbered> Memo<T> {
             self.first[place] = Some(object);
             return true;
         }
-        if self.last.back().is_some_and(|(last, _)| *last >= number) {
+        if self.recent.back().is_some_and(|(last, _)| *last >= number) {
             return false;
         }
         self.count += 1;
         if object.is_shared() {
             self.keep(number, &object);
         }
-        self.last_bytes += object.weight();
-        self.last.push_back((number, object));
-        while self.last.len() > 1 && (self.last.len() > LAST || self.last_bytes > LAST_BYTES) {
-            if let Some((_, old)) = self.last.pop_front() {
-                self.last_bytes -= old.weight();
+        self.recent_bytes += object.weight();
+        self.recent.push_back((number, object));
+        while self.recent.len() > 1
+            && (self.recent.len() > MAX_RECENT || self.recent_bytes > MAX_RECENT_BYTES)
+        {
+            if let Some((_, old)) = self.recent.pop_front() {
+                self.recent_bytes -= old.weight();
             }
         }
         true
     }
 
-    /// The object with this number, if it is still held.
+    /// Returns the object with this number, if it is still kept.
     pub(super) fn get(&mut self, number: u64) -> Option<T> {
         let place = usize::try_from(number).ok()?;
         if place < FIRST {
@@ -90,16 +92,16 @@ impl<T: Numbered> Memo<T> {
             return Some(object.clone());
         }
         let found = self
-            .last
+            .recent
             .binary_search_by_key(&number, |(number, _)| *number);
-        let object = self.last.get(found.ok()?)?.1.clone();
+        let object = self.recent.get(found.ok()?)?.1.clone();
         self.keep(number, &object);
         Some(object)
     }
 
     fn keep(&mut self, number: u64, object: &T) {
         let bytes = self.kept_bytes + object.weight();
-        if self.kept.len() < KEPT && bytes <= KEPT_BYTES {
+        if self.kept.len() < MAX_KEPT && bytes <= MAX_KEPT_BYTES {
             self.kept_bytes = bytes;
             self.kept.insert(number, object.clone());
         }
@@ -121,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_for_is_held_and_memory_is_bounded() {
+    fn referenced_objects_are_kept_and_memory_is_bounded() {
         let mut memo = Memo::new();
         for number in 0..100_000_u64 {
             let text = if number == 1000 {
@@ -135,8 +137,8 @@ mod tests {
                 assert_eq!(memo.get(1500).as_deref(), Some("1500"));
             }
         }
-        for held in [0, 255, 1500, 99_999, 100_000 - LAST as u64] {
-            assert_eq!(memo.get(held), Some(held.to_string()));
+        for kept in [0, 255, 1500, 99_999, 100_000 - MAX_RECENT as u64] {
+            assert_eq!(memo.get(kept), Some(kept.to_string()));
         }
         assert_eq!(memo.get(1000).as_deref(), Some("x"));
         for gone in [256, 1501, 100_000, u64::MAX] {
@@ -146,11 +148,11 @@ mod tests {
             assert!(memo.put(number, "x".repeat(1024 * 1024)));
             memo.get(number);
         }
-        assert!(memo.last_bytes <= LAST_BYTES && memo.kept_bytes <= KEPT_BYTES);
+        assert!(memo.recent_bytes <= MAX_RECENT_BYTES && memo.kept_bytes <= MAX_KEPT_BYTES);
     }
 
     #[test]
-    fn numbers_count_up() {
+    fn numbers_must_increase() {
         let mut memo = Memo::new();
         assert!(memo.put(u64::from(u32::MAX), "a".to_owned()));
         assert!(!memo.put(300, "b".to_owned()));

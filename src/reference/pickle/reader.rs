@@ -1,7 +1,7 @@
-//! The stack machine, as far as a list of blocks takes it.
+//! The stack machine, restricted to what a list of blocks needs.
 //!
-//! Blocks are handed out as soon as their attributes are complete, if they stand where only the
-//! chain's list can take them; so nothing of the chain stays in memory but its last objects.
+//! A block is returned as soon as its attributes are complete, if its position on the stack allows
+//! only the list of blocks to take it. So only the most recent objects of the chain stay in memory.
 
 mod values;
 
@@ -16,14 +16,14 @@ use crate::reference::ReadError;
 use crate::reference::error::FormatViolation;
 use crate::reference::recent::Recent;
 
-/// Most things on the stack. Python appends blocks by the thousand.
+/// Maximum number of values on the stack. Python appends blocks in batches of 1000.
 const MAX_STACK: usize = 64 * 1024;
-/// Most marks on the stack; a chain takes four.
+/// Maximum number of marks on the stack. A chain needs four.
 const MAX_MARKS: usize = 64;
 
-/// Reads a pickled chain, of protocol 0 to 5.
+/// Reads a pickled chain of protocol 0 to 5.
 ///
-/// Ends after the first error; only a reader that ended without one has read a whole chain.
+/// Stops after the first error. A chain is complete only if the reader ends without one.
 #[derive(Debug)]
 pub struct ChainReader<R> {
     source: Source<R>,
@@ -38,7 +38,7 @@ pub struct ChainReader<R> {
 }
 
 enum Step {
-    On,
+    Continue,
     Block,
     End,
 }
@@ -46,7 +46,7 @@ enum Step {
 type Done<T = ()> = Result<T, ReadError>;
 
 impl<R: Read> ChainReader<R> {
-    /// A reader on this source. It asks for 64 KiB and more at once, so the source needs no buffer.
+    /// Creates a reader of `source`. It reads at least 64 KiB at once, so the source needs no buffer.
     pub fn new(source: R) -> Self {
         Self {
             source: Source::new(source),
@@ -61,13 +61,13 @@ impl<R: Read> ChainReader<R> {
         }
     }
 
-    /// Bytes read so far.
+    /// Returns the number of bytes read.
     pub fn offset(&self) -> u64 {
         self.source.offset()
     }
 
     fn advance(&mut self) -> Done<Option<Block>> {
-        if self.offset() == 0 && !self.source.goes_on()? {
+        if self.offset() == 0 && !self.source.has_more()? {
             return self.source.refuse("the file is empty");
         }
         loop {
@@ -77,7 +77,7 @@ impl<R: Read> ChainReader<R> {
                 .and_then(|step| self.source.check_frame().map(|()| step))
                 .map_err(|error| error.in_block(position))?;
             match step {
-                Step::On => {}
+                Step::Continue => {}
                 Step::Block => {
                     self.position += 1;
                     return Ok(self.ready.take());
@@ -114,7 +114,7 @@ impl<R: Read> ChainReader<R> {
                 if at > 0 || version > 5 {
                     return self
                         .source
-                        .refuse(format!("protocol {version} is not known here"));
+                        .refuse(format!("protocol {version} is not supported"));
                 }
             }
             op::FRAME => {
@@ -165,12 +165,12 @@ impl<R: Read> ChainReader<R> {
                 if self.stack.len() >= MAX_STACK {
                     return self
                         .source
-                        .refuse(format!("more than {MAX_STACK} things on the stack"));
+                        .refuse(format!("more than {MAX_STACK} values on the stack"));
                 }
                 self.stack.push(item);
             }
         }
-        Ok(Step::On)
+        Ok(Step::Continue)
     }
 
     fn pop(&mut self) -> Done<Item> {
@@ -181,7 +181,7 @@ impl<R: Read> ChainReader<R> {
         }
     }
 
-    /// Refuses if nothing stands above the last mark.
+    /// Checks that the stack is not empty above the last mark.
     fn check_target(&self) -> Done {
         if self.stack.len() > self.marks.last().copied().unwrap_or(0) {
             return Ok(());
@@ -201,15 +201,14 @@ impl<R: Read> ChainReader<R> {
         let Some(last) = self.stack.last() else {
             return self.source.refuse("the stack is empty");
         };
-        if self.memo.put(number, last.numbered()) {
+        if self.memo.put(number, last.to_shared()) {
             return Ok(());
         }
-        self.source.refuse(format!(
-            "the memo's number {number} is lower than the one before"
-        ))
+        self.source
+            .refuse(format!("memo number {number} is lower than the one before"))
     }
 
-    /// Makes an object without attributes.
+    /// Creates an object without attributes.
     fn object(&mut self, code: u8) -> Done {
         let arguments = self.pop()?;
         let callable = self.pop()?;
@@ -223,7 +222,7 @@ impl<R: Read> ChainReader<R> {
             _ => {
                 return self
                     .source
-                    .refuse("expected a block or a message to be made");
+                    .refuse("expected a block or a message to be created");
             }
         };
         self.objects += 1;
@@ -231,29 +230,29 @@ impl<R: Read> ChainReader<R> {
         Ok(())
     }
 
-    /// Gives an object its attributes. A block is handed out if only the chain can take it.
+    /// Sets the attributes of an object. A block that only the chain can take is returned.
     fn build(&mut self, at: u64) -> Done<Step> {
         let (attributes, object) = (self.pop()?, self.pop()?);
         let (Item::Dict(attributes), Item::Fresh(class, number)) = (attributes, object) else {
             return self.source.refuse("expected an object and its attributes");
         };
         if class == Class::Data {
-            let message = attributes.into_message().judge(at)?;
-            self.recent.hold(number, &message);
+            let message = attributes.into_message().into_message(at)?;
+            self.recent.push(number, &message);
             self.stack.push(Item::Message(number, Box::new(message)));
-            return Ok(Step::On);
+            return Ok(Step::Continue);
         }
         let in_chain = match &self.stack[..] {
             [Item::List] => true,
-            [Item::List, .., last] => matches!(last, Item::HandedOut),
+            [Item::List, .., last] => matches!(last, Item::Emitted),
             _ => false,
         };
         if !in_chain {
             self.stack.push(Item::Shared(Shared::Other("a block")));
-            return Ok(Step::On);
+            return Ok(Step::Continue);
         }
-        self.ready = Some(attributes.into_block().judge(at, self.position)?);
-        self.stack.push(Item::HandedOut);
+        self.ready = Some(attributes.into_block().into_block(at, self.position)?);
+        self.stack.push(Item::Emitted);
         Ok(Step::Block)
     }
 
@@ -283,8 +282,8 @@ impl<R: Read> ChainReader<R> {
         }
         for item in items {
             match item {
-                Item::HandedOut => {}
-                Item::Shared(Shared::Again(Class::Block, _)) => {
+                Item::Emitted => {}
+                Item::Shared(Shared::Reference(Class::Block, _)) => {
                     let violation = FormatViolation::Repeated {
                         expected: self.position,
                     };

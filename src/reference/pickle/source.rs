@@ -1,4 +1,4 @@
-//! The arguments of instructions, from the bytes of a pickle.
+//! Reads the arguments of instructions from the bytes of a pickle.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -7,17 +7,17 @@ use crate::chain::message::MAX_TEXT_BYTES;
 use crate::reference::ReadError;
 use crate::reference::buffer::Buffer;
 
-/// Longest line of the text protocol: the longest message with every character escaped.
+/// Maximum length of a line of protocol 0: the longest message with every character escaped.
 const MAX_LINE_BYTES: usize = 12 * MAX_TEXT_BYTES;
 
-/// The bytes of a pickle and the frame that was announced for them.
+/// The bytes of a pickle and the end of the current frame.
 #[derive(Debug)]
 pub(super) struct Source<R> {
     buffer: Buffer<R>,
     frame_end: Option<u64>,
 }
 
-/// A text, or none if it holds half a surrogate pair.
+/// A text; `None` if it contains a lone surrogate.
 pub(super) type Text = Option<Arc<str>>;
 
 impl<R: Read> Source<R> {
@@ -36,8 +36,8 @@ impl<R: Read> Source<R> {
         Err(ReadError::not_readable(self.offset(), reason))
     }
 
-    /// Whether another byte is there.
-    pub(super) fn goes_on(&mut self) -> Result<bool, ReadError> {
+    /// Returns `true` if another byte follows.
+    pub(super) fn has_more(&mut self) -> Result<bool, ReadError> {
         self.fetch(1)
     }
 
@@ -49,13 +49,13 @@ impl<R: Read> Source<R> {
         fetched.map_err(|error| ReadError::io(self.buffer.offset(), error))
     }
 
-    /// Fetches `count` bytes; at least that many stand in the window then.
+    /// Reads until the window has at least `count` bytes.
     fn need(&mut self, count: usize) -> Result<&[u8], ReadError> {
         if self.fetch(count)? {
             return Ok(self.buffer.bytes());
         }
         let end = self.offset() + self.buffer.bytes().len() as u64;
-        Err(ReadError::not_readable(end, "the file ends too early"))
+        Err(ReadError::not_readable(end, "the file is truncated"))
     }
 
     pub(super) fn byte(&mut self) -> Result<u8, ReadError> {
@@ -68,7 +68,7 @@ impl<R: Read> Source<R> {
         Ok(array)
     }
 
-    /// The next bytes, handed to `read`.
+    /// Calls `read` with the next `count` bytes.
     pub(super) fn bytes<T>(
         &mut self,
         count: usize,
@@ -80,7 +80,7 @@ impl<R: Read> Source<R> {
         Ok(value)
     }
 
-    /// A text of so many bytes.
+    /// Reads a text of `count` bytes.
     pub(super) fn text(&mut self, count: usize) -> Result<Text, ReadError> {
         if count > MAX_TEXT_BYTES {
             let reason = format!(
@@ -91,7 +91,7 @@ impl<R: Read> Source<R> {
         let at = self.offset();
         self.bytes(count, |bytes| match str::from_utf8(bytes) {
             Ok(text) => Ok(Some(text.into())),
-            // Python writes half a surrogate pair as if it were a character.
+            // Python encodes a lone surrogate as if it were a character.
             Err(error) => match bytes.get(error.valid_up_to()..) {
                 Some([0xed, 0xa0..=0xbf, ..]) => Ok(None),
                 _ => Err(ReadError::not_readable(at, "the text is not UTF-8")),
@@ -99,7 +99,7 @@ impl<R: Read> Source<R> {
         })?
     }
 
-    /// A line without its end.
+    /// Reads a line and removes its end.
     pub(super) fn line(&mut self) -> Result<Vec<u8>, ReadError> {
         let mut searched = 0;
         loop {
@@ -118,7 +118,7 @@ impl<R: Read> Source<R> {
         }
     }
 
-    /// A line of ASCII.
+    /// Reads a line of ASCII.
     pub(super) fn ascii_line(&mut self) -> Result<String, ReadError> {
         let at = self.offset();
         match String::from_utf8(self.line()?) {
@@ -127,13 +127,13 @@ impl<R: Read> Source<R> {
         }
     }
 
-    /// A line with the escapes `\uXXXX` and `\UXXXXXXXX`; all other bytes are Latin-1.
+    /// Reads a line with the escapes `\uXXXX` and `\UXXXXXXXX`; all other bytes are Latin-1.
     pub(super) fn escaped_line(&mut self) -> Result<Text, ReadError> {
         let at = self.offset();
         let line = self.line()?;
-        let refused = || ReadError::not_readable(at, "a damaged escape in a text");
+        let invalid = || ReadError::not_readable(at, "a damaged escape in a text");
         let mut text = String::with_capacity(line.len());
-        let mut whole = true;
+        let mut is_unicode = true;
         let mut rest = &line[..];
         while let [first, after @ ..] = rest {
             rest = after;
@@ -141,7 +141,7 @@ impl<R: Read> Source<R> {
                 (b'\\', [b'u', ..]) => 4,
                 (b'\\', [b'U', ..]) => 8,
                 (b'\\', [next, after @ ..]) => {
-                    // A pair: its second byte starts no escape.
+                    // The second byte of this pair does not start an escape.
                     text.push('\\');
                     text.push(char::from(*next));
                     rest = after;
@@ -153,21 +153,21 @@ impl<R: Read> Source<R> {
                 }
             };
             let mut code = 0;
-            for digit in after.get(1..=digits).ok_or_else(refused)? {
-                let value = char::from(*digit).to_digit(16).ok_or_else(refused)?;
+            for digit in after.get(1..=digits).ok_or_else(invalid)? {
+                let value = char::from(*digit).to_digit(16).ok_or_else(invalid)?;
                 code = code << 4 | value;
             }
             rest = after.get(1 + digits..).unwrap_or_default();
             match char::from_u32(code) {
                 Some(character) => text.push(character),
-                None if code <= 0xffff => whole = false,
-                None => return Err(refused()),
+                None if code <= 0xffff => is_unicode = false,
+                None => return Err(invalid()),
             }
         }
-        Ok(whole.then(|| text.into()))
+        Ok(is_unicode.then(|| text.into()))
     }
 
-    /// Begins a frame of so many bytes.
+    /// Begins a frame of `length` bytes.
     pub(super) fn begin_frame(&mut self, length: u64) -> Result<(), ReadError> {
         if self.frame_end.is_some() {
             return self.refuse("a frame inside a frame");
@@ -179,7 +179,7 @@ impl<R: Read> Source<R> {
         Ok(())
     }
 
-    /// Comes after each instruction: none reaches beyond the end of its frame.
+    /// Checks, after an instruction, that it did not cross the end of its frame.
     pub(super) fn check_frame(&mut self) -> Result<(), ReadError> {
         match self.frame_end {
             Some(end) if end < self.offset() => self.refuse(format!(
@@ -193,13 +193,15 @@ impl<R: Read> Source<R> {
         }
     }
 
-    /// Comes after the last instruction.
+    /// Checks, after the last instruction, that the frame and the file end.
     pub(super) fn check_end(&mut self) -> Result<(), ReadError> {
         if let Some(end) = self.frame_end {
-            return self.refuse(format!("the chain ends here, but its frame at byte {end}"));
+            return self.refuse(format!(
+                "the chain ends before its frame, which ends at byte {end}"
+            ));
         }
-        if self.goes_on()? {
-            return self.refuse("the chain ends here, but the file goes on");
+        if self.has_more()? {
+            return self.refuse("unexpected data after the end of the chain");
         }
         Ok(())
     }
@@ -210,13 +212,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn escaped_lines_are_read_as_python_does() {
+    fn escaped_lines_are_decoded_as_in_python() {
         let read = |line: &[u8]| Source::new(line).escaped_line();
         let cases: [(&[u8], &str); 6] = [
             (b"plain\n", "plain"),
             (b"\xe9\xff\n", "éÿ"),
             (b"\\u005c\\u000a\\U0001f600\n", "\\\n😀"),
-            // Two backslashes are two characters and hide the letter after them.
+            // Two backslashes are two characters; the letter after them is not an escape.
             (b"\\\\u0041\n", "\\\\u0041"),
             (b"\\x41\\\n", "\\x41\\"),
             (b"\n", ""),

@@ -1,9 +1,9 @@
-//! A chain as Python 3.8 to 3.13 pickle it (protocol 4), byte for byte.
+//! Writes a chain as Python 3.8 to 3.13 pickle it (protocol 4), byte for byte.
 //!
-//! The bytes are cut into frames of 64 KiB and more, texts of that size stand outside frames, and
-//! objects met a second time are written as a number: the classes, the attribute names, and the
-//! texts of one character up to U+00FF and none, of which Python has one object each. All other
-//! texts are objects of their own, even if they are equal.
+//! Python splits a pickle into frames of at least 64 KiB, writes longer texts outside of frames, and
+//! writes a reference for an object that it has written before: the classes, the attribute names,
+//! the empty text and texts of one character up to U+00FF, for which it has one object each. Other
+//! equal texts are different objects.
 
 use std::io::{self, Write};
 
@@ -11,17 +11,17 @@ use super::opcode as op;
 use super::{BLOCK, DATA, integer};
 use crate::chain::{Block, Message, Timestamp};
 
-/// A frame of this size is closed before the next object; a text of this size has none.
+/// A frame of this size is closed before the next object; a text of this size is outside of frames.
 const FRAME_TARGET: usize = 64 * 1024;
 /// A smaller frame is written without its header.
-const FRAME_LEAST: usize = 4;
-/// Blocks appended at once.
+const MIN_FRAME_BYTES: usize = 4;
+/// Number of blocks appended at once.
 const BATCH: u64 = 1000;
 
-/// Place of the empty text among the shared ones; the others stand at their character.
+/// Index of the empty text among the shared texts; the index of the others is their character.
 const EMPTY: usize = 256;
 
-/// Writes a chain file, block by block, with memory for one frame.
+/// Writes a chain file block by block, with memory for one frame.
 #[derive(Debug)]
 pub struct ChainWriter<W> {
     out: W,
@@ -30,14 +30,14 @@ pub struct ChainWriter<W> {
     block_class: Option<u32>,
     data_class: Option<u32>,
     names: [Option<u32>; 7],
-    /// The texts of one character and none.
+    /// Memo numbers of the texts of one character and of the empty text.
     shared: [Option<u32>; EMPTY + 1],
-    /// The first block, which is written only when it is known whether there is another.
+    /// The first block. Python writes a single block differently, so it is written with the second.
     first: Option<Box<Block>>,
     count: u64,
 }
 
-/// An attribute by its place in [`NAMES`].
+/// An attribute by its index in [`NAMES`].
 #[derive(Clone, Copy)]
 enum Name {
     Index,
@@ -60,7 +60,7 @@ const NAMES: [&str; 7] = [
 ];
 
 impl<W: Write> ChainWriter<W> {
-    /// A writer to `out`. It gets whole frames, so it needs no buffer.
+    /// Creates a writer to `out`. It writes whole frames, so `out` needs no buffer.
     pub fn new(out: W) -> Self {
         let mut writer = Self {
             out,
@@ -81,7 +81,7 @@ impl<W: Write> ChainWriter<W> {
     /// Writes the next block.
     ///
     /// # Errors
-    /// If `out` does not take it.
+    /// Those of `out`.
     pub fn push(&mut self, block: &Block) -> io::Result<()> {
         if self.count == 0 {
             self.out.write_all(&[op::PROTO, 4])?;
@@ -101,10 +101,10 @@ impl<W: Write> ChainWriter<W> {
         Ok(())
     }
 
-    /// Ends the chain and returns the flushed `out`.
+    /// Finishes the chain and returns the flushed `out`.
     ///
     /// # Errors
-    /// If `out` does not take the end.
+    /// Those of `out`.
     pub fn finish(mut self) -> io::Result<W> {
         match self.first.take() {
             Some(only) => {
@@ -152,7 +152,7 @@ impl<W: Write> ChainWriter<W> {
         Ok(())
     }
 
-    /// Begins an object up to its attributes, and returns the number of its class.
+    /// Begins an object up to its attributes and returns the memo number of its class.
     fn object(&mut self, class: Option<u32>, name: (&str, &str)) -> io::Result<u32> {
         self.boundary()?;
         let number = if let Some(number) = class {
@@ -186,7 +186,7 @@ impl<W: Write> ChainWriter<W> {
         Ok(())
     }
 
-    /// Writes a text that may be one of the shared ones.
+    /// Writes a text that may be a shared one.
     fn shared_text(&mut self, text: &str) -> io::Result<()> {
         let mut characters = text.chars();
         let place = match (characters.next(), characters.next()) {
@@ -203,7 +203,7 @@ impl<W: Write> ChainWriter<W> {
         Ok(())
     }
 
-    /// Writes a text and returns its number.
+    /// Writes a text and returns its memo number.
     fn text(&mut self, text: &str) -> io::Result<u32> {
         self.boundary()?;
         if let Ok(length) = u8::try_from(text.len()) {
@@ -278,16 +278,16 @@ impl<W: Write> ChainWriter<W> {
         }
     }
 
-    /// Gives the last object the next number.
+    /// Gives the last object the next memo number.
     fn memoize(&mut self) -> u32 {
         self.frame.push(op::MEMOIZE);
         let number = self.objects;
-        // Seven a block: the numbers last for 600 million blocks.
+        // A block takes seven numbers, so they suffice for 600 million blocks.
         self.objects = number.saturating_add(1);
         number
     }
 
-    /// Comes before every object.
+    /// Closes a full frame before an object.
     fn boundary(&mut self) -> io::Result<()> {
         if self.frame.len() >= FRAME_TARGET {
             self.close_frame()?;
@@ -296,7 +296,7 @@ impl<W: Write> ChainWriter<W> {
     }
 
     fn close_frame(&mut self) -> io::Result<()> {
-        if self.frame.len() >= FRAME_LEAST {
+        if self.frame.len() >= MIN_FRAME_BYTES {
             let length = self.frame.len() as u64;
             self.out.write_all(&[op::FRAME])?;
             self.out.write_all(&length.to_le_bytes())?;

@@ -22,7 +22,7 @@ fn read(text: &str) -> Result<Vec<Block>, ReadError> {
 }
 
 #[test]
-fn spelling_without_meaning_is_taken() {
+fn insignificant_differences_are_accepted() {
     let same = read(&genesis()).unwrap();
     let state = with("\"_index\"", "\"py/state\": {\"_index\"").replace("null}]", "null}}]");
     for text in [
@@ -57,7 +57,7 @@ fn spelling_without_meaning_is_taken() {
 }
 
 #[test]
-fn the_message_is_taken_as_it_is() {
+fn the_message_is_not_changed() {
     for (json, text) in [
         ("\"\"", ""),
         (
@@ -77,7 +77,7 @@ fn quoted_genesis_text() -> String {
 }
 
 #[test]
-fn the_type_of_a_time_counts() {
+fn the_type_of_a_time_is_kept() {
     let float = read(&genesis()).unwrap();
     let integer = read(&with("1600000000.0", "1600000000")).unwrap();
     assert_ne!(BlockHash::of(&float[0]), BlockHash::of(&integer[0]));
@@ -100,7 +100,7 @@ fn assert_refused(text: &str, expected: &str) {
 }
 
 #[test]
-fn what_is_not_the_format_is_not_readable() {
+fn other_formats_are_not_readable() {
     let block = "block 0, byte 1: not readable";
     let cases = [
         (
@@ -109,11 +109,11 @@ fn what_is_not_the_format_is_not_readable() {
         ),
         (
             genesis() + "\u{0}",
-            "byte 310: not readable: the chain ends here, but the file goes on",
+            "byte 310: not readable: unexpected data after the end of the chain",
         ),
         (
             genesis() + " []",
-            "byte 311: not readable: the chain ends here, but the file goes on",
+            "byte 311: not readable: unexpected data after the end of the chain",
         ),
         (
             with("null}]", "null},]"),
@@ -168,11 +168,11 @@ fn what_is_not_the_format_is_not_readable() {
                 "\"py/object\": \"blockchain.blockchain.block.Block\"",
                 "\"py/id\": 0, \"a\": 1",
             ),
-            &format!("{block}: py/id stands beside other keys"),
+            &format!("{block}: py/id next to other keys"),
         ),
         (
             with("\"_index\"", "\"py/state\": {}, \"_index\""),
-            &format!("{block}: py/state stands beside other keys"),
+            &format!("{block}: py/state next to other keys"),
         ),
         (
             "[null]".to_owned(),
@@ -184,7 +184,7 @@ fn what_is_not_the_format_is_not_readable() {
         ),
         (
             " \n".to_owned(),
-            "byte 2: not readable: the file ends too early",
+            "byte 2: not readable: the file is truncated",
         ),
     ];
     for (text, expected) in cases {
@@ -200,7 +200,7 @@ fn what_is_not_the_format_is_not_readable() {
 }
 
 #[test]
-fn what_no_block_may_hold_is_not_well_formed() {
+fn values_that_no_block_can_have_are_not_well_formed() {
     let cases = [
         (
             with("1600000000.0", "NaN"),
@@ -276,16 +276,16 @@ fn referring(before: &str, data: &str) -> String {
 }
 
 #[test]
-fn a_reference_stands_for_an_earlier_message() {
+fn a_reference_to_an_earlier_message_is_followed() {
     // Objects are numbered as they begin: block 1, message 2, block 3, message 4.
     for (number, text) in [("2", "a"), ("4", "b")] {
         let blocks = read(&referring("", &format!("{{\"py/id\": {number}}}"))).unwrap();
         assert_eq!(blocks[2].message.text(), text);
         assert_eq!(blocks[2].message, blocks[usize::from(text == "b")].message);
     }
-    let none = |number: &str| format!("py/id {number} is none of the last messages before it");
+    let none = |number: &str| format!("py/id {number} is not one of the most recent messages");
     let positive = |found: &str| format!("py/id is {found}, expected a number from 1");
-    let nested = "py/id after a further key that holds objects is not followed".to_owned();
+    let nested = "py/id after an unknown key with objects is not supported".to_owned();
     for (before, number, expected) in [
         ("", "1", none("1")),
         ("", "5", none("5")),
@@ -309,16 +309,16 @@ fn a_reference_stands_for_an_earlier_message() {
 }
 
 #[test]
-fn an_earlier_block_in_place_of_a_block_breaks_the_order() {
+fn a_reference_to_an_earlier_block_breaks_rule_2() {
     let text = genesis().replace("}]", "}, {\"py/id\": 1}]");
     assert_eq!(
         read(&text).unwrap_err().to_string(),
-        "block 1, byte 311: breaks rule 2: an earlier block stands here once more, expected index 1"
+        "block 1, byte 311: breaks rule 2: an earlier block is repeated here, expected index 1"
     );
 }
 
 #[test]
-fn the_chain_in_an_answer_is_read_as_it_arrives() {
+fn the_chain_in_a_response_is_read_while_it_arrives() {
     let body = std::fs::read(path("answer_4.json")).unwrap();
     let blocks: Result<Vec<Block>, _> = JsonChainReader::new(ChainBody::new(&body[..])).collect();
     let blocks = blocks.unwrap();
@@ -334,7 +334,7 @@ fn the_chain_in_an_answer_is_read_as_it_arrives() {
 }
 
 #[test]
-fn waiting_messages_are_read_from_a_set_a_list_or_a_tuple() {
+fn pending_messages_are_read_from_a_set_a_list_or_a_tuple() {
     let good = format!(
         r#"{{"py/object": "blockchain.blockchain.data.Data", "_id": "{ID}", "_message": "é"}}"#
     );
@@ -345,10 +345,14 @@ fn waiting_messages_are_read_from_a_set_a_list_or_a_tuple() {
         format!("{{\"py/tuple\": [{good}, {short}, [], [], {good}]}}"),
     ] {
         let messages = read_messages(&text, 10).unwrap();
-        assert_eq!((messages.taken.len(), messages.left_out), (2, 3), "{text}");
-        assert_eq!(messages.taken[0].text(), "é");
+        assert_eq!(
+            (messages.accepted.len(), messages.skipped),
+            (2, 3),
+            "{text}"
+        );
+        assert_eq!(messages.accepted[0].text(), "é");
         let messages = read_messages(&text, 1).unwrap();
-        assert_eq!((messages.taken.len(), messages.left_out), (1, 4));
+        assert_eq!((messages.accepted.len(), messages.skipped), (1, 4));
     }
     assert_eq!(
         read_messages("{\"py/set\": []}", 10).unwrap(),
@@ -381,9 +385,9 @@ fn neighbours_are_read_as_host_and_port() {
         ("127.0.0.1".to_owned(), 5001),
         ("peer.example".to_owned(), 65535),
     ];
-    assert_eq!(neighbours.taken, expected);
-    assert_eq!(neighbours.left_out, 8);
-    assert_eq!(read_neighbours(text, 1).unwrap().left_out, 9);
+    assert_eq!(neighbours.accepted, expected);
+    assert_eq!(neighbours.skipped, 8);
+    assert_eq!(read_neighbours(text, 1).unwrap().skipped, 9);
     for wrong in [
         "",
         "{\"py/set\": [{\"py/object\": \"x\"}]}",

@@ -1,4 +1,4 @@
-//! The original's files: same blocks, same verdicts, same bytes.
+//! Files of the reference miner: reading, checking and writing them gives its results.
 
 use sha2::{Digest, Sha256};
 
@@ -6,7 +6,7 @@ use super::*;
 use crate::chain::{BlockHash, Checker, Link, Message, Timestamp};
 use crate::pow::{self, Difficulty};
 
-/// Forms that hold the same blocks in other bytes than are written today.
+/// Files with the same blocks in an encoding that is read but not written.
 const OTHER_FORMS: [&str; 8] = [
     "json_3_py311_jsonpickle1.2",
     "json_3_py311_jsonpickle1.4.1",
@@ -18,7 +18,7 @@ const OTHER_FORMS: [&str; 8] = [
     "pickle_proto3",
 ];
 
-fn verdict(blocks: &[Block], difficulty: u8) -> bool {
+fn is_valid(blocks: &[Block], difficulty: u8) -> bool {
     let mut checker = Checker::new(Difficulty::new(difficulty).unwrap(), None);
     blocks.iter().all(|block| checker.push(block).is_ok())
 }
@@ -29,7 +29,7 @@ fn hashes(blocks: &[Block]) -> Vec<String> {
 }
 
 #[test]
-fn every_chain_is_read_judged_and_written_as_the_original_does() {
+fn chains_are_read_checked_and_written_as_by_the_reference_miner() {
     let expected: BTreeMap<String, Expected> = table("expected.json");
     let mut seen = 0;
     for (name, chain) in &expected {
@@ -46,7 +46,7 @@ fn every_chain_is_read_judged_and_written_as_the_original_does() {
         for difficulty in 1..=5 {
             let holds = difficulty <= chain.holds_to_difficulty;
             assert_eq!(
-                verdict(&blocks, difficulty),
+                is_valid(&blocks, difficulty),
                 holds,
                 "{name} at {difficulty}"
             );
@@ -103,7 +103,7 @@ fn assert_large(name: &str, blocks: &[Block]) {
     assert_eq!(found.len(), chain.length);
     assert_eq!(found.first(), chain.block_hashes.first());
     assert_eq!(found.last(), chain.block_hashes.last());
-    assert!(verdict(blocks, 1) && !verdict(blocks, 2));
+    assert!(is_valid(blocks, 1) && !is_valid(blocks, 2));
     for format in Format::BOTH {
         let bytes = format.write(blocks);
         let file = format!("{format:?}_{name}").to_lowercase();
@@ -117,7 +117,7 @@ fn assert_large(name: &str, blocks: &[Block]) {
 }
 
 #[test]
-fn a_chain_of_several_batches_and_frames_has_the_original_bytes() {
+fn several_batches_and_frames_have_the_bytes_of_the_reference_miner() {
     let blocks = mined("ids_1200.txt", |index| {
         let text = match index {
             0 => crate::chain::block::GENESIS_TEXT.to_owned(),
@@ -129,7 +129,7 @@ fn a_chain_of_several_batches_and_frames_has_the_original_bytes() {
 }
 
 #[test]
-fn texts_around_the_size_of_a_frame_have_the_original_bytes() {
+fn texts_around_the_size_of_a_frame_have_the_bytes_of_the_reference_miner() {
     let blocks = mined("ids_big.txt", |index| match index {
         0 => (
             1_600_000_000.0,

@@ -15,7 +15,7 @@ const SMALL: [&str; 5] = [
 ];
 
 #[test]
-fn a_file_cut_at_any_byte_is_not_readable() {
+fn a_file_truncated_at_any_byte_is_not_readable() {
     for name in SMALL {
         let bytes = chain_file(name);
         for end in 0..bytes.len() {
@@ -155,7 +155,7 @@ fn reason(format: Format, bytes: &[u8]) -> String {
 }
 
 #[test]
-fn deep_nesting_is_refused() {
+fn deep_nesting_is_rejected() {
     let deep = |open: &str| open.repeat(1_000_000);
     for (text, expected) in [
         (
@@ -181,11 +181,11 @@ fn deep_nesting_is_refused() {
         (deep("("), "not readable: nested deeper than 64 marks"),
         (
             deep("]"),
-            "not readable: more than 65536 things on the stack",
+            "not readable: more than 65536 values on the stack",
         ),
         (
             deep("}"),
-            "not readable: more than 65536 things on the stack",
+            "not readable: more than 65536 values on the stack",
         ),
         (deep("(]"), "not readable: nested deeper than 64 marks"),
         (deep("]a"), "not readable: the stack is empty"),
@@ -195,11 +195,11 @@ fn deep_nesting_is_refused() {
         ),
         (
             deep("N"),
-            "not readable: more than 65536 things on the stack",
+            "not readable: more than 65536 values on the stack",
         ),
         (
             format!("(l{}", deep("(dV_data\n(ds")),
-            "not readable: more than 65536 things on the stack",
+            "not readable: more than 65536 values on the stack",
         ),
     ] {
         assert_eq!(reason(Format::Pickle, bytes.as_bytes()), expected);
@@ -207,7 +207,7 @@ fn deep_nesting_is_refused() {
 }
 
 #[test]
-fn false_lengths_and_numbers_ask_for_no_memory() {
+fn false_lengths_and_numbers_allocate_no_memory() {
     let cases: [(&[u8], &str); 14] = [
         (
             b"\x80\x04X\xff\xff\xff\xff",
@@ -215,7 +215,7 @@ fn false_lengths_and_numbers_ask_for_no_memory() {
         ),
         (
             b"\x80\x04X\x00\x00\x04\x00abc",
-            "not readable: the file ends too early",
+            "not readable: the file is truncated",
         ),
         (
             b"\x80\x04\x8b\xff\xff\xff\xff",
@@ -227,11 +227,11 @@ fn false_lengths_and_numbers_ask_for_no_memory() {
         ),
         (
             b"\x80\x04\x95\xff\xff\xff\xff\xff\xff\xff\x0f]",
-            "not readable: the file ends too early",
+            "not readable: the file is truncated",
         ),
         (
             b"\x80\x04\x95\x02\0\0\0\0\0\0\0K\x01K\x01",
-            "not readable: the file ends too early",
+            "not readable: the file is truncated",
         ),
         (
             b"\x80\x04\x95\x01\0\0\0\0\0\0\0K\x01.",
@@ -243,19 +243,19 @@ fn false_lengths_and_numbers_ask_for_no_memory() {
         ),
         (
             b"]r\xff\xff\xff\xffj\xfe\xff\xff\xff",
-            "not readable: object 4294967294 of the memo is not held",
+            "not readable: object 4294967294 is not in the memo",
         ),
         (
             b"]p4294967296\n",
-            "not readable: \"4294967296\" is no number of the memo",
+            "not readable: \"4294967296\" is not a memo number",
         ),
-        (b"]p-1\n", "not readable: \"-1\" is no number of the memo"),
+        (b"]p-1\n", "not readable: \"-1\" is not a memo number"),
         (
             b"]r\x00\x02\x00\x00r\xff\x01\x00\x00",
-            "not readable: the memo's number 511 is lower than the one before",
+            "not readable: memo number 511 is lower than the one before",
         ),
-        (b"h\x05", "not readable: object 5 of the memo is not held"),
-        (b"\x80\x06].", "not readable: protocol 6 is not known here"),
+        (b"h\x05", "not readable: object 5 is not in the memo"),
+        (b"\x80\x06].", "not readable: protocol 6 is not supported"),
     ];
     for (bytes, expected) in cases {
         assert_eq!(reason(Format::Pickle, bytes), expected, "{bytes:02x?}");
@@ -263,7 +263,7 @@ fn false_lengths_and_numbers_ask_for_no_memory() {
 }
 
 #[test]
-fn no_name_but_the_known_ones_is_allowed() {
+fn only_the_known_names_are_allowed() {
     let cases: [(&[u8], &str); 9] = [
         (
             b"cos\nsystem\n(S'id'\ntR.",
@@ -283,15 +283,15 @@ fn no_name_but_the_known_ones_is_allowed() {
         ),
         (
             b"c__builtin__\nobject\n)\x81.",
-            "not readable: expected a block or a message to be made",
+            "not readable: expected a block or a message to be created",
         ),
         (
             b"cblockchain.blockchain.data\nData\n)R.",
-            "not readable: expected a block or a message to be made",
+            "not readable: expected a block or a message to be created",
         ),
         (
             b"ccopy_reg\n_reconstructor\n)R.",
-            "not readable: expected a block or a message to be made",
+            "not readable: expected a block or a message to be created",
         ),
         (
             b"S'text'\n.",
@@ -322,7 +322,7 @@ fn no_name_but_the_known_ones_is_allowed() {
 }
 
 #[test]
-fn an_endless_block_is_given_up() {
+fn an_endless_block_is_rejected() {
     let cases: [(&str, u8, &str); 4] = [
         (
             "[",

@@ -1,4 +1,4 @@
-//! The original's refused and odd files: refused with a reason, or taken where nothing changes.
+//! Files that the reference miner rejects, and unusual files that it accepts.
 
 use super::*;
 use crate::chain::{BlockHash, Checker};
@@ -20,7 +20,7 @@ fn finding(name: &str, difficulty: u8) -> Result<Vec<String>, String> {
 }
 
 #[test]
-fn every_refused_chain_is_refused_with_its_reason() {
+fn invalid_chains_are_rejected_with_the_reason() {
     let mut messages = Vec::new();
     for (name, odd) in table::<Odd>("odd_expected.json") {
         if let Some(file) = name.strip_prefix("invalid/") {
@@ -33,7 +33,7 @@ fn every_refused_chain_is_refused_with_its_reason() {
 }
 
 #[test]
-fn an_odd_chain_is_taken_only_where_nothing_changes() {
+fn unusual_chains_are_accepted_only_if_the_blocks_stay_the_same() {
     let mut messages = Vec::new();
     for (name, odd) in table::<Odd>("odd_expected.json") {
         let Some(file) = name.strip_prefix("tolerated/") else {

@@ -28,7 +28,7 @@ fn reason(program: &str) -> String {
 }
 
 #[test]
-fn further_attributes_are_passed_whatever_they_hold() {
+fn unknown_attributes_are_skipped() {
     let same = read(&format!("]({}e.", genesis(DATA, ""))).unwrap();
     assert_eq!(same[0].message.text(), "text");
     let inner = genesis(DATA, "");
@@ -58,7 +58,7 @@ fn further_attributes_are_passed_whatever_they_hold() {
 }
 
 #[test]
-fn what_is_no_list_of_blocks_is_refused() {
+fn other_values_than_a_list_of_blocks_are_rejected() {
     let block = genesis(DATA, "");
     for (program, expected) in [
         (
@@ -105,11 +105,14 @@ fn what_is_no_list_of_blocks_is_refused() {
         ),
         (
             "(I1\nl.".to_owned(),
-            "not readable: a list or dictionary that is not filled one by one",
+            "not readable: a list or dictionary with initial items",
         ),
         (".".to_owned(), "not readable: the pickle holds nothing"),
         ("]e.".to_owned(), "not readable: there is no mark"),
-        ("]I0x\n.".to_owned(), "not readable: \"0x\" is no integer"),
+        (
+            "]I0x\n.".to_owned(),
+            "not readable: \"0x\" is not an integer",
+        ),
         ("]Fone\n.".to_owned(), "not readable: expected a number"),
     ] {
         assert_eq!(reason(&program), expected, "{program:?}");
@@ -117,11 +120,11 @@ fn what_is_no_list_of_blocks_is_refused() {
 }
 
 #[test]
-fn an_earlier_object_is_told_from_the_one_that_is_needed() {
+fn a_reference_to_an_object_of_the_wrong_class_is_rejected() {
     let again = |data: &str| format!("]{}p1\na{}a.", genesis(DATA, ""), genesis(data, ""));
     assert_eq!(
         reason(&format!("]{}p1\nag1\na.", genesis(DATA, ""))),
-        "breaks rule 2: an earlier block stands here once more, expected index 1"
+        "breaks rule 2: an earlier block is repeated here, expected index 1"
     );
     assert_eq!(
         reason(&again("g1\n")),

@@ -78,7 +78,7 @@ impl Read for Dripping<'_> {
 }
 
 #[test]
-fn bytes_may_come_in_any_pieces() {
+fn bytes_may_arrive_in_any_chunks() {
     for name in ["json_odd", "json_times", "pickle_odd", "pickle_proto0"] {
         let bytes = chain_file(name);
         let source = Dripping {
@@ -98,7 +98,7 @@ fn bytes_may_come_in_any_pieces() {
 }
 
 #[test]
-fn a_source_that_fails_is_told_from_a_damaged_file() {
+fn an_error_of_the_source_is_not_a_damaged_file() {
     struct Failing;
     impl Read for Failing {
         fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {

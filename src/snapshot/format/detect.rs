@@ -1,9 +1,9 @@
-//! Which format bytes have, told by their start alone.
+//! Detects the format of a chain file from its first bytes.
 //!
-//! The binary formats have a mark of their own; a table starts with the names of its columns. JSON
-//! is looked at up to the keys of its first object: `py/object` and names that start with `_` are
-//! the original's, whatever else stands beside them. What is nothing of all that is left to the
-//! reader of the documented JSON, which says what it expected.
+//! The binary formats start with a signature; a table starts with the names of its columns. JSON is
+//! classified by the keys of its first object: `py/object` and names that start with `_` belong to
+//! the reference miner. Anything else is left to the reader for the JSON of the reference miner,
+//! which reports what it expected.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -17,16 +17,16 @@ use super::frames::MAGIC;
 use super::plain::{BLOCKS, MEMPOOL};
 use crate::reference::json::MAX_BLOCK_BYTES;
 
-/// A source whose first bytes were looked at.
+/// A source whose first bytes were read ahead.
 pub type Peeked<R> = io::Chain<Cursor<Vec<u8>>, R>;
 
-/// Bytes looked at before more are asked for.
-const FIRST_LOOK: u64 = 64 * 1024;
+/// Number of bytes read ahead at first.
+const INITIAL_PEEK: u64 = 64 * 1024;
 
-/// Longest first line of a table.
+/// Maximum length of the header of a table.
 const MAX_HEADER_BYTES: usize = 4096;
 
-/// Keys that only plain block objects have.
+/// Keys that only block objects of this program's API have.
 const PLAIN_KEYS: [&str; 6] = [
     "index",
     "hash",
@@ -36,17 +36,17 @@ const PLAIN_KEYS: [&str; 6] = [
     "data",
 ];
 
-/// Tells the format of a source, and returns it as it was.
+/// Detects the format of a source and returns the source, reset to its start.
 pub(super) fn detect<R: Read>(mut source: R) -> io::Result<(Format, Peeked<R>)> {
-    let (mut head, mut wanted) = (Vec::new(), FIRST_LOOK);
+    let (mut head, mut wanted) = (Vec::new(), INITIAL_PEEK);
     let format = loop {
         let asked = wanted - head.len() as u64;
         let ended = ((&mut source).take(asked).read_to_end(&mut head)? as u64) < asked;
-        let last_look = ended || head.len() >= MAX_BLOCK_BYTES;
-        if let Some(format) = format_of(&head, last_look) {
+        let is_last_peek = ended || head.len() >= MAX_BLOCK_BYTES;
+        if let Some(format) = format_of(&head, is_last_peek) {
             break format;
         }
-        if last_look {
+        if is_last_peek {
             break Format::Chain;
         }
         wanted *= 2;
@@ -54,24 +54,24 @@ pub(super) fn detect<R: Read>(mut source: R) -> io::Result<(Format, Peeked<R>)> 
     Ok((format, Cursor::new(head).chain(source)))
 }
 
-/// The format of bytes that start like this; none if more of them must be seen.
-fn format_of(head: &[u8], last_look: bool) -> Option<Format> {
+/// Returns the format of bytes that start with `head`; `None` if more bytes are needed.
+fn format_of(head: &[u8], is_last_peek: bool) -> Option<Format> {
     let mark = &MAGIC[..MAGIC.len() - 1];
     if head.starts_with(mark) {
         return Some(Format::Bincode);
     }
     let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
-    let blanks = text.iter().take_while(|byte| byte.is_ascii_whitespace());
-    let blanks = blanks.count();
-    match text.get(blanks)? {
-        b'[' | b'{' => json_format(&text[blanks..], last_look),
+    let spaces = text.iter().take_while(|byte| byte.is_ascii_whitespace());
+    let spaces = spaces.count();
+    match text.get(spaces)? {
+        b'[' | b'{' => json_format(&text[spaces..], is_last_peek),
         b'"' | b'a'..=b'z' => Some(if is_header(text) {
             Format::Csv
         } else {
             Format::Chain
         }),
-        // Protocols 2 and up start with this byte, 0 with a mark and 1 with an empty list.
-        0x80 | b'(' | b']' if blanks == 0 => Some(Format::Pickle),
+        // Protocols from 2 on start with 0x80, protocol 0 with a mark, protocol 1 with an empty list.
+        0x80 | b'(' | b']' if spaces == 0 => Some(Format::Pickle),
         _ => Some(Format::Chain),
     }
 }
@@ -83,38 +83,38 @@ fn is_header(text: &[u8]) -> bool {
     line.is_some_and(|line| line.split(|byte| *byte == b',').any(is_index))
 }
 
-fn json_format(text: &[u8], last_look: bool) -> Option<Format> {
-    let seen = Seen::default();
+fn json_format(text: &[u8], is_last_peek: bool) -> Option<Format> {
+    let seen = SeenKeys::default();
     let mut deserializer = serde_json::Deserializer::from_slice(text);
-    let looked = Look {
+    let visited = KeyVisitor {
         seen: &seen,
         in_list: false,
     }
     .deserialize(&mut deserializer);
-    let is_short = looked.is_err_and(|error| error.is_eof());
-    match (seen.documented.get(), seen.plain.get()) {
+    let is_short = visited.is_err_and(|error| error.is_eof());
+    match (seen.reference.get(), seen.plain.get()) {
         (true, _) => Some(Format::Chain),
-        // A key that decides might still follow.
-        _ if is_short && !last_look => None,
+        // A key of the reference miner may still follow.
+        _ if is_short && !is_last_peek => None,
         (false, plain) => Some(plain.unwrap_or(Format::Chain)),
     }
 }
 
-/// What the keys of the first object say.
+/// Formats that the keys of the first object indicate.
 #[derive(Default)]
-struct Seen {
-    documented: Cell<bool>,
+struct SeenKeys {
+    reference: Cell<bool>,
     plain: Cell<Option<Format>>,
 }
 
-/// Looks at the first object, or the first one in a list, and no further.
+/// Visits the keys of the first object, or of the first object of a list, and stops there.
 #[derive(Clone, Copy)]
-struct Look<'a> {
-    seen: &'a Seen,
+struct KeyVisitor<'a> {
+    seen: &'a SeenKeys,
     in_list: bool,
 }
 
-impl<'de> DeserializeSeed<'de> for Look<'_> {
+impl<'de> DeserializeSeed<'de> for KeyVisitor<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -122,7 +122,7 @@ impl<'de> DeserializeSeed<'de> for Look<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Look<'_> {
+impl<'de> Visitor<'de> for KeyVisitor<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -133,7 +133,7 @@ impl<'de> Visitor<'de> for Look<'_> {
         if self.in_list {
             return Err(A::Error::custom("a list in the list"));
         }
-        let first = Look {
+        let first = KeyVisitor {
             in_list: true,
             ..self
         };
@@ -144,11 +144,11 @@ impl<'de> Visitor<'de> for Look<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<(), A::Error> {
         while let Some(key) = object.next_key::<Cow<'_, str>>()? {
             if key.starts_with('_') || key.starts_with("py/") {
-                self.seen.documented.set(true);
-                return Err(A::Error::custom("the original's key"));
+                self.seen.reference.set(true);
+                return Err(A::Error::custom("a key of the reference miner"));
             }
             if !self.in_list && (key == BLOCKS || key == MEMPOOL) {
-                // The value may be the whole chain.
+                // The value may be the whole chain, so it is not parsed.
                 self.seen.plain.set(Some(Format::Json));
                 return Err(A::Error::custom("an object around the blocks"));
             }
@@ -170,16 +170,16 @@ impl<'de> Visitor<'de> for Look<'_> {
 mod tests {
     use super::*;
 
-    fn told(text: &[u8]) -> Format {
+    fn detected(text: &[u8]) -> Format {
         let (format, mut source) = detect(text).unwrap();
         let mut same = Vec::new();
         source.read_to_end(&mut same).unwrap();
-        assert_eq!(same, text, "looking changes nothing");
+        assert_eq!(same, text, "detection changes nothing");
         format
     }
 
     #[test]
-    fn the_first_keys_tell_json_apart_however_they_stand() {
+    fn json_is_classified_by_the_keys_of_its_first_object() {
         let long = format!(
             "[{{\"remark\": \"{}\", \"_index\": 0}}]",
             "x".repeat(200_000)
@@ -200,7 +200,7 @@ mod tests {
             "[",
             &long,
         ] {
-            assert_eq!(told(text.as_bytes()), Format::Chain, "{text:.60}");
+            assert_eq!(detected(text.as_bytes()), Format::Chain, "{text:.60}");
         }
         let long = format!("[{{\"data\": \"{}\", \"index\": 0}}]", "x".repeat(200_000));
         for text in [
@@ -210,28 +210,28 @@ mod tests {
             "{ \"mempool\" : [], \"blocks\": []}",
             &long,
         ] {
-            assert_eq!(told(text.as_bytes()), Format::Json, "{text:.60}");
+            assert_eq!(detected(text.as_bytes()), Format::Json, "{text:.60}");
         }
         for text in [
             "{\"index\": 0}\n{\"index\": 1}\n",
             "\n{ \"data\": {\"id\": 1}, \"x\": 0 }",
             r#"{"index": 0"#,
         ] {
-            assert_eq!(told(text.as_bytes()), Format::Ndjson, "{text:.60}");
+            assert_eq!(detected(text.as_bytes()), Format::Ndjson, "{text:.60}");
         }
     }
 
     #[test]
-    fn other_formats_are_told_by_their_first_bytes() {
-        assert_eq!(told(&MAGIC), Format::Bincode);
+    fn other_formats_are_detected_by_their_first_bytes() {
+        assert_eq!(detected(&MAGIC), Format::Bincode);
         for pickle in [&b"\x80\x04]"[..], b"(lp0\n", b"]q\x00"] {
-            assert_eq!(told(pickle), Format::Pickle);
+            assert_eq!(detected(pickle), Format::Pickle);
         }
         for table in ["index,hash\n", "\u{feff}\"index\",\"hash\"\r\n", "id,index"] {
-            assert_eq!(told(table.as_bytes()), Format::Csv, "{table}");
+            assert_eq!(detected(table.as_bytes()), Format::Csv, "{table}");
         }
         for nothing in ["indexes,hash\n", "hello", "MZ", "\x1f\u{8b}"] {
-            assert_eq!(told(nothing.as_bytes()), Format::Chain, "{nothing}");
+            assert_eq!(detected(nothing.as_bytes()), Format::Chain, "{nothing}");
         }
     }
 }

@@ -1,7 +1,7 @@
-//! A chain in this program's own encoding: the smallest file, and the quickest to read.
+//! A chain in the binary encoding of this program, the smallest format and the fastest to read.
 //!
 //! ```text
-//! 89 "chain" 0a 01     8 bytes that no text and no pickle starts with; the last is the version
+//! 89 "chain" 0a 01     8 bytes with which no text and no pickle starts; the last is the version
 //! frame                a block, oldest first
 //! ...
 //! 00 00 00 00          the end of the blocks
@@ -10,9 +10,9 @@
 //! 00 00 00 00          the end of the file
 //! ```
 //!
-//! A frame is its length in bytes (u32, big-endian), then the bytes of [`crate::codec`]: those of
-//! a block, or of a pair of id (16 bytes) and text. No frame is longer than a block can be. The
-//! two ends are always there, so a file that was cut is noticed.
+//! A frame is its length in bytes (u32, big-endian), then a value of [`crate::codec`]: a block, or a
+//! pair of an id (16 bytes) and a text. No frame is longer than the longest block. The two end marks
+//! are required, so truncated files are detected.
 
 use std::borrow::Cow;
 use std::io::{self, BufReader, Read, Write};
@@ -22,13 +22,13 @@ use crate::chain::{Block, Message, MessageId};
 use crate::codec::{self, DecodeError, MAX_VALUE_BYTES};
 use crate::reference::ReadError;
 
-/// First bytes of a file; the last of them is the version.
+/// First bytes of a file. The last one is the version.
 pub const MAGIC: [u8; 8] = *b"\x89chain\n\x01";
 
-/// A value and its version byte.
+/// Maximum length of a frame: a value and its version byte.
 const MAX_FRAME_BYTES: usize = MAX_VALUE_BYTES + 1;
 
-/// Writes frames.
+/// Writes a chain as frames.
 #[derive(Debug)]
 pub struct FrameWriter<W> {
     out: W,
@@ -78,7 +78,7 @@ struct Frames<R> {
     frame: Vec<u8>,
 }
 
-/// Reads frames.
+/// Reads a chain from frames.
 pub(super) fn read<E: From<ReadError>>(
     source: impl Read,
     each: &mut impl FnMut(Item) -> Result<(), E>,
@@ -121,7 +121,7 @@ fn decode_message(bytes: &[u8]) -> Result<Message, DecodeError> {
 }
 
 impl<R: Read> Frames<R> {
-    /// The value in the next frame; none at an end.
+    /// Reads the value in the next frame; `None` at an end mark.
     fn next<T>(
         &mut self,
         decode: impl FnOnce(&[u8]) -> Result<T, DecodeError>,
@@ -133,10 +133,10 @@ impl<R: Read> Frames<R> {
         }
         if length > MAX_FRAME_BYTES {
             let reason =
-                format!("a frame of {length} bytes, more than the {MAX_FRAME_BYTES} one may have");
+                format!("a frame has {length} bytes, more than the {MAX_FRAME_BYTES} allowed");
             return Err(ReadError::not_readable(start, reason));
         }
-        // Memory grows with what really arrives.
+        // Memory grows with the bytes that arrive, not with the claimed length.
         self.frame.clear();
         let read = (&mut self.source)
             .take(length as u64)
@@ -144,7 +144,7 @@ impl<R: Read> Frames<R> {
             .map_err(|error| ReadError::io(self.offset, error))?;
         self.offset += read as u64;
         if read < length {
-            return Err(self.cut());
+            return Err(self.truncated());
         }
         decode(&self.frame).map(Some).map_err(|error| match error {
             DecodeError::NotWellFormed(reason) => {
@@ -161,7 +161,7 @@ impl<R: Read> Frames<R> {
                 self.offset += N as u64;
                 Ok(bytes)
             }
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(self.cut()),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(self.truncated()),
             Err(error) => Err(ReadError::io(self.offset, error)),
         }
     }
@@ -171,13 +171,13 @@ impl<R: Read> Frames<R> {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(()),
             Err(error) => Err(ReadError::io(self.offset, error)),
             Ok(()) => {
-                let reason = "the chain ends here, but the file goes on";
+                let reason = "unexpected data after the end of the chain";
                 Err(ReadError::not_readable(self.offset, reason))
             }
         }
     }
 
-    fn cut(&self) -> ReadError {
-        ReadError::not_readable(self.offset, "the file ends too early")
+    fn truncated(&self) -> ReadError {
+        ReadError::not_readable(self.offset, "the file is truncated")
     }
 }

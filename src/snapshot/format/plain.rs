@@ -1,13 +1,12 @@
-//! Chains as the block objects of this program's API ([`crate::wire::Block`]).
+//! A chain as block objects of this program's API ([`crate::wire::Block`]).
 //!
-//! Three layouts: an array of blocks; with pending messages, an object
-//! `{"blocks": […], "mempool": [{"id", "message"}, …]}`; or one block a line. Each block and
-//! message is written on a line of its own.
+//! There are three layouts: an array of blocks; with pending messages, an object
+//! `{"blocks": […], "mempool": [{"id", "message"}, …]}`; or one block per line. Each block and
+//! each message is written on its own line.
 //!
-//! A block is read from `index`, `previous_hash`, `timestamp_text`, `proof` and `data`; of the
-//! time only the text counts, because the type of the number is part of the chain and many
-//! programs do not keep it. A `hash` that is given must be that of the block; whatever else is
-//! derived, or unknown, is left alone.
+//! A block is read from `index`, `previous_hash`, `timestamp_text`, `proof` and `data`. The time is
+//! read from its text, because the type of the number is part of the chain and many programs do not
+//! preserve it. If there is a `hash`, it must be the hash of the block. Other keys are ignored.
 
 use std::io::{self, Read, Write};
 
@@ -22,19 +21,19 @@ use crate::text::escape_json;
 use crate::wire::object::read_objects;
 use crate::wire::{self, BlockRenderer};
 
-/// Key of the blocks in the object that holds pending messages, too.
+/// Key of the blocks in the object with pending messages.
 pub(super) const BLOCKS: &str = "blocks";
-/// Key of the pending messages in it.
+/// Key of the pending messages in that object.
 pub(super) const MEMPOOL: &str = "mempool";
 
-/// How block objects are joined to a file.
+/// Arrangement of block objects in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
-    /// In an array.
+    /// An array.
     Array,
-    /// In an array inside an object, with pending messages beside it.
+    /// An object with an array of blocks and an array of pending messages.
     Object,
-    /// One a line.
+    /// One block per line.
     Lines,
 }
 
@@ -63,9 +62,9 @@ impl<W: Write> PlainWriter<W> {
     }
 
     pub(super) fn push(&mut self, block: &Block) -> io::Result<()> {
-        let described = self.renderer.describe(block);
+        let rendered = self.renderer.render(block);
         self.separate()?;
-        self.write(&described)?;
+        self.write(&rendered)?;
         if self.layout == Layout::Lines {
             self.out.write_all(b"\n")?;
         }
@@ -81,7 +80,7 @@ impl<W: Write> PlainWriter<W> {
         self.write(&wire::Message::from(message))
     }
 
-    /// Writes an object that is safe to show, too: an export may go to a terminal.
+    /// Writes an object with unsafe characters escaped, because an export may go to a terminal.
     fn write(&mut self, object: &impl serde::Serialize) -> io::Result<()> {
         let json = serde_json::to_string(object)?;
         self.out.write_all(escape_json(&json).as_bytes())
@@ -127,7 +126,7 @@ impl<W: Write> PlainWriter<W> {
     }
 }
 
-/// What is read of a block.
+/// The values that are read of a block.
 #[derive(Debug, Deserialize)]
 #[serde(remote = "Self")]
 pub(super) struct Record {
@@ -141,14 +140,14 @@ pub(super) struct Record {
 
 read_objects!(Record);
 
-/// Why a record is no block.
+/// Error for a record that is not a block.
 #[derive(Debug)]
-pub(super) enum Fault {
+pub(super) enum InvalidRecord {
     NotWellFormed(String),
     Rule(FormatViolation),
 }
 
-impl Fault {
+impl InvalidRecord {
     pub(super) fn at(self, offset: u64) -> ReadError {
         match self {
             Self::NotWellFormed(reason) => ReadError::not_well_formed(offset, reason),
@@ -162,28 +161,30 @@ impl Fault {
 }
 
 impl Record {
-    /// The block at this position of the chain.
-    pub(super) fn into_block(self, position: u64) -> Result<Block, Fault> {
+    /// Converts the record to the block at `position` of the chain.
+    pub(super) fn into_block(self, position: u64) -> Result<Block, InvalidRecord> {
         let first = position == 0;
         let proof = match self.proof {
-            Some(proof) => Some(proof.try_into().map_err(Fault::from)?),
+            Some(proof) => Some(proof.try_into().map_err(InvalidRecord::from)?),
             None => None,
         };
         let link = match (self.previous_hash, proof) {
             (None, None) => None,
             (None, Some(found)) if first => {
-                return Err(Fault::Rule(FormatViolation::GenesisProof { found }));
+                return Err(InvalidRecord::Rule(FormatViolation::GenesisProof { found }));
             }
             (Some(found), None) if first => {
                 let found = quoted(&found);
-                return Err(Fault::Rule(FormatViolation::GenesisPreviousHash { found }));
+                return Err(InvalidRecord::Rule(FormatViolation::GenesisPreviousHash {
+                    found,
+                }));
             }
-            (None, Some(_)) => return Err(Fault::Rule(FormatViolation::NoPreviousHash)),
-            (Some(_), None) => return Err(Fault::Rule(FormatViolation::NoProof)),
+            (None, Some(_)) => return Err(InvalidRecord::Rule(FormatViolation::NoPreviousHash)),
+            (Some(_), None) => return Err(InvalidRecord::Rule(FormatViolation::NoProof)),
             (Some(hash), Some(proof)) => {
                 let previous_hash = hash.parse().map_err(|_| {
                     let found = quoted(&hash);
-                    Fault::Rule(FormatViolation::PreviousHash { found })
+                    InvalidRecord::Rule(FormatViolation::PreviousHash { found })
                 })?;
                 Some(Link {
                     previous_hash,
@@ -193,7 +194,7 @@ impl Record {
         };
         let block = Block {
             index: self.index,
-            timestamp: self.timestamp_text.parse().map_err(Fault::from)?,
+            timestamp: self.timestamp_text.parse().map_err(InvalidRecord::from)?,
             message: message(self.data)?,
             link,
         };
@@ -201,8 +202,8 @@ impl Record {
             let hash = BlockHash::of(&block);
             if given != hash.to_string() {
                 let given = quoted(&given);
-                return Err(Fault::NotWellFormed(format!(
-                    "the hash given is {given}, but this block has {hash}"
+                return Err(InvalidRecord::NotWellFormed(format!(
+                    "the given hash is {given}, but the hash of the block is {hash}"
                 )));
             }
         }
@@ -210,12 +211,12 @@ impl Record {
     }
 }
 
-fn message(data: wire::Message) -> Result<Message, Fault> {
-    let id = data.id.parse().map_err(Fault::from)?;
-    Message::new(id, data.message).map_err(Fault::from)
+fn message(data: wire::Message) -> Result<Message, InvalidRecord> {
+    let id = data.id.parse().map_err(InvalidRecord::from)?;
+    Message::new(id, data.message).map_err(InvalidRecord::from)
 }
 
-/// Reads an array of blocks, or the object around one.
+/// Reads an array of blocks, or an object with one.
 pub(super) fn read_array<E: From<ReadError>>(
     source: impl Read,
     each: &mut impl FnMut(Item) -> Result<(), E>,
@@ -226,7 +227,7 @@ pub(super) fn read_array<E: From<ReadError>>(
     } else {
         scanner.expect(b'{', "a list of blocks")?;
         let (mut first, mut seen) = (true, [false; 2]);
-        while scanner.goes_on(b'}', &mut first)? {
+        while scanner.next_item(b'}', &mut first)? {
             let key: String = scanner.parse(b'"', "a key")?;
             scanner.expect(b':', "a colon")?;
             let nth = match &*key {
@@ -239,7 +240,7 @@ pub(super) fn read_array<E: From<ReadError>>(
                 }
             };
             if std::mem::replace(&mut seen[nth], true) {
-                return Err(scanner.refuse(format!("`{key}` stands there twice")).into());
+                return Err(scanner.refuse(format!("duplicate key `{key}`")).into());
             }
             if nth == 0 {
                 blocks(&mut scanner, each)?;
@@ -254,12 +255,12 @@ pub(super) fn read_array<E: From<ReadError>>(
     match scanner.peek()? {
         None => Ok(()),
         Some(_) => Err(scanner
-            .refuse("the chain ends here, but the file goes on")
+            .refuse("unexpected data after the end of the chain")
             .into()),
     }
 }
 
-/// Reads blocks that follow each other without commas.
+/// Reads blocks that are separated by whitespace.
 pub(super) fn read_lines<E: From<ReadError>>(
     source: impl Read,
     each: &mut impl FnMut(Item) -> Result<(), E>,
@@ -283,7 +284,7 @@ fn blocks<R: Read, E: From<ReadError>>(
     scanner.expect(b'[', "a list of blocks")?;
     let (mut first, mut position) = (true, 0);
     while scanner
-        .goes_on(b']', &mut first)
+        .next_item(b']', &mut first)
         .map_err(|error| error.in_block(position))?
     {
         each(Item::Block(block(scanner, position)?))?;
@@ -295,13 +296,13 @@ fn blocks<R: Read, E: From<ReadError>>(
     Ok(())
 }
 
-/// Reads the block at this position of the chain.
+/// Reads the block at `position` of the chain.
 fn block<R: Read>(scanner: &mut Scanner<R>, position: u64) -> Result<Block, ReadError> {
     scanner
         .parse(b'{', "a block")
         .and_then(|record: Record| {
             let block = record.into_block(position);
-            block.map_err(|fault| fault.at(scanner.start).on_line(scanner.start_line))
+            block.map_err(|invalid| invalid.at(scanner.start).on_line(scanner.start_line))
         })
         .map_err(|error| error.in_block(position))
 }
@@ -312,9 +313,9 @@ fn pending<R: Read, E: From<ReadError>>(
 ) -> Result<(), E> {
     scanner.expect(b'[', "a list of messages")?;
     let mut first = true;
-    while scanner.goes_on(b']', &mut first)? {
+    while scanner.next_item(b']', &mut first)? {
         let data = scanner.parse(b'{', "a message")?;
-        let message = message(data).map_err(|fault| fault.at(scanner.start))?;
+        let message = message(data).map_err(|invalid| invalid.at(scanner.start))?;
         each(Item::Pending(message))?;
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Finds the values in JSON of any size without holding more than one of them.
+//! Reads the values of a JSON text of any size, one at a time.
 
 use std::io::{self, BufRead, BufReader, Read};
 
@@ -9,19 +9,20 @@ use crate::reference::ReadError;
 use crate::reference::error::{byte, short};
 use crate::reference::json::MAX_BLOCK_BYTES;
 
-/// Moves over JSON, value by value.
+/// Reads JSON value by value.
 pub(super) struct Scanner<R> {
     source: BufReader<R>,
     offset: u64,
     line: u64,
-    /// Where the last value started, and on which line.
+    /// Offset of the last value.
     pub(super) start: u64,
+    /// Line of the last value.
     pub(super) start_line: u64,
     value: Vec<u8>,
 }
 
 impl<R: Read> Scanner<R> {
-    /// At the start of `source`.
+    /// Creates a scanner at the start of `source`.
     pub(super) fn new(source: R) -> Self {
         Self {
             source: BufReader::with_capacity(64 * 1024, source),
@@ -33,18 +34,18 @@ impl<R: Read> Scanner<R> {
         }
     }
 
-    /// A finding at the place reached.
+    /// Returns an error at the current position.
     pub(super) fn refuse(&self, reason: impl Into<String>) -> ReadError {
         ReadError::not_readable(self.offset, reason).on_line(self.line)
     }
 
-    /// The finding that a chain has not even a first block.
+    /// Returns the error for a chain without a block.
     pub(super) fn no_block(&self) -> ReadError {
         ReadError::not_well_formed(self.offset, "the chain has no block")
     }
 
-    /// Passes bytes as long as `passes` says so; false if the source ended before.
-    fn pass(&mut self, mut passes: impl FnMut(u8) -> bool) -> Result<bool, ReadError> {
+    /// Consumes bytes while `wanted` returns `true`. Returns `false` if the source ends before.
+    fn take_while(&mut self, mut wanted: impl FnMut(u8) -> bool) -> Result<bool, ReadError> {
         loop {
             let bytes = match self.source.fill_buf() {
                 Ok([]) => return Ok(false),
@@ -52,29 +53,29 @@ impl<R: Read> Scanner<R> {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(ReadError::io(self.offset, error)),
             };
-            let stop = bytes.iter().position(|byte| !passes(*byte));
-            let passed = stop.unwrap_or(bytes.len());
-            let lines = bytes[..passed].iter().filter(|byte| **byte == b'\n');
+            let stop = bytes.iter().position(|byte| !wanted(*byte));
+            let taken = stop.unwrap_or(bytes.len());
+            let lines = bytes[..taken].iter().filter(|byte| **byte == b'\n');
             self.line += lines.count() as u64;
-            self.offset += passed as u64;
-            self.source.consume(passed);
+            self.offset += taken as u64;
+            self.source.consume(taken);
             if stop.is_some() {
                 return Ok(true);
             }
         }
     }
 
-    /// The next byte that is no blank; none at the end.
+    /// Skips whitespace and returns the next byte without consuming it; `None` at the end.
     pub(super) fn peek(&mut self) -> Result<Option<u8>, ReadError> {
-        let is_blank = |byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
-        Ok(if self.pass(is_blank)? {
+        let is_space = |byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+        Ok(if self.take_while(is_space)? {
             self.source.buffer().first().copied()
         } else {
             None
         })
     }
 
-    /// Passes this byte, after any blanks.
+    /// Skips whitespace and consumes `wanted`.
     pub(super) fn expect(&mut self, wanted: u8, what: &str) -> Result<(), ReadError> {
         match self.peek()? {
             Some(found) if found == wanted => {
@@ -83,12 +84,13 @@ impl<R: Read> Scanner<R> {
                 Ok(())
             }
             Some(found) => Err(self.refuse(format!("expected {what}, found {}", byte(found)))),
-            None => Err(self.refuse("the file ends too early")),
+            None => Err(self.refuse("the file is truncated")),
         }
     }
 
-    /// Whether another item follows, passing the comma before it, or else the end of the list.
-    pub(super) fn goes_on(&mut self, end: u8, first: &mut bool) -> Result<bool, ReadError> {
+    /// Consumes the comma before the next item and returns `true`, or consumes the end of the list and
+    /// returns `false`.
+    pub(super) fn next_item(&mut self, end: u8, first: &mut bool) -> Result<bool, ReadError> {
         if self.peek()? == Some(end) {
             self.expect(end, "the end of the list")?;
             return Ok(false);
@@ -99,7 +101,7 @@ impl<R: Read> Scanner<R> {
         Ok(true)
     }
 
-    /// Reads one value, which starts with `opening`: an object or a text.
+    /// Parses the next value, an object or a text that starts with `opening`.
     pub(super) fn parse<T: DeserializeOwned>(
         &mut self,
         opening: u8,
@@ -110,19 +112,19 @@ impl<R: Read> Scanner<R> {
             Some(found) => {
                 return Err(self.refuse(format!("expected {what}, found {}", byte(found))));
             }
-            None => return Err(self.refuse("the file ends too early")),
+            None => return Err(self.refuse("the file is truncated")),
         }
         (self.start, self.start_line) = (self.offset, self.line);
         self.take_value()?;
         serde_json::from_slice(&self.value).map_err(|error| self.describe(&error))
     }
 
-    /// Moves one object or text into `value`.
+    /// Copies the next object or text to `value`.
     fn take_value(&mut self) -> Result<(), ReadError> {
         let mut value = std::mem::take(&mut self.value);
         value.clear();
         let (mut depth, mut in_text, mut escaped, mut ended) = (0_usize, false, false, false);
-        let complete = self.pass(|byte| {
+        let complete = self.take_while(|byte| {
             if ended || value.len() >= MAX_BLOCK_BYTES {
                 return false;
             }
@@ -146,18 +148,18 @@ impl<R: Read> Scanner<R> {
             true
         });
         self.value = value;
-        // The source may end with the value.
+        // The source may end right after the value.
         if ended {
             complete.map(drop)
         } else if complete? {
             let reason = format!("one block takes more than {MAX_BLOCK_BYTES} bytes");
             Err(self.refuse(reason))
         } else {
-            Err(self.refuse("the file ends too early"))
+            Err(self.refuse("the file is truncated"))
         }
     }
 
-    /// What the parser says, without its own count of lines and columns.
+    /// Converts an error of the parser, without its line and column, which count from the value.
     fn describe(&self, error: &serde_json::Error) -> ReadError {
         let text = error.to_string();
         let reason = text.split(" at line ").next().unwrap_or(&text);

@@ -1,12 +1,12 @@
-//! A chain as comma-separated values, for spreadsheets: a row of names, then one row a block.
+//! A chain as comma-separated values, for spreadsheets: a header, then one row per block.
 //!
-//! Spreadsheet programs run cells that look like formulas. So a cell that starts with `=`, `+`,
-//! `-`, `@`, a tab, a line break or `'` is written with one `'` before it, and one `'` at the
-//! start of a cell is taken away when it is read.
+//! Spreadsheet programs execute cells that look like formulas. So a cell that starts with `=`, `+`,
+//! `-`, `@`, a tab, a line break or `'` is written with a `'` before it, and a `'` at the start of a
+//! cell is removed on reading.
 //!
-//! The columns may stand in any order, with others between them; `hash`, `time` and `seal` may be
-//! missing. An empty `previous_hash` and `proof` mean none. As in the other plain formats, a
-//! `hash` that is given must be that of the block.
+//! Columns may be in any order, and there may be others; `hash`, `time` and `seal` are optional. The
+//! genesis block has an empty `previous_hash` and `proof`. If there is a `hash`, it must be the hash
+//! of the block.
 
 use std::io::{self, Read, Write};
 
@@ -20,7 +20,7 @@ use crate::reference::error::{quoted, short};
 use crate::reference::json::MAX_BLOCK_BYTES;
 use crate::wire::{self, BlockRenderer};
 
-/// The columns, in the order in which they are written.
+/// The columns in the order of writing.
 const COLUMNS: [&str; 9] = [
     "index",
     "hash",
@@ -51,19 +51,20 @@ impl<W: Write> TableWriter<W> {
     }
 
     pub(super) fn push(&mut self, block: &Block) -> io::Result<()> {
-        let block = self.renderer.describe(block);
+        let block = self.renderer.render(block);
         let index = block.index.to_string();
-        let optional = |cell: &'_ Option<String>| guarded(cell.as_deref().unwrap_or_default());
+        let optional =
+            |cell: &'_ Option<String>| guard_formula(cell.as_deref().unwrap_or_default());
         for cell in [
             index,
             block.hash,
             optional(&block.previous_hash),
-            guarded(&block.timestamp_text),
+            guard_formula(&block.timestamp_text),
             optional(&block.time),
             optional(&block.proof),
             optional(&block.seal),
             block.data.id,
-            guarded(&block.data.message),
+            guard_formula(&block.data.message),
         ] {
             self.out.write_field(cell)?;
         }
@@ -78,8 +79,8 @@ impl<W: Write> TableWriter<W> {
     }
 }
 
-/// The cell as it is written: no spreadsheet takes it for a formula.
-fn guarded(cell: &str) -> String {
+/// Prefixes a cell that a spreadsheet would execute as a formula.
+fn guard_formula(cell: &str) -> String {
     if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '\'']) {
         format!("'{cell}")
     } else {
@@ -87,8 +88,8 @@ fn guarded(cell: &str) -> String {
     }
 }
 
-/// The content of a cell.
-fn content(cell: &str) -> &str {
+/// Removes the prefix of [`guard_formula`].
+fn unguard_formula(cell: &str) -> &str {
     cell.strip_prefix('\'').unwrap_or(cell)
 }
 
@@ -100,7 +101,10 @@ pub(super) fn read<E: From<ReadError>>(
     let mut reader = ReaderBuilder::new()
         .has_headers(false)
         .buffer_capacity(64 * 1024)
-        .from_reader(Metered { source, left: 0 });
+        .from_reader(Limited {
+            source,
+            remaining: 0,
+        });
     let mut row = StringRecord::new();
     next(&mut reader, &mut row)?;
     let columns = Columns::named(&row)?;
@@ -114,7 +118,7 @@ pub(super) fn read<E: From<ReadError>>(
             .map_err(|reason| ReadError::not_well_formed(offset, reason))
             .and_then(|record| {
                 let block = record.into_block(position);
-                block.map_err(|fault| fault.at(offset))
+                block.map_err(|invalid| invalid.at(offset))
             })
             .map_err(|error| error.on_line(line).in_block(position))?;
         each(Item::Block(block))?;
@@ -127,12 +131,12 @@ pub(super) fn read<E: From<ReadError>>(
     Ok(())
 }
 
-/// Reads the next row; false at the end.
+/// Reads the next row. Returns `false` at the end.
 fn next<R: Read>(
-    reader: &mut csv::Reader<Metered<R>>,
+    reader: &mut csv::Reader<Limited<R>>,
     row: &mut StringRecord,
 ) -> Result<bool, ReadError> {
-    reader.get_mut().left = MAX_BLOCK_BYTES;
+    reader.get_mut().remaining = MAX_BLOCK_BYTES;
     let (offset, line) = (reader.position().byte(), reader.position().line());
     reader.read_record(row).map_err(|error| {
         let place = error.position().cloned();
@@ -142,7 +146,7 @@ fn next<R: Read>(
                 format!("one row takes more than {MAX_BLOCK_BYTES} bytes")
             }
             ErrorKind::Io(error) => return ReadError::io(offset, error),
-            ErrorKind::Utf8 { err, .. } => format!("cell {} is no UTF-8", err.field() + 1),
+            ErrorKind::Utf8 { err, .. } => format!("cell {} is not UTF-8", err.field() + 1),
             ErrorKind::UnequalLengths {
                 expected_len, len, ..
             } => format!("the row has {len} cells, the first one has {expected_len}"),
@@ -152,7 +156,7 @@ fn next<R: Read>(
     })
 }
 
-/// Where the columns stand.
+/// Index of each column.
 struct Columns {
     index: usize,
     hash: Option<usize>,
@@ -168,12 +172,12 @@ impl Columns {
         let refuse = |reason: String| ReadError::not_readable(0, reason).on_line(1);
         for name in COLUMNS {
             if names.iter().filter(|found| found.trim() == name).count() > 1 {
-                return Err(refuse(format!("there are two columns `{name}`")));
+                return Err(refuse(format!("duplicate column `{name}`")));
             }
         }
         let find = |name: &str| names.iter().position(|found| found.trim() == name);
         let needed =
-            |name: &str| find(name).ok_or_else(|| refuse(format!("there is no column `{name}`")));
+            |name: &str| find(name).ok_or_else(|| refuse(format!("missing column `{name}`")));
         Ok(Self {
             index: needed("index")?,
             hash: find("hash"),
@@ -186,8 +190,8 @@ impl Columns {
     }
 
     fn record(&self, row: &StringRecord) -> Result<Record, String> {
-        // All rows are as long as the first.
-        let cell = |column| content(row.get(column).unwrap_or_default());
+        // The reader checks that all rows have the same length.
+        let cell = |column| unguard_formula(row.get(column).unwrap_or_default());
         let optional = |column| Some(cell(column).to_owned()).filter(|cell| !cell.is_empty());
         let index = cell(self.index);
         Ok(Record {
@@ -209,20 +213,20 @@ impl Columns {
     }
 }
 
-/// A source that gives no more than is left, so that no row grows without end.
-struct Metered<R> {
+/// A source with a limit on the number of bytes, which bounds the length of a row.
+struct Limited<R> {
     source: R,
-    left: usize,
+    remaining: usize,
 }
 
-impl<R: Read> Read for Metered<R> {
+impl<R: Read> Read for Limited<R> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        if self.left == 0 {
+        if self.remaining == 0 {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
-        let wanted = bytes.len().min(self.left);
+        let wanted = bytes.len().min(self.remaining);
         let read = self.source.read(&mut bytes[..wanted])?;
-        self.left -= read;
+        self.remaining -= read;
         Ok(read)
     }
 }

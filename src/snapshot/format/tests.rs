@@ -85,7 +85,7 @@ fn files_have_the_documented_bytes() {
 }
 
 #[test]
-fn no_spreadsheet_runs_a_cell() {
+fn cells_that_look_like_formulas_are_prefixed() {
     let mut chain = genesis();
     let formulas = [
         "=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\r=1", "\n=1", "'quoted", "''", "a=b",
@@ -117,11 +117,12 @@ fn no_spreadsheet_runs_a_cell() {
 }
 
 #[test]
-fn a_hash_that_is_not_the_blocks_is_refused_where_it_stands() {
+fn a_wrong_hash_is_rejected() {
     for format in [Format::Json, Format::Ndjson, Format::Csv] {
         let changed = text(format).replace("very first", "very worst");
         let error = refused(&changed);
-        let expected = format!("the hash given is \"{GENESIS_HASH}\", but this block has ");
+        let expected =
+            format!("the given hash is \"{GENESIS_HASH}\", but the hash of the block is ");
         assert!(error.contains("block 0, line "), "{error}");
         assert!(
             error.contains(&format!("not well-formed: {expected}")),
@@ -137,7 +138,7 @@ fn a_hash_that_is_not_the_blocks_is_refused_where_it_stands() {
 }
 
 #[test]
-fn the_type_of_the_time_is_that_of_its_text() {
+fn the_text_of_a_time_determines_its_type() {
     let line = text(Format::Ndjson)
         .replace(&format!("\"hash\":\"{GENESIS_HASH}\","), "")
         .replace(
@@ -149,7 +150,7 @@ fn the_type_of_the_time_is_that_of_its_text() {
 }
 
 #[test]
-fn what_is_wrong_is_named_with_its_place() {
+fn errors_contain_their_place() {
     let line = text(Format::Ndjson);
     let two = format!("{line}{}", line.replace("\"index\":0", "\"index\":-1"));
     assert_eq!(
@@ -214,9 +215,9 @@ fn what_is_wrong_is_named_with_its_place() {
     for (changed, reason) in [
         (
             table.replace(",proof,", ",p,"),
-            "line 1, byte 0: not readable: there is no column `proof`",
+            "line 1, byte 0: not readable: missing column `proof`",
         ),
-        (table.replace("seal", "id"), "there are two columns `id`"),
+        (table.replace("seal", "id"), "duplicate column `id`"),
         (format!("{table}1,2\n"), "block 1, line 3, byte "),
         (
             format!("{table}1,2\n"),
@@ -230,7 +231,7 @@ fn what_is_wrong_is_named_with_its_place() {
         let error = refused(&changed);
         assert!(error.contains(reason), "{error}");
     }
-    assert!(refused("index,id\n").contains("there is no column"));
+    assert!(refused("index,id\n").contains("missing column"));
     assert!(
         refused("{\"blocks\": [], \"mempool\": []}")
             .ends_with("not well-formed: the chain has no block")
@@ -239,12 +240,12 @@ fn what_is_wrong_is_named_with_its_place() {
     assert!(refused("{\"blocks\": [], \"more\": []}").contains("the chain has no block"));
     assert!(
         refused(&format!("{}x", text(Format::Json)))
-            .ends_with("the chain ends here, but the file goes on")
+            .ends_with("unexpected data after the end of the chain")
     );
 }
 
 #[test]
-fn frames_are_checked_before_they_are_taken() {
+fn invalid_frames_are_rejected() {
     let bytes = written(Format::Bincode, &genesis());
     let error = |bytes: &[u8]| content(bytes).unwrap_err().to_string();
     let mut newer = bytes.clone();
@@ -255,15 +256,17 @@ fn frames_are_checked_before_they_are_taken() {
     );
     let mut huge = bytes.clone();
     huge[8..12].copy_from_slice(&u32::MAX.to_be_bytes());
-    assert!(error(&huge).starts_with("block 0, byte 8: not readable: a frame of 4294967295 bytes"));
+    assert!(
+        error(&huge).starts_with("block 0, byte 8: not readable: a frame has 4294967295 bytes")
+    );
     let longer = [&bytes[..], &[0]].concat();
-    assert!(error(&longer).ends_with("the chain ends here, but the file goes on"));
+    assert!(error(&longer).ends_with("unexpected data after the end of the chain"));
     let empty = [&frames::MAGIC[..], &[0; 8]].concat();
     assert!(error(&empty).ends_with("not well-formed: the chain has no block"));
 }
 
 #[test]
-fn nothing_grows_without_end() {
+fn endless_values_are_rejected() {
     for start in [
         "{\"index\":\"",
         "[{\"index\":\"",

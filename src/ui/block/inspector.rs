@@ -205,7 +205,7 @@ mod tests {
 
     fn genesis() -> Block {
         let genesis = chain::Block::documented_genesis();
-        BlockRenderer::above(chain::History::default(), None).describe(&genesis)
+        BlockRenderer::above(chain::History::default(), None).render(&genesis)
     }
 
     fn failed(inspector: &Inspector) -> Vec<&'static str> {

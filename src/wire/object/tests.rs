@@ -92,7 +92,7 @@ fn takes_objects_only<T: DeserializeOwned + Serialize>(document: &str) -> usize 
 }
 
 #[test]
-fn no_body_takes_a_list_for_an_object() {
+fn no_body_accepts_an_array() {
     let position = r#"{"index":1,"hash":"aa"}"#;
     let pages = [
         takes_objects_only::<BlockPage>(&format!(r#"{{"blocks":[{BLOCK}],"next":7}}"#)),

@@ -123,9 +123,9 @@ const REASONS: [(&str, &str); 28] = [
     ),
     (
         "trailing_garbage",
-        "not readable: the chain ends here, but the file goes on",
+        "not readable: unexpected data after the end of the chain",
     ),
-    ("truncated", "not readable: the file ends too early"),
+    ("truncated", "not readable: the file is truncated"),
     ("unknown_class", "Blokk\", expected"),
     ("bad_opcode", "not readable: the text is not UTF-8"),
 ];

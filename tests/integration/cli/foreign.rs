@@ -187,11 +187,8 @@ fn an_invalid_reference_chain_is_exit_code_1_and_a_broken_response_3() {
 fn an_endless_chain_of_a_node_is_abandoned() {
     let blocks = chain_above(&genesis(), 3, ProofKind::Sealed).blocks;
     let page = |blocks: &[Block]| {
-        let mut describer = BlockRenderer::above(History::default(), None);
-        let blocks: Vec<_> = blocks
-            .iter()
-            .map(|block| describer.describe(block))
-            .collect();
+        let mut renderer = BlockRenderer::above(History::default(), None);
+        let blocks: Vec<_> = blocks.iter().map(|block| renderer.render(block)).collect();
         serde_json::to_value(blocks).unwrap()
     };
     let described = page(&blocks);

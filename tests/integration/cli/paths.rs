@@ -109,7 +109,7 @@ fn an_unusable_folder_is_named() {
     fs::create_dir_all(path("db/node.redb")).unwrap();
     node(&path("db"))
         .exits(3)
-        .complains(&["node.redb", "it is a folder"]);
+        .complains(&["node.redb", "not a regular file but a folder"]);
 }
 
 #[test]
@@ -127,13 +127,13 @@ fn a_node_refuses_files_that_are_not_regular() {
         fs::write(&other, "mine").unwrap();
         symlink(&other, &own).unwrap();
         let refused = node(folder.path()).exits(3);
-        refused.complains(&[name, "it is a symbolic link"]);
+        refused.complains(&[name, "not a regular file but a symbolic link"]);
         assert_eq!(fs::read_to_string(&other).unwrap(), "mine");
         fs::remove_file(&own).unwrap();
         make_fifo(&own);
         node(folder.path())
             .exits(3)
-            .complains(&[name, "it is a FIFO"]);
+            .complains(&[name, "not a regular file but a FIFO"]);
     }
 }
 
@@ -164,7 +164,7 @@ fn a_fifo_or_a_device_is_not_read_as_a_file() {
     assert!(
         verified
             .stderr
-            .contains("y.hash is not looked at: it is a FIFO")
+            .contains("y.hash is not looked at: not a regular file but a FIFO")
     );
     let endless = fs::File::open("/dev/zero").unwrap();
     let output = Command::new(BINARY)

@@ -172,7 +172,7 @@ fn chains_that_are_invalid_are_refused() {
             "not well-formed",
         ),
         (text.replace(&later, "\"_timestamp\": 1"), "breaks rule 5"),
-        (text[..text.len() - 40].to_owned(), "ends too early"),
+        (text[..text.len() - 40].to_owned(), "is truncated"),
         (
             text.replace("\"_index\": 4", "\"_index\": 5"),
             "breaks rule 2",

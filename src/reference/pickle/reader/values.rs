@@ -1,4 +1,4 @@
-//! The instructions that put one value onto the stack.
+//! The instructions that push one value onto the stack.
 
 use std::io::Read;
 
@@ -11,11 +11,11 @@ use crate::chain::Proof;
 use crate::reference::ReadError;
 use crate::reference::error::{byte, quoted};
 
-/// Most bytes of an integer; a proof takes no more than 1786.
+/// Maximum length of an integer in bytes. The longest proof takes 1786.
 const MAX_INTEGER_BYTES: usize = 2048;
 
 impl<R: Read> ChainReader<R> {
-    /// The thing that an instruction puts onto the stack.
+    /// Returns the value that an instruction pushes.
     pub(super) fn item(&mut self, code: u8, at: u64) -> Done<Item> {
         let source = &mut self.source;
         let shared = match code {
@@ -78,7 +78,7 @@ impl<R: Read> ChainReader<R> {
                 if !self.above_mark()?.is_empty() {
                     return self
                         .source
-                        .refuse("a list or dictionary that is not filled one by one");
+                        .refuse("a list or dictionary with initial items");
                 }
                 return Ok(match code {
                     op::LIST => Item::List,
@@ -99,18 +99,18 @@ impl<R: Read> ChainReader<R> {
             Some(shared) => Ok(shared),
             None => self
                 .source
-                .refuse(format!("object {number} of the memo is not held")),
+                .refuse(format!("object {number} is not in the memo")),
         }
     }
 
-    /// A line with a number of the memo.
+    /// Reads a line with a number of the memo.
     pub(super) fn number(&mut self) -> Done<u64> {
         let line = self.source.ascii_line()?;
         match line.parse::<u32>() {
             Ok(number) => Ok(number.into()),
             Err(_) => self
                 .source
-                .refuse(format!("{} is no number of the memo", quoted(&line))),
+                .refuse(format!("{} is not a memo number", quoted(&line))),
         }
     }
 
@@ -138,13 +138,13 @@ impl<R: Read> ChainReader<R> {
         let line = self.source.ascii_line()?;
         let digits = line.strip_suffix('L').unwrap_or(&line);
         match (digits, digits.parse::<Proof>()) {
-            // How protocols 0 and 1 write what is no integer.
+            // Protocols 0 and 1 encode booleans as integers.
             ("00", _) => Ok(Shared::Boolean(false)),
             ("01", _) => Ok(Shared::Boolean(true)),
             (_, Ok(_)) => Ok(Shared::Huge(digits.into())),
             _ => self
                 .source
-                .refuse(format!("{} is no integer", quoted(&line))),
+                .refuse(format!("{} is not an integer", quoted(&line))),
         }
     }
 
@@ -159,7 +159,7 @@ impl<R: Read> ChainReader<R> {
 
     fn tuple(&mut self) -> Done<Shared> {
         let items = self.above_mark()?;
-        if items.iter().any(|item| matches!(item, Item::HandedOut)) {
+        if items.iter().any(|item| matches!(item, Item::Emitted)) {
             return self
                 .source
                 .refuse("a block that is not appended to the chain");
