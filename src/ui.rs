@@ -5,7 +5,7 @@
 //! template.
 //!
 //! Requests and responses:
-//! * [`routes`]: maps each request to a page; [`request`]: what pages read of a request
+//! * [`routes`]: maps each request to a page; [`request`]: the part of a request that pages read
 //! * [`reply`]: responses and their security headers; [`error_page`]: the page of every error
 //! * [`site`]: state shared by all pages, and the layout around each
 //!

@@ -1,4 +1,4 @@
-//! What pages read of a request.
+//! The part of a request that pages read.
 
 use http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;

@@ -25,7 +25,7 @@ struct ResultsPage {
     hits: Vec<HitRow>,
     /// Query string of the next page.
     next: Option<String>,
-    /// Why the results are incomplete.
+    /// Reason why the results are incomplete.
     note: Option<String>,
 }
 

@@ -22,10 +22,10 @@ pub(in crate::ui) struct PeerRow {
     pub(in crate::ui) failures: u32,
     /// Time until the next attempt.
     pub(in crate::ui) retry: Option<String>,
-    /// Why the node ignores the peer.
+    /// Reason why the node ignores the peer.
     pub(in crate::ui) refused: Option<Line>,
     pub(in crate::ui) clock: Option<String>,
-    /// Why the node does not follow the peer's chain.
+    /// Reason why the node does not follow the chain of the peer.
     pub(in crate::ui) held_back: Option<Line>,
     pub(in crate::ui) checks: Vec<NetworkCheck>,
 }

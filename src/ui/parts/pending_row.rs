@@ -13,7 +13,7 @@ const MAX_CHARACTERS: usize = 140;
 pub(in crate::ui) struct PendingRow {
     pub(in crate::ui) id: String,
     pub(in crate::ui) line: Line,
-    /// When the node stored the message.
+    /// Time at which the node stored the message.
     pub(in crate::ui) added: RelativeTime,
     pub(in crate::ui) size: String,
 }
