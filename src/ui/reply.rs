@@ -10,7 +10,7 @@ use super::csrf::BrowserSession;
 /// The content security policy: resources from this site only, no inline scripts or styles, no
 /// frames.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
-    connect-src 'self'; form-action 'self'; base-uri 'none'; layout-ancestors 'none'";
+    connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// Returns a rendered page.
 pub(super) fn page(status: StatusCode, page: &impl Template) -> Response {
