@@ -103,6 +103,7 @@ fn every_response_has_security_headers() {
         }
         assert!(!policy.contains("unsafe"), "{policy}");
         assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+        assert_eq!(answer.header("x-frame-options"), Some("DENY"));
         assert_eq!(answer.header("referrer-policy"), Some("same-origin"));
         let html = answer
             .header("content-type")
