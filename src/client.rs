@@ -1,9 +1,11 @@
-//! The client side of the API: addresses of nodes, and asking them.
+//! The client side of the API.
 //!
-//! * [`address`]: where a node is
-//! * [`http`]: what people and their programs ask
-//! * [`peer`]: what nodes ask each other; `body_reader`: a long answer, read while it arrives
-//! * [`transport`]: how that gets there
+//! * [`address`]: [`NodeAddress`], the address of a node
+//! * [`http`]: [`HttpClient`], which the commands and the explorer use
+//! * [`peer`]: [`PeerClient`], which nodes use among each other; it limits size, time and rate of
+//!   every response
+//! * `body_reader`: reads a long response on a blocking thread while it arrives
+//! * [`transport`]: the seam under [`PeerClient`], which the simulated network replaces
 
 pub mod address;
 mod body_reader;

@@ -1,5 +1,5 @@
-//! Who may change what the node does: whoever runs on the same machine and knows the token that
-//! the node wrote beside its database.
+//! The caller of a request, and whether it is an administrator: a client on the same machine that
+//! sends the token that the node wrote next to its database.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -10,45 +10,45 @@ use warp::http;
 
 use super::reject::ApiError;
 
-/// What an administrator has to know. Fresh at each start of a node.
+/// The secret that an administrator sends. Each start of a node generates a new one.
 #[derive(Clone)]
 pub struct AdminToken(String);
 
-/// Who sent a request, among the request's extensions.
+/// The sender of a request. Stored among the extensions of the request.
 #[derive(Clone, Copy, Debug)]
 pub struct Caller {
-    /// The other end of the connection.
+    /// Remote address of the connection.
     pub remote: SocketAddr,
-    /// Whether the request comes from an administrator.
+    /// `Ok` if the sender is an administrator.
     pub admin: Result<(), Forbidden>,
 }
 
-/// Why a request does not come from an administrator.
+/// Reason why a request does not come from an administrator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Forbidden {
-    /// It comes from another machine.
-    #[error("this is for callers on the machine of the node only")]
+    /// The request comes from another machine or through a proxy.
+    #[error("only callers on the machine of the node may do this")]
     Remote,
     /// The token is missing or wrong.
-    #[error("this needs Authorization: Bearer with the token in the node's .token file")]
+    #[error("the Authorization header must be Bearer with the token in the node's .token file")]
     Token,
 }
 
 impl AdminToken {
-    /// A token nobody knows yet.
+    /// Generates a token.
     pub fn random() -> Self {
-        // Each has 122 random bits of the system.
+        // Each half has 122 random bits from the operating system.
         let half = || uuid::Uuid::new_v4().simple().to_string();
         Self(half() + &half())
     }
 
-    /// The text that stands behind `Bearer`.
+    /// Returns the text that follows `Bearer`.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Takes the same time wherever the texts differ.
-    fn is(&self, text: &str) -> bool {
+    /// Compares in constant time, so that the duration does not reveal a matching prefix.
+    fn matches(&self, text: &str) -> bool {
         let pairs = self.0.bytes().zip(text.bytes());
         let difference = pairs.fold(0, |difference, (a, b)| difference | (a ^ b));
         std::hint::black_box(difference) == 0 && self.0.len() == text.len()
@@ -62,7 +62,8 @@ impl fmt::Debug for AdminToken {
 }
 
 impl Caller {
-    /// Who sent a request with these headers; without a token there is no administrator.
+    /// Determines the sender of a request with these headers. Without a `token` no sender is an
+    /// administrator.
     pub fn new(remote: SocketAddr, headers: &HeaderMap, token: Option<&AdminToken>) -> Self {
         Self {
             remote,
@@ -70,7 +71,7 @@ impl Caller {
         }
     }
 
-    /// Whether it was sent on the machine of the node, and not by a proxy there.
+    /// Returns `true` if the request was sent on the machine of the node, and not by a proxy there.
     pub fn is_local(&self) -> bool {
         self.admin != Err(Forbidden::Remote)
     }
@@ -81,7 +82,7 @@ fn check(
     headers: &HeaderMap,
     token: Option<&AdminToken>,
 ) -> Result<(), Forbidden> {
-    // A proxy on this machine speaks for others.
+    // A proxy on this machine forwards requests of others.
     let is_forwarded = ["forwarded", "x-forwarded-for"]
         .into_iter()
         .any(|name| headers.contains_key(name));
@@ -95,7 +96,7 @@ fn check(
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
         .map(|(_, given)| given.trim());
     match (token, given) {
-        (Some(token), Some(given)) if token.is(given) => Ok(()),
+        (Some(token), Some(given)) if token.matches(given) => Ok(()),
         _ => Err(Forbidden::Token),
     }
 }
@@ -116,7 +117,7 @@ mod tests {
 
     const LOCAL: &str = "127.0.0.1:5";
 
-    fn asks(remote: &str, headers: &[(&'static str, &str)], token: &AdminToken) -> Caller {
+    fn caller(remote: &str, headers: &[(&'static str, &str)], token: &AdminToken) -> Caller {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.insert(*name, value.parse().unwrap());
@@ -125,15 +126,15 @@ mod tests {
     }
 
     #[test]
-    fn the_token_is_asked_for_and_compared_whole() {
+    fn the_whole_token_is_compared() {
         let token = AdminToken::random();
         assert_eq!(token.as_str().len(), 64);
         assert_ne!(token.as_str(), AdminToken::random().as_str());
         assert!(!format!("{token:?}").contains(token.as_str()));
-        let asks = |value: &str| asks(LOCAL, &[("authorization", value)], &token).admin;
+        let check = |value: &str| caller(LOCAL, &[("authorization", value)], &token).admin;
         let text = token.as_str();
         for right in [format!("Bearer {text}"), format!("bearer  {text} ")] {
-            assert_eq!(asks(&right), Ok(()), "{right}");
+            assert_eq!(check(&right), Ok(()), "{right}");
         }
         for wrong in [
             String::new(),
@@ -146,7 +147,7 @@ mod tests {
             format!("Bearer {text}0"),
             format!("Bearer {}", AdminToken::random().as_str()),
         ] {
-            assert_eq!(asks(&wrong), Err(Forbidden::Token), "{wrong}");
+            assert_eq!(check(&wrong), Err(Forbidden::Token), "{wrong}");
         }
         let headers = HeaderMap::from_iter([(
             header::AUTHORIZATION,
@@ -157,25 +158,29 @@ mod tests {
     }
 
     #[test]
-    fn only_this_machine_may() {
+    fn only_local_callers_are_administrators() {
         let token = AdminToken::random();
         let value = format!("Bearer {}", token.as_str());
         let authorized = ("authorization", &*value);
         for local in [LOCAL, "127.8.8.8:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
-            assert_eq!(asks(local, &[authorized], &token).admin, Ok(()), "{local}");
+            assert_eq!(
+                caller(local, &[authorized], &token).admin,
+                Ok(()),
+                "{local}"
+            );
         }
         for remote in ["192.0.2.1:1", "[2001:db8::1]:1", "[::ffff:192.0.2.1]:1"] {
-            let asked = asks(remote, &[authorized], &token);
-            assert_eq!(asked.admin, Err(Forbidden::Remote), "{remote}");
+            let sender = caller(remote, &[authorized], &token);
+            assert_eq!(sender.admin, Err(Forbidden::Remote), "{remote}");
         }
         for name in ["forwarded", "x-forwarded-for"] {
-            let asked = asks(LOCAL, &[authorized, (name, "127.0.0.1")], &token);
-            assert_eq!(asked.admin, Err(Forbidden::Remote), "{name}");
+            let sender = caller(LOCAL, &[authorized, (name, "127.0.0.1")], &token);
+            assert_eq!(sender.admin, Err(Forbidden::Remote), "{name}");
         }
     }
 
     #[test]
-    fn each_denial_has_its_status() {
+    fn each_reason_has_its_status() {
         let status = |forbidden: Forbidden| ApiError::from(forbidden).into_response();
         assert_eq!(status(Forbidden::Remote).status(), 403);
         let response = status(Forbidden::Token);

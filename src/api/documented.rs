@@ -1,52 +1,52 @@
-//! The documented endpoints, in the exact shapes of the original program.
+//! The endpoints of the reference miner, in its exact formats.
 //!
 //! `/chain` and `/data` hold JSON inside a JSON string. They are streamed page by page, each page
-//! from a view of its own; their length is known from running counts, so a HEAD costs nothing.
+//! from its own view. Their length follows from running counts, so HEAD reads nothing.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::stream;
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use warp::http;
 use warp::reply::{Reply, Response};
 
 use super::admin::Caller;
+use super::context::{Context, StreamPermit};
 use super::guard::check_add_rate;
 use super::reject::{ApiError, bytes_response};
-use super::server::{Context, StreamPermit};
-use super::v1::messages::idempotency_key;
+use super::v1::messages::{IDEMPOTENCY_KEY, idempotency_key};
 use crate::node::Node;
 use crate::reference::{json, query};
 use crate::store::{PageLimit, Rejection, StoreError, View};
 
-/// How much of a stream is read and held at a time.
+/// Maximum size of a page, of which a stream holds one at a time.
 const PAGE: PageLimit = PageLimit {
     count: 4096,
     bytes: 128 * 1024,
 };
 
-/// The last byte of a stream.
+/// Last byte of a stream.
 const END: &[u8] = b"\n";
 
-/// `PUT /add?message=TEXT`: 200 means on disk.
+/// `PUT /add?message=TEXT`: 200 means that the message is on disk.
 pub(crate) async fn add(
-    context: Context,
-    caller: Caller,
-    key: Option<HeaderValue>,
-    raw_query: String,
+    context: &Context,
+    caller: &Caller,
+    headers: &HeaderMap,
+    raw_query: &str,
 ) -> Response {
-    let text = query::value(&raw_query, "message").unwrap_or_default();
+    let text = query::value(raw_query, "message").unwrap_or_default();
     if text.is_empty() {
         let body = "{\"message\":\"No Message added!\",\"more_information\":\"Missing data.\"}\n";
         return bytes_response(StatusCode::BAD_REQUEST, body.into());
     }
-    let key = match idempotency_key(key.as_ref()) {
+    let key = match idempotency_key(headers.get(IDEMPOTENCY_KEY)) {
         Ok(key) => key,
         Err(error) => return error.into_response(),
     };
-    if let Err(refusal) = check_add_rate(&context.node.add_rate, &caller) {
-        return refusal.into_response();
+    if let Err(error) = check_add_rate(&context.node.add_rate, caller) {
+        return error.into_response();
     }
     match context.node.add_message(text, key).await {
         Ok(added) => {
@@ -61,7 +61,7 @@ pub(crate) async fn add(
     }
 }
 
-/// `GET /neighbours`: those that answer.
+/// `GET /neighbours`: the neighbours that answer.
 pub(crate) fn neighbours(node: &Node) -> Response {
     let answering = node.peers.answering();
     let mut set = b"{\"py/set\": [".to_vec();
@@ -79,7 +79,7 @@ pub(crate) fn neighbours(node: &Node) -> Response {
     bytes_response(StatusCode::OK, body)
 }
 
-/// `GET /chain`: all blocks; without a permit only their length in bytes.
+/// `GET /chain`: all blocks. Without a permit, only the head of the response.
 pub(crate) fn chain(node: &Arc<Node>, permit: Option<StreamPermit>) -> Response {
     let state = node.state();
     let (tip, length) = (state.tip.clone(), state.length());
@@ -93,7 +93,7 @@ pub(crate) fn chain(node: &Arc<Node>, permit: Option<StreamPermit>) -> Response 
         if next > tip.index {
             return Ok(Page::End);
         }
-        // Blocks of another branch would not join those that were sent.
+        // After a reorg, further blocks would not follow those already sent.
         if view.index_of(&tip.hash)? != Some(tip.index) {
             return Err(Rejection::StaleTip.into());
         }
@@ -119,9 +119,9 @@ pub(crate) fn chain(node: &Arc<Node>, permit: Option<StreamPermit>) -> Response 
     streamed(bytes, stream_response(source, bytes))
 }
 
-/// `GET /data`: all pending messages; without a permit only their length in bytes. Messages that
-/// are mined while the answer is sent are left out of the rest of it; spaces after the JSON make up
-/// for their bytes, so that the announced length holds.
+/// `GET /data`: all pending messages. Without a permit, only the head of the response. Messages that
+/// are mined while the response is sent are omitted from the rest of it; spaces after the JSON make up
+/// for their bytes, so that `Content-Length` stays right.
 pub(crate) fn data(node: &Arc<Node>, permit: Option<StreamPermit>) -> Response {
     let state = node.state();
     let (start, close) = ("\"{\\\"py/set\\\": [", "]}\"".to_owned());
@@ -130,7 +130,7 @@ pub(crate) fn data(node: &Arc<Node>, permit: Option<StreamPermit>) -> Response {
     let Some(permit) = permit else {
         return streamed(bytes, Response::new(Vec::new().into()));
     };
-    // Messages that arrive meanwhile have no bytes in the announced length.
+    // `Content-Length` does not include messages that arrive later.
     let end = state.next_sequence();
     let page = move |view: &View, next: u64| {
         let mut json = Vec::with_capacity(PAGE.bytes * 2);
@@ -182,16 +182,16 @@ fn streamed(bytes: u64, mut response: Response) -> Response {
     response
 }
 
-/// The parts of a stream. A view is opened for each page and closed before the page is sent:
+/// The content of a stream. A view is opened for each page and closed before the page is sent:
 /// while one is open, the database cannot reuse the space of any page that a commit replaces.
 struct StreamSource<P> {
     node: Arc<Node>,
     permit: StreamPermit,
-    /// Renders the items from a key on.
+    /// Renders a page of items that begins at a key.
     page: P,
     start: &'static str,
     close: String,
-    /// Items can disappear while the stream lasts; spaces are sent in their place.
+    /// `true` if items can disappear during the stream. Spaces are sent in their place.
     shrinks: bool,
 }
 
@@ -199,70 +199,77 @@ struct StreamSource<P> {
 enum Page {
     /// Rendered items and the key of the next page.
     Items(Vec<u8>, u64),
-    /// All items were sent.
+    /// All items are sent.
     End,
 }
 
-/// The part of a stream that is sent next.
+/// The next part of a stream.
 #[derive(Clone, Copy)]
 enum Part {
     Start,
     Items(u64),
     Padding,
-    Done,
 }
 
 impl<P> StreamSource<P>
 where
     P: Fn(&View, u64) -> Result<Page, StoreError> + Send + Sync + 'static,
 {
-    /// Reads and renders the items from a key on, when it is this stream's turn.
+    /// Reads and renders the page that begins at a key, once a page permit is free.
     async fn items(self: &Arc<Self>, next: u64) -> Result<Page, StoreError> {
-        let turn = Arc::clone(&self.permit.pages).acquire_owned().await;
+        let permit = Arc::clone(&self.permit.pages).acquire_owned().await;
         let source = Arc::clone(self);
         self.node
             .blocking(move |node| {
-                let _turn = turn;
+                let _permit = permit;
                 (source.page)(&node.view()?, next)
             })
             .await
     }
 
-    /// The next bytes, of which at most `left` may be sent, and the part after them.
-    async fn next(self: &Arc<Self>, part: Part, left: u64) -> Result<(Bytes, Part), StoreError> {
+    /// Returns the bytes of a part and the part after it, if any. `left` is the number of bytes that
+    /// are left of the announced length.
+    async fn next(
+        self: &Arc<Self>,
+        part: Part,
+        left: u64,
+    ) -> Result<(Bytes, Option<Part>), StoreError> {
         Ok(match part {
-            Part::Start => (Bytes::from_static(self.start.as_bytes()), Part::Items(0)),
+            Part::Start => {
+                let start = Bytes::from_static(self.start.as_bytes());
+                (start, Some(Part::Items(0)))
+            }
             Part::Items(next) => match self.items(next).await? {
-                Page::Items(json, next) => (json.into(), Part::Items(next)),
-                Page::End => (Bytes::from(self.close.clone()), Part::Padding),
+                Page::Items(json, next) => (json.into(), Some(Part::Items(next))),
+                Page::End => (Bytes::from(self.close.clone()), Some(Part::Padding)),
             },
             Part::Padding => {
                 let missing = left.saturating_sub(END.len() as u64);
                 if missing > 0 && self.shrinks {
                     let spaces = usize::try_from(missing).unwrap_or(usize::MAX);
-                    (vec![b' '; spaces.min(PAGE.bytes)].into(), Part::Padding)
+                    let padding = vec![b' '; spaces.min(PAGE.bytes)];
+                    (padding.into(), Some(Part::Padding))
                 } else {
-                    (Bytes::from_static(END), Part::Done)
+                    (Bytes::from_static(END), None)
                 }
             }
-            Part::Done => (Bytes::new(), Part::Done),
         })
     }
 }
 
-/// A body of `bytes` bytes. After an error the connection is closed before all of them were sent,
-/// so that no reader takes the body for a whole one.
+/// Returns a response with a streamed body of `bytes` bytes. After an error the connection is closed
+/// before all of them are sent, so that no client takes the body for a complete one.
 fn stream_response<P>(source: StreamSource<P>, bytes: u64) -> Response
 where
     P: Fn(&View, u64) -> Result<Page, StoreError> + Send + Sync + 'static,
 {
-    let begin = (Arc::new(source), Part::Start, bytes);
+    let begin = (Arc::new(source), Some(Part::Start), bytes);
     let steps = stream::try_unfold(begin, |(source, part, left)| async move {
-        if matches!(part, Part::Done) {
+        let Some(part) = part else {
             return Ok::<_, StoreError>(None);
-        }
+        };
         let (sent, next) = source.next(part, left).await.inspect_err(|error| {
-            tracing::debug!(%error, "a stream ends early");
+            tracing::debug!(%error, "a streamed response ends early");
         })?;
         let left = left.saturating_sub(sent.len() as u64);
         Ok(Some((sent, (source, next, left))))

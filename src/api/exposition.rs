@@ -1,5 +1,5 @@
-//! The two text formats of `/metrics`: `OpenMetrics` 1.0 for who asks for it, the format of
-//! Prometheus for everybody else.
+//! The two text formats of `/metrics`: `OpenMetrics` 1.0 for clients that accept it, the Prometheus
+//! text format for all others.
 
 use http::{HeaderMap, header};
 use warp::http;
@@ -14,7 +14,7 @@ pub(super) enum Exposition {
 }
 
 impl Exposition {
-    /// The format that suits the `Accept` headers of a request best.
+    /// Selects the format that the `Accept` headers of a request prefer.
     pub(super) fn accepted(headers: &HeaderMap) -> Self {
         let accept = headers.get_all(header::ACCEPT).iter();
         let ranges: Vec<_> = accept
@@ -22,18 +22,18 @@ impl Exposition {
             .flat_map(|accept| accept.split(','))
             .filter_map(MediaRange::parse)
             .collect();
-        // What names a format more closely says more about it, by RFC 9110, section 12.5.1.
+        // The most specific media range has precedence (RFC 9110, section 12.5.1).
         let quality = |names: &[&str], version: &str| {
             let named = names.iter().map(|name| {
-                let suits = |range: &&MediaRange| {
+                let matches = |range: &&MediaRange| {
                     range.name.eq_ignore_ascii_case(name) && range.is_version(version)
                 };
-                let found = ranges.iter().filter(suits);
+                let found = ranges.iter().filter(matches);
                 found.map(|range| range.quality).max()
             });
             named.flatten().next().unwrap_or(0)
         };
-        // A client that takes anything has not asked for OpenMetrics.
+        // `*/*` does not select OpenMetrics: the client may not know it.
         let open = quality(&["application/openmetrics-text"], "1.0.0");
         let plain = quality(&["text/plain", "text/*", "*/*"], "0.0.4");
         if open > 0 && open >= plain {
@@ -43,7 +43,7 @@ impl Exposition {
         }
     }
 
-    /// The media type of the format.
+    /// Returns the media type of the format.
     pub(super) fn content_type(self) -> &'static str {
         match self {
             Self::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
@@ -51,7 +51,7 @@ impl Exposition {
         }
     }
 
-    /// Turns metrics as they are encoded, in `OpenMetrics`, into this format.
+    /// Converts metrics from `OpenMetrics` into this format.
     pub(super) fn render(self, open_metrics: String) -> String {
         match self {
             Self::Prometheus => to_prometheus(&open_metrics),
@@ -65,12 +65,12 @@ impl Exposition {
 struct MediaRange<'a> {
     name: &'a str,
     version: Option<&'a str>,
-    /// Thousandths.
+    /// Quality in thousandths.
     quality: u16,
 }
 
 impl<'a> MediaRange<'a> {
-    /// Reads an element; none if its quality is malformed.
+    /// Parses an element; `None` if its quality is malformed.
     fn parse(text: &'a str) -> Option<Self> {
         let mut parts = text.split(';').map(str::trim);
         let mut range = Self {
@@ -99,18 +99,18 @@ impl<'a> MediaRange<'a> {
         Some(range)
     }
 
-    /// Returns `true` if the range holds this version of its format.
+    /// Returns `true` if the range includes this version of its format.
     fn is_version(&self, version: &str) -> bool {
         self.version.is_none_or(|asked| asked == version)
     }
 }
 
-/// Turns `OpenMetrics` into the Prometheus text format. There a counter is declared under the name
-/// of its sample, an info metric is a gauge, and neither units nor the end are said. No metric of
-/// this program has exemplars, so samples are the same in both.
+/// Converts `OpenMetrics` into the Prometheus text format. There a counter is declared under the name
+/// of its sample, an info metric is a gauge, and there is neither `UNIT` nor `EOF`. No metric of this
+/// program has exemplars, so samples are the same in both formats.
 fn to_prometheus(open_metrics: &str) -> String {
     let mut text = String::with_capacity(open_metrics.len());
-    // The type of a family comes after its help, and both have the same name.
+    // The TYPE line of a family follows its HELP line, and both have the same name.
     let mut help = None;
     for line in open_metrics.lines() {
         if let Some(declared) = line.strip_prefix("# HELP ") {
@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_format_is_the_one_that_is_asked_for() {
+    fn the_accepted_format_is_selected() {
         let accepted = |accept: &str| {
             let headers = HeaderMap::from_iter([(header::ACCEPT, accept.parse().unwrap())]);
             Exposition::accepted(&headers)
@@ -165,7 +165,7 @@ mod tests {
             "application/openmetrics-text,text/plain",
             "text/plain;q=0,application/openmetrics-text;q=0.001",
             "text/plain;q=0.1,*/*,application/openmetrics-text;q=0.2",
-            // As Prometheus asks.
+            // The header that Prometheus sends.
             "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
              application/openmetrics-text;version=0.0.1;q=0.5,\
              text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,\
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn the_format_of_prometheus_declares_what_it_holds() {
+    fn the_prometheus_format_declares_each_family() {
         let open_metrics = "\
 # HELP x_requests Requests answered.
 # TYPE x_requests counter

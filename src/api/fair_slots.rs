@@ -1,11 +1,10 @@
 //! Slots that clients share by remote address, so that one address never holds all of them.
 //!
-//! A first slot is given to every address as long as one is free. Beyond it an address may hold as
-//! many slots as it leaves free ([`LOCAL_WEIGHT`] times as many on this machine): alone it gets half
-//! of them, and what is left shrinks by half with every further address that takes all it can. So
-//! the last ones are always for newcomers, and a classroom behind one address still has its half.
-//! (Switches share their buffers in this way: Choudhury and Hahne, "Dynamic queue length
-//! thresholds", 1998.)
+//! Every address gets a first slot as long as one is free. Beyond that, an address may hold as many
+//! slots as it leaves free ([`LOCAL_WEIGHT`] times as many on this machine). A single address thus
+//! gets half of the slots, and every further address that takes all it can gets half of the rest.
+//! The last slots always remain for new addresses. Switches share their buffers in the same way:
+//! Choudhury and Hahne, "Dynamic queue length thresholds", 1998.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -16,39 +15,39 @@ use thiserror::Error;
 use super::admin::Caller;
 use crate::node::rate::rate_limit_key;
 
-/// Slots of a local client for each one that it leaves free. The explorer is such a client, and its
-/// users share this address.
+/// Number of slots that a local client may hold for each one it leaves free. The explorer is such a
+/// client, and all its users share its address.
 const LOCAL_WEIGHT: usize = 3;
 
-/// A number of slots, shared by address. Cheap to clone.
+/// A pool of slots, shared by remote address. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct FairSlots {
     total: usize,
-    /// Name of what occupies a slot, in the plural.
+    /// Name of the things that occupy the slots, in the plural.
     what: &'static str,
     held: Arc<Mutex<HashMap<IpAddr, usize>>>,
 }
 
-/// One slot. It is given back when this is dropped.
+/// One slot. Dropping it releases the slot.
 #[derive(Debug)]
 pub(crate) struct Slot {
     slots: FairSlots,
     address: IpAddr,
 }
 
-/// Reason why there is no slot.
+/// Error of [`FairSlots::acquire`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub(crate) enum NoSlot {
-    /// None is free.
+    /// No slot is free.
     #[error("too many {0} are in progress")]
     Full(&'static str),
-    /// The rest is for other addresses.
-    #[error("this address has its share of the {0} that may be in progress")]
+    /// The free slots are reserved for other addresses.
+    #[error("this address has reached its share of the {0} that may be in progress")]
     Share(&'static str),
 }
 
 impl FairSlots {
-    /// Slots for a `total` of `what`.
+    /// Creates `total` slots for `what`.
     pub(crate) fn new(total: usize, what: &'static str) -> Self {
         Self {
             total,
@@ -60,7 +59,7 @@ impl FairSlots {
     /// Acquires a slot for an address.
     ///
     /// # Errors
-    /// [`NoSlot`] if none is free, or the address has its share.
+    /// [`NoSlot`] if none is free, or the address has reached its share.
     pub(crate) fn acquire(&self, caller: &Caller) -> Result<Slot, NoSlot> {
         let address = rate_limit_key(caller.remote.ip());
         let weight = if caller.is_local() { LOCAL_WEIGHT } else { 1 };
@@ -81,7 +80,7 @@ impl FairSlots {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
-        // Nothing that could panic happens under the lock.
+        // No code panics while it holds the lock.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -109,7 +108,7 @@ mod tests {
         Caller::new(remote, &HeaderMap::new(), None)
     }
 
-    /// Acquires as many slots as there are.
+    /// Acquires as many slots as possible.
     fn all(slots: &FairSlots, caller: &Caller) -> Vec<Slot> {
         std::iter::from_fn(|| slots.acquire(caller).ok()).collect()
     }
@@ -126,7 +125,7 @@ mod tests {
         assert_eq!(full.to_string(), "too many things are in progress");
         held[0].pop();
         let share = slots.acquire(&caller("192.0.2.1")).unwrap_err();
-        let text = "this address has its share of the things that may be in progress";
+        let text = "this address has reached its share of the things that may be in progress";
         assert_eq!(share.to_string(), text);
         assert_eq!(all(&slots, &caller("192.0.2.9")).len(), 1);
         drop(held);
@@ -135,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_local_client_has_more_and_still_leaves_some() {
+    fn a_local_client_gets_more_and_still_leaves_some() {
         for (total, expected) in [(1, 1), (2, 1), (3, 2), (16, 12), (64, 48)] {
             let slots = FairSlots::new(total, "things");
             let held = all(&slots, &caller("127.0.0.1"));

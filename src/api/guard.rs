@@ -1,6 +1,5 @@
-//! What is decided before a request reaches its route: whether its head names something, whether a
-//! browser may ask, and paths as the original program reads them; and how many messages one address
-//! may add.
+//! Checks that come before the routes: the request head, protection of browsers, and paths as the
+//! reference miner reads them. Also the rate limit of added messages.
 
 use http::uri::PathAndQuery;
 use http::{HeaderMap, StatusCode, Uri};
@@ -12,7 +11,8 @@ use super::reject::{self, ApiError};
 use crate::http::{Guard, check_head};
 use crate::node::rate::AddRate;
 
-/// Puts a request right and notes its [`Caller`] in it, or answers it.
+/// Checks a request, normalizes its path and adds its [`Caller`] to its extensions. Returns a response
+/// if no route may see the request.
 pub(crate) fn admit<B>(
     guard: &Guard,
     caller: impl FnOnce(&HeaderMap) -> Caller,
@@ -28,14 +28,14 @@ pub(crate) fn admit<B>(
     request.extensions_mut().insert(caller);
     collapse_slashes(request);
     let path = request.uri().path();
-    // To the original, a path with a slash at its end is another path.
+    // To the reference miner, a path with a slash at its end is another path.
     if path.len() > 1 && path.ends_with('/') {
         return Some(reject::no_route(request.method(), path));
     }
     None
 }
 
-/// The original reads several slashes at the start of a path as one.
+/// Replaces several slashes at the start of the path by one, as the reference miner does.
 fn collapse_slashes<B>(request: &mut http::Request<B>) {
     let Some(target) = request.uri().path_and_query().map(PathAndQuery::as_str) else {
         return;
@@ -49,7 +49,7 @@ fn collapse_slashes<B>(request: &mut http::Request<B>) {
     }
 }
 
-/// Counts one addition of a client, or refuses it. Clients on the machine of the node have no limit.
+/// Applies the rate limit to one added message. Clients on the machine of the node have no limit.
 pub(crate) fn check_add_rate(rate: &AddRate, caller: &Caller) -> Result<(), ApiError> {
     if caller.is_local() || rate.take(caller.remote.ip(), 1) == 1 {
         Ok(())
@@ -60,15 +60,15 @@ pub(crate) fn check_add_rate(rate: &AddRate, caller: &Caller) -> Result<(), ApiE
 
 impl ApiError {
     fn too_often() -> Self {
-        Self::too_many("too many messages from this address; try again in a second")
+        Self::too_many("this address has added too many messages; try again in a second")
     }
 
     fn forbidden() -> Self {
         Self::new(
             StatusCode::FORBIDDEN,
             "forbidden",
-            "a browser may ask this node only by its address or an allowed name, from a page of \
-             the node itself",
+            "requests from browsers must address this node by its IP address or an allowed host \
+             name, and come from a page of the node itself",
         )
     }
 }
@@ -81,14 +81,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slashes_at_the_start_are_one() {
+    fn slashes_at_the_start_are_collapsed() {
         let mut request = http::Request::get("//chain?x=//").body(()).unwrap();
         collapse_slashes(&mut request);
         assert_eq!(request.uri().to_string(), "/chain?x=//");
     }
 
-    /// How many of so many are taken.
-    fn taken(rate: &AddRate, remote: &str, asked: usize) -> usize {
+    /// Returns the number of messages accepted of `asked`.
+    fn accepted(rate: &AddRate, remote: &str, asked: usize) -> usize {
         let remote = (remote.parse::<IpAddr>().unwrap(), 1).into();
         let caller = Caller::new(remote, &HeaderMap::new(), None);
         let check = |_: &usize| check_add_rate(rate, &caller).is_ok();
@@ -96,13 +96,13 @@ mod tests {
     }
 
     #[test]
-    fn this_machine_and_no_rate_are_no_limit() {
+    fn local_clients_have_no_rate_limit() {
         let rate = AddRate::new(NonZeroU32::new(1));
         for local in ["127.0.0.1", "::1", "::ffff:127.0.0.1"] {
-            assert_eq!(taken(&rate, local, 50), 50, "{local}");
+            assert_eq!(accepted(&rate, local, 50), 50, "{local}");
         }
-        assert_eq!(taken(&AddRate::new(None), "192.0.2.1", 50), 50);
-        // A proxy on this machine speaks for others.
+        assert_eq!(accepted(&AddRate::new(None), "192.0.2.1", 50), 50);
+        // A proxy on this machine forwards requests of others.
         let headers = HeaderMap::from_iter([(
             http::header::FORWARDED,
             http::HeaderValue::from_static("for=192.0.2.1"),

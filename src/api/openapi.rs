@@ -1,28 +1,29 @@
-//! `/openapi.json` and `/docs`: the API described for programs and for people.
+//! `/openapi.json` and `/docs`: the description of the API for programs and for people.
 //!
-//! Every operation stands once in [`operations`]; the bodies describe themselves in
-//! [`crate::wire`]. The page is made from the same document ([`page`]); it loads nothing from
-//! elsewhere and runs no script.
+//! The document is generated from the table of [`operations`](super::operations) and the schemas of
+//! [`crate::wire`], and the [`page`] from the document. The page loads nothing from elsewhere and
+//! runs no script.
 
-mod kinds;
-mod operations;
 mod page;
+mod parameters;
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use utoipa::OpenApi;
-use utoipa::openapi::path::{OperationBuilder, Parameter, ParameterBuilder, ParameterIn, Paths};
+use utoipa::openapi::path::{
+    HttpMethod, OperationBuilder, Parameter, ParameterBuilder, ParameterIn, Paths,
+};
 use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Ref, Required, Response, ResponseBuilder};
 use warp::http;
 
-use self::kinds::Kind;
-use self::operations::{Body, OPERATIONS, Operation};
+use super::operations::{Body, Kind, OPERATIONS, Operation};
+use super::paths;
 use super::reject::bytes_response;
 use crate::wire;
 
-/// The name of the one way to authorize.
+/// Name of the security scheme.
 const ADMIN: &str = "admin";
 
 #[derive(OpenApi)]
@@ -49,7 +50,7 @@ const ADMIN: &str = "admin";
 )))]
 struct Schemas;
 
-/// The documents, made once for all requests.
+/// The rendered document and page. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Documents {
     json: Bytes,
@@ -100,27 +101,36 @@ fn document() -> utoipa::openapi::OpenApi {
     env!("CARGO_PKG_NAME").clone_into(&mut document.info.title);
     env!("CARGO_PKG_VERSION").clone_into(&mut document.info.version);
     document.info.description = Some(
-        "A self-hosted proof-of-work message chain. The first endpoints are those of the \
-         reference miner; everything else answers errors in one shape. A request whose head \
-         cannot be parsed is answered with its status alone; one that names nothing to answer, \
-         such as by two hosts, with 400, 405 or 417."
+        "A self-hosted proof-of-work message chain. /add, /chain, /data and /neighbours are the \
+         endpoints of the reference miner; the errors of all other endpoints are an ErrorBody. \
+         If the head of a request cannot be parsed, the response is a status without a body. If \
+         the head is invalid, such as one with two Host headers, the status is 400, 405 or 417."
             .to_owned(),
     );
     document.info.license = None;
     let mut paths = Paths::new();
     for operation in OPERATIONS {
         let described = describe(operation);
-        paths.add_path_operation(operation.path, vec![operation.method.clone()], described);
+        paths.add_path_operation(operation.path, vec![method(operation.method)], described);
     }
     document.paths = paths;
     if let Some(components) = &mut document.components {
         let scheme = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
-            .description(Some("The text in the .token file beside the database"))
+            .description(Some("The content of the .token file next to the database"))
             .build();
         components.add_security_scheme(ADMIN, SecurityScheme::Http(scheme));
     }
     document
+}
+
+fn method(name: &str) -> HttpMethod {
+    match name {
+        "POST" => HttpMethod::Post,
+        "PUT" => HttpMethod::Put,
+        "DELETE" => HttpMethod::Delete,
+        _ => HttpMethod::Get,
+    }
 }
 
 fn describe(operation: &Operation) -> utoipa::openapi::path::Operation {
@@ -152,7 +162,7 @@ fn describe(operation: &Operation) -> utoipa::openapi::path::Operation {
     for status in operation.errors {
         let reason = StatusCode::from_u16(*status).ok();
         let reason = reason.and_then(|status| status.canonical_reason());
-        let body = operation.is_ours().then_some(Body::Json("ErrorBody"));
+        let body = paths::has_own_errors(operation.path).then_some(Body::Json("ErrorBody"));
         let refused = response(reason.unwrap_or_default(), body);
         described = described.response(status.to_string(), refused);
     }
@@ -204,40 +214,31 @@ fn response(about: &str, body: Option<Body>) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use utoipa::openapi::path::HttpMethod;
-
-    use super::super::paths;
     use super::*;
 
-    fn method(method: &HttpMethod) -> &'static str {
-        match method {
-            HttpMethod::Post => "POST",
-            HttpMethod::Put => "PUT",
-            HttpMethod::Delete => "DELETE",
-            _ => "GET",
+    #[test]
+    fn every_operation_is_documented_and_has_a_label_and_its_allowed_methods() {
+        let document = serde_json::to_value(document()).unwrap();
+        for operation in OPERATIONS {
+            let path = paths::find(operation.path).unwrap();
+            assert_eq!(path.template, operation.path);
+            let methods = path.allow.split(", ");
+            let mut documented: Vec<_> = methods
+                .filter(|method| !matches!(*method, "HEAD" | "OPTIONS"))
+                .map(str::to_lowercase)
+                .collect();
+            documented.sort_unstable();
+            let item = document["paths"][operation.path].as_object().unwrap();
+            let mut found: Vec<_> = item.keys().cloned().collect();
+            found.sort_unstable();
+            assert_eq!(found, documented, "{}", operation.path);
+            let described = &item[&operation.method.to_lowercase()];
+            assert_eq!(described["summary"], operation.about);
         }
     }
 
     #[test]
-    fn every_path_is_documented_and_every_documented_path_is_there() {
-        let documented = OPERATIONS
-            .iter()
-            .map(|operation| (operation.path, method(&operation.method)));
-        let mut documented: Vec<_> = documented.collect();
-        documented.sort_unstable();
-        let there = paths::PATHS.iter().flat_map(|path| {
-            let methods = path.allow.split(", ");
-            methods
-                .filter(|method| !matches!(*method, "HEAD" | "OPTIONS"))
-                .map(|method| (path.template, method))
-        });
-        let mut there: Vec<_> = there.collect();
-        there.sort_unstable();
-        assert_eq!(documented, there);
-    }
-
-    #[test]
-    fn every_reference_leads_somewhere() {
+    fn every_reference_resolves() {
         let document = serde_json::to_value(document()).unwrap();
         let text = document.to_string();
         let references = text.split("\"$ref\":\"#").skip(1);

@@ -1,67 +1,90 @@
-//! Every path of the API with its methods: what 405 answers name, and what a request is counted
-//! as. The routes themselves stand in [`super::routes`].
+//! The paths of the API, derived from the table of operations: which operation serves a request,
+//! which methods a 405 response allows, and the route label of a request in the metrics.
 
-/// A path and the methods it has.
-#[derive(Clone, Copy, Debug)]
+use std::sync::LazyLock;
+
+use super::operations::{OPERATIONS, Operation};
+
+/// A path and its operations.
+#[derive(Debug)]
 pub(crate) struct Path {
-    /// The path; `{name}` stands for any one part.
+    /// The path as the documentation writes it. `{name}` stands for any one segment.
     pub(crate) template: &'static str,
-    /// The methods as the header `Allow` lists them.
-    pub(crate) allow: &'static str,
+    /// The value of the header `Allow`.
+    pub(crate) allow: String,
+    operations: Vec<&'static Operation>,
 }
 
-/// The methods of a path that is only read.
+/// The `Allow` header of a path that only has GET.
 pub(crate) const READ: &str = "GET, HEAD, OPTIONS";
 
-/// All of them.
-pub(super) const PATHS: &[Path] = &[
-    of("/add", "OPTIONS, PUT"),
-    of("/chain", READ),
-    of("/neighbours", READ),
-    of("/data", READ),
-    of("/health", READ),
-    of("/metrics", READ),
-    of("/openapi.json", READ),
-    of("/docs", READ),
-    of("/docs/style.css", READ),
-    of("/api/v1/status", READ),
-    of("/api/v1/blocks", READ),
-    of("/api/v1/blocks/{block}", READ),
-    of("/api/v1/messages", "OPTIONS, POST"),
-    of("/api/v1/messages/{id}", READ),
-    of("/api/v1/mempool", READ),
-    of("/api/v1/reorgs", READ),
-    of("/api/v1/search", READ),
-    of("/api/v1/events", READ),
-    of("/api/v1/neighbours", "GET, HEAD, OPTIONS, POST"),
-    of("/api/v1/neighbours/{address}", "DELETE, OPTIONS"),
-    of("/api/v1/announce", "OPTIONS, POST"),
-];
+static PATHS: LazyLock<Vec<Path>> = LazyLock::new(paths);
 
-const fn of(template: &'static str, allow: &'static str) -> Path {
-    Path { template, allow }
+fn paths() -> Vec<Path> {
+    let mut paths: Vec<Path> = Vec::new();
+    for operation in OPERATIONS {
+        match paths
+            .iter_mut()
+            .find(|path| path.template == operation.path)
+        {
+            Some(path) => path.operations.push(operation),
+            None => paths.push(Path {
+                template: operation.path,
+                allow: String::new(),
+                operations: vec![operation],
+            }),
+        }
+    }
+    for path in &mut paths {
+        let mut methods = vec!["OPTIONS"];
+        for operation in &path.operations {
+            methods.push(operation.method);
+            if operation.method == "GET" {
+                methods.push("HEAD");
+            }
+        }
+        methods.sort_unstable();
+        path.allow = methods.join(", ");
+    }
+    paths
 }
 
-/// The path that a request names.
+/// Returns the path that a request path matches.
 pub(crate) fn find(path: &str) -> Option<&'static Path> {
-    PATHS.iter().find(|known| known.is_named_by(path))
+    PATHS.iter().find(|known| known.matches(path))
 }
 
-/// Whether errors on a path come in our own shape only, not in that of the documented endpoints.
-pub(crate) fn is_ours(path: &str) -> bool {
-    let is_beside = ["/health", "/metrics", "/openapi.json", "/docs"].contains(&path);
-    is_beside || path.starts_with("/api/") || path.starts_with("/docs/")
+/// Returns `true` if errors on a path have the error format of this program, not that of the
+/// reference miner.
+pub(crate) fn has_own_errors(path: &str) -> bool {
+    let is_top_level = ["/health", "/metrics", "/openapi.json", "/docs"].contains(&path);
+    is_top_level || path.starts_with("/api/") || path.starts_with("/docs/")
 }
 
 impl Path {
-    fn is_named_by(&self, path: &str) -> bool {
-        let mut parts = path.split('/');
+    /// Returns the operation for a method. GET operations also serve HEAD.
+    pub(crate) fn operation(&self, method: &str) -> Option<&'static Operation> {
+        let method = if method == "HEAD" { "GET" } else { method };
+        let mut operations = self.operations.iter().copied();
+        operations.find(|operation| operation.method == method)
+    }
+
+    /// Returns the segment of a request path that stands for `{name}` in the template.
+    pub(crate) fn parameter<'a>(&self, path: &'a str) -> &'a str {
+        let mut pairs = self.template.split('/').zip(path.split('/'));
+        pairs
+            .find(|(expected, _)| expected.starts_with('{'))
+            .map_or("", |(_, segment)| segment)
+    }
+
+    fn matches(&self, path: &str) -> bool {
+        let mut segments = path.split('/');
         let same = self.template.split('/').all(|expected| {
-            parts.next().is_some_and(|part| {
-                part == expected || expected.starts_with('{') && !part.is_empty()
+            segments.next().is_some_and(|segment| {
+                segment == expected || expected.starts_with('{') && !segment.is_empty()
             })
         });
-        same && parts.next().is_none()
+        same && segments.next().is_none()
     }
 }
 
@@ -74,6 +97,12 @@ mod tests {
         let template = |path| find(path).map(|path| path.template);
         assert_eq!(template("/chain"), Some("/chain"));
         assert_eq!(template("/api/v1/blocks/7"), Some("/api/v1/blocks/{block}"));
+        assert_eq!(
+            find("/api/v1/blocks/7")
+                .unwrap()
+                .parameter("/api/v1/blocks/7"),
+            "7"
+        );
         for path in [
             "",
             "/",
@@ -87,5 +116,25 @@ mod tests {
         ] {
             assert_eq!(template(path), None, "{path}");
         }
+    }
+
+    #[test]
+    fn every_operation_is_found_by_its_path_and_method_and_allowed() {
+        for operation in OPERATIONS {
+            let path = find(operation.path).unwrap();
+            assert_eq!(path.template, operation.path);
+            let found = path.operation(operation.method).unwrap();
+            assert_eq!(found.endpoint, operation.endpoint);
+            assert!(
+                path.allow
+                    .split(", ")
+                    .any(|method| method == operation.method)
+            );
+        }
+        let allow = |path| &*find(path).unwrap().allow;
+        assert_eq!(allow("/chain"), READ);
+        assert_eq!(allow("/add"), "OPTIONS, PUT");
+        assert_eq!(allow("/api/v1/neighbours"), "GET, HEAD, OPTIONS, POST");
+        assert_eq!(allow("/api/v1/neighbours/x"), "DELETE, OPTIONS");
     }
 }

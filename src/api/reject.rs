@@ -1,4 +1,4 @@
-//! Errors of the API: one shape, the right status, nothing of the inside in a 500.
+//! Errors of the API: one format, the right status, and no internal details in a 500.
 
 use http::{Method, StatusCode};
 use warp::http;
@@ -12,7 +12,7 @@ use crate::reference::json;
 use crate::store::{Rejection, StoreError};
 use crate::wire::{ErrorBody, ErrorDetail};
 
-/// An answer that is not the one asked for.
+/// An error response.
 #[derive(Debug)]
 pub(crate) struct ApiError {
     status: StatusCode,
@@ -22,7 +22,7 @@ pub(crate) struct ApiError {
 }
 
 impl ApiError {
-    /// An error with any status; `code` is for programs, `message` for people.
+    /// Creates an error with any status; `code` is for programs, `message` for people.
     pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self {
             status,
@@ -32,7 +32,7 @@ impl ApiError {
         }
     }
 
-    /// 409: the name stands for several things.
+    /// 409: the name is ambiguous.
     pub(crate) fn ambiguous(message: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, "ambiguous", message)
     }
@@ -42,14 +42,14 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, "bad_request", message)
     }
 
-    /// 404: there is no such thing.
+    /// 404: it does not exist.
     pub(crate) fn not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", message)
     }
 
-    /// 405: the thing is there, but not for this method.
+    /// 405: the path exists, but not with this method.
     pub(crate) fn method_not_allowed(method: &Method) -> Self {
-        let message = format!("this path has no {method}");
+        let message = format!("this path does not support {method}");
         Self::new(
             StatusCode::METHOD_NOT_ALLOWED,
             "method_not_allowed",
@@ -57,13 +57,12 @@ impl ApiError {
         )
     }
 
-    /// 413: more bytes than allowed.
-    pub(crate) fn too_large(limit: usize) -> Self {
-        let message = format!("more than the {limit} bytes allowed");
+    /// 413: the body or the message is too long.
+    pub(crate) fn too_large(message: impl Into<String>) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
     }
 
-    /// 415: the body is of another kind.
+    /// 415: the body has another content type.
     pub(crate) fn not_json() -> Self {
         let message = "the body must be JSON with Content-Type: application/json";
         Self::new(
@@ -73,23 +72,23 @@ impl ApiError {
         )
     }
 
-    /// 429: too many at a time, or too often.
+    /// 429: too many requests at the same time or in a short time.
     pub(crate) fn too_many(message: impl Into<String>) -> Self {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message)
     }
 
-    /// 500: what went wrong is in the log alone.
+    /// 500: only the log has the cause.
     pub(crate) fn internal() -> Self {
-        let message = "the node could not do this; its log says why";
+        let message = "internal error; the log of the node has the cause";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
     }
 
-    /// 503: not now.
+    /// 503: temporarily unavailable.
     pub(crate) fn unavailable(message: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
     }
 
-    /// 503: whether a message is kept is not known yet; `id` is asked for until it is.
+    /// 503: it is not known yet whether the message is stored. The client asks for `id` until it is.
     pub(crate) fn outcome_unknown(id: MessageId, message: impl Into<String>) -> Self {
         Self {
             id: Some(id),
@@ -97,7 +96,7 @@ impl ApiError {
         }
     }
 
-    /// The error as JSON.
+    /// Returns the error as JSON.
     pub(crate) fn into_body(self) -> Vec<u8> {
         let body = ErrorBody {
             error: ErrorDetail {
@@ -106,11 +105,11 @@ impl ApiError {
                 id: self.id.map(|id| id.to_string()),
             },
         };
-        // Texts and nothing else can always be written.
+        // Serializing strings cannot fail.
         serde_json::to_vec(&body).unwrap_or_default()
     }
 
-    /// The answer with the error as its body.
+    /// Returns the response with the error as its body.
     pub(crate) fn into_response(self) -> Response {
         let status = self.status;
         let may_repeat = self.code == "outcome_unknown";
@@ -150,7 +149,7 @@ impl From<StoreError> for ApiError {
 impl From<BodyError> for ApiError {
     fn from(error: BodyError) -> Self {
         match error {
-            BodyError::TooLarge { limit } => Self::too_large(limit),
+            BodyError::TooLarge { .. } => Self::too_large(error.to_string()),
             BodyError::Incomplete => Self::bad_request(error.to_string()),
             BodyError::TimedOut => Self::new(
                 StatusCode::REQUEST_TIMEOUT,
@@ -164,36 +163,32 @@ impl From<BodyError> for ApiError {
 impl From<AddError> for ApiError {
     fn from(error: AddError) -> Self {
         match error {
-            AddError::TooLong(error) => Self::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "too_large",
-                error.to_string(),
-            ),
+            AddError::TooLong(error) => Self::too_large(error.to_string()),
             AddError::Store(error) => error.into(),
             AddError::OutcomeUnknown { id } => {
-                tracing::warn!(%id, "the outcome of an addition is not known");
+                tracing::warn!(%id, "the outcome of an added message is unknown");
                 Self::outcome_unknown(id, error.to_string())
             }
         }
     }
 }
 
-/// JSON with a status.
+/// Returns a response with a value as JSON.
 pub(crate) fn json_response(status: StatusCode, body: &impl serde::Serialize) -> Response {
     match serde_json::to_vec(body) {
         Ok(mut bytes) => {
-            // It may be held until a slow reader has taken all of it.
+            // A slow client may hold it in memory for a long time.
             bytes.shrink_to_fit();
             bytes_response(status, bytes)
         }
         Err(error) => {
-            tracing::error!(%error, "an answer could not be written");
+            tracing::error!(%error, "cannot serialize a response");
             bytes_response(StatusCode::INTERNAL_SERVER_ERROR, Vec::new())
         }
     }
 }
 
-/// Finished JSON with a status.
+/// Returns a response with serialized JSON.
 pub(crate) fn bytes_response(status: StatusCode, body: Vec<u8>) -> Response {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
@@ -204,7 +199,7 @@ pub(crate) fn bytes_response(status: StatusCode, body: Vec<u8>) -> Response {
     response
 }
 
-/// The answer to a request that no route may see.
+/// Returns the response to a request whose head is invalid.
 pub(crate) fn invalid_head(invalid: InvalidHead) -> Response {
     let code = match invalid {
         InvalidHead::Host | InvalidHead::Target => "bad_request",
@@ -213,7 +208,7 @@ pub(crate) fn invalid_head(invalid: InvalidHead) -> Response {
     };
     let mut response = ApiError::new(invalid.status(), code, invalid.to_string()).into_response();
     if invalid == InvalidHead::Connect {
-        allow_only(&mut response, paths::READ);
+        set_allow(&mut response, paths::READ);
     }
     let close = http::HeaderValue::from_static("close");
     response
@@ -222,28 +217,29 @@ pub(crate) fn invalid_head(invalid: InvalidHead) -> Response {
     response
 }
 
-/// What no route takes: the documented 404 that names the path, 405 for other methods, OPTIONS;
-/// below `/api` and for other paths of our own errors in our own shape only.
+/// Returns the response to a request without an operation: the methods of a path for OPTIONS, 405 for
+/// a method that the path does not have, else 404. Paths of the reference miner, and unknown ones,
+/// get the 404 of the reference miner, which names the path.
 pub(crate) fn no_route(method: &Method, path: &str) -> Response {
-    let allow = paths::find(path).map(|path| path.allow);
-    let is_ours = paths::is_ours(path);
-    if *method == Method::OPTIONS && (allow.is_some() || !is_ours) {
+    let allow = paths::find(path).map(|path| &*path.allow);
+    let has_own_errors = paths::has_own_errors(path);
+    if *method == Method::OPTIONS && (allow.is_some() || !has_own_errors) {
         let mut response = Response::new(Vec::new().into());
-        allow_only(&mut response, allow.unwrap_or(paths::READ));
+        set_allow(&mut response, allow.unwrap_or(paths::READ));
         return response;
     }
-    let is_405 = if is_ours {
+    let is_405 = if has_own_errors {
         allow.is_some()
     } else {
-        // The documented server knows GET, HEAD and POST on every path, so it says 404 to them.
+        // The reference miner supports GET, HEAD and POST on every path, so it answers 404 to them.
         !matches!(*method, Method::GET | Method::HEAD) && (*method != Method::POST || path == "/")
     };
     if is_405 {
         let mut response = ApiError::method_not_allowed(method).into_response();
-        allow_only(&mut response, allow.unwrap_or(paths::READ));
+        set_allow(&mut response, allow.unwrap_or(paths::READ));
         return response;
     }
-    if is_ours {
+    if has_own_errors {
         return ApiError::not_found("there is no such path").into_response();
     }
     let decoded = crate::reference::query::decode_path(path.trim_start_matches('/'));
@@ -253,7 +249,7 @@ pub(crate) fn no_route(method: &Method, path: &str) -> Response {
     bytes_response(StatusCode::NOT_FOUND, body)
 }
 
-fn allow_only(response: &mut Response, methods: &'static str) {
+fn set_allow(response: &mut Response, methods: &'static str) {
     let methods = http::HeaderValue::from_static(methods);
     response.headers_mut().insert(http::header::ALLOW, methods);
 }

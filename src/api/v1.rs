@@ -1,4 +1,8 @@
-//! `/api/v1`: real JSON for people and programs.
+//! `/api/v1` and `/health`, in plain JSON.
+//!
+//! * `blocks`, `messages`, `reorgs`, `search`: reading and adding
+//! * `events`: the stream of events
+//! * `neighbours`: the peers of the node, and announcements from them
 
 pub(crate) mod blocks;
 pub(crate) mod events;
@@ -18,7 +22,7 @@ use crate::node::{Node, PROTOCOL};
 use crate::wire::{Health, MempoolStatus, MiningStatus, Status};
 
 /// `GET /status`.
-pub(crate) async fn status(node: Arc<Node>) -> Result<Response, ApiError> {
+pub(crate) async fn status(node: &Arc<Node>) -> Result<Response, ApiError> {
     let totals = node.blocking(Node::reorg_totals).await?;
     let state = node.state();
     let (active, tries, hash_rate) = node.mining.now();
@@ -58,8 +62,8 @@ pub(crate) async fn status(node: Arc<Node>) -> Result<Response, ApiError> {
     ))
 }
 
-/// `GET /health`: 200 if the node takes messages, else 503 with the reasons.
-pub(crate) fn health(node: &Arc<Node>) -> Response {
+/// `GET /health`: 200 if the node accepts messages, else 503 with the reasons.
+pub(crate) fn health(node: &Node) -> Response {
     let reasons = node.health_issues();
     let ready = reasons.is_empty();
     let status = if ready {

@@ -123,7 +123,7 @@ impl Error {
         match &self.kind {
             ErrorKind::ClosedOutput => ExitCode::SUCCESS,
             ErrorKind::Negative | ErrorKind::Rejected(_) => ExitCode::from(1),
-            ErrorKind::Client(error) if error.is_judged() => ExitCode::from(1),
+            ErrorKind::Client(error) if error.is_refused() => ExitCode::from(1),
             ErrorKind::Usage(_) => ExitCode::from(2),
             _ => ExitCode::from(3),
         }

@@ -1,9 +1,9 @@
-//! Where a node is: a host and a port, in one spelling.
+//! The address of a node: a host and a port in a canonical spelling.
 //!
-//! Addresses are compared by their text, so each has a single one: an IP address is parsed and
-//! written as the standard library writes it, an IPv4 address mapped into IPv6 as IPv4, and a host
-//! name in lower case without its final dot. Other spellings of IPv4 addresses (`127.1`,
-//! `0x7f000001`), which resolvers understand but which look like names, are refused.
+//! Addresses are compared by their text, so each has exactly one: an IP address is written as the
+//! standard library writes it, an IPv4-mapped IPv6 address as IPv4, and a host name in lower case
+//! without its final dot. Other spellings of IPv4 addresses (`127.1`, `0x7f000001`), which resolvers
+//! accept but which look like names, are refused.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -22,7 +22,7 @@ pub struct NodeAddress {
 }
 
 impl NodeAddress {
-    /// Host and port; the addresses that mean "all interfaces" are asked on the loopback one.
+    /// Creates an address. An unspecified IP address becomes the loopback address.
     ///
     /// # Errors
     /// [`InvalidAddress`] if the host is neither an IP address nor a host name, or the port is 0.
@@ -40,50 +40,78 @@ impl NodeAddress {
         Ok(Self { host, port })
     }
 
-    /// Reads an address from a database. Earlier versions took IPv4 addresses in any spelling for
-    /// names; these mean the address that they led to.
+    /// Parses an address from a database. Earlier versions stored IPv4 addresses in any spelling as
+    /// names; these become the address that they resolved to.
     pub fn from_record(text: &str) -> Option<Self> {
-        let (host, port) = parts(text).ok()?;
+        let (host, port) = Self::split(text).ok()?;
         let port = port.unwrap_or(DEFAULT_PORT);
         let respelled = || Self::new(&respelled_ipv4(host)?.to_string(), port).ok();
         Self::new(host, port).ok().or_else(respelled)
     }
 
-    /// Reads an address as [`FromStr`] does, but one that says its port.
+    /// Parses an address as [`FromStr`] does, but requires a port.
     ///
     /// # Errors
-    /// [`InvalidAddress`] if the text names no node or no port.
+    /// [`InvalidAddress`] if the text is not an address or has no port.
     pub fn with_port(text: &str) -> Result<Self, InvalidAddress> {
-        let (host, port) = parts(text)?;
+        let (host, port) = Self::split(text)?;
         let port = port.ok_or_else(|| InvalidAddress::NoPort(host.to_owned()))?;
         Self::new(host, port)
     }
 
-    /// Splits a text into the host and the port it names, if any.
+    /// Splits a text into its host and its port, if it has one.
     ///
     /// # Errors
     /// [`InvalidAddress`] if the text is a URL of another scheme than `http`, or its port is not a
     /// number from 0 to 65535.
     pub fn split(text: &str) -> Result<(&str, Option<u16>), InvalidAddress> {
-        parts(text)
+        let text = text.trim();
+        let is_scheme =
+            |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let rest = match text.split_once("://") {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => rest,
+            Some((scheme, _)) if is_scheme(scheme) => {
+                return Err(InvalidAddress::Scheme(scheme.to_owned()));
+            }
+            _ => text,
+        };
+        let rest = rest.split(['/', '#']).next().unwrap_or_default();
+        if rest.parse::<Ipv6Addr>().is_ok() {
+            return Ok((rest, None));
+        }
+        match rest.rsplit_once(':') {
+            Some((host, _)) if host.contains(':') && !host.starts_with('[') => {
+                Err(InvalidAddress::Host(rest.to_owned()))
+            }
+            Some((host, port)) if !port.ends_with(']') => {
+                // The reference miner accepts spaces around a port. A sign is refused, which the standard
+                // library would accept.
+                let digits =
+                    Some(port.trim()).filter(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
+                let number = digits.and_then(|digits| digits.parse().ok());
+                let number = number.ok_or_else(|| InvalidAddress::Port(port.to_owned()))?;
+                Ok((host, Some(number)))
+            }
+            _ => Ok((rest, None)),
+        }
     }
 
-    /// The host as it stands in a URL.
+    /// Returns the host as it is written in a URL.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// Whether the host is written as an IPv6 address.
+    /// Returns `true` if the host is an IPv6 address.
     pub fn is_ipv6(&self) -> bool {
         self.host.starts_with('[')
     }
 
-    /// The host as an address, if it is no name.
+    /// Returns the host as an IP address, if it is one.
     pub fn ip(&self) -> Option<IpAddr> {
         self.host.trim_matches(['[', ']']).parse().ok()
     }
 
-    /// The port.
+    /// Returns the port.
     pub fn port(&self) -> u16 {
         self.port
     }
@@ -95,51 +123,18 @@ impl fmt::Display for NodeAddress {
     }
 }
 
-/// Reads `host`, `host:port` or a URL of them: the scheme `http://` and a path are left away,
-/// without a port it is [`DEFAULT_PORT`].
+/// Parses `host`, `host:port` or an `http` URL, whose path is ignored. The default port is
+/// [`DEFAULT_PORT`].
 impl FromStr for NodeAddress {
     type Err = InvalidAddress;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (host, port) = parts(text)?;
+        let (host, port) = Self::split(text)?;
         Self::new(host, port.unwrap_or(DEFAULT_PORT))
     }
 }
 
-/// The host and the port that a text names.
-fn parts(text: &str) -> Result<(&str, Option<u16>), InvalidAddress> {
-    let text = text.trim();
-    let is_scheme =
-        |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    let rest = match text.split_once("://") {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => rest,
-        Some((scheme, _)) if is_scheme(scheme) => {
-            return Err(InvalidAddress::Scheme(scheme.to_owned()));
-        }
-        _ => text,
-    };
-    let rest = rest.split(['/', '#']).next().unwrap_or_default();
-    if rest.parse::<Ipv6Addr>().is_ok() {
-        return Ok((rest, None));
-    }
-    match rest.rsplit_once(':') {
-        Some((host, _)) if host.contains(':') && !host.starts_with('[') => {
-            Err(InvalidAddress::Host(rest.to_owned()))
-        }
-        Some((host, port)) if !port.ends_with(']') => {
-            // The reference miner takes blanks around a port. A sign is none, though the standard
-            // library takes one.
-            let digits =
-                Some(port.trim()).filter(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
-            let number = digits.and_then(|digits| digits.parse().ok());
-            let number = number.ok_or_else(|| InvalidAddress::Port(port.to_owned()))?;
-            Ok((host, Some(number)))
-        }
-        _ => Ok((rest, None)),
-    }
-}
-
-/// Parses an IP address; one of IPv6 may stand in brackets.
+/// Parses an IP address; an IPv6 address may be in brackets.
 fn parse_ip(host: &str) -> Option<IpAddr> {
     let bracketed = host
         .strip_prefix('[')
@@ -160,8 +155,8 @@ fn url_host(ip: IpAddr) -> String {
     }
 }
 
-/// Returns `true` if a text without a final dot is a host name. One whose last label is a number is
-/// none: URLs and resolvers read it as an IPv4 address (WHATWG URL, "ends in a number").
+/// Returns `true` if a text without a final dot is a host name. A text whose last label is a number is
+/// not: URLs and resolvers read it as an IPv4 address (WHATWG URL, "ends in a number").
 fn is_host_name(name: &str) -> bool {
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
@@ -182,8 +177,8 @@ fn hex_digits(number: &str) -> Option<&str> {
         .or_else(|| number.strip_prefix("0X"))
 }
 
-/// Returns the IPv4 address that a text in another spelling means: one to four numbers, each
-/// decimal, octal after `0` or hexadecimal after `0x`, of which the last fills the remaining bytes.
+/// Parses an IPv4 address in another spelling: one to four numbers, each decimal, octal after `0` or
+/// hexadecimal after `0x`, of which the last one fills the remaining bytes.
 fn respelled_ipv4(host: &str) -> Option<Ipv4Addr> {
     let number = |text: &str| {
         let (digits, radix) = match (hex_digits(text), text.strip_prefix('0')) {
@@ -211,25 +206,25 @@ fn respelled_ipv4(host: &str) -> Option<Ipv4Addr> {
     Some(Ipv4Addr::from(bytes))
 }
 
-/// Names the usual spelling of an IPv4 address in another one.
+/// Returns a hint with the usual spelling of an IPv4 address.
 fn remedy(host: &str) -> String {
     respelled_ipv4(host).map_or_else(String::new, |ip| format!("; write {ip}"))
 }
 
-/// Why a text names no node.
+/// Error of parsing a [`NodeAddress`].
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum InvalidAddress {
-    /// Nodes speak plain HTTP, whatever this scheme is.
+    /// The scheme is not `http`.
     #[error("nodes are reached by http://, not by {0}://")]
     Scheme(String),
-    /// No host name and no IP address.
+    /// The host is neither a host name nor an IP address.
     #[error("{0:?} is not a host name or IP address{remedy}", remedy = remedy(.0))]
     Host(String),
-    /// No port.
-    #[error("{0:?} is no port from 1 to 65535")]
+    /// The port is not a number from 1 to 65535.
+    #[error("{0:?} is not a port from 1 to 65535")]
     Port(String),
-    /// A host alone, where the port must be said.
-    #[error("{0:?} names no port; write HOST:PORT")]
+    /// The port is missing.
+    #[error("{0:?} has no port; write HOST:PORT")]
     NoPort(String),
 }
 
@@ -300,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_that_ends_in_a_number_is_no_name() {
+    fn a_host_that_ends_in_a_number_is_not_a_name() {
         for (host, meant) in [
             ("127.1", Some("127.0.0.1")),
             ("127.0.1", Some("127.0.0.1")),
@@ -325,7 +320,7 @@ mod tests {
             let hint = meant.map(|ip| format!("; write {ip}")).unwrap_or_default();
             let expected = format!("{host:?} is not a host name or IP address{hint}");
             assert_eq!(error.to_string(), expected);
-            // Earlier versions kept them.
+            // Earlier versions stored them.
             let kept = NodeAddress::from_record(&format!("{host}:80"));
             let kept = kept.map(|address| address.to_string());
             assert_eq!(kept, meant.map(|ip| format!("{ip}:80")), "{host}");
@@ -337,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_may_have_to_be_said() {
+    fn a_port_can_be_required() {
         for text in ["localhost:12345", "http://a:1/", "[::1]:9"] {
             assert_eq!(NodeAddress::with_port(text), text.parse(), "{text}");
         }
@@ -348,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_refused() {
+    fn an_invalid_address_is_refused() {
         for text in [
             "",
             ":1",

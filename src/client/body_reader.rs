@@ -1,4 +1,7 @@
-//! Reads a long answer on a thread that may block, while it arrives.
+//! Reads a long response on a blocking thread while it arrives.
+//!
+//! `tokio_util::io::SyncIoBridge` would keep its thread blocked when the future is dropped; here the
+//! reader then meets the end of the response.
 
 use std::io::{self, Read};
 
@@ -7,34 +10,35 @@ use tokio::sync::mpsc::{Receiver, channel};
 
 use super::peer::{Body, PeerError};
 
-/// Maximum pieces of an answer that wait to be read.
-const PIECES: usize = 16;
+/// Maximum number of received chunks that are not read yet.
+const MAX_QUEUED_CHUNKS: usize = 16;
 
-/// The bytes of an answer as they arrive. It ends when the answer does, or breaks off.
+/// The bytes of a response as they arrive. It ends when the response ends or fails.
 pub struct BodyReader {
-    pieces: Receiver<Bytes>,
-    piece: Bytes,
+    chunks: Receiver<Bytes>,
+    chunk: Bytes,
 }
 
 impl Read for BodyReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.piece.is_empty() {
-            match self.pieces.blocking_recv() {
-                Some(piece) => self.piece = piece,
+        while self.chunk.is_empty() {
+            match self.chunks.blocking_recv() {
+                Some(chunk) => self.chunk = chunk,
                 None => return Ok(0),
             }
         }
-        let count = buffer.len().min(self.piece.len());
-        self.piece.copy_to_slice(&mut buffer[..count]);
+        let count = buffer.len().min(self.chunk.len());
+        self.chunk.copy_to_slice(&mut buffer[..count]);
         Ok(count)
     }
 }
 
-/// Runs `read` over an answer. If this future is dropped, `read` meets the end of the answer.
+/// Runs `read` over a response on a blocking thread. If this future is dropped, `read` meets the end of
+/// the response.
 ///
 /// # Errors
-/// That of the answer if it broke off, for it explains whatever `read` made of the rest; else that
-/// of `read`, or [`PeerError::Interrupted`] if it panicked or the runtime is shutting down.
+/// The error of the response if it failed, because it explains any error of `read`; else the error of
+/// `read`, or [`PeerError::Interrupted`] if `read` panicked or the runtime is shutting down.
 pub async fn read_blocking<T, E>(
     mut body: Body,
     read: impl FnOnce(BodyReader) -> Result<T, E> + Send + 'static,
@@ -43,16 +47,16 @@ where
     T: Send + 'static,
     E: From<PeerError> + Send + 'static,
 {
-    let (sender, pieces) = channel(PIECES);
+    let (sender, chunks) = channel(MAX_QUEUED_CHUNKS);
     let reader = BodyReader {
-        pieces,
-        piece: Bytes::new(),
+        chunks,
+        chunk: Bytes::new(),
     };
     let reading = tokio::task::spawn_blocking(move || read(reader));
     let pump = async move {
-        while let Some(piece) = body.next().await? {
-            if sender.send(piece).await.is_err() {
-                // The reader has all it wants.
+        while let Some(chunk) = body.next().await? {
+            if sender.send(chunk).await.is_err() {
+                // `read` returned without reading the rest.
                 break;
             }
         }

@@ -1,4 +1,9 @@
-//! Asking a node over HTTP: no redirects, no proxies, timeouts and size limits on everything.
+//! The HTTP client of the commands and the explorer. It follows no redirects and uses no proxies; all
+//! requests have timeouts and all responses a maximum size.
+//!
+//! * `add`: adding a message, with retries
+//! * `explore`: the requests of the explorer
+//! * `transport`: [`HttpTransport`], the requests of nodes among each other
 
 mod add;
 mod explore;
@@ -20,79 +25,80 @@ use crate::wire::{
 pub use explore::Events;
 pub use transport::HttpTransport;
 
+/// Maximum time to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long an answer may take from its first to its last byte.
+/// Maximum time of a request, from connecting to the last byte of the response.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Most bytes of an answer. A page of blocks has up to 4 MiB of them and their JSON.
-const ANSWER_BYTES: usize = 64 * 1024 * 1024;
+/// Maximum number of bytes of a response. A page has up to 4 MiB of blocks, and more as JSON.
+const MAX_RESPONSE_BYTES: usize = 64 * 1024 * 1024;
 
-/// Why a node did not give the answer asked for.
+/// Error of a request to a node.
 #[derive(Debug, Error)]
 pub enum ClientError {
-    /// No connection, or it broke.
+    /// The connection failed.
     #[error("no node answers at {address}; start one with: blockchain node")]
     Unreachable {
-        /// Where it was looked for.
+        /// Address of the node.
         address: NodeAddress,
-        /// The cause.
+        /// Cause of the failure.
         #[source]
         source: reqwest::Error,
     },
-    /// It took too long.
+    /// The request took too long.
     #[error("{address} took longer than {} s to answer", TIMEOUT.as_secs())]
     TimedOut {
-        /// Who was asked.
+        /// Address of the node.
         address: NodeAddress,
     },
-    /// The answer is an error.
+    /// The node answered with an error.
     #[error("{address} answered {status}: {message}")]
     Refused {
-        /// Who was asked.
+        /// Address of the node.
         address: NodeAddress,
-        /// Status of the answer.
+        /// Status code of the response.
         status: u16,
-        /// What it says.
+        /// Message of the error.
         message: String,
-        /// How long it asks to wait.
+        /// Value of `Retry-After`.
         retry_after: Option<Duration>,
-        /// The message whose outcome it does not know.
+        /// Id of the message whose outcome the node does not know.
         id: Option<MessageId>,
     },
-    /// It is not known whether a message was added.
+    /// The message may or may not have been added.
     #[error("the message may have been added; before adding it again, {}", advice(*id))]
     OutcomeUnknown {
-        /// The id under which the node keeps it, if it said so.
+        /// Id of the message, if the node sent it.
         id: Option<MessageId>,
-        /// Why it is not known.
+        /// Error of the last attempt.
         #[source]
         source: Box<ClientError>,
     },
-    /// The documented error of a reference miner, which does not know what was asked for.
+    /// A reference miner answered, which does not have the requested path.
     #[error("{address} is a reference miner, which has no /{path}")]
     Reference {
-        /// Who was asked.
+        /// Address of the node.
         address: NodeAddress,
-        /// The path it was asked for.
+        /// The requested path.
         path: String,
     },
-    /// An error that no node answers with, such as the page of a proxy.
+    /// The response does not come from a node but, for example, from a proxy.
     #[error("{address} answered {status} with {content}: this is not a node")]
     NotANode {
-        /// Who was asked.
+        /// Address of the node.
         address: NodeAddress,
-        /// Status of the answer.
+        /// Status code of the response.
         status: u16,
-        /// A description of its content.
+        /// Description of the content.
         content: &'static str,
     },
-    /// The answer is not what such a node answers.
-    #[error("{address} answered something a node does not answer: {what}")]
+    /// The response is invalid.
+    #[error("{address} sent an invalid response: {what}")]
     Malformed {
-        /// Who was asked.
+        /// Address of the node.
         address: NodeAddress,
-        /// What is wrong.
+        /// The reason.
         what: String,
     },
 }
@@ -105,7 +111,7 @@ fn advice(id: Option<MessageId>) -> String {
 }
 
 impl ClientError {
-    /// Whether the node said that there is no such thing.
+    /// Returns `true` if the node answered 404.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Refused { status: 404, .. })
     }
@@ -115,8 +121,8 @@ impl ClientError {
         matches!(self, Self::Reference { .. })
     }
 
-    /// Returns `true` if a node understood the request and said no to it.
-    pub fn is_judged(&self) -> bool {
+    /// Returns `true` if a node understood the request and refused it.
+    pub fn is_refused(&self) -> bool {
         matches!(self, Self::Refused { status: 400..500, .. } if !self.is_rate_limit())
     }
 
@@ -125,14 +131,14 @@ impl ClientError {
     }
 }
 
-/// Asks one node.
+/// Sends requests to one node. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct HttpClient {
     address: NodeAddress,
     http: reqwest::Client,
 }
 
-/// What all requests have in common.
+/// Returns the settings that all HTTP clients share.
 fn client_builder() -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .no_proxy()
@@ -143,7 +149,7 @@ fn client_builder() -> reqwest::ClientBuilder {
 }
 
 impl HttpClient {
-    /// A client of the node at this address; nothing is sent yet.
+    /// Creates a client of the node at `address` without connecting.
     pub fn new(address: NodeAddress) -> Result<Self, ClientError> {
         let http = client_builder()
             .timeout(TIMEOUT)
@@ -155,7 +161,7 @@ impl HttpClient {
         Ok(Self { address, http })
     }
 
-    /// Who is asked.
+    /// Returns the address of the node.
     pub fn address(&self) -> &NodeAddress {
         &self.address
     }
@@ -196,7 +202,7 @@ impl HttpClient {
             .await
     }
 
-    /// `GET /neighbours`, the documented answer as it is.
+    /// `GET /neighbours`, the response of the documented endpoint unchanged.
     pub async fn neighbours(&self) -> Result<serde_json::Value, ClientError> {
         self.json(self.request(Method::GET, "/neighbours")).await
     }
@@ -216,7 +222,7 @@ impl HttpClient {
     pub async fn remove_neighbour(&self, address: &str, token: &str) -> Result<(), ClientError> {
         let path = format!("/api/v1/neighbours/{address}");
         let request = self.request(Method::DELETE, &path).bearer_auth(token);
-        self.answer(request).await.map(drop)
+        self.send(request).await.map(drop)
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -225,17 +231,17 @@ impl HttpClient {
     }
 
     async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ClientError> {
-        let body = self.answer(request).await?;
+        let body = self.send(request).await?;
         serde_json::from_slice(&body).map_err(|error| self.malformed(error.to_string()))
     }
 
-    async fn answer(&self, request: RequestBuilder) -> Result<Vec<u8>, ClientError> {
+    async fn send(&self, request: RequestBuilder) -> Result<Vec<u8>, ClientError> {
         let response = request
             .send()
             .await
-            .map_err(|source| self.transport(source))?;
+            .map_err(|source| self.transport_error(source))?;
         if !response.status().is_success() {
-            return Err(self.refused(response).await);
+            return Err(self.read_error(response).await);
         }
         self.body(response).await
     }
@@ -245,18 +251,18 @@ impl HttpClient {
         while let Some(chunk) = response
             .chunk()
             .await
-            .map_err(|source| self.transport(source))?
+            .map_err(|source| self.transport_error(source))?
         {
-            if body.len() + chunk.len() > ANSWER_BYTES {
-                return Err(self.malformed(format!("more than {ANSWER_BYTES} bytes")));
+            if body.len() + chunk.len() > MAX_RESPONSE_BYTES {
+                return Err(self.malformed(format!("more than {MAX_RESPONSE_BYTES} bytes")));
             }
             body.extend_from_slice(&chunk);
         }
         Ok(body)
     }
 
-    /// Reads an answer that is an error: only a node's own words count as its no.
-    async fn refused(&self, response: Response) -> ClientError {
+    /// Reads an error response. Only an error in a format of nodes counts as a refusal by the node.
+    async fn read_error(&self, response: Response) -> ClientError {
         let status = response.status().as_u16();
         let seconds = response.headers().get(header::RETRY_AFTER);
         let seconds = seconds.and_then(|seconds| seconds.to_str().ok()?.parse().ok());
@@ -290,7 +296,7 @@ impl HttpClient {
         }
     }
 
-    fn transport(&self, source: reqwest::Error) -> ClientError {
+    fn transport_error(&self, source: reqwest::Error) -> ClientError {
         if source.is_timeout() && !source.is_connect() {
             return ClientError::TimedOut {
                 address: self.address.clone(),
@@ -310,13 +316,13 @@ impl HttpClient {
     }
 }
 
-/// Returns the text of an error as reference miners answer it.
+/// Returns the message of an error in the format of reference miners.
 fn documented_error(body: &[u8]) -> Option<String> {
     let body: serde_json::Value = serde_json::from_slice(body).ok()?;
     Some(body["message"].as_str()?.to_owned())
 }
 
-/// Describes what an answer holds. Its own words are not repeated: they may be anybody's.
+/// Describes the content of a response. Its text is not repeated, because its origin is unknown.
 fn content(kind: Option<&header::HeaderValue>) -> &'static str {
     let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if kind.starts_with("text/html") {
@@ -326,6 +332,6 @@ fn content(kind: Option<&header::HeaderValue>) -> &'static str {
     } else if kind.is_empty() {
         "no content type"
     } else {
-        "something else than JSON"
+        "content other than JSON"
     }
 }

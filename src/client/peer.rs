@@ -1,5 +1,6 @@
-//! What nodes ask each other: this program's own questions, and the documented ones for reference
-//! miners. Answers are hostile: each has a limit in size and time, and is parsed, never passed on.
+//! The requests of nodes among each other: to nodes of this program through `/api/v1`, to reference
+//! miners through their documented endpoints. Responses are untrusted: each has limits in size, time
+//! and rate, and no text of a peer is passed on unparsed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,80 +20,82 @@ use crate::codec;
 use crate::reference::json;
 use crate::wire::{Announcement, MempoolPage, Neighbours, Status};
 
-/// How a node that asks says where it can be asked: `HOST:PORT`, or `:PORT` for the host that the
-/// request comes from.
+/// Header with the address at which the sender of a request can be reached: `HOST:PORT`, or `:PORT` for
+/// the host that the request comes from.
 pub const PEER_HEADER: &str = "blockchain-peer";
 
-/// How long a peer may take to begin an answer.
+/// Maximum time until a response begins.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a peer may be silent in the middle of an answer.
+/// Maximum time between two chunks of a response.
 const STALL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// After this long, an answer must have come at [`LEAST_RATE`] on average.
-const GRACE: Duration = Duration::from_secs(5);
+/// Time after which [`MIN_RATE`] applies to a response.
+const RATE_GRACE: Duration = Duration::from_secs(5);
 
-/// Fewest bytes a second of a long answer.
-const LEAST_RATE: u64 = 16 * 1024;
+/// Minimum average rate of a response in bytes per second.
+const MIN_RATE: u64 = 16 * 1024;
 
-/// Most bytes of a short answer: a status, a list of neighbours.
-const SHORT: usize = 256 * 1024;
+/// Maximum number of bytes of a short response, such as a status or a list of neighbours.
+const MAX_SHORT_BYTES: usize = 256 * 1024;
 
-/// Most bytes of a page of blocks in frames: one page of 1 MiB, and one longest block on top.
-const BLOCKS: usize = 2 * 1024 * 1024;
+/// Maximum number of bytes of a page of blocks in frames: a page of 1 MiB and one more block of maximum
+/// size.
+const MAX_BLOCKS_BYTES: usize = 2 * 1024 * 1024;
 
-/// Most bytes of a page of the mempool: a page of 1 MiB and one longest text, all escaped.
-const PAGE: usize = 8 * 1024 * 1024;
+/// Maximum number of bytes of a page of the mempool: a page of 1 MiB and one more text of maximum size,
+/// with every byte escaped.
+const MAX_MEMPOOL_BYTES: usize = 8 * 1024 * 1024;
 
-/// Most messages on a page of the mempool.
-const PAGE_MESSAGES: usize = 1000;
+/// Maximum number of messages on a page of the mempool.
+const MAX_PAGE_MESSAGES: usize = 1000;
 
-/// Most bytes of all waiting messages of a reference miner.
-const MESSAGES: usize = 16 * 1024 * 1024;
+/// Maximum number of bytes of all pending messages of a reference miner.
+const MAX_DATA_BYTES: usize = 16 * 1024 * 1024;
 
-/// Most messages taken from one answer of a reference miner.
-const MOST_MESSAGES: usize = 10_000;
+/// Maximum number of messages taken from one response of a reference miner.
+const MAX_DATA_MESSAGES: usize = 10_000;
 
-/// Longest name of a run that a peer may have.
+/// Maximum length of the node id of a peer.
 const MAX_NODE_ID: usize = 64;
 
-/// Most neighbours read from one answer.
-const MOST_NEIGHBOURS: usize = 100;
+/// Maximum number of neighbours taken from one response.
+const MAX_NEIGHBOURS: usize = 100;
 
-/// Why a peer did not give the answer asked for.
+/// Error of a request to a peer.
 #[derive(Debug, Error)]
 pub enum PeerError {
-    /// No connection, or it broke.
-    #[error("cannot be reached")]
+    /// The connection failed.
+    #[error("the peer cannot be reached")]
     Unreachable(#[source] TransportError),
-    /// It does not answer, or too slowly.
-    #[error("takes too long to answer {what}")]
+    /// The response took too long or was too slow.
+    #[error("the peer takes too long to answer {what}")]
     TooSlow {
-        /// The question.
+        /// The requested path.
         what: String,
     },
-    /// This program could not go on reading its answer.
-    #[error("could not be read to the end: reading was interrupted")]
+    /// Reading panicked, or the runtime is shutting down.
+    #[error("reading the response of the peer was interrupted")]
     Interrupted,
-    /// It answers with an error.
-    #[error("answers {what} with status {status}")]
+    /// The response is an error.
+    #[error("the peer answered {what} with status {status}")]
     Status {
-        /// The question.
+        /// The requested path.
         what: String,
-        /// The status.
+        /// The status code.
         status: u16,
     },
-    /// It answers what no such node answers.
-    #[error("answers {what} with something else: {why}")]
+    /// The response is invalid.
+    #[error("the peer sent an invalid response to {what}: {why}")]
     Malformed {
-        /// The question.
+        /// The requested path.
         what: String,
-        /// What is wrong.
+        /// The reason.
         why: String,
     },
 }
 
-/// What answers at an address.
+/// The program that answers at an address.
 #[derive(Debug)]
 pub enum Identity {
     /// This program.
@@ -101,50 +104,50 @@ pub enum Identity {
     Reference,
 }
 
-/// Asks other nodes.
+/// Sends requests to other nodes. Cheap to clone.
 #[derive(Clone)]
 pub struct PeerClient {
     transport: Arc<dyn Transport>,
-    /// What [`PEER_HEADER`] says of this node.
+    /// Value of [`PEER_HEADER`]; empty if this node cannot be reached.
     address: String,
 }
 
 impl PeerClient {
-    /// A client that says of its own node that it is at `address`: `HOST:PORT` or `:PORT`.
+    /// Creates a client whose own node can be reached at `address`: `HOST:PORT` or `:PORT`.
     pub fn new(transport: Arc<dyn Transport>, address: String) -> Self {
         Self { transport, address }
     }
 
-    /// Where this node says it is.
+    /// Returns the address at which this node can be reached.
     pub fn address(&self) -> &str {
         &self.address
     }
 
-    /// Finds out what answers at an address.
+    /// Determines which program answers at an address.
     pub async fn identify(&self, to: &NodeAddress) -> Result<Identity, PeerError> {
         const PATH: &str = "/api/v1/status";
         let answer = self.send(to, Method::Get, PATH, None, Vec::new()).await?;
         if answer.status != 404 {
-            let body = read(expect_ok(answer, PATH)?, PATH, SHORT).await?;
+            let body = read(expect_ok(answer, PATH)?, PATH, MAX_SHORT_BYTES).await?;
             let status: Status = parse(&body, PATH)?;
             if status.node_id.len() > MAX_NODE_ID {
-                return Err(malformed(PATH, "a node id that is none"));
+                return Err(malformed(PATH, "the node id is too long"));
             }
             return Ok(Identity::Ours(Box::new(status)));
         }
-        let body = read(answer, PATH, SHORT).await?;
+        let body = read(answer, PATH, MAX_SHORT_BYTES).await?;
         let body: serde_json::Value = parse(&body, PATH)?;
-        // A reference miner names the path it does not have.
+        // The 404 of a reference miner names the path.
         match body["message"].as_str() {
             Some(text) if text.contains("api/v1/status") => Ok(Identity::Reference),
             _ => Err(malformed(
                 PATH,
-                "neither this program nor a reference miner",
+                "neither a node of this program nor a reference miner",
             )),
         }
     }
 
-    /// Blocks from an index on, in frames; fewer than asked for at the end of its chain.
+    /// Returns at most `limit` blocks that begin at an index; fewer at the tip of the peer.
     pub async fn blocks(
         &self,
         to: &NodeAddress,
@@ -154,7 +157,7 @@ impl PeerClient {
         let path = format!("/api/v1/blocks?from={from}&limit={limit}");
         let frames = Some(("accept", codec::FRAMES.to_owned()));
         let answer = self.send(to, Method::Get, &path, frames, Vec::new());
-        let body = read(expect_ok(answer.await?, &path)?, &path, BLOCKS).await?;
+        let body = read(expect_ok(answer.await?, &path)?, &path, MAX_BLOCKS_BYTES).await?;
         let blocks = codec::read_frames(&body).map_err(|error| malformed(&path, error))?;
         let is_page = blocks.len() <= limit
             && (from..)
@@ -163,7 +166,7 @@ impl PeerClient {
         if is_page {
             Ok(blocks)
         } else {
-            Err(malformed(&path, "other blocks than asked for"))
+            Err(malformed(&path, "these are not the requested blocks"))
         }
     }
 
@@ -174,19 +177,19 @@ impl PeerClient {
         after: Option<u64>,
         limit: usize,
     ) -> Result<(Vec<chain::Message>, MempoolCursor), PeerError> {
-        let limit = limit.clamp(1, PAGE_MESSAGES);
+        let limit = limit.clamp(1, MAX_PAGE_MESSAGES);
         let path = match after {
             Some(after) => format!("/api/v1/mempool?limit={limit}&after={after}"),
             None => format!("/api/v1/mempool?limit={limit}"),
         };
         let answer = self.send(to, Method::Get, &path, None, Vec::new()).await?;
-        let body = read(expect_ok(answer, &path)?, &path, PAGE).await?;
+        let body = read(expect_ok(answer, &path)?, &path, MAX_MEMPOOL_BYTES).await?;
         let page: MempoolPage = parse(&body, &path)?;
-        if page.messages.len() > PAGE_MESSAGES {
-            return Err(malformed(&path, "more messages than a page holds"));
+        if page.messages.len() > MAX_PAGE_MESSAGES {
+            return Err(malformed(&path, "a page with too many messages"));
         }
         if page.messages.is_empty() && page.next.is_some() {
-            return Err(malformed(&path, "no messages, and yet more of them"));
+            return Err(malformed(&path, "an empty page that is not the last one"));
         }
         let cursor = MempoolCursor {
             last: page.messages.last().map(|last| last.sequence),
@@ -195,71 +198,75 @@ impl PeerClient {
         let mut messages = Vec::with_capacity(page.messages.len());
         for pending in page.messages {
             let id: Result<MessageId, _> = pending.id.parse();
-            let id = id.map_err(|_| malformed(&path, "an id that is none"))?;
+            let id = id.map_err(|_| malformed(&path, "an invalid message id"))?;
             let message = chain::Message::new(id, pending.message);
             messages.push(message.map_err(|error| malformed(&path, error))?);
         }
         Ok((messages, cursor))
     }
 
-    /// The neighbours of a node of this program.
+    /// Returns the neighbours of a node of this program that answer it.
     pub async fn neighbours(&self, to: &NodeAddress) -> Result<Vec<NodeAddress>, PeerError> {
         const PATH: &str = "/api/v1/neighbours";
         let answer = self.send(to, Method::Get, PATH, None, Vec::new()).await?;
-        let body = read(expect_ok(answer, PATH)?, PATH, SHORT).await?;
+        let body = read(expect_ok(answer, PATH)?, PATH, MAX_SHORT_BYTES).await?;
         let known: Neighbours = parse(&body, PATH)?;
         let answering = known
             .neighbours
             .into_iter()
             .filter(|n| n.failures == 0 && n.refused.is_none());
         let addresses = answering.filter_map(|neighbour| neighbour.address.parse().ok());
-        Ok(addresses.take(MOST_NEIGHBOURS).collect())
+        Ok(addresses.take(MAX_NEIGHBOURS).collect())
     }
 
-    /// Tells a node that there is something new.
+    /// Announces new blocks or messages to a node.
     pub async fn announce(&self, to: &NodeAddress, news: &Announcement) -> Result<(), PeerError> {
         const PATH: &str = "/api/v1/announce";
         let body = serde_json::to_vec(news).map_err(|error| malformed(PATH, error))?;
         let answer = self.send(to, Method::Post, PATH, None, body).await?;
-        read(expect_ok(answer, PATH)?, PATH, SHORT).await.map(drop)
+        read(expect_ok(answer, PATH)?, PATH, MAX_SHORT_BYTES)
+            .await
+            .map(drop)
     }
 
-    /// How many bytes the whole chain of a reference miner is; none if it does not say.
+    /// Returns the number of bytes of the whole chain of a reference miner, if it sends the length.
     pub async fn chain_bytes(&self, to: &NodeAddress) -> Result<Option<u64>, PeerError> {
         const PATH: &str = "/chain";
         let answer = self.send(to, Method::Head, PATH, None, Vec::new()).await?;
         Ok(expect_ok(answer, PATH)?.length)
     }
 
-    /// The whole chain of a reference miner, as its bytes arrive.
-    pub async fn chain(&self, to: &NodeAddress, most: u64) -> Result<Body, PeerError> {
+    /// Requests the whole chain of a reference miner, of at most `max_bytes` bytes.
+    pub async fn chain(&self, to: &NodeAddress, max_bytes: u64) -> Result<Body, PeerError> {
         const PATH: &str = "/chain";
         let answer = self.send(to, Method::Get, PATH, None, Vec::new()).await?;
-        Ok(Body::new(expect_ok(answer, PATH)?, PATH, most))
+        Ok(Body::new(expect_ok(answer, PATH)?, PATH, max_bytes))
     }
 
-    /// The waiting messages of a reference miner.
+    /// Returns the pending messages of a reference miner.
     pub async fn data(&self, to: &NodeAddress) -> Result<Vec<chain::Message>, PeerError> {
         const PATH: &str = "/data";
         let answer = self.send(to, Method::Get, PATH, None, Vec::new()).await?;
-        let body = read(expect_ok(answer, PATH)?, PATH, MESSAGES).await?;
+        let body = read(expect_ok(answer, PATH)?, PATH, MAX_DATA_BYTES).await?;
         let text: String = parse(&body, PATH)?;
-        let read = json::read_messages(&text, MOST_MESSAGES);
+        let read = json::read_messages(&text, MAX_DATA_MESSAGES);
         Ok(read.map_err(|error| malformed(PATH, error))?.accepted)
     }
 
-    /// The neighbours of a reference miner.
+    /// Returns the neighbours of a reference miner.
     pub async fn documented_neighbours(
         &self,
         to: &NodeAddress,
     ) -> Result<Vec<NodeAddress>, PeerError> {
         const PATH: &str = "/neighbours";
         let answer = self.send(to, Method::Get, PATH, None, Vec::new()).await?;
-        let body = read(expect_ok(answer, PATH)?, PATH, SHORT).await?;
+        let body = read(expect_ok(answer, PATH)?, PATH, MAX_SHORT_BYTES).await?;
         let body: serde_json::Value = parse(&body, PATH)?;
         let text = body["neighbours"].as_str();
-        let text = text.ok_or_else(|| malformed(PATH, "no text \"neighbours\""))?;
-        let read = json::read_neighbours(text, MOST_NEIGHBOURS);
+        let text = text.ok_or_else(|| {
+            malformed(PATH, "the member \"neighbours\" is missing or not a string")
+        })?;
+        let read = json::read_neighbours(text, MAX_NEIGHBOURS);
         let known = read.map_err(|error| malformed(PATH, error))?.accepted;
         let address = |(host, port): (String, u16)| NodeAddress::new(&host, port).ok();
         Ok(known.into_iter().filter_map(address).collect())
@@ -289,60 +296,64 @@ impl PeerClient {
     }
 }
 
-/// How far a mempool was read.
+/// The position after a page of a mempool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MempoolCursor {
     /// Sequence number of the last message on the page.
     pub last: Option<u64>,
-    /// Whether there are more.
+    /// `true` if there are further pages.
     pub more: bool,
 }
 
-/// An answer that is read piece by piece, with a limit and a least speed.
+/// The body of a response, read chunk by chunk with a maximum size and a minimum rate.
 pub struct Body {
     answer: TransportResponse,
     what: String,
-    most: u64,
+    max_bytes: u64,
     received: u64,
     begun: Instant,
 }
 
 impl Body {
-    fn new(answer: TransportResponse, what: &str, most: u64) -> Self {
+    fn new(answer: TransportResponse, what: &str, max_bytes: u64) -> Self {
         Self {
             answer,
             what: what.to_owned(),
-            most,
+            max_bytes,
             received: 0,
             begun: Instant::now(),
         }
     }
 
-    /// The next bytes; none at the end.
+    /// Returns the next chunk, or `None` at the end.
     pub async fn next(&mut self) -> Result<Option<Bytes>, PeerError> {
-        let piece = tokio::time::timeout(STALL_TIMEOUT, self.answer.body.next()).await;
-        let Some(piece) = piece.map_err(|_| too_slow(&self.what))? else {
+        let chunk = tokio::time::timeout(STALL_TIMEOUT, self.answer.body.next()).await;
+        let Some(chunk) = chunk.map_err(|_| too_slow(&self.what))? else {
             return Ok(None);
         };
-        let piece = piece.map_err(PeerError::Unreachable)?;
-        self.received += piece.len() as u64;
-        if self.received > self.most {
-            let why = format!("more than {} bytes", self.most);
+        let chunk = chunk.map_err(PeerError::Unreachable)?;
+        self.received += chunk.len() as u64;
+        if self.received > self.max_bytes {
+            let why = format!("more than {} bytes", self.max_bytes);
             return Err(malformed(&self.what, why));
         }
         let elapsed = self.begun.elapsed();
-        if elapsed > GRACE && self.received < LEAST_RATE * elapsed.as_secs() {
+        if elapsed > RATE_GRACE && self.received < MIN_RATE * elapsed.as_secs() {
             return Err(too_slow(&self.what));
         }
-        Ok(Some(piece))
+        Ok(Some(chunk))
     }
 }
 
-async fn read(answer: TransportResponse, what: &str, most: usize) -> Result<Vec<u8>, PeerError> {
-    let mut body = Body::new(answer, what, most as u64);
+async fn read(
+    answer: TransportResponse,
+    what: &str,
+    max_bytes: usize,
+) -> Result<Vec<u8>, PeerError> {
+    let mut body = Body::new(answer, what, max_bytes as u64);
     let mut bytes = Vec::new();
-    while let Some(piece) = body.next().await? {
-        bytes.extend_from_slice(&piece);
+    while let Some(chunk) = body.next().await? {
+        bytes.extend_from_slice(&chunk);
     }
     Ok(bytes)
 }
@@ -358,14 +369,14 @@ fn expect_ok(answer: TransportResponse, what: &str) -> Result<TransportResponse,
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8], what: &str) -> Result<T, PeerError> {
-    // The reader's own words repeat what it found, and no text of a peer is passed on.
+    // The message of `serde_json` may quote the input, and no text of a peer is passed on.
     serde_json::from_slice(body).map_err(|error| {
         let class = match error.classify() {
-            Category::Data => "JSON of another shape",
-            Category::Io | Category::Syntax | Category::Eof => "no JSON",
+            Category::Data => "unexpected JSON",
+            Category::Io | Category::Syntax | Category::Eof => "invalid JSON",
         };
         let (line, column) = (error.line(), error.column());
-        malformed(what, format!("{class}, at line {line} column {column}"))
+        malformed(what, format!("{class} at line {line} column {column}"))
     })
 }
 

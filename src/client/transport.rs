@@ -1,5 +1,5 @@
-//! The seam between what nodes ask each other and how it gets there: HTTP in a real node, memory
-//! in a simulated network.
+//! The seam between the requests of nodes among each other and their transport: HTTP in a real node,
+//! memory in a simulated network.
 
 use std::error::Error;
 
@@ -9,50 +9,50 @@ use futures_util::stream::BoxStream;
 
 use super::NodeAddress;
 
-/// What failed on the way; the text is for the log.
+/// A failure of the transport. The text is for the log.
 pub type TransportError = Box<dyn Error + Send + Sync>;
 
-/// How a request gets to another node, and the answer back.
+/// Sends requests to other nodes.
 pub trait Transport: Send + Sync {
-    /// Sends one request. Redirects are not followed, content is not decoded, and there is no time
-    /// limit but for connecting: the caller has one.
+    /// Sends one request. Does not follow redirects or decode content. The only timeout is that of
+    /// connecting; the caller has others.
     fn send(
         &self,
         request: Request,
     ) -> BoxFuture<'static, Result<TransportResponse, TransportError>>;
 }
 
-/// The methods that nodes use among each other.
+/// The HTTP methods that nodes use among each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
-    /// Asks for something.
+    /// `GET`.
     Get,
-    /// Asks how long the answer would be.
+    /// `HEAD`, for the length of a response.
     Head,
-    /// Says something.
+    /// `POST`.
     Post,
 }
 
 /// A request to another node.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// Who is asked.
+    /// Address of the node.
     pub to: NodeAddress,
-    /// How.
+    /// Method.
     pub method: Method,
-    /// What for: path and query.
+    /// Path and query.
     pub path: String,
-    /// Further headers.
+    /// Additional headers.
     pub headers: Vec<(&'static str, String)>,
-    /// A body of JSON; empty for none.
+    /// JSON body; empty for none.
     pub body: Vec<u8>,
 }
 
-/// The answer of another node.
+/// The response of another node.
 pub struct TransportResponse {
     /// The status code.
     pub status: u16,
-    /// What `Content-Length` says.
+    /// Value of `Content-Length`.
     pub length: Option<u64>,
     /// The body as it arrives.
     pub body: BoxStream<'static, Result<Bytes, TransportError>>,

@@ -22,13 +22,13 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub(crate) enum BodyError {
     /// The body is longer than allowed.
-    #[error("more than the {limit} bytes allowed")]
+    #[error("the body is longer than the {limit} bytes allowed")]
     TooLarge {
         /// Maximum number of bytes.
         limit: usize,
     },
     /// The connection failed, or the chunks are malformed.
-    #[error("the body did not arrive in full")]
+    #[error("the body is incomplete")]
     Incomplete,
     /// The body took too long to arrive.
     #[error("the body did not arrive in time")]

@@ -1,10 +1,10 @@
-//! The page of `/docs`, made from the `OpenAPI` document.
+//! The page of `/docs`, rendered from the `OpenAPI` document.
 
 use std::fmt::Write;
 
 use serde_json::{Map, Value};
 
-/// Nothing but the page's own style sheet is loaded, and nothing runs.
+/// Content security policy: only the style sheet of the page is loaded, and no script runs.
 pub(super) const POLICY: &str = "default-src 'none'; style-src 'self'; base-uri 'none'; \
                                  form-action 'none'; frame-ancestors 'none'";
 
@@ -28,7 +28,7 @@ code { font-family: ui-monospace, monospace; font-size: .9rem }
 }
 ";
 
-/// Renders a whole document.
+/// Renders the page of a document.
 pub(super) fn render(document: &Value) -> String {
     let info = &document["info"];
     let title = format!("{} {}", text(&info["title"]), text(&info["version"]));
@@ -93,11 +93,11 @@ fn render_schema(page: &mut String, name: &str, schema: &Value) {
     let name = escape(name);
     let about = text(&schema["description"]);
     let mut rows = String::new();
-    // Parts that are taken over from another body stand beside those of its own.
+    // Properties included from another schema are listed with its own.
     let parts = schema["allOf"].as_array().map_or(&[][..], Vec::as_slice);
     for part in std::iter::once(schema).chain(parts) {
         if part["$ref"].is_string() {
-            row(&mut rows, "", &kind_of(part), "all of these");
+            row(&mut rows, "", &kind_of(part), "all properties of it");
         }
         for (field, described) in entries(&part["properties"]) {
             let about = text(&described["description"]);
@@ -117,7 +117,7 @@ fn row(rows: &mut String, name: &str, kind: &str, about: &str) {
     let _ = write!(rows, "<tr><td><code>{name}</code><td>{kind}<td>{about}");
 }
 
-/// The type of a value, with a link if it is described elsewhere.
+/// Returns the name of a type, with a link if its schema has a name.
 fn kind_of(schema: &Value) -> String {
     if let Some(name) = schema["$ref"]
         .as_str()
@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whatever_a_document_holds_stays_text() {
+    fn the_content_of_a_document_is_escaped() {
         let hostile = "<script>\"'&";
         let document = serde_json::json!({
             "info": {"title": hostile, "version": hostile, "description": hostile},

@@ -1,4 +1,4 @@
-//! `/api/v1/blocks`: one block, or a page of them.
+//! `/api/v1/blocks`: one block, or a page of blocks.
 
 use std::sync::Arc;
 
@@ -8,9 +8,10 @@ use warp::http;
 use warp::reply::Response;
 
 use crate::api::admin::Caller;
+use crate::api::context::Context;
+use crate::api::query::{page_limit, parse_query};
 use crate::api::reject::{ApiError, json_response};
-use crate::api::server::Context;
-use crate::api::{long_answer, page_count, parse_query};
+
 use crate::chain::{Block, BlockHash};
 use crate::codec;
 use crate::node::Node;
@@ -18,16 +19,16 @@ use crate::store::{PageLimit, StoreError, View};
 use crate::wire::lookup::MIN_HASH_DIGITS;
 use crate::wire::{self, BlockPage, BlockRenderer, Lookup, SingleBlock};
 
-/// Most blocks on a page, and about the most bytes.
-const LIMIT: PageLimit = PageLimit {
+/// Maximum number of blocks on a page, and approximate maximum of its bytes.
+const MAX_PAGE: PageLimit = PageLimit {
     count: 1000,
     bytes: 1024 * 1024,
 };
 
-/// Maximum number of hashes listed when the beginning of one names several blocks.
-const AMBIGUOUS: usize = 10;
+/// Maximum number of hashes listed when a hash prefix is ambiguous.
+const MAX_AMBIGUOUS: usize = 10;
 
-/// Blocks on a page if the request does not say.
+/// Default number of blocks on a page.
 const DEFAULT_COUNT: usize = 100;
 
 /// The query of `GET /blocks`.
@@ -48,24 +49,24 @@ enum Order {
     Desc,
 }
 
-/// `GET /blocks?from=&limit=&order=`: as JSON, or in frames for nodes that ask for them.
+/// `GET /blocks?from=&limit=&order=`: JSON, or frames for nodes that accept them.
 pub(crate) async fn page(
-    context: Context,
-    caller: Caller,
-    raw_query: String,
-    headers: HeaderMap,
+    context: &Context,
+    caller: &Caller,
+    raw_query: &str,
+    headers: &HeaderMap,
 ) -> Result<Response, ApiError> {
-    let query: PageQuery = parse_query(&raw_query)?;
-    let count = page_count(query.limit, DEFAULT_COUNT, LIMIT.count)?;
+    let query: PageQuery = parse_query(raw_query)?;
+    let count = page_limit(query.limit, DEFAULT_COUNT, MAX_PAGE.count)?;
     let limit = PageLimit {
         count,
-        bytes: LIMIT.bytes,
+        bytes: MAX_PAGE.bytes,
     };
     if headers
         .get(header::ACCEPT)
         .is_some_and(|kind| kind == codec::FRAMES)
     {
-        let frames = long_answer(context, caller, move |node| {
+        let frames = context.long_response(caller, move |node| {
             Ok(Response::new(frames(&node.view()?, query, limit)?.into()))
         });
         let mut response = frames.await?;
@@ -77,7 +78,7 @@ pub(crate) async fn page(
         let page = read_page(&node.view()?, query, limit)?;
         Ok(json_response(StatusCode::OK, &page))
     };
-    long_answer(context, caller, page).await
+    context.long_response(caller, page).await
 }
 
 fn frames(view: &View, query: PageQuery, limit: PageLimit) -> Result<Vec<u8>, StoreError> {
@@ -85,12 +86,12 @@ fn frames(view: &View, query: PageQuery, limit: PageLimit) -> Result<Vec<u8>, St
     for block in &read_blocks(view, query, limit)?.0 {
         codec::write_frame(block, &mut frames);
     }
-    // It may be held until a slow reader has taken all of it.
+    // A slow client may hold it in memory for a long time.
     frames.shrink_to_fit();
     Ok(frames)
 }
 
-/// Blocks in the order asked for, and where the next page begins.
+/// Returns the blocks of a page in the requested order, and the index where the next page begins.
 fn read_blocks(
     view: &View,
     query: PageQuery,
@@ -113,12 +114,12 @@ fn read_blocks(
 
 fn read_page(view: &View, query: PageQuery, limit: PageLimit) -> Result<BlockPage, StoreError> {
     let (mut blocks, next) = read_blocks(view, query, limit)?;
-    let descending = query.order == Order::Desc;
-    if descending {
+    let is_descending = query.order == Order::Desc;
+    if is_descending {
         blocks.reverse();
     }
     let mut described = describe(view, &blocks)?;
-    if descending {
+    if is_descending {
         described.reverse();
     }
     Ok(BlockPage {
@@ -144,7 +145,7 @@ fn no_such_block() -> ApiError {
     ApiError::not_found("there is no such block")
 }
 
-/// Returns the block that a text names: `tip`, an index, a hash or the beginning of one.
+/// Returns the block that a text names: `tip`, an index, a hash or a hash prefix.
 fn find(view: &View, which: &str) -> Result<Option<Block>, ApiError> {
     if which == "tip" {
         return Ok(Some(view.last_block()?));
@@ -155,20 +156,20 @@ fn find(view: &View, which: &str) -> Result<Option<Block>, ApiError> {
     } else {
         Lookup::default()
     };
-    // Decimal digits are an index alone: whoever waits for the next block must not get another one.
+    // Decimal digits are always an index: a client that waits for the next block must not get a block
+    // whose hash begins with these digits.
     if let Some(index) = wanted.index {
         return Ok(view.block(index)?);
     }
     let Some((first, last)) = wanted.hashes else {
         return Err(ApiError::bad_request(format!(
-            "a block is named by its index, its hash (at least {MIN_HASH_DIGITS} digits of it) or \
-             as tip"
+            "name a block by its index, its hash (at least {MIN_HASH_DIGITS} digits) or tip"
         )));
     };
     if first == last {
         return Ok(view.block_with_hash(&first)?);
     }
-    match view.indexes_of(&first, &last, AMBIGUOUS)?[..] {
+    match view.indexes_of(&first, &last, MAX_AMBIGUOUS)?[..] {
         [] => Ok(None),
         [index] => Ok(view.block(index)?),
         ref several => {
@@ -180,7 +181,7 @@ fn find(view: &View, which: &str) -> Result<Option<Block>, ApiError> {
                 hashes.extend(hash);
             }
             Err(ApiError::ambiguous(format!(
-                "several blocks have a hash that begins so: {}",
+                "this hash prefix is ambiguous: {}",
                 hashes.join(", ")
             )))
         }
@@ -197,7 +198,7 @@ pub(crate) fn single(
     let view = node.view()?;
     let block = find(&view, which)?.ok_or_else(no_such_block)?;
     let block = describe(&view, &[block])?.pop().ok_or_else(no_such_block)?;
-    // A block named by its hash never changes; only its confirmations do, which the tag includes.
+    // A block with a given hash never changes; only its confirmations do, which the tag includes.
     let confirmations = tip.saturating_sub(block.index) + 1;
     let tag = HeaderValue::try_from(format!("\"{}-{confirmations}\"", block.hash))
         .map_err(|_| no_such_block())?;

@@ -1,13 +1,13 @@
-//! `/api/v1/events`: what happens, as it happens, as server-sent events.
+//! `/api/v1/events`: blocks, reorgs, messages and neighbours as server-sent events.
 //!
-//! Each stream follows the commits by itself: woken by one, it reads what is new from a view
-//! ([`cursor`]) and sends it, a page at a time, no faster than the client reads. The writer knows
-//! nothing of clients, and for a client that is gone nothing is kept: the id of an event says all
-//! that is needed to go on after it, also on another run of the node.
+//! Each stream waits for commits on its own. After a commit it reads the new events from a view
+//! ([`cursor`]) and sends them page by page, no faster than the client reads. The writer does not
+//! know the streams, and the node keeps nothing for a disconnected client: the id of an event holds
+//! everything needed to continue after it, even after a restart of the node.
 //!
-//! Neighbours are not in the store: a stream looks at most once a second what is different about
-//! them ([`neighbours`]). These events have no id, and a client that comes back is not told what it
-//! missed.
+//! Neighbours are not in the store. A stream compares them with its last list at most once per
+//! second ([`neighbours`]). These events have no id, and a client that reconnects does not receive
+//! those it missed.
 
 mod cursor;
 mod neighbours;
@@ -28,21 +28,21 @@ use warp::sse;
 use self::cursor::{EventCursor, Step};
 use self::neighbours::NeighbourDiff;
 use crate::api::admin::Caller;
+use crate::api::context::Context;
 use crate::api::fair_slots::Slot;
 use crate::api::reject::ApiError;
-use crate::api::server::Context;
 use crate::node::{Node, Signal};
 use crate::store::StoreError;
 use crate::wire::Event;
 
-/// How long a stream may be silent.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Interval of keep-alive comments on a stream without events.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
 
-/// How long a client should wait before it comes back.
-const RETRY: Duration = Duration::from_secs(2);
+/// Delay before a client should reconnect.
+const RETRY_DELAY: Duration = Duration::from_secs(2);
 
-/// How long a stream waits for what a burst of commits brings, so that it reads once for many.
-const GATHER: Duration = Duration::from_millis(20);
+/// Delay after a commit, so that a stream reads a burst of commits at once.
+const COMMIT_DELAY: Duration = Duration::from_millis(20);
 
 /// `GET /events`.
 pub(crate) fn open(
@@ -56,71 +56,73 @@ pub(crate) fn open(
         None => Start::Now,
         Some(id) => match id.ok().and_then(|id| id.parse().ok()) {
             Some(cursor) => Start::After(cursor),
-            None => Start::Unknown,
+            None => Start::Invalid,
         },
     };
-    let listener = EventStream {
+    let event_stream = EventStream {
         signal: context.node.subscribe(),
         node: Arc::clone(&context.node),
         pages: Arc::clone(&context.pages),
         shutdown: context.shutdown.clone(),
         start,
-        waiting: VecDeque::new(),
+        queue: VecDeque::new(),
         neighbour_diff: NeighbourDiff::new(context.node.peers.list()),
-        is_told_all: false,
+        is_caught_up: false,
         _slot: slot,
     };
-    let events = stream::unfold(listener, EventStream::next).map(Ok::<_, Infallible>);
-    let events = sse::keep_alive().interval(KEEP_ALIVE).stream(events);
+    let events = stream::unfold(event_stream, EventStream::next).map(Ok::<_, Infallible>);
+    let events = sse::keep_alive()
+        .interval(KEEP_ALIVE_INTERVAL)
+        .stream(events);
     let mut response = sse::reply(events).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    // A proxy would keep events back until there are more of them.
+    // A proxy would buffer events until there are more of them.
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     Ok(response)
 }
 
-/// Where to begin.
+/// The position at which a stream begins.
 #[derive(Clone, Debug)]
 enum Start {
     /// The client is new.
     Now,
-    /// The client has been told everything up to here.
+    /// The client has received everything up to this cursor.
     After(EventCursor),
-    /// The client names a place nobody knows.
-    Unknown,
+    /// The client sent an invalid cursor.
+    Invalid,
 }
 
-/// Why a stream that told everything goes on.
-enum Woken {
+/// Reason why a stream that has sent everything wakes up.
+enum Wake {
     /// There was a commit.
     Commit,
-    /// The neighbours may be different.
+    /// It is time to compare the neighbours.
     Neighbours,
-    /// There will be nothing any more.
+    /// The store failed or is closed.
     End,
 }
 
 /// One open stream.
 struct EventStream {
     node: Arc<Node>,
-    /// Where each of its pages waits for its turn: one commit wakes all listeners at once.
+    /// Limits the pages that are read at the same time: a commit wakes all streams at once.
     pages: Arc<Semaphore>,
     signal: watch::Receiver<Signal>,
     shutdown: CancellationToken,
     start: Start,
-    waiting: VecDeque<sse::Event>,
+    queue: VecDeque<sse::Event>,
     neighbour_diff: NeighbourDiff,
-    is_told_all: bool,
+    is_caught_up: bool,
     _slot: Slot,
 }
 
 impl EventStream {
-    /// The next event; none when the node stops or the store fails.
+    /// Returns the next event, or `None` when the node stops or the store fails.
     async fn next(mut self) -> Option<(sse::Event, Self)> {
         let shutdown = self.shutdown.clone();
         loop {
-            if let Some(event) = self.waiting.pop_front() {
+            if let Some(event) = self.queue.pop_front() {
                 return Some((event, self));
             }
             let is_open = tokio::select! {
@@ -133,34 +135,34 @@ impl EventStream {
         }
     }
 
-    /// Waits until there may be something new and reads it. Says whether there may be more.
+    /// Waits for new events and queues them. Returns `false` if there can be no more.
     async fn advance(&mut self) -> bool {
-        if self.is_told_all {
+        if self.is_caught_up {
             match self.wait().await {
-                Woken::Commit => {}
-                Woken::Neighbours => return self.neighbours(),
-                Woken::End => return false,
+                Wake::Commit => {}
+                Wake::Neighbours => return self.push_neighbours(),
+                Wake::End => return false,
             }
         }
         self.signal.borrow_and_update();
         let start = self.start.clone();
         let is_new = matches!(start, Start::Now);
-        let turn = Arc::clone(&self.pages).acquire_owned().await;
+        let permit = Arc::clone(&self.pages).acquire_owned().await;
         let step = move |node: &Node| {
-            let _turn = turn;
+            let _permit = permit;
             read(node, start)
         };
         let step = match self.node.blocking(step).await {
             Ok(step) => step,
             Err(error) => {
-                tracing::warn!(%error, "a stream of events ends");
+                tracing::warn!(%error, "an event stream failed");
                 return false;
             }
         };
         if is_new {
-            // Without data it is no event, but the client learns where it is.
+            // Without data it is not an event, but the client receives its first cursor.
             let opening = sse::Event::default().id(step.cursor.to_string());
-            self.waiting.push_back(opening.retry(RETRY));
+            self.queue.push_back(opening.retry(RETRY_DELAY));
         }
         for (event, after) in step.events {
             if !self.push(&event, after.as_ref()) {
@@ -168,41 +170,41 @@ impl EventStream {
             }
         }
         self.start = Start::After(step.cursor);
-        self.is_told_all = step.is_all;
+        self.is_caught_up = step.is_complete;
         true
     }
 
-    /// Tells an event and where the client is after it; false if it cannot be told.
+    /// Queues an event and the cursor after it. Returns `false` if the event cannot be serialized.
     fn push(&mut self, event: &Event, after: Option<&EventCursor>) -> bool {
         let Ok(data) = event.data() else {
             return false;
         };
-        let mut told = sse::Event::default().event(event.name()).data(data);
+        let mut sent = sse::Event::default().event(event.name()).data(data);
         if let Some(after) = after {
-            told = told.id(after.to_string());
+            sent = sent.id(after.to_string());
         }
-        self.waiting.push_back(told);
+        self.queue.push_back(sent);
         true
     }
 
-    /// Tells what is different about the neighbours.
-    fn neighbours(&mut self) -> bool {
-        let news = self.neighbour_diff.look(self.node.peers.list());
+    /// Queues the changes of the neighbours.
+    fn push_neighbours(&mut self) -> bool {
+        let news = self.neighbour_diff.update(self.node.peers.list());
         let mut news = news.into_iter().map(Event::Neighbour);
         news.all(|event| self.push(&event, None))
     }
 
-    /// Waits for a commit, or until it is time to look at the neighbours.
-    async fn wait(&mut self) -> Woken {
+    /// Waits for a commit, or until it is time to compare the neighbours.
+    async fn wait(&mut self) -> Wake {
         tokio::select! {
             changed = self.signal.changed() => {
                 if changed.is_err() || self.signal.borrow().failure.is_some() {
-                    return Woken::End;
+                    return Wake::End;
                 }
-                tokio::time::sleep(GATHER).await;
-                Woken::Commit
+                tokio::time::sleep(COMMIT_DELAY).await;
+                Wake::Commit
             }
-            () = self.neighbour_diff.pause() => Woken::Neighbours,
+            () = self.neighbour_diff.wait() => Wake::Neighbours,
         }
     }
 }
@@ -213,9 +215,9 @@ fn read(node: &Node, start: Start) -> Result<Step, StoreError> {
         Start::Now => Ok(Step {
             events: Vec::<(Event, _)>::new(),
             cursor: EventCursor::at_end(&view)?,
-            is_all: true,
+            is_complete: true,
         }),
         Start::After(cursor) => cursor.step(&view, node.clock().millis()),
-        Start::Unknown => cursor::reset(&view),
+        Start::Invalid => cursor::reset(&view),
     }
 }

@@ -1,6 +1,4 @@
-//! `/api/v1/messages` and `/api/v1/mempool`: adding, and what became of a message.
-
-use std::sync::Arc;
+//! `/api/v1/messages` and `/api/v1/mempool`: adding messages, their state, and pending messages.
 
 use bytes::Buf;
 use futures_util::Stream;
@@ -10,10 +8,11 @@ use warp::http;
 use warp::reply::Response;
 
 use crate::api::admin::Caller;
+use crate::api::context::Context;
 use crate::api::guard::check_add_rate;
+use crate::api::query::{page_limit, parse_query};
 use crate::api::reject::{ApiError, json_response};
-use crate::api::server::Context;
-use crate::api::{long_answer, page_count, parse_query};
+
 use crate::chain::{BlockHash, MessageId};
 use crate::http::read_body;
 use crate::node::Node;
@@ -24,26 +23,27 @@ use crate::wire::{
     PostedMessage,
 };
 
-/// Most bytes of a body: the longest text with every byte escaped, and its frame.
-const BODY_BYTES: usize = 6 * MAX_INGEST_BYTES + 1024;
+/// Maximum number of bytes of a request body: the longest text with every byte escaped, and the JSON
+/// around it.
+const MAX_BODY_BYTES: usize = 6 * MAX_INGEST_BYTES + 1024;
 
-/// Longest idempotency key.
-pub(crate) const KEY_BYTES: usize = 256;
+/// Maximum length of an idempotency key in bytes.
+pub(crate) const MAX_KEY_BYTES: usize = 256;
 
-/// The header that carries it.
+/// Name of the header with the idempotency key.
 pub(crate) const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
-/// Most messages on a page of the mempool, and about the most bytes.
-const PAGE: PageLimit = PageLimit {
+/// Maximum number of messages on a page, and approximate maximum of its bytes.
+const MAX_PAGE: PageLimit = PageLimit {
     count: 1000,
     bytes: 1024 * 1024,
 };
 
-/// `POST /messages`: 201 means on disk.
+/// `POST /messages`: 201 means that the message is on disk.
 pub(crate) async fn post(
-    context: Context,
-    caller: Caller,
-    headers: HeaderMap,
+    context: &Context,
+    caller: &Caller,
+    headers: &HeaderMap,
     body: impl Stream<Item = Result<impl Buf, warp::Error>> + Send,
 ) -> Result<Response, ApiError> {
     let kind = headers
@@ -54,17 +54,19 @@ pub(crate) async fn post(
         return Err(ApiError::not_json());
     }
     let key = idempotency_key(headers.get(IDEMPOTENCY_KEY))?;
-    let body = read_body(&headers, body, BODY_BYTES).await?;
-    let NewMessage { message } = serde_json::from_slice(&body)
-        .map_err(|error| ApiError::bad_request(format!("the body is no message: {error}")))?;
+    let body = read_body(headers, body, MAX_BODY_BYTES).await?;
+    let NewMessage { message } = serde_json::from_slice(&body).map_err(|error| {
+        ApiError::bad_request(format!("the body is not a valid message: {error}"))
+    })?;
     if message.is_empty() {
         return Err(ApiError::bad_request("the message is empty"));
     }
     if message.len() > MAX_INGEST_BYTES {
-        return Err(ApiError::too_large(MAX_INGEST_BYTES));
+        let message = format!("the message is longer than the {MAX_INGEST_BYTES} bytes allowed");
+        return Err(ApiError::too_large(message));
     }
-    // Now that the body has been read: a client that is still sending would miss the answer.
-    check_add_rate(&context.node.add_rate, &caller)?;
+    // Only after the body is read: a client that is still sending would lose the response.
+    check_add_rate(&context.node.add_rate, caller)?;
     let added = context.node.add_message(message, key).await?;
     Ok(json_response(
         StatusCode::CREATED,
@@ -74,39 +76,43 @@ pub(crate) async fn post(
     ))
 }
 
-/// Checks the key under which a request may be repeated.
+/// Checks an idempotency key.
+///
+/// # Errors
+/// 400 if the key is invalid.
 pub(crate) fn idempotency_key(value: Option<&HeaderValue>) -> Result<Option<&[u8]>, ApiError> {
     let key = value.map(HeaderValue::as_bytes);
     let is_plain = |key: &[u8]| {
         let is_printable = key.iter().all(|byte| matches!(byte, b' '..=b'~'));
-        is_printable && (1..=KEY_BYTES).contains(&key.len())
+        is_printable && (1..=MAX_KEY_BYTES).contains(&key.len())
     };
     if key.is_some_and(|key| !is_plain(key)) {
-        let message = format!("an idempotency key has 1 to {KEY_BYTES} printable ASCII characters");
+        let message =
+            format!("an idempotency key must have 1 to {MAX_KEY_BYTES} printable ASCII characters");
         return Err(ApiError::bad_request(message));
     }
     Ok(key)
 }
 
 /// `GET /messages/{id}`.
-pub(crate) fn get(node: &Arc<Node>, id: &str) -> Result<Response, ApiError> {
-    let asked = Lookup::parse(id).id.ok_or_else(|| {
-        ApiError::bad_request("a message id has 32 hex digits, optionally as a UUID")
+pub(crate) fn get(node: &Node, id: &str) -> Result<Response, ApiError> {
+    let requested = Lookup::parse(id).id.ok_or_else(|| {
+        ApiError::bad_request("a message id must have 32 hex digits, optionally as a UUID")
     })?;
-    // Before the view: what is committed in between is found in it.
-    let is_in_flight = node.is_in_flight(&asked);
+    // Before the view is opened, so that a commit in between is visible in the view.
+    let is_in_flight = node.is_in_flight(&requested);
     let view = node.view()?;
     let now = node.clock().millis();
-    let (mut id, mut renamed_from) = (asked, None);
-    // What was renamed is asked for under its old id, so that name leads on first.
+    let (mut id, mut renamed_from) = (requested, None);
+    // Follow renames first: clients ask for a renamed message under its old id.
     while let Some(renamed) = view.renamed(&id)? {
-        renamed_from = Some(asked.to_string());
+        renamed_from = Some(requested.to_string());
         id = renamed;
     }
     let status = find(&view, &id, now)?.ok_or_else(|| {
         if is_in_flight {
             let message = "this message is queued and not on disk yet; ask again in a moment";
-            return ApiError::outcome_unknown(asked, message);
+            return ApiError::outcome_unknown(requested, message);
         }
         ApiError::not_found("there is no message with this id")
     })?;
@@ -158,15 +164,15 @@ pub(crate) struct MempoolQuery {
 
 /// `GET /mempool?after=SEQ&limit=`.
 pub(crate) async fn mempool(
-    context: Context,
-    caller: Caller,
-    raw_query: String,
+    context: &Context,
+    caller: &Caller,
+    raw_query: &str,
 ) -> Result<Response, ApiError> {
-    let query: MempoolQuery = parse_query(&raw_query)?;
+    let query: MempoolQuery = parse_query(raw_query)?;
     let from = query.after.map_or(0, |after| after.saturating_add(1));
     let limit = PageLimit {
-        count: page_count(query.limit, PAGE.count, PAGE.count)?,
-        ..PAGE
+        count: page_limit(query.limit, MAX_PAGE.count, MAX_PAGE.count)?,
+        ..MAX_PAGE
     };
     let page = move |node: &Node| {
         let view = node.view()?;
@@ -189,10 +195,10 @@ pub(crate) async fn mempool(
         };
         Ok(json_response(StatusCode::OK, &page))
     };
-    long_answer(context, caller, page).await
+    context.long_response(caller, page).await
 }
 
-/// A message that waits, at a time in milliseconds since the epoch.
+/// Describes a pending message. `now` is in milliseconds since the Unix epoch.
 pub(super) fn describe(pending: &Pending, now: u64) -> PendingMessage {
     PendingMessage {
         sequence: pending.sequence,
@@ -202,7 +208,7 @@ pub(super) fn describe(pending: &Pending, now: u64) -> PendingMessage {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "an age for people")]
+#[expect(clippy::cast_precision_loss, reason = "an age for display")]
 fn age(pending: &Pending, now: u64) -> f64 {
     now.saturating_sub(pending.arrived) as f64 / 1000.0
 }

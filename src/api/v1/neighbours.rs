@@ -1,7 +1,6 @@
-//! `/api/v1/neighbours` and `/api/v1/announce`: whom this node knows, and who has something new.
+//! `/api/v1/neighbours` and `/api/v1/announce`: the peers of this node, and announcements from them.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use bytes::Buf;
 use futures_util::Stream;
@@ -13,6 +12,7 @@ use crate::api::admin::Caller;
 use crate::api::reject::{ApiError, json_response};
 use crate::chain::BlockHash;
 use crate::client::NodeAddress;
+use crate::client::address::InvalidAddress;
 use crate::client::peer::PEER_HEADER;
 use crate::http::read_body;
 use crate::node::Node;
@@ -20,8 +20,8 @@ use crate::node::peers::PeerAnnouncement;
 use crate::reference::query;
 use crate::wire::{Announcement, Neighbours, NewNeighbour};
 
-/// Most bytes of a body here.
-const SHORT_BYTES: usize = 4096;
+/// Maximum number of bytes of a request body.
+const MAX_BODY_BYTES: usize = 4096;
 
 /// `GET /neighbours`.
 pub(crate) fn list(node: &Node) -> Response {
@@ -31,15 +31,16 @@ pub(crate) fn list(node: &Node) -> Response {
 
 /// `POST /neighbours`, for the administrator.
 pub(crate) async fn add(
-    node: Arc<Node>,
-    caller: Caller,
-    headers: HeaderMap,
+    node: &Node,
+    caller: &Caller,
+    headers: &HeaderMap,
     body: impl Stream<Item = Result<impl Buf, warp::Error>> + Send,
 ) -> Result<Response, ApiError> {
     caller.admin?;
-    let body = read_body(&headers, body, SHORT_BYTES).await?;
-    let NewNeighbour { address } = serde_json::from_slice(&body)
-        .map_err(|error| ApiError::bad_request(format!("the body names no neighbour: {error}")))?;
+    let body = read_body(headers, body, MAX_BODY_BYTES).await?;
+    let NewNeighbour { address } = serde_json::from_slice(&body).map_err(|error| {
+        ApiError::bad_request(format!("the body is not a valid neighbour: {error}"))
+    })?;
     node.add_neighbour(parse(&address)?).await?;
     let neighbours = node.peers.list();
     Ok(json_response(
@@ -50,12 +51,12 @@ pub(crate) async fn add(
 
 /// `DELETE /neighbours/{host:port}`, for the administrator.
 pub(crate) async fn remove(
-    node: Arc<Node>,
-    caller: Caller,
-    address: String,
+    node: &Node,
+    caller: &Caller,
+    address: &str,
 ) -> Result<Response, ApiError> {
     caller.admin?;
-    let address = parse(&query::decode_path(&address))?;
+    let address = parse(&query::decode_path(address))?;
     if !node.remove_neighbour(&address).await? {
         return Err(ApiError::not_found("there is no such neighbour"));
     }
@@ -71,36 +72,37 @@ fn no_content() -> Response {
 fn parse(address: &str) -> Result<NodeAddress, ApiError> {
     address
         .parse()
-        .map_err(|error| ApiError::bad_request(format!("{error}")))
+        .map_err(|error: InvalidAddress| ApiError::bad_request(error.to_string()))
 }
 
-/// `POST /announce`: the peer is asked for what it says is new.
+/// `POST /announce`: the node asks the peer for the announced blocks and messages.
 pub(crate) async fn announce(
-    node: Arc<Node>,
-    caller: Caller,
-    headers: HeaderMap,
+    node: &Node,
+    caller: &Caller,
+    headers: &HeaderMap,
     body: impl Stream<Item = Result<impl Buf, warp::Error>> + Send,
 ) -> Result<Response, ApiError> {
-    let body = read_body(&headers, body, SHORT_BYTES).await?;
-    let said: Announcement = serde_json::from_slice(&body)
-        .map_err(|error| ApiError::bad_request(format!("the body is no announcement: {error}")))?;
-    if said.tip.parse::<BlockHash>().is_err() {
-        return Err(ApiError::bad_request("the tip is no hash"));
+    let body = read_body(headers, body, MAX_BODY_BYTES).await?;
+    let announcement: Announcement = serde_json::from_slice(&body).map_err(|error| {
+        ApiError::bad_request(format!("the body is not a valid announcement: {error}"))
+    })?;
+    if announcement.tip.parse::<BlockHash>().is_err() {
+        return Err(ApiError::bad_request("the tip must be a block hash"));
     }
-    let announcement = PeerAnnouncement {
-        tip: said.tip,
-        length: said.length,
-        mempool_seq: said.mempool_seq,
+    let said = PeerAnnouncement {
+        tip: announcement.tip,
+        length: announcement.length,
+        mempool_seq: announcement.mempool_seq,
     };
     node.peers
-        .note_request(caller.remote.ip(), &said.address, Some(announcement));
+        .note_request(caller.remote.ip(), &announcement.address, Some(said));
     Ok(no_content())
 }
 
-/// Notes who asks, if it says where it can be asked in turn.
-pub(crate) fn note_asker<B>(node: &Node, remote: SocketAddr, request: &http::Request<B>) {
-    let said = request.headers().get(PEER_HEADER);
-    if let Some(said) = said.and_then(|said| said.to_str().ok()) {
-        node.peers.note_request(remote.ip(), said, None);
+/// Records the sender of a request as a peer, if the request says at which address it can be reached.
+pub(crate) fn record_asker<B>(node: &Node, remote: SocketAddr, request: &http::Request<B>) {
+    let address = request.headers().get(PEER_HEADER);
+    if let Some(address) = address.and_then(|address| address.to_str().ok()) {
+        node.peers.note_request(remote.ip(), address, None);
     }
 }

@@ -1,4 +1,4 @@
-//! `/api/v1/reorgs`: switches to other branches.
+//! `/api/v1/reorgs`: a page of reorgs.
 
 use http::StatusCode;
 use serde::Deserialize;
@@ -7,17 +7,18 @@ use warp::http;
 use warp::reply::Response;
 
 use crate::api::admin::Caller;
+use crate::api::context::Context;
+use crate::api::query::{page_limit, parse_query};
 use crate::api::reject::{ApiError, json_response};
-use crate::api::server::Context;
-use crate::api::{long_answer, page_count, parse_query};
+
 use crate::node::Node;
 use crate::store::{DisconnectedRecord, ReorgRecord};
 use crate::wire::{DisconnectedBlock, NotableReorg, Reorg, ReorgPage, calendar_time};
 
-/// Most reorgs on a page.
+/// Maximum number of reorgs on a page.
 const MAX_COUNT: usize = 1000;
 
-/// Reorgs on a page if the request does not say.
+/// Default number of reorgs on a page.
 const DEFAULT_COUNT: usize = 100;
 
 /// The query of `GET /reorgs`.
@@ -30,12 +31,12 @@ pub(crate) struct PageQuery {
 
 /// `GET /reorgs?from=&limit=`, the latest first.
 pub(crate) async fn page(
-    context: Context,
-    caller: Caller,
-    raw_query: String,
+    context: &Context,
+    caller: &Caller,
+    raw_query: &str,
 ) -> Result<Response, ApiError> {
-    let query: PageQuery = parse_query(&raw_query)?;
-    let count = page_count(query.limit, DEFAULT_COUNT, MAX_COUNT)?;
+    let query: PageQuery = parse_query(raw_query)?;
+    let count = page_limit(query.limit, DEFAULT_COUNT, MAX_COUNT)?;
     let page = move |node: &Node| {
         let records = node.view()?.reorgs(query.from.unwrap_or(u64::MAX), count)?;
         let next = records.last().map(|(number, _)| number - 1);
@@ -49,10 +50,10 @@ pub(crate) async fn page(
         };
         Ok(json_response(StatusCode::OK, &page))
     };
-    long_answer(context, caller, page).await
+    context.long_response(caller, page).await
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a time for people")]
+#[expect(clippy::cast_precision_loss, reason = "a time for display")]
 fn seconds(record: &ReorgRecord) -> f64 {
     record.at as f64 / 1000.0
 }
@@ -61,7 +62,7 @@ fn timestamp(record: &ReorgRecord) -> Number {
     Number::from_f64(seconds(record)).unwrap_or_else(|| 0.into())
 }
 
-/// The start of a reorg in words of the API.
+/// Summarizes a reorg for the status of the node.
 pub(super) fn summary(number: u64, record: &ReorgRecord) -> NotableReorg {
     let counts = record.counts();
     NotableReorg {
@@ -77,7 +78,7 @@ pub(super) fn summary(number: u64, record: &ReorgRecord) -> NotableReorg {
     }
 }
 
-/// One reorg in words of the API.
+/// Describes a reorg.
 pub(super) fn describe(number: u64, record: &ReorgRecord) -> Reorg {
     Reorg {
         number,
@@ -98,12 +99,12 @@ pub(super) fn describe(number: u64, record: &ReorgRecord) -> Reorg {
             .disconnected_blocks
             .iter()
             .zip(record.from..)
-            .map(left)
+            .map(disconnected)
             .collect(),
     }
 }
 
-fn left((block, index): (&DisconnectedRecord, u64)) -> DisconnectedBlock {
+fn disconnected((block, index): (&DisconnectedRecord, u64)) -> DisconnectedBlock {
     DisconnectedBlock {
         index,
         hash: hex::encode(block.hash),

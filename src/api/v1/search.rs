@@ -1,7 +1,7 @@
-//! `/api/v1/search`: finding a block or message by whatever one has of it.
+//! `/api/v1/search`: finds blocks and messages by index, hash, id, date or text.
 //!
-//! Indexes, hashes, ids and dates are looked up. Texts are searched for block by block, newest
-//! first, for a moment at most; the answer says where to go on.
+//! Indexes, hashes, ids and dates are looked up in tables. A text is searched for block by block,
+//! newest first, for a limited time; the response says where to continue.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -13,30 +13,34 @@ use warp::reply::Response;
 
 use super::blocks;
 use crate::api::admin::Caller;
+use crate::api::context::Context;
 use crate::api::fair_slots::Slot;
-use crate::api::parse_query;
+use crate::api::query::parse_query;
 use crate::api::reject::{ApiError, json_response};
-use crate::api::server::Context;
 use crate::chain::{Block, MessageId};
 use crate::store::{PageLimit, StoreError, View};
 use crate::text::json_length;
 use crate::wire::{Lookup, SearchField, SearchHit, SearchPage};
 
-/// Most characters of what is looked for.
-pub(crate) const QUERY_CHARACTERS: usize = 256;
+/// Maximum length of a search text in characters.
+pub(crate) const MAX_QUERY_CHARACTERS: usize = 256;
 
-/// Most blocks found by the beginning of their hash.
-const PREFIX_HITS: usize = 20;
+/// Maximum number of blocks found by a hash prefix.
+const MAX_PREFIX_HITS: usize = 20;
 
-/// Most blocks found by their text on one page, and about the most bytes of their messages.
-const TEXT_HITS: usize = 100;
-const TEXT_BYTES: usize = 1024 * 1024;
+/// Maximum number of blocks found by their text on one page.
+const MAX_TEXT_HITS: usize = 100;
 
-/// How long a search for text may take, and how many blocks it may look at.
-const TEXT_TIME: Duration = Duration::from_millis(50);
-const TEXT_BLOCKS: u64 = 20_000;
+/// Approximate maximum of the bytes of their messages.
+const MAX_TEXT_BYTES: usize = 1024 * 1024;
 
-/// Blocks read at a time.
+/// Maximum time of a search for text.
+const TEXT_TIMEOUT: Duration = Duration::from_millis(50);
+
+/// Maximum number of blocks that a search for text reads.
+const MAX_TEXT_BLOCKS: u64 = 20_000;
+
+/// Maximum size of the pages in which blocks are read.
 const PAGE: PageLimit = PageLimit {
     count: 250,
     bytes: 1024 * 1024,
@@ -52,16 +56,16 @@ pub(crate) struct SearchQuery {
 
 /// `GET /search?q=&before=`.
 pub(crate) async fn page(
-    context: Context,
-    caller: Caller,
-    raw_query: String,
+    context: &Context,
+    caller: &Caller,
+    raw_query: &str,
 ) -> Result<Response, ApiError> {
-    let query: SearchQuery = parse_query(&raw_query)?;
-    if query.q.is_empty() || query.q.chars().count() > QUERY_CHARACTERS {
-        let message = format!("q must have 1 to {QUERY_CHARACTERS} characters");
+    let query: SearchQuery = parse_query(raw_query)?;
+    if query.q.is_empty() || query.q.chars().count() > MAX_QUERY_CHARACTERS {
+        let message = format!("q must have 1 to {MAX_QUERY_CHARACTERS} characters");
         return Err(ApiError::bad_request(message));
     }
-    let slot = context.searches.acquire(&caller);
+    let slot = context.searches.acquire(caller);
     let slot = slot.map_err(|reason| ApiError::too_many(reason.to_string()))?;
     let page = context
         .node
@@ -70,11 +74,11 @@ pub(crate) async fn page(
     Ok(json_response(StatusCode::OK, &page))
 }
 
-/// The slot is held until the search is done, even if nobody waits for it any more.
+/// Searches a view. The slot is held until the search ends, even if the client disconnects before.
 fn search(view: &View, query: &SearchQuery, _slot: Slot) -> Result<SearchPage, StoreError> {
     let mut hits = Vec::new();
     let length = view.last_block()?.index + 1;
-    // Further pages are of the text alone.
+    // Only the first page holds blocks and messages found in tables.
     if query.before.is_none() {
         let wanted = Lookup::parse(&query.q);
         for (field, index) in blocks_named(view, &wanted, length)? {
@@ -89,7 +93,7 @@ fn search(view: &View, query: &SearchQuery, _slot: Slot) -> Result<SearchPage, S
     Ok(SearchPage { hits, next })
 }
 
-/// Blocks that are named by their index, the beginning of their hash, or a date.
+/// Returns the blocks found by index, hash prefix or date.
 fn blocks_named(
     view: &View,
     wanted: &Lookup,
@@ -100,7 +104,7 @@ fn blocks_named(
         found.insert((SearchField::Index, index));
     }
     if let Some((first, last)) = wanted.hashes {
-        let indexes = view.indexes_of(&first, &last, PREFIX_HITS)?;
+        let indexes = view.indexes_of(&first, &last, MAX_PREFIX_HITS)?;
         found.extend(indexes.into_iter().map(|index| (SearchField::Hash, index)));
     }
     if let Some(seconds) = wanted.time {
@@ -109,9 +113,9 @@ fn blocks_named(
     Ok(found)
 }
 
-/// The index of the first block at or after a time; the length of the chain if there is none.
+/// Returns the index of the first block at or after a time, or the length of the chain.
 fn first_at(view: &View, seconds: f64, length: u64) -> Result<u64, StoreError> {
-    // Times rise from block to block.
+    // Timestamps rise from block to block.
     let (mut low, mut high) = (0, length);
     while low < high {
         let middle = low + (high - low) / 2;
@@ -125,7 +129,7 @@ fn first_at(view: &View, seconds: f64, length: u64) -> Result<u64, StoreError> {
     Ok(low)
 }
 
-/// The message with this id, waiting or in a block, also under an id it got later.
+/// Returns the message with this id, pending or in a block, also if it was renamed since.
 fn by_id(view: &View, mut id: MessageId) -> Result<Option<SearchHit>, StoreError> {
     while let Some(renamed) = view.renamed(&id)? {
         id = renamed;
@@ -143,7 +147,7 @@ fn by_id(view: &View, mut id: MessageId) -> Result<Option<SearchHit>, StoreError
     }
 }
 
-/// Adds blocks below `before` whose message holds the text. Returns where to go on.
+/// Adds the blocks below `before` whose message contains the text. Returns where to continue.
 fn by_text(
     view: &View,
     text: &str,
@@ -154,14 +158,14 @@ fn by_text(
     let begin = Instant::now();
     let (mut next, mut count, mut bytes) = (before, 0, 0);
     while let Some(highest) = next.checked_sub(1) {
-        if before - next >= TEXT_BLOCKS || next < before && begin.elapsed() >= TEXT_TIME {
+        if before - next >= MAX_TEXT_BLOCKS || next < before && begin.elapsed() >= TEXT_TIMEOUT {
             return Ok(Some(next));
         }
         for block in view.blocks_down(highest, PAGE)? {
             let message = block.message.text();
             if message.to_lowercase().contains(&wanted) {
                 let length = json_length(message.as_bytes());
-                if count >= TEXT_HITS || count > 0 && bytes + length > TEXT_BYTES {
+                if count >= MAX_TEXT_HITS || count > 0 && bytes + length > MAX_TEXT_BYTES {
                     return Ok(Some(next));
                 }
                 (count, bytes) = (count + 1, bytes + length);

@@ -95,6 +95,9 @@ impl ReferenceMiner {
     }
 
     fn failed(&self, error: &PeerError) -> Error {
-        Error::failed(format!("the reference miner at {} {error}", self.address))
+        Error::failed(format!(
+            "cannot read from the reference miner at {}: {error}",
+            self.address
+        ))
     }
 }

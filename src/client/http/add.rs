@@ -1,4 +1,5 @@
-//! Adding a message: repeated under one key, and never reported as refused when it may be kept.
+//! Adding a message. Attempts are repeated with the same idempotency key, and the message is never
+//! reported as refused if it may have been stored.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -10,26 +11,26 @@ use super::{ClientError, HttpClient};
 use crate::chain::MessageId;
 use crate::wire::{NewMessage, PostedMessage};
 
-/// How long a message waits in all until a node that takes so many a second takes it.
-const RATE_PATIENCE: Duration = Duration::from_secs(60);
+/// Maximum total delay while the node is rate limiting.
+const MAX_RATE_DELAY: Duration = Duration::from_secs(60);
 
-/// How long to wait if such a node does not say.
-const RATE_PAUSE: Duration = Duration::from_secs(1);
+/// Delay if a node that is rate limiting does not send `Retry-After`.
+const DEFAULT_RATE_DELAY: Duration = Duration::from_secs(1);
 
 impl HttpClient {
-    /// Adds a message and returns its id, or none from a reference miner, which gives none. The
-    /// message carries a key of its own, so it is sent again after a passing failure, and for a
-    /// minute if the node takes so many a second and no more.
+    /// Adds a message and returns its id, or `None` from a reference miner that sends none. Retries
+    /// after a temporary failure, and for up to a minute while the node is rate limiting. An
+    /// idempotency key makes the node add the message once.
     pub async fn add(&self, text: &str) -> Result<Option<String>, ClientError> {
-        self.send(text, None).await
+        self.add_with_retries(text, None).await
     }
 
-    /// The same for a client on this address, who does not wait until the node takes more.
+    /// Adds a message for a client at another address. Does not retry when the node is rate limiting.
     pub async fn add_for(&self, client: IpAddr, text: &str) -> Result<Option<String>, ClientError> {
-        self.send(text, Some(client)).await
+        self.add_with_retries(text, Some(client)).await
     }
 
-    async fn send(
+    async fn add_with_retries(
         &self,
         text: &str,
         client: Option<IpAddr>,
@@ -39,8 +40,8 @@ impl HttpClient {
             headers.insert("x-forwarded-for", value);
         }
         let key = uuid::Uuid::new_v4().to_string();
-        let mut patience = client.map_or(RATE_PATIENCE, |_| Duration::ZERO);
-        let mut pauses = [100, 400, 1000].into_iter().map(Duration::from_millis);
+        let mut rate_delay_left = client.map_or(MAX_RATE_DELAY, |_| Duration::ZERO);
+        let mut retry_delays = [100, 400, 1000].into_iter().map(Duration::from_millis);
         let mut attempts = Attempts::default();
         loop {
             let request = self
@@ -54,20 +55,20 @@ impl HttpClient {
                 Ok(posted) => return Ok(Some(posted.id)),
                 Err(error) => error,
             };
-            attempts.note(&error);
+            attempts.record(&error);
             if error.is_reference() && !attempts.may_be_added {
                 break;
             }
-            let pause = if let Some(pause) = rate_pause(&error) {
-                patience.checked_sub(pause).map(|rest| {
-                    patience = rest;
-                    pause
+            let delay = if let Some(delay) = rate_delay(&error) {
+                rate_delay_left.checked_sub(delay).map(|rest| {
+                    rate_delay_left = rest;
+                    delay
                 })
             } else {
-                pauses.next().filter(|_| is_passing(&error))
+                retry_delays.next().filter(|_| is_temporary(&error))
             };
-            match pause {
-                Some(pause) => tokio::time::sleep(pause).await,
+            match delay {
+                Some(delay) => tokio::time::sleep(delay).await,
                 None => return Err(attempts.failure(error)),
             }
         }
@@ -79,30 +80,30 @@ impl HttpClient {
         match answer {
             Ok(answer) => Ok(answer["id"].as_str().map(str::to_owned)),
             Err(error) => {
-                attempts.note(&error);
+                attempts.record(&error);
                 Err(attempts.failure(error))
             }
         }
     }
 }
 
-/// What is known of a message after attempts that failed.
+/// Result of the failed attempts to add a message.
 #[derive(Default)]
 struct Attempts {
     may_be_added: bool,
-    /// The id under which the node keeps it, if it does.
+    /// Id of the message, if a node sent it.
     id: Option<MessageId>,
 }
 
 impl Attempts {
-    fn note(&mut self, error: &ClientError) {
-        self.may_be_added |= leaves_open(error);
+    fn record(&mut self, error: &ClientError) {
+        self.may_be_added |= may_have_added(error);
         if let ClientError::Refused { id: Some(id), .. } = error {
             self.id = Some(*id);
         }
     }
 
-    /// The error to report when the last attempt ended with this one.
+    /// Returns the error to report after the last attempt.
     fn failure(self, last: ClientError) -> ClientError {
         if self.may_be_added {
             ClientError::OutcomeUnknown {
@@ -115,22 +116,23 @@ impl Attempts {
     }
 }
 
-/// Returns `true` if a request that ended with this error may have been carried out.
-fn leaves_open(error: &ClientError) -> bool {
+/// Returns `true` if a request that failed with this error may have added the message.
+fn may_have_added(error: &ClientError) -> bool {
     match error {
         ClientError::TimedOut { .. }
         | ClientError::Malformed { .. }
         | ClientError::OutcomeUnknown { .. } => true,
         ClientError::Unreachable { source, .. } => !source.is_connect(),
-        // A node that says so did not take it. A gateway in front of one knows as little as we do.
+        // A node that answers 503 without an id did not store the message. Any other 5xx may come from a
+        // gateway, which does not know.
         ClientError::Refused { status, id, .. } => id.is_some() || *status >= 500 && *status != 503,
         ClientError::NotANode { status, .. } => *status >= 500,
         ClientError::Reference { .. } => false,
     }
 }
 
-/// Returns `true` if asking again may help, and cannot hurt.
-fn is_passing(error: &ClientError) -> bool {
+/// Returns `true` if a retry may succeed.
+fn is_temporary(error: &ClientError) -> bool {
     match error {
         ClientError::Refused { status: 503, .. } => true,
         ClientError::Unreachable { source, .. } => !source.is_timeout(),
@@ -138,14 +140,18 @@ fn is_passing(error: &ClientError) -> bool {
     }
 }
 
-/// How long to wait before asking again, if it was asked too often.
-fn rate_pause(error: &ClientError) -> Option<Duration> {
+/// Returns the delay before a retry if the node is rate limiting.
+fn rate_delay(error: &ClientError) -> Option<Duration> {
     match error {
         ClientError::Refused {
             status: 429,
             retry_after,
             ..
-        } => Some(retry_after.unwrap_or(RATE_PAUSE).max(RATE_PAUSE / 10)),
+        } => Some(
+            retry_after
+                .unwrap_or(DEFAULT_RATE_DELAY)
+                .max(DEFAULT_RATE_DELAY / 10),
+        ),
         _ => None,
     }
 }

@@ -1,16 +1,18 @@
-//! What the explorer asks a node beyond the common calls.
+//! The requests that only the explorer sends.
+
+use std::time::Duration;
 
 use reqwest::{Method, Response};
-use std::time::Duration;
 
 use super::{ClientError, HttpClient};
 use crate::wire::{BlockPage, Event, Neighbours, ReorgPage, SearchPage};
 
-/// How long events are followed before they are asked for anew.
+/// Maximum time of an event stream.
 const EVENTS_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
 
-/// Most bytes of one event: the largest message with every byte escaped, and its frame.
-const EVENT_BYTES: usize = 2 * 1024 * 1024;
+/// Maximum number of bytes of one event: the largest message with every byte escaped, and the JSON
+/// around it.
+const MAX_EVENT_BYTES: usize = 2 * 1024 * 1024;
 
 impl HttpClient {
     /// `GET /api/v1/blocks`, newest first, from this index downwards or from the tip.
@@ -41,7 +43,7 @@ impl HttpClient {
         self.json(request).await
     }
 
-    /// `GET /api/v1/search`; `before` goes on where an earlier answer ended.
+    /// `GET /api/v1/search`; `before` continues an earlier search.
     pub async fn search(&self, text: &str, before: Option<u64>) -> Result<SearchPage, ClientError> {
         let request = self
             .request(Method::GET, "/api/v1/search")
@@ -50,7 +52,7 @@ impl HttpClient {
         self.json(request).await
     }
 
-    /// `GET /api/v1/events`, as they happen.
+    /// `GET /api/v1/events`.
     pub async fn events(&self) -> Result<Events, ClientError> {
         let request = self
             .request(Method::GET, "/api/v1/events")
@@ -59,40 +61,40 @@ impl HttpClient {
         let response = request
             .send()
             .await
-            .map_err(|source| self.transport(source))?;
+            .map_err(|source| self.transport_error(source))?;
         if !response.status().is_success() {
-            return Err(self.refused(response).await);
+            return Err(self.read_error(response).await);
         }
         Ok(Events {
             client: self.clone(),
             response,
-            text: EventText::default(),
+            parser: EventParser::default(),
         })
     }
 }
 
-/// The events of a node while the connection lasts.
+/// The event stream of a node.
 #[derive(Debug)]
 pub struct Events {
     client: HttpClient,
     response: Response,
-    text: EventText,
+    parser: EventParser,
 }
 
 impl Events {
-    /// The next one; none when the node ended the answer.
+    /// Returns the next event, or `None` when the stream ends.
     pub async fn next(&mut self) -> Result<Option<Event>, ClientError> {
         loop {
-            if let Some(event) = self.text.take() {
+            if let Some(event) = self.parser.next() {
                 return Ok(Some(event));
             }
             let chunk = self.response.chunk().await;
-            match chunk.map_err(|source| self.client.transport(source))? {
-                Some(chunk) if self.text.received.len() + chunk.len() <= EVENT_BYTES => {
-                    self.text.received.extend_from_slice(&chunk);
+            match chunk.map_err(|source| self.client.transport_error(source))? {
+                Some(chunk) if self.parser.received.len() + chunk.len() <= MAX_EVENT_BYTES => {
+                    self.parser.received.extend_from_slice(&chunk);
                 }
                 Some(_) => {
-                    let what = format!("an event of more than {EVENT_BYTES} bytes");
+                    let what = format!("an event of more than {MAX_EVENT_BYTES} bytes");
                     return Err(self.client.malformed(what));
                 }
                 None => return Ok(None),
@@ -101,17 +103,17 @@ impl Events {
     }
 }
 
-/// The text of a stream of events, as far as it was received and not yet taken.
+/// Parser of an event stream.
 #[derive(Debug, Default)]
-struct EventText {
+struct EventParser {
     received: Vec<u8>,
     name: String,
     data: String,
 }
 
-impl EventText {
-    /// Takes the next whole event; kinds that are not known are passed over.
-    fn take(&mut self) -> Option<Event> {
+impl EventParser {
+    /// Returns the next complete event. Unknown events are skipped.
+    fn next(&mut self) -> Option<Event> {
         let mut start = 0;
         let mut found = None;
         while let Some(length) = self.received[start..]
@@ -128,7 +130,7 @@ impl EventText {
                 "data" if self.data.is_empty() => value.clone_into(&mut self.data),
                 "data" => self.data.extend(["\n", value]),
                 "" if line.is_empty() => {
-                    // One that cannot be read tells as little as an unknown one.
+                    // An event with invalid data is skipped like an unknown one.
                     found = Event::read(&self.name, &self.data).ok().flatten();
                     self.name.clear();
                     self.data.clear();
@@ -150,16 +152,16 @@ mod tests {
     use crate::wire::PendingMessage;
 
     #[test]
-    fn events_are_read_whatever_pieces_they_come_in() {
+    fn events_are_parsed_from_chunks_of_any_size() {
         let stream = b": hello\n\nid: 7\nevent: message\ndata: {\"sequence\":1,\"id\":\"a\",\n\
             data: \"message\":\"m\",\"age\":0.5}\n\nevent: later\ndata: {}\n\r\n\
             event: reset\r\ndata: {}\r\n\r\nevent: block\n";
         for size in [1, 2, 7, stream.len()] {
-            let mut text = EventText::default();
+            let mut parser = EventParser::default();
             let mut events = Vec::new();
-            for piece in stream.chunks(size) {
-                text.received.extend_from_slice(piece);
-                while let Some(event) = text.take() {
+            for chunk in stream.chunks(size) {
+                parser.received.extend_from_slice(chunk);
+                while let Some(event) = parser.next() {
                     events.push(event);
                 }
             }

@@ -1,4 +1,4 @@
-//! Requests between nodes over HTTP.
+//! The transport over HTTP.
 
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt, TryStreamExt};
@@ -6,15 +6,15 @@ use futures_util::{FutureExt, StreamExt, TryStreamExt};
 use super::client_builder;
 use crate::client::transport::{Method, Request, Transport, TransportError, TransportResponse};
 
-/// Sends requests over HTTP, with one pool of connections for all peers.
+/// Sends requests over HTTP. One connection pool serves all peers.
 #[derive(Clone, Debug)]
 pub struct HttpTransport(reqwest::Client);
 
 impl HttpTransport {
-    /// Sends nothing yet.
+    /// Creates a transport without connections.
     ///
     /// # Errors
-    /// If the system gives no random numbers or the like.
+    /// If the HTTP client cannot be initialized.
     pub fn new() -> Result<Self, TransportError> {
         Ok(Self(client_builder().pool_max_idle_per_host(2).build()?))
     }

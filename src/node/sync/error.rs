@@ -120,7 +120,8 @@ mod tests {
             source: std::sync::Arc::new(cause),
         });
         let error = SyncError::Peer(PeerError::Unreachable(Box::new(wrapped)));
-        assert_eq!(error.in_one_line(), "cannot be reached: connection refused");
+        let expected = "the peer cannot be reached: connection refused";
+        assert_eq!(error.in_one_line(), expected);
         let plain = SyncError::ChainMoved.in_one_line();
         assert_eq!(plain, "changes its chain while it is fetched");
     }

@@ -78,7 +78,10 @@ fn one_address_does_not_shut_out_another() {
     assert!(refused >= 16, "{refused}");
     let share = ask(GREEDY, address, "/chain").unwrap();
     let told = share.expect_error(503, "unavailable");
-    assert!(told.contains("this address has its share"), "{told}");
+    assert!(
+        told.contains("this address has reached its share"),
+        "{told}"
+    );
     let ended = AtomicBool::new(false);
     thread::scope(|scope| {
         for _ in 0..6 {

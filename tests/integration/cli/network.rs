@@ -180,6 +180,6 @@ fn an_invalid_genesis_or_port_is_refused() {
         refused("--genesis", genesis, "neither the hash of a block");
     }
     for address in ["example.org", "http://example.org/", "[::1]"] {
-        refused("--advertise", address, "names no port; write HOST:PORT");
+        refused("--advertise", address, "has no port; write HOST:PORT");
     }
 }

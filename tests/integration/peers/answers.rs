@@ -146,7 +146,7 @@ fn deep_nesting_and_endless_digits_are_refused() {
     let body = format!("{{\"message\": \"api/v1/status\", \"x\": {deep}");
     bad.push(FakePeer::start(move |_| answer(404, &[], body.clone())));
     let scene = Scene::with_bad_peers(&bad);
-    scene.wait_until_held_off("something else");
+    scene.wait_until_held_off("invalid response");
     assert!(!scene.listed(3).refused.unwrap().contains("99999"));
     scene.assert_unharmed();
 }
@@ -205,7 +205,7 @@ fn compressed_bodies_are_not_unpacked() {
         FakePeer::start(move |_| answer(200, &[("Content-Encoding", encoding)], &*gzip))
     });
     let scene = Scene::with_bad_peers(&bad);
-    scene.wait_until_held_off("something else");
+    scene.wait_until_held_off("invalid response");
     scene.assert_unharmed();
 }
 
@@ -220,7 +220,7 @@ fn a_server_that_is_no_node_is_held_off() {
     ];
     let bad = replies.map(|reply| FakePeer::start(move |_| reply.clone()));
     let scene = Scene::with_bad_peers(&bad);
-    for (which, reason) in (0..).zip(["status 503", "no JSON", "neither", "no JSON"]) {
+    for (which, reason) in (0..).zip(["status 503", "invalid JSON", "neither", "invalid JSON"]) {
         scene.wait_until_refused(which, reason, |listed| listed.failures > 0);
     }
     scene.assert_unharmed();

@@ -216,7 +216,7 @@ fn frames_that_lie_about_their_length_are_refused() {
         move |_| answer(200, &[], &*shifted),
     ));
     let scene = Scene::with_bad_peers(&bad);
-    scene.wait_until_held_off("something else");
+    scene.wait_until_held_off("invalid response");
     scene.assert_unharmed();
     let promising = peer_with_override(FakeNode::new(&blocks), "/api/v1/blocks", move |_| {
         vec![head(200, &[], Some(u64::MAX)), Step::Bytes(MARKER.into())]

@@ -1,8 +1,8 @@
-//! Where a client of the events is, and what comes after.
+//! The position of a client in the stream of events, and the events after it.
 //!
-//! A [`EventCursor`] says all of that by itself, so nothing has to be kept for a client that may come
-//! back: how many blocks it knows and the last of them, how many reorgs it was told, and which
-//! message comes next.
+//! An [`EventCursor`] holds the whole position, so the node keeps nothing for disconnected clients:
+//! the number of blocks the client knows and the hash of the last one, the number of reorgs it has
+//! received, and the sequence number of its next message.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,39 +12,39 @@ use crate::chain::BlockHash;
 use crate::store::{PageLimit, StoreError, View};
 use crate::wire::Event;
 
-/// Most blocks, messages or reorgs that a client is told after the fact; one further behind is
-/// told to start anew.
-pub(crate) const CATCH_UP: u64 = 1000;
+/// Maximum number of blocks, messages or reorgs by which a client may be behind. A client further
+/// behind receives a reset.
+const MAX_BEHIND: u64 = 1000;
 
-/// How much is read at a time.
+/// Maximum size of the pages in which events are read.
 const PAGE: PageLimit = PageLimit {
     count: 100,
     bytes: 64 * 1024,
 };
 
-/// What a client has been told.
+/// The position of a client in the stream of events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct EventCursor {
-    /// Number of blocks and the hash of the last one; none before the first.
+    /// Number of blocks and the hash of the last one; `None` before the first.
     last: Option<(u64, BlockHash)>,
     /// Sequence number of the next message.
     sequence: u64,
-    /// Reorgs so far.
+    /// Number of reorgs so far.
     reorgs: u64,
 }
 
-/// Events in order, each with where the client is after it, as far as it can resume there.
+/// Events in order, each with the cursor after it, if the stream can resume there.
 #[derive(Debug)]
 pub(crate) struct Step {
     pub(crate) events: Vec<(Event, Option<EventCursor>)>,
-    /// Where the client is after all of them.
+    /// The cursor after all of them.
     pub(crate) cursor: EventCursor,
-    /// Whether that is everything there is.
-    pub(crate) is_all: bool,
+    /// `true` if there are no further events.
+    pub(crate) is_complete: bool,
 }
 
 impl EventCursor {
-    /// After everything that a view holds.
+    /// Returns the cursor after all events of a view.
     pub(crate) fn at_end(view: &View) -> Result<Self, StoreError> {
         let (last, totals) = (view.last_block()?, view.totals()?);
         Ok(Self {
@@ -58,7 +58,7 @@ impl EventCursor {
         self.last.map_or(0, |(length, _)| length)
     }
 
-    /// What happened since, as of a view; `now` is in milliseconds since the epoch.
+    /// Returns the next events after this cursor in a view. `now` is in milliseconds since the Unix epoch.
     pub(crate) fn step(self, view: &View, now: u64) -> Result<Step, StoreError> {
         let end = Self::at_end(view)?;
         let mut events = Vec::new();
@@ -66,7 +66,7 @@ impl EventCursor {
             return reset(view);
         };
         let behind = end.length().saturating_sub(cursor.length());
-        if behind > CATCH_UP || end.sequence.saturating_sub(cursor.sequence) > CATCH_UP {
+        if behind > MAX_BEHIND || end.sequence.saturating_sub(cursor.sequence) > MAX_BEHIND {
             return reset(view);
         }
         let page = view.blocks(cursor.length(), PAGE)?;
@@ -75,28 +75,28 @@ impl EventCursor {
             cursor.last = Some((block.index + 1, BlockHash::of(block)));
             events.push((Event::Block(described), Some(cursor.clone())));
         }
-        let mut is_all = cursor.last == end.last;
-        if is_all {
+        let mut is_complete = cursor.last == end.last;
+        if is_complete {
             let page = view.pending_from(cursor.sequence, PAGE)?;
-            is_all = page.is_empty();
+            is_complete = page.is_empty();
             for pending in &page {
                 cursor.sequence = pending.sequence + 1;
                 let message = Event::Message(messages::describe(pending, now));
                 events.push((message, Some(cursor.clone())));
             }
-            if is_all {
+            if is_complete {
                 cursor = end;
             }
         }
         Ok(Step {
             events,
             cursor,
-            is_all,
+            is_complete,
         })
     }
 
-    /// Tells the reorgs since and goes back to the last block that outlived them all; none if this
-    /// was never a place on the way to `end`.
+    /// Adds the reorgs after this cursor to `events`, and moves the cursor back to the last block that
+    /// none of them disconnected. Returns `None` if the cursor does not belong to this chain.
     fn follow_reorgs(
         mut self,
         view: &View,
@@ -107,7 +107,10 @@ impl EventCursor {
         let Some(missed) = missed.filter(|_| self.sequence <= end.sequence) else {
             return Ok(None);
         };
-        let Some(count) = usize::try_from(missed).ok().filter(|_| missed <= CATCH_UP) else {
+        let Some(count) = usize::try_from(missed)
+            .ok()
+            .filter(|_| missed <= MAX_BEHIND)
+        else {
             return Ok(None);
         };
         let mut records = if count > 0 {
@@ -118,11 +121,11 @@ impl EventCursor {
         records.reverse();
         let mut kept = self.length();
         for (_, record) in &records {
-            // Until a reorg takes it off, the block must be on the chain that was left.
-            let left = record.from.saturating_add(record.disconnected);
-            let is_gone = kept < self.length();
-            let was_tip = self.last == Some((left, BlockHash::from_bytes(record.old_tip)));
-            if !is_gone && (kept > left || kept == left && !was_tip) {
+            // Until a reorg disconnects it, the block must be on the chain before that reorg.
+            let old_length = record.from.saturating_add(record.disconnected);
+            let is_disconnected = kept < self.length();
+            let was_tip = self.last == Some((old_length, BlockHash::from_bytes(record.old_tip)));
+            if !is_disconnected && (kept > old_length || kept == old_length && !was_tip) {
                 return Ok(None);
             }
             kept = kept.min(record.from);
@@ -145,27 +148,27 @@ impl EventCursor {
             }
         }
         self.reorgs = end.reorgs;
-        let told = records.len();
+        let count = records.len();
         for (position, (number, record)) in records.iter().enumerate() {
-            // Who comes back before the last of them is told all of them again.
-            let after = (position + 1 == told).then(|| self.clone());
+            // A client that reconnects before the last of them receives all of them again.
+            let after = (position + 1 == count).then(|| self.clone());
             events.push((Event::Reorg(reorgs::describe(*number, record)), after));
         }
         Ok(Some(self))
     }
 }
 
-/// The client has to ask for everything anew.
+/// Returns a reset, after which the client must read everything again.
 pub(crate) fn reset(view: &View) -> Result<Step, StoreError> {
     let cursor = EventCursor::at_end(view)?;
     Ok(Step {
         events: vec![(Event::Reset, Some(cursor.clone()))],
         cursor,
-        is_all: true,
+        is_complete: true,
     })
 }
 
-/// `LENGTH-HASH-SEQUENCE-REORGS`; before the first block the hash is left out.
+/// Writes `LENGTH-HASH-SEQUENCE-REORGS`; before the first block the hash is empty.
 impl fmt::Display for EventCursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.last {
@@ -176,7 +179,7 @@ impl fmt::Display for EventCursor {
     }
 }
 
-/// The text is no cursor.
+/// The text is not a valid cursor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct InvalidEventCursor;
 
@@ -207,7 +210,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cursor_is_read_as_it_was_written() {
+    fn a_cursor_survives_a_round_trip() {
         let hash = BlockHash::from_bytes([7; 32]);
         for last in [None, Some((1, hash)), Some((u64::MAX, hash))] {
             let cursor = EventCursor {
@@ -220,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_cursor_is_refused() {
+    fn an_invalid_cursor_is_refused() {
         let hash = "7".repeat(64);
         for text in [
             String::new(),

@@ -1,4 +1,4 @@
-//! Changes among the neighbours for one stream of events: what is different from the last time it looked.
+//! Changes of the neighbours for one event stream.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,10 +7,10 @@ use tokio::time::Instant;
 
 use crate::wire::{Neighbour, NeighbourChange, NeighbourNews, PeerKind, PeerOrigin};
 
-/// Pause between two looks.
-const PAUSE: Duration = Duration::from_secs(1);
+/// Interval between two comparisons.
+const INTERVAL: Duration = Duration::from_secs(1);
 
-/// What is told of a neighbour.
+/// The properties of a neighbour whose changes are events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Seen {
     kind: PeerKind,
@@ -18,44 +18,44 @@ struct Seen {
     refused: Option<String>,
 }
 
-/// The neighbours as a client knows them.
+/// The neighbours that a client knows.
 #[derive(Debug)]
 pub(super) struct NeighbourDiff {
     known: BTreeMap<String, Seen>,
-    next_look: Instant,
+    next_update: Instant,
 }
 
 impl NeighbourDiff {
-    /// The client is expected to know those of now.
+    /// Creates the difference to the current neighbours, which the client is expected to know.
     pub(super) fn new(list: Vec<Neighbour>) -> Self {
         Self {
             known: seen(list),
-            next_look: Instant::now() + PAUSE,
+            next_update: Instant::now() + INTERVAL,
         }
     }
 
-    /// Waits until it is time to look again.
-    pub(super) async fn pause(&self) {
-        tokio::time::sleep_until(self.next_look).await;
+    /// Waits until the next comparison is due.
+    pub(super) async fn wait(&self) {
+        tokio::time::sleep_until(self.next_update).await;
     }
 
-    /// What is different from the last look.
-    pub(super) fn look(&mut self, list: Vec<Neighbour>) -> Vec<NeighbourNews> {
-        self.next_look = Instant::now() + PAUSE;
+    /// Returns the changes since the last call.
+    pub(super) fn update(&mut self, list: Vec<Neighbour>) -> Vec<NeighbourNews> {
+        self.next_update = Instant::now() + INTERVAL;
         let mut before = std::mem::replace(&mut self.known, seen(list));
         let mut news = Vec::new();
         for (address, now) in &self.known {
             match before.remove(address) {
-                None => news.push(tell(address, NeighbourChange::Came, now)),
+                None => news.push(change(address, NeighbourChange::Came, now)),
                 Some(then) if then != *now => {
-                    news.push(tell(address, NeighbourChange::Changed, now));
+                    news.push(change(address, NeighbourChange::Changed, now));
                 }
                 Some(_) => {}
             }
         }
         let went = before
             .iter()
-            .map(|(address, then)| tell(address, NeighbourChange::Went, then));
+            .map(|(address, then)| change(address, NeighbourChange::Went, then));
         news.extend(went);
         news
     }
@@ -73,7 +73,7 @@ fn seen(list: Vec<Neighbour>) -> BTreeMap<String, Seen> {
     seen.collect()
 }
 
-fn tell(address: &str, change: NeighbourChange, seen: &Seen) -> NeighbourNews {
+fn change(address: &str, change: NeighbourChange, seen: &Seen) -> NeighbourNews {
     NeighbourNews {
         address: address.to_owned(),
         change,
@@ -105,14 +105,14 @@ mod tests {
     }
 
     #[test]
-    fn only_what_matters_is_told_and_once() {
+    fn only_relevant_changes_are_sent_and_once() {
         let (ours, unknown) = (PeerKind::Ours, PeerKind::Unknown);
         let mut client = NeighbourDiff::new(vec![
             neighbour(1, ours, 1.0),
             neighbour(2, unknown, 1.0),
             neighbour(3, ours, 1.0),
         ]);
-        // The third is older, the second known by now, the first gone, and the fourth new.
+        // The third has an older answer, the second is identified, the first removed, the fourth new.
         let now = || {
             vec![
                 neighbour(2, ours, 1.0),
@@ -120,7 +120,7 @@ mod tests {
                 neighbour(4, unknown, 0.0),
             ]
         };
-        let news = client.look(now());
+        let news = client.update(now());
         let news: Vec<_> = news
             .iter()
             .map(|news| (&*news.address, news.change))
@@ -131,10 +131,10 @@ mod tests {
             ("host:1", NeighbourChange::Went),
         ];
         assert_eq!(news, expected);
-        assert_eq!(client.look(now()), []);
+        assert_eq!(client.update(now()), []);
         let mut refused = now();
         refused[0].refused = Some("has another genesis".to_owned());
-        let news = client.look(refused);
+        let news = client.update(refused);
         assert_eq!(news.len(), 1);
         assert_eq!(news[0].refused.as_deref(), Some("has another genesis"));
     }
