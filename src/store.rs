@@ -1,17 +1,17 @@
 //! The store: one redb file that holds the chain, its indexes and the mempool.
 //!
-//! Reads go through a [`View`], one transaction each. Writes go through the one writer thread
-//! ([`writer`]), which joins what waits into one durable commit. The parts:
-//! * [`tables`]: the schema; `value`: its values as bytes, with checksums
-//! * [`view`]: everything that reads
-//! * [`writer`]: the commits; `operation`, `queue`: what they are made of, and how it waits
-//! * `edit`, `blocks`, `mempool`, `idempotency`, `reorg`: what a commit may change
-//! * `engine`: redb, opened and closed with care; `file`: the file under it; `overlay`: the file,
-//!   read without being changed
+//! A [`View`] reads in one transaction. All writes go through one thread ([`writer`]), which joins the
+//! queued operations into durable commits. The parts:
+//! * [`tables`]: the schema; `value`: stored values with checksums; `network`: difficulty and seal rule
+//! * [`view`]: all reads; `page`: bounded reads of consecutive rows
+//! * [`writer`]: the commits; `operation`, `queue`: the operations and the queue of the writer
+//! * `edit`: one write transaction; `blocks`, `mempool`, `idempotency`, `reorg`: its operations
+//! * `engine`: the redb database; `file`: the file under it; `overlay`: a file that is read without
+//!   being changed
 //! * `space`: free space on the disk and in the file
 //! * [`state`]: tip, history tree, network and counts as of the last commit
-//! * [`integrity`]: does the file hold what it should
-//! * [`error`]: what can go wrong; [`panics`]: when it is the engine that gives up
+//! * [`integrity`]: checks of blocks, indexes and counts
+//! * [`error`]: the errors; [`panics`]: panics of the engine
 
 mod blocks;
 mod edit;
@@ -24,6 +24,7 @@ pub mod mempool;
 mod network;
 mod operation;
 mod overlay;
+mod page;
 pub mod panics;
 mod queue;
 pub mod reorg;
@@ -56,34 +57,35 @@ pub use self::error::{Rejection, StoreError};
 pub use self::mempool::{Added, Addition};
 pub use self::network::Network;
 pub use self::operation::{Operation, Reply};
+pub use self::page::PageLimit;
 pub use self::reorg::Adoption;
 pub use self::state::State;
 pub use self::tables::{
     DisconnectedRecord, NeighbourRecord, NeighbourStatus, ReorgRecord, SnapshotRecord,
 };
-pub use self::view::{PageLimit, Pending, View};
+pub use self::view::{Pending, View};
 pub use self::writer::Listener;
 
-/// Newest blocks that are checked at open: what is built next is built upon them.
+/// Number of newest blocks that are checked at open, since new blocks are built on them.
 const CHECKED_AT_OPEN: u64 = 1000;
 
 /// An open database.
 pub struct Store {
     database: Arc<Engine>,
     writer: Writer,
-    /// Tells the listener of reads that fail.
+    /// Reports failed reads to the listener.
     read_error_hook: ReadErrorHook,
     free_space: writer::FreeSpace,
-    /// None on another kind of storage than a file.
+    /// `None` if the storage is not a file.
     space: Option<Arc<Space>>,
     stopped_cleanly: bool,
-    /// Whether every block was checked since the last unclean stop.
+    /// Every block was checked since the last unclean stop.
     scrubbed: AtomicBool,
 }
 
 impl Store {
-    /// Makes a database that holds only a genesis block. A kill at any moment leaves the whole
-    /// file or none.
+    /// Creates a database that holds only a genesis block. A kill at any moment leaves either the
+    /// complete file or none.
     pub fn create(path: &Path, genesis: &Block, network: Network) -> Result<(), StoreError> {
         let io_error = |path: &Path, source: io::Error| StoreError::Io {
             path: path.to_owned(),
@@ -115,8 +117,8 @@ impl Store {
         sync_folder(folder).map_err(|source| io_error(folder, source))
     }
 
-    /// Opens a database and starts its writer. `min_free` is the number of bytes that writing
-    /// leaves free on the disk.
+    /// Opens a database and starts its writer. Writes are refused while fewer than `min_free` bytes
+    /// are free on the disk.
     pub fn open(path: &Path, min_free: u64, listener: Listener) -> Result<Self, StoreError> {
         let database = Engine::open(path)?;
         let space = Arc::new(Space::new(path, folder_of(path), min_free));
@@ -129,7 +131,7 @@ impl Store {
         })
     }
 
-    /// Makes and opens a database on another kind of storage than a file.
+    /// Opens a database on any storage backend, and creates it if the storage is empty.
     pub fn with_backend(
         backend: impl StorageBackend,
         genesis: &Block,
@@ -143,7 +145,7 @@ impl Store {
         Self::start(database, listener, Arc::new(|| None))
     }
 
-    /// An open database in memory that nobody listens to.
+    /// Opens a database in memory, without a listener.
     #[cfg(test)]
     pub(crate) fn in_memory(genesis: &Block, network: Network) -> Result<Self, StoreError> {
         let backend = redb::backends::InMemoryBackend::new();
@@ -170,9 +172,9 @@ impl Store {
             edit.set_running(true)
         })?;
         let database = Arc::new(database);
-        let listener: Arc<writer::Listening> = Arc::from(listener);
-        let told = Arc::clone(&listener);
-        let read_error_hook: ReadErrorHook = Arc::new(move |error| told(Err(error)));
+        let listener: Arc<writer::ListenerFn> = Arc::from(listener);
+        let error_listener = Arc::clone(&listener);
+        let read_error_hook: ReadErrorHook = Arc::new(move |error| error_listener(Err(error)));
         let writer = Writer::start(
             Arc::clone(&database),
             state,
@@ -186,33 +188,33 @@ impl Store {
             free_space,
             space: None,
             stopped_cleanly,
-            // The newest blocks may be all there are.
+            // A short chain was checked completely above.
             scrubbed: AtomicBool::new(stopped_cleanly || length <= CHECKED_AT_OPEN),
         })
     }
 
-    /// A consistent view of what is committed now.
+    /// Opens a consistent view of the last commit.
     pub fn view(&self) -> Result<View, StoreError> {
         View::new(&self.database, Some(Arc::clone(&self.read_error_hook)))
     }
 
-    /// What is committed now, without asking the disk.
+    /// Returns the state of the last commit from memory.
     pub fn state(&self) -> Arc<State> {
         self.writer.state()
     }
 
-    /// Notes that every block was checked, so that a clean stop counts as one.
+    /// Records that every block was checked, so that this run can end cleanly.
     pub fn note_scrubbed(&self) {
         self.scrubbed.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the run before this one closed the database.
+    /// Returns `true` if the previous run closed the database.
     pub fn stopped_cleanly(&self) -> bool {
         self.stopped_cleanly
     }
 
-    /// Measures how much the file can take without growing, if the disk is nearly full. That can
-    /// take as long as reading the whole database.
+    /// Measures the reusable space within the file, if the disk is nearly full. This can take as long
+    /// as reading the whole database.
     pub fn measure_space(&self, is_stopped: &dyn Fn() -> bool) -> Result<(), StoreError> {
         match &self.space {
             Some(space) => space.measure(|| self.view(), is_stopped),
@@ -220,18 +222,18 @@ impl Store {
         }
     }
 
-    /// How many bytes are free where the database is, and how many must stay free. Space within the
-    /// file that can be reused counts, too, as measured last.
+    /// Returns how many bytes are free for the database and how many must stay free. Includes the
+    /// reusable space within the file, as last measured.
     pub fn free_space(&self) -> Option<(u64, u64)> {
         (self.free_space)()
     }
 
-    /// Hands an operation to the writer without waiting; its reply is called after the commit.
+    /// Queues an operation for the writer; its reply is called after the commit.
     pub fn submit(&self, operation: Operation) -> Result<(), StoreError> {
         self.writer.submit(operation)
     }
 
-    /// Hands an operation to the writer and waits for its commit. For callers that may block.
+    /// Queues an operation for the writer and blocks until its commit.
     pub fn write<T: Send + 'static>(
         &self,
         operation: impl FnOnce(Reply<T>) -> Operation,
@@ -244,11 +246,11 @@ impl Store {
         receiver.recv().unwrap_or(Err(StoreError::Closed))
     }
 
-    /// Writes what waits and closes the file, noting that this run ended cleanly.
+    /// Commits the queued operations and closes the file, recording a clean stop.
     pub fn close(mut self) -> Result<(), StoreError> {
         self.writer.stop();
         if !self.scrubbed.load(Ordering::Relaxed) {
-            // The next start begins the check of the older blocks again.
+            // The next start checks the older blocks again.
             return Ok(());
         }
         let state = State::clone(&self.state());
@@ -256,19 +258,19 @@ impl Store {
     }
 }
 
-/// The database of a stopped node, to read from. Its file is left as it is, also if the node was
-/// killed: what has to be repaired is repaired in memory.
+/// The database of a stopped node, opened for reading. Its file is never changed: repairs after a
+/// kill are made in memory.
 pub struct StoppedStore {
     database: Engine,
 }
 
 impl StoppedStore {
-    /// Opens the file; no node can use it meanwhile, but others can read it, too.
+    /// Opens the file under a shared lock, which excludes nodes but not other readers.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         Self::locked(path, Lock::Shared)
     }
 
-    /// Opens the file for a process that is going to replace it; no other can use it meanwhile.
+    /// Opens the file under an exclusive lock, for a process that is going to replace it.
     pub fn open_exclusive(path: &Path) -> Result<Self, StoreError> {
         Self::locked(path, Lock::Exclusive)
     }
@@ -279,12 +281,12 @@ impl StoppedStore {
         Ok(Self { database })
     }
 
-    /// Checks the engine's own checksums over the whole file.
+    /// Checks the engine's checksums over the whole file.
     pub fn check_checksums(&mut self) -> Result<(), StoreError> {
         self.database.check_checksums()
     }
 
-    /// A consistent view of everything.
+    /// Opens a consistent view of the database.
     pub fn view(&self) -> Result<View, StoreError> {
         View::new(&self.database, None)
     }
@@ -296,7 +298,7 @@ fn is_empty(database: &Database) -> Result<bool, StoreError> {
 
 /// Fills a new database.
 fn initialise(database: &Database, genesis: &Block, network: Network) -> Result<(), StoreError> {
-    // The edit starts below the genesis block, which is put in like any other.
+    // The edit starts with no blocks, so that the genesis block is inserted like any other.
     let mut below = State::of_genesis(genesis, network);
     (below.history, below.totals) = Default::default();
     change(database, below, |edit| {
@@ -306,7 +308,7 @@ fn initialise(database: &Database, genesis: &Block, network: Network) -> Result<
     })
 }
 
-/// One commit outside the writer, at open and close.
+/// Makes one commit outside the writer, at open and close.
 fn change(
     database: &Database,
     state: State,

@@ -24,8 +24,8 @@ pub(super) enum Incompatibility {
     #[error("has another genesis block, and the genesis block of this chain is fixed")]
     GenesisFixed,
     #[error(
-        "has a branch that disconnects {}, more than --max-reorg {limit} allows: find out which \
-         branch is right, and restart with a higher --max-reorg to follow the other",
+        "has a branch that disconnects {}, more than the {limit} allowed by --max-reorg: find \
+         out which branch is right, and restart with a higher --max-reorg to follow the other",
         counted(*depth, "block")
     )]
     ReorgTooDeep { depth: u64, limit: u64 },

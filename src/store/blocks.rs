@@ -1,4 +1,4 @@
-//! Putting blocks on top of the chain: block, indexes, history tree, tip and mempool together.
+//! Connects blocks to the chain: block, indexes, history tree, tip and mempool change together.
 
 use redb::ReadableTable;
 
@@ -9,8 +9,8 @@ use super::value;
 use crate::chain::{Block, BlockHash, Checker, Seal, Tip};
 
 impl Edit<'_> {
-    /// Appends blocks that were made above the block with hash `parent`. All of them are checked
-    /// before the first is written.
+    /// Appends blocks to the tip if it has the hash `parent`. All of them are checked before the first
+    /// is written.
     pub(crate) fn append(&mut self, parent: &BlockHash, blocks: &[Block]) -> Outcome<()> {
         if self.state.tip.hash != *parent {
             return Ok(Err(Rejection::StaleTip));
@@ -32,7 +32,7 @@ impl Edit<'_> {
         Ok(Ok(()))
     }
 
-    /// A checker with the rules of this network.
+    /// Returns a checker with the rules of this network.
     pub(crate) fn checker(&self) -> Checker {
         Checker::new(
             self.state.network.difficulty,
@@ -40,7 +40,7 @@ impl Edit<'_> {
         )
     }
 
-    /// Writes a block that was checked to be the next one, and that makes this tip.
+    /// Writes a block that was checked to be the next one; `tip` is its description.
     pub(crate) fn insert_block(
         &mut self,
         block: &Block,
@@ -51,7 +51,7 @@ impl Edit<'_> {
             .insert(block.index, &*value::encode_block(block))?;
         self.index_by_hash
             .insert(tip.hash.as_bytes(), block.index)?;
-        // An id may stand in two blocks; the index keeps the lower one.
+        // Two blocks may carry the same id; the index keeps the lower one.
         let id = block.message.id();
         if self.index_by_message.get(id.as_bytes())?.is_none() {
             self.index_by_message.insert(id.as_bytes(), block.index)?;
@@ -61,7 +61,7 @@ impl Edit<'_> {
         self.state.tip_is_sealed = seal == Some(Seal::Sealed);
         self.state.totals.sealed += u64::from(self.state.tip_is_sealed);
         self.state.tip = tip;
-        self.release(&block.message)
+        self.remove_mined(&block.message)
     }
 
     fn append_history(&mut self, hash: &BlockHash) -> Result<(), StoreError> {

@@ -1,8 +1,8 @@
-//! One write transaction with its tables open and the state it leads to.
+//! One write transaction with its tables open, and the state that results from it.
 //!
-//! The operations on it stand in [`super::blocks`], [`super::mempool`] and [`super::reorg`]. Each
-//! either changes everything it should or refuses before it changes anything, so that many of
-//! them can share one commit.
+//! Its operations are in [`super::blocks`], [`super::mempool`] and [`super::reorg`]. Each of them
+//! either succeeds completely or is rejected before it changes anything, so that many can share one
+//! commit.
 
 use redb::{Table, WriteTransaction};
 
@@ -12,7 +12,7 @@ use super::state::State;
 use super::tables::{self, NeighbourRecord, NetworkRecord, SnapshotRecord};
 use super::value;
 
-/// What an operation comes to: the outer error is a failed database, the inner one a rejection.
+/// Result of an operation: the outer error is a failed database, the inner one a rejection.
 pub(crate) type Outcome<T> = Result<Result<T, Rejection>, StoreError>;
 
 pub(crate) struct Edit<'txn> {
@@ -55,7 +55,7 @@ impl<'txn> Edit<'txn> {
         })
     }
 
-    /// Writes what sums the operations up and hands out the state they lead to.
+    /// Writes the running counts and returns the resulting state.
     pub(crate) fn finish(mut self) -> Result<State, StoreError> {
         self.meta
             .insert(tables::TOTALS, &*value::encode(&self.state.totals))?;
@@ -70,7 +70,7 @@ impl<'txn> Edit<'txn> {
         Ok(())
     }
 
-    /// Notes whether a node has the database open.
+    /// Sets or clears the mark that a node has the database open.
     pub(crate) fn set_running(&mut self, running: bool) -> Result<(), StoreError> {
         if running {
             self.meta.insert(tables::RUNNING, &[][..])?;
@@ -86,7 +86,7 @@ impl<'txn> Edit<'txn> {
         Ok(())
     }
 
-    /// Puts these in place of all neighbours kept so far.
+    /// Replaces the kept neighbours.
     pub(crate) fn set_neighbours(&mut self, records: &[NeighbourRecord]) -> Result<(), StoreError> {
         self.neighbours.retain(|_, _| false)?;
         for record in records {
@@ -102,7 +102,7 @@ impl<'txn> Edit<'txn> {
         Ok(())
     }
 
-    /// Removes branches that an earlier run left unfinished.
+    /// Deletes staged branches of an earlier run.
     pub(crate) fn clear_staged(&mut self) -> Result<(), StoreError> {
         Ok(self.staged.retain(|_, _| false)?)
     }

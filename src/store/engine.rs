@@ -1,5 +1,5 @@
-//! The database engine, opened and closed with care: a damaged file can make it panic, also when
-//! it is dropped after an earlier panic has poisoned its locks.
+//! The database engine. A damaged file can make it panic when it is opened, closed or dropped, so all
+//! of these are guarded.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
@@ -13,22 +13,22 @@ use super::file::DatabaseFile;
 use super::overlay::{Lock, Overlay};
 use super::panics::guarded;
 
-/// Memory for pages of the file, in bytes.
+/// Size of the page cache in bytes.
 const CACHE_BYTES: usize = 48 * 1024 * 1024;
 
 /// First bytes of every file of the engine.
 const MAGIC: &[u8; 9] = b"redb\x1A\x0A\xA9\x0D\x0A";
 
-/// An open database whose end is guarded, too.
+/// An open database, which is closed under guard.
 pub(crate) struct Engine(Option<Database>);
 
 impl Engine {
-    /// Opens a file to read and write it.
+    /// Opens a file for reading and writing.
     pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
         Self::at(path, true, |file| DatabaseFile::new(file, path))
     }
 
-    /// Opens a file to read it; what the engine writes stays in memory.
+    /// Opens a file for reading; writes of the engine stay in memory.
     pub(crate) fn read(path: &Path, lock: Lock) -> Result<Self, StoreError> {
         let writable = lock == Lock::Exclusive;
         Self::at(path, writable, |file| Overlay::new(file, lock))
@@ -47,25 +47,25 @@ impl Engine {
         .map_err(|error| error.opening(path))
     }
 
-    /// Opens what is on another kind of storage, or makes a database there if it is empty.
+    /// Opens the database on a storage backend, or creates one if the storage is empty.
     pub(crate) fn on(backend: impl StorageBackend) -> Result<Self, StoreError> {
         guarded(|| Ok(Self(Some(builder().create_with_backend(backend)?))))
     }
 
-    /// Closes the database; dropping it does the same, but keeps silent about failures.
+    /// Closes the database. Dropping it does the same but ignores failures.
     pub(crate) fn close(mut self) -> Result<(), StoreError> {
         let database = self.0.take();
         guarded(|| Ok(database.map_or(Ok(()), Database::close)?))
     }
 
-    /// Checks the engine's own checksums over the whole file.
+    /// Checks the engine's checksums over the whole file.
     pub(crate) fn check_checksums(&mut self) -> Result<(), StoreError> {
         let database = &mut self.0;
-        let whole = guarded(|| match database {
+        let is_intact = guarded(|| match database {
             Some(database) => Ok(database.check_integrity()?),
             None => Err(StoreError::Closed),
         })?;
-        if whole {
+        if is_intact {
             Ok(())
         } else {
             Err(StoreError::corrupt(
@@ -86,7 +86,7 @@ impl Deref for Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         let database = self.0.take();
-        // There is nobody left to tell, and nothing left to save.
+        // A failure cannot be reported here; `close` does that.
         let _ = guarded(|| {
             drop(database);
             Ok(())
@@ -94,8 +94,8 @@ impl Drop for Engine {
     }
 }
 
-/// Opens a file that begins as all databases do. The engine would make a new database of an empty
-/// one, and wait at a pipe.
+/// Opens a file that begins like every database. The engine would create a database in an empty file,
+/// and block on a FIFO.
 fn open_file(path: &Path, writable: bool) -> Result<File, StoreError> {
     let failed = |source: io::Error| StoreError::opening_file(path, source);
     let kind = fs::metadata(path).map_err(failed)?;

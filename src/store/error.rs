@@ -1,4 +1,4 @@
-//! What can go wrong in the store.
+//! The errors of the store.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,20 +10,20 @@ use crate::chain::InvalidBlock;
 use crate::codec::DecodeError;
 use crate::text::counted;
 
-/// Why the store could not do what it was asked.
+/// Error of the store.
 #[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// There is no such file.
+    /// The file does not exist.
     #[error("there is no database at {}", path.display())]
     Missing {
-        /// Where it was looked for.
+        /// Path of the missing file.
         path: PathBuf,
     },
-    /// There is one already.
-    #[error("there is a database at {} already", path.display())]
+    /// The file exists already.
+    #[error("there is already a database at {}", path.display())]
     Exists {
-        /// Where it is.
+        /// The file.
         path: PathBuf,
     },
     /// Another process has the file open.
@@ -32,127 +32,127 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
-    /// The file cannot be opened or read: the permission is missing, the disk can only be read, the
-    /// path names a folder.
+    /// The file cannot be opened or read, for example because of missing permissions, a read-only file
+    /// system, or a path that names a folder.
     #[error("the database {} cannot be opened", path.display())]
     Unopened {
         /// The file.
         path: PathBuf,
-        /// The answer of the system.
+        /// The error of the system.
         #[source]
         source: Arc<io::Error>,
     },
-    /// The file is something else.
+    /// The file is not a database.
     #[error("{} is not a database", path.display())]
     NotADatabase {
         /// The file.
         path: PathBuf,
     },
-    /// Written by another version of the program.
+    /// The file has an unsupported schema version.
     #[error(
         "the database has schema version {found}, this program has version {supported}; {}",
         if found < supported {
-            "export its chain with the program that wrote it, and import that"
+            "export the chain with the program that wrote it, and import the file"
         } else {
-            "use the program that wrote it, or a newer one"
+            "use the program that wrote it, or a newer version"
         }
     )]
     Schema {
-        /// Version of the file.
+        /// Schema version of the file.
         found: u32,
-        /// Version of this program.
+        /// Schema version of this program.
         supported: u32,
     },
     /// The content of the file contradicts itself.
     #[error("the database is damaged: {what}")]
     Corrupt {
-        /// Which table and key, and what is wrong.
+        /// Table and key, and the contradiction.
         what: String,
     },
-    /// The database engine failed; most often the disk did.
+    /// The database engine failed, usually because the disk did.
     #[error("the database failed")]
     Engine(#[source] Arc<redb::Error>),
-    /// The file system failed.
-    #[error("{} failed", path.display())]
+    /// A file operation failed.
+    #[error("cannot read or write {}", path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         source: Arc<io::Error>,
     },
-    /// The file of the open database was taken away by somebody else.
+    /// Another program removed, replaced or truncated the file of the open database.
     #[error("the database {} was {fate} while it was in use", path.display())]
     Lost {
         /// The path of the file.
         path: PathBuf,
-        /// What became of the file, as a participle.
+        /// What happened to the file, as a participle.
         fate: &'static str,
     },
-    /// The operation was refused; nothing changed.
+    /// The operation was rejected; nothing changed.
     #[error(transparent)]
     Rejected(#[from] Rejection),
-    /// Too many operations wait; nothing changed.
-    #[error("too many operations are waiting")]
+    /// The queue of the writer is full; nothing changed.
+    #[error("the node is overloaded: too many writes are queued")]
     Overloaded,
-    /// A task panicked or was cancelled before it had a result; the database itself is unharmed.
+    /// A task panicked or was cancelled before it had a result; the database is intact.
     #[error("{task} ended without a result: {reason}")]
     Interrupted {
         /// The task.
         task: &'static str,
-        /// How it ended.
+        /// The panic or cancellation.
         reason: String,
     },
-    /// The writer has ended, so nothing can be written any more.
+    /// The writer has ended, so nothing can be written.
     #[error("the database is closed")]
     Closed,
 }
 
-/// Why an operation was refused; the database is fine and unchanged.
+/// Why an operation was rejected; the database is intact and unchanged.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Rejection {
-    /// The chain has another tip than the blocks were made for.
-    #[error("the tip of the chain has moved")]
+    /// The tip is not the expected parent of the blocks.
+    #[error("the tip of the chain has changed")]
     StaleTip,
     /// A block breaks a rule.
     #[error(transparent)]
     Invalid(#[from] InvalidBlock),
-    /// The branch is not better than the chain held.
-    #[error("the branch is not preferred to the chain held")]
+    /// Fork choice does not prefer the branch.
+    #[error("the branch is not better than the current chain")]
     NotPreferred,
-    /// The branch does not join the chain held.
-    #[error("the branch does not join the chain held")]
+    /// The branch does not connect to the chain.
+    #[error("the branch does not connect to the current chain")]
     NotConnected,
     /// The branch forks too far below the tip.
     #[error(
-        "{} would be taken off, more than the {limit} allowed by --max-reorg",
+        "the branch disconnects {}, more than the {limit} allowed by --max-reorg",
         counted(*depth, "block")
     )]
     TooDeep {
-        /// Blocks that would be taken off.
+        /// Number of blocks to disconnect.
         depth: u64,
-        /// Most that may be.
+        /// Maximum number allowed.
         limit: u64,
     },
-    /// The branch has another genesis block, and ours is fixed.
+    /// The branch has another genesis block, and that of the chain is fixed.
     #[error("the genesis block of this chain is fixed")]
     GenesisFixed,
-    /// No room for more pending messages.
+    /// The mempool has no room for another message.
     #[error("the mempool is full ({count} messages, {bytes} bytes)")]
     MempoolFull {
-        /// Messages pending.
+        /// Number of pending messages.
         count: u64,
-        /// Bytes of their texts.
+        /// Size of their texts in bytes.
         bytes: u64,
     },
-    /// The same idempotency key came with another text.
+    /// The idempotency key was used with another text.
     #[error("the idempotency key was used for another message")]
     KeyReused,
     /// The disk is nearly full.
     #[error("{free} bytes are free on the disk, less than the {needed} that must stay free")]
     NoSpace {
-        /// Bytes free.
+        /// Free bytes.
         free: u64,
         /// Bytes that must stay free.
         needed: u64,
@@ -160,18 +160,18 @@ pub enum Rejection {
 }
 
 impl StoreError {
-    /// Damage found in a table.
+    /// Returns the error for a contradiction in the database.
     pub(crate) fn corrupt(what: impl Into<String>) -> Self {
         Self::Corrupt { what: what.into() }
     }
 
-    /// A task that ended without a result.
+    /// Returns the error for a task that ended without a result.
     pub(crate) fn interrupted(task: &'static str, reason: &impl std::fmt::Display) -> Self {
         let reason = reason.to_string();
         Self::Interrupted { task, reason }
     }
 
-    /// A file that the system does not open.
+    /// Returns the error for a file that cannot be opened.
     pub(crate) fn opening_file(path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
         if source.kind() == io::ErrorKind::NotFound {
@@ -181,7 +181,7 @@ impl StoreError {
         Self::Unopened { path, source }
     }
 
-    /// The same error, met while the database at `path` was opened: it says which one it was.
+    /// Adds the path of the database that was being opened to an error.
     pub(crate) fn opening(self, path: &Path) -> Self {
         let Self::Engine(error) = &self else {
             return match self {
@@ -206,19 +206,19 @@ impl StoreError {
         }
     }
 
-    /// A row that must be there.
+    /// Returns the error for a missing row.
     pub(crate) fn missing(table: &str, key: impl std::fmt::Display) -> Self {
         Self::corrupt(format!("table {table}, key {key}: missing"))
     }
 
-    /// A row of an index that leads to another block than it should.
+    /// Returns the error for an index row that leads to the wrong block.
     pub(crate) fn index_mismatch(table: &str, index: u64) -> Self {
         Self::corrupt(format!(
-            "table {table} leads to block {index}, which is another one"
+            "table {table} leads to block {index}, which is not the right one"
         ))
     }
 
-    /// A stored value that does not decode.
+    /// Returns the error for a value that cannot be decoded.
     pub(crate) fn undecodable(
         table: &str,
         key: impl std::fmt::Display,
@@ -228,8 +228,8 @@ impl StoreError {
     }
 }
 
-/// Damage that the engine notices itself is named as such, an error of the storage under it is
-/// handed through; everything else is its failure.
+/// Damage found by the engine becomes [`StoreError::Corrupt`], an error of our storage backend is
+/// unwrapped, and everything else is a failure of the engine.
 impl From<redb::Error> for StoreError {
     fn from(error: redb::Error) -> Self {
         if let redb::Error::Io(error) = &error
@@ -239,7 +239,7 @@ impl From<redb::Error> for StoreError {
         }
         match error {
             redb::Error::Corrupted(what) => Self::Corrupt { what },
-            // The engine reads only what its own pages say is there.
+            // The engine only reads ranges that its own pages refer to.
             redb::Error::Io(error)
                 if matches!(
                     error.kind(),
@@ -259,7 +259,7 @@ impl From<redb::Error> for StoreError {
     }
 }
 
-/// Each operation of the engine has an error type of its own; all of them are one kind here.
+/// Converts the error type of each engine operation.
 macro_rules! from_engine {
     ($($error:ident),*) => {
         $(impl From<redb::$error> for StoreError {

@@ -1,8 +1,8 @@
-//! The file of a database, as the storage of the engine.
+//! The file of a database, as the storage backend of the engine.
 //!
-//! A file can be removed, replaced or truncated while it is open, and the system says nothing: what
-//! is written goes to a file that no path leads to any more. So every sync, and with it every
-//! commit, checks that the path still leads to the open file, at its full length.
+//! A file can be removed, replaced or truncated while it is open, without an error from the system:
+//! further writes go to a file without a path. Every sync, and with it every commit, therefore checks
+//! that the path still leads to the open file, at its full length.
 
 use std::fs::{self, File, Metadata};
 use std::io;
@@ -16,19 +16,19 @@ use redb::{BackendError, DatabaseError, StorageBackend, StorageError};
 
 use super::error::StoreError;
 
-/// An open file that knows its path.
+/// An open file with its path.
 #[derive(Debug)]
 pub(super) struct DatabaseFile {
     file: FileBackend,
     path: PathBuf,
     /// Device and inode.
     identity: (u64, u64),
-    /// Length that the engine gave the file.
+    /// Length in bytes, as set by the engine.
     length: AtomicU64,
 }
 
 impl DatabaseFile {
-    /// The open file at `path`.
+    /// Wraps the open file at `path`.
     pub(super) fn new(file: File, path: &Path) -> Result<Self, DatabaseError> {
         let metadata = file.metadata().map_err(StorageError::from)?;
         Ok(Self {
@@ -39,7 +39,7 @@ impl DatabaseFile {
         })
     }
 
-    /// Checks that the path leads to the open file, and that nothing of it is cut off.
+    /// Checks that the path leads to the open file, and that it is not truncated.
     fn check(&self) -> io::Result<()> {
         let fate = match fs::metadata(&self.path) {
             Ok(found) if identity(&found) != self.identity => "replaced by another file",
@@ -79,7 +79,7 @@ impl StorageBackend for DatabaseFile {
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        // A write at the end would give a truncated file its length back.
+        // A write at the end would extend a truncated file to its full length again.
         if offset + data.len() as u64 >= self.length.load(Ordering::Relaxed) {
             self.check()?;
         }
@@ -123,7 +123,7 @@ impl StorageBackend for DatabaseFile {
 mod tests {
     use super::*;
 
-    /// A file of 4 KiB and what it is to the engine.
+    /// Creates and opens a file of 4 KiB.
     fn opened(folder: &Path) -> (PathBuf, DatabaseFile) {
         let path = folder.join("file");
         fs::write(&path, [7; 4096]).unwrap();
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_truncated_file_is_noticed_before_it_has_its_length_back() {
+    fn a_truncated_file_is_detected_before_it_is_extended() {
         let folder = tempfile::tempdir().unwrap();
         let (path, file) = opened(folder.path());
         file.set_len(8192).unwrap();

@@ -1,5 +1,4 @@
-//! Keys that clients chose for their additions: for a day, the same message under the same key is
-//! added once.
+//! Idempotency keys of clients: for a day, a message is added only once under the same key.
 
 use redb::ReadableTable;
 use sha2::{Digest, Sha256};
@@ -12,23 +11,23 @@ use super::value;
 use super::view::View;
 use crate::chain::MessageId;
 
-/// How long a client's key is remembered, in milliseconds: a day.
+/// Lifetime of a key: a day, in milliseconds.
 const KEY_LIFETIME: u64 = 24 * 60 * 60 * 1000;
 
 impl Addition {
-    /// The digest under which a client's key is remembered.
+    /// Returns the digest under which a client's key is stored.
     pub fn key_digest(key: &[u8]) -> [u8; 32] {
         Sha256::digest(key).into()
     }
 
-    /// The digest by which a repeated text is known.
+    /// Returns the digest that identifies a text.
     pub fn text_digest(text: &str) -> [u8; 32] {
         Sha256::digest(text).into()
     }
 }
 
 impl View {
-    /// Returns the answer to an addition whose key was committed before; none if it is new.
+    /// Returns the answer to an addition whose key was used before this view; `None` if it is new.
     pub fn added_under_key(
         &self,
         addition: &Addition,
@@ -43,7 +42,7 @@ impl View {
 }
 
 impl Edit<'_> {
-    /// Returns the answer to an addition whose key was used before; none if it is new.
+    /// Returns the answer to an addition whose key was used before; `None` if it is new.
     pub(super) fn added_under_key(
         &self,
         addition: &Addition,
@@ -51,7 +50,7 @@ impl Edit<'_> {
         known(&self.idempotency, addition)
     }
 
-    /// Remembers the id of an addition under its key.
+    /// Stores the id of an addition under its key.
     pub(super) fn remember_addition(
         &mut self,
         addition: &Addition,
@@ -63,7 +62,7 @@ impl Edit<'_> {
         if let Some(expired) = record(&self.idempotency, key)? {
             self.idempotency_by_time.remove((expired.at, key))?;
         }
-        // Two expired keys go for each new one, so the table stays bounded without a task.
+        // Each new key removes up to two expired ones, which bounds the table without a task.
         for _ in 0..2 {
             let Some(oldest) = self.idempotency_by_time.first()? else {
                 break;
@@ -117,7 +116,7 @@ fn record(
         .transpose()
 }
 
-/// Returns `true` if a key that was used at one time is forgotten at another.
+/// Returns `true` if a key used at time `used` has expired at time `now`.
 fn is_expired(used: u64, now: u64) -> bool {
     used.saturating_add(KEY_LIFETIME) <= now
 }

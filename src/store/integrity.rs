@@ -1,4 +1,4 @@
-//! Does the file hold what it should: every block, and in every index the row that belongs to it.
+//! Integrity checks: every block is valid and linked, and every index has exactly the rows it should.
 
 mod audit;
 
@@ -8,30 +8,30 @@ use redb::{
 
 use super::error::StoreError;
 use super::mempool::message_json_bytes;
+use super::page::PageLimit;
 use super::panics::guarded;
 use super::state::State;
 use super::tables;
-use super::view::{PageLimit, View};
+use super::view::View;
 use crate::chain::{Block, BlockHash, MessageId, history};
 use crate::text::counted;
 
 pub use audit::{Audit, IntegrityReport};
 
-/// How many blocks are read at a time.
+/// Size of the pages in which blocks are read.
 const PAGE: PageLimit = PageLimit {
     count: 1000,
     bytes: 4 * 1024 * 1024,
 };
 
-/// Checks the newest blocks, their links and their rows in the indexes and the history tree.
-pub fn check_newest(view: &View, count: u64) -> Result<(), StoreError> {
+/// Checks the newest `count` blocks, their links and their rows in the indexes and the history tree.
+pub(super) fn check_newest(view: &View, count: u64) -> Result<(), StoreError> {
     let length = view.last_block()?.index + 1;
     check_range(view, length.saturating_sub(count), length)
 }
 
-/// Checks the blocks from index `from` up to and without `to`: their links and their rows, each
-/// looked up.
-pub fn check_range(view: &View, from: u64, to: u64) -> Result<(), StoreError> {
+/// Checks the links and the index rows of the blocks from index `from` up to, but not including, `to`.
+pub(crate) fn check_range(view: &View, from: u64, to: u64) -> Result<(), StoreError> {
     let mut previous = match from.checked_sub(1) {
         Some(index) => Some(block_at(view, index)?),
         None => None,
@@ -84,19 +84,19 @@ fn block_at(view: &View, index: u64) -> Result<Block, StoreError> {
         .ok_or_else(|| StoreError::missing("blocks", index))
 }
 
-/// Checks that the tables have as many rows as belong to this state: blocks and messages that a
-/// damaged page hides are noticed before anything is built upon the rest. Walks over nothing.
-pub(crate) fn check_counts(view: &View, state: &State) -> Result<(), StoreError> {
+/// Checks that the tables have as many rows as the state says, without a scan. This detects blocks and
+/// messages hidden by a damaged page before new ones are added.
+pub(super) fn check_counts(view: &View, state: &State) -> Result<(), StoreError> {
     let length = state.length();
     let nodes = history::node_count(length);
-    let waiting = state.mempool_count();
+    let pending = state.mempool_count();
     guarded(|| {
         let txn = view.transaction();
         expect_rows(txn, tables::BLOCKS, length)?;
         expect_rows(txn, tables::INDEX_BY_HASH, length)?;
         expect_rows(txn, tables::HISTORY, nodes)?;
-        expect_rows(txn, tables::MEMPOOL, waiting)?;
-        expect_rows(txn, tables::MEMPOOL_BY_ID, waiting)?;
+        expect_rows(txn, tables::MEMPOOL, pending)?;
+        expect_rows(txn, tables::MEMPOOL_BY_ID, pending)?;
         expect_rows(txn, tables::LEARNED, state.totals.learned_count)?;
         let mempool = txn.open_table(tables::MEMPOOL)?;
         let last = mempool.last()?;
@@ -185,7 +185,7 @@ fn check_mempool(view: &View, state: &State) -> Result<u64, StoreError> {
     Ok(count)
 }
 
-/// Every message noted as learned from a peer waits. Returns the bytes of their texts.
+/// Checks that every message recorded as learned is pending. Returns the size of their texts.
 fn check_learned(view: &View) -> Result<u64, StoreError> {
     guarded(|| {
         let mut bytes = 0;

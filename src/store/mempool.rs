@@ -1,4 +1,4 @@
-//! Messages that wait to be mined.
+//! The mempool: pending messages, in order of arrival.
 
 use redb::ReadableTable;
 
@@ -10,41 +10,40 @@ use super::view::Pending;
 use crate::chain::{Message, MessageId};
 use crate::reference::json;
 
-/// Most pending messages before new ones are refused.
+/// Maximum number of pending messages; further ones are rejected.
 pub const MAX_COUNT: u64 = 100_000;
 
-/// Most bytes of pending texts before new messages are refused.
+/// Maximum size of the pending texts in bytes; further messages are rejected.
 pub const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
-/// Maximum number of pending messages learned from peers: half of the room.
+/// Maximum number of pending messages learned from peers: half of the mempool.
 pub const MAX_LEARNED_COUNT: u64 = MAX_COUNT / 2;
 
-/// Maximum bytes of their texts.
+/// Maximum size of their texts in bytes.
 pub const MAX_LEARNED_BYTES: u64 = MAX_BYTES / 2;
 
-/// A message to take in.
+/// A message to add.
 #[derive(Clone, Debug)]
 pub struct Addition {
     /// The message, under a fresh id.
     pub message: Message,
-    /// Digest of the key a client chose ([`Addition::key_digest`]), so that it may ask again after
-    /// a lost answer.
+    /// Digest of the client's idempotency key ([`Addition::key_digest`]).
     pub key: Option<[u8; 32]>,
-    /// Now, in milliseconds since the epoch.
+    /// Time of arrival in milliseconds since the epoch.
     pub arrived: u64,
 }
 
 /// The answer to an [`Addition`]: the message is on disk under this id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Added {
-    /// The id; that of the first request if a key was repeated.
+    /// The id; for a repeated key, that of the first request.
     pub id: MessageId,
-    /// Whether this request added it, not an earlier one with the same key.
+    /// This request added the message, not an earlier one with the same key.
     pub is_new: bool,
 }
 
 impl Edit<'_> {
-    /// Takes in a message of a client.
+    /// Adds a message of a client.
     pub(crate) fn add(&mut self, addition: &Addition) -> Outcome<Added> {
         if let Some(known) = self.added_under_key(addition)? {
             return Ok(known);
@@ -52,12 +51,12 @@ impl Edit<'_> {
         if let Err(rejection) = self.make_room(addition.message.text().len() as u64)? {
             return Ok(Err(rejection));
         }
-        let id = self.wait(addition.message.clone(), addition.arrived)?;
+        let id = self.add_pending(addition.message.clone(), addition.arrived)?;
         self.remember_addition(addition, id)?;
         Ok(Ok(Added { id, is_new: true }))
     }
 
-    /// Lets messages of peers, the latest first, make way for one of a client.
+    /// Evicts messages of peers, the latest first, to make room for one of a client.
     fn make_room(&mut self, bytes: u64) -> Outcome<()> {
         let is_full = |count: u64, held: u64| count >= MAX_COUNT || held + bytes > MAX_BYTES;
         let totals = self.state.totals;
@@ -74,26 +73,26 @@ impl Edit<'_> {
                 return Err(StoreError::corrupt("table learned has too few rows"));
             };
             let id = self.pending_at(latest)?.message.id();
-            self.take_pending(&id)?;
+            self.remove_pending(&id)?;
         }
         Ok(Ok(()))
     }
 
-    /// Takes in messages of a peer whose ids are not held yet, while there is room for such.
-    /// Returns how many.
+    /// Adds messages of a peer whose ids are not held, as far as there is room for learned messages.
+    /// Returns the number added.
     pub(crate) fn learn(
         &mut self,
         messages: Vec<Message>,
         arrived: u64,
     ) -> Result<u64, StoreError> {
-        let mut taken = 0;
+        let mut added = 0;
         for message in messages {
             let (bytes, totals) = (message.text().len() as u64, &self.state.totals);
             let has_room = totals.learned_count < MAX_LEARNED_COUNT
                 && totals.learned_bytes + bytes <= MAX_LEARNED_BYTES
                 && totals.mempool_count < MAX_COUNT
                 && totals.mempool_bytes + bytes <= MAX_BYTES;
-            if !has_room || self.holder(&message.id())?.is_some() {
+            if !has_room || self.message_with_id(&message.id())?.is_some() {
                 continue;
             }
             let sequence = self.next_sequence();
@@ -105,9 +104,9 @@ impl Edit<'_> {
             self.learned.insert(sequence, ())?;
             self.state.totals.learned_count += 1;
             self.state.totals.learned_bytes += bytes;
-            taken += 1;
+            added += 1;
         }
-        Ok(taken)
+        Ok(added)
     }
 
     fn next_sequence(&mut self) -> u64 {
@@ -116,43 +115,47 @@ impl Edit<'_> {
         sequence
     }
 
-    /// Takes back messages that were taken in before, in their order of arrival.
+    /// Restores acknowledged messages in their order of arrival.
     pub(crate) fn restore(&mut self, messages: Vec<(Message, u64)>) -> Result<(), StoreError> {
         for (message, arrived) in messages {
-            self.wait(message, arrived)?;
+            self.add_pending(message, arrived)?;
         }
         Ok(())
     }
 
-    /// Puts a message into the mempool unless it waits or stands in the chain already, which is
-    /// found by index. Returns the id it is kept under.
-    pub(crate) fn wait(&mut self, message: Message, arrived: u64) -> Result<MessageId, StoreError> {
+    /// Adds a message to the mempool unless it is pending or mined already. Returns the id under which
+    /// it is kept.
+    pub(super) fn add_pending(
+        &mut self,
+        message: Message,
+        arrived: u64,
+    ) -> Result<MessageId, StoreError> {
         let sequence = self.next_sequence();
-        self.keep(Pending {
+        self.insert_unique(Pending {
             sequence,
             arrived,
             message,
         })
     }
 
-    /// Lets a message go that a block carries now. A pending message of the same id but another
-    /// text stays at its place in the order of arrival.
-    pub(crate) fn release(&mut self, mined: &Message) -> Result<(), StoreError> {
-        let Some(pending) = self.take_pending(&mined.id())? else {
+    /// Removes a mined message. A pending message with the same id but another text keeps its position
+    /// in the order of arrival, under a new id.
+    pub(super) fn remove_mined(&mut self, mined: &Message) -> Result<(), StoreError> {
+        let Some(pending) = self.remove_pending(&mined.id())? else {
             return Ok(());
         };
         if pending.message.text() != mined.text() {
-            let id = self.keep(pending)?;
+            let id = self.insert_unique(pending)?;
             self.remember_renamed(mined.id(), id)?;
         }
         Ok(())
     }
 
-    /// Keeps a message waiting, under a derived id if another text has its own, unless the very
-    /// same message is held already.
-    fn keep(&mut self, mut pending: Pending) -> Result<MessageId, StoreError> {
+    /// Inserts a message, under a derived id if another text has its id, unless the same message is
+    /// held already.
+    fn insert_unique(&mut self, mut pending: Pending) -> Result<MessageId, StoreError> {
         let mut held = false;
-        while let Some(holder) = self.holder(&pending.message.id())? {
+        while let Some(holder) = self.message_with_id(&pending.message.id())? {
             if holder.text() == pending.message.text() {
                 held = true;
                 break;
@@ -166,9 +169,9 @@ impl Edit<'_> {
         Ok(id)
     }
 
-    /// Notes where a message is found that had an id before another took it. The first to lose an
-    /// id is the one that is asked for under it.
-    pub(crate) fn remember_renamed(
+    /// Records the new id of a message whose id another message took. The first message to lose an id
+    /// is the one that is found under it.
+    pub(super) fn remember_renamed(
         &mut self,
         original: MessageId,
         id: MessageId,
@@ -179,8 +182,8 @@ impl Edit<'_> {
         Ok(())
     }
 
-    /// The message that has an id, in the chain or in the mempool.
-    fn holder(&self, id: &MessageId) -> Result<Option<Message>, StoreError> {
+    /// Returns the message with an id, in the mempool or the chain.
+    fn message_with_id(&self, id: &MessageId) -> Result<Option<Message>, StoreError> {
         if let Some(sequence) = self.mempool_by_id.get(id.as_bytes())? {
             return Ok(Some(self.pending_at(sequence.value())?.message));
         }
@@ -221,7 +224,7 @@ impl Edit<'_> {
         Ok(())
     }
 
-    fn take_pending(&mut self, id: &MessageId) -> Result<Option<Pending>, StoreError> {
+    fn remove_pending(&mut self, id: &MessageId) -> Result<Option<Pending>, StoreError> {
         let Some(sequence) = self
             .mempool_by_id
             .remove(id.as_bytes())?
@@ -250,7 +253,7 @@ fn missing(sequence: u64) -> StoreError {
     StoreError::missing("mempool", sequence)
 }
 
-/// Bytes of a message in the body of the documented `/data`.
+/// Returns the size of a message in the body of the documented `/data`, in bytes.
 pub(crate) fn message_json_bytes(message: &Message) -> u64 {
     let mut text = Vec::with_capacity(256);
     json::write_message(message, &mut text);

@@ -1,4 +1,4 @@
-//! Everything that can be written, and how the writer treats it.
+//! The operations of the writer, each described once: what it changes, its size and its limits.
 
 use super::edit::{Edit, Outcome};
 use super::error::StoreError;
@@ -9,39 +9,39 @@ use super::reorg::Adoption;
 use super::tables::{NeighbourRecord, ReorgRecord, SnapshotRecord};
 use crate::chain::{Block, BlockHash, Message};
 
-/// Receives the result of an operation, on the writer's thread: it must not block.
+/// Receives the result of an operation on the writer's thread. It must not block.
 pub type Reply<T> = Box<dyn FnOnce(Result<T, StoreError>) + Send>;
 
-/// Something to write.
+/// A write operation, with the reply that receives its result.
 pub enum Operation {
-    /// Take in a message of a client.
+    /// Adds a message of a client to the mempool.
     Add(Addition, Reply<Added>),
-    /// Take back messages that were taken in before, each with its time of arrival in
-    /// milliseconds since the epoch: no limit applies to what was acknowledged.
+    /// Restores messages that were acknowledged before, each with its time of arrival in milliseconds
+    /// since the epoch. No limit applies to them.
     Restore(Vec<(Message, u64)>, Reply<()>),
-    /// Take in messages of a peer that are new, the time of their arrival in milliseconds since
-    /// the epoch, as many as there is room for. The answer is how many were.
+    /// Adds new messages of a peer as far as there is room, with their time of arrival in milliseconds
+    /// since the epoch. Returns the number added.
     Learn(Vec<Message>, u64, Reply<u64>),
-    /// Put blocks above the block with this hash.
+    /// Appends blocks above the tip, which must have this hash.
     Append(BlockHash, Vec<Block>, Reply<()>),
-    /// Add blocks to a branch that may be adopted later.
+    /// Adds blocks to a staged branch.
     Stage(u64, Vec<Block>, Reply<()>),
-    /// Forget a branch.
+    /// Deletes a staged branch.
     DropBranch(u64, Reply<()>),
-    /// Switch to a branch.
+    /// Switches to a staged branch.
     Adopt(Adoption, Reply<ReorgRecord>),
-    /// Keep these neighbours in place of all others.
+    /// Replaces the kept neighbours.
     SetNeighbours(Vec<NeighbourRecord>, Reply<()>),
-    /// Change difficulty or seal rule; the caller has checked the chain.
+    /// Changes difficulty or seal rule; the caller has checked the chain.
     SetNetwork(Network, Reply<()>),
-    /// Remember what the snapshot files hold.
+    /// Records what the snapshot files hold.
     NoteSnapshot(SnapshotRecord, Reply<()>),
 }
 
 impl Operation {
-    /// Describes the operation to the writer.
+    /// Converts the operation to a job of the writer.
     pub(super) fn into_job(self) -> Job {
-        use Kind::{Blocks, Housekeeping, Messages, Switch};
+        use Kind::{Blocks, Housekeeping, Messages, Reorg};
         match self {
             Self::Add(addition, reply) => {
                 let bytes = message_bytes(&addition.message);
@@ -70,7 +70,7 @@ impl Operation {
                 })
             }
             Self::Adopt(adoption, reply) => {
-                Job::new(Switch, RECORD, reply, move |edit| edit.adopt(&adoption))
+                Job::new(Reorg, RECORD, reply, move |edit| edit.adopt(&adoption))
             }
             Self::DropBranch(branch, reply) => Job::new(Housekeeping, RECORD, reply, move |edit| {
                 edit.drop_branch(branch).map(Ok)
@@ -106,17 +106,17 @@ fn blocks_bytes(blocks: &[Block]) -> usize {
     blocks.iter().map(bytes).sum()
 }
 
-/// Which limits apply to an operation.
+/// Class of an operation, which decides the limits that apply to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Brings in messages: refused while the queue or the disk is full.
+    /// Adds messages: refused while the queue or the disk is full.
     Messages,
-    /// Brings in blocks: refused while the disk is full.
+    /// Adds blocks: refused while the disk is full.
     Blocks,
-    /// Like blocks, and the last of its commit: a switch may rewrite anything.
-    Switch,
-    /// Keeps the small records of the node's own tasks, or frees space. It is never refused: there
-    /// are few of these at a time, and a task could do no better than try again.
+    /// Like `Blocks`, and the last of its commit, because a reorg may rewrite anything.
+    Reorg,
+    /// Keeps small records of the node's own tasks, or frees space. Never refused: there are few at a
+    /// time, and a task could only retry.
     Housekeeping,
 }
 
@@ -129,9 +129,9 @@ impl Kind {
 
 /// An operation in the queue of the writer.
 pub(super) struct Job {
-    /// Which limits apply to it.
+    /// Decides the limits that apply to it.
     pub(super) kind: Kind,
-    /// Approximate number of bytes that it holds in memory and writes.
+    /// Approximate size in memory and on disk, in bytes.
     pub(super) bytes: usize,
     work: Box<dyn Work>,
 }
@@ -147,7 +147,7 @@ impl Job {
         Self { kind, bytes, work }
     }
 
-    /// Applies the operation; the answer is to be given after the commit. A panic or failure of
+    /// Applies the operation and returns the answer to give after the commit. A panic or failure of
     /// the database is answered at once.
     pub(super) fn apply(self, edit: &mut Edit<'_>) -> Result<Answer, StoreError> {
         self.work.apply(edit)

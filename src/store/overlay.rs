@@ -1,8 +1,8 @@
-//! The file of a stopped node, read without being changed.
+//! Copy-on-write access to the file of a stopped node.
 //!
-//! The engine writes when it opens a file, and more so when it repairs one that was not closed. Here
-//! what it writes is kept in memory and laid over the content of the file, so that a file can be
-//! read on media that cannot be written, and stays as it was, byte for byte.
+//! The engine writes when it opens a file, and even more when it repairs one that was not closed. This
+//! backend keeps those writes in memory, over the content of the file, so that the file does not
+//! change and read-only media can be read.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -14,11 +14,11 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use redb::backends::FileBackend;
 use redb::{BackendError, DatabaseError, StorageBackend};
 
-/// Bytes that are laid over the file at a time, a page of the engine.
+/// Unit of the overlay in bytes: a page of the engine.
 const PAGE: usize = 4096;
 const PAGE_BYTES: u64 = PAGE as u64;
 
-/// A file below what was written to it.
+/// A file with the writes kept in memory.
 #[derive(Debug)]
 pub(crate) struct Overlay {
     file: FileBackend,
@@ -26,22 +26,22 @@ pub(crate) struct Overlay {
     written: RwLock<Written>,
 }
 
-/// Processes that a reader of the file excludes.
+/// Lock that a reader holds on the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lock {
-    /// A node that runs or starts on it, but no other readers.
+    /// Excludes nodes, but not other readers.
     Shared,
-    /// All others; the file must be open for writing.
+    /// Excludes all other processes; the file must be open for writing.
     Exclusive,
 }
 
 #[derive(Debug)]
 struct Written {
-    /// Pages by their number.
+    /// Written pages, by page number.
     pages: BTreeMap<u64, Box<[u8]>>,
-    /// Length of the whole, as far as the engine knows.
+    /// Length as seen by the engine, in bytes.
     length: u64,
-    /// Bytes of the file that still count; those beyond are zero.
+    /// Length of the part of the file that is still visible; bytes beyond it read as zero.
     kept: u64,
 }
 
@@ -60,7 +60,7 @@ impl Overlay {
         })
     }
 
-    // Nothing that could panic leaves a page half written.
+    // No panic can leave a page half written, so a poisoned lock holds valid data.
     fn written(&self) -> RwLockReadGuard<'_, Written> {
         self.written.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -69,7 +69,7 @@ impl Overlay {
         self.written.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads what counts of the file; the rest is zero.
+    /// Reads the visible part of the file, and zeros beyond it.
     fn read_file(&self, kept: u64, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let (held, beyond) = out.split_at_mut(length_within(offset, out.len(), kept));
         beyond.fill(0);
@@ -80,12 +80,12 @@ impl Overlay {
     }
 }
 
-/// Bytes of a range of `length` bytes at `offset` that are below `end`.
+/// Returns the number of bytes below `end` in the range of `length` bytes at `offset`.
 fn length_within(offset: u64, length: usize, end: u64) -> usize {
     usize::try_from(end.saturating_sub(offset)).map_or(length, |below| below.min(length))
 }
 
-/// Offset within its page.
+/// Returns the offset within its page.
 fn within_page(offset: u64) -> usize {
     usize::try_from(offset % PAGE_BYTES).expect("a page is small")
 }
@@ -176,7 +176,7 @@ mod tests {
 
     use super::*;
 
-    /// An overlay of a file with this content.
+    /// Returns an overlay over a file with this content.
     fn over(content: &[u8]) -> Overlay {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(content).unwrap();
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn writes_lie_over_the_file_and_leave_it_alone() {
+    fn writes_are_visible_and_do_not_change_the_file() {
         let content: Vec<u8> = (0..3 * 4096_u32).map(|n| n.to_le_bytes()[1]).collect();
         let overlay = over(&content);
         let mut expected = content.clone();
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_cut_off_is_zero_when_it_grows_again() {
+    fn a_truncated_range_reads_as_zero_when_the_file_grows_again() {
         let overlay = over(&[1; 8192]);
         overlay.write(4096, &[2; 4096]).unwrap();
         overlay.set_len(5000).unwrap();

@@ -1,8 +1,7 @@
-//! Panics of the database engine: damaged pages can cause them.
+//! Panics of the database engine, which damaged pages can cause.
 //!
-//! A panic becomes an error that names it. Only one case is beyond that: the engine panics again
-//! while it cleans up after the first time, which ends the process; whoever runs the process is
-//! told just before ([`watch`]).
+//! A panic is converted to an error with its text. The exception is a second panic while the first one
+//! unwinds, which aborts the process; a hook runs just before ([`watch`]).
 
 use std::any::Any;
 use std::cell::Cell;
@@ -12,15 +11,15 @@ use tracing::debug;
 
 use super::error::StoreError;
 
-/// What a panic of this thread would lead to.
+/// Result of a panic on this thread.
 #[derive(Default)]
 enum Scope {
-    /// It is nothing of the store's.
+    /// It does not concern the store.
     #[default]
     Foreign,
-    /// It becomes an error.
+    /// It is converted to an error.
     Guarded,
-    /// There was one with this text already, and its clean-up is under way.
+    /// A panic with this text is unwinding already; another one aborts the process.
     Unwinding(String),
 }
 
@@ -28,27 +27,27 @@ thread_local! {
     static SCOPE: Cell<Scope> = const { Cell::new(Scope::Foreign) };
 }
 
-/// Runs a piece of work on the database; a panic in the engine becomes an error.
+/// Runs work on the database, and converts a panic of the engine to an error.
 pub(crate) fn guarded<T>(work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
     let outside = SCOPE.replace(Scope::Guarded);
-    // Whatever the work touched is dropped or never used again after a panic.
+    // Everything that the work touched is dropped or unused after a panic.
     let outcome = catch_unwind(AssertUnwindSafe(work));
     SCOPE.set(outside);
     outcome.unwrap_or_else(|panic| Err(StoreError::corrupt(text(&*panic))))
 }
 
-/// Keeps quiet about panics that become errors, but for the log at level debug. `last` is called
-/// with the damage that is about to abort the process, and should end it in order.
-pub fn watch(last: impl Fn(StoreError) + Send + Sync + 'static) {
+/// Installs a panic hook that logs converted panics at level debug only. `on_abort` is called with the
+/// damage that is about to abort the process, and should end the process in order.
+pub fn watch(on_abort: impl Fn(StoreError) + Send + Sync + 'static) {
     let report = take_hook();
     set_hook(Box::new(move |panic| match SCOPE.take() {
         Scope::Foreign => report(panic),
         Scope::Guarded => {
-            debug!(%panic, "the database engine gave up");
+            debug!(%panic, "the database engine panicked");
             SCOPE.set(Scope::Unwinding(text(panic.payload()).to_owned()));
         }
         Scope::Unwinding(first) => {
-            last(StoreError::corrupt(first));
+            on_abort(StoreError::corrupt(first));
             report(panic);
         }
     }));
@@ -59,7 +58,7 @@ fn text(panic: &(dyn Any + Send)) -> &str {
         .downcast_ref::<String>()
         .map(String::as_str)
         .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("the database engine gave up")
+        .unwrap_or("the database engine panicked")
 }
 
 #[cfg(test)]
@@ -79,7 +78,7 @@ mod tests {
         }
     }
 
-    /// As a damaged page in the list of free pages made the engine do.
+    /// A damaged page in the list of free pages made the engine do this.
     #[test]
     fn a_panic_while_cleaning_up_after_one_ends_the_process_in_order() {
         if std::env::var_os(CHILD).is_some() {
@@ -102,8 +101,8 @@ mod tests {
             .env(CHILD, "1")
             .output()
             .unwrap();
-        let told = String::from_utf8(child.stderr).unwrap();
-        assert_eq!(child.status.code(), Some(3), "{told}");
-        assert_eq!(told, "error: the database is damaged: the first time\n");
+        let stderr = String::from_utf8(child.stderr).unwrap();
+        assert_eq!(child.status.code(), Some(3), "{stderr}");
+        assert_eq!(stderr, "error: the database is damaged: the first time\n");
     }
 }

@@ -1,4 +1,4 @@
-//! The queue of the writer: bounded in operations and in bytes, and emptied a batch at a time.
+//! The queue of the writer: bounded in operations and in bytes, and drained in batches.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -6,67 +6,69 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use super::error::StoreError;
 use super::operation::{Job, Kind};
 
-/// Number of operations at which the queue takes no more messages.
+/// Number of queued operations at which further messages are refused.
 const MAX_COUNT: usize = 16_384;
 
-/// Number of bytes at which the queue takes no more messages. An operation of any size passes below
-/// that. Blocks pass above it, too: those who bring them have few in flight at a time, and must not
-/// lose their turn to clients.
+/// Number of queued bytes at which further messages are refused. Below it, an operation of any size is
+/// accepted. Blocks are always accepted: their producers have few in flight at a time and must not be
+/// crowded out by clients.
 const MAX_BYTES: usize = 64 * 1024 * 1024;
 
-/// Maximum number of operations, and about the maximum number of bytes, that share one commit.
+/// Maximum number of operations in one commit.
 const BATCH_COUNT: usize = 8192;
+
+/// Approximate maximum number of bytes in one commit.
 const BATCH_BYTES: usize = 32 * 1024 * 1024;
 
-/// Operations on their way to the writer.
+/// Operations that are queued for the writer.
 #[derive(Default)]
 pub(super) struct Queue {
-    waiting: Mutex<Waiting>,
+    queued: Mutex<Queued>,
     /// Wakes the writer.
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct Waiting {
+struct Queued {
     jobs: VecDeque<Job>,
     bytes: usize,
     is_closed: bool,
 }
 
 impl Queue {
-    /// Adds an operation without waiting.
+    /// Adds an operation without blocking.
     pub(super) fn push(&self, job: Job) -> Result<(), StoreError> {
-        let mut waiting = self.lock();
-        if waiting.is_closed {
+        let mut queued = self.lock();
+        if queued.is_closed {
             return Err(StoreError::Closed);
         }
-        let is_full = waiting.jobs.len() >= MAX_COUNT || waiting.bytes >= MAX_BYTES;
+        let is_full = queued.jobs.len() >= MAX_COUNT || queued.bytes >= MAX_BYTES;
         if is_full && job.kind == Kind::Messages {
             return Err(StoreError::Overloaded);
         }
-        waiting.bytes += job.bytes;
-        waiting.jobs.push_back(job);
-        drop(waiting);
+        queued.bytes += job.bytes;
+        queued.jobs.push_back(job);
+        drop(queued);
         self.changed.notify_one();
         Ok(())
     }
 
-    /// Waits for operations and takes those that share the next commit; none once the queue is
-    /// closed and empty.
+    /// Blocks until there are operations and takes those of the next commit; returns `None` once the
+    /// queue is closed and empty.
     pub(super) fn next_batch(&self) -> Option<Vec<Job>> {
-        let idle = |waiting: &mut Waiting| waiting.jobs.is_empty() && !waiting.is_closed;
-        let mut waiting = self
+        let idle = |queued: &mut Queued| queued.jobs.is_empty() && !queued.is_closed;
+        let mut queued = self
             .changed
             .wait_while(self.lock(), idle)
             .unwrap_or_else(PoisonError::into_inner);
         let (mut batch, mut bytes) = (Vec::new(), 0);
         while batch.len() < BATCH_COUNT
             && bytes < BATCH_BYTES
-            && let Some(job) = waiting.jobs.pop_front()
+            && let Some(job) = queued.jobs.pop_front()
         {
-            waiting.bytes -= job.bytes;
+            queued.bytes -= job.bytes;
             bytes += job.bytes;
-            let is_last = job.kind == Kind::Switch;
+            let is_last = job.kind == Kind::Reorg;
             batch.push(job);
             if is_last {
                 break;
@@ -75,25 +77,25 @@ impl Queue {
         (!batch.is_empty()).then_some(batch)
     }
 
-    /// Takes no more operations; those in the queue are still handed out.
+    /// Refuses further operations; those in the queue are still handed out.
     pub(super) fn close(&self) {
         self.lock().is_closed = true;
         self.changed.notify_one();
     }
 
-    /// Takes no more operations and refuses those in the queue, which were not written.
+    /// Refuses further operations and those in the queue, which were not written.
     pub(super) fn abandon(&self) {
         self.close();
         let refused = std::mem::take(&mut self.lock().jobs);
-        // Not under the lock: whoever is answered may have work of its own.
+        // Replies run without the lock, because they may submit further operations.
         for job in refused {
             job.refuse(StoreError::Closed);
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        // Every change is whole even if the thread that made it panicked later.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Queued> {
+        // Changes are atomic under the lock, so a poisoned one holds valid data.
+        self.queued.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -114,12 +116,12 @@ mod tests {
     }
 
     #[test]
-    fn messages_are_bounded_in_operations_and_in_bytes_and_hold_up_nothing_else() {
+    fn only_messages_are_refused_by_a_full_queue() {
         for (each, expected) in [(1, MAX_COUNT), (MAX_BYTES / 100, 101), (2 * MAX_BYTES, 1)] {
             let queue = Queue::default();
             let taken = (0..=MAX_COUNT).take_while(|_| push(&queue, Kind::Messages, each));
             assert_eq!(taken.count(), expected);
-            for kind in [Kind::Blocks, Kind::Switch, Kind::Housekeeping] {
+            for kind in [Kind::Blocks, Kind::Reorg, Kind::Housekeeping] {
                 assert!(push(&queue, kind, 1), "{kind:?}");
             }
             queue.next_batch().unwrap();
@@ -128,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_has_limits_and_ends_with_a_switch() {
+    fn a_batch_is_bounded_and_ends_with_a_reorg() {
         let queue = Queue::default();
         let sizes = |queue: &Queue| {
             let batch = queue.next_batch();
@@ -136,7 +138,7 @@ mod tests {
         };
         for (kind, bytes) in [
             (Kind::Messages, 1),
-            (Kind::Switch, 2),
+            (Kind::Reorg, 2),
             (Kind::Messages, BATCH_BYTES + 3),
             (Kind::Housekeeping, 4),
         ] {
@@ -154,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn an_abandoned_queue_refuses_what_it_holds() {
+    fn an_abandoned_queue_refuses_queued_operations() {
         let queue = Queue::default();
         let (told, answer) = std::sync::mpsc::channel();
         let reply = Box::new(move |outcome: Result<(), StoreError>| told.send(outcome).unwrap());

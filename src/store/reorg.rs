@@ -1,7 +1,7 @@
-//! Switching to another branch: one transaction, and no message is lost.
+//! Reorgs: switching to another branch in one transaction, without losing a message.
 //!
-//! A branch that forks below the tip is staged first, in as many commits as it takes, and checked
-//! when it is adopted. Only one better than the chain held ([`crate::chain::fork_choice`]) is followed.
+//! A branch that forks below the tip is staged first, in any number of commits, and checked when it is
+//! adopted. The switch is made only if [`crate::chain::fork_choice`] prefers the branch.
 
 use std::collections::BTreeSet;
 
@@ -9,40 +9,40 @@ use redb::ReadableTable;
 
 use super::edit::{Edit, Outcome};
 use super::error::{Rejection, StoreError};
+use super::page::PageLimit;
 use super::state::block_json_bytes;
 use super::tables::{DisconnectedRecord, ReorgRecord};
 use super::value::{self, decode_block, decode_block_of};
-use super::view::PageLimit;
 use crate::chain::Tip;
 use crate::chain::fork_choice::{ForkCandidate, prefers_offered};
 use crate::chain::{Block, BlockHash, Checker, History, Seal, history};
 
-/// A staged branch to follow from now on.
+/// Request to switch to a staged branch.
 #[derive(Clone, Debug)]
 pub struct Adoption {
-    /// The number it was staged under.
+    /// Number of the staged branch.
     pub branch: u64,
-    /// Who sent it.
+    /// Peer that sent it.
     pub source: String,
-    /// Now, in milliseconds since the epoch.
+    /// Current time in milliseconds since the epoch.
     pub at: u64,
-    /// Most blocks that may be taken off.
+    /// Maximum number of blocks that may be disconnected.
     pub max_reorg: u64,
-    /// Longest chain whose genesis block may still be replaced.
+    /// Maximum length of a chain whose genesis block may be replaced.
     pub max_replaceable_genesis_length: u64,
 }
 
-/// How much of a branch is checked at a time.
+/// Size of the pages in which a branch is checked.
 const PAGE: PageLimit = PageLimit {
     count: 1000,
     bytes: 4 * 1024 * 1024,
 };
 
-/// Most blocks taken off that a record of a reorg names.
+/// Maximum number of disconnected blocks listed in the record of a reorg.
 const MAX_LISTED_BLOCKS: usize = 100;
 
 impl Edit<'_> {
-    /// Adds blocks to a branch that may be adopted later.
+    /// Adds blocks to a staged branch.
     pub(crate) fn stage(&mut self, branch: u64, blocks: &[Block]) -> Result<(), StoreError> {
         for block in blocks {
             self.staged
@@ -51,14 +51,14 @@ impl Edit<'_> {
         Ok(())
     }
 
-    /// Forgets a branch.
+    /// Deletes a staged branch.
     pub(crate) fn drop_branch(&mut self, branch: u64) -> Result<(), StoreError> {
         Ok(self
             .staged
             .retain_in((branch, 0)..=(branch, u64::MAX), |_, _| false)?)
     }
 
-    /// Checks a staged branch and switches to it. The branch is forgotten either way.
+    /// Checks a staged branch and switches to it. The staged blocks are deleted in any case.
     pub(crate) fn adopt(&mut self, adoption: &Adoption) -> Outcome<ReorgRecord> {
         let outcome = self.try_adopt(adoption)?;
         self.drop_branch(adoption.branch)?;
@@ -93,18 +93,18 @@ impl Edit<'_> {
         let history = self.history_of(from)?;
         let mut checker = self.checker();
         if from > 0 {
-            checker = checker.above(Tip::of(&self.held_block(from - 1)?), history.clone());
+            checker = checker.above(Tip::of(&self.connected_block(from - 1)?), history.clone());
         }
         let offered = match self.check_branch(branch, from, checker)? {
             Ok(offered) => offered,
             Err(rejection) => return Ok(Err(rejection)),
         };
         let disconnected_sealed = self.sealed_from_index(from, history.clone())?;
-        let standing = ForkCandidate {
+        let whole_chain = ForkCandidate {
             sealed: self.state.totals.sealed - disconnected_sealed + offered.sealed,
             ..offered
         };
-        if !prefers_offered(&self.state.fork_candidate(), &standing) {
+        if !prefers_offered(&self.state.fork_candidate(), &whole_chain) {
             return Ok(Err(Rejection::NotPreferred));
         }
         let mut reorg = ReorgRecord {
@@ -132,7 +132,7 @@ impl Edit<'_> {
         Ok(Ok(reorg))
     }
 
-    /// The lowest blocks from an index on, for the record of a reorg.
+    /// Returns the lowest blocks from an index upwards, for the record of a reorg.
     fn lowest_blocks(&self, from: u64) -> Result<Vec<DisconnectedRecord>, StoreError> {
         let describe = |row: Result<(redb::AccessGuard<'_, u64>, redb::AccessGuard<'_, _>), _>| {
             let (index, bytes): (_, redb::AccessGuard<'_, &[u8]>) = row?;
@@ -149,7 +149,7 @@ impl Edit<'_> {
             .collect()
     }
 
-    /// Checks the blocks of a branch. The standing counts the sealed blocks of the branch alone.
+    /// Checks the blocks of a branch. `sealed` of the result counts the blocks of the branch alone.
     fn check_branch(&self, branch: u64, from: u64, mut checker: Checker) -> Outcome<ForkCandidate> {
         let (mut genesis, mut tip_seal) = (self.state.genesis, None);
         let mut rows = self.staged.range((branch, from)..=(branch, u64::MAX))?;
@@ -198,9 +198,9 @@ impl Edit<'_> {
         Ok(sealed)
     }
 
-    /// Puts a checked branch, which is no shorter, in place of the blocks from `from` on. Those take
-    /// its place among the staged, until their messages wait again: all that the branch does not
-    /// hold, oldest first.
+    /// Replaces the blocks from index `from` with a checked branch that is at least as long. The
+    /// disconnected blocks are staged in its place until their messages are returned to the mempool,
+    /// oldest first, except those that the branch carries.
     fn switch(
         &mut self,
         branch: u64,
@@ -209,7 +209,7 @@ impl Edit<'_> {
         now: u64,
     ) -> Result<(), StoreError> {
         let length = self.state.length();
-        // Blocks whose message has the id of a lower one: their message is not found by it.
+        // Blocks whose message id belongs to a lower block: their message is not found by it.
         let mut hidden = BTreeSet::new();
         for index in from..length {
             if !self.remove_rows(index)? {
@@ -222,7 +222,7 @@ impl Edit<'_> {
         let mut index = from;
         while let Some(block) = self.staged_block(branch, index)? {
             if index < length {
-                let replaced = value::encode_block(&self.held_block(index)?);
+                let replaced = value::encode_block(&self.connected_block(index)?);
                 self.staged.insert((branch, index), &*replaced)?;
             }
             let seal = Seal::of(&block, || self.state.history.root());
@@ -232,11 +232,11 @@ impl Edit<'_> {
             }
             index += 1;
         }
-        // The genesis message was nobody's to send.
+        // The message of the genesis block was not sent by a client.
         for index in from.max(1)..length {
             if let Some(block) = self.staged_block(branch, index)? {
                 let original = block.message.id();
-                let id = self.wait(block.message, now)?;
+                let id = self.add_pending(block.message, now)?;
                 if !hidden.contains(&index) {
                     self.remember_renamed(original, id)?;
                 }
@@ -245,10 +245,10 @@ impl Edit<'_> {
         Ok(())
     }
 
-    /// Takes a block of the chain out of the indexes and the counts. Returns whether its message
-    /// was the one that is found by its id.
+    /// Removes a block from the indexes and counts. Returns `true` if its message was the one found by
+    /// its id.
     fn remove_rows(&mut self, index: u64) -> Result<bool, StoreError> {
-        let block = self.held_block(index)?;
+        let block = self.connected_block(index)?;
         let (hash, id) = (BlockHash::of(&block), block.message.id());
         self.index_by_hash.remove(hash.as_bytes())?;
         self.state.totals.chain_json_bytes -= block_json_bytes(&block);
@@ -267,7 +267,7 @@ impl Edit<'_> {
             .transpose()
     }
 
-    fn held_block(&self, index: u64) -> Result<Block, StoreError> {
+    fn connected_block(&self, index: u64) -> Result<Block, StoreError> {
         let bytes = self
             .blocks
             .get(index)?

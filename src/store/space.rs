@@ -1,9 +1,9 @@
-//! Free space: on the disk, and within the database file.
+//! Free space, on the disk and within the database file.
 //!
-//! The engine reuses pages that it has given up, but the file seldom gets shorter: a page that is in
-//! use near its end holds all before it. So a file that has grown once can take much without any
-//! more of the disk. The engine counts its free pages by reading all others, so that is done only
-//! while the disk is nearly full ([`Space::measure`]).
+//! The engine reuses freed pages, but rarely shortens the file, because a single used page near its end
+//! prevents that. A file that has grown once can therefore hold much more data without more disk
+//! space. Counting its free pages means reading all others, so it is measured only while the disk is
+//! nearly full ([`Space::measure`]).
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -15,17 +15,17 @@ use redb::{ReadableTableMetadata, TableHandle};
 use super::error::StoreError;
 use super::view::View;
 
-/// Bytes of one block of a file, as the system counts them.
+/// Size of a block in `st_blocks`, in bytes (POSIX `sys/stat.h`).
 const BLOCK: u64 = 512;
 
-/// The space that one database can use.
+/// The space available to one database.
 #[derive(Debug)]
 pub(crate) struct Space {
     file: PathBuf,
     folder: PathBuf,
     /// Bytes that must stay free.
     min_free: u64,
-    /// Bytes of the file that can be reused, as measured last.
+    /// Reusable bytes within the file, as last measured.
     reusable: AtomicU64,
 }
 
@@ -39,25 +39,25 @@ impl Space {
         }
     }
 
-    /// Bytes that are free, and how many must be; none where the system does not say: a failed
-    /// write will. Space within the file counts beyond what commits need to replace pages all the
-    /// time, and for at most half of what must be free: the measurement can be a moment old, a
-    /// commit can need pages that the file never held, and a reader can hold back what was given up.
+    /// Returns the free bytes and the minimum that must stay free, or `None` if the system does not
+    /// report them. Reusable space within the file counts for at most half of the minimum, and only
+    /// beyond the reserve that commits need for replaced pages: the measurement may be outdated, a
+    /// commit may extend the file, and an open view prevents the reuse of pages.
     pub(crate) fn free(&self) -> Option<(u64, u64)> {
         let reusable = self.reusable.load(Ordering::Relaxed);
-        let to_spare = reusable.saturating_sub(self.min_free / 8);
-        let free = self.on_disk()? + to_spare.min(self.min_free / 2);
+        let usable = reusable.saturating_sub(self.min_free / 8);
+        let free = self.on_disk()? + usable.min(self.min_free / 2);
         Some((free, self.min_free))
     }
 
-    /// Bytes that are free on the disk.
+    /// Returns the free bytes on the disk.
     fn on_disk(&self) -> Option<u64> {
         let disk = rustix::fs::statvfs(&self.folder).ok()?;
         Some(disk.f_bavail.saturating_mul(disk.f_frsize))
     }
 
-    /// Measures how many bytes of the file can be reused, if the disk is nearly full. That takes as
-    /// long as reading the whole database.
+    /// Measures the reusable bytes within the file, if the disk is nearly full. This takes as long as
+    /// reading the whole database.
     pub(crate) fn measure(
         &self,
         view: impl Fn() -> Result<View, StoreError>,
@@ -70,7 +70,7 @@ impl Space {
                 if is_stopped() {
                     return Ok(());
                 }
-                // A view of its own: while one is open, no page that is replaced can be reused.
+                // A short-lived view for each table: an open view prevents the reuse of pages.
                 used += view()?.used_bytes(&table)?;
             }
             let held = fs::metadata(&self.file).map_or(0, |file| file.blocks() * BLOCK);
@@ -92,7 +92,7 @@ impl View {
         })
     }
 
-    /// Returns the bytes of all pages of a table. Reads every one of them.
+    /// Returns the size of all pages of a table in bytes. Reads each of them.
     fn used_bytes(&self, table: &str) -> Result<u64, StoreError> {
         self.read(|| {
             let mut tables = self.transaction().list_tables()?;

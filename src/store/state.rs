@@ -1,4 +1,4 @@
-//! What is known of the chain and the mempool without asking the disk.
+//! The state of the last commit, kept in memory: tip, history tree, network and counts.
 
 use super::error::StoreError;
 use super::network::Network;
@@ -8,16 +8,16 @@ use crate::chain::fork_choice::ForkCandidate;
 use crate::chain::{Block, BlockHash, History, Seal, Tip};
 use crate::reference::json;
 
-/// One committed state. Cheap to clone; a new one is published after each commit.
+/// State of one commit. Cheap to clone; a new one is published after each commit.
 #[derive(Clone, Debug)]
 pub struct State {
     /// Hash of the genesis block.
     pub genesis: BlockHash,
-    /// The last block.
+    /// Tip of the chain.
     pub tip: Tip,
-    /// Whether the proof of the last block is sealed.
+    /// The tip has a sealed proof.
     pub tip_is_sealed: bool,
-    /// The tree over all blocks.
+    /// History tree over all blocks.
     pub history: History,
     /// Difficulty and seal rule.
     pub network: Network,
@@ -25,7 +25,7 @@ pub struct State {
 }
 
 impl State {
-    /// The state of a chain that is only a genesis block.
+    /// Returns the state of a chain that consists of a genesis block.
     pub(crate) fn of_genesis(genesis: &Block, network: Network) -> Self {
         let mut state = Self {
             genesis: BlockHash::of(genesis),
@@ -58,47 +58,47 @@ impl State {
         })
     }
 
-    /// Number of blocks, the genesis block included.
+    /// Returns the number of blocks, including the genesis block.
     pub fn length(&self) -> u64 {
         self.tip.index + 1
     }
 
-    /// Number of sealed blocks.
+    /// Returns the number of sealed blocks.
     pub fn sealed(&self) -> u64 {
         self.totals.sealed
     }
 
-    /// Bytes of all blocks in the body of the documented `/chain`.
+    /// Returns the size of all blocks in the body of the documented `/chain`, in bytes.
     pub(crate) fn chain_json_bytes(&self) -> u64 {
         self.totals.chain_json_bytes
     }
 
-    /// Bytes of all pending messages in the body of the documented `/data`.
+    /// Returns the size of all pending messages in the body of the documented `/data`, in bytes.
     pub(crate) fn mempool_json_bytes(&self) -> u64 {
         self.totals.mempool_json_bytes
     }
 
-    /// Number of pending messages.
+    /// Returns the number of pending messages.
     pub fn mempool_count(&self) -> u64 {
         self.totals.mempool_count
     }
 
-    /// Bytes of the pending texts.
+    /// Returns the size of the pending texts in bytes.
     pub fn mempool_bytes(&self) -> u64 {
         self.totals.mempool_bytes
     }
 
-    /// Sequence number of the next message to arrive.
+    /// Returns the sequence number of the next message to arrive.
     pub fn next_sequence(&self) -> u64 {
         self.totals.next_sequence
     }
 
-    /// Number of reorgs since the database was made.
+    /// Returns the number of reorgs since the database was created.
     pub fn reorgs(&self) -> u64 {
         self.totals.reorgs
     }
 
-    /// What fork choice looks at.
+    /// Returns the input of fork choice.
     pub fn fork_candidate(&self) -> ForkCandidate {
         ForkCandidate {
             length: self.length(),
@@ -110,7 +110,7 @@ impl State {
     }
 }
 
-/// Bytes of a block in the body of the documented `/chain`.
+/// Returns the size of a block in the body of the documented `/chain`, in bytes.
 pub(crate) fn block_json_bytes(block: &Block) -> u64 {
     let mut text = Vec::with_capacity(640 + block.message.text().len());
     json::write_block(block, &mut text);

@@ -1,22 +1,22 @@
 //! The schema: every table with its key and value.
 //!
 //! Integers are redb's own fixed-width little-endian integers; blocks and values named as records
-//! are bytes with a checksum ([`super::value`]). All tables are made when the database is created,
-//! and everything that belongs to one block changes in one transaction.
+//! are bytes with a checksum ([`super::value`]). All tables are created with the database, and
+//! everything that belongs to one block changes in one transaction.
 //!
 //! | table | key | value |
 //! |---|---|---|
 //! | `blocks` | index | block |
 //! | `index_by_hash` | block hash | index |
-//! | `index_by_message` | message id | lowest index that carries the id |
+//! | `index_by_message` | message id | lowest index of a block that carries the id |
 //! | `history` | node position ([`crate::chain::history`]) | node hash |
 //! | `mempool` | sequence number, in order of arrival | [`PendingRecord`] |
 //! | `mempool_by_id` | message id | sequence number |
 //! | `learned` | sequence number of a pending message that came from a peer | nothing |
-//! | `renamed` | message id that another message took | id the message is kept under |
+//! | `renamed` | message id that another message took | id under which the message is kept |
 //! | `idempotency` | SHA-256 of a client's key | [`IdempotencyRecord`] |
 //! | `idempotency_by_time` | (milliseconds since the epoch, SHA-256 of the key) | nothing |
-//! | `staged` | (branch number, index) | block of a branch that has not won (yet) |
+//! | `staged` | (branch number, index) | block of a branch that is not connected |
 //! | `reorgs` | number of the reorg, from 1 | [`ReorgRecord`] |
 //! | `neighbours` | `HOST:PORT` | [`NeighbourRecord`] |
 //! | `meta` | name | `schema`: u32, little endian; `network`, `totals`, `snapshot`: records; `running`: empty |
@@ -29,8 +29,8 @@ use crate::chain::ReorgCounts;
 /// Version of this schema. A database with a newer one is refused.
 pub(crate) const SCHEMA_VERSION: u32 = 3;
 
-/// Oldest schema that is read, too; it becomes this one at the first start. Its values have no
-/// checksums ([`super::value`]).
+/// Oldest schema that can be opened; the first start upgrades it. Its values have no checksums
+/// ([`super::value`]).
 pub(crate) const OLDEST_SCHEMA: u32 = 2;
 
 pub(crate) const BLOCKS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("blocks");
@@ -59,97 +59,97 @@ pub(crate) const SCHEMA: &str = "schema";
 pub(crate) const NETWORK: &str = "network";
 pub(crate) const TOTALS: &str = "totals";
 pub(crate) const SNAPSHOT: &str = "snapshot";
-/// There while a node has the database open: it outlives a kill.
+/// Present while a node has the database open, and after a kill.
 pub(crate) const RUNNING: &str = "running";
 
-/// What is fixed for the network the chain belongs to, besides its genesis.
+/// Difficulty and seal rule, as stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct NetworkRecord {
     pub(crate) difficulty: u8,
-    /// First index that must be sealed; none where the documented rules alone hold.
+    /// First index that must be sealed; `None` if open proofs are accepted everywhere.
     pub(crate) sealed_from: Option<u64>,
 }
 
-/// Running counts, so that no answer needs a walk over the chain.
+/// Running counts, which save scans of the chain.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
-    /// Sealed blocks in the chain.
+    /// Number of sealed blocks in the chain.
     pub sealed: u64,
-    /// Bytes of the blocks' documented JSON, escaped for a JSON string, without separators.
+    /// Size of the blocks' documented JSON, escaped for a JSON string, without separators, in bytes.
     pub chain_json_bytes: u64,
-    /// Pending messages.
+    /// Number of pending messages.
     pub mempool_count: u64,
-    /// Bytes of the pending texts.
+    /// Size of the pending texts in bytes.
     pub mempool_bytes: u64,
-    /// As `chain_json_bytes`, of the pending messages.
+    /// Like `chain_json_bytes`, for the pending messages.
     pub mempool_json_bytes: u64,
-    /// Pending messages that came from peers.
+    /// Number of pending messages that came from peers.
     pub learned_count: u64,
-    /// Bytes of their texts.
+    /// Size of their texts in bytes.
     pub learned_bytes: u64,
     /// Sequence number of the next message to arrive.
     pub next_sequence: u64,
-    /// Reorgs so far.
+    /// Number of reorgs.
     pub reorgs: u64,
 }
 
-/// A message that waits to be mined.
+/// A pending message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PendingRecord {
     pub(crate) id: [u8; 16],
     pub(crate) text: String,
-    /// When it was taken in, in milliseconds since the epoch.
+    /// Time of arrival in milliseconds since the epoch.
     pub(crate) arrived: u64,
 }
 
-/// What a client's key stood for.
+/// The addition for which a client's key was used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct IdempotencyRecord {
     pub(crate) id: [u8; 16],
-    /// SHA-256 of the text, to tell a repetition from a key used twice.
+    /// SHA-256 of the text, which distinguishes a retry from a reused key.
     pub(crate) text_digest: [u8; 32],
-    /// When it was used, in milliseconds since the epoch.
+    /// Time of use in milliseconds since the epoch.
     pub(crate) at: u64,
 }
 
-/// What is known of the snapshot files.
+/// Record of the snapshot files.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SnapshotRecord {
-    /// Hash of the tip that the last snapshot holds.
+    /// Hash of the tip in the last snapshot.
     pub tip: Option<[u8; 32]>,
-    /// File names of the backups this program wrote, oldest first: the only ones it may delete.
+    /// File names of the backups written by this program, oldest first. Only these may be deleted.
     pub backups: Vec<String>,
 }
 
-/// One switch to another branch.
+/// One reorg.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReorgRecord {
-    /// When, in milliseconds since the epoch.
+    /// Time in milliseconds since the epoch.
     pub at: u64,
-    /// Who sent the branch.
+    /// Peer that sent the branch.
     pub source: String,
     /// Index of the first block that differs.
     pub from: u64,
-    /// Hash of the tip that was left.
+    /// Hash of the old tip.
     pub old_tip: [u8; 32],
-    /// Hash of the tip that is followed now.
+    /// Hash of the new tip.
     pub new_tip: [u8; 32],
-    /// Blocks taken off.
+    /// Number of disconnected blocks.
     pub disconnected: u64,
-    /// How many of them were sealed.
+    /// Number of disconnected blocks that were sealed.
     pub disconnected_sealed: u64,
-    /// Blocks put on.
+    /// Number of connected blocks.
     pub connected: u64,
-    /// How many of them are sealed.
+    /// Number of connected blocks that are sealed.
     pub connected_sealed: u64,
-    /// Messages of the old branch that wait again.
+    /// Number of messages returned to the mempool.
     pub returned: u64,
-    /// The lowest of the blocks taken off.
+    /// The lowest disconnected blocks, up to a maximum.
     pub disconnected_blocks: Vec<DisconnectedRecord>,
 }
 
 impl ReorgRecord {
-    /// Its numbers of blocks.
+    /// Returns the numbers of blocks.
     pub fn counts(&self) -> ReorgCounts {
         ReorgCounts {
             disconnected: self.disconnected,
@@ -160,31 +160,31 @@ impl ReorgRecord {
     }
 }
 
-/// A block that was taken off.
+/// A disconnected block.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DisconnectedRecord {
-    /// Its hash.
+    /// Hash of the block.
     pub hash: [u8; 32],
-    /// Id of the message it carried.
+    /// Id of its message.
     pub message: [u8; 16],
 }
 
-/// A neighbour that outlives a restart.
+/// A neighbour kept across restarts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NeighbourRecord {
-    /// `HOST:PORT`; of a removed one, all its addresses, separated by spaces.
+    /// `HOST:PORT`; for a removed neighbour, all its addresses, separated by spaces.
     pub address: String,
-    /// How it is kept.
+    /// Reason why it is kept.
     pub status: NeighbourStatus,
 }
 
-/// How a neighbour is kept.
+/// Reason why a neighbour is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum NeighbourStatus {
-    /// It was learned from others.
+    /// It was learned from other nodes.
     Learned,
-    /// The administrator added it: it is retried for ever.
+    /// The administrator added it: connecting to it is retried for ever.
     Added,
-    /// The administrator removed it: it stays out until it is added again.
+    /// The administrator removed it: it is ignored until it is added again.
     Removed,
 }

@@ -18,7 +18,7 @@ pub(crate) fn message(id: u8, text: &str) -> Message {
     Message::new(MessageId::from_bytes([id; 16]), text.to_owned()).unwrap()
 }
 
-/// A chain of open blocks with these messages after the documented genesis.
+/// Returns a chain of open blocks with these messages above the documented genesis block.
 pub(crate) fn chain(messages: &[Message]) -> Vec<Block> {
     let mut blocks = vec![Block::documented_genesis()];
     for message in messages {
@@ -31,24 +31,24 @@ pub(crate) fn chain(messages: &[Message]) -> Vec<Block> {
     blocks
 }
 
-/// A database of its own, used through single commits.
-pub(crate) struct Bench {
+/// A database in memory that is changed in single commits.
+pub(crate) struct TestDatabase {
     pub(crate) engine: Engine,
     pub(crate) state: State,
 }
 
-impl Bench {
-    /// Holds a chain with these messages.
+impl TestDatabase {
+    /// Creates a database with a chain of these messages.
     pub(crate) fn new(messages: &[Message]) -> Self {
         let (engine, blocks) = (Engine::on(InMemoryBackend::new()).unwrap(), chain(messages));
         initialise(&engine, &blocks[0], NETWORK).unwrap();
         let state = State::load(&View::new(&engine, None).unwrap()).unwrap();
-        let mut bench = Self { engine, state };
-        let parent = bench.state.tip.hash;
-        bench
+        let mut database = Self { engine, state };
+        let parent = database.state.tip.hash;
+        database
             .change(|edit| edit.append(&parent, &blocks[1..]))
             .unwrap();
-        bench
+        database
     }
 
     pub(crate) fn change<T>(
@@ -77,7 +77,7 @@ impl Bench {
         self.change(|edit| edit.add(&addition))
     }
 
-    /// Offers a chain with these messages from the block at index 1 on.
+    /// Adopts a chain with these messages from index 1 upwards.
     fn adopt(&mut self, messages: &[Message]) -> Result<ReorgRecord, Rejection> {
         let blocks = chain(messages);
         let adoption = Adoption {
@@ -108,12 +108,14 @@ impl Bench {
 }
 
 #[test]
-fn a_key_is_known_for_a_day_and_gone_some_keys_later() {
-    let mut bench = Bench::new(&[]);
+fn a_key_is_valid_for_a_day() {
+    let mut database = TestDatabase::new(&[]);
     let (key, first) = (Addition::key_digest(b"key"), message(1, "text"));
-    let added = bench.add(first.clone(), Some(key), 0).unwrap();
+    let added = database.add(first.clone(), Some(key), 0).unwrap();
     assert!(added.is_new && added.id == first.id());
-    let again = bench.add(message(2, "text"), Some(key), DAY - 1).unwrap();
+    let again = database
+        .add(message(2, "text"), Some(key), DAY - 1)
+        .unwrap();
     assert_eq!(
         again,
         Added {
@@ -122,13 +124,13 @@ fn a_key_is_known_for_a_day_and_gone_some_keys_later() {
         }
     );
     assert_eq!(
-        bench.add(message(3, "other"), Some(key), 1),
+        database.add(message(3, "other"), Some(key), 1),
         Err(Rejection::KeyReused)
     );
-    assert_eq!(bench.pending(), [first]);
+    assert_eq!(database.pending(), [first]);
 
-    bench.add(message(4, "x"), Some([4; 32]), DAY).unwrap();
-    let after = bench.add(message(5, "text"), Some(key), DAY).unwrap();
+    database.add(message(4, "x"), Some([4; 32]), DAY).unwrap();
+    let after = database.add(message(5, "text"), Some(key), DAY).unwrap();
     assert_eq!(
         after,
         Added {
@@ -139,61 +141,67 @@ fn a_key_is_known_for_a_day_and_gone_some_keys_later() {
 }
 
 #[test]
-fn a_full_mempool_takes_no_message_but_those_a_switch_gives_back() {
+fn a_full_mempool_accepts_only_messages_returned_by_a_reorg() {
     let fill: [fn(&mut Edit<'_>); 2] = [
         |edit| edit.state.totals.mempool_count = MAX_COUNT,
         |edit| edit.state.totals.mempool_bytes = MAX_BYTES - 3,
     ];
     for fill in fill {
-        let mut bench = Bench::new(&[message(1, "mine")]);
-        bench
+        let mut database = TestDatabase::new(&[message(1, "mine")]);
+        database
             .change(|edit| {
                 fill(edit);
                 Ok(Ok(()))
             })
             .unwrap();
-        let (count, bytes) = (bench.state.mempool_count(), bench.state.mempool_bytes());
+        let (count, bytes) = (
+            database.state.mempool_count(),
+            database.state.mempool_bytes(),
+        );
         let refused = Err(Rejection::MempoolFull { count, bytes });
-        assert_eq!(bench.add(message(2, "four"), None, 0), refused);
-        let reorg = bench.adopt(&[message(3, "b"), message(4, "c")]).unwrap();
+        assert_eq!(database.add(message(2, "four"), None, 0), refused);
+        let reorg = database.adopt(&[message(3, "b"), message(4, "c")]).unwrap();
         assert_eq!(
-            (reorg.returned, bench.pending()),
+            (reorg.returned, database.pending()),
             (1, vec![message(1, "mine")])
         );
     }
 }
 
 #[test]
-fn the_longest_message_is_kept_whole() {
-    let mut bench = Bench::new(&[]);
+fn the_longest_message_is_stored_and_mined() {
+    let mut database = TestDatabase::new(&[]);
     let longest = message(1, &"é".repeat(MAX_TEXT_BYTES / 2));
-    bench.add(longest.clone(), None, 0).unwrap();
-    assert_eq!(bench.pending().as_slice(), std::slice::from_ref(&longest));
-    let (parent, blocks) = (bench.state.tip.hash, chain(&[longest]));
-    bench
+    database.add(longest.clone(), None, 0).unwrap();
+    assert_eq!(
+        database.pending().as_slice(),
+        std::slice::from_ref(&longest)
+    );
+    let (parent, blocks) = (database.state.tip.hash, chain(&[longest]));
+    database
         .change(|edit| edit.append(&parent, &blocks[1..]))
         .unwrap();
-    assert_eq!(bench.view().last_block().unwrap(), blocks[1]);
+    assert_eq!(database.view().last_block().unwrap(), blocks[1]);
 }
 
 #[test]
-fn messages_that_the_new_branch_holds_do_not_wait_again() {
+fn messages_on_the_new_branch_are_not_returned_to_the_mempool() {
     let (a, b, c) = (message(1, "a"), message(2, "b"), message(3, "c"));
-    let mut bench = Bench::new(&[a.clone(), b.clone(), c.clone()]);
+    let mut database = TestDatabase::new(&[a.clone(), b.clone(), c.clone()]);
     let new = [c, message(4, "d"), a, message(5, "e")];
-    let reorg = bench.adopt(&new).unwrap();
+    let reorg = database.adopt(&new).unwrap();
     assert_eq!(
         (reorg.disconnected, reorg.connected, reorg.returned),
         (3, 4, 1)
     );
-    assert_eq!(bench.pending(), [b]);
+    assert_eq!(database.pending(), [b]);
 }
 
 #[test]
-fn a_message_whose_id_a_block_takes_is_found_through_the_old_id() {
+fn a_message_whose_id_a_block_takes_is_found_by_the_old_id() {
     let (mine, theirs) = (message(1, "mine"), message(1, "theirs"));
     let moved = mine.renamed();
-    let mut pending = Bench::new(&[]);
+    let mut pending = TestDatabase::new(&[]);
     pending.add(mine.clone(), None, 0).unwrap();
     let parent = pending.state.tip.hash;
     let blocks = chain(std::slice::from_ref(&theirs));
@@ -201,41 +209,44 @@ fn a_message_whose_id_a_block_takes_is_found_through_the_old_id() {
         .change(|edit| edit.append(&parent, &blocks[1..]))
         .unwrap();
 
-    let mut mined = Bench::new(std::slice::from_ref(&mine));
+    let mut mined = TestDatabase::new(std::slice::from_ref(&mine));
     mined.adopt(&[theirs, message(2, "x")]).unwrap();
-    for bench in [pending, mined] {
-        assert_eq!(bench.view().renamed(&mine.id()).unwrap(), Some(moved.id()));
-        assert_eq!(bench.pending().as_slice(), std::slice::from_ref(&moved));
+    for database in [pending, mined] {
+        assert_eq!(
+            database.view().renamed(&mine.id()).unwrap(),
+            Some(moved.id())
+        );
+        assert_eq!(database.pending().as_slice(), std::slice::from_ref(&moved));
     }
 }
 
 #[test]
-fn a_strangers_message_under_my_id_does_not_hide_mine() {
+fn another_message_with_the_same_id_does_not_hide_mine() {
     let (mine, theirs) = (message(1, "mine"), message(1, "theirs"));
-    // Added while mine waits: it gets another id at once, which is its answer.
-    let mut bench = Bench::new(&[]);
-    bench.add(mine.clone(), None, 0).unwrap();
-    let added = bench.add(theirs.clone(), None, 0).unwrap();
+    // Added while mine is pending: it gets another id, which is in the answer.
+    let mut database = TestDatabase::new(&[]);
+    database.add(mine.clone(), None, 0).unwrap();
+    let added = database.add(theirs.clone(), None, 0).unwrap();
     assert_eq!(added.id, theirs.renamed().id());
-    assert_eq!(bench.view().renamed(&mine.id()).unwrap(), None);
-    // Mined above mine, and given back when the branch below it is left.
-    let mut bench = Bench::new(&[mine.clone(), theirs.clone()]);
-    bench
+    assert_eq!(database.view().renamed(&mine.id()).unwrap(), None);
+    // Mined above mine, and returned to the mempool when its block is disconnected.
+    let mut database = TestDatabase::new(&[mine.clone(), theirs.clone()]);
+    database
         .adopt(&[mine.clone(), message(2, "x"), message(3, "y")])
         .unwrap();
-    assert_eq!(bench.pending(), [theirs.renamed()]);
-    assert_eq!(bench.view().renamed(&mine.id()).unwrap(), None);
+    assert_eq!(database.pending(), [theirs.renamed()]);
+    assert_eq!(database.view().renamed(&mine.id()).unwrap(), None);
 }
 
 #[test]
-fn a_refused_block_is_named_by_its_place() {
-    let mut bench = Bench::new(&[]);
+fn an_invalid_block_is_named_by_its_position() {
+    let mut database = TestDatabase::new(&[]);
     let (parent, mut blocks) = (
-        bench.state.tip.hash,
+        database.state.tip.hash,
         chain(&[message(1, "a"), message(2, "b")]),
     );
     blocks[2].index = 77;
-    let refused = bench.change(|edit| edit.append(&parent, &blocks[1..]));
+    let refused = database.change(|edit| edit.append(&parent, &blocks[1..]));
     assert!(
         matches!(
             refused,
@@ -243,17 +254,17 @@ fn a_refused_block_is_named_by_its_place() {
         ),
         "{refused:?}"
     );
-    assert_eq!(bench.state.length(), 1);
+    assert_eq!(database.state.length(), 1);
 }
 
 mod peers;
 
 #[test]
-fn without_room_on_the_disk_nothing_is_taken_in() {
-    let bench = Bench::new(&[]);
-    let (parent, blocks) = (bench.state.tip.hash, chain(&[message(1, "x")]));
+fn messages_and_blocks_are_rejected_on_a_full_disk() {
+    let database = TestDatabase::new(&[]);
+    let (parent, blocks) = (database.state.tip.hash, chain(&[message(1, "x")]));
     let full: writer::FreeSpace = Arc::new(|| Some((5, 10)));
-    let store = Store::start(bench.engine, Box::new(|_| {}), full).unwrap();
+    let store = Store::start(database.engine, Box::new(|_| {}), full).unwrap();
     let addition = Addition {
         message: message(7, "x"),
         key: None,
@@ -314,7 +325,7 @@ fn a_file_cut_short_is_damaged_and_a_failing_disk_is_not() {
 }
 
 #[test]
-fn a_file_that_cannot_be_opened_is_told_from_a_damaged_one() {
+fn a_file_that_cannot_be_opened_is_not_called_damaged() {
     let path = Path::new("/srv/chain/node.redb");
     for (code, reason) in [
         (rustix::io::Errno::ACCESS, "Permission denied"),
@@ -322,7 +333,7 @@ fn a_file_that_cannot_be_opened_is_told_from_a_damaged_one() {
         (rustix::io::Errno::IO, "Input/output error"),
     ] {
         let source = || io::Error::from_raw_os_error(code.raw_os_error());
-        // When it is opened, and when it is read or locked for the first time.
+        // At opening, and at the first read or lock.
         let read = StoreError::from(redb::Error::Io(source())).opening(path);
         for error in [StoreError::opening_file(path, source()), read] {
             let text = "the database /srv/chain/node.redb cannot be opened";
@@ -337,7 +348,7 @@ fn a_file_that_cannot_be_opened_is_told_from_a_damaged_one() {
 }
 
 #[test]
-fn a_panic_of_the_writer_is_reported_and_nothing_is_written_any_more() {
+fn a_panic_of_the_writer_is_reported_and_closes_the_store() {
     let (sender, told) = std::sync::mpsc::channel();
     let listener: Listener = Box::new(move |outcome| {
         if let Err(error) = outcome {
@@ -361,27 +372,27 @@ fn a_panic_of_the_engine_is_damage_with_its_text() {
 }
 
 #[test]
-fn a_key_is_forgotten_after_a_day() {
+fn an_expired_key_can_be_used_again() {
     const DAY: u64 = 24 * 60 * 60 * 1000;
-    let mut bench = Bench::new(&[]);
+    let mut database = TestDatabase::new(&[]);
     let key = Some([7; 32]);
-    let first = bench.add(message(1, "first"), key, 5).unwrap();
+    let first = database.add(message(1, "first"), key, 5).unwrap();
     assert_eq!(
-        bench.add(message(2, "first"), key, 4 + DAY).unwrap().id,
+        database.add(message(2, "first"), key, 4 + DAY).unwrap().id,
         first.id
     );
     assert_eq!(
-        bench.add(message(3, "other"), key, 4 + DAY),
+        database.add(message(3, "other"), key, 4 + DAY),
         Err(Rejection::KeyReused)
     );
-    let second = bench.add(message(4, "other"), key, 5 + DAY).unwrap();
+    let second = database.add(message(4, "other"), key, 5 + DAY).unwrap();
     assert!(second.is_new);
-    // The old row is gone, so purging it later does not take the new key with it.
-    bench
+    // The old row was replaced, so purging does not remove the new key.
+    database
         .add(message(5, "more"), Some([8; 32]), 6 + DAY)
         .unwrap();
     assert_eq!(
-        bench.add(message(6, "other"), key, 7 + DAY).unwrap().id,
+        database.add(message(6, "other"), key, 7 + DAY).unwrap().id,
         second.id
     );
 }

@@ -1,8 +1,8 @@
-//! Values as they are stored: what [`crate::codec`] makes of them, with a checksum before it.
+//! Stored values: [`crate::codec`] bytes after a checksum.
 //!
-//! The engine looks at its own checksums only when the file is checked as a whole. This one is held
-//! against a value whenever it is read, so a block or message that the disk has changed is never
-//! served. Keys and the tables of fixed width (indexes, history) have none.
+//! The engine verifies its own checksums only when the whole file is checked. This one is verified at
+//! every read, so a block or message that the disk has changed is never served. Keys and tables with
+//! values of fixed width (indexes, history) have no checksum.
 //!
 //! | bytes | content |
 //! |---|---|
@@ -10,8 +10,8 @@
 //! | 4 | CRC-32 (ISO-HDLC) of the rest, little endian |
 //! | rest | [`crate::codec`] bytes |
 //!
-//! Values of schema 2 are [`crate::codec`] bytes alone, which begin with a 1. They are read, and stay
-//! until something writes them anew.
+//! Values of schema 2 are [`crate::codec`] bytes alone, which begin with a 1. They are still read, and
+//! are replaced when they are written again.
 
 use std::fmt::Display;
 
@@ -25,20 +25,20 @@ use crate::codec;
 /// First byte of a value with a checksum.
 const VERSION: u8 = 2;
 
-/// Bytes of version and checksum.
-const HEAD: usize = 5;
+/// Length of version and checksum in bytes.
+const HEADER_BYTES: usize = 5;
 
-/// A record, to be stored.
+/// Encodes a record.
 pub(crate) fn encode<T: Serialize>(record: &T) -> Vec<u8> {
     with_checksum(|bytes| codec::write(record, bytes))
 }
 
-/// A block, to be stored.
+/// Encodes a block.
 pub(crate) fn encode_block(block: &Block) -> Vec<u8> {
     with_checksum(|bytes| codec::write_block(block, bytes))
 }
 
-/// Decodes a stored record, naming table and key if it is damaged.
+/// Decodes a record; an error names table and key.
 pub(crate) fn decode<T: DeserializeOwned>(
     table: &str,
     key: impl Display,
@@ -48,12 +48,12 @@ pub(crate) fn decode<T: DeserializeOwned>(
     codec::decode(bytes).map_err(|error| StoreError::undecodable(table, key, &error))
 }
 
-/// Decodes the block of the chain with this index.
+/// Decodes the block at an index of the chain.
 pub(crate) fn decode_block(index: u64, stored: &[u8]) -> Result<Block, StoreError> {
     decode_block_of("blocks", index, stored)
 }
 
-/// Decodes the block with this index in a table.
+/// Decodes the block at an index in a table.
 pub(crate) fn decode_block_of(table: &str, index: u64, stored: &[u8]) -> Result<Block, StoreError> {
     let bytes = checked(table, &index, stored)?;
     let block = codec::decode_block(bytes)
@@ -69,14 +69,14 @@ pub(crate) fn decode_block_of(table: &str, index: u64, stored: &[u8]) -> Result<
 
 fn with_checksum(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let mut stored = Vec::with_capacity(512);
-    stored.extend([VERSION; HEAD]);
+    stored.extend([VERSION; HEADER_BYTES]);
     write(&mut stored);
-    let checksum = crc32fast::hash(&stored[HEAD..]);
-    stored[1..HEAD].copy_from_slice(&checksum.to_le_bytes());
+    let checksum = crc32fast::hash(&stored[HEADER_BYTES..]);
+    stored[1..HEADER_BYTES].copy_from_slice(&checksum.to_le_bytes());
     stored
 }
 
-/// The bytes behind the checksum, if it is theirs.
+/// Returns the bytes after the checksum, if they match it.
 fn checked<'a>(table: &str, key: &dyn Display, stored: &'a [u8]) -> Result<&'a [u8], StoreError> {
     let Some((&VERSION, rest)) = stored.split_first() else {
         return Ok(stored);
@@ -94,8 +94,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_of_a_value_are_the_golden_ones() {
-        // The check value of CRC-32: that of the digits 1 to 9.
+    fn the_layout_of_a_value_is_stable() {
+        // The published check value of CRC-32 (ISO-HDLC).
         assert_eq!(crc32fast::hash(b"123456789"), 0xcbf4_3926);
         let stored = encode(&7_u8);
         let checksum = crc32fast::hash(&[1, 7]).to_le_bytes();
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_bit_is_named() {
+    fn every_changed_bit_is_detected() {
         let stored = encode_block(&Block::documented_genesis());
         for bit in 0..8 * stored.len() {
             let mut damaged = stored.clone();

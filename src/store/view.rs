@@ -1,4 +1,4 @@
-//! Reading: one transaction, one consistent view of everything.
+//! Reads: a view is one transaction with a consistent content.
 
 use std::sync::Arc;
 
@@ -6,19 +6,20 @@ use redb::{ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetada
 
 use super::error::StoreError;
 use super::network::Network;
+use super::page::{PageLimit, absent, consecutive, take_page};
 use super::panics::guarded;
 use super::tables::{self, NeighbourRecord, PendingRecord, ReorgRecord, SnapshotRecord, Totals};
 use super::value::{self, decode_block};
 use crate::chain::history::NodeHash;
 use crate::chain::{Block, BlockHash, History, Message, MessageId};
-use crate::text::{counted, json_length};
+use crate::text::counted;
 
-/// A message that waits to be mined.
+/// A pending message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pending {
-    /// Place in the order of arrival.
+    /// Sequence number, in order of arrival.
     pub sequence: u64,
-    /// When it was taken in, in milliseconds since the epoch.
+    /// Time of arrival in milliseconds since the epoch.
     pub arrived: u64,
     /// The message.
     pub message: Message,
@@ -37,37 +38,15 @@ impl Pending {
     }
 }
 
-/// How much one page may hold; the first item is always on it.
-#[derive(Clone, Copy, Debug)]
-pub struct PageLimit {
-    /// Most items.
-    pub count: usize,
-    /// Most stored bytes, as long as they are in JSON.
-    pub bytes: usize,
-}
-
-impl PageLimit {
-    /// The same limit for at most `count` items.
-    #[must_use]
-    pub fn at_most(self, count: u64) -> Self {
-        let count = usize::try_from(count).unwrap_or(usize::MAX);
-        Self {
-            count: self.count.min(count),
-            ..self
-        }
-    }
-}
-
-/// A consistent view of the database, however long it is kept and whatever is written meanwhile.
-/// While one is open, no space that a commit gives up can be reused, so the file grows with each
-/// commit: it must not be kept for as long as something slow takes.
+/// A consistent view of the database, whatever is written meanwhile. While one is open, pages freed by
+/// commits cannot be reused and the file grows, so it must not be kept during slow work.
 pub struct View {
-    /// None only while it is dropped.
+    /// `None` only during drop.
     txn: Option<ReadTransaction>,
     read_error_hook: Option<ReadErrorHook>,
 }
 
-/// Hears of every read that fails: the file is damaged, or the disk.
+/// Receives the error of every failed read.
 pub(crate) type ReadErrorHook = Arc<dyn Fn(&StoreError) + Send + Sync>;
 
 impl View {
@@ -82,7 +61,7 @@ impl View {
         })
     }
 
-    /// One read, guarded.
+    /// Runs one read under guard.
     pub(super) fn read<T>(
         &self,
         work: impl FnOnce() -> Result<T, StoreError>,
@@ -90,7 +69,7 @@ impl View {
         report_errors(self.read_error_hook.as_ref(), work)
     }
 
-    /// The block at an index.
+    /// Returns the block at `index`.
     pub fn block(&self, index: u64) -> Result<Option<Block>, StoreError> {
         self.read(|| {
             let blocks = self.transaction().open_table(tables::BLOCKS)?;
@@ -101,7 +80,7 @@ impl View {
         })
     }
 
-    /// The last block.
+    /// Returns the tip of the chain.
     pub fn last_block(&self) -> Result<Block, StoreError> {
         self.read(|| {
             let blocks = self.transaction().open_table(tables::BLOCKS)?;
@@ -121,7 +100,7 @@ impl View {
         })
     }
 
-    /// Blocks from `from` upwards, as many as fit the page.
+    /// Returns a page of blocks from `from` upwards.
     pub fn blocks(&self, from: u64, limit: PageLimit) -> Result<Vec<Block>, StoreError> {
         self.read(|| {
             let blocks = self.transaction().open_table(tables::BLOCKS)?;
@@ -134,7 +113,7 @@ impl View {
         })
     }
 
-    /// Blocks from `from` downwards, as many as fit the page.
+    /// Returns a page of blocks from `from` downwards.
     pub fn blocks_down(&self, from: u64, limit: PageLimit) -> Result<Vec<Block>, StoreError> {
         self.read(|| {
             let blocks = self.transaction().open_table(tables::BLOCKS)?;
@@ -148,7 +127,7 @@ impl View {
         })
     }
 
-    /// The index of the block with this hash.
+    /// Returns the index of the block with this hash.
     pub fn index_of(&self, hash: &BlockHash) -> Result<Option<u64>, StoreError> {
         self.read(|| {
             let table = self.transaction().open_table(tables::INDEX_BY_HASH)?;
@@ -156,7 +135,7 @@ impl View {
         })
     }
 
-    /// The block with this hash.
+    /// Returns the block with this hash.
     pub fn block_with_hash(&self, hash: &BlockHash) -> Result<Option<Block>, StoreError> {
         let index = self.index_of(hash)?;
         self.resolve_index("index_by_hash", index, |block| {
@@ -164,13 +143,13 @@ impl View {
         })
     }
 
-    /// The lowest block that carries a message with this id.
+    /// Returns the lowest block that carries a message with this id.
     pub fn block_of_message(&self, id: &MessageId) -> Result<Option<Block>, StoreError> {
         let index = self.index_of_message(id)?;
         self.resolve_index("index_by_message", index, |block| block.message.id() == *id)
     }
 
-    /// The block that an index leads to, if it is the right one.
+    /// Returns the block that an index row leads to, after a check that it is the right one.
     fn resolve_index(
         &self,
         table: &str,
@@ -187,7 +166,7 @@ impl View {
         })
     }
 
-    /// Indexes of blocks with a hash from `first` to `last`, in order of the hashes.
+    /// Returns the indexes of blocks with a hash from `first` to `last`, in order of their hashes.
     pub fn indexes_of(
         &self,
         first: &BlockHash,
@@ -201,7 +180,7 @@ impl View {
         })
     }
 
-    /// The lowest index of a block that carries a message with this id.
+    /// Returns the lowest index of a block that carries a message with this id.
     pub fn index_of_message(&self, id: &MessageId) -> Result<Option<u64>, StoreError> {
         self.read(|| {
             let table = self.transaction().open_table(tables::INDEX_BY_MESSAGE)?;
@@ -209,7 +188,7 @@ impl View {
         })
     }
 
-    /// The id that a message is kept under after a block took its own for another text.
+    /// Returns the new id of a message whose id another message took.
     pub fn renamed(&self, id: &MessageId) -> Result<Option<MessageId>, StoreError> {
         self.read(|| {
             let table = self.transaction().open_table(tables::RENAMED)?;
@@ -219,7 +198,7 @@ impl View {
         })
     }
 
-    /// The tree over the first `length` blocks.
+    /// Returns the history tree over the first `length` blocks.
     pub fn history(&self, length: u64) -> Result<History, StoreError> {
         self.read(|| {
             let nodes = self.transaction().open_table(tables::HISTORY)?;
@@ -232,12 +211,12 @@ impl View {
         })
     }
 
-    /// The history root that enters the seal of the block at `index`.
+    /// Returns the history root that is part of the seal of the block at `index`.
     pub fn history_root(&self, index: u64) -> Result<NodeHash, StoreError> {
         Ok(self.history(index)?.root())
     }
 
-    /// A pending message by its id.
+    /// Returns the pending message with this id.
     pub fn pending(&self, id: &MessageId) -> Result<Option<Pending>, StoreError> {
         self.read(|| {
             let by_id = self.transaction().open_table(tables::MEMPOOL_BY_ID)?;
@@ -252,7 +231,7 @@ impl View {
         })
     }
 
-    /// Pending messages in order of arrival, from sequence number `from` on.
+    /// Returns a page of pending messages in order of arrival, from sequence number `from`.
     pub fn pending_from(&self, from: u64, limit: PageLimit) -> Result<Vec<Pending>, StoreError> {
         self.read(|| {
             let mempool = self.transaction().open_table(tables::MEMPOOL)?;
@@ -260,7 +239,7 @@ impl View {
         })
     }
 
-    /// Whether the pending message with this sequence number came from a peer.
+    /// Returns `true` if the pending message with this sequence number came from a peer.
     pub fn is_learned(&self, sequence: u64) -> Result<bool, StoreError> {
         self.read(|| {
             let learned = self.transaction().open_table(tables::LEARNED)?;
@@ -268,7 +247,7 @@ impl View {
         })
     }
 
-    /// Reorgs, the latest first, from number `from` downwards.
+    /// Returns at most `count` reorgs with their numbers, from number `from` downwards.
     pub fn reorgs(&self, from: u64, count: usize) -> Result<Vec<(u64, ReorgRecord)>, StoreError> {
         self.read(|| {
             let reorgs = self.transaction().open_table(tables::REORGS)?;
@@ -282,7 +261,7 @@ impl View {
         })
     }
 
-    /// The neighbours kept, in the order of their addresses.
+    /// Returns the kept neighbours in order of their addresses.
     pub fn neighbours(&self) -> Result<Vec<NeighbourRecord>, StoreError> {
         self.read(|| {
             let neighbours = self.transaction().open_table(tables::NEIGHBOURS)?;
@@ -296,17 +275,17 @@ impl View {
         })
     }
 
-    /// Difficulty and seal rule.
+    /// Returns difficulty and seal rule.
     pub fn network(&self) -> Result<Network, StoreError> {
         Network::from_record(self.meta(tables::NETWORK)?)
     }
 
-    /// Running counts as of this view.
+    /// Returns the running counts.
     pub fn totals(&self) -> Result<Totals, StoreError> {
         self.meta(tables::TOTALS)
     }
 
-    /// What is known of the snapshot files.
+    /// Returns the record of the snapshot files.
     pub fn snapshot(&self) -> Result<SnapshotRecord, StoreError> {
         Ok(self.find_meta(tables::SNAPSHOT)?.unwrap_or_default())
     }
@@ -329,14 +308,14 @@ impl View {
     }
 
     pub(crate) fn transaction(&self) -> &ReadTransaction {
-        self.txn.as_ref().expect("only drop takes it out")
+        self.txn.as_ref().expect("it is taken only by drop")
     }
 }
 
 impl Drop for View {
     fn drop(&mut self) {
         let txn = self.txn.take();
-        // A panic in the engine may have poisoned what the transaction is given back to.
+        // An earlier panic of the engine may have poisoned the locks that ending a transaction takes.
         let _ = guarded(|| {
             drop(txn);
             Ok(())
@@ -353,51 +332,4 @@ fn report_errors<T>(
         read_error_hook(error);
     }
     outcome
-}
-
-/// Decodes items until the page is full; a first item that alone is too large is still taken.
-fn take_page<'a, T>(
-    rows: impl Iterator<
-        Item = Result<
-            (
-                redb::AccessGuard<'a, u64>,
-                redb::AccessGuard<'a, &'static [u8]>,
-            ),
-            redb::StorageError,
-        >,
-    >,
-    limit: PageLimit,
-    decode: impl Fn(u64, &[u8]) -> Result<T, StoreError>,
-) -> Result<Vec<T>, StoreError> {
-    let (mut page, mut bytes) = (Vec::new(), 0);
-    for row in rows.take(limit.count) {
-        let (key, value) = row?;
-        bytes += json_length(value.value());
-        if bytes > limit.bytes && !page.is_empty() {
-            break;
-        }
-        page.push(decode(key.value(), value.value())?);
-    }
-    Ok(page)
-}
-
-/// A block that is not there: fine only above the tip of a chain of this length.
-fn absent(index: u64, length: u64) -> Result<(), StoreError> {
-    if index < length {
-        return Err(StoreError::missing("blocks", index));
-    }
-    Ok(())
-}
-
-/// A damaged page can lose rows; then the blocks read are not the ones asked for.
-fn consecutive(indexes: impl Iterator<Item = u64>, page: &[Block]) -> Result<(), StoreError> {
-    // The page ends first: there is no index after the last.
-    match page
-        .iter()
-        .zip(indexes)
-        .find(|(block, index)| block.index != *index)
-    {
-        Some((_, index)) => Err(StoreError::missing("blocks", index)),
-        None => Ok(()),
-    }
 }

@@ -1,10 +1,10 @@
-//! The one thread that writes.
+//! The writer thread, which makes all commits of an open database.
 //!
-//! Operations wait in a bounded queue. The writer takes all that wait, applies them in order to
-//! one transaction and commits once: a commit costs one or two waits for the disk, whatever is
-//! in it. Only then is the new state published and every operation answered, so an answer means
-//! "on disk". After a failed write or commit nothing is answered with success and the thread
-//! ends: the database must be opened anew.
+//! It takes the queued operations in batches, applies a batch in order to one transaction and commits
+//! it, because a commit costs one or two syncs of the disk whatever its size. Only then is the new
+//! state published and every operation answered: an answer means that the data is on disk. After a
+//! failed write or commit, every operation is answered with the error and the thread ends; the
+//! database must be reopened.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -18,18 +18,18 @@ use super::panics::guarded;
 use super::queue::Queue;
 use super::state::State;
 
-/// Learns of each new state, on the writer's thread, before the operations are answered; and of
-/// each failure, that of a read on the thread that reads. It must not block. After a failure the
-/// database must be opened anew; that of a write is the last thing the writer says.
-pub type Listener = Box<Listening>;
+/// Receives each new state, on the writer's thread before the operations are answered, and each
+/// failure, on the thread where it happened. It must not block. After a failure the database must be
+/// reopened; the writer sends nothing after a failed write.
+pub type Listener = Box<ListenerFn>;
 
-/// What a [`Listener`] does.
-pub type Listening = dyn Fn(Result<&Arc<State>, &StoreError>) + Send + Sync;
+/// The function type of a [`Listener`].
+pub type ListenerFn = dyn Fn(Result<&Arc<State>, &StoreError>) + Send + Sync;
 
-/// Says how many bytes are free where the database is, and how many must stay free.
+/// Returns how many bytes are free for the database, and how many must stay free.
 pub type FreeSpace = Arc<dyn Fn() -> Option<(u64, u64)> + Send + Sync>;
 
-/// The queue of the writer, and the state it committed last.
+/// Handle to the writer thread: its queue, and the state of the last commit.
 pub(crate) struct Writer {
     queue: Arc<Queue>,
     thread: Option<JoinHandle<()>>,
@@ -40,12 +40,12 @@ impl Writer {
     pub(crate) fn start(
         database: Arc<Engine>,
         state: State,
-        listener: Arc<Listening>,
+        listener: Arc<ListenerFn>,
         free_space: FreeSpace,
     ) -> Result<Self, StoreError> {
         let queue = Arc::<Queue>::default();
         let state = Arc::new(RwLock::new(Arc::new(state)));
-        let work = Work {
+        let work = WriterThread {
             queue: Arc::clone(&queue),
             database,
             state: Arc::clone(&state),
@@ -67,20 +67,20 @@ impl Writer {
     }
 
     pub(crate) fn state(&self) -> Arc<State> {
-        // A poisoned lock still holds a whole Arc: it is only ever replaced.
+        // A poisoned lock holds a valid Arc, since the value is only ever replaced.
         Arc::clone(&self.state.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Hands an operation over without waiting.
+    /// Queues an operation.
     pub(crate) fn submit(&self, operation: Operation) -> Result<(), StoreError> {
         self.queue.push(operation.into_job())
     }
 
-    /// Lets what waits be written, then ends the thread.
+    /// Commits the queued operations, then ends the thread.
     pub(crate) fn stop(&mut self) {
         self.queue.close();
         if let Some(thread) = self.thread.take() {
-            // A panic of the thread was reported by its panic hook; there is nothing to save.
+            // A panic was reported to the listener by the thread itself.
             let _ = thread.join();
         }
     }
@@ -92,27 +92,27 @@ impl Drop for Writer {
     }
 }
 
-struct Work {
+struct WriterThread {
     queue: Arc<Queue>,
     database: Arc<Engine>,
     state: Arc<RwLock<Arc<State>>>,
-    listener: Arc<Listening>,
+    listener: Arc<ListenerFn>,
     free_space: FreeSpace,
 }
 
-impl Drop for Work {
-    /// However the thread ended, nobody may wait for it in vain.
+impl Drop for WriterThread {
+    /// Answers the operations left in the queue, however the thread ended.
     fn drop(&mut self) {
         self.queue.abandon();
     }
 }
 
-impl Work {
-    /// Commits until the queue is closed. Panics of the engine are errors already; any other, such
-    /// as that of a reply, is reported, too, before the thread ends.
+impl WriterThread {
+    /// Commits until the queue is closed. Panics of the engine are converted to errors elsewhere; any
+    /// other panic, such as that of a reply, is reported here before the thread ends.
     fn run(&self) {
         if catch_unwind(AssertUnwindSafe(|| self.commit_all())).is_err() {
-            let error = StoreError::interrupted("the writer", &"it panicked, the log says where");
+            let error = StoreError::interrupted("the writer", &"it panicked; see the log");
             (self.listener)(Err(&error));
         }
     }
@@ -127,8 +127,8 @@ impl Work {
     }
 
     fn commit(&self, mut batch: Vec<Job>) -> Result<(), StoreError> {
-        let lack = (self.free_space)().filter(|(free, needed)| free < needed);
-        if let Some((free, needed)) = lack {
+        let shortage = (self.free_space)().filter(|(free, needed)| free < needed);
+        if let Some((free, needed)) = shortage {
             for job in batch.extract_if(.., |job| job.kind.needs_space()) {
                 job.refuse(Rejection::NoSpace { free, needed }.into());
             }
@@ -138,7 +138,7 @@ impl Work {
         let committed = guarded(|| {
             let before = State::clone(&self.state.read().unwrap_or_else(PoisonError::into_inner));
             let mut txn = self.database.begin_write()?;
-            // Reopening after a kill must not walk the file.
+            // Reopening after a kill must not scan the whole file.
             txn.set_quick_repair(true);
             let mut edit = Edit::open(&txn, before)?;
             for job in batch.by_ref() {

@@ -32,7 +32,7 @@ pub async fn fetch(client: &PeerClient, neighbours: &[NodeAddress], wanted: Bloc
                     warn!(%peer, %found, %wanted, "a neighbour has another genesis block");
                 }
                 Err(error) => {
-                    warn!(%peer, %error, "cannot fetch the genesis block from a neighbour")
+                    warn!(%peer, %error, "cannot fetch the genesis block from a neighbour");
                 }
             }
         }

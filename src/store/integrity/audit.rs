@@ -1,9 +1,8 @@
-//! Holds all other tables against the blocks while those are walked over once, in constant memory.
+//! Compares all other tables with the blocks in one pass over them, in constant memory.
 //!
-//! The history tree is compared row by row. The rows of an index lie in another order than the
-//! blocks, so sums of keyed hashes are compared: two sets of rows with the same sum are the same,
-//! but for a chance of one in 2^64. Only if something differs the rows are looked up one by one, to
-//! name the first that is wrong.
+//! The history tree is compared row by row. The indexes are ordered differently from the blocks, so
+//! sums of keyed hashes are compared: two different sets of rows have the same sum with a probability
+//! of 2^-64. Rows are looked up one by one only after a difference, to name the first wrong one.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -27,26 +26,27 @@ pub struct IntegrityReport {
     pub pending: u64,
 }
 
-/// What the blocks walked over so far say of the other tables.
+/// Running comparison of the blocks with the other tables.
 pub struct Audit<'a> {
     view: &'a View,
     state: State,
     nodes: redb::Range<'static, u64, &'static [u8; 32]>,
-    /// Position of the next of them.
+    /// Position of the next node.
     next_node: u64,
-    /// Blocks that passed, and how many of them are sealed.
+    /// Number of blocks that passed.
     blocks: u64,
+    /// Number of them that are sealed.
     sealed: u64,
     json_bytes: u64,
     key: RandomState,
     by_hash: u64,
     by_message: u64,
-    /// Whether a node of the tree is not that of the blocks.
+    /// A node of the history tree does not match the blocks.
     differs: bool,
 }
 
 impl<'a> Audit<'a> {
-    /// Begins before the genesis block. Compares the numbers of rows.
+    /// Starts before the genesis block, and compares the numbers of rows.
     pub fn new(view: &'a View) -> Result<Self, StoreError> {
         let state = guarded(|| State::load(view))?;
         check_counts(view, &state)?;
@@ -69,17 +69,17 @@ impl<'a> Audit<'a> {
         })
     }
 
-    /// Number of blocks that there are.
+    /// Returns the number of blocks in the chain.
     pub fn length(&self) -> u64 {
         self.state.length()
     }
 
-    /// Takes note of how long the blocks of a page are in JSON.
+    /// Adds the JSON sizes of the blocks of a page.
     pub fn measure(&mut self, page: &[Block]) {
         self.json_bytes += page.par_iter().map(block_json_bytes).sum::<u64>();
     }
 
-    /// Takes note of the next block, which broke no rule.
+    /// Adds the next block, which is valid.
     pub fn push(&mut self, passed: &Passed<'_, '_>) {
         let index = passed.block.index;
         let sum = |sum: u64, key: &[u8]| sum.wrapping_add(self.key.hash_one((key, index)));
@@ -104,10 +104,10 @@ impl<'a> Audit<'a> {
         })
     }
 
-    /// Compares what was noted, and checks the tables that no block leads to.
+    /// Compares the sums, and checks the tables that do not belong to blocks.
     ///
     /// # Errors
-    /// The first row that is wrong; if not all blocks passed, only of those that were looked at.
+    /// The first wrong row. If not all blocks were added, totals over all blocks are not compared.
     pub fn finish(self) -> Result<IntegrityReport, StoreError> {
         let length = self.length();
         let is_whole = self.blocks == length;
@@ -116,9 +116,9 @@ impl<'a> Audit<'a> {
             check_index_by_message(self.view)?;
         }
         if self.differs {
-            // Right children are in no tree that can be loaded, but in proofs.
+            // Right children are used by proofs only, so loading a tree does not detect this.
             return Err(StoreError::corrupt(
-                "table history: a node is not that of the blocks",
+                "table history: a node does not match the blocks",
             ));
         }
         if is_whole && self.sealed != self.state.totals.sealed {
@@ -134,8 +134,8 @@ impl<'a> Audit<'a> {
         })
     }
 
-    /// Whether both indexes have exactly the rows that belong to the blocks. An id in two blocks
-    /// has one row, so then this cannot tell.
+    /// Returns `true` if both indexes have exactly the rows of the blocks. Returns `false` without a
+    /// difference if two blocks carry the same message id, which has only one row.
     fn indexes_are_right(&self) -> Result<bool, StoreError> {
         Ok(
             self.sum(tables::INDEX_BY_HASH)? == (self.blocks, self.by_hash)

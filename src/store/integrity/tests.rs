@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::super::Store;
 use super::super::edit::Edit;
-use super::super::tests::{Bench, chain, message};
+use super::super::tests::{TestDatabase, chain, message};
 use super::super::value;
 use super::*;
 use crate::chain::{BlockHash, Checker};
@@ -25,43 +25,43 @@ fn check_all(view: &View) -> Result<IntegrityReport, StoreError> {
     }
 }
 
-/// Five blocks above the genesis block, and a message that waits.
-fn bench() -> Bench {
+/// Returns a database with five blocks above the genesis block and a pending message.
+fn database() -> TestDatabase {
     let messages: Vec<_> = (1..=5).map(|id| message(id, "mined")).collect();
-    let mut bench = Bench::new(&messages);
-    bench.add(message(9, "waiting"), None, 0).unwrap();
-    let report = check_all(&bench.view()).unwrap();
+    let mut database = TestDatabase::new(&messages);
+    database.add(message(9, "pending"), None, 0).unwrap();
+    let report = check_all(&database.view()).unwrap();
     assert_eq!((report.blocks, report.pending), (6, 1));
-    bench
+    database
 }
 
-/// What a whole check says after a change behind the store's back.
+/// Returns what the full check reports after a direct change of the tables.
 fn damage(change: impl FnOnce(&mut Edit<'_>) -> Result<(), StoreError>) -> String {
-    let mut bench = bench();
-    bench.change(|edit| change(edit).map(Ok)).unwrap();
-    match check_all(&bench.view()) {
+    let mut database = database();
+    database.change(|edit| change(edit).map(Ok)).unwrap();
+    match check_all(&database.view()) {
         Err(StoreError::Corrupt { what }) => what,
         other => panic!("{other:?}"),
     }
 }
 
 #[test]
-fn blocks_that_a_damaged_page_hides_are_not_the_end_of_the_chain() {
+fn blocks_hidden_by_a_damaged_page_are_reported_as_missing() {
     let page = PageLimit {
         count: 2,
         bytes: usize::MAX,
     };
     let hide = |index: u64| {
-        let mut bench = bench();
-        bench
+        let mut database = database();
+        database
             .change(|edit| {
-                // A row in its place that belongs nowhere: their number is right.
+                // A stray row in its place keeps the number of rows right.
                 let block = edit.blocks.remove(index)?.map(|row| row.value().to_owned());
                 edit.blocks.insert(100, &*block.unwrap_or_default())?;
                 Ok(Ok(()))
             })
             .unwrap();
-        bench
+        database
     };
     let missing = |error: StoreError, index: u64| {
         let expected = format!("table blocks, key {index}: missing");
@@ -76,26 +76,26 @@ fn blocks_that_a_damaged_page_hides_are_not_the_end_of_the_chain() {
     assert_eq!(view.blocks(1, page).unwrap().len(), 2);
     assert!(view.block(6).unwrap().is_none() && view.blocks(200, page).unwrap().is_empty());
 
-    // The last rows are gone, and the count still tells of them.
-    let mut bench = bench();
-    bench
+    // The number of rows shows that the last ones are missing.
+    let mut database = database();
+    database
         .change(|edit| {
             edit.blocks.remove(5)?;
             Ok(Ok(()))
         })
         .unwrap();
-    assert_eq!(bench.view().last_block().unwrap().index, 4);
-    let opened = Store::start(bench.engine, Box::new(|_| {}), Arc::new(|| None));
+    assert_eq!(database.view().last_block().unwrap().index, 4);
+    let opened = Store::start(database.engine, Box::new(|_| {}), Arc::new(|| None));
     let what = opened.map(drop).unwrap_err().to_string();
     assert!(what.contains("table index_by_hash has 6 rows"), "{what}");
 }
 
 #[test]
 fn an_index_that_leads_to_another_block_is_damage() {
-    let mut bench = bench();
-    let (tip, id) = (bench.view().last_block().unwrap(), message(3, "").id());
+    let mut database = database();
+    let (tip, id) = (database.view().last_block().unwrap(), message(3, "").id());
     let hash = BlockHash::of(&tip);
-    let view = bench.view();
+    let view = database.view();
     assert_eq!(view.block_with_hash(&hash).unwrap(), Some(tip));
     assert_eq!(view.block_of_message(&id).unwrap().unwrap().index, 3);
     assert!(
@@ -103,14 +103,14 @@ fn an_index_that_leads_to_another_block_is_damage() {
             .unwrap()
             .is_none()
     );
-    bench
+    database
         .change(|edit| {
             edit.index_by_hash.insert(hash.as_bytes(), 2)?;
             edit.index_by_message.insert(id.as_bytes(), 4)?;
             Ok(Ok(()))
         })
         .unwrap();
-    let view = bench.view();
+    let view = database.view();
     let named = |error: StoreError, table: &str| {
         let what = error.to_string();
         assert!(what.contains(table), "{what}");
@@ -126,16 +126,16 @@ fn an_index_that_leads_to_another_block_is_damage() {
 }
 
 #[test]
-fn a_range_beyond_the_tip_is_an_error_and_comes_back() {
-    let bench = bench();
-    let view = bench.view();
+fn a_range_beyond_the_tip_is_an_error() {
+    let database = database();
+    let view = database.view();
     assert!(check_range(&view, 2, 6).is_ok());
     assert!(check_range(&view, 2, 7).is_err());
     assert!(check_range(&view, 50, 60).is_err());
 }
 
 #[test]
-fn a_whole_check_finds_every_row_that_is_wrong() {
+fn a_full_check_finds_every_wrong_row() {
     let hash = |edit: &Edit<'_>| edit.state.tip.hash;
     let named = |what: &str, part: &str| assert!(what.contains(part), "{what}");
     named(
@@ -184,7 +184,7 @@ fn a_whole_check_finds_every_row_that_is_wrong() {
         "the history tree",
     );
     named(
-        // A right child, which no shorter tree is loaded from.
+        // A right child is not needed to load any tree.
         &damage(|edit| {
             edit.history.insert(1, &[0; 32])?;
             Ok(())
@@ -208,7 +208,7 @@ fn a_whole_check_finds_every_row_that_is_wrong() {
 }
 
 #[test]
-fn a_whole_check_finds_every_count_that_is_wrong() {
+fn a_full_check_finds_every_wrong_count() {
     type Change = fn(&mut tables::Totals);
     let changes: [(&str, Change); 6] = [
         ("sealed", |totals| totals.sealed += 1),

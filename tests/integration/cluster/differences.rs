@@ -102,7 +102,7 @@ fn a_reorg_above_max_reorg_is_refused_and_a_smaller_one_recorded() {
     short.start_again(&[&neighbour[..], &QUICK].concat());
     let said = difference(&short);
     assert!(
-        said.contains("disconnects 3 blocks, more than --max-reorg 2"),
+        said.contains("disconnects 3 blocks, more than the 2 allowed by --max-reorg"),
         "{said}"
     );
     assert_eq!(short.status().length, 4);
