@@ -1,5 +1,17 @@
-//! The command line: arguments, logs, exit codes. One file a command, each with its arguments, a
-//! `run` and, where it prints a value, that value.
+//! The command line: arguments, logs, exit codes.
+//!
+//! A command is one file with its arguments, its `run` and the value that it prints:
+//! * [`node`] with [`ui`]: servers
+//! * [`add`], [`get`], [`neighbours`]: requests to a running node
+//! * [`export`], [`import`], [`verify`]: chains in files, databases and nodes
+//! * [`pow`], [`completions`]: work without a node
+//!
+//! What they share, from the top down:
+//! * [`config`], [`environment`]: options from a file and from variables
+//! * [`source`], [`chain_file`], [`read_ahead`], [`examine`]: chains to read and check
+//! * [`files`], [`target`], [`port`]: the files of a node, the node to ask, the port to listen on
+//! * [`signals`], [`output`], [`log`], [`panics`]: signals, printed values and messages, logs
+//! * [`error`]: errors, hints and exit codes
 
 mod add;
 mod chain_file;
@@ -36,7 +48,7 @@ use error::Error;
 use output::{Output, report};
 use signals::Signals;
 
-/// The version; who builds a release names the commit with it. An empty text names none.
+/// Version of the program. A release build may set `BLOCKCHAIN_VERSION` to include the commit.
 const VERSION: &str = match option_env!("BLOCKCHAIN_VERSION") {
     Some(version) if !version.is_empty() => version,
     _ => env!("CARGO_PKG_VERSION"),
@@ -47,19 +59,26 @@ const VERSION: &str = match option_env!("BLOCKCHAIN_VERSION") {
 #[command(name = "blockchain", version = VERSION, about, propagate_version = true)]
 struct Arguments {
     /// Print JSON instead of text
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Global options")]
     json: bool,
-    /// What to log: error, warn, info, debug, trace, or directives as in `RUST_LOG`
+    /// Log level (error, warn, info, debug, trace) or directives as in `RUST_LOG`
     #[arg(
         long,
         global = true,
+        help_heading = "Global options",
         value_name = "LEVEL",
         value_parser = log::directives,
         env = "RUST_LOG"
     )]
     log: Option<String>,
-    /// File of options, for what is named neither here nor by the environment
-    #[arg(long, global = true, value_name = "FILE", env = "BLOCKCHAIN_CONFIG")]
+    /// TOML file of options; arguments and environment variables override it
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Global options",
+        value_name = "FILE",
+        env = "BLOCKCHAIN_CONFIG"
+    )]
     config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
@@ -69,27 +88,27 @@ struct Arguments {
 enum Command {
     /// Run a node
     Node(Box<node::NodeArgs>),
-    /// Run a node as the original program's command does
+    /// Run a node with the command line of the reference miner
     Miner(node::MinerArgs),
     /// Add a message
     Add(add::AddArgs),
-    /// Ask a node for its chain, a block, a message, …
+    /// Query the chain, messages, neighbours or status of a node
     Get(get::GetArgs),
-    /// Add or remove neighbours of a node on this machine
+    /// Add or remove neighbours of a local node
     Neighbours(neighbours::NeighboursArgs),
-    /// Write the chain of a database or a node
+    /// Export the chain of a node or a database
     Export(export::ExportArgs),
-    /// Make the chain of a file that of a stopped node
+    /// Import a chain file into a stopped node
     Import(import::ImportArgs),
-    /// Check the chain of a file, a database or a node, rule by rule
+    /// Verify the chain of a file, a database or a node
     Verify(verify::VerifyArgs),
-    /// Solve or check the puzzle by hand
+    /// Solve or check a proof of work
     Pow(pow::PowArgs),
-    /// Print what a shell completes this command line by
+    /// Generate shell completions
     Completions(completions::CompletionsArgs),
-    /// Print a page for man
+    /// Generate a man page
     Man(completions::ManArgs),
-    /// Serve the explorer of a node: pages for a browser
+    /// Serve the web explorer of a node
     Ui(ui::UiArgs),
 }
 
@@ -105,7 +124,7 @@ fn run_arguments() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return report(&error),
     };
-    // What the engine has no part in is handed on to the hook before.
+    // The store's hook passes panics that do not concern it to the hook installed before.
     panics::report();
     store::panics::watch(|error| {
         let _ = report(&error.into());
@@ -116,7 +135,7 @@ fn run_arguments() -> ExitCode {
         .map_err(|source| Error::io("async runtime", source))
         .and_then(|runtime| {
             let outcome = runtime.block_on(dispatch(arguments, &output));
-            // A read of the standard input may still block a thread.
+            // A thread may still be blocked in a read of standard input.
             runtime.shutdown_background();
             outcome
         });
@@ -130,9 +149,9 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), Error> {
     signals::let_large_writes_fail()?;
     let directives = arguments.log.as_deref();
     match arguments.command {
-        Command::Node(_) | Command::Miner(_) => log::never_wait(),
+        Command::Node(_) | Command::Miner(_) => log::use_server_timeouts(),
         Command::Ui(_) => {
-            log::never_wait();
+            log::use_server_timeouts();
             log::to_stderr(directives, "info")?;
         }
         _ => log::to_stderr(directives, "warn")?,

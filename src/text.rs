@@ -84,6 +84,15 @@ impl fmt::Display for Span {
     }
 }
 
+/// Formats the offset of a clock in seconds, positive if it is ahead. `duration` formats its length.
+pub(crate) fn clock_offset<D: fmt::Display>(offset: f64, duration: impl Fn(f64) -> D) -> String {
+    match offset {
+        offset if offset.abs() < 1.0 => "in sync".to_owned(),
+        offset if offset > 0.0 => format!("{} ahead", duration(offset.round())),
+        offset => format!("{} behind", duration(-offset.round())),
+    }
+}
+
 /// Returns the length of a text as a JSON string in bytes, without the quotation marks.
 pub fn json_length(text: &[u8]) -> usize {
     let length = |byte: &u8| match byte {

@@ -14,24 +14,22 @@ use crate::client::HttpClient;
 use crate::node::settings::MAX_INGEST_BYTES;
 use crate::wire::MessageState;
 
-/// How often a waiting command asks whether its message is mined.
-const POLL: Duration = Duration::from_millis(100);
+/// Interval between requests for the state of a message with `--wait`.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// The byte order mark in UTF-8.
+/// Byte order mark in UTF-8.
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// Maximum bytes read for one message: enough to tell that it is too long, whatever stands around
-/// it.
+/// Maximum number of bytes read for one message: the longest one, a byte more to detect a longer
+/// one, the byte order mark and the line end.
 const READ_LIMIT: u64 = (BOM.len() + MAX_INGEST_BYTES + 1 + b"\r\n".len()) as u64;
 
 #[derive(Debug, Args)]
 pub(super) struct AddArgs {
-    /// The message; `-` reads it from the standard input, without a leading byte order mark and
-    /// without the line end (LF or CRLF) after it
+    /// The message; `-` reads it from standard input, without byte order mark and final line end
     #[arg(required_unless_present = "lines")]
     message: Option<String>,
-    /// Add each line of the standard input as a message, in order; lines end with LF or CRLF, empty
-    /// lines are left out
+    /// Add each line of standard input as a message, in order; empty lines are skipped
     #[arg(long)]
     lines: bool,
     /// Wait until the message is mined
@@ -41,15 +39,15 @@ pub(super) struct AddArgs {
     node: NodeArgs,
 }
 
-/// One message that is on the node's disk.
+/// A message that was added.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Added {
-    /// Its id; null from a reference miner, which tells none.
+    /// Its id; null from a reference miner, which returns none.
     id: Option<String>,
-    /// The block it is mined in, if that was waited for.
+    /// Index of its block, with `--wait`.
     #[serde(skip_serializing_if = "Option::is_none")]
     index: Option<u64>,
-    /// The new id, if the message had to be renamed.
+    /// Its new id, if another message took the old one.
     #[serde(skip_serializing_if = "Option::is_none")]
     renamed_to: Option<String>,
 }
@@ -76,7 +74,7 @@ pub(super) async fn run(args: AddArgs, output: &Output) -> Result<(), Error> {
             .is_some_and(|message| message != "-")
         {
             return Err(Error::usage(
-                "--lines reads the messages from the standard input",
+                "--lines reads the messages from standard input, not from an argument",
             ));
         }
         return add_lines(&client, args.wait, output).await;
@@ -92,7 +90,7 @@ pub(super) async fn run(args: AddArgs, output: &Output) -> Result<(), Error> {
     match wait(&client, added.clone()).await {
         Ok(mined) => output.print(&mined),
         Err(error) => {
-            // It was added all the same, and whoever asks for it needs its id.
+            // The message was added, and its id is needed to query it.
             output.print(&added)?;
             Err(error)
         }
@@ -119,7 +117,7 @@ fn read_message() -> Result<String, Error> {
         .map_err(Error::stdin)?;
     let bytes = without_line_end(without_bom(&bytes));
     if bytes.len() > MAX_INGEST_BYTES {
-        let error = format!("the message has more than the {MAX_INGEST_BYTES} bytes allowed");
+        let error = format!("the message exceeds the maximum of {MAX_INGEST_BYTES} bytes");
         return Err(Error::rejected(error));
     }
     match str::from_utf8(bytes) {
@@ -130,12 +128,12 @@ fn read_message() -> Result<String, Error> {
     }
 }
 
-/// Drops the byte order mark that some programs write before UTF-8 text.
+/// Strips the byte order mark that some programs write before UTF-8 text.
 fn without_bom(text: &[u8]) -> &[u8] {
     text.strip_prefix(BOM).unwrap_or(text)
 }
 
-/// Drops one line end, LF or CRLF.
+/// Strips one line end, LF or CRLF.
 fn without_line_end(line: &[u8]) -> &[u8] {
     let Some(text) = line.strip_suffix(b"\n") else {
         return line;
@@ -155,7 +153,7 @@ async fn add_lines(client: &HttpClient, wait_for_all: bool, output: &Output) -> 
         bar.suspend(|| output.print(&added))
     })
     .await;
-    // Whatever goes wrong, every id that was acknowledged is told.
+    // Every acknowledged id is printed, even after a failure.
     let mut failure = sent.err();
     for mut added in unmined {
         if failure.is_none() {
@@ -170,16 +168,16 @@ async fn add_lines(client: &HttpClient, wait_for_all: bool, output: &Output) -> 
     failure.map_or(Ok(()), Err)
 }
 
-/// Adds each line of the standard input and hands out what was added.
+/// Adds each line of standard input and passes each result to `print`.
 async fn send_lines(
     client: &HttpClient,
-    mut tell: impl FnMut(Added) -> Result<(), Error>,
+    mut print: impl FnMut(Added) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let mut input = io::stdin().lock();
     let mut line = Vec::new();
     for number in 1_u64.. {
         line.clear();
-        // A line that never ends must not fill the memory.
+        // The limit keeps an endless line from filling the memory.
         let read = (&mut input).take(READ_LIMIT).read_until(b'\n', &mut line);
         if read.map_err(Error::stdin)? == 0 {
             break;
@@ -189,7 +187,7 @@ async fn send_lines(
             text = without_bom(text);
         }
         if text.len() > MAX_INGEST_BYTES {
-            let error = format!("line {number} has more than the {MAX_INGEST_BYTES} bytes allowed");
+            let error = format!("line {number} exceeds the maximum of {MAX_INGEST_BYTES} bytes");
             return Err(Error::rejected(error));
         }
         let text = str::from_utf8(text).map_err(|error| {
@@ -198,14 +196,14 @@ async fn send_lines(
         if text.is_empty() {
             continue;
         }
-        match tell(add(client, text).await?) {
-            // Lines are left, so this is no success.
+        match print(add(client, text).await?) {
+            // There may be more lines, so this is a failure.
             Err(error) if matches!(error.kind, ErrorKind::ClosedOutput) => {
                 return Err(Error::failed(format!(
                     "the standard output was closed after line {number} was added"
                 )));
             }
-            told => told?,
+            printed => printed?,
         }
     }
     Ok(())
@@ -214,10 +212,10 @@ async fn send_lines(
 async fn wait(client: &HttpClient, added: Added) -> Result<Added, Error> {
     let Some(id) = &added.id else {
         return Err(Error::failed(format!(
-            "the message was added, but {} gives no id to wait for, as reference miners do; \
-             look for it in GET /data and GET /chain of that node",
+            "the message was added, but the reference miner at {} returns no id to wait for",
             client.address()
-        )));
+        ))
+        .hint("look for the message in GET /data and GET /chain of that node"));
     };
     loop {
         let status = client.message(id).await?;
@@ -229,6 +227,6 @@ async fn wait(client: &HttpClient, added: Added) -> Result<Added, Error> {
                 ..added
             });
         }
-        tokio::time::sleep(POLL).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }

@@ -1,4 +1,4 @@
-//! A chain file named on the command line: any format, `-` for the standard input.
+//! Reads chain files of any format; the path `-` is standard input.
 
 use std::fmt::Display;
 use std::fs::File;
@@ -19,19 +19,19 @@ use crate::reference::ReadError;
 use crate::snapshot::digest::DigestFile;
 use crate::snapshot::format::{ChainReader, Format, Item};
 
-/// Most items, and about the most bytes of text, that are handed over at once.
+/// Maximum number of items and approximate maximum size of texts per batch.
 const BATCH_COUNT: usize = 2000;
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
 
-/// Bytes of the standard input that are copied before the free space is looked at again.
-const SPOOLED_AT_ONCE: u64 = 4 * 1024 * 1024;
+/// Bytes of standard input copied between two checks of the free space.
+const SPOOL_CHUNK: u64 = 4 * 1024 * 1024;
 
-/// A chain file, open.
+/// An open chain file.
 pub(super) struct ChainFile {
-    /// As messages name it.
+    /// Name in messages.
     pub(super) name: String,
     input: Input,
-    /// The file beside it, and the SHA-256 that it says the chain file has.
+    /// Path and content of the file with its SHA-256.
     hash: Option<(PathBuf, String)>,
 }
 
@@ -40,30 +40,30 @@ enum Input {
     File(File),
 }
 
-/// Blocks and pending messages of a chain file; the latter come after all blocks.
+/// Blocks and pending messages of a chain file. Pending messages follow all blocks.
 #[derive(Default)]
 pub(super) struct Batch {
     pub(super) blocks: Vec<Block>,
     pub(super) pending: Vec<Message>,
 }
 
-/// What a walk through a chain file came to.
+/// Outcome of reading a chain file.
 pub(super) struct Walk {
-    /// The format; none if the first bytes could not be read.
+    /// The format; `None` if it was not recognised.
     pub(super) format: Option<Format>,
-    /// Whether the hash beside the file matches it; none if there is none.
+    /// `true` if the file matches the hash beside it; `None` if there is no hash.
     pub(super) hash_matches: Option<bool>,
-    /// The first thing that could not be taken.
+    /// The error that ended the reading.
     pub(super) invalid: Option<ReadError>,
 }
 
 impl ChainFile {
-    /// A refusal of this file.
+    /// Returns an error that refuses this file.
     pub(super) fn rejected(&self, reason: impl Display) -> Error {
         Error::rejected(format!("{}: {reason}", self.name))
     }
 
-    /// Opens a file to read it once.
+    /// Opens a file to be read once.
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
         if path == Path::new("-") {
             return Ok(Self {
@@ -80,8 +80,8 @@ impl ChainFile {
         })
     }
 
-    /// Opens a file to read it more than once: the standard input is copied to a nameless one in
-    /// `folder` first.
+    /// Opens a file to be read more than once: standard input is first copied to an unnamed file in
+    /// `folder`.
     pub(super) fn open_to_repeat(path: &Path, folder: &Path) -> Result<Self, Error> {
         let mut opened = Self::open(path)?;
         if let Input::Stdin = opened.input {
@@ -106,7 +106,7 @@ impl ChainFile {
         Ok(opened)
     }
 
-    /// Hands everything in the file to `each` until that says no, with a bar on a terminal.
+    /// Passes the content of the file to `each` until that returns `false`, with a progress bar.
     pub(super) fn walk(
         &mut self,
         each: impl FnMut(Batch) -> Result<bool, Error>,
@@ -115,7 +115,7 @@ impl ChainFile {
         let (source, length): (Box<dyn Read + Send>, _) = match &mut self.input {
             Input::Stdin => (Box::new(io::stdin()), None),
             Input::File(file) => {
-                // What cannot be rewound is read once, from where it is.
+                // A file that cannot be rewound is read once, from its current position.
                 let _ = file.rewind();
                 let length = file.metadata().map_err(failed)?.len();
                 (Box::new(&*file), Some(length).filter(|length| *length > 0))
@@ -135,11 +135,11 @@ impl ChainFile {
         }
     }
 
-    /// Warns if the file is not the one that the hash beside it was made for.
+    /// Warns if the file does not match the hash beside it.
     pub(super) fn warn_of_hash(&self, walk: &Walk) {
         if let (Some((path, _)), Some(false)) = (&self.hash, walk.hash_matches) {
             warn(&format!(
-                "{} does not match {}: the one was written without the other, or changed since",
+                "{} does not match {}: one of them was changed or replaced",
                 path.display(),
                 self.name
             ));
@@ -147,20 +147,20 @@ impl ChainFile {
     }
 }
 
-/// The file with the SHA-256 of a chain file, and what it says.
+/// Returns the path and content of the file with the SHA-256 of a chain file.
 fn hash_beside(path: &Path) -> Option<(PathBuf, String)> {
     let file = DigestFile::of(path)?;
     match file.read() {
         Ok(digest) => Some((file.path().to_owned(), digest?)),
         Err(error) => {
             let path = file.path().display();
-            warn(&format!("{path} is not looked at: {error}"));
+            warn(&format!("ignoring {path}: {error}"));
             None
         }
     }
 }
 
-/// Copies a stream of unknown length, as long as enough space stays `free` on the disk.
+/// Copies a stream of unknown length while enough space is `free` on the disk.
 fn spool(
     mut source: impl Read,
     copy: &mut impl Write,
@@ -168,25 +168,25 @@ fn spool(
 ) -> io::Result<()> {
     let mut copied: u64 = 0;
     loop {
-        // Where the system does not say, a failed write will.
-        if free().is_some_and(|free| free < MIN_FREE + SPOOLED_AT_ONCE) {
+        // If the free space is unknown, a full disk fails the write.
+        if free().is_some_and(|free| free < MIN_FREE + SPOOL_CHUNK) {
             return Err(io::Error::other(format!(
-                "after {copied} bytes, less than {} MiB would stay free on the disk",
-                MIN_FREE >> 20
+                "less than {} MiB would stay free on the disk after {copied} bytes",
+                MIN_FREE >> 20,
             )));
         }
-        let next = io::copy(&mut source.by_ref().take(SPOOLED_AT_ONCE), copy)?;
+        let next = io::copy(&mut source.by_ref().take(SPOOL_CHUNK), copy)?;
         copied += next;
-        if next < SPOOLED_AT_ONCE {
+        if next < SPOOL_CHUNK {
             return Ok(());
         }
     }
 }
 
-/// Why reading stopped early.
+/// Reason for an early end of reading.
 enum Stop {
     InvalidBlock(ReadError),
-    /// Nobody wants the rest.
+    /// The receiver is gone.
     Closed,
 }
 
@@ -227,7 +227,7 @@ fn read(source: impl Read, expected_hash: Option<&str>, sender: &SyncSender<Batc
                 Ok(())
             })
         });
-    // Whoever has gone needs no more.
+    // A receiver that is gone needs no more batches.
     let _ = sender.send(batch);
     let hash_matches = expected_hash.and_then(|expected| {
         io::copy(&mut source, &mut io::sink()).ok()?;
@@ -243,7 +243,7 @@ fn read(source: impl Read, expected_hash: Option<&str>, sender: &SyncSender<Batc
     }
 }
 
-/// Hashes what passes through, if that is wanted.
+/// A reader that hashes what is read, if there is a digest.
 struct Hashing<R> {
     source: R,
     digest: Option<Sha256>,
@@ -266,11 +266,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_endless_stream_is_copied_until_little_space_is_left() {
-        let left = Cell::new(MIN_FREE + 3 * SPOOLED_AT_ONCE);
-        let free = || Some(left.replace(left.get() - SPOOLED_AT_ONCE));
+    fn an_endless_stream_is_copied_until_the_disk_is_nearly_full() {
+        let left = Cell::new(MIN_FREE + 3 * SPOOL_CHUNK);
+        let free = || Some(left.replace(left.get() - SPOOL_CHUNK));
         let error = spool(io::repeat(b'['), &mut io::sink(), free).unwrap_err();
-        let expected = "after 12582912 bytes, less than 64 MiB would stay free on the disk";
+        let expected = "less than 64 MiB would stay free on the disk after 12582912 bytes";
         assert_eq!(error.to_string(), expected);
         let mut copy = Vec::new();
         spool(&b"short"[..], &mut copy, || None).unwrap();

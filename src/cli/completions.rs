@@ -1,5 +1,4 @@
-//! `blockchain completions` and `blockchain man`: what a shell and `man` want to know of the
-//! command line.
+//! `blockchain completions` and `blockchain man`: generates shell completions and man pages.
 
 use std::io::Write;
 
@@ -12,17 +11,17 @@ use super::output::stdout;
 
 #[derive(Debug, Args)]
 pub(super) struct CompletionsArgs {
-    /// The shell
+    /// Shell to generate completions for
     shell: Shell,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct ManArgs {
-    /// The command to write about; the program as a whole if left out
+    /// Command to describe; the whole program by default
     command: Option<String>,
 }
 
-/// Prints what a shell completes commands by.
+/// Prints the completion script of a shell.
 pub(super) fn run(args: &CompletionsArgs, mut command: Command) -> Result<(), Error> {
     let name = command.get_name().to_owned();
     let mut script = Vec::new();
@@ -30,20 +29,20 @@ pub(super) fn run(args: &CompletionsArgs, mut command: Command) -> Result<(), Er
     print(&script)
 }
 
-/// Prints a page for `man`.
+/// Prints a man page.
 pub(super) fn run_man(args: &ManArgs, mut command: Command) -> Result<(), Error> {
-    // Only then do its commands know their full names.
+    // Gives the subcommands their full names.
     command.build();
     if let Some(name) = &args.command {
         command = command
             .find_subcommand(name)
-            .ok_or_else(|| Error::usage(format!("{name:?} is no command")))?
+            .ok_or_else(|| Error::usage(format!("unknown command {name:?}")))?
             .clone();
     }
     let mut page = Vec::new();
     Man::new(command)
         .render(&mut page)
-        .map_err(|source| Error::io("the page", source))?;
+        .map_err(|source| Error::io("man page", source))?;
     print(&page)
 }
 

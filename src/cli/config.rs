@@ -1,9 +1,9 @@
-//! `--config FILE`: options that neither the command line nor the environment names.
+//! `--config FILE`: options that neither the command line nor the environment sets.
 //!
-//! The file is TOML and can say what the environment can: the variable `BLOCKCHAIN_NODE_PORT` is
-//! the key `port` of the table `[node]`, and `RUST_LOG` the key `log` before all tables. So no list
-//! of keys is kept, and what the environment cannot say, such as `--force-new-chain`, the file
-//! cannot, either. Its values take the place of the defaults, and the command line is read again.
+//! The file is TOML and can set what the environment can: the variable `BLOCKCHAIN_NODE_PORT` is
+//! the key `port` of the table `[node]`, and `RUST_LOG` the key `log` before all tables. So there is
+//! no separate list of keys, and an option without a variable, such as `--force-new-chain`, has no
+//! key. The values become the defaults of their options, and the command line is parsed again.
 
 use std::io::Read;
 use std::path::Path;
@@ -17,7 +17,7 @@ use super::error::Error;
 use super::files::expand;
 use crate::fs::open_regular;
 
-/// Longest file that is read, in bytes.
+/// Maximum size of the file, in bytes.
 const MAX_BYTES: u64 = 64 * 1024;
 
 /// One key of the file.
@@ -26,7 +26,7 @@ struct Entry {
     /// Empty before all tables.
     table: String,
     key: String,
-    /// What the file says; several values in a list.
+    /// The values; several if it is a list.
     values: Vec<String>,
     is_list: bool,
 }
@@ -76,7 +76,7 @@ fn read(path: &Path) -> Result<String, Error> {
     String::from_utf8(bytes).map_err(not_text)
 }
 
-/// Reads the file; a failure is a line and what is wrong there.
+/// Parses the file. An error is the number of a line and the reason.
 fn entries(text: &str) -> Result<Vec<Entry>, (usize, String)> {
     let line = |position: usize| 1 + text.bytes().take(position).filter(|&b| b == b'\n').count();
     let file = DeTable::parse(text).map_err(|error| {
@@ -132,7 +132,7 @@ impl Entry {
         Ok(entry)
     }
 
-    /// The key as its user reads it.
+    /// The key as messages name it.
     fn name(&self) -> String {
         if self.table.is_empty() {
             self.key.clone()
@@ -141,7 +141,7 @@ impl Entry {
         }
     }
 
-    /// The variable that would say the same, in lower case: `[NODE]` is no table.
+    /// The variable of the same option, in lower case: `[NODE]` is not a table of options.
     fn variable(&self) -> String {
         if self.table.is_empty() {
             return "rust_log".to_owned();
@@ -169,7 +169,7 @@ impl Entry {
         command.mut_subcommands(|command| self.apply(command, outcome))
     }
 
-    /// The values as this option takes them.
+    /// The values, split and checked for this option.
     fn values_of(&self, arg: &Arg) -> Result<Vec<String>, String> {
         let values: Vec<String> = match arg.get_value_delimiter() {
             Some(delimiter) => {
@@ -180,7 +180,7 @@ impl Entry {
             None => self.values.clone(),
         };
         for value in &values {
-            // A wrong default would be told without the name of the file.
+            // clap's message about an invalid default would not name the file.
             check_value(arg, value.as_ref()).map_err(|reason| format!("{value:?}: {reason}"))?;
         }
         Ok(values)

@@ -1,8 +1,8 @@
 //! Options set by environment variables.
 //!
-//! clap reads the variables. This module prepares its options for them, all in the same way: an
-//! empty variable counts as unset, a flag also takes `1`, `yes` and `on`, and a value that an
-//! option does not take is an error that names the variable.
+//! clap reads the variables. This module prepares all options for them in the same way: an empty
+//! variable counts as unset, a flag also accepts `1`, `yes` and `on`, and an invalid value is an
+//! error that names the variable.
 
 use std::error::Error as _;
 use std::ffi::OsStr;
@@ -13,15 +13,15 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::error::Error;
 
-/// A variable whose value its option does not take.
+/// A variable with an invalid value.
 struct InvalidVariable {
-    /// Names of the command and those above it.
+    /// Names of the command and its parents.
     command: Vec<String>,
     option: String,
     message: String,
 }
 
-/// Variables that were found invalid. They matter only to the command that is run.
+/// The invalid variables. Only those of the command that runs matter.
 pub(super) struct Environment {
     invalid: Vec<InvalidVariable>,
 }
@@ -34,8 +34,7 @@ impl Environment {
         (command, Self { invalid })
     }
 
-    /// Checks that the command that is run takes the values of its variables, unless an option on
-    /// the command line overrides them.
+    /// Checks that no option of the command that runs has its value from an invalid variable.
     pub(super) fn check(&self, mut matches: &ArgMatches) -> Result<(), Error> {
         let mut command = Vec::new();
         loop {
@@ -86,8 +85,8 @@ fn prepare(command: Command, path: &[String], invalid: &mut Vec<InvalidVariable>
     })
 }
 
-/// Checks that an option takes a value, or each part of one with a delimiter, without naming the
-/// option in the reason.
+/// Checks a value of an option, or each part of one with a delimiter. The reason does not name the
+/// option.
 pub(super) fn check_value(arg: &Arg, value: &OsStr) -> Result<(), String> {
     if let (Some(delimiter), Some(text)) = (arg.get_value_delimiter(), value.to_str()) {
         return text

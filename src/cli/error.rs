@@ -34,6 +34,7 @@ pub(super) enum ErrorKind {
     /// Anything else. Exit code 3.
     #[error("{0}")]
     Failed(String),
+    /// An operation of the system failed. Exit code 3.
     #[error("{subject}: {source}")]
     Io { subject: String, source: io::Error },
     #[error(transparent)]
@@ -108,11 +109,20 @@ impl Error {
         let mut cause = self.kind.source();
         while let Some(error) = cause {
             let text = error.to_string();
+            cause = error.source();
+            // Only the last cause of a failed request tells something new.
+            if cause.is_some()
+                && matches!(
+                    self.kind,
+                    ErrorKind::Client(ClientError::Unreachable { .. })
+                )
+            {
+                continue;
+            }
             // Some errors contain the text of their cause.
             if !lines.iter().any(|(_, line)| line.contains(&text)) {
                 lines.push(("caused by", text));
             }
-            cause = error.source();
         }
         let hint = self.hint.clone().or_else(|| self.kind.hint());
         lines.extend(hint.map(|hint| ("hint", hint)));
@@ -139,11 +149,11 @@ impl Display for Error {
 impl ErrorKind {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Client(ClientError::Unreachable { .. }) => {
+            Self::Client(error) if error.is_not_listening() => {
                 Some("start one with \"blockchain node\"".to_owned())
             }
-            Self::Client(ClientError::NotANode { .. }) => {
-                Some("name a node with --host and --port".to_owned())
+            Self::Client(ClientError::Unreachable { .. } | ClientError::NotANode { .. }) => {
+                Some("check the address of the node".to_owned())
             }
             Self::Store(error) => store_hint(error),
             _ => None,
@@ -153,7 +163,9 @@ impl ErrorKind {
 
 fn store_hint(error: &StoreError) -> Option<String> {
     match error {
-        StoreError::Missing { .. } => Some("name the folder of a node with --db".to_owned()),
+        StoreError::Missing { .. } => {
+            Some("name the folder of an existing node with --db".to_owned())
+        }
         StoreError::Busy { .. } => {
             Some("stop the node that runs on it, or name another folder with --db".to_owned())
         }

@@ -1,5 +1,4 @@
-//! What verify and import look for in a chain: the first invalid, with its class, and what is
-//! counted on the way.
+//! Checks chains for `verify` and `import`: finds the first problem and counts blocks and messages.
 
 use std::collections::hash_map::RandomState;
 use std::fmt;
@@ -11,42 +10,42 @@ use crate::chain::{Block, BlockHash, Checker, InvalidBlock, Passed};
 use crate::pow::Difficulty;
 use crate::reference::ReadError;
 
-/// The first invalid of a chain.
+/// The first problem of a chain.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct VerifyFinding {
-    /// Position of the block, or null if it is not about one.
+    /// Index of the block; null if the problem is not in a block.
     block: Option<u64>,
-    /// Line of the file, in a format of lines.
+    /// Line in the file, in formats with lines.
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<u64>,
-    /// Byte of the file, counted from 0.
+    /// Offset in the file, in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     byte: Option<u64>,
-    /// What kind of invalid it is.
+    /// Kind of the problem.
     class: Class,
-    /// The number of the broken rule.
+    /// Number of the broken rule.
     rule: Option<u8>,
-    /// What was expected and what was found.
+    /// Description, with the expected and the actual value.
     problem: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Class {
-    /// The bytes are not the format.
+    /// The bytes do not have the format.
     NotReadable,
-    /// A value is none that a block may hold.
+    /// A value is not allowed in a block.
     NotWellFormed,
     /// A rule of the chain is broken.
     Rule,
-    /// The rules hold, but this program does not take the block.
+    /// The block follows the rules of the chain, but this program does not accept it.
     NotAcceptable,
     /// The database contradicts itself.
     Damaged,
 }
 
 impl VerifyFinding {
-    /// A database that is damaged.
+    /// A damaged database.
     pub(super) fn damaged(problem: String) -> Self {
         Self {
             block: None,
@@ -58,7 +57,7 @@ impl VerifyFinding {
         }
     }
 
-    /// A block that cannot be taken.
+    /// An invalid block.
     fn of(invalid: &InvalidBlock) -> Self {
         let rule = invalid.violation.rule();
         Self {
@@ -71,7 +70,7 @@ impl VerifyFinding {
         }
     }
 
-    /// A file that ends here.
+    /// A file that cannot be read further.
     fn in_file(error: &ReadError) -> Self {
         let (class, rule) = match error {
             ReadError::NotWellFormed { .. } => (Class::NotWellFormed, None),
@@ -105,13 +104,13 @@ impl fmt::Display for VerifyFinding {
     }
 }
 
-/// Looks at a chain block by block, until nothing above can be judged.
+/// Checks a chain block by block, up to the first block that breaks a rule.
 pub(super) struct Examiner {
     pub(super) checker: Checker,
     pub(super) genesis: Option<Block>,
     pub(super) finding: Option<VerifyFinding>,
     pub(super) pending: u64,
-    /// A keyed hash of each message id: eight bytes a block, the only memory that grows.
+    /// Keyed hash of each message id: eight bytes per block, the only memory that grows.
     ids: Vec<u64>,
     key: RandomState,
 }
@@ -128,8 +127,8 @@ impl Examiner {
         }
     }
 
-    /// Looks at the next blocks, and hands those that break no rule to `each`. False after one that
-    /// does: nothing above it can be judged.
+    /// Checks the next blocks and passes those that break no rule to `each`. Returns `false` after a
+    /// block that breaks one, since the blocks above it cannot be checked.
     pub(super) fn push_all(
         &mut self,
         blocks: &[Block],
@@ -158,13 +157,13 @@ impl Examiner {
         pushed.is_ok()
     }
 
-    /// Takes note of a file that cannot be read on.
-    pub(super) fn refuse(&mut self, error: &ReadError) {
+    /// Records that the file cannot be read further.
+    pub(super) fn record_read_error(&mut self, error: &ReadError) {
         self.finding
             .get_or_insert_with(|| VerifyFinding::in_file(error));
     }
 
-    /// Blocks that broke no rule.
+    /// Returns the number of blocks that broke no rule.
     pub(super) fn blocks(&self) -> u64 {
         self.checker.tip().map_or(0, |tip| tip.index + 1)
     }
@@ -174,7 +173,7 @@ impl Examiner {
         Some(BlockHash::of(genesis).to_string())
     }
 
-    /// Number of message ids that stand in more than one block.
+    /// Returns the number of message ids that appear in more than one block.
     pub(super) fn repeated_ids(&mut self) -> u64 {
         self.ids.sort_unstable();
         let runs = self.ids.chunk_by(|a, b| a == b);

@@ -26,37 +26,37 @@ use crate::snapshot::format::{ChainWriter, Format};
 
 #[derive(Debug, Args)]
 pub(super) struct ExportArgs {
-    /// Folder of a node, running or stopped; without it the node at --host and --port is asked
+    /// Folder of a running or stopped node, instead of --host and --port
     #[arg(long, value_name = "DIR")]
     db: Option<PathBuf>,
     #[command(flatten)]
     node: NodeArgs,
-    /// Which format to write; --json alone means json
+    /// Format to write; --json alone selects json
     #[arg(long, value_enum, required_unless_present = "json")]
     format: Option<FormatArg>,
-    /// Write the pending messages, too (bincode, json); import takes them back
+    /// Include the pending messages, which import restores (bincode and json only)
     #[arg(long, alias = "with_mempool")]
     with_mempool: bool,
-    /// Write to a file, and its SHA-256 beside it: to NAME.hash for NAME.chain, else to FILE.sha256;
-    /// - is the standard output
+    /// Write to FILE, and its SHA-256 to NAME.hash for NAME.chain or to FILE.sha256 otherwise; `-`
+    /// is standard output
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 }
 
-/// A format to write; read are all of them.
+/// A format to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum FormatArg {
-    /// The documented JSON, as the original program keeps it
+    /// JSON of the reference miner
     Chain,
-    /// The documented pickle, as the original program keeps it
+    /// Pickle of the reference miner
     Pickle,
-    /// This program's own encoding: the smallest
+    /// Compact binary format of this program
     Bincode,
-    /// An array of plain block objects
+    /// Array of block objects
     Json,
-    /// One plain block object a line
+    /// One block object per line
     Ndjson,
-    /// One row a block, for spreadsheets
+    /// One row per block, for spreadsheets
     Csv,
 }
 
@@ -77,23 +77,27 @@ pub(super) async fn run(args: ExportArgs, output: &Output, signals: Signals) -> 
     let format = match args.format {
         Some(format) if output.is_json() && format != FormatArg::Json => {
             let name = Format::from(format).name();
-            return Err(Error::usage(format!("--json is not --format {name}")));
+            return Err(Error::usage(format!(
+                "--json and --format {name} cannot be used together"
+            )));
         }
         Some(format) => format.into(),
         None => Format::Json,
     };
     if args.with_mempool && !format.holds_pending() {
         let name = format.name();
-        return Err(Error::usage(format!(
-            "{name} cannot hold pending messages; --with-mempool goes with bincode and json"
-        )));
+        return Err(
+            Error::usage(format!("the format {name} cannot hold pending messages"))
+                .hint("use --with-mempool with --format bincode or json"),
+        );
     }
     let file = args.output.filter(|path| path.as_os_str() != "-");
     if format.is_binary() && file.is_none() && io::stdout().is_terminal() {
         let name = format.name();
-        return Err(Error::usage(format!(
-            "{name} is binary and not for a terminal; name a file with --output, or use a pipe"
-        )));
+        return Err(
+            Error::usage(format!("{name} is a binary format, not for a terminal"))
+                .hint("write to a file with --output, or to a pipe"),
+        );
     }
     let source = match &args.db {
         Some(folder) => ChainSource::in_folder(&Files::of_database(&expand(folder))?).await?,
@@ -107,7 +111,7 @@ pub(super) async fn run(args: ExportArgs, output: &Output, signals: Signals) -> 
     };
     match &file {
         Some(path) => export.to_file(&replaceable(path)?).await,
-        None => export.to(stdout(), "the standard output").await.map(drop),
+        None => export.to(stdout(), "standard output").await.map(drop),
     }
 }
 
@@ -119,13 +123,14 @@ struct Export {
 }
 
 impl Export {
-    /// Complete or not there: an interrupted export must not look like one.
+    /// Writes a file that appears under its name only when it is complete.
     async fn to_file(&self, path: &Path) -> Result<(), Error> {
         let Some(hash_file) = DigestFile::of(path) else {
             return Err(Error::usage(format!(
-                "{} is the name of a hash beside an export; choose another",
+                "{} is the name of a file for the hash of an export",
                 path.display()
-            )));
+            ))
+            .hint("choose another name"));
         };
         let hash_path = replaceable(hash_file.path())?;
         remove_leftovers(path);
@@ -173,13 +178,13 @@ impl Export {
 
     async fn to<W: Write>(&self, out: W, name: &str) -> Result<W, Error> {
         let failed = |source| Error::io(name, source);
-        // Read first: what is mined meanwhile is in the chain, and nothing is in neither.
+        // Read before the chain, so that a message mined in between is in the chain.
         let mut pending = if self.with_mempool {
             self.source.pending().await?
         } else {
             Vec::new()
         };
-        let waiting: HashSet<_> = pending.iter().map(Message::id).collect();
+        let pending_ids: HashSet<_> = pending.iter().map(Message::id).collect();
         let mut mined = HashSet::new();
         let mut writer = ChainWriter::new(self.format, out, self.with_mempool).map_err(failed)?;
         let progress = bar(Some(0), "blocks");
@@ -188,7 +193,7 @@ impl Export {
                 progress.set_length(length);
                 progress.inc(page.len() as u64);
                 let ids = page.iter().map(|block| block.message.id());
-                mined.extend(ids.filter(|id| waiting.contains(id)));
+                mined.extend(ids.filter(|id| pending_ids.contains(id)));
                 page.iter()
                     .try_for_each(|block| writer.push(block))
                     .map_err(failed)?;
@@ -204,13 +209,13 @@ impl Export {
     }
 }
 
-/// Where a link leads, if a file there may be replaced: a device or a pipe is not to become a file,
-/// and a database or what else belongs to a node is not an older export.
+/// Returns the target of a path after links, if an export may replace the file there: a regular file
+/// that does not belong to a node.
 fn replaceable(path: &Path) -> Result<PathBuf, Error> {
     let file = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let shown = path.display();
     let belongs_to_a_node =
-        || Error::usage(format!("{shown} belongs to a node; choose another name"));
+        || Error::usage(format!("{shown} belongs to a node")).hint("choose another name");
     if Files::belongs_to_node(&file) {
         return Err(belongs_to_a_node());
     }
@@ -218,9 +223,8 @@ fn replaceable(path: &Path) -> Result<PathBuf, Error> {
         return Ok(file);
     };
     if !metadata.is_file() {
-        return Err(Error::usage(format!(
-            "{shown} is no regular file; leave --output out to write to the standard output"
-        )));
+        return Err(Error::usage(format!("{shown} is not a regular file"))
+            .hint("omit --output to write to standard output"));
     }
     let of_a_node = ["redb", "token", "address"];
     let ending = file.extension().and_then(|ending| ending.to_str());
@@ -236,8 +240,8 @@ fn is_database(path: &Path) -> bool {
     read.is_ok() && begin == *b"redb"
 }
 
-/// How the names of unfinished exports to a file begin. A long name is cut: the whole one could be
-/// too long for the file system.
+/// Returns the prefix of the names of unfinished exports to a file. A long name is truncated, so that
+/// the result fits the file system.
 fn unfinished_prefix(path: &Path) -> OsString {
     let name = path.file_name().unwrap_or_default().as_bytes();
     let mut prefix = OsString::from(".");
@@ -246,8 +250,7 @@ fn unfinished_prefix(path: &Path) -> OsString {
     prefix
 }
 
-/// Removes what earlier exports to the same file have left that were killed. Those that still run
-/// hold a lock.
+/// Removes the leftovers of killed exports to the same file. Running exports lock their files.
 fn remove_leftovers(path: &Path) {
     let prefix = unfinished_prefix(path);
     let entries = fs::read_dir(folder_of(path));
@@ -256,9 +259,9 @@ fn remove_leftovers(path: &Path) {
         if !name.as_bytes().starts_with(prefix.as_bytes()) {
             continue;
         }
-        let is_left = open_regular(&entry.path()).is_ok_and(|file| file.try_lock().is_ok());
-        if is_left {
-            // One that cannot be removed does no harm.
+        let is_leftover = open_regular(&entry.path()).is_ok_and(|file| file.try_lock().is_ok());
+        if is_leftover {
+            // A leftover that cannot be removed does no harm.
             let _ = fs::remove_file(entry.path());
         }
     }

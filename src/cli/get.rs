@@ -1,4 +1,4 @@
-//! `blockchain get`: asks a node.
+//! `blockchain get`: queries a node.
 
 mod chain;
 mod data;
@@ -21,44 +21,45 @@ use crate::wire::{Lookup, MessageState, MessageStatus, SingleBlock, Status};
 #[derive(Debug, Args)]
 pub(super) struct GetArgs {
     #[command(subcommand)]
-    what: What,
+    command: GetCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
-    /// The chain, oldest block first
+enum GetCommand {
+    /// Print the chain, oldest block first
     Chain {
-        /// Only the last N blocks
+        /// Print only the newest N blocks
         #[arg(long, value_name = "N")]
         newest: Option<u64>,
         #[command(flatten)]
         node: NodeArgs,
     },
-    /// One block
+    /// Print a block
     Block {
-        /// Its index, its hash or the first 6 digits of it or more, or `tip`
-        which: String,
+        /// Index, hash, hash prefix of at least 6 digits, or `tip`
+        #[arg(value_name = "BLOCK")]
+        name: String,
         #[command(flatten)]
         node: NodeArgs,
     },
-    /// What became of a message
+    /// Print a message and its state
     Message {
-        /// Its id
+        /// Id of the message
         id: String,
         #[command(flatten)]
         node: NodeArgs,
     },
-    /// The messages that wait to be mined
+    /// Print the pending messages
     Data {
         #[command(flatten)]
         node: NodeArgs,
     },
-    /// The neighbours of the node
+    /// Print the neighbours of the node
     Neighbours {
         #[command(flatten)]
         node: NodeArgs,
     },
-    /// How the node is doing
+    /// Print the status of the node
     Status {
         #[command(flatten)]
         node: NodeArgs,
@@ -66,24 +67,24 @@ enum What {
 }
 
 pub(super) async fn run(args: GetArgs, output: &Output) -> Result<(), Error> {
-    match args.what {
-        What::Chain { newest, node } => chain::run(node.client()?, newest, output).await,
-        What::Block { which, node } => block(node.client()?, &which, output).await,
-        What::Message { id, node } => message(node.client()?, &id, output).await,
-        What::Data { node } => data::run(node.client()?, output).await,
-        What::Neighbours { node } => neighbours::run(&node.client()?, output).await,
-        What::Status { node } => output.print(&StatusView(node.client()?.status().await?)),
+    match args.command {
+        GetCommand::Chain { newest, node } => chain::run(node.client()?, newest, output).await,
+        GetCommand::Block { name, node } => block(node.client()?, &name, output).await,
+        GetCommand::Message { id, node } => message(node.client()?, &id, output).await,
+        GetCommand::Data { node } => data::run(node.client()?, output).await,
+        GetCommand::Neighbours { node } => neighbours::run(&node.client()?, output).await,
+        GetCommand::Status { node } => output.print(&StatusView(node.client()?.status().await?)),
     }
 }
 
-async fn block(client: HttpClient, which: &str, output: &Output) -> Result<(), Error> {
-    let which = &*Lookup::block_name(which);
-    is_plain(which)?;
-    let found = match client.block(which).await {
+async fn block(client: HttpClient, name: &str, output: &Output) -> Result<(), Error> {
+    let name = &*Lookup::block_name(name);
+    check_plain(name)?;
+    let found = match client.block(name).await {
         Err(error) if error.is_reference() => {
             let source = ChainSource::of_node(client).await?;
-            let found = reference::block(&source, which).await?;
-            found.ok_or_else(|| Error::rejected("there is no such block".to_owned()))?
+            let found = reference::block(&source, name).await?;
+            found.ok_or_else(|| Error::rejected("there is no such block"))?
         }
         found => found?,
     };
@@ -93,24 +94,26 @@ async fn block(client: HttpClient, which: &str, output: &Output) -> Result<(), E
 async fn message(client: HttpClient, id: &str, output: &Output) -> Result<(), Error> {
     let known = Lookup::parse(id).id.map(|id| id.to_string());
     let id = known.as_deref().unwrap_or(id);
-    is_plain(id)?;
+    check_plain(id)?;
     let found = match client.message(id).await {
         Err(error) if error.is_reference() => {
             let source = ChainSource::of_node(client).await?;
             let found = reference::message(&source, id).await?;
-            found.ok_or_else(|| Error::rejected("there is no such message".to_owned()))?
+            found.ok_or_else(|| Error::rejected("there is no such message"))?
         }
         found => found?,
     };
     output.print(&MessageView(found))
 }
 
-/// What goes into a path of the API must not reach beyond it.
-fn is_plain(text: &str) -> Result<(), Error> {
+/// Checks that a text is a single segment of an API path.
+fn check_plain(text: &str) -> Result<(), Error> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return Ok(());
     }
-    Err(Error::usage(format!("{text:?} is no index, hash or id")))
+    Err(Error::usage(format!(
+        "{text:?} is not an index, hash or id"
+    )))
 }
 
 #[derive(Serialize)]

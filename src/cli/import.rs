@@ -1,9 +1,9 @@
-//! `blockchain import`: makes the chain of a file that of a stopped node.
+//! `blockchain import`: imports a chain file into a stopped node.
 //!
-//! Everything is checked before anything changes. The new database is built under another name
-//! in the folder of the old one and renamed into place when it is complete and on disk, so a kill
-//! at any moment leaves the old state or the new. The old database stays locked until then, so no
-//! node can start on it meanwhile.
+//! The whole file is checked before anything changes. The new database is built under a temporary
+//! name in the same folder and renamed into place once it is complete and on disk, so a kill at any
+//! moment leaves either the old state or the new one. The old database stays locked until then, so
+//! no node can start on it meanwhile.
 
 mod build;
 
@@ -30,77 +30,75 @@ use crate::snapshot::format::Format;
 use crate::store::{Network, StoppedStore, StoreError};
 use crate::text::counted;
 
-/// Up to this many blocks all proofs may well have a zero too many by luck.
+/// Maximum length of a chain whose proofs may all have an extra zero by chance.
 const FEW_BLOCKS: u64 = 8;
 
 #[derive(Debug, Args)]
 pub(super) struct ImportArgs {
-    /// A chain file of any format that export writes, or of the original program; `-` reads the
-    /// standard input
+    /// Chain file in any format of export or of the reference miner; `-` reads standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Folder of a stopped node; made if it is missing
+    /// Folder of a stopped node; created if missing
     #[arg(long, value_name = "DIR")]
     db: PathBuf,
-    /// Zeros every proof must have, kept for the network; left out, as many as all proofs of the
-    /// chain have
+    /// Trailing zeros required of every proof; by default the fewest of any proof in the chain
     #[arg(long, value_name = "N")]
     difficulty: Option<Difficulty>,
-    /// Put a chain that is there aside under a dated name; its pending messages are carried over
+    /// Set an existing chain aside under a dated name, carrying over its pending messages
     #[arg(long, alias = "force_new_chain")]
     force_new_chain: bool,
 }
 
-/// What to import.
+/// Parameters of an import.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Request<'a> {
     /// The chain file, or `-`.
     pub(super) path: &'a Path,
-    /// The difficulty of the network; none for what the chain holds.
+    /// Difficulty of the network; `None` to infer it from the chain.
     pub(super) difficulty: Option<Difficulty>,
-    /// Whether a chain that is there is put aside.
+    /// Sets an existing chain aside instead of refusing the import.
     pub(super) force_new_chain: bool,
-    /// Whether blocks after the imported ones may be open, as where reference miners take part.
+    /// Accepts open proofs after the imported blocks, as a network with reference miners requires.
     pub(super) accept_open: bool,
 }
 
-/// What was imported.
+/// The result of an import.
 #[derive(Debug, Serialize)]
 pub(super) struct ImportReport {
     pub(super) blocks: u64,
     pub(super) genesis: String,
     pub(super) tip: String,
-    /// Kept for the network.
+    /// Difficulty of the network.
     pub(super) difficulty: u8,
-    /// Where the difficulty comes from.
+    /// Source of the difficulty.
     pub(super) difficulty_from: DifficultyFrom,
     /// First index that must be sealed.
     pub(super) sealed_from: Option<u64>,
     pub(super) sealed: u64,
     pub(super) open: u64,
-    /// Message ids that stand in more than one block.
+    /// Number of message ids that appear in more than one block.
     pub(super) repeated_ids: u64,
-    /// Pending messages: those of the file and those carried over.
+    /// Number of pending messages, from the file and carried over.
     pub(super) pending: u64,
     /// Format of the file.
     pub(super) format: &'static str,
-    /// Whether the hash beside the file matches it; null if there is none.
+    /// `true` if the file matches the hash beside it; null if there is no hash.
     pub(super) hash_matches: Option<bool>,
-    /// The database made, as text can name it.
+    /// Path of the new database.
     pub(super) database: String,
-    /// Where the old database was put.
+    /// Path of the old database, if it is kept.
     pub(super) old_database: Option<String>,
 }
 
-/// Where the difficulty of an imported chain comes from.
+/// Source of the difficulty of an imported chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum DifficultyFrom {
-    /// It was asked for.
+    /// The option `--difficulty`.
     Option,
-    /// All proofs of the chain have as many zeros.
+    /// The fewest zeros of any proof in the chain.
     Chain,
-    /// There are no proofs, or too few to tell.
+    /// The default, because the chain has too few proofs to infer it.
     Default,
 }
 
@@ -115,11 +113,9 @@ impl fmt::Display for ImportReport {
             self.format
         )?;
         let from = match self.difficulty_from {
-            DifficultyFrom::Option => "as asked for",
-            DifficultyFrom::Chain => {
-                "the fewest zeros of any proof of the chain; --difficulty sets it lower"
-            }
-            DifficultyFrom::Default => "the default, since there are too few proofs to tell",
+            DifficultyFrom::Option => "set by --difficulty",
+            DifficultyFrom::Chain => "the fewest zeros of any proof; --difficulty sets a lower one",
+            DifficultyFrom::Default => "the default; there are too few proofs to infer it",
         };
         writeln!(f, "difficulty {} ({from})", self.difficulty)?;
         match self.sealed_from {
@@ -128,16 +124,14 @@ impl fmt::Display for ImportReport {
         }
         match self.repeated_ids {
             0 => {}
-            1 => writeln!(f, "1 message id stands in more than one block")?,
-            count => writeln!(f, "{count} message ids stand in more than one block")?,
+            1 => writeln!(f, "1 message id appears in more than one block")?,
+            count => writeln!(f, "{count} message ids appear in more than one block")?,
         }
-        match self.pending {
-            0 => {}
-            1 => writeln!(f, "1 message waits to be mined")?,
-            count => writeln!(f, "{count} messages wait to be mined")?,
+        if self.pending > 0 {
+            writeln!(f, "{}", counted(self.pending, "pending message"))?;
         }
         if let Some(old) = &self.old_database {
-            writeln!(f, "the old database is now {old}")?;
+            writeln!(f, "old database kept as {old}")?;
         }
         writeln!(f, "genesis {}", self.genesis)?;
         write!(f, "tip     {}", self.tip)
@@ -159,10 +153,10 @@ pub(super) fn run(args: &ImportArgs, output: Output, signals: &Signals) -> Resul
     output.print(&report)
 }
 
-/// Checks a chain file and makes it the chain of a stopped node. Blocks the thread.
+/// Checks a chain file and imports it. Blocks the thread.
 ///
 /// # Errors
-/// If the chain or the folder does not allow it; then nothing has changed.
+/// If the chain is invalid or the folder does not allow it; then nothing has changed.
 pub(super) fn import(
     files: &Files,
     request: Request<'_>,
@@ -182,7 +176,7 @@ pub(super) fn import(
     let lowest = lowest.and_then(|zeros| Difficulty::new(zeros).ok());
     let (difficulty, difficulty_from) = match (request.difficulty, lowest) {
         (Some(difficulty), _) => (difficulty, DifficultyFrom::Option),
-        // A few proofs may have more zeros than anybody asked for.
+        // A few proofs may have more zeros than required.
         (None, Some(lowest)) if examiner.blocks() <= FEW_BLOCKS && lowest > default => {
             (default, DifficultyFrom::Default)
         }
@@ -197,7 +191,7 @@ pub(super) fn import(
     signals.note(&new);
     let built = build(&mut file, &new, genesis, network, &old.carried)?;
     if Some(built.tip) != examiner.checker.tip().map(|tip| tip.hash) {
-        return Err(file.rejected("the file changed while it was read"));
+        return Err(file.rejected("the file changed during the import"));
     }
     let old_database = signals.finish(|| old.replace_by(new, files))?;
     let seals = examiner.checker.seals();
@@ -231,7 +225,7 @@ fn examine(
     })?;
     file.warn_of_hash(&walk);
     if let Some(invalid) = &walk.invalid {
-        examiner.refuse(invalid);
+        examiner.record_read_error(invalid);
     }
     if let Some(finding) = &examiner.finding {
         return Err(file.rejected(finding));
@@ -243,8 +237,8 @@ fn examine(
     ))
 }
 
-/// A name for the new database that goes away unless it is used. What an import that was killed
-/// has left under it is removed.
+/// Returns the temporary path of the new database, removed on drop. A leftover of a killed import
+/// is removed first.
 fn temporary_name(files: &Files) -> Result<TempPath, Error> {
     let mut name = files.temporary_prefix();
     name.push("import");
@@ -253,7 +247,7 @@ fn temporary_name(files: &Files) -> Result<TempPath, Error> {
         Err(StoreError::Missing { .. }) => {}
         Err(StoreError::Busy { .. }) => {
             return Err(Error::failed(format!(
-                "another import into {} is under way",
+                "another import into {} is in progress",
                 files.folder.display()
             )));
         }
@@ -262,18 +256,18 @@ fn temporary_name(files: &Files) -> Result<TempPath, Error> {
     TempPath::try_from_path(&path).map_err(|source| Error::file(&path, source))
 }
 
-/// The name that the files of a node have in common.
+/// Returns the name that the files of a node share.
 fn name_of(files: &Files) -> String {
     let name = files.database.file_stem().unwrap_or_default();
     name.to_string_lossy().into_owned()
 }
 
-/// What is in the folder before the import.
+/// The database before the import.
 struct Old {
-    /// Keeps other processes off until the new database is in place.
+    /// Keeps other processes out until the new database is in place.
     lock: Option<StoppedStore>,
     exists: bool,
-    /// Whether it must not simply be replaced.
+    /// The database is kept under a dated name.
     is_kept: bool,
     carried: Carried,
 }
@@ -315,10 +309,10 @@ impl Old {
         let blocks = view.last_block()?.index + 1;
         if blocks > 1 && !force_new_chain {
             return Err(Error::rejected(format!(
-                "{} holds a chain of {blocks} blocks; --force-new-chain puts it aside under a \
-                 dated name",
+                "{} already has a chain of {blocks} blocks",
                 path.display()
-            )));
+            ))
+            .hint("set it aside under a dated name with --force-new-chain"));
         }
         Ok(Self {
             carried: Carried::from(&view)?,
@@ -328,13 +322,13 @@ impl Old {
         })
     }
 
-    /// Puts the new database into place. Says where the old one is now, if it is kept.
+    /// Moves the new database into place. Returns the path of the old one if it is kept.
     fn replace_by(self, new: TempPath, files: &Files) -> Result<Option<PathBuf>, Error> {
         let path = &files.database;
         let failed = |source| Error::file(&files.folder, source);
         let sync = || sync_folder(&files.folder).map_err(failed);
         if !self.exists {
-            // Should a node have started here meanwhile, it keeps its database.
+            // A node that was started here meanwhile keeps its database.
             new.persist_noclobber(path)
                 .map_err(|error| Error::file(path, error.error))?;
             return sync().map(|()| None);
@@ -354,7 +348,7 @@ impl Old {
     }
 }
 
-/// Gives the database a dated name beside its own, which the new one takes then.
+/// Links the database to a dated name, so that the new one can replace it.
 fn keep(files: &Files) -> Result<PathBuf, Error> {
     let now = Local::now().format("%d-%m-%Y_%H:%M:%S");
     for nth in 1.. {

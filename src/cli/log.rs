@@ -1,7 +1,7 @@
-//! Logs: to the standard error, and for a node to `miner.log` beside its database.
+//! Logs: to standard error, and for a node also to `miner.log` beside its database.
 //!
-//! Everything that this process writes to either goes through a queue ([`lines`]), so that nobody
-//! who stops reading stops the process. A process has one standard error, so its queue is a static.
+//! Both are written through a queue ([`lines`]), so that a reader that stops reading does not stop
+//! the process. A process has one standard error, so its queue is a static.
 
 mod lines;
 mod rotation;
@@ -20,72 +20,71 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, fmt, registry};
 
-use self::lines::{Lines, Patience};
+use self::lines::{Lines, Timeouts};
 use self::rotation::RotatedFile;
 use super::error::Error;
 
-/// A command does not lose its lines to a reader that is slow, and ends without one that reads
-/// nothing.
-const OF_COMMANDS: Patience = Patience {
+/// A command waits for a slow reader, but not for one that reads nothing.
+const COMMAND_TIMEOUTS: Timeouts = Timeouts {
     full: Duration::from_secs(10),
     stall: Duration::from_secs(10),
     end: Duration::MAX,
 };
 
-/// A server waits for nobody while it serves, and not for long at its end.
-const OF_SERVERS: Patience = Patience {
+/// A server does not wait for readers while it serves, and only briefly when it stops.
+const SERVER_TIMEOUTS: Timeouts = Timeouts {
     full: Duration::ZERO,
     stall: Duration::from_millis(500),
     end: Duration::from_secs(1),
 };
 
-/// None where the system has no thread left for it.
+/// The queue of standard error; `None` if its thread could not be started.
 static STDERR: LazyLock<Option<Lines>> =
-    LazyLock::new(|| Lines::to(io::stderr(), "standard error", OF_COMMANDS).ok());
+    LazyLock::new(|| Lines::to(io::stderr(), "standard error", COMMAND_TIMEOUTS).ok());
 
 /// `miner.log`, once a node has opened it.
 static FILE: OnceLock<Lines> = OnceLock::new();
 
-/// Prints text to the standard error.
+/// Prints text on standard error.
 pub(super) fn print(text: String) {
     match &*STDERR {
         Some(lines) => lines.push(text.into_bytes()),
-        // There is nobody left to tell if that fails.
+        // A failure could not be reported anywhere.
         None => drop(io::stderr().write_all(text.as_bytes())),
     }
 }
 
-/// Waits until what was logged and printed is written, unless nobody reads it.
+/// Waits until everything logged and printed is written, within the timeouts.
 pub(super) fn flush() {
     let unread = STDERR.as_ref().map_or(0, Lines::flush);
     if let Some(file) = FILE.get() {
         if unread > 0 {
-            warn!(lines = unread, "the standard error is not read to its end");
+            warn!(lines = unread, "standard error was not read to its end");
         }
         file.flush();
     }
 }
 
-/// Ends the process with this exit code, wherever it is.
+/// Writes out the logs and ends the process with this exit code.
 pub(super) fn flush_and_exit(code: i32) -> ! {
     flush();
     exit(code)
 }
 
-/// Stops waiting for readers, as a process must that serves others.
-pub(super) fn never_wait() {
+/// Sets the timeouts of servers.
+pub(super) fn use_server_timeouts() {
     if let Some(lines) = &*STDERR {
-        lines.set_patience(OF_SERVERS);
+        lines.set_timeouts(SERVER_TIMEOUTS);
     }
 }
 
-/// How the log lines of a node are written.
+/// Format of the log lines of a node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum LogFormat {
-    /// For people
+    /// Plain text
     #[default]
     Text,
-    /// One JSON object a line
+    /// One JSON object per line
     Json,
 }
 
@@ -99,7 +98,7 @@ fn filter(directives: Option<&str>, default: &str) -> EnvFilter {
     EnvFilter::new(directives.unwrap_or(default))
 }
 
-/// Logs a command to the standard error; `default` is what it logs if nothing else is asked for.
+/// Logs to standard error, by `default` directives unless others are given.
 pub(super) fn to_stderr(directives: Option<&str>, default: &str) -> Result<(), Error> {
     let terminal = stderr_layer(LogFormat::Text)?;
     registry()
@@ -108,7 +107,7 @@ pub(super) fn to_stderr(directives: Option<&str>, default: &str) -> Result<(), E
     Ok(())
 }
 
-/// Logs a node to the standard error and to `miner.log` in `folder`.
+/// Logs to standard error and to `miner.log` in `folder`.
 pub(super) fn to_file(
     directives: Option<&str>,
     format: LogFormat,
@@ -116,7 +115,7 @@ pub(super) fn to_file(
 ) -> Result<(), Error> {
     let path = folder.join("miner.log");
     let file = RotatedFile::open(path.clone())?;
-    let file = Lines::to(file, "miner.log", OF_SERVERS);
+    let file = Lines::to(file, "miner.log", SERVER_TIMEOUTS);
     let file = file.map_err(|source| Error::file(&path, source))?;
     let terminal = stderr_layer(format)?;
     registry()

@@ -1,4 +1,4 @@
-//! `blockchain neighbours`: adds and removes neighbours of a node on this machine.
+//! `blockchain neighbours`: adds or removes neighbours of a local node.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -14,23 +14,23 @@ use crate::client::NodeAddress;
 #[derive(Debug, Args)]
 pub(super) struct NeighboursArgs {
     #[command(subcommand)]
-    what: What,
+    command: NeighboursCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
-    /// Make a node a neighbour, also after a restart
-    Add(Which),
-    /// Remove a neighbour; it stays out until it is added again
-    Remove(Which),
+enum NeighboursCommand {
+    /// Add a neighbour and keep it across restarts
+    Add(ChangeArgs),
+    /// Remove a neighbour and keep it out until it is added again
+    Remove(ChangeArgs),
 }
 
 #[derive(Debug, Args)]
-struct Which {
-    /// The neighbour
+struct ChangeArgs {
+    /// Address of the neighbour
     #[arg(value_name = "HOST:PORT")]
     address: NodeAddress,
-    /// Folder of the running node whose neighbours change
+    /// Folder of the running node
     #[arg(
         long,
         value_name = "DIR",
@@ -40,7 +40,7 @@ struct Which {
     db: PathBuf,
 }
 
-/// What was done.
+/// A change that was made.
 #[derive(Debug, Serialize)]
 struct Change {
     address: String,
@@ -49,24 +49,24 @@ struct Change {
 
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = if self.known {
+        let outcome = if self.known {
             "is a neighbour"
         } else {
             "was removed"
         };
-        write!(f, "{} {what}", self.address)
+        write!(f, "{} {outcome}", self.address)
     }
 }
 
 pub(super) async fn run(args: NeighboursArgs, output: &Output) -> Result<(), Error> {
-    let (which, known) = match args.what {
-        What::Add(which) => (which, true),
-        What::Remove(which) => (which, false),
+    let (change, known) = match args.command {
+        NeighboursCommand::Add(change) => (change, true),
+        NeighboursCommand::Remove(change) => (change, false),
     };
-    let files = Files::of_database(&expand(&which.db))?;
+    let files = Files::of_database(&expand(&change.db))?;
     let client = files.running_node().await?;
     let token = files.read_token()?;
-    let address = which.address.to_string();
+    let address = change.address.to_string();
     if known {
         client.add_neighbour(&address, &token).await?;
     } else {

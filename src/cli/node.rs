@@ -54,29 +54,30 @@ async fn start(
     rules: Rules,
     directives: Option<&str>,
 ) -> Result<(), Error> {
-    // The command line and the environment are checked already; a file may say one of a pair.
+    // clap checks such pairs in arguments and variables, but not if one is in a configuration file.
     if args.accept_open && args.require_sealed.is_some() {
         return Err(Error::usage(
-            "--accept-open and --require-sealed exclude each other",
+            "--accept-open and --require-sealed cannot be used together",
         ));
     }
     if args.new_genesis.is_some() && args.peers.genesis.is_some() {
         return Err(Error::usage(
-            "--new-genesis and --genesis exclude each other",
+            "--new-genesis and --genesis cannot be used together",
         ));
     }
     if args.port != 0 && args.ui == Some(args.port) {
         let port = args.port;
         return Err(Error::usage(format!(
-            "the node and its explorer cannot both have port {port}; name another with --ui=PORT"
-        )));
+            "the node and its explorer cannot both listen on port {port}"
+        ))
+        .hint("choose another port for the explorer with --ui=PORT"));
     }
     let is_new = args.force_new_chain || !files.database.exists();
     if args.proof == ProofArg::Open && !rules.accept_open(&args) && is_new {
-        return Err(Error::usage("--proof open needs --accept-open"));
+        return Err(Error::usage("--proof open requires --accept-open"));
     }
     crate::http::raise_open_file_limit();
-    let ports = Ports::take(&args).await?;
+    let ports = Ports::bind(&args).await?;
     let signals = Signals::listen()?;
     fs::create_dir_all(&files.folder).map_err(|source| Error::file(&files.folder, source))?;
     files.check()?;
@@ -95,7 +96,7 @@ async fn start(
         peers: args.peers.settings(),
         add_rate: NonZeroU32::new(args.add_rate),
     };
-    let transport = HttpTransport::new().map_err(|error| Error::failed(error.to_string()))?;
+    let transport = HttpTransport::new().map_err(Error::failed)?;
     let transport: Arc<dyn Transport> = Arc::new(transport);
     let joined = genesis_to_join(&args, files, &transport).await?;
     bootstrap::make_database(&args, rules, files, joined, &signals)?;
@@ -114,7 +115,7 @@ async fn start(
     let (listener, explorer) = match prepare(&args, files, &node, ports, &token).await {
         Ok(listeners) => listeners,
         Err(error) => {
-            // The next start must not take this for a crash.
+            // Otherwise the next start would treat this as a crash.
             if let Ok(node) = Arc::try_unwrap(node) {
                 node.close()?;
             }
@@ -136,7 +137,8 @@ async fn start(
     Ok(outcome?)
 }
 
-/// The genesis block that `--genesis` names, fetched from a neighbour for a new database.
+/// Returns the genesis block with the hash of `--genesis`, fetched from a neighbour for a new
+/// database.
 async fn genesis_to_join(
     args: &NodeOptions,
     files: &Files,
@@ -155,16 +157,17 @@ async fn genesis_to_join(
     }
     let neighbours = args.peers.neighbours();
     if neighbours.is_empty() {
-        return Err(Error::usage(
-            "--genesis fetches the block from a neighbour; name one with --neighbours",
-        ));
+        return Err(
+            Error::usage("--genesis needs a neighbour to fetch the block from")
+                .hint("name one with --neighbours HOST:PORT"),
+        );
     }
-    // Nothing listens yet, so no neighbour is told where to ask.
+    // This node does not listen yet, so it advertises no address.
     let client = PeerClient::new(Arc::clone(transport), String::new());
     Ok(Some(genesis::fetch(&client, &neighbours, wanted).await))
 }
 
-/// Decides what others are told of this node's address.
+/// Returns a client that advertises the address of this node to others.
 fn introduce(
     args: &NodeOptions,
     listener: &TcpListener,
@@ -173,9 +176,9 @@ fn introduce(
 ) -> Result<PeerClient, Error> {
     let address = listener
         .local_addr()
-        .map_err(|source| Error::io("the listener", source))?;
+        .map_err(|source| Error::io("listener", source))?;
     let advertised = node.settings.peers.advertise.clone();
-    let said = match &advertised {
+    let sent = match &advertised {
         Some(address) => address.to_string(),
         None => format!(":{}", address.port()),
     };
@@ -184,7 +187,7 @@ fn introduce(
         is_loopback: address.ip().is_loopback(),
         own,
     });
-    Ok(PeerClient::new(transport, said))
+    Ok(PeerClient::new(transport, sent))
 }
 
 /// The ports of a node and of the explorer beside it.
@@ -194,18 +197,18 @@ struct Ports {
 }
 
 impl Ports {
-    async fn take(args: &NodeOptions) -> Result<Self, Error> {
+    async fn bind(args: &NodeOptions) -> Result<Self, Error> {
         Ok(Self {
-            node: Port::take(&args.host, args.port).await?,
+            node: Port::bind(&args.host, args.port, "--port").await?,
             explorer: match args.ui {
-                Some(port) => Some(Port::take(&args.host, port).await?),
+                Some(port) => Some(Port::bind(&args.host, port, "--ui").await?),
                 None => None,
             },
         })
     }
 }
 
-/// Everything between the open database and the first request.
+/// Prepares everything between opening the database and the first request.
 async fn prepare(
     args: &NodeOptions,
     files: &Files,
@@ -214,10 +217,10 @@ async fn prepare(
     token: &AdminToken,
 ) -> Result<(TcpListener, Option<ui::Explorer>), Error> {
     settle_network(args, node).await?;
-    let listener = ports.node.open()?;
+    let listener = ports.node.listen()?;
     let address = listener
         .local_addr()
-        .map_err(|source| Error::io("the listener", source))?;
+        .map_err(|source| Error::io("listener", source))?;
     let explorer = match ports.explorer {
         Some(port) => {
             let node = NodeAddress::new(&address.ip().to_string(), address.port());
@@ -240,33 +243,32 @@ async fn prepare(
     Ok((listener, explorer))
 }
 
-/// Brings what the options say and what the database holds together.
+/// Applies the options about the network to the database, or refuses them.
 async fn settle_network(args: &NodeOptions, node: &Arc<Node>) -> Result<(), Error> {
     let kept = node.state().network;
     if let Some(GenesisArg::Hash(wanted)) = args.peers.genesis
         && wanted != node.state().genesis
     {
         return Err(Error::rejected(format!(
-            "the chain of this database begins with {}, not with --genesis {wanted}; join that \
-             network from a new folder",
+            "the genesis block of this database is {}, not {wanted} as --genesis requires",
             node.state().genesis
-        )));
+        ))
+        .hint("join that network with a new folder (--db)"));
     }
     if args.peers.genesis == Some(GenesisArg::Any) && kept.sealed_from.is_some() {
         return Err(Error::usage(
-            "--genesis any needs a chain with open proofs (--accept-open)",
+            "--genesis any requires a database that accepts open proofs (--accept-open)",
         ));
     }
     if args.accept_open && kept.sealed_from.is_some() {
         return Err(Error::rejected(
-            "this database requires sealed blocks, which was fixed when it was made; \
-             --accept-open needs a new folder"
-                .to_owned(),
-        ));
+            "this database requires sealed blocks, so --accept-open is refused",
+        )
+        .hint("use --accept-open with a new folder (--db)"));
     }
     if args.proof == ProofArg::Open && kept.sealed_from.is_some() {
         return Err(Error::rejected(
-            "this database requires sealed blocks; --proof open cannot be mined on it".to_owned(),
+            "this database requires sealed blocks, so --proof open is refused",
         ));
     }
     let wanted = Network {
@@ -281,7 +283,7 @@ async fn settle_network(args: &NodeOptions, node: &Arc<Node>) -> Result<(), Erro
         .await
         .map_err(|error| match error {
             network::ChangeError::Store(error) => error.into(),
-            error => Error::rejected(error.to_string()),
+            error => Error::rejected(error),
         })
 }
 
@@ -300,11 +302,5 @@ fn announce(args: &NodeOptions, node: &Node, address: SocketAddr) {
     if !node.stopped_cleanly() {
         warn!("the last run did not end cleanly; the newest blocks are checked, the rest will be");
     }
-    if !address.ip().is_loopback() {
-        warn!(
-            "{} is open to others: whoever reaches port {} can read the chain and add messages",
-            args.host,
-            address.port()
-        );
-    }
+    ui::warn_if_public(&args.host, address);
 }

@@ -1,5 +1,5 @@
-//! What is printed: values as text or JSON on the standard output, messages on the standard
-//! error. Text from the chain never reaches a terminal raw.
+//! Prints values as text or JSON on standard output, and messages on standard error. Text from the
+//! chain is always escaped.
 
 use std::fmt::{self, Display};
 use std::io::{self, IsTerminal, Write};
@@ -16,7 +16,7 @@ use super::log;
 pub(super) use crate::text::escape;
 use crate::text::escape_json;
 
-/// How a command prints.
+/// Output format of a command.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Output {
     json: bool,
@@ -45,12 +45,12 @@ impl Output {
     }
 }
 
-/// The standard output, buffered; for commands that print as they go.
+/// Returns standard output, buffered.
 pub(super) fn stdout() -> impl Write {
     io::BufWriter::new(io::stdout().lock())
 }
 
-/// Writes JSON with indentation, safe to show.
+/// Writes indented JSON, safe to show.
 pub(super) fn write_json(out: &mut impl Write, value: &impl Serialize) -> Result<(), Error> {
     serde_json::to_string_pretty(value)
         .map_err(io::Error::from)
@@ -74,14 +74,14 @@ pub(super) fn print_message(kind: &str, text: &str) {
         _ => Style::new().bold(),
     };
     let mut line = format!("{style}{kind}:{style:#} {text}\n");
-    // Colours are left out where no terminal shows them.
+    // Colours are for terminals only.
     if AutoStream::choice(&io::stderr()) == ColorChoice::Never {
         line = strip_str(&line).to_string();
     }
     log::print(line);
 }
 
-/// A bar on a terminal, nothing elsewhere. Without a length it counts.
+/// Returns a progress bar, hidden unless standard error is a terminal. Without a length it counts.
 pub(super) fn bar(length: Option<u64>, unit: &str) -> ProgressBar {
     if !io::stderr().is_terminal() {
         return ProgressBar::hidden();
@@ -97,7 +97,7 @@ pub(super) fn bar(length: Option<u64>, unit: &str) -> ProgressBar {
     bar
 }
 
-/// A bar over the bytes of a file on a terminal, nothing elsewhere.
+/// Returns a progress bar over the bytes of a file, hidden unless standard error is a terminal.
 pub(super) fn bytes_bar(length: Option<u64>) -> ProgressBar {
     let bar = bar(length, "");
     let template = match length {
@@ -110,7 +110,7 @@ pub(super) fn bytes_bar(length: Option<u64>) -> ProgressBar {
     bar
 }
 
-/// Prints a warning for people; it may show text from outside.
+/// Prints a warning, which may contain untrusted text.
 pub(super) fn warn(text: &str) {
     print_message("warning", &escape(text));
 }
@@ -129,12 +129,12 @@ impl Display for Preview<'_> {
     }
 }
 
-/// Lines of text, each made safe to show.
+/// Escapes each line of a text.
 pub(super) fn escape_lines(text: &str) -> String {
     text.split('\n').map(escape).collect::<Vec<_>>().join("\n")
 }
 
-/// Rows with their columns below each other, two spaces apart. The last column may be of any width.
+/// Formats rows with aligned columns, two spaces apart.
 pub(super) fn table<const N: usize>(rows: &[[String; N]]) -> String {
     let width_of = |column: usize| {
         let widths = rows.iter().map(|row| row[column].chars().count());

@@ -1,4 +1,4 @@
-//! Reports panics: through the log once there is one, and never in a flood.
+//! Reports panics through the log, at most one per second and place in the source.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::collections::HashMap;
@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use tracing::error;
 use tracing::field::display;
 
-/// Minimum time between two reports of panics at the same place in the source.
+/// Minimum interval between two reports of panics at the same place in the source.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Reports the panics of this process from now on. A handler that panics answers 500 and the node
-/// continues, so a client may be able to cause as many as it likes.
+/// Installs the panic hook. A request handler that panics answers 500 and the node continues, so a
+/// client may be able to cause many panics.
 pub(super) fn report() {
     let print = take_hook();
     let limiter = Limiter::default();
@@ -24,7 +24,7 @@ pub(super) fn report() {
             return;
         };
         if tracing::dispatcher::has_been_set() {
-            // Where RUST_BACKTRACE asks for one.
+            // Captured only if RUST_BACKTRACE is set.
             let backtrace = Backtrace::capture();
             let is_asked = backtrace.status() == BacktraceStatus::Captured;
             let backtrace = is_asked.then(|| display(backtrace));
@@ -52,15 +52,15 @@ struct Limiter(Mutex<HashMap<String, Reported>>);
 #[derive(Debug)]
 struct Reported {
     at: Instant,
-    /// Panics that were not reported since.
+    /// Number of panics that were not reported since.
     suppressed: u64,
 }
 
 impl Limiter {
-    /// Returns how many panics at this place were not reported since the last report, or `None` if
-    /// this one is not to be reported either.
+    /// Returns the number of panics at this place since the last report, or `None` if this one is
+    /// not to be reported either.
     fn admit(&self, place: &str, now: Instant) -> Option<u64> {
-        // Nothing that could panic happens under the lock.
+        // No code under the lock panics.
         let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(last) = places.get_mut(place) {
             if now.saturating_duration_since(last.at) < INTERVAL {

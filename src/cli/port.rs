@@ -1,6 +1,8 @@
-//! A port is taken before anything else happens, so that a start on a port that somebody listens on
-//! changes nothing; and opened when there is somebody to answer, so that nobody waits for what is
-//! not ready. Two that took the same port at the same moment find that out when they open it.
+//! The port of a server.
+//!
+//! A server binds its port before it does anything else, so that a start on a port in use changes
+//! nothing. It listens when it is ready to answer, so that no client waits for it. Two processes that
+//! bind the same port at the same moment notice when they listen.
 
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr};
@@ -10,15 +12,17 @@ use tokio::net::{TcpListener, TcpSocket, lookup_host};
 use super::error::Error;
 use crate::client::NodeAddress;
 
-/// ConnectionPool that may wait to be accepted.
+/// Maximum number of connections that wait to be accepted.
 const BACKLOG: u32 = 1024;
 
-/// A port of this process that nobody can connect to yet.
+/// A bound port that does not listen yet.
 #[derive(Debug)]
 pub(super) struct Port {
     socket: TcpSocket,
-    /// As the user named it.
+    /// The address as the user wrote it.
     name: String,
+    /// The option that sets the port.
+    option: &'static str,
 }
 
 /// Parses a host to listen on: a name, or an IP address with or without the brackets of a URL.
@@ -42,31 +46,52 @@ pub(super) fn listen_host(text: &str) -> Result<String, String> {
 }
 
 impl Port {
-    /// Takes the port; 0 is any that is free.
-    pub(super) async fn take(host: &str, port: u16) -> Result<Self, Error> {
+    /// Binds a port, named by `option`; port 0 stands for any free port.
+    pub(super) async fn bind(host: &str, port: u16, option: &'static str) -> Result<Self, Error> {
         let name = if host.parse::<Ipv6Addr>().is_ok() {
-            format!("the address [{host}]:{port}")
+            format!("[{host}]:{port}")
         } else {
-            format!("the address {host}:{port}")
+            format!("{host}:{port}")
         };
         match bind(host, port).await {
-            Ok(socket) => Ok(Self { socket, name }),
-            Err(source) => Err(Error::io(name, source)),
+            Ok(socket) => Ok(Self {
+                socket,
+                name,
+                option,
+            }),
+            Err(source) => Err(failed(&name, option, source)),
         }
     }
 
-    /// Lets others connect.
-    pub(super) fn open(self) -> Result<TcpListener, Error> {
-        let Self { socket, name } = self;
+    /// Accepts connections from now on.
+    pub(super) fn listen(self) -> Result<TcpListener, Error> {
+        let Self {
+            socket,
+            name,
+            option,
+        } = self;
         socket
             .listen(BACKLOG)
-            .map_err(|source| Error::io(name, source))
+            .map_err(|source| failed(&name, option, source))
     }
 }
 
-/// Takes the first of the host's addresses that can be had.
+fn failed(address: &str, option: &str, source: io::Error) -> Error {
+    let hint = match source.kind() {
+        io::ErrorKind::AddrInUse => {
+            format!("stop the process that listens there, or choose another port with {option}")
+        }
+        io::ErrorKind::PermissionDenied => {
+            format!("choose a port above 1023 with {option}")
+        }
+        _ => "name an address of this machine with --host".to_owned(),
+    };
+    Error::io(format!("cannot listen on {address}"), source).hint(hint)
+}
+
+/// Binds the first address of the host that can be bound.
 async fn bind(host: &str, port: u16) -> io::Result<TcpSocket> {
-    let mut failure = io::Error::other("the host has no address");
+    let mut failure = io::Error::other("the host name has no address");
     for address in lookup_host((host, port)).await? {
         match bind_to(address) {
             Ok(socket) => return Ok(socket),
@@ -82,7 +107,7 @@ fn bind_to(address: SocketAddr) -> io::Result<TcpSocket> {
     } else {
         TcpSocket::new_v6()?
     };
-    // ConnectionPool of an earlier run that are still closing must not keep this one out.
+    // Connections of an earlier run that are still closing must not block the port.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     Ok(socket)

@@ -1,4 +1,4 @@
-//! `blockchain pow`: the puzzle by hand.
+//! `blockchain pow`: solves or checks a proof of work.
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -19,24 +19,24 @@ use crate::pow::{self, Difficulty, Digits, Outcome, Search};
 #[derive(Debug, Args)]
 pub(super) struct PowArgs {
     #[command(subcommand)]
-    what: What,
+    command: PowCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
-    /// Find the smallest proof from 0
+enum PowCommand {
+    /// Find the smallest proof
     Solve {
         #[command(flatten)]
         puzzle: Puzzle,
-        /// Threads to search with
+        /// Number of search threads
         #[arg(long, default_value = "1")]
         threads: NonZeroUsize,
     },
-    /// Does a proof solve the puzzle?
+    /// Check a proof
     Check {
         #[command(flatten)]
         puzzle: Puzzle,
-        /// The proof to check
+        /// Proof to check
         #[arg(long, allow_negative_numbers = true)]
         proof: Proof,
     },
@@ -44,7 +44,7 @@ enum What {
 
 #[derive(Debug, Args)]
 struct Puzzle {
-    /// The proof before; `None` for the first block after a genesis block
+    /// Proof of the previous block; `None` if that is a genesis block
     #[arg(
         long,
         alias = "last_proof",
@@ -53,7 +53,7 @@ struct Puzzle {
         value_parser = last_proof
     )]
     last_proof: LastProof,
-    /// Zeros the digest must end with
+    /// Trailing zeros required of the digest
     #[arg(long, default_value_t)]
     difficulty: Difficulty,
 }
@@ -75,7 +75,7 @@ impl LastProof {
     }
 }
 
-/// A proof that was found.
+/// The result of a search.
 #[derive(Debug, Serialize)]
 struct Solved {
     proof: String,
@@ -100,7 +100,7 @@ impl fmt::Display for Solved {
     }
 }
 
-/// A proof that was checked.
+/// The result of a check.
 #[derive(Debug, Serialize)]
 struct Checked {
     valid: bool,
@@ -119,9 +119,9 @@ impl fmt::Display for Checked {
 }
 
 pub(super) async fn run(args: PowArgs, output: &Output) -> Result<(), Error> {
-    match args.what {
-        What::Solve { puzzle, threads } => output.print(&solve(puzzle, threads).await?),
-        What::Check { puzzle, proof } => {
+    match args.command {
+        PowCommand::Solve { puzzle, threads } => output.print(&solve(puzzle, threads).await?),
+        PowCommand::Check { puzzle, proof } => {
             let last = puzzle.last_proof.as_bytes();
             let zeros = pow::zeros(last, proof.as_bytes());
             let valid = zeros >= puzzle.difficulty.get();
@@ -132,7 +132,7 @@ pub(super) async fn run(args: PowArgs, output: &Output) -> Result<(), Error> {
                 difficulty: puzzle.difficulty.get(),
                 zeros,
             });
-            // The verdict stands whether or not anybody reads it.
+            // The exit code reports the result even if the output was closed.
             if valid {
                 printed
             } else {
@@ -180,7 +180,7 @@ async fn solve(puzzle: Puzzle, threads: NonZeroUsize) -> Result<Solved, Error> {
     progress.finish_and_clear();
     let seconds = started.elapsed().as_secs_f64();
     let tries = tries.load(Ordering::Relaxed);
-    match outcome.map_err(|error| Error::failed(format!("the search ended early: {error}")))? {
+    match outcome.map_err(|error| Error::failed(format!("the search failed: {error}")))? {
         Outcome::Found(counter) => {
             let proof = Proof::from(counter);
             #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
@@ -196,7 +196,7 @@ async fn solve(puzzle: Puzzle, threads: NonZeroUsize) -> Result<Solved, Error> {
             })
         }
         Outcome::Stopped => Err(Error::failed(format!("stopped after {tries} tries"))),
-        Outcome::Exhausted => Err(Error::failed("no proof in 64 bits".to_owned())),
+        Outcome::Exhausted => Err(Error::failed("no proof below 2^64 has that difficulty")),
     }
 }
 

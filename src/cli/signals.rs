@@ -1,9 +1,8 @@
-//! What ends a command from outside: interrupt (Ctrl-C), termination and hang-up.
+//! Signals that end a command: SIGINT (Ctrl-C), SIGTERM and SIGHUP.
 //!
-//! Until a command says otherwise, a signal ends it at once, and its unfinished files are removed.
-//! A server asks for a stop in order instead ([`Signals::stop_with`]); a second interrupt or
-//! termination ends that at once, too. Such an end has the exit code that a shell gives to one by
-//! the signal: 128 and its number.
+//! By default, a signal ends the process at once and removes its unfinished files. A server shuts
+//! down in order instead ([`Signals::stop_with`]); a second SIGINT or SIGTERM ends it at once. The
+//! exit code is that of a shell: 128 plus the number of the signal.
 
 use std::fs;
 use std::io;
@@ -21,33 +20,33 @@ use super::error::Error;
 use super::log;
 use super::output::print_message;
 
-/// Time in which a second signal is the same request: `timeout`, shells and terminals signal a
-/// process and its group.
+/// Time within which a second signal counts as the same request: `timeout`, shells and terminals
+/// signal both a process and its group.
 const REPEATED: Duration = Duration::from_millis(500);
 
-/// Lets a write beyond the limit on the size of files (`ulimit -f`) fail with an error, where the
-/// default would end the process without a word.
+/// Lets a write beyond the file size limit (`ulimit -f`) fail with an error; by default it would end
+/// the process silently.
 pub(super) fn let_large_writes_fail() -> Result<(), Error> {
-    // The handler stays when what it reports to is dropped.
+    // The handler stays installed when the receiver is dropped.
     listen(Number::XFSZ).map(drop)
 }
 
-/// The signals that end a command, from now on.
+/// The action on a signal, shared with the task that listens.
 #[derive(Clone)]
 pub(super) struct Signals(Arc<Mutex<OnSignal>>);
 
-/// What a signal does.
+/// The action on a signal.
 enum OnSignal {
     /// Removes these files and ends the process.
     End(Vec<PathBuf>),
-    /// Ends the process: the files have their names.
+    /// Ends the process; its files are complete.
     Done,
-    /// Asks for a stop in order.
+    /// Cancels the token, for an orderly shutdown.
     Stop(CancellationToken),
 }
 
 impl Signals {
-    /// Begins to listen.
+    /// Starts to listen for signals.
     pub(super) fn listen() -> Result<Self, Error> {
         let mut listener = Listener {
             interrupt: listen(Number::INT)?,
@@ -72,29 +71,29 @@ impl Signals {
         Ok(signals)
     }
 
-    /// From now on, a signal cancels `shutdown`.
+    /// Makes signals cancel `shutdown`.
     pub(super) fn stop_with(&self, shutdown: CancellationToken) {
         *self.lock() = OnSignal::Stop(shutdown);
     }
 
-    /// Makes a file that a signal removes, until [`Self::finish`].
+    /// Creates a file that a signal removes until [`Self::finish`].
     pub(super) fn create(
         &self,
         make: impl FnOnce() -> io::Result<NamedTempFile>,
     ) -> io::Result<NamedTempFile> {
-        // No signal comes between the file and the note of it.
+        // The lock keeps signals off until the file is noted.
         let mut on_signal = self.lock();
         let file = make()?;
         on_signal.note(file.path().to_owned());
         Ok(file)
     }
 
-    /// Notes a file that is about to be made, which a signal removes, until [`Self::finish`].
+    /// Registers a file to be created, which a signal removes until [`Self::finish`].
     pub(super) fn note(&self, path: &TempPath) {
         self.lock().note(path.to_path_buf());
     }
 
-    /// Takes the last step, which gives the files their names; no signal interrupts it.
+    /// Runs the step that renames the finished files, uninterrupted by signals.
     pub(super) fn finish<T>(&self, step: impl FnOnce() -> T) -> T {
         let mut on_signal = self.lock();
         let outcome = step();
@@ -113,7 +112,7 @@ impl Signals {
         match &*on_signal {
             OnSignal::End(files) => {
                 for file in files {
-                    // It may not be there yet; there is nobody to tell more than the end.
+                    // It may not exist yet, and a failure changes nothing about the end.
                     let _ = fs::remove_file(file);
                 }
                 print_message("error", &format!("ended by {name}; nothing was changed"));
@@ -124,14 +123,14 @@ impl Signals {
                 info!(signal = name, "stopping");
                 return;
             }
-            // A terminal that closes may say so twice, which nobody has asked for.
+            // A terminal that closes may send SIGHUP twice.
             OnSignal::Stop(_) if !is_again || number == Number::HUP => return,
             OnSignal::Stop(_) => warn!(
                 signal = name,
-                "ended at once: the snapshot is left out, and the next start checks the blocks"
+                "ending without a snapshot; the next start checks the blocks"
             ),
         }
-        // With the lock held: what is unfinished stays so.
+        // The lock is still held, so no file is finished any more.
         log::flush_and_exit(128 + number.as_raw());
     }
 }
@@ -168,11 +167,11 @@ impl Listener {
 
 fn listen(number: Number) -> Result<Signal, Error> {
     let listening = signal(SignalKind::from_raw(number.as_raw()));
-    listening.map_err(|source| Error::io("the signal handler", source))
+    listening.map_err(|source| Error::io("signal handler", source))
 }
 
-/// Returns `true` if this process was started to survive its terminal, as by `nohup`. Known on Linux
-/// only.
+/// Returns `true` if this process was started to survive its terminal, as by `nohup`. Detected on
+/// Linux only.
 fn hang_up_is_ignored() -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

@@ -1,5 +1,5 @@
-//! Where a command reads a chain from: the database of a stopped node, a running node, or a
-//! reference miner.
+//! Chains that commands read: from the database of a stopped node, a running node or a reference
+//! miner.
 
 mod reference;
 pub(super) mod running;
@@ -15,13 +15,13 @@ use crate::client::HttpClient;
 use crate::store::{PageLimit, StoppedStore, StoreError, View};
 use crate::wire::PendingMessage;
 
-/// How many blocks are read at a time.
+/// Limits of a page of blocks or messages.
 pub(super) const PAGE: PageLimit = PageLimit {
     count: 1000,
     bytes: 4 * 1024 * 1024,
 };
 
-/// A chain, read as one consistent view.
+/// A chain to read as one consistent view.
 pub(super) enum ChainSource {
     Stopped { _store: StoppedStore, view: View },
     Running(HttpClient),
@@ -29,7 +29,7 @@ pub(super) enum ChainSource {
 }
 
 impl ChainSource {
-    /// The chain in the folder of a node. If a node runs there it is asked.
+    /// Opens the chain of a node's files, through the node if it is running.
     pub(super) async fn in_folder(files: &Files) -> Result<Self, Error> {
         match StoppedStore::open(&files.database) {
             Ok(store) => Ok(Self::Stopped {
@@ -43,7 +43,7 @@ impl ChainSource {
         }
     }
 
-    /// The chain of what answers there: a node of this program or a reference miner.
+    /// Opens the chain of a node of this program or of a reference miner.
     pub(super) async fn of_node(client: HttpClient) -> Result<Self, Error> {
         match client.status().await {
             Ok(_) => Ok(Self::Running(client)),
@@ -55,8 +55,8 @@ impl ChainSource {
         }
     }
 
-    /// All pending messages in order of arrival. Asked for before the blocks, so that one that is
-    /// mined meanwhile is not missed.
+    /// Returns all pending messages in order of arrival. Read them before the blocks, so that one
+    /// mined in between is not missed.
     pub(super) async fn pending(&self) -> Result<Vec<Message>, Error> {
         match self {
             Self::Stopped { view, .. } => {
@@ -72,16 +72,16 @@ impl ChainSource {
             Self::Running(client) => {
                 let page = running::mempool(client).await?;
                 let messages = page.messages.into_iter().map(message_from);
-                messages.collect::<Result<_, _>>().map_err(|error| {
-                    Error::rejected(format!("a pending message is not well-formed: {error}"))
-                })
+                messages
+                    .collect::<Result<_, _>>()
+                    .map_err(|error| Error::rejected(format!("malformed pending message: {error}")))
             }
             Self::Reference(miner) => miner.pending().await,
         }
     }
 
-    /// Hands all blocks to `each` in pages, oldest first, until that says no; it is told how many
-    /// there are, or have come so far from a reference miner, which tells at the end.
+    /// Passes all blocks to `each` in pages, oldest first, until that returns `false`. The second
+    /// argument is the length of the chain, or of the part read so far from a reference miner.
     pub(super) async fn for_each_page(
         &self,
         each: impl FnMut(Vec<Block>, u64) -> Result<bool, Error>,
@@ -94,7 +94,7 @@ impl ChainSource {
     }
 }
 
-/// Reads the chain of a view.
+/// Reads the chain of a view in pages.
 pub(super) fn from_view(
     view: &View,
     mut each: impl FnMut(Vec<Block>, u64) -> Result<bool, Error>,
@@ -114,8 +114,8 @@ pub(super) fn from_view(
     Ok(read_ahead(read, |page| each(page, length))??)
 }
 
-/// Reads a node's chain up to the tip it has now. Should the node switch to another branch
-/// meanwhile, the blocks would not join, which is noticed.
+/// Reads a node's chain up to its current tip. A reorg meanwhile is detected, because the last hash
+/// differs.
 async fn from_node(
     client: &HttpClient,
     mut each: impl FnMut(Vec<Block>, u64) -> Result<bool, Error>,
@@ -128,9 +128,8 @@ async fn from_node(
         let mut blocks = Vec::with_capacity(page.len());
         for block in page {
             let index = block.index;
-            let block = Block::try_from(block).map_err(|error| {
-                Error::rejected(format!("block {index} is not well-formed: {error}"))
-            })?;
+            let block = Block::try_from(block)
+                .map_err(|error| Error::rejected(format!("malformed block {index}: {error}")))?;
             blocks.push(block);
         }
         last = blocks.last().map(BlockHash::of);
@@ -139,7 +138,7 @@ async fn from_node(
     })
     .await?;
     if !is_stopped && last.map(|hash| hash.to_string()) != Some(tip.hash) {
-        return Err(running::moved());
+        return Err(running::reorganised());
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `--host` and `--port` of commands that ask a node.
+//! The options `--host` and `--port` of commands that query a node.
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
@@ -7,10 +7,10 @@ use super::error::Error;
 use crate::client::address::DEFAULT_PORT;
 use crate::client::{HttpClient, NodeAddress};
 
-/// The options as they are written.
+/// The options as clap parses them.
 #[derive(Clone, Debug, Args)]
 struct Written {
-    /// Host of the node, optionally with its port, or `http://HOST:PORT`
+    /// Host of the node, as HOST, HOST:PORT or `http://HOST:PORT`
     #[arg(long, default_value = "127.0.0.1", env = "BLOCKCHAIN_CLIENT_HOST")]
     host: String,
     /// Port of the node (default: 12345)
@@ -18,15 +18,15 @@ struct Written {
     port: Option<u16>,
 }
 
-/// The node to ask.
+/// The node to query.
 #[derive(Clone, Debug)]
 pub(super) struct NodeArgs {
-    /// The address, or the reason why host and port name none.
+    /// The address, or the reason why the options are invalid.
     address: Result<NodeAddress, String>,
 }
 
 impl NodeArgs {
-    /// Returns a client of this node; nothing is sent yet.
+    /// Returns a client of this node without connecting to it.
     pub(super) fn client(&self) -> Result<HttpClient, Error> {
         let address = self.address.clone().map_err(Error::usage)?;
         Ok(HttpClient::new(address)?)
@@ -68,8 +68,8 @@ fn strength(source: ValueSource) -> u8 {
     }
 }
 
-/// Returns the address that a host and a port name, given the strengths of their sources. A port
-/// in the host belongs to it: only a port from a stronger source overrides it.
+/// Returns the address of a host and a port, given the ranks of their sources. Only a port from a
+/// higher source overrides a port in the host.
 fn resolve(host: &str, host_strength: u8, port: Option<(u16, u8)>) -> Result<NodeAddress, String> {
     let text = |error: crate::client::address::InvalidAddress| error.to_string();
     let (name, in_host) = NodeAddress::split(host).map_err(text)?;

@@ -1,4 +1,6 @@
-//! `blockchain ui`: serves the explorer of a node.
+//! `blockchain ui`: serves the web explorer of a node.
+
+use std::net::SocketAddr;
 
 use clap::Args;
 use tokio::net::TcpListener;
@@ -22,10 +24,10 @@ pub(super) struct UiArgs {
         env = "BLOCKCHAIN_UI_HOST"
     )]
     host: String,
-    /// Port to listen on; 0 for any that is free
+    /// Port to listen on; 0 for any free port
     #[arg(long, default_value_t = 8080, env = "BLOCKCHAIN_UI_PORT")]
     port: u16,
-    /// The node to show, as HOST:PORT or a URL
+    /// Node to show, as HOST:PORT or a URL
     #[arg(
         long,
         value_name = "URL",
@@ -33,7 +35,7 @@ pub(super) struct UiArgs {
         env = "BLOCKCHAIN_UI_NODE"
     )]
     node: NodeAddress,
-    /// What stands before every path, for a place behind a proxy, such as /chain
+    /// Path prefix of all pages behind a reverse proxy, such as /chain
     #[arg(
         long,
         alias = "base_path",
@@ -43,7 +45,7 @@ pub(super) struct UiArgs {
         env = "BLOCKCHAIN_UI_BASE_PATH"
     )]
     base_path: String,
-    /// A name by which browsers may ask, besides addresses; repeatable
+    /// Additional host name accepted in browser requests; repeatable
     #[arg(
         long,
         alias = "allow_host",
@@ -57,7 +59,7 @@ pub(super) struct UiArgs {
 pub(super) async fn run(args: UiArgs) -> Result<(), Error> {
     crate::http::raise_open_file_limit();
     let shutdown = CancellationToken::new();
-    let port = Port::take(&args.host, args.port).await?;
+    let port = Port::bind(&args.host, args.port, "--port").await?;
     Signals::listen()?.stop_with(shutdown.clone());
     let client = HttpClient::new(args.node)?;
     let explorer = Explorer::listen(&args.host, port, client, args.base_path)?;
@@ -65,14 +67,25 @@ pub(super) async fn run(args: UiArgs) -> Result<(), Error> {
     Ok(())
 }
 
-/// The hosts that browsers may name.
+/// Warns if other machines can connect to this address.
+pub(super) fn warn_if_public(host: &str, address: SocketAddr) {
+    if !address.ip().is_loopback() {
+        warn!(
+            host,
+            port = address.port(),
+            "open to the network: anyone who can connect can read the chain and add messages"
+        );
+    }
+}
+
+/// Returns a guard that accepts these host names.
 pub(super) fn guard(names: &[String]) -> Guard {
     Guard {
         allowed_hosts: names.iter().map(|host| host.to_ascii_lowercase()).collect(),
     }
 }
 
-/// The explorer on its port, about to be served.
+/// An explorer that listens but does not answer yet.
 pub(super) struct Explorer {
     listener: TcpListener,
     client: HttpClient,
@@ -80,25 +93,19 @@ pub(super) struct Explorer {
 }
 
 impl Explorer {
-    /// Opens the port and says where the explorer is.
+    /// Listens on the port and logs its address.
     pub(super) fn listen(
         host: &str,
         port: Port,
         client: HttpClient,
         base_path: String,
     ) -> Result<Self, Error> {
-        let listener = port.open()?;
+        let listener = port.listen()?;
         let address = listener
             .local_addr()
-            .map_err(|source| Error::io("the listener", source))?;
+            .map_err(|source| Error::io("listener", source))?;
         info!(explorer = %format!("http://{address}/"), node = %client.address(), "listening");
-        if !address.ip().is_loopback() {
-            warn!(
-                "{host} is open to others: whoever reaches port {} can read the chain and add \
-                 messages",
-                address.port()
-            );
-        }
+        warn_if_public(host, address);
         Ok(Self {
             listener,
             client,
@@ -106,7 +113,7 @@ impl Explorer {
         })
     }
 
-    /// Serves it until the shutdown.
+    /// Serves the explorer until `shutdown`.
     pub(super) async fn serve(self, guard: Guard, shutdown: CancellationToken) {
         let settings = Settings {
             base_path: self.base_path,
@@ -116,13 +123,13 @@ impl Explorer {
     }
 }
 
-/// A path of plain names.
+/// Parses a path of plain names.
 fn base_path(text: &str) -> Result<String, &'static str> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte);
     if text.bytes().all(is_plain) && !text.contains("//") {
         Ok(text.to_owned())
     } else {
-        Err("a path is made of letters, digits, - _ . ~ and single slashes")
+        Err("a path consists of letters, digits, - _ . ~ and single slashes")
     }
 }
 
@@ -131,7 +138,7 @@ mod tests {
     use super::base_path;
 
     #[test]
-    fn a_base_path_is_made_of_plain_names() {
+    fn a_base_path_consists_of_plain_names() {
         for good in ["", "/", "/chain", "a/b-c"] {
             assert_eq!(base_path(good).as_deref(), Ok(good));
         }

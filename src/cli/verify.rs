@@ -1,4 +1,4 @@
-//! `blockchain verify`: checks a chain rule by rule.
+//! `blockchain verify`: checks a chain by all rules.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -22,12 +22,11 @@ use crate::text::counted;
 #[derive(Debug, Args)]
 pub(super) struct VerifyArgs {
     #[command(flatten)]
-    what: What,
-    /// Zeros every proof must have; left out, the report says how many all of them have, and the
-    /// chain of a stopped node is held against the difficulty and seal rule kept there
+    target: Target,
+    /// Trailing zeros required of every proof; by default those that a stopped node requires
     #[arg(long, value_name = "N")]
     difficulty: Option<Difficulty>,
-    /// Every block from FROM on must be sealed
+    /// Require sealed proofs from block FROM on, 1 without FROM
     #[arg(
         long,
         value_name = "FROM",
@@ -41,46 +40,45 @@ pub(super) struct VerifyArgs {
 
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
-struct What {
-    /// A chain file of any format that export writes, or of the original program; `-` reads the
-    /// standard input
+struct Target {
+    /// Chain file in any format of export or of the reference miner; `-` reads standard input
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
-    /// Folder of a node; of a stopped node, the whole database file is checked, too
+    /// Folder of a node; if it is stopped, the whole database file is checked too
     #[arg(long, value_name = "DIR")]
     db: Option<PathBuf>,
-    /// A running node
+    /// Address of a running node
     #[arg(long, value_name = "HOST:PORT")]
     node: Option<NodeAddress>,
 }
 
-/// What was found.
+/// The report of a check.
 #[derive(Debug, Serialize)]
-pub(super) struct VerifyOutput {
+struct VerifyOutput {
     valid: bool,
-    /// Format of the file, if it was one.
+    /// Format of the file, if the chain is in a file.
     #[serde(skip_serializing_if = "Option::is_none")]
     format: Option<&'static str>,
-    /// Blocks that passed.
+    /// Number of blocks that passed.
     blocks: u64,
     genesis: Option<String>,
     tip: Option<String>,
-    /// The difficulty up to which the proofs that passed hold; null for a lone genesis block.
+    /// Highest difficulty that all proofs that passed meet; null for a genesis block alone.
     difficulty: Option<u8>,
     sealed: u64,
     open: u64,
     broken: u64,
-    /// Message ids that stand in more than one block: allowed, but worth knowing.
+    /// Number of message ids that appear in more than one block, which is allowed.
     repeated_ids: u64,
-    /// Pending messages in the file.
+    /// Number of pending messages in the file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pending: Option<u64>,
-    /// Whether the hash beside the file matches it; null if there is none.
+    /// `true` if the file matches the hash beside it; absent if there is no hash.
     #[serde(skip_serializing_if = "Option::is_none")]
     hash_matches: Option<bool>,
-    /// Whether the database file was checked, too.
+    /// `true` if the database file was checked too.
     database_checked: bool,
-    /// The first invalid.
+    /// The first problem.
     finding: Option<VerifyFinding>,
 }
 
@@ -121,12 +119,12 @@ impl fmt::Display for VerifyOutput {
             self.broken
         )?;
         if let Some(difficulty) = self.difficulty {
-            writeln!(f, "proofs hold up to difficulty {difficulty}")?;
+            writeln!(f, "all proofs meet difficulty {difficulty}")?;
         }
         match self.repeated_ids {
             0 => {}
-            1 => writeln!(f, "1 message id stands in more than one block")?,
-            count => writeln!(f, "{count} message ids stand in more than one block")?,
+            1 => writeln!(f, "1 message id appears in more than one block")?,
+            count => writeln!(f, "{count} message ids appear in more than one block")?,
         }
         if let Some(format) = self.format {
             write!(f, "read as {format}")?;
@@ -138,7 +136,7 @@ impl fmt::Display for VerifyOutput {
             }
         }
         if self.hash_matches == Some(true) {
-            writeln!(f, "the hash beside the file matches it")?;
+            writeln!(f, "the file matches its hash")?;
         }
         if self.database_checked {
             writeln!(f, "the database file and its indexes were checked")?;
@@ -152,7 +150,7 @@ impl fmt::Display for VerifyOutput {
 pub(super) async fn run(args: VerifyArgs, output: &Output) -> Result<(), Error> {
     let (difficulty, require_sealed) = (args.difficulty, args.require_sealed);
     let examiner = Examiner::new(difficulty, require_sealed);
-    let report = match (args.what.file, args.what.db, args.what.node) {
+    let report = match (args.target.file, args.target.db, args.target.node) {
         (Some(path), _, _) => verify_file(&path, examiner)?,
         (_, Some(folder), _) => {
             let files = Files::of_database(&expand(&folder))?;
@@ -171,12 +169,12 @@ pub(super) async fn run(args: VerifyArgs, output: &Output) -> Result<(), Error> 
             .await?
         }
         (None, None, None) => {
-            return Err(Error::usage("say what to verify: a file, --db or --node"));
+            return Err(Error::usage("name a file, --db or --node to verify"));
         }
     };
     let valid = report.valid;
     let printed = output.print(&report);
-    // The verdict stands whether or not anybody reads the report.
+    // The exit code reports the result even if the output was closed.
     if valid {
         printed
     } else {
@@ -192,7 +190,7 @@ fn verify_file(path: &Path, mut examiner: Examiner) -> Result<VerifyOutput, Erro
     })?;
     file.warn_of_hash(&walk);
     if let Some(invalid) = &walk.invalid {
-        examiner.refuse(invalid);
+        examiner.record_read_error(invalid);
     }
     Ok(VerifyOutput {
         format: walk.format.map(Format::name),
@@ -202,8 +200,8 @@ fn verify_file(path: &Path, mut examiner: Examiner) -> Result<VerifyOutput, Erro
     })
 }
 
-/// Checks the database file of a stopped node, and the chain in it by the rules that are kept
-/// there, unless others are asked for.
+/// Checks the database file of a stopped node and its chain, by the rules stored in it unless the
+/// options say otherwise.
 fn verify_stopped(
     stopped: Result<StoppedStore, StoreError>,
     difficulty: Option<Difficulty>,

@@ -38,7 +38,7 @@ const MAX_RESPONSE_BYTES: usize = 64 * 1024 * 1024;
 #[derive(Debug, Error)]
 pub enum ClientError {
     /// The connection failed.
-    #[error("no node answers at {address}; start one with: blockchain node")]
+    #[error("{} {address}", if is_refused(source) { "no node is listening on" } else { "no answer from" })]
     Unreachable {
         /// Address of the node.
         address: NodeAddress,
@@ -103,6 +103,19 @@ pub enum ClientError {
     },
 }
 
+/// Returns `true` if no process listens on the address.
+fn is_refused(error: &reqwest::Error) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        let io = error.downcast_ref::<std::io::Error>();
+        if io.is_some_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
 fn advice(id: Option<MessageId>) -> String {
     match id {
         Some(id) => format!("ask for it with: blockchain get message {id}"),
@@ -124,6 +137,11 @@ impl ClientError {
     /// Returns `true` if a node understood the request and refused it.
     pub fn is_refused(&self) -> bool {
         matches!(self, Self::Refused { status: 400..500, .. } if !self.is_rate_limit())
+    }
+
+    /// Returns `true` if no process listens on the node's address.
+    pub(crate) fn is_not_listening(&self) -> bool {
+        matches!(self, Self::Unreachable { source, .. } if is_refused(source))
     }
 
     fn is_rate_limit(&self) -> bool {

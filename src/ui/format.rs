@@ -91,11 +91,7 @@ pub(super) fn ago(seconds: f64) -> String {
 
 /// Formats the offset of a clock in seconds; positive if it is ahead.
 pub(super) fn clock_offset(ahead: f64) -> String {
-    match ahead {
-        a if a.abs() < 1.0 => "in sync".to_owned(),
-        a if a > 0.0 => format!("{} ahead", coarse_duration(a.round())),
-        a => format!("{} behind", coarse_duration((-a).round())),
-    }
+    crate::text::clock_offset(ahead, coarse_duration)
 }
 
 /// Formats a duration in whole units, for lists. `page.js` holds the same function.

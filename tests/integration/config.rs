@@ -154,7 +154,7 @@ fn invalid_keys_and_values_are_named_with_their_line() {
         ),
         (
             "[ui]\nbase-path = \"//x\"",
-            "line 2: base-path in [ui]: \"//x\": a path is",
+            "line 2: base-path in [ui]: \"//x\": a path consists",
         ),
         ("[node]\nport = 1\nport = 2", "line 3: duplicate key"),
         ("[node\n", "line 1: "),
@@ -164,10 +164,10 @@ fn invalid_keys_and_values_are_named_with_their_line() {
     }
     let pair = ConfigFile::new("[node]\naccept-open = true\nrequire-sealed = \"tip\"");
     pair.refused()
-        .complains(&["--accept-open and --require-sealed exclude each other"]);
+        .complains(&["--accept-open and --require-sealed cannot be used together"]);
     let pair = ConfigFile::new("[node]\nnew-genesis = \"a\"\ngenesis = \"any\"");
     pair.refused()
-        .complains(&["--new-genesis and --genesis exclude each other"]);
+        .complains(&["--new-genesis and --genesis cannot be used together"]);
 }
 
 #[test]
@@ -196,8 +196,7 @@ fn hostile_configuration_files_are_refused_and_escaped() {
     ConfigFile::new(deep).refused().complains(&["line 1: "]);
 
     let node = Blockchain::new(["pow", "check", "--proof", "1", "--config", "/dev/zero"]);
-    node.exits(3)
-        .complains(&["/dev/zero could not be used", "a device"]);
+    node.exits(3).complains(&["/dev/zero: ", "a device"]);
     let node = Blockchain::new([
         "pow",
         "check",
@@ -206,6 +205,5 @@ fn hostile_configuration_files_are_refused_and_escaped() {
         "--config",
         "/nowhere/x.toml",
     ]);
-    node.exits(3)
-        .complains(&["/nowhere/x.toml could not be used"]);
+    node.exits(3).complains(&["/nowhere/x.toml: "]);
 }

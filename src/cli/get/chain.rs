@@ -1,4 +1,4 @@
-//! `blockchain get chain`: prints blocks page by page as they come.
+//! `blockchain get chain`: prints blocks as they arrive.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -37,7 +37,7 @@ pub(super) async fn run(
         }
         source => {
             let mut renderer = BlockRenderer::above(History::default(), None);
-            // Its end is known only when it has come.
+            // The length of a reference miner's chain is known only at its end.
             let mut kept = VecDeque::new();
             let bar = bar(None, "blocks");
             source
@@ -63,7 +63,7 @@ pub(super) async fn run(
     printer.finish()
 }
 
-/// Prints blocks one after the other.
+/// Prints blocks one by one, as lines or as a JSON array.
 struct Printer<W> {
     is_json: bool,
     is_first: bool,
@@ -92,7 +92,7 @@ impl<W: Write> Printer<W> {
     }
 }
 
-/// A block in a list.
+/// A block as a line of a list.
 struct Line<'a>(&'a Block);
 
 impl fmt::Display for Line<'_> {

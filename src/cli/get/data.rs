@@ -44,7 +44,7 @@ impl fmt::Display for Data {
     }
 }
 
-/// The pending messages of a reference miner, which does not tell since when they wait.
+/// The pending messages of a reference miner, which does not tell their ages.
 #[derive(Serialize)]
 struct Documented {
     count: usize,

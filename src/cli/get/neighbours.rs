@@ -1,5 +1,5 @@
-//! `blockchain get neighbours`: what a node of this program knows of each, or the documented answer
-//! of a reference miner.
+//! `blockchain get neighbours`: prints the neighbours of a node, in detail or, from a reference
+//! miner, as documented.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::cli::error::Error;
 use crate::cli::output::{Output, escape, table};
 use crate::client::HttpClient;
-use crate::text::{Span, counted};
+use crate::text::{Span, clock_offset, counted};
 use crate::wire::{Neighbour, Neighbours, PeerKind, PeerOrigin};
 
 /// Prints the neighbours of a node.
@@ -33,14 +33,7 @@ impl fmt::Display for Detailed {
             return Ok(());
         }
         let head = [
-            "ADDRESS",
-            "RUNS",
-            "FROM",
-            "TIP",
-            "CLOCK",
-            "ANSWERED",
-            "FAILURES",
-            "REFUSED BECAUSE IT",
+            "ADDRESS", "RUNS", "FROM", "TIP", "CLOCK", "ANSWERED", "FAILURES", "REASON",
         ];
         let mut rows = vec![head.map(str::to_owned)];
         rows.extend(neighbours.iter().map(row));
@@ -69,7 +62,9 @@ fn row(neighbour: &Neighbour) -> [String; 8] {
         kind.to_owned(),
         origin.to_owned(),
         tip.unwrap_or_else(none),
-        neighbour.clock_offset.map_or_else(none, clock),
+        neighbour
+            .clock_offset
+            .map_or_else(none, |offset| clock_offset(offset, Span)),
         neighbour
             .last_answer
             .map_or_else(|| "never".to_owned(), |age| format!("{age:.0} s ago")),
@@ -80,15 +75,6 @@ fn row(neighbour: &Neighbour) -> [String; 8] {
             .or(neighbour.held_back.as_deref())
             .map_or_else(none, |why| escape(why).into_owned()),
     ]
-}
-
-/// A clock beside that of the node asked.
-fn clock(ahead: f64) -> String {
-    match ahead {
-        a if a.abs() < 1.0 => "the same".to_owned(),
-        a if a > 0.0 => format!("{} ahead", Span(a.round())),
-        a => format!("{} behind", Span((-a).round())),
-    }
 }
 
 #[derive(Serialize)]
@@ -122,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_stand_below_each_other_and_say_why() {
+    fn columns_are_aligned_and_show_the_reason() {
         let list = serde_json::json!({"neighbours": [
             {"address": "a:1", "kind": "ours", "origin": "configured",
              "tip": {"index": 7, "hash": "c0f0de3647e32b"}, "last_answer": 3.2, "failures": 0,
@@ -136,7 +122,7 @@ mod tests {
         assert_eq!(
             list.to_string(),
             "2 neighbours\n\
-             ADDRESS              RUNS          FROM        TIP             CLOCK            ANSWERED  FAILURES  REFUSED BECAUSE IT\n\
+             ADDRESS              RUNS          FROM        TIP             CLOCK            ANSWERED  FAILURES  REASON\n\
              a:1                  this program  configured  7 c0f0de3647e3  3 h 0 min ahead  3 s ago   0         has block 8, dated\n\
              a-longer-name:12345  unknown       guest       -               -                never     12        has\\u{1b} left"
         );

@@ -1,4 +1,4 @@
-//! Blocks and messages of a reference miner, found by reading its whole chain.
+//! Finds blocks and messages of a reference miner by reading its whole chain.
 
 use crate::chain::{Block, BlockHash, History, MessageId};
 use crate::cli::error::Error;
@@ -6,29 +6,30 @@ use crate::cli::source::ChainSource;
 use crate::wire::{BlockRenderer, Lookup, MessageState, MessageStatus, Position, SingleBlock};
 
 /// Returns the block with this index or hash, or the tip.
-pub(super) async fn block(source: &ChainSource, which: &str) -> Result<Option<SingleBlock>, Error> {
-    let wanted = Lookup::parse(which);
+pub(super) async fn block(source: &ChainSource, name: &str) -> Result<Option<SingleBlock>, Error> {
+    let wanted = Lookup::parse(name);
     let mut found = 0;
     let block = find(source, |block| {
         let hash = BlockHash::of(block);
         let is_it = match (wanted.index, wanted.hashes) {
             (Some(index), _) => index == block.index,
             (None, Some((first, last))) => (first..=last).contains(&hash),
-            (None, None) => return which == "tip",
+            (None, None) => return name == "tip",
         };
         found += usize::from(is_it);
         is_it
     });
     let block = block.await?;
     if found > 1 {
-        return Err(Error::rejected(format!(
-            "{found} blocks have a hash that begins so; name more digits of it"
-        )));
+        return Err(
+            Error::rejected(format!("the hash prefix {name} is that of {found} blocks"))
+                .hint("give more digits of the hash"),
+        );
     }
     Ok(block)
 }
 
-/// Returns what became of the message with this id.
+/// Returns the state of the message with this id.
 pub(super) async fn message(
     source: &ChainSource,
     id: &str,
@@ -36,7 +37,7 @@ pub(super) async fn message(
     let Ok(id) = id.parse::<MessageId>() else {
         return Ok(None);
     };
-    // Asked for first: a message that is mined meanwhile is found in the chain.
+    // Read before the chain, so that a message mined in between is found in the chain.
     let pending = source.pending().await?;
     let mut is_found = false;
     let found = find(source, |block| {

@@ -1,4 +1,4 @@
-//! Building the database of an imported chain.
+//! Builds the database of an imported chain.
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -11,11 +11,11 @@ use crate::cli::source::PAGE;
 use crate::clock::{Clock, SystemClock};
 use crate::store::{Network, Operation, Reply, Store, StoreError, View};
 
-/// Most items, and about the most bytes of text, that are written at once.
+/// Maximum number of items and approximate maximum size of texts per write.
 const BATCH_COUNT: usize = 4000;
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
 
-/// Pending messages of the old database, with their times of arrival.
+/// Pending messages of the old database with their arrival times, in milliseconds.
 #[derive(Default)]
 pub(super) struct Carried(Vec<(Message, u64)>);
 
@@ -33,15 +33,15 @@ impl Carried {
     }
 }
 
-/// What a new database holds.
+/// Summary of a new database.
 pub(super) struct Built {
     pub(super) genesis: BlockHash,
     pub(super) tip: BlockHash,
     pub(super) pending: u64,
 }
 
-/// Makes a database at `path` of what the file holds and what is carried over. When this returns
-/// without an error, it is complete, on disk and closed.
+/// Creates a database at `path` from the file and the carried messages. On success it is complete,
+/// on disk and closed.
 pub(super) fn build(
     file: &mut ChainFile,
     path: &Path,
@@ -59,7 +59,7 @@ pub(super) fn build(
         bytes: 0,
         in_flight: None,
     };
-    // Where they were acknowledged their ids are known, so they come first.
+    // Clients know the ids of carried messages, so those take precedence over the file's.
     builder.messages.extend_from_slice(&carried.0);
     builder.flush()?;
     let now = SystemClock.millis();
@@ -78,10 +78,10 @@ pub(super) fn build(
     })
 }
 
-/// Hands batches to the writer of the store, which writes one while the next is read.
+/// Passes batches to the writer of the store, which writes one while the next is read.
 struct Builder<'a> {
     store: &'a Store,
-    /// Hash of the last block handed over.
+    /// Hash of the last block submitted.
     tip: BlockHash,
     blocks: Vec<Block>,
     messages: Vec<(Message, u64)>,
@@ -91,7 +91,7 @@ struct Builder<'a> {
 
 impl Builder<'_> {
     fn push(&mut self, batch: Batch, now: u64) -> Result<(), Error> {
-        // The genesis block is there; should it be another one, the next does not fit.
+        // The database has its genesis block; if the file's differs, the next block is rejected.
         for block in batch.blocks.into_iter().filter(|block| block.index > 0) {
             self.bytes += block.message.text().len();
             self.blocks.push(block);
@@ -124,14 +124,14 @@ impl Builder<'_> {
         self.wait()?;
         let (sender, receiver) = sync_channel(1);
         self.store.submit(operation(Box::new(move |result| {
-            // Nobody waits any more after another failure.
+            // After another failure the receiver is gone.
             let _ = sender.send(result);
         })))?;
         self.in_flight = Some(receiver);
         Ok(())
     }
 
-    /// Waits for what was handed over last.
+    /// Waits for the operation in flight.
     fn wait(&mut self) -> Result<(), Error> {
         match self.in_flight.take() {
             Some(receiver) => Ok(receiver.recv().unwrap_or(Err(StoreError::Closed))?),

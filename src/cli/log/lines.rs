@@ -1,4 +1,4 @@
-//! Lines that a thread of their own writes, so that who logs never waits for who reads.
+//! A queue of lines that a separate thread writes, so that logging does not block on the reader.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -9,27 +9,27 @@ use std::time::{Duration, Instant};
 use tracing::warn;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Maximum number of bytes that wait to be written.
+/// Maximum number of queued bytes.
 const MAX_BYTES: usize = 1024 * 1024;
 
-/// How long to wait for a reader that reads nothing.
+/// Timeouts for a reader that does not read.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Patience {
-    /// When the queue is full: maximum time until a line is written.
+pub(super) struct Timeouts {
+    /// Maximum time until the next line is written, when the queue is full.
     pub(super) full: Duration,
-    /// At the end: maximum time until a line is written.
+    /// Maximum time until the next line is written, in a flush.
     pub(super) stall: Duration,
-    /// At the end: maximum time until all lines are written.
+    /// Maximum time of a flush.
     pub(super) end: Duration,
 }
 
-/// A queue of lines, and the thread that writes them. When the queue is full, lines are dropped and
+/// A queue of lines and the thread that writes them. When the queue is full, lines are dropped and
 /// counted; the count is logged when there is room again.
 #[derive(Clone)]
 pub(super) struct Lines(Arc<Shared>);
 
 struct Shared {
-    /// As messages name where the lines go.
+    /// Name of the destination in messages.
     name: &'static str,
     queue: Mutex<Queue>,
     changed: Condvar,
@@ -37,26 +37,26 @@ struct Shared {
 
 struct Queue {
     lines: VecDeque<Vec<u8>>,
-    /// Bytes of all lines that are not written yet, with the one that is being written.
+    /// Bytes of all lines that are not written yet, including the one in flight.
     bytes: usize,
-    /// Lines that were written or dropped by the thread: it still moves.
+    /// Number of lines that the thread has written or failed to write.
     handled: u64,
-    /// Lines dropped since that was logged last.
+    /// Lines dropped since the last log of their count.
     dropped: u64,
-    /// Whether waiting was in vain and nothing was written since.
+    /// A timeout has passed, and no line was written since.
     is_stalled: bool,
-    patience: Patience,
+    timeouts: Timeouts,
 }
 
 impl Lines {
     /// Starts the thread.
     ///
     /// # Errors
-    /// If the system has no thread left.
+    /// If the thread cannot be started.
     pub(super) fn to(
         writer: impl Write + Send + 'static,
         name: &'static str,
-        patience: Patience,
+        timeouts: Timeouts,
     ) -> io::Result<Self> {
         let lines = Self(Arc::new(Shared {
             name,
@@ -66,7 +66,7 @@ impl Lines {
                 handled: 0,
                 dropped: 0,
                 is_stalled: false,
-                patience,
+                timeouts,
             }),
             changed: Condvar::new(),
         }));
@@ -77,9 +77,9 @@ impl Lines {
         Ok(lines)
     }
 
-    /// Sets how long readers are waited for from now on.
-    pub(super) fn set_patience(&self, patience: Patience) {
-        self.0.lock().patience = patience;
+    /// Replaces the timeouts.
+    pub(super) fn set_timeouts(&self, timeouts: Timeouts) {
+        self.0.lock().timeouts = timeouts;
     }
 
     /// Queues a line.
@@ -87,8 +87,8 @@ impl Lines {
         let shared = &self.0;
         let mut queue = shared.lock();
         while queue.bytes > 0 && queue.bytes + line.len() > MAX_BYTES {
-            let patience = queue.patience.full;
-            queue = shared.wait_for_progress(queue, patience);
+            let timeout = queue.timeouts.full;
+            queue = shared.wait_for_progress(queue, timeout);
             if queue.is_stalled {
                 queue.dropped += 1;
                 return;
@@ -99,16 +99,16 @@ impl Lines {
         shared.changed.notify_all();
     }
 
-    /// Waits until everything is written, within the patience. Returns how many lines were not.
+    /// Waits until everything is written, within the timeouts. Returns the number of lines lost.
     pub(super) fn flush(&self) -> u64 {
         let shared = &self.0;
         let begin = Instant::now();
         let mut queue = shared.lock();
-        // One more chance: the reader may be there again.
+        // The reader may be reading again.
         queue.is_stalled = false;
         while queue.bytes > 0 && !queue.is_stalled {
-            let left = queue.patience.end.saturating_sub(begin.elapsed());
-            let stall = queue.patience.stall.min(left);
+            let left = queue.timeouts.end.saturating_sub(begin.elapsed());
+            let stall = queue.timeouts.stall.min(left);
             queue = shared.wait_for_progress(queue, stall);
         }
         queue.dropped + queue.lines.len() as u64
@@ -117,20 +117,20 @@ impl Lines {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        // Nothing that could panic happens under the lock.
+        // No code under the lock panics.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until the thread has written one more line. Notes a stall if that takes longer.
+    /// Waits until the thread has handled a line. Sets `is_stalled` after `timeout`.
     fn wait_for_progress<'a>(
         &self,
         mut queue: MutexGuard<'a, Queue>,
-        patience: Duration,
+        timeout: Duration,
     ) -> MutexGuard<'a, Queue> {
         let before = queue.handled;
         let begin = Instant::now();
         while queue.handled == before && !queue.is_stalled {
-            let left = patience.saturating_sub(begin.elapsed());
+            let left = timeout.saturating_sub(begin.elapsed());
             if left.is_zero() {
                 queue.is_stalled = true;
                 break;
@@ -159,7 +159,7 @@ impl Shared {
                 queue.dropped += 1;
             }
             self.changed.notify_all();
-            // Half a queue of room, so that this line finds a place, and there are few of them.
+            // Waiting for half a queue of room keeps these lines few and ensures that they fit.
             if written.is_ok() && queue.dropped > 0 && queue.bytes < MAX_BYTES / 2 {
                 let dropped = std::mem::take(&mut queue.dropped);
                 drop(queue);
@@ -170,7 +170,7 @@ impl Shared {
     }
 }
 
-/// One event: a line, queued when it is complete.
+/// The line of one event, queued when it is dropped.
 pub(super) struct Line {
     lines: Lines,
     text: Vec<u8>,
@@ -213,18 +213,18 @@ mod tests {
 
     use super::*;
 
-    const IMPATIENT: Patience = Patience {
+    const NO_WAIT: Timeouts = Timeouts {
         full: Duration::ZERO,
         stall: Duration::ZERO,
         end: Duration::ZERO,
     };
-    const PATIENT: Patience = Patience {
+    const ONE_MINUTE: Timeouts = Timeouts {
         full: Duration::from_secs(60),
         stall: Duration::from_secs(60),
         end: Duration::from_secs(60),
     };
 
-    /// Hands over each line to whoever reads, and waits for that.
+    /// A writer that waits until each line is received.
     struct Pipe(SyncSender<Vec<u8>>);
 
     impl Write for Pipe {
@@ -239,9 +239,9 @@ mod tests {
         }
     }
 
-    fn lines(patience: Patience) -> (Lines, Receiver<Vec<u8>>) {
+    fn lines(timeouts: Timeouts) -> (Lines, Receiver<Vec<u8>>) {
         let (sender, receiver) = sync_channel(0);
-        let lines = Lines::to(Pipe(sender), "a pipe", patience).unwrap();
+        let lines = Lines::to(Pipe(sender), "a pipe", timeouts).unwrap();
         (lines, receiver)
     }
 
@@ -253,14 +253,14 @@ mod tests {
 
     #[test]
     fn a_full_queue_drops_lines_and_counts_them() {
-        let (lines, reader) = lines(IMPATIENT);
+        let (lines, reader) = lines(NO_WAIT);
         for number in 0..2000 {
             lines.push(line(number));
         }
-        // All but what fits are dropped, and what waits is not written, either.
+        // The lines that do not fit are dropped, and the queued ones are not written.
         assert_eq!(lines.0.lock().dropped, 2000 - 1024);
         assert!(lines.flush() >= 2000 - 1024);
-        lines.set_patience(PATIENT);
+        lines.set_timeouts(ONE_MINUTE);
         let reading = thread::spawn(move || {
             let first: Vec<_> = reader.iter().take(1024).collect();
             (first, reader)
@@ -272,8 +272,8 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_reader_gets_every_line_of_who_is_patient() {
-        let (lines, reader) = lines(PATIENT);
+    fn a_slow_reader_gets_every_line_within_the_timeouts() {
+        let (lines, reader) = lines(ONE_MINUTE);
         let reading = thread::spawn(move || reader.iter().take(3000).collect::<Vec<_>>());
         for number in 0..3000 {
             lines.push(line(number));
@@ -284,8 +284,8 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_has_gone_stops_nobody() {
-        let (lines, reader) = lines(PATIENT);
+    fn a_closed_reader_does_not_block_the_queue() {
+        let (lines, reader) = lines(ONE_MINUTE);
         drop(reader);
         for number in 0..3000 {
             lines.push(line(number));

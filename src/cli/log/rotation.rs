@@ -1,4 +1,4 @@
-//! `miner.log`, rotated by size: `miner.log.1` is the newest of the older ones.
+//! `miner.log`, rotated by size; `miner.log.1` is the newest old file.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -11,10 +11,10 @@ use crate::fs::{append_to_own, check_own};
 /// Size at which the file is rotated, in bytes.
 const FILE_BYTES: u64 = 1024 * 1024;
 
-/// Older files kept.
+/// Number of old files kept.
 const OLD_FILES: u32 = 3;
 
-/// A log file that is open.
+/// An open log file.
 pub(super) struct RotatedFile {
     path: PathBuf,
     file: File,
@@ -25,7 +25,7 @@ impl RotatedFile {
     /// Opens the file to append to it.
     ///
     /// # Errors
-    /// If it or one of the older ones is not a regular file, or it cannot be opened.
+    /// If it or an old file is not a regular file, or if it cannot be opened.
     pub(super) fn open(path: PathBuf) -> Result<Self, Error> {
         for number in 1..=OLD_FILES {
             let old = numbered(&path, number);
@@ -39,7 +39,7 @@ impl RotatedFile {
     }
 
     fn rotate(&mut self) -> io::Result<()> {
-        // Where opening failed the last time, all older files have their new names already.
+        // If opening failed the last time, the old files are renamed already.
         let is_renamed = !fs::exists(&self.path)?;
         for number in (0..OLD_FILES).rev().filter(|_| !is_renamed) {
             let renamed = fs::rename(
@@ -60,7 +60,7 @@ impl RotatedFile {
 impl Write for RotatedFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.bytes >= FILE_BYTES {
-            // Lines are dropped, which the log says, rather than a file grows without limit.
+            // A failure drops the line, which the log reports, but the file stays bounded.
             self.rotate()?;
         }
         let written = self.file.write(bytes)?;

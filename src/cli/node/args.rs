@@ -1,9 +1,9 @@
 //! The options of `blockchain node`.
 
 mod peers;
+mod units;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
@@ -16,10 +16,11 @@ use crate::pow::Difficulty;
 use crate::snapshot::format::Format;
 
 pub(super) use peers::{GenesisArg, PeerOptions};
+use units::{Interval, parse_size};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct NodeArgs {
-    /// Folder of the database and its files; made if it is missing
+    /// Folder of the database and its files; created if missing
     #[arg(
         long,
         value_name = "DIR",
@@ -39,16 +40,16 @@ pub(in crate::cli) struct MinerArgs {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum MinerCommand {
-    /// Run a node by the documented rules, on the files named after a chain file
+    /// Run a node by the documented rules on the files named after a chain file
     Start {
-        /// The chain file; it is imported if there is no database beside it yet
+        /// Chain file; imported if there is no database beside it
         chain_path: PathBuf,
         #[command(flatten)]
         options: Box<NodeOptions>,
     },
 }
 
-/// What `node` and `miner start` have in common.
+/// The options that `node` and `miner start` share.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct NodeOptions {
     /// Address to listen on; 0.0.0.0 for all interfaces
@@ -59,13 +60,13 @@ pub(in crate::cli) struct NodeOptions {
         env = "BLOCKCHAIN_NODE_HOST"
     )]
     pub(super) host: String,
-    /// Port to listen on; 0 for any that is free
+    /// Port to listen on; 0 for any free port
     #[arg(long, default_value_t = DEFAULT_PORT, env = "BLOCKCHAIN_NODE_PORT")]
     pub(super) port: u16,
-    /// Zeros every proof must have, 1 to 64; kept in the database, 5 for a new one
+    /// Trailing zeros required of every proof, 1 to 64; stored in the database, 5 for a new one
     #[arg(long, value_name = "N", env = "BLOCKCHAIN_NODE_DIFFICULTY")]
     pub(super) difficulty: Option<Difficulty>,
-    /// Threads for mining; 0: do not mine
+    /// Number of mining threads; 0 disables mining
     #[arg(
         long,
         value_name = "N",
@@ -73,13 +74,13 @@ pub(in crate::cli) struct NodeOptions {
         env = "BLOCKCHAIN_NODE_THREADS"
     )]
     pub(super) threads: usize,
-    /// Which proofs to mine; open only where open proofs are accepted
+    /// Kind of proofs to mine; open requires a database that accepts open proofs
     #[arg(long, value_enum, default_value_t, env = "BLOCKCHAIN_NODE_PROOF")]
     pub(super) proof: ProofArg,
-    /// New database: accept open proofs, as needed to share a network with reference miners
+    /// Accept open proofs in a new database, to share a network with reference miners
     #[arg(long, alias = "accept_open", env = "BLOCKCHAIN_NODE_ACCEPT_OPEN")]
     pub(super) accept_open: bool,
-    /// Every block from FROM on must be sealed; without FROM, every block after the present tip
+    /// Require sealed proofs from block FROM on; without FROM, after the current tip
     #[arg(
         long,
         alias = "require_sealed",
@@ -91,7 +92,7 @@ pub(in crate::cli) struct NodeOptions {
         env = "BLOCKCHAIN_NODE_REQUIRE_SEALED"
     )]
     pub(super) require_sealed: Option<SealedFrom>,
-    /// New database: start a chain of its own, with TEXT in its first block
+    /// Start a new chain in a new database, with TEXT in its genesis block
     #[arg(
         long,
         conflicts_with = "genesis",
@@ -103,7 +104,7 @@ pub(in crate::cli) struct NodeOptions {
         env = "BLOCKCHAIN_NODE_NEW_GENESIS"
     )]
     pub(super) new_genesis: Option<String>,
-    /// How the chain is written to NAME.chain
+    /// Format of the snapshot NAME.chain
     #[arg(
         long,
         alias = "chain_serialization",
@@ -112,7 +113,7 @@ pub(in crate::cli) struct NodeOptions {
         env = "BLOCKCHAIN_NODE_CHAIN_SERIALIZATION"
     )]
     pub(super) chain_serialization: Serialization,
-    /// Pause between two looks whether NAME.chain must be written again
+    /// Interval at which NAME.chain is written if the chain has changed
     #[arg(
         long,
         alias = "backup_interval",
@@ -121,7 +122,7 @@ pub(in crate::cli) struct NodeOptions {
         env = "BLOCKCHAIN_NODE_BACKUP_INTERVAL"
     )]
     pub(super) backup_interval: Interval,
-    /// Older NAME.chain files kept, under dated names
+    /// Maximum number of old NAME.chain files kept under dated names
     #[arg(
         long,
         alias = "max_backups",
@@ -130,7 +131,7 @@ pub(in crate::cli) struct NodeOptions {
         env = "BLOCKCHAIN_NODE_MAX_BACKUPS"
     )]
     pub(super) max_backups: usize,
-    /// Write NAME.chain when the node is stopped; auto: if that takes under a second
+    /// When to write NAME.chain as the node stops
     #[arg(
         long,
         alias = "snapshot_at_stop",
@@ -139,7 +140,7 @@ pub(in crate::cli) struct NodeOptions {
         env = "BLOCKCHAIN_NODE_SNAPSHOT_AT_STOP"
     )]
     pub(super) snapshot_at_stop: SnapshotAtStop,
-    /// How log lines are written, on the standard error and in miner.log
+    /// Format of log lines on standard error and in miner.log
     #[arg(
         long,
         alias = "log_format",
@@ -148,7 +149,7 @@ pub(in crate::cli) struct NodeOptions {
         env = "BLOCKCHAIN_NODE_LOG_FORMAT"
     )]
     pub(super) log_format: LogFormat,
-    /// A name by which browsers may ask this node, besides its addresses; repeatable
+    /// Additional host name accepted in browser requests; repeatable
     #[arg(
         long,
         alias = "allow_host",
@@ -157,7 +158,7 @@ pub(in crate::cli) struct NodeOptions {
         env = "BLOCKCHAIN_NODE_ALLOW_HOST"
     )]
     pub(super) allow_host: Vec<String>,
-    /// Messages a second taken from one address, of which this machine is none; 0: any number
+    /// Maximum messages per second per remote address, 0 for no limit (local clients are exempt)
     #[arg(
         long,
         alias = "add_rate",
@@ -166,7 +167,7 @@ pub(in crate::cli) struct NodeOptions {
         env = "BLOCKCHAIN_NODE_ADD_RATE"
     )]
     pub(super) add_rate: u32,
-    /// Serve the explorer beside the node, on the same host
+    /// Also serve the web explorer on the same host, at PORT or 8080
     #[arg(
         long,
         value_name = "PORT",
@@ -176,10 +177,10 @@ pub(in crate::cli) struct NodeOptions {
         env = "BLOCKCHAIN_NODE_UI"
     )]
     pub(super) ui: Option<u16>,
-    /// Set the chain there is aside, under a dated name, and start a new one
+    /// Set an existing chain aside under a dated name and start a new one
     #[arg(long, alias = "force_new_chain")]
     pub(super) force_new_chain: bool,
-    /// Stop taking messages and mining when less than this is free on the disk
+    /// Minimum free disk space; below it, the node stops accepting messages and mining
     #[arg(
         long,
         alias = "min_free",
@@ -213,7 +214,7 @@ pub(super) enum ProofArg {
     /// Proofs that bind the content of their block
     #[default]
     Sealed,
-    /// The documented search: the smallest number that fits
+    /// The smallest proof, as the documented search finds it
     Open,
 }
 
@@ -226,12 +227,12 @@ impl From<ProofArg> for ProofMode {
     }
 }
 
-/// From where on blocks must be sealed.
+/// First block that must be sealed.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum SealedFrom {
-    /// After the tip there is at the start.
+    /// The block after the tip at the start.
     Tip,
-    /// From this index on.
+    /// The block with this index.
     Index(u64),
 }
 
@@ -247,15 +248,15 @@ impl std::str::FromStr for SealedFrom {
     }
 }
 
-/// How the chain is written to files.
+/// Format of snapshots.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum Serialization {
-    /// As the original program writes it
+    /// JSON of the reference miner
     #[default]
     Json,
-    /// As the original program writes it with pickle
+    /// Pickle of the reference miner
     Pickle,
-    /// This program's own
+    /// Compact binary format of this program
     Bincode,
 }
 
@@ -271,9 +272,12 @@ impl From<Serialization> for Format {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum SnapshotAtStop {
+    /// Always
     Always,
+    /// Only if it takes less than a second
     #[default]
     Auto,
+    /// Never
     Never,
 }
 
@@ -283,78 +287,6 @@ impl From<SnapshotAtStop> for AtStop {
             SnapshotAtStop::Always => Self::Always,
             SnapshotAtStop::Auto => Self::Auto,
             SnapshotAtStop::Never => Self::Never,
-        }
-    }
-}
-
-/// A pause, written `500ms`, `2s` or `5m`.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Interval(pub(super) Duration);
-
-impl std::str::FromStr for Interval {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let end = text
-            .find(|c: char| !c.is_ascii_digit())
-            .unwrap_or(text.len());
-        let (number, unit) = text.split_at(end);
-        let millis = match unit {
-            "ms" => 1,
-            "s" => 1000,
-            "m" => 60_000,
-            "h" => 3_600_000,
-            _ => return Err("a duration is written 500ms, 2s, 5m or 1h"),
-        };
-        let number: u64 = number
-            .parse()
-            .map_err(|_| "a duration starts with a number")?;
-        match number.checked_mul(millis) {
-            Some(millis) if millis > 0 => Ok(Self(Duration::from_millis(millis))),
-            _ => Err("a duration is more than nothing and less than for ever"),
-        }
-    }
-}
-
-/// Reads `64MiB`, `1GiB`, `500kB` or a plain number of bytes.
-fn parse_size(text: &str) -> Result<u64, String> {
-    let end = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
-    let (number, unit) = text.split_at(end);
-    let factor = match unit.trim() {
-        "" | "B" => 1,
-        "kB" => 1000,
-        "MB" => 1_000_000,
-        "GB" => 1_000_000_000,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        _ => {
-            return Err(format!(
-                "{unit:?} is no unit; write bytes, kB, MB, GB, KiB, MiB or GiB"
-            ));
-        }
-    };
-    let number: u64 = number
-        .parse()
-        .map_err(|_| "a size starts with a number".to_owned())?;
-    number
-        .checked_mul(factor)
-        .ok_or_else(|| "that is more than any disk has".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::parse_size;
-
-    #[test]
-    fn sizes_have_units() {
-        assert_eq!(parse_size("64MiB"), Ok(64 << 20));
-        assert_eq!(parse_size("1 GB"), Ok(1_000_000_000));
-        assert_eq!(parse_size("0"), Ok(0));
-        for wrong in ["", "MiB", "1XB", "99999999999GiB", "-1"] {
-            assert!(parse_size(wrong).is_err(), "{wrong}");
         }
     }
 }

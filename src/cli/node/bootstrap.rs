@@ -1,5 +1,4 @@
-//! The database a node begins with: the one there is, one made of a chain file that was moved in,
-//! or a new one.
+//! The database of a starting node: an existing one, one imported from a chain file, or a new one.
 
 use std::fs;
 use std::io::{BufWriter, Write};
@@ -19,8 +18,11 @@ use crate::snapshot::files::SnapshotFiles;
 use crate::snapshot::format::{ChainWriter, Format};
 use crate::store::{Network, Store, StoreError};
 
-/// Makes the database if it is missing, or if a new chain is forced. Options that fix the network
-/// of a database are refused on one there is. `joined` is the genesis block of another network.
+/// Creates the database if it is missing or if a new chain is forced. `joined` is the genesis block
+/// of the network to join.
+///
+/// # Errors
+/// If an option for a new database is given and there is one already.
 pub(super) fn make_database(
     args: &NodeOptions,
     rules: Rules,
@@ -33,16 +35,15 @@ pub(super) fn make_database(
     }
     if files.database.exists() {
         if args.new_genesis.is_some() {
-            return Err(Error::rejected(format!(
-                "{} has a chain already; --new-genesis needs a new folder, or --force-new-chain",
-                files.folder.display()
-            )));
+            let error = format!("{} already has a chain", files.folder.display());
+            return Err(Error::rejected(error)
+                .hint("use --new-genesis with a new folder or with --force-new-chain"));
         }
         return Ok(());
     }
     if args.new_genesis.is_none()
         && joined.is_none()
-        && let Some(chain) = moved_in(rules, files)?
+        && let Some(chain) = chain_to_import(rules, files)?
     {
         return import_chain(args, rules, files, &chain, signals);
     }
@@ -55,7 +56,7 @@ pub(super) fn make_database(
         },
     };
     match Store::create(&files.database, &genesis, network) {
-        // Another process may have made it meanwhile; opening will tell.
+        // Another process may have created it meanwhile; opening it reports that.
         Ok(()) | Err(StoreError::Exists { .. }) => {}
         Err(error) => return Err(error.into()),
     }
@@ -63,7 +64,8 @@ pub(super) fn make_database(
     Ok(())
 }
 
-/// The genesis block of a new chain. Forced to make a new one, the original makes one of its own.
+/// Returns the genesis block of a new chain. With `--force-new-chain`, the documented rules call for
+/// a new one.
 fn genesis(args: &NodeOptions, rules: Rules, joined: Option<Block>) -> Result<Block, Error> {
     if let Some(joined) = joined {
         return Ok(joined);
@@ -79,9 +81,9 @@ fn genesis(args: &NodeOptions, rules: Rules, joined: Option<Block>) -> Result<Bl
         .map_err(Error::usage)
 }
 
-/// The chain file of a reference miner that a new node begins with: for `miner start` the one it
-/// names, else the only one in the folder.
-fn moved_in(rules: Rules, files: &Files) -> Result<Option<PathBuf>, Error> {
+/// Returns the chain file to import into a new database: the one that `miner start` names, or the
+/// only one in the folder.
+fn chain_to_import(rules: Rules, files: &Files) -> Result<Option<PathBuf>, Error> {
     if rules == Rules::Documented {
         return Ok(Some(files.chain.clone()).filter(|chain| chain.exists()));
     }
@@ -106,16 +108,19 @@ fn moved_in(rules: Rules, files: &Files) -> Result<Option<PathBuf>, Error> {
                 .map(|chain| chain.display().to_string())
                 .collect();
             Err(Error::rejected(format!(
-                "there are several chain files to begin with: {}; name one with: blockchain \
-                 import FILE --db {}",
-                names.join(", "),
+                "there is no database in {} and more than one chain file to import: {}",
+                files.folder.display(),
+                names.join(", ")
+            ))
+            .hint(format!(
+                "choose one with \"blockchain import FILE --db {}\"",
                 files.folder.display()
             )))
         }
     }
 }
 
-/// Whether a file is named `NAME_DD-MM-YYYY_HH:MM:SS.chain`.
+/// Returns `true` if a file is named `NAME_DD-MM-YYYY_HH:MM:SS.chain`.
 fn is_backup(path: &Path) -> bool {
     const DATE: &str = "_dd-dd-dddd_dd:dd:dd";
     let stem = path.file_stem().unwrap_or_default().as_encoded_bytes();
@@ -130,7 +135,7 @@ fn is_backup(path: &Path) -> bool {
         .zip(DATE.bytes())
         .all(|(found, expected)| match expected {
             b'd' => found.is_ascii_digit(),
-            sign => *found == sign,
+            separator => *found == separator,
         })
 }
 
@@ -163,8 +168,8 @@ fn import_chain(
     Ok(())
 }
 
-/// Sets the chain there is aside, database and chain file, and begins with a genesis block alone:
-/// the import of such a chain does all of that.
+/// Sets an existing database and chain file aside and starts with a genesis block alone, by
+/// importing a chain of that block.
 fn force_new_chain(
     args: &NodeOptions,
     rules: Rules,
@@ -194,7 +199,7 @@ fn force_new_chain(
         .set_aside(Local::now())
         .map_err(|error| Error::file(&error.path, std::io::Error::other(error.source)))?;
     if let Some(kept) = kept {
-        info!(file = kept, "the old chain file is kept");
+        info!(file = kept, "old chain file kept");
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The chain and the pending messages of a reference miner, through its documented endpoints.
+//! Reads the chain and the pending messages of a reference miner through the documented endpoints.
 
 use std::sync::Arc;
 
@@ -11,37 +11,37 @@ use crate::client::{HttpTransport, NodeAddress, PeerClient, PeerError, read_bloc
 use crate::reference::ReadError;
 use crate::reference::json::{ChainBody, JsonChainReader};
 
-/// Maximum bytes of a chain that are read, as for `node --max-chain-bytes`.
+/// Maximum size of a chain, in bytes; the default of `node --max-chain-bytes`.
 const MAX_CHAIN_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 
-/// Asks one reference miner.
+/// A client of one reference miner.
 #[derive(Clone)]
 pub(in crate::cli) struct ReferenceMiner {
     client: PeerClient,
     address: NodeAddress,
 }
 
-/// Why its chain could not be read.
+/// Reason why a chain could not be read.
 enum ReadFailure {
-    TransportResponse(PeerError),
+    Request(PeerError),
     Chain(ReadError),
 }
 
 impl From<PeerError> for ReadFailure {
     fn from(error: PeerError) -> Self {
-        Self::TransportResponse(error)
+        Self::Request(error)
     }
 }
 
 impl ReferenceMiner {
     pub(super) fn new(address: NodeAddress) -> Result<Self, Error> {
-        let transport = HttpTransport::new().map_err(|error| Error::failed(error.to_string()))?;
-        // Nothing listens here, so it is told of no neighbour.
+        let transport = HttpTransport::new().map_err(Error::failed)?;
+        // A command does not listen, so it advertises no address.
         let client = PeerClient::new(Arc::new(transport), String::new());
         Ok(Self { client, address })
     }
 
-    /// Hands its blocks to `each` in pages, until that says no.
+    /// Passes its blocks to `each` in pages until that returns `false`.
     pub(super) async fn for_each_page(
         &self,
         mut each: impl FnMut(Vec<Block>, u64) -> Result<bool, Error>,
@@ -62,7 +62,7 @@ impl ReferenceMiner {
                     }
                 }
             }
-            // Nobody may want the rest.
+            // The receiver may be gone.
             let _ = sender.blocking_send(page);
             Ok(())
         });
@@ -80,7 +80,7 @@ impl ReferenceMiner {
         let (read, consumed) = tokio::join!(reading, consuming);
         consumed?;
         read.map_err(|failure| match failure {
-            ReadFailure::TransportResponse(error) => self.failed(&error),
+            ReadFailure::Request(error) => self.failed(&error),
             ReadFailure::Chain(error) => Error::rejected(format!(
                 "the chain of the reference miner at {} is not valid: {error}",
                 self.address

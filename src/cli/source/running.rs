@@ -1,5 +1,5 @@
-//! Pages of a running node, which may be hostile: each must bring the reader forward, and all
-//! together have a limit.
+//! Reads pages from a running node. The node may be hostile, so each page must make progress, and the
+//! total is limited.
 
 use std::ops::Range;
 
@@ -8,19 +8,19 @@ use crate::cli::error::Error;
 use crate::client::HttpClient;
 use crate::wire::{Block, MempoolPage};
 
-/// Maximum number of blocks that a node is believed to have.
+/// Maximum length of a chain read from a node.
 const MAX_BLOCKS: u64 = 1_000_000_000;
 
-/// Maximum number of pending messages read from a node, and of bytes of their texts. A node holds
-/// 100,000 and 64 MiB, beside those that a reorg returned.
+/// Maximum number and maximum total size of pending messages read from a node. A node holds at most
+/// 100,000 messages with 64 MiB of text, plus those that a reorg returned.
 const MAX_PENDING: usize = 1_000_000;
 const MAX_PENDING_BYTES: usize = 256 * 1024 * 1024;
 
-/// Hands the blocks in a range of indexes to `each` in pages, oldest first, until that says no.
+/// Passes the blocks in a range of indexes to `each` in pages, oldest first, until that returns
+/// `false`.
 ///
 /// # Errors
-/// The node's, that of `each`, or [`Error::Failed`] if a page does not go on where the one before
-/// ended.
+/// If a request or `each` fails, or if a page does not continue the one before.
 pub(in crate::cli) async fn for_each_page(
     client: &HttpClient,
     range: Range<u64>,
@@ -28,7 +28,7 @@ pub(in crate::cli) async fn for_each_page(
 ) -> Result<(), Error> {
     if range.end > MAX_BLOCKS {
         return Err(Error::failed(format!(
-            "{} claims {} blocks, more than the {MAX_BLOCKS} that are read",
+            "{} claims {} blocks, more than the maximum of {MAX_BLOCKS}",
             client.address(),
             range.end
         )));
@@ -40,7 +40,7 @@ pub(in crate::cli) async fn for_each_page(
             .zip(&blocks)
             .all(|(index, block)| index == block.index);
         if blocks.is_empty() || !is_page {
-            return Err(moved());
+            return Err(reorganised());
         }
         blocks.truncate(usize::try_from(range.end - next).unwrap_or(usize::MAX));
         next += blocks.len() as u64;
@@ -64,8 +64,8 @@ pub(in crate::cli) async fn mempool(client: &HttpClient) -> Result<MempoolPage, 
         counted = all.messages.len();
         if counted > MAX_PENDING || bytes > MAX_PENDING_BYTES {
             return Err(Error::failed(format!(
-                "{} has more than {MAX_PENDING} pending messages or {MAX_PENDING_BYTES} bytes of \
-                 them, which is all that is read",
+                "{} has more pending messages than the maximum of {MAX_PENDING} messages or \
+                 {MAX_PENDING_BYTES} bytes",
                 client.address()
             )));
         }
@@ -73,7 +73,7 @@ pub(in crate::cli) async fn mempool(client: &HttpClient) -> Result<MempoolPage, 
             return Ok(all);
         };
         let page = client.mempool(Some(after), PAGE.count).await?;
-        // The pages of an honest node go up, and each holds something.
+        // The cursors of an honest node increase, and no page but the last is empty.
         all.next = page
             .next
             .filter(|next| *next > after && !page.messages.is_empty());
@@ -81,7 +81,7 @@ pub(in crate::cli) async fn mempool(client: &HttpClient) -> Result<MempoolPage, 
     }
 }
 
-/// The node no longer holds the chain that was begun.
-pub(super) fn moved() -> Error {
-    Error::failed("the node switched to another branch meanwhile; try again".to_owned())
+/// Returns the error for a reorg between two pages.
+pub(super) fn reorganised() -> Error {
+    Error::failed("the node switched to another branch during the read").hint("try again")
 }

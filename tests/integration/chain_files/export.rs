@@ -129,7 +129,7 @@ fn a_running_node_can_be_exported_but_not_imported_into() {
     ];
     let text = fails(3, args);
     assert!(
-        text.contains("is in use; stop the node that runs on it first"),
+        text.contains("hint: stop the node that runs on it first"),
         "{text}"
     );
     drop(node);

@@ -114,7 +114,7 @@ fn a_message_of_maximum_length_is_accepted_and_a_longer_one_refused() {
         .stdin(format!("{longest}\n{longest}"))
         .succeeds();
     assert_eq!(texts(&node), [&*longest; 5]);
-    let words = ["65536 bytes allowed"];
+    let words = ["65536 bytes"];
     // Cut off in the middle of a character it is still too long, not something else.
     let wide = ["x", &"é".repeat(LIMIT)].concat();
     for longer in [format!("{longest}x"), wide] {
@@ -130,7 +130,7 @@ fn a_message_of_maximum_length_is_accepted_and_a_longer_one_refused() {
         assert!(
             refused
                 .stderr
-                .contains("line 2 has more than the 65536 bytes"),
+                .contains("line 2 exceeds the maximum of 65536 bytes"),
             "{refused:?}"
         );
         assert_eq!(refused.stdout.lines().count(), 1);
@@ -172,8 +172,8 @@ fn without_a_node_add_says_how_to_start_one() {
     Blockchain::new(["add", "a message", "--port", &nobody])
         .exits(3)
         .complains(&[
-            "no node answers at 127.0.0.1",
-            "start one with: blockchain node",
+            "no node is listening on 127.0.0.1",
+            "start one with \"blockchain node\"",
         ]);
 }
 

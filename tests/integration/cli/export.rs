@@ -96,7 +96,7 @@ fn only_an_older_export_is_replaced() {
     assert!(!node.folder().join("node.hash").exists());
     let socket = node.sibling("socket");
     let _listener = UnixListener::bind(&socket).unwrap();
-    to(&socket).exits(2).complains(&["is no regular file"]);
+    to(&socket).exits(2).complains(&["is not a regular file"]);
     assert!(!fs::symlink_metadata(&socket).unwrap().is_file());
     // A link stays one, and the file that it leads to is written.
     let (file, link) = (node.sibling("chain.json"), node.sibling("link.json"));
@@ -127,7 +127,7 @@ fn what_cannot_be_exported_is_named() {
     fs::remove_file(node.folder().join("node.address")).unwrap();
     export(&node.folder())
         .exits(3)
-        .complains(&["is in use, but no node on it can be found"]);
+        .complains(&["but no node was found on it"]);
     node.stop();
     export(&node.folder()).succeeds();
 }
@@ -143,7 +143,7 @@ fn a_stale_address_file_is_not_trusted() {
     fs::write(address(&node), lie.to_string()).unwrap();
     export(&node.folder())
         .exits(3)
-        .complains(&["no node on it can be found"]);
+        .complains(&["no node was found on it"]);
 }
 
 #[test]

@@ -211,14 +211,14 @@ fn an_endless_chain_of_a_node_is_abandoned() {
     for command in ["get chain", "export --format json"] {
         ask(&endless, command)
             .exits(3)
-            .complains(&["blocks, more than the"]);
+            .complains(&["blocks, more than the maximum"]);
     }
     verify(&endless)
         .exits(3)
-        .complains(&["blocks, more than the"]);
+        .complains(&["blocks, more than the maximum"]);
     ask(&endless, "get data")
         .exits(3)
-        .complains(&["which is all that is read"]);
+        .complains(&["more pending messages than the maximum"]);
 
     let circling = FakeNode::new(&chain_above(&genesis(), 3, ProofKind::Sealed).blocks);
     let circling = FakePeer::start(move |asked| match asked.path() {

@@ -174,7 +174,7 @@ fn without_a_node_everything_is_exit_code_3() {
             .args(what)
             .args(["--port", &nobody])
             .exits(3)
-            .complains(&["no node answers at 127.0.0.1", "blockchain node"]);
+            .complains(&["no node is listening on 127.0.0.1", "blockchain node"]);
     }
 }
 

@@ -83,7 +83,7 @@ fn a_custom_genesis_is_for_a_new_folder_only() {
         refused(
             &own,
             &options,
-            &["has a chain already", "--new-genesis needs a new folder"],
+            &["already has a chain", "use --new-genesis with a new folder"],
         );
     }
     own.start_again(&[]);
@@ -98,7 +98,7 @@ fn a_sealed_database_stays_sealed() {
     refused(
         &node,
         &["--accept-open"],
-        &["requires sealed blocks", "needs a new folder"],
+        &["requires sealed blocks", "with a new folder"],
     );
     refused(&node, &["--accept_open"], &["requires sealed blocks"]);
     refused(&node, &["--proof", "open"], &["requires sealed blocks"]);
@@ -117,7 +117,7 @@ fn open_proofs_need_a_network_that_accepts_them() {
     Blockchain::new(["node", "--port", "0", "--proof", "open", "--db"])
         .args([node.folder()])
         .exits(2)
-        .complains(&["--proof open needs --accept-open"]);
+        .complains(&["--proof open requires --accept-open"]);
     assert!(!node.folder().exists());
     node.start_again(&["--accept-open", "--proof", "open", "--difficulty", "3"]);
     assert!(
@@ -177,7 +177,7 @@ fn an_invalid_genesis_or_port_is_refused() {
             .complains(&[option, why]);
     };
     for genesis in ["", "c0f0de", "ANY", &"g".repeat(64)] {
-        refused("--genesis", genesis, "neither the hash of a block");
+        refused("--genesis", genesis, "or the hash of a block");
     }
     for address in ["example.org", "http://example.org/", "[::1]"] {
         refused("--advertise", address, "has no port; write HOST:PORT");

@@ -214,7 +214,7 @@ fn an_unread_standard_error_blocks_nothing() {
     }
     assert_eq!(node.stop_with("TERM").code(), Some(0));
     let last = fs::read_to_string(node.folder().join("miner.log")).unwrap();
-    for told in ["stopped", "the standard error is not read to its end"] {
+    for told in ["stopped", "standard error was not read to its end"] {
         assert!(last.contains(told), "no {told:?} in {last}");
     }
 }

@@ -160,7 +160,7 @@ fn an_unreadable_source_is_exit_code_3() {
     let (_kept, nobody) = nobody();
     Blockchain::new(["verify", "--node", &format!("127.0.0.1:{nobody}")])
         .exits(3)
-        .complains(&["no node answers at"]);
+        .complains(&["no node is listening on"]);
     Blockchain::new(["verify", "--db", "/nowhere"])
         .exits(3)
         .complains(&["there is no database"]);
@@ -216,6 +216,9 @@ fn a_path_that_is_not_a_database_is_named_with_the_reason() {
     for command in ["verify", "export"] {
         let opened = format!("error: the database {named} cannot be opened");
         let told = run(command).exits(3).complains(&[&opened]);
-        assert!(told.stderr.contains("because: is a directory"), "{told:?}");
+        assert!(
+            told.stderr.contains("caused by: is a directory"),
+            "{told:?}"
+        );
     }
 }

@@ -105,7 +105,7 @@ fn a_port_in_use_is_a_clear_error() {
     let node = TestNode::start(&["--threads", "0"]);
     let taken = node.address().port().to_string();
     let finished = Blockchain::new(["ui", "--port", &taken]).exits(3);
-    finished.complains(&["error: the address 127.0.0.1:", "in use"]);
+    finished.complains(&["error: cannot listen on 127.0.0.1:", "--port"]);
     Blockchain::new(["ui", "--base-path", "a b"]).exits(2);
     Blockchain::new(["ui", "--node", "https://a"]).exits(2);
 

@@ -1,17 +1,17 @@
-//! The options that say how a node deals with others.
+//! The options of `blockchain node` about other nodes.
 
 use clap::Args;
 
-use super::{Interval, parse_size};
+use super::units::{Interval, parse_size};
 use crate::chain::BlockHash;
 use crate::client::NodeAddress;
 use crate::node::settings::{MAX_REPLACEABLE_GENESIS_LENGTH, PeerSettings};
 
-/// How to deal with other nodes.
+/// Options about other nodes.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Other nodes")]
 pub(in crate::cli::node) struct PeerOptions {
-    /// Nodes to share the chain with, as HOST:PORT, separated by commas; repeatable
+    /// Nodes to share the chain with, separated by commas; repeatable
     #[arg(
         long,
         value_name = "HOST:PORT",
@@ -20,7 +20,7 @@ pub(in crate::cli::node) struct PeerOptions {
         env = "BLOCKCHAIN_NODE_NEIGHBOURS"
     )]
     neighbours: Vec<Option<NodeAddress>>,
-    /// Most neighbours, those learned from others included; those that are named always count
+    /// Maximum number of neighbours, including learned ones; those of --neighbours are always kept
     #[arg(
         long,
         alias = "max_neighbours",
@@ -29,7 +29,7 @@ pub(in crate::cli::node) struct PeerOptions {
         env = "BLOCKCHAIN_NODE_MAX_NEIGHBOURS"
     )]
     max_neighbours: usize,
-    /// Where others can ask this node, if that is not its port at the address it asks from
+    /// Address at which other nodes reach this one, if it is not its source address and port
     #[arg(
         long,
         value_name = "HOST:PORT",
@@ -37,11 +37,11 @@ pub(in crate::cli::node) struct PeerOptions {
         env = "BLOCKCHAIN_NODE_ADVERTISE"
     )]
     advertise: Option<NodeAddress>,
-    /// New database: the hash of a genesis block, fetched from a neighbour. With open proofs: any,
-    /// to follow a longer chain with another genesis at any time
+    /// Genesis block of a new database, fetched from a neighbour; `any` follows a longer chain with
+    /// any genesis block, if open proofs are accepted
     #[arg(long, value_name = "HASH|any", env = "BLOCKCHAIN_NODE_GENESIS")]
     pub(in crate::cli::node) genesis: Option<GenesisArg>,
-    /// Most blocks that a switch to another branch may take off; left out: any number
+    /// Maximum number of blocks that a reorg may disconnect; unlimited by default
     #[arg(
         long,
         alias = "max_reorg",
@@ -49,7 +49,7 @@ pub(in crate::cli::node) struct PeerOptions {
         env = "BLOCKCHAIN_NODE_MAX_REORG"
     )]
     max_reorg: Option<u64>,
-    /// Pause between two rounds of asking for chains
+    /// Interval between requests for chains
     #[arg(
         long,
         alias = "chain_interval",
@@ -58,7 +58,7 @@ pub(in crate::cli::node) struct PeerOptions {
         env = "BLOCKCHAIN_NODE_CHAIN_INTERVAL"
     )]
     chain_interval: Interval,
-    /// Pause between two rounds of asking for waiting messages
+    /// Interval between requests for pending messages
     #[arg(
         long,
         alias = "data_interval",
@@ -67,7 +67,7 @@ pub(in crate::cli::node) struct PeerOptions {
         env = "BLOCKCHAIN_NODE_DATA_INTERVAL"
     )]
     data_interval: Interval,
-    /// Pause between two rounds of asking for neighbours
+    /// Interval between requests for neighbours
     #[arg(
         long,
         alias = "gossip_interval",
@@ -76,7 +76,7 @@ pub(in crate::cli::node) struct PeerOptions {
         env = "BLOCKCHAIN_NODE_GOSSIP_INTERVAL"
     )]
     gossip_interval: Interval,
-    /// Longest chain of a reference miner that is fetched
+    /// Maximum size of a chain fetched from a reference miner
     #[arg(
         long,
         alias = "max_chain_bytes",
@@ -88,12 +88,12 @@ pub(in crate::cli::node) struct PeerOptions {
     max_chain_bytes: u64,
 }
 
-/// What `--genesis` asks for.
+/// The value of `--genesis`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::cli::node) enum GenesisArg {
     /// The block with this hash.
     Hash(BlockHash),
-    /// That of any longer chain, at any time.
+    /// The genesis block of any longer chain, at any time.
     Any,
 }
 
@@ -104,13 +104,13 @@ impl std::str::FromStr for GenesisArg {
         if text == "any" {
             return Ok(Self::Any);
         }
-        // Other programs write hashes in upper case, and this is a person's word.
+        // Users may paste hashes in upper case from other programs.
         let hash = text.to_ascii_lowercase().parse().map(Self::Hash);
-        hash.map_err(|_| "neither the hash of a block, 64 hex digits, nor any".to_owned())
+        hash.map_err(|_| "expected `any` or the hash of a block, 64 hex digits".to_owned())
     }
 }
 
-/// Reads a neighbour; an empty text names none, as in `--neighbours ""`.
+/// Parses a neighbour; an empty text, as in `--neighbours ""`, is none.
 fn neighbour(text: &str) -> Result<Option<NodeAddress>, String> {
     if text.trim().is_empty() {
         return Ok(None);
@@ -120,12 +120,12 @@ fn neighbour(text: &str) -> Result<Option<NodeAddress>, String> {
 }
 
 impl PeerOptions {
-    /// The neighbours that were named.
+    /// Returns the neighbours that were given.
     pub(in crate::cli::node) fn neighbours(&self) -> Vec<NodeAddress> {
         self.neighbours.iter().flatten().cloned().collect()
     }
 
-    /// What these options come to.
+    /// Returns the settings of the node for these options.
     pub(in crate::cli::node) fn settings(&self) -> PeerSettings {
         PeerSettings {
             configured: self.neighbours(),
