@@ -1,21 +1,90 @@
 //! A self-hosted proof-of-work message chain: durable, tamper-evident, one binary.
 //!
-//! Read it in this order:
-//! * [`chain`]: the rules, pure
-//! * [`pow`]: the puzzle and its search, pure
-//! * [`codec`], [`reference`], [`wire`]: blocks as stored bytes, as the original program's texts, as
-//!   JSON of this program's API; pure
-//! * [`snapshot`]: chain files in every format; pure but for what it is given to read and write
-//! * [`text`], [`temporary`], [`clock`]: text for people, made safe to show, names of unfinished files, the time
-//! * [`fs`]: files opened and replaced with care
-//! * [`store`]: the database; plain threads, no async
-//! * [`http`]: what stands under every server; knows no routes
-//! * [`node`]: the one door to the store, and the tasks
-//! * [`api`]: the REST API in front of a node; [`client`]: asking one
-//! * [`ui`]: the explorer, pages over the API of a node anywhere
-//! * [`cli`]: the commands
+//! A node stores messages in a database, mines each into a block, and exchanges blocks and messages
+//! with other nodes. The binary is a thin `main` over [`cli::run`].
 //!
-//! Each may use what stands above it, never what stands below.
+//! # Where to start
+//!
+//! * [`chain`] has the data types and the rules, [`pow`] the puzzle. [`chain::seal`] explains sealed
+//!   proofs and what they protect.
+//! * [`node`] describes the path of a message from a client to another node.
+//! * [`store::tables`] is the schema of the database.
+//! * [`reference`] lists the differences from the reference miner.
+//!
+//! # Map of modules
+//!
+//! A module imports exactly the modules in its row, which are all above it. A test enforces this. The
+//! modules up to [`store`] contain no async code.
+//!
+//! | module | owns | imports |
+//! |---|---|---|
+//! | [`pow`] | the proof-of-work puzzle and the search for proofs | |
+//! | [`text`] | escaping of untrusted text, plurals, durations | |
+//! | [`clock`] | the system time | |
+//! | [`fs`] | safe opening, atomic replacing and syncing of files | |
+//! | [`chain`] | blocks, messages, hashes, seals, the rules of the chain | pow, text |
+//! | [`codec`] | the binary encoding of blocks and records | chain, text |
+//! | [`reference`] | the formats of the reference miner | chain |
+//! | [`wire`] | the bodies of `/api/v1` | chain, pow |
+//! | [`snapshot`] | chain files in every format, backups | chain, codec, fs, reference, text, wire |
+//! | [`store`] | the database: tables, one writer, reads | chain, codec, fs, pow, reference, text |
+//! | [`http`] | the HTTP server below all routes: connections, timeouts, bodies | |
+//! | [`client`] | addresses of nodes and requests to them | chain, codec, reference, wire |
+//! | [`node`] | a node: mining, peers, synchronization, backups | chain, client, clock, fs, pow, reference, snapshot, store, text, wire |
+//! | [`api`] | the REST API of a node | chain, client, codec, http, node, reference, store, text, wire |
+//! | [`ui`] | the explorer: pages over the API of any node | chain, client, http, pow, text, wire |
+//! | [`cli`] | the commands | api, chain, client, clock, fs, http, node, pow, reference, snapshot, store, text, ui, wire |
+//!
+//! # Embedding a node
+//!
+//! ```
+//! use std::num::NonZeroUsize;
+//! use std::sync::Arc;
+//!
+//! use blockchain::chain::Block;
+//! use blockchain::clock::SystemClock;
+//! use blockchain::node::settings::{PeerSettings, ProofMode, Settings};
+//! use blockchain::node::{Executor, Node, miner};
+//! use blockchain::pow::Difficulty;
+//! use blockchain::store::{Network, Store};
+//! use tokio_util::sync::CancellationToken;
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // Create a database in which every block must be sealed.
+//! let folder = tempfile::tempdir()?;
+//! let path = folder.path().join("node.redb");
+//! let network = Network { difficulty: Difficulty::MIN, sealed_from: Some(1) };
+//! Store::create(&path, &Block::documented_genesis(), network)?;
+//!
+//! let settings = Settings {
+//!     threads: NonZeroUsize::new(1),
+//!     proof: ProofMode::Sealed,
+//!     snapshot: None,
+//!     peers: PeerSettings::default(),
+//!     add_rate: None,
+//! };
+//! let min_free_bytes = 0;
+//! let node = Node::open(&path, min_free_bytes, settings, Arc::new(SystemClock), Executor::Pool)?;
+//! let node = Arc::new(node);
+//!
+//! // Run only the miner. `node::run::run` runs all tasks and a server.
+//! let shutdown = CancellationToken::new();
+//! let miner = tokio::spawn(miner::run(Arc::clone(&node), shutdown.clone()));
+//!
+//! // The message is on disk when `add_message` returns.
+//! let added = node.add_message("hello, chain".to_owned(), None).await?;
+//! let mut commits = node.subscribe();
+//! while node.state().length() < 2 {
+//!     commits.changed().await?;
+//! }
+//! assert_eq!(node.view()?.index_of_message(&added.id)?, Some(1));
+//!
+//! shutdown.cancel();
+//! miner.await??;
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod api;
 pub mod chain;

@@ -24,7 +24,6 @@
 //! * [`scrub`]: checks old blocks in the background after an unclean stop
 //! * [`space`]: measures the free space within the database on a nearly full disk
 //! * [`peers`]: the book of peers
-//! * `lookup`: resolves the host names of peers
 //! * `discovery`: finds candidates and dials them
 //! * `sessions`: supervises one session per peer
 //! * [`sync`]: the sessions, and the blocks and messages they fetch
@@ -41,7 +40,6 @@ pub mod clocks;
 mod discovery;
 mod executor;
 mod learned;
-mod lookup;
 pub mod miner;
 pub mod network;
 pub mod peers;

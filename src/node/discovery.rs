@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use super::Node;
-use super::lookup::leads_to_allowed;
 use super::peers::Candidate;
+use super::peers::lookup::leads_to_allowed;
 use crate::client::peer::Identity;
 use crate::client::{NodeAddress, PeerClient};
 use crate::store::StoreError;

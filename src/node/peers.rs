@@ -8,6 +8,7 @@
 mod admin;
 mod fetch;
 mod listing;
+pub(super) mod lookup;
 mod origin;
 mod peer;
 mod removal;

@@ -1,10 +1,10 @@
 //! Neighbours that the administrator adds and removes.
 
+use super::lookup::resolve;
 use super::removal::with_resolved;
 use super::{Peer, Peers, Resolved};
 use crate::client::NodeAddress;
 use crate::node::Node;
-use crate::node::lookup::resolve;
 use crate::store::{NeighbourRecord, Operation, StoreError};
 use crate::wire::PeerOrigin;
 

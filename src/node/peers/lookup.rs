@@ -5,16 +5,19 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::peers::{Resolved, net_group};
-use super::{Executor, Node};
+use super::{Resolved, net_group};
 use crate::client::NodeAddress;
+use crate::node::{Executor, Node};
 
 /// How long a name may take to be looked up.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Returns the address under which a candidate is counted, if it is where learned peers may be, and
 /// no removed neighbour.
-pub(super) async fn leads_to_allowed(node: &Node, address: &NodeAddress) -> Option<IpAddr> {
+pub(in crate::node) async fn leads_to_allowed(
+    node: &Node,
+    address: &NodeAddress,
+) -> Option<IpAddr> {
     let found = look_up(node, address).await?;
     let scope = node.peers.listen_scope();
     let is_allowed = |found: &NodeAddress| found.ip().is_none_or(|ip| scope.allows_ip(ip));
@@ -23,7 +26,7 @@ pub(super) async fn leads_to_allowed(node: &Node, address: &NodeAddress) -> Opti
 }
 
 /// Drops a peer, and returns `true`, if its name leads to a removed neighbour.
-pub(super) async fn leads_to_removed(node: &Node, peer: &NodeAddress) -> bool {
+pub(in crate::node) async fn leads_to_removed(node: &Node, peer: &NodeAddress) -> bool {
     if !node.peers.may_be_removed(peer) {
         return false;
     }
@@ -36,7 +39,7 @@ pub(super) async fn leads_to_removed(node: &Node, peer: &NodeAddress) -> bool {
 }
 
 /// Looks up names at the same time; those that cannot be looked up lead nowhere.
-pub(super) async fn resolve(node: &Node, names: Vec<NodeAddress>) -> Resolved {
+pub(in crate::node) async fn resolve(node: &Node, names: Vec<NodeAddress>) -> Resolved {
     let lookups = names.into_iter().map(async |name| {
         let found = look_up(node, &name).await.unwrap_or_default();
         (name, found)
