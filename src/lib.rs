@@ -9,7 +9,7 @@
 //!   proofs and what they protect.
 //! * [`node`] describes the path of a message from a client to another node.
 //! * [`store::tables`] is the schema of the database.
-//! * [`reference`] lists the differences from the reference miner.
+//! * [`reference`](mod@reference) lists the differences from the reference miner.
 //!
 //! # Map of modules
 //!
@@ -24,7 +24,7 @@
 //! | [`fs`] | safe opening, atomic replacing and syncing of files | |
 //! | [`chain`] | blocks, messages, hashes, seals, the rules of the chain | pow, text |
 //! | [`codec`] | the binary encoding of blocks and records | chain, text |
-//! | [`reference`] | the formats of the reference miner | chain |
+//! | [`reference`](mod@reference) | the formats of the reference miner | chain |
 //! | [`wire`] | the bodies of `/api/v1` | chain, pow |
 //! | [`snapshot`] | chain files in every format, backups | chain, codec, fs, reference, text, wire |
 //! | [`store`] | the database: tables, one writer, reads | chain, codec, fs, pow, reference, text |

@@ -6,7 +6,7 @@
 //! 2. [`Node::add_message`] gives it an id and hands it to the store's writer, which joins what
 //!    waits into one durable commit. Only then is the client answered.
 //! 3. The commit wakes [`miner`], which takes the oldest unclaimed messages, makes a commitment
-//!    ([`crate::chain::seal`]), searches a proof ([`crate::pow::search`]) and hands the blocks to
+//!    ([`crate::chain::seal`]), searches a proof ([`crate::pow::Search`]) and hands the blocks to
 //!    the writer. It goes on above them while the commit is under way.
 //! 4. The writer checks them against the tip, and block, indexes, history tree and mempool change
 //!    in one transaction. After the commit the new state is published; the API and the tasks see

@@ -19,16 +19,16 @@
 //!   does not protect them. A sealed proof does: it starts with a commitment to the block, and the
 //!   search only chooses the digits after it ([`crate::chain::seal`]).
 //! * **The boundary between the proofs.** `12` and `3` give the same digest as `1` and `23`.
-//! * **The smallest proof.** Any proof with enough zeros is valid. [`search`] finds the smallest one,
+//! * **The smallest proof.** Any proof with enough zeros is valid. [`Search`] finds the smallest one,
 //!   so that its result depends neither on the number of threads nor on the machine.
 //!
 //! This module treats proofs as bytes; [`crate::chain::Proof`] checks that they are integers.
 
 mod candidate;
-pub mod digests;
-pub mod kernel;
+mod digests;
+mod kernel;
 mod lanes;
-pub mod search;
+mod search;
 
 use std::{error, fmt, num, str};
 

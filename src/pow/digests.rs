@@ -16,7 +16,7 @@ use super::lanes::{Blocks, Lanes, MAX_LANES, States};
 const MIN_BUSY_LANES: usize = 6;
 
 /// A SHA-256 digest.
-pub type Digest = [u8; 32];
+type Digest = [u8; 32];
 
 /// Texts to be hashed together, stored one after the other, each padded to whole blocks.
 #[derive(Debug, Default)]

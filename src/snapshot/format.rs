@@ -4,21 +4,21 @@
 //! |---|---|---|
 //! | [`Chain`](Format::Chain) | JSON of the reference miner, byte for byte | no |
 //! | [`Pickle`](Format::Pickle) | pickle of the reference miner, byte for byte | no |
-//! | [`Bincode`](Format::Bincode) | frames in the binary encoding of this program ([`frames`]) | yes |
-//! | [`Json`](Format::Json) | an array of the block objects of this program's API ([`plain`]) | yes |
+//! | [`Bincode`](Format::Bincode) | frames in the binary encoding of this program (`frames`) | yes |
+//! | [`Json`](Format::Json) | an array of the block objects of this program's API (`plain`) | yes |
 //! | [`Ndjson`](Format::Ndjson) | one such object per line | no |
-//! | [`Csv`](Format::Csv) | one row per block, for spreadsheets ([`table`]) | no |
+//! | [`Csv`](Format::Csv) | one row per block, for spreadsheets (`table`) | no |
 //!
-//! The reader detects the format from the content, never from the file name ([`mod@detect`]), and
+//! The reader detects the format from the content, never from the file name (`detect`), and
 //! reads one block at a time, so that the longest block bounds its memory even for hostile input.
 //! [`crate::chain::Checker`] checks the chain. A file that is truncated between two blocks is
 //! detected, except in the formats with one block per line or row.
 
-pub mod detect;
-pub mod frames;
-pub mod plain;
+mod detect;
+mod frames;
+mod plain;
 mod scanner;
-pub mod table;
+mod table;
 
 use std::io::{self, Read, Write};
 

@@ -49,7 +49,7 @@ pub struct Neighbour {
     pub address: String,
     /// Program that it runs.
     pub kind: PeerKind,
-    /// How it became known.
+    /// Origin of the neighbour.
     pub origin: PeerOrigin,
     /// Its tip, if known.
     pub tip: Option<Position>,
@@ -95,7 +95,7 @@ pub struct NeighbourNews {
     pub change: NeighbourChange,
     /// Program that it runs.
     pub kind: PeerKind,
-    /// How it became known.
+    /// Origin of the neighbour.
     pub origin: PeerOrigin,
     /// Reason why its blocks are not followed or it cannot be reached; null if there is none.
     pub refused: Option<String>,

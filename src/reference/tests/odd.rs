@@ -4,7 +4,7 @@ use super::*;
 use crate::chain::{BlockHash, Checker};
 use crate::pow::Difficulty;
 
-/// What is wrong with the chain, by the reader or else by the checker.
+/// Returns the error of the reader, or else that of the checker.
 fn finding(name: &str, difficulty: u8) -> Result<Vec<String>, String> {
     let blocks = Format::of(name)
         .read(&chain_file(name))

@@ -18,7 +18,7 @@ use super::plain::{BLOCKS, MEMPOOL};
 use crate::reference::json::MAX_BLOCK_BYTES;
 
 /// A source whose first bytes were read ahead.
-pub type Peeked<R> = io::Chain<Cursor<Vec<u8>>, R>;
+pub(super) type Peeked<R> = io::Chain<Cursor<Vec<u8>>, R>;
 
 /// Number of bytes read ahead at first.
 const INITIAL_PEEK: u64 = 64 * 1024;

@@ -23,14 +23,14 @@ use crate::codec::{self, DecodeError, MAX_VALUE_BYTES};
 use crate::reference::ReadError;
 
 /// First bytes of a file. The last one is the version.
-pub const MAGIC: [u8; 8] = *b"\x89chain\n\x01";
+pub(super) const MAGIC: [u8; 8] = *b"\x89chain\n\x01";
 
 /// Maximum length of a frame: a value and its version byte.
 const MAX_FRAME_BYTES: usize = MAX_VALUE_BYTES + 1;
 
 /// Writes a chain as frames.
 #[derive(Debug)]
-pub struct FrameWriter<W> {
+pub(super) struct FrameWriter<W> {
     out: W,
     in_blocks: bool,
 }

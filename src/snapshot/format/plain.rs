@@ -28,7 +28,7 @@ pub(super) const MEMPOOL: &str = "mempool";
 
 /// Arrangement of block objects in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Layout {
+pub(super) enum Layout {
     /// An array.
     Array,
     /// An object with an array of blocks and an array of pending messages.
@@ -39,7 +39,7 @@ pub enum Layout {
 
 /// Writes block objects.
 #[derive(Debug)]
-pub struct PlainWriter<W> {
+pub(super) struct PlainWriter<W> {
     out: W,
     layout: Layout,
     renderer: BlockRenderer,

@@ -35,7 +35,7 @@ const COLUMNS: [&str; 9] = [
 
 /// Writes rows.
 #[derive(Debug)]
-pub struct TableWriter<W: Write> {
+pub(super) struct TableWriter<W: Write> {
     out: csv::Writer<W>,
     renderer: BlockRenderer,
 }
