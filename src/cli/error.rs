@@ -17,7 +17,7 @@ use crate::store::{Rejection, StoreError};
 pub(super) struct Error {
     pub(super) kind: ErrorKind,
     /// The remedy, if it is not that of the kind.
-    hint: Option<String>,
+    hint: Option<Box<str>>,
 }
 
 #[derive(Debug, Error)]
@@ -94,7 +94,7 @@ impl Error {
     /// Adds a remedy.
     pub(super) fn hint(self, hint: impl Into<String>) -> Self {
         Self {
-            hint: Some(hint.into()),
+            hint: Some(hint.into().into()),
             ..self
         }
     }
@@ -124,7 +124,11 @@ impl Error {
                 lines.push(("caused by", text));
             }
         }
-        let hint = self.hint.clone().or_else(|| self.kind.hint());
+        let hint = self
+            .hint
+            .as_deref()
+            .map(str::to_owned)
+            .or_else(|| self.kind.hint());
         lines.extend(hint.map(|hint| ("hint", hint)));
         lines
     }

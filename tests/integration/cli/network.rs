@@ -162,7 +162,7 @@ fn a_node_waiting_for_its_genesis_block_reports_it() {
         let line = lines.find(|line| line.contains("waiting for a neighbour"))?;
         line.ends_with(&hash).then(|| line.to_owned())
     });
-    for text in ["INFO", "serves nothing until then"] {
+    for text in ["INFO", "the API starts when it is fetched"] {
         assert!(line.contains(text), "{line}");
     }
     assert_eq!(node.running(), None);
