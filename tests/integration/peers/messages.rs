@@ -96,7 +96,7 @@ fn an_oversized_mempool_page_is_refused() {
     let ours = FakeNode::new(&genesis()).with("/mempool/next_sequence", 20_000);
     let bad = peer_with_override(ours, "/api/v1/mempool", move |_| json(&page));
     let scene = Scene::with_bad_peer(&bad);
-    scene.wait_until_held_off("more messages than");
+    scene.wait_until_held_off("too many messages");
     scene.assert_unharmed();
 }
 
