@@ -1,4 +1,4 @@
-//! How the program behaves as the chain grows: a table in Markdown on the standard output.
+//! Growth of size and times with the length of the chain, printed as a Markdown table.
 //!
 //! `cargo bench --bench growth`, or with other lengths: `cargo bench --bench growth -- 10000 50000`.
 

@@ -58,7 +58,7 @@ fn kernels(c: &mut Criterion) {
     group.finish();
 }
 
-/// What others do for a try, on as many tries as make a sample of reasonable time.
+/// The two yardsticks, on enough tries for a sample of reasonable length.
 fn yardsticks(c: &mut Criterion) {
     const TRIES: u64 = 20_000;
     let mut group = c.benchmark_group("pow/yardstick");

@@ -13,8 +13,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 
 use process::{Node, length};
 
-/// How long until a node that is new has the whole chain of its only neighbour, from the start of
-/// its process on.
+/// Time from the start of a new node's process until it has the whole chain of its only neighbour.
 fn first(c: &mut Criterion) {
     let mut group = c.benchmark_group("sync/first");
     group.sample_size(10);
@@ -44,6 +43,7 @@ fn first_sync(neighbour: &str, blocks: u64) -> Duration {
     ];
     let new = Node::start(folder.path(), &options);
     while length(new.address) < blocks {
+        // A poll interval, small compared with the measured time.
         std::thread::sleep(Duration::from_millis(5));
     }
     begun.elapsed()

@@ -101,7 +101,7 @@ async fn ask(
     }
 }
 
-/// Whether an answer with its length in its head is complete.
+/// Returns `true` if a response with a `Content-Length` is complete.
 fn is_whole(answer: &[u8]) -> bool {
     let Some(head) = answer.windows(4).position(|end| end == b"\r\n\r\n") else {
         return false;

@@ -51,6 +51,7 @@ impl Node {
                     started_in: begun.elapsed(),
                 };
             }
+            // A poll interval.
             std::thread::sleep(Duration::from_millis(1));
         }
     }

@@ -167,6 +167,7 @@ fn a_message_is_mined_by_the_node_that_accepted_it_or_later_by_another() {
     wait_for("the message", || {
         (miner.status().mempool.count == 1).then_some(())
     });
+    // Time in which the miner would mine a message of its own; a learned one waits for a second.
     std::thread::sleep(Duration::from_millis(300));
     assert_eq!(
         miner.status().length,
@@ -230,6 +231,7 @@ fn steady_local_load_does_not_starve_messages_of_a_node_that_does_not_mine() {
         wait_for("all of them to be learned", || {
             learned.iter().all(|id| find(id).is_some()).then_some(())
         });
+        // Learned messages take precedence over those that arrive two seconds later.
         std::thread::sleep(Duration::from_secs(2));
         let later = miner.add("two seconds later");
         let later = wait_for("the later message", || index(&later));

@@ -141,6 +141,7 @@ impl Scene {
                 "{reason:?}: {listed:?}\n{}",
                 log()
             );
+            // A poll interval.
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -156,6 +157,7 @@ impl Scene {
                 self.node.stderr(),
                 listed.text()
             );
+            // A poll interval.
             std::thread::sleep(Duration::from_millis(5));
         }
     }

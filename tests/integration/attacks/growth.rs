@@ -79,6 +79,7 @@ fn measure(node: &TestNode, readers: u8, rate: u32, seconds: u64) -> (u64, u64) 
                 .unwrap()
                 .expect(200);
             added += 1;
+            // Keeps to the rate.
             let due = begun + Duration::from_secs(1) / rate * added;
             thread::sleep(due.saturating_duration_since(Instant::now()));
         }

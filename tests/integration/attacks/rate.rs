@@ -49,6 +49,7 @@ fn exceeding_the_add_rate_is_429_with_retry_after() {
     for _ in 0..20 {
         put_message(node.address(), "local").unwrap().expect(200);
     }
+    // The rate limit allows more after a second of real time.
     std::thread::sleep(Duration::from_millis(1100));
     put().expect(200);
 }

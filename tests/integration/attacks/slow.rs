@@ -167,6 +167,7 @@ fn attack(address: SocketAddr, kind: &Kind, ended: &AtomicBool, opened: &AtomicU
                 return;
             }
         }
+        // The clients are slow on purpose.
         thread::sleep(TICK);
     }
 }
@@ -198,6 +199,7 @@ fn ask(address: SocketAddr, ended: &AtomicBool) -> Seen {
         });
         seen.times.push(begun.elapsed());
         seen.failed += usize::from(!answer.is_ok_and(|answer| answer.status == 200));
+        // The interval between honest requests.
         thread::sleep(Duration::from_millis(5));
     }
     seen
@@ -263,13 +265,14 @@ fn withstand(node: &TestNode, kinds: &[Kind]) {
             let ended = &ended;
             scope.spawn(move || attack(address, kind, ended, opened));
         }
-        // All have come once before it counts.
+        // Every client has connected before the measurement begins.
         thread::sleep(Duration::from_millis(500));
         let honest = scope.spawn(|| ask(address, &ended));
         let begun = Instant::now();
         while begun.elapsed() < Duration::from_secs(seconds) {
             most = most.max(node.resident().unwrap_or(0));
             open = open.max(open_files(node));
+            // A sampling interval.
             thread::sleep(Duration::from_millis(50));
         }
         ended.store(true, Ordering::Relaxed);

@@ -246,6 +246,7 @@ fn a_killed_import_leaves_the_old_database_or_the_new() {
         let database = PathBuf::from(&db).join("node.redb");
         add(&database, 1, "acknowledged");
         let mut import = program().args(args).arg(&db).spawn().unwrap();
+        // Each round kills the import at a later moment.
         std::thread::sleep(Duration::from_millis(delay * 4));
         import.kill().unwrap();
         import.wait().unwrap();

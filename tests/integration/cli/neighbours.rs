@@ -1,8 +1,6 @@
 //! `blockchain neighbours` and `blockchain get neighbours`: who is one is the administrator's word,
 //! also after a restart.
 
-use std::time::Duration;
-
 use blockchain::wire::{Event, NeighbourChange, Neighbours, PeerKind, PeerOrigin};
 
 use crate::support::command::Blockchain;
@@ -64,9 +62,7 @@ fn neighbours_are_added_and_removed_for_good() {
         assert!(page.contains(line), "{line}: {page}");
     }
 
-    // News of neighbours are gathered for a second before they are told.
-    std::thread::sleep(Duration::from_millis(1500));
-    // Without being told again, also by the next run.
+    // The next run remembers the neighbour without an option.
     node.stop();
     node.start_again(QUIET);
     answers(&node, &address);

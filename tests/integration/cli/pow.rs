@@ -124,6 +124,7 @@ fn a_search_can_be_interrupted() {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
+        // The search does not show when it handles signals, so it gets more time at each attempt.
         std::thread::sleep(pause);
         pause *= 2;
         signal("INT", child.id());

@@ -1,7 +1,7 @@
-//! Two halves of a network in network namespaces of their own, joined by a cable that is pulled
-//! while both mine. Needs the right to make namespaces; without it the test says so and passes.
+//! Two halves of a network in separate network namespaces, joined by a virtual cable that is pulled
+//! while both halves mine. Skipped where namespaces cannot be created.
 //!
-//! A longer one: `BLOCKCHAIN_PARTITION_SECONDS=60`.
+//! Long form: `BLOCKCHAIN_PARTITION_SECONDS=60`.
 
 use std::fs;
 use std::process::{Child, Command, Stdio};
@@ -188,6 +188,7 @@ impl Halves {
                 assert!(self.ask(number, &["add", &text]).is_some(), "{text}");
                 texts.push(text);
             }
+            // The interval between messages.
             std::thread::sleep(Duration::from_millis(100));
         }
     }

@@ -37,6 +37,7 @@ fn add_until_the_end(node: &mut TestNode, name: &str) -> (Vec<String>, bool) {
             .running()
             .and_then(|running| running["address"].as_str()?.parse().ok());
         let Some(address) = address else {
+            // A poll interval.
             std::thread::sleep(Duration::from_millis(2));
             continue;
         };
@@ -48,8 +49,9 @@ fn add_until_the_end(node: &mut TestNode, name: &str) -> (Vec<String>, bool) {
         };
         match answer {
             Ok(answer) if answer.status < 300 => acknowledged.push(text),
-            // A failure is never told as anything but one.
+            // A failure must be reported as one.
             Ok(answer) => assert!(answer.status >= 500, "{answer:?}"),
+            // The node is starting or ending; a retry interval.
             Err(_) => std::thread::sleep(Duration::from_millis(5)),
         }
     }

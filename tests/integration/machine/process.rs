@@ -62,6 +62,7 @@ fn a_halted_node_catches_up_and_delays_no_other() {
             node.get("/api/v1/status").expect(200);
             slowest = slowest.max(asked.elapsed());
         }
+        // The interval between messages.
         thread::sleep(Duration::from_millis(50));
     }
     let process = frozen.process();
@@ -134,7 +135,7 @@ fn a_node_with_64_file_handles_survives_a_thousand_connections() {
             slowest = slowest.max(asked.elapsed());
         }
     }
-    // With all of them there, nothing spins.
+    // The node must not spin while all connections are open; the time is the measured interval.
     let settled = node.processor_seconds();
     thread::sleep(Duration::from_secs(2));
     let idling = node

@@ -96,6 +96,7 @@ fn guests_are_bounded() {
         );
     }
     scene.assert_unharmed();
+    // Time in which the node could take in more guests than it may.
     std::thread::sleep(Duration::from_secs(1));
     let known: Neighbours = scene.node.json("/neighbours");
     let is_guest = |origin| origin == PeerOrigin::Guest;

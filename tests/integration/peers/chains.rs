@@ -78,7 +78,7 @@ fn a_chain_of_another_genesis_is_another_network() {
     scene.wait_until_refused_without_failure("has another genesis");
     scene.assert_unharmed();
     let asked = bad.count("GET", "/api/v1/blocks");
-    std::thread::sleep(Duration::from_secs(1));
+    bad.wait_for_requests("GET", "/api/v1/status", 4);
     assert_eq!(bad.count("GET", "/api/v1/blocks"), asked, "fetched again");
     assert!(scene.node.status().sync.differences[0].contains("another genesis"));
     // It lied: its genesis is ours after all, or rather, not that of its blocks.

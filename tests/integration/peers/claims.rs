@@ -71,14 +71,14 @@ fn flapping_between_two_equal_tips_settles() {
         let now = answers[*turn % answers.len()].clone();
         now.with("/node_id", id.clone()).answer(asked)
     });
-    let scene = Scene::with(good, &[bad], &[]);
+    let scene = Scene::with(good, std::slice::from_ref(&bad), &[]);
     wait_for("the lowest tip", || {
         let status = scene.node.status();
         (status.tip.hash == lowest.to_string()).then_some(())
     });
     let reorgs = scene.node.status().reorgs;
     assert!(reorgs < 6, "{reorgs}");
-    std::thread::sleep(Duration::from_secs(1));
+    bad.wait_for_requests("GET", "/api/v1/status", 6);
     let status = scene.node.status();
     assert_eq!(
         (status.tip.hash.clone(), status.reorgs),
@@ -141,6 +141,7 @@ fn a_forged_announcement_is_not_held_against_the_named_peer() {
         (&tip, MAX_JSON_INTEGER, MAX_JSON_INTEGER),
     ] {
         announce(&scene.node, &named, tip, length, messages);
+        // Time in which the node asks the named peer; a real node cannot be watched for requests.
         std::thread::sleep(Duration::from_millis(50));
         let listed = listed(&scene.node, &named).unwrap();
         assert_eq!((listed.failures, listed.refused), (0, None));
@@ -155,7 +156,7 @@ fn forged_mempool_announcements_do_not_hide_a_peers_own() {
     let tip = BlockHash::of(&genesis()[0]).to_string();
     for messages in [7, MAX_JSON_INTEGER] {
         announce(&scene.node, &scene.bad[0], &tip, 1, messages);
-        std::thread::sleep(Duration::from_millis(300));
+        peer.wait_for_requests("GET", "/api/v1/status", 2);
     }
     let waiting = poison(&mut SeededRng::new(1));
     turn(FakeNode::new(&genesis()).with_waiting(vec![waiting.clone()]));

@@ -121,6 +121,7 @@ fn a_peer_with_a_full_mempool_is_left_alone() {
         (peer.count("GET", "/api/v1/status") > 3).then_some(())
     });
     let before = peer.count("GET", "/api/v1/status");
+    // The requests of one second are counted.
     std::thread::sleep(std::time::Duration::from_secs(1));
     let asked = peer.count("GET", "/api/v1/status") - before;
     assert!(asked < 20, "{asked} rounds a second");

@@ -107,7 +107,9 @@ fn a_peer_that_copies_a_node_id_does_not_replace_its_owner() {
         })
         .collect();
     let scene = Scene::with(good, &bad, &[]);
-    std::thread::sleep(std::time::Duration::from_millis(500));
+    for bad in &bad {
+        bad.wait_for_requests("GET", "/api/v1/status", 2);
+    }
     let good = listed(&scene.node, &scene.good.address().to_string()).unwrap();
     assert_eq!((good.origin, good.failures), (PeerOrigin::Configured, 0));
     scene.assert_unharmed();

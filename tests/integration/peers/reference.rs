@@ -72,6 +72,7 @@ impl Pair {
                 self.listed(),
                 log()
             );
+            // A poll interval.
             std::thread::sleep(Duration::from_millis(5));
         }
     }

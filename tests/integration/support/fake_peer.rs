@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::TIMEOUT;
+use super::{TIMEOUT, wait_for};
 
 /// A received request.
 #[derive(Clone, Debug)]
@@ -137,6 +137,17 @@ impl FakePeer {
             .iter()
             .filter(is_this)
             .count()
+    }
+}
+
+impl FakePeer {
+    /// Waits for this many further requests for a path, and thus for as many rounds of the node.
+    #[track_caller]
+    pub(crate) fn wait_for_requests(&self, method: &str, path: &str, more: usize) {
+        let before = self.count(method, path);
+        wait_for(&format!("{more} requests for {path}"), || {
+            (self.count(method, path) >= before + more).then_some(())
+        });
     }
 }
 

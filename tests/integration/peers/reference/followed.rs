@@ -118,10 +118,11 @@ fn a_future_block_is_held_back_without_penalty() {
         ahead.mine(poison(&mut SeededRng::new(10)), ProofKind::Open);
         let before = pair.miner.count("GET", "/chain");
         pair.turn(FakeReferenceMiner::new(&ahead.blocks));
-        wait_for("a look", || {
+        wait_for("the chain to be fetched", || {
             (pair.miner.count("GET", "/chain") > before).then_some(())
         });
-        std::thread::sleep(Duration::from_millis(1500));
+        // Later rounds show that the chain was judged and its miner is not held off.
+        pair.rounds("HEAD", "/chain", 3);
         let listed = pair.listed();
         assert_eq!((listed.failures, listed.refused), (0, None));
         assert_eq!(pair.node.status().length, 3);
@@ -159,6 +160,7 @@ fn long_messages_are_staged_in_bounded_memory() {
     let begin = std::time::Instant::now();
     while pair.node.status().length == 1 && begin.elapsed() < 8 * BLOCK_TIMEOUT {
         most = most.max(pair.node.resident());
+        // A sampling interval.
         std::thread::sleep(Duration::from_millis(5));
     }
     pair.follows(&builder.blocks);
