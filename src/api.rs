@@ -27,6 +27,7 @@ mod fair_slots;
 mod guard;
 mod metrics;
 mod openapi;
+mod operation;
 mod operations;
 mod paths;
 mod query;

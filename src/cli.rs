@@ -15,8 +15,10 @@
 
 mod add;
 mod chain_file;
+mod checkpoint;
 mod completions;
 mod config;
+mod consistency;
 mod environment;
 mod error;
 mod examine;
@@ -24,6 +26,7 @@ mod export;
 mod files;
 mod get;
 mod import;
+mod kept;
 mod log;
 mod neighbours;
 mod node;
@@ -31,10 +34,13 @@ mod output;
 mod panics;
 mod port;
 mod pow;
+mod proof_source;
 mod read_ahead;
+mod receipt;
 mod signals;
 mod source;
 mod target;
+mod trust;
 mod ui;
 mod verify;
 
@@ -102,6 +108,12 @@ enum Command {
     Import(import::ImportArgs),
     /// Verify the chain of a file, a database or a node
     Verify(verify::VerifyArgs),
+    /// Print the checkpoint of a block, the line to keep elsewhere
+    Checkpoint(checkpoint::CheckpointArgs),
+    /// Get, show or verify a receipt, which proves messages offline
+    Receipt(receipt::ReceiptArgs),
+    /// Get or verify the proof that one checkpoint continues another
+    Consistency(consistency::ConsistencyArgs),
     /// Solve or check a proof of work
     Pow(pow::PowArgs),
     /// Generate shell completions
@@ -165,6 +177,9 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), Error> {
         Command::Export(args) => export::run(args, output, Signals::listen()?).await,
         Command::Import(args) => import::run(&args, *output, &Signals::listen()?),
         Command::Verify(args) => verify::run(args, output).await,
+        Command::Checkpoint(args) => checkpoint::run(args, output).await,
+        Command::Receipt(args) => receipt::run(args, output).await,
+        Command::Consistency(args) => consistency::run(args, output).await,
         Command::Pow(args) => pow::run(args, output).await,
         Command::Completions(args) => completions::run(&args, Arguments::command()),
         Command::Man(args) => completions::run_man(&args, Arguments::command()),

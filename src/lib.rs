@@ -23,17 +23,18 @@
 //! | [`clock`] | the system time | |
 //! | [`fs`] | safe opening, atomic replacing and syncing of files | |
 //! | [`chain`] | blocks, messages, hashes, seals, the rules of the chain | pow, text |
+//! | [`proofs`] | receipts, checkpoints and consistency proofs, for readers without a node | chain, text |
 //! | [`codec`] | the binary encoding of blocks and records | chain, text |
 //! | [`reference`](mod@reference) | the formats of the reference miner | chain |
-//! | [`wire`] | the bodies of `/api/v1` | chain, pow |
+//! | [`wire`] | the bodies of `/api/v1` | chain, pow, proofs |
 //! | [`snapshot`] | chain files in every format, backups | chain, codec, fs, reference, text, wire |
-//! | [`store`] | the database: tables, one writer, reads | chain, codec, fs, pow, reference, text |
+//! | [`store`] | the database: tables, one writer, reads | chain, codec, fs, pow, proofs, reference, text |
 //! | [`http`] | the HTTP server below all routes: connections, timeouts, bodies | |
 //! | [`client`] | addresses of nodes and requests to them | chain, codec, reference, wire |
 //! | [`node`] | a node: mining, peers, synchronization, backups | chain, client, clock, fs, pow, reference, snapshot, store, text, wire |
-//! | [`api`] | the REST API of a node | chain, client, codec, http, node, reference, store, text, wire |
-//! | [`ui`] | the explorer: pages over the API of any node | chain, client, http, pow, text, wire |
-//! | [`cli`] | the commands | api, chain, client, clock, fs, http, node, pow, reference, snapshot, store, text, ui, wire |
+//! | [`api`] | the REST API of a node | chain, client, codec, http, node, proofs, reference, store, text, wire |
+//! | [`ui`] | the explorer: pages over the API of any node | chain, client, http, pow, proofs, text, wire |
+//! | [`cli`] | the commands | api, chain, client, clock, fs, http, node, pow, proofs, reference, snapshot, store, text, ui, wire |
 //!
 //! # Embedding a node
 //!
@@ -96,6 +97,7 @@ pub mod fs;
 pub mod http;
 pub mod node;
 pub mod pow;
+pub mod proofs;
 pub mod reference;
 pub mod snapshot;
 pub mod store;

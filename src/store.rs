@@ -26,6 +26,7 @@ mod operation;
 mod overlay;
 mod page;
 pub mod panics;
+mod proofs;
 mod queue;
 pub mod reorg;
 mod space;

@@ -14,6 +14,7 @@ pub mod lookup;
 pub mod messages;
 pub mod network;
 pub(crate) mod object;
+pub mod proofs;
 pub mod search;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -35,6 +36,7 @@ pub use network::{
     NetworkStatus, NewNeighbour, NotableReorg, PeerKind, PeerOrigin, Position, Reorg, ReorgPage,
     SyncStatus,
 };
+pub use proofs::CheckpointView;
 pub use search::{SearchField, SearchHit, SearchPage};
 
 /// A block with the values derived from the chain up to it.

@@ -18,7 +18,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement
 use utoipa::openapi::{ContentBuilder, Ref, Required, Response, ResponseBuilder};
 use warp::http;
 
-use super::operations::{Body, Kind, OPERATIONS, Operation};
+use super::operation::{Body, Kind, Operation};
+use super::operations::OPERATIONS;
 use super::paths;
 use super::reject::bytes_response;
 use crate::wire;
@@ -31,6 +32,7 @@ const ADMIN: &str = "admin";
     wire::Announcement,
     wire::Block,
     wire::BlockPage,
+    wire::CheckpointView,
     wire::ErrorBody,
     wire::Health,
     wire::MempoolPage,

@@ -4,146 +4,19 @@
 //! document all follow from it. A new endpoint needs a line here, a variant of [`Endpoint`] and an
 //! arm in [`super::routes`].
 
-/// The handler of an operation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Endpoint {
-    Add,
-    Chain,
-    Data,
-    DocumentedNeighbours,
-    Health,
-    Metrics,
-    OpenApi,
-    Docs,
-    DocsStyle,
-    Status,
-    BlockPage,
-    Block,
-    PostMessage,
-    Message,
-    Mempool,
-    Reorgs,
-    Search,
-    Events,
-    Neighbours,
-    AddNeighbour,
-    RemoveNeighbour,
-    Announce,
-}
-
-/// The type of a parameter.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Kind {
-    /// Any text.
-    Text,
-    /// A message text, which must not be empty.
-    Message,
-    /// A non-negative integer.
-    Index,
-    /// Maximum number of items on a page.
-    Limit,
-    /// Order of the items on a page.
-    Order,
-    /// A search text.
-    Search,
-    /// The name of a block: its index, its hash or `tip`.
-    Block,
-    /// The id of a message.
-    Id,
-    /// An idempotency key.
-    Key,
-}
-
-/// A method of a path.
-#[derive(Clone, Debug)]
-pub(super) struct Operation {
-    pub(super) endpoint: Endpoint,
-    /// The method in upper case. GET operations also serve HEAD.
-    pub(super) method: &'static str,
-    /// The path; `{name}` stands for any one segment.
-    pub(super) path: &'static str,
-    pub(super) about: &'static str,
-    /// Name, type and description of each query parameter.
-    pub(super) query: &'static [(&'static str, Kind, &'static str)],
-    /// Name, type and description of each request header that has a meaning here.
-    pub(super) headers: &'static [(&'static str, Kind, &'static str)],
-    /// Schema of the request body.
-    pub(super) body: Option<&'static str>,
-    /// Status, body and description of the response in case of success.
-    pub(super) answer: (u16, Body, &'static str),
-    /// Other status codes.
-    pub(super) errors: &'static [u16],
-    pub(super) is_for_admin: bool,
-}
-
-/// The body of a response.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Body {
-    None,
-    /// JSON of this schema.
-    Json(&'static str),
-    /// Content types that the `OpenAPI` document does not describe further.
-    Other(&'static [&'static str]),
-}
-
-impl Operation {
-    const fn query(self, query: &'static [(&'static str, Kind, &'static str)]) -> Self {
-        Self { query, ..self }
-    }
-
-    const fn headers(self, headers: &'static [(&'static str, Kind, &'static str)]) -> Self {
-        Self { headers, ..self }
-    }
-
-    const fn body(self, schema: &'static str) -> Self {
-        Self {
-            body: Some(schema),
-            ..self
-        }
-    }
-
-    const fn errors(self, errors: &'static [u16]) -> Self {
-        Self { errors, ..self }
-    }
-
-    const fn for_admin(self) -> Self {
-        Self {
-            is_for_admin: true,
-            ..self
-        }
-    }
-}
-
-const fn operation(
-    endpoint: Endpoint,
-    method: &'static str,
-    path: &'static str,
-    about: &'static str,
-    answer: (u16, Body, &'static str),
-) -> Operation {
-    Operation {
-        endpoint,
-        method,
-        path,
-        about,
-        query: &[],
-        headers: &[],
-        body: None,
-        answer,
-        errors: &[],
-        is_for_admin: false,
-    }
-}
-
-const fn get(endpoint: Endpoint, path: &'static str, about: &'static str, body: Body) -> Operation {
-    operation(endpoint, "GET", path, about, (200, body, "OK"))
-}
+use super::operation::{Body, Endpoint, Kind, Operation, get, operation};
 
 const IDEMPOTENCY_KEY: (&str, Kind, &str) = (
     "Idempotency-Key",
     Kind::Key,
     "1 to 256 printable ASCII characters; repeating a request with the same key within a day adds the \
      message once",
+);
+
+const AT: (&str, Kind, &str) = (
+    "at",
+    Kind::Block,
+    "Block that commits to the others: its index, its hash or tip (default: tip)",
 );
 
 const ANY_JSON: Body = Body::Other(&["application/json"]);
@@ -240,6 +113,62 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "ETag of an earlier response; 304 if the block and its confirmations have not changed",
     )])
     .errors(&[304, 400, 404, 409]),
+    get(
+        Endpoint::Checkpoint,
+        "/api/v1/checkpoint",
+        "Returns the checkpoint of a block: the line that is worth keeping elsewhere",
+        Body::Json("CheckpointView"),
+    )
+    .query(&[AT])
+    .errors(&[400, 404, 409]),
+    get(
+        Endpoint::BlockReceipt,
+        "/api/v1/blocks/{block}/receipt",
+        "Returns a receipt for a block, as a file; 409 above if the block named by at is not above it, \
+         503 damaged if the node cannot prove it",
+        ANY_JSON,
+    )
+    .query(&[AT])
+    .errors(&[400, 404, 409, 503]),
+    get(
+        Endpoint::MessageReceipt,
+        "/api/v1/messages/{id}/receipt",
+        "Returns a receipt for the lowest block with a message, as a file; 409 pending while the \
+         message is pending",
+        ANY_JSON,
+    )
+    .query(&[AT])
+    .errors(&[400, 404, 409, 503]),
+    get(
+        Endpoint::Receipts,
+        "/api/v1/receipts",
+        "Returns one receipt for up to 100 blocks, as a file",
+        ANY_JSON,
+    )
+    .query(&[
+        (
+            "block",
+            Kind::RequiredBlock,
+            "Index or hash of a block; may be repeated",
+        ),
+        AT,
+    ])
+    .errors(&[400, 404, 409, 503]),
+    get(
+        Endpoint::Consistency,
+        "/api/v1/consistency",
+        "Returns the proof that a later block continues an earlier one, as a file",
+        ANY_JSON,
+    )
+    .query(&[
+        ("from", Kind::RequiredIndex, "Index of the earlier block"),
+        (
+            "to",
+            Kind::Block,
+            "Later block: its index, its hash or tip (default: tip)",
+        ),
+    ])
+    .errors(&[400, 404, 409, 503]),
     operation(
         Endpoint::PostMessage,
         "POST",

@@ -3,7 +3,8 @@
 
 use std::sync::LazyLock;
 
-use super::operations::{OPERATIONS, Operation};
+use super::operation::Operation;
+use super::operations::OPERATIONS;
 
 /// A path and its operations.
 #[derive(Debug)]

@@ -12,9 +12,9 @@ use warp::{Filter, http};
 use super::admin::Caller;
 use super::context::{Context, StreamPermit};
 use super::openapi::Documents;
-use super::operations::Endpoint;
+use super::operation::Endpoint;
 use super::reject::{self, ApiError};
-use super::v1::{self, blocks, events, messages, neighbours, reorgs, search};
+use super::v1::{self, blocks, events, messages, neighbours, proofs, reorgs, search};
 use super::{documented, metrics, openapi, paths};
 use crate::node::Node;
 
@@ -92,6 +92,11 @@ async fn dispatch(
         Endpoint::Status => v1::status(node).await,
         Endpoint::BlockPage => blocks::page(&context, &caller, &query, &headers).await,
         Endpoint::Block => blocks::single(node, parameter, headers.get("if-none-match")),
+        Endpoint::Checkpoint => proofs::checkpoint(node, &query),
+        Endpoint::BlockReceipt => proofs::of_block(node, parameter, &query),
+        Endpoint::MessageReceipt => proofs::of_message(node, parameter, &query),
+        Endpoint::Receipts => proofs::of_blocks(&context, &caller, &query).await,
+        Endpoint::Consistency => proofs::consistency(node, &query),
         Endpoint::PostMessage => messages::post(&context, &caller, &headers, body).await,
         Endpoint::Message => messages::get(node, parameter),
         Endpoint::Mempool => messages::mempool(&context, &caller, &query).await,

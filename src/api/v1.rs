@@ -8,6 +8,7 @@ pub(crate) mod blocks;
 pub(crate) mod events;
 pub(crate) mod messages;
 pub(crate) mod neighbours;
+pub(crate) mod proofs;
 pub(crate) mod reorgs;
 pub(crate) mod search;
 

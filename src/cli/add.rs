@@ -198,7 +198,7 @@ async fn send_lines(
         }
         match print(add(client, text).await?) {
             // There may be more lines, so this is a failure.
-            Err(error) if matches!(error.kind, ErrorKind::ClosedOutput) => {
+            Err(error) if matches!(*error.kind, ErrorKind::ClosedOutput) => {
                 return Err(Error::failed(format!(
                     "the standard output was closed after line {number} was added"
                 )));

@@ -15,7 +15,7 @@ use crate::store::{Rejection, StoreError};
 /// Why a command failed.
 #[derive(Debug)]
 pub(super) struct Error {
-    pub(super) kind: ErrorKind,
+    pub(super) kind: Box<ErrorKind>,
     /// The remedy, if it is not that of the kind.
     hint: Option<Box<str>>,
 }
@@ -51,7 +51,7 @@ pub(super) enum ErrorKind {
 impl<E: Into<ErrorKind>> From<E> for Error {
     fn from(kind: E) -> Self {
         Self {
-            kind: kind.into(),
+            kind: Box::new(kind.into()),
             hint: None,
         }
     }
@@ -102,7 +102,7 @@ impl Error {
     /// Returns the lines to print: the error, its causes and the remedy. None if there is nothing
     /// to say.
     pub(super) fn lines(&self) -> Vec<(&'static str, String)> {
-        if matches!(self.kind, ErrorKind::Negative | ErrorKind::ClosedOutput) {
+        if matches!(*self.kind, ErrorKind::Negative | ErrorKind::ClosedOutput) {
             return Vec::new();
         }
         let mut lines = vec![("error", self.to_string())];
@@ -113,7 +113,7 @@ impl Error {
             // Only the last cause of a failed request tells something new.
             if cause.is_some()
                 && matches!(
-                    self.kind,
+                    *self.kind,
                     ErrorKind::Client(ClientError::Unreachable { .. })
                 )
             {
@@ -134,7 +134,7 @@ impl Error {
     }
 
     pub(super) fn exit_code(&self) -> ExitCode {
-        match &self.kind {
+        match &*self.kind {
             ErrorKind::ClosedOutput => ExitCode::SUCCESS,
             ErrorKind::Negative | ErrorKind::Rejected(_) => ExitCode::from(1),
             ErrorKind::Client(error) if error.is_refused() => ExitCode::from(1),

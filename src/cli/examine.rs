@@ -6,6 +6,7 @@ use std::hash::BuildHasher;
 
 use serde::Serialize;
 
+use super::kept::{Kept, NotKept};
 use crate::chain::{Block, BlockHash, Checker, InvalidBlock, Passed};
 use crate::pow::Difficulty;
 use crate::reference::ReadError;
@@ -42,6 +43,8 @@ pub(super) enum Class {
     NotAcceptable,
     /// The database contradicts itself.
     Damaged,
+    /// A kept checkpoint names another block.
+    NotKept,
 }
 
 impl VerifyFinding {
@@ -52,6 +55,18 @@ impl VerifyFinding {
             line: None,
             byte: None,
             class: Class::Damaged,
+            rule: None,
+            problem,
+        }
+    }
+
+    /// A kept checkpoint that is not in the chain.
+    pub(super) fn not_kept(NotKept { index, problem }: NotKept) -> Self {
+        Self {
+            block: Some(index),
+            line: None,
+            byte: None,
+            class: Class::NotKept,
             rule: None,
             problem,
         }
@@ -110,6 +125,8 @@ pub(super) struct Examiner {
     pub(super) genesis: Option<Block>,
     pub(super) finding: Option<VerifyFinding>,
     pub(super) pending: u64,
+    /// The checkpoints that the chain must hold, if any were named.
+    pub(super) kept: Option<Kept>,
     /// Keyed hash of each message id: eight bytes per block, the only memory that grows.
     ids: Vec<u64>,
     key: RandomState,
@@ -122,6 +139,7 @@ impl Examiner {
             genesis: None,
             finding: None,
             pending: 0,
+            kept: None,
             ids: Vec::new(),
             key: RandomState::new(),
         }
@@ -137,6 +155,9 @@ impl Examiner {
         let mut unacceptable = None;
         let pushed = self.checker.push_all(blocks, |passed| {
             each(&passed);
+            if let Some(kept) = &mut self.kept {
+                kept.push(&passed);
+            }
             let Passed {
                 block, acceptable, ..
             } = passed;

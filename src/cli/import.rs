@@ -285,7 +285,7 @@ impl Old {
             Ok(old) => return Ok(old),
             Err(error) => error,
         };
-        match &error.kind {
+        match &*error.kind {
             ErrorKind::Store(StoreError::Missing { .. }) => Ok(unlocked(false)),
             ErrorKind::Store(StoreError::Busy { .. }) => {
                 Err(error.hint("stop the node that runs on it first"))

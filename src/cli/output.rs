@@ -2,7 +2,10 @@
 //! chain is always escaped.
 
 use std::fmt::{self, Display};
+use std::fs::Permissions;
 use std::io::{self, IsTerminal, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anstream::adapter::strip_str;
@@ -13,6 +16,7 @@ use serde::Serialize;
 
 use super::error::Error;
 use super::log;
+use crate::fs::{folder_of, persist};
 pub(super) use crate::text::escape;
 use crate::text::escape_json;
 
@@ -56,6 +60,28 @@ pub(super) fn write_json(out: &mut impl Write, value: &impl Serialize) -> Result
         .map_err(io::Error::from)
         .and_then(|json| out.write_all(escape_json(&json).as_bytes()))
         .map_err(Error::stdout)
+}
+
+/// Writes a file, or to the standard output if no path is given.
+pub(super) fn write_to(path: Option<&Path>, content: &[u8]) -> Result<(), Error> {
+    if let Some(path) = path {
+        return write_file(path, content);
+    }
+    let mut out = stdout();
+    out.write_all(content)
+        .and_then(|()| out.flush())
+        .map_err(Error::stdout)
+}
+
+/// Replaces a file, whole or not at all.
+pub(super) fn write_file(path: &Path, content: &[u8]) -> Result<(), Error> {
+    let failed = |source| Error::file(path, source);
+    let mut file = tempfile::Builder::new()
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(folder_of(path))
+        .map_err(failed)?;
+    file.write_all(content).map_err(failed)?;
+    persist(file, path).map_err(failed)
 }
 
 /// Prints an error with its causes and remedy. Returns the exit code that reports it.

@@ -10,6 +10,7 @@ use super::chain_file::ChainFile;
 use super::error::{Error, ErrorKind};
 use super::examine::{Examiner, VerifyFinding};
 use super::files::{Files, expand};
+use super::kept::Kept;
 use super::output::{Output, bar, escape};
 use super::source::{ChainSource, from_view};
 use crate::client::{HttpClient, NodeAddress};
@@ -36,6 +37,12 @@ pub(super) struct VerifyArgs {
         alias = "require_sealed"
     )]
     require_sealed: Option<u64>,
+    /// Checkpoint that the chain must hold: a line, or a file of lines
+    #[arg(long, value_name = "LINE|FILE")]
+    checkpoint: Vec<String>,
+    /// With --node and --checkpoint: ask for consistency proofs instead of reading the chain
+    #[arg(long, requires = "node", requires = "checkpoint")]
+    quick: bool,
 }
 
 #[derive(Debug, Args)]
@@ -78,12 +85,25 @@ struct VerifyOutput {
     hash_matches: Option<bool>,
     /// `true` if the database file was checked too.
     database_checked: bool,
+    /// Number of kept checkpoints that were found in the chain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checkpoints: Option<u64>,
     /// The first problem.
     finding: Option<VerifyFinding>,
 }
 
 impl VerifyOutput {
     fn of(mut examiner: Examiner) -> Self {
+        let checkpoints = match examiner.kept.take().map(Kept::finish) {
+            // Of a chain that breaks a rule only a part was read.
+            _ if examiner.finding.is_some() => None,
+            None => None,
+            Some(Ok(found)) => Some(found),
+            Some(Err(not_kept)) => {
+                examiner.finding = Some(VerifyFinding::not_kept(not_kept));
+                None
+            }
+        };
         let seals = examiner.checker.seals();
         Self {
             valid: examiner.finding.is_none(),
@@ -99,6 +119,7 @@ impl VerifyOutput {
             pending: None,
             hash_matches: None,
             database_checked: false,
+            checkpoints,
             finding: examiner.finding,
         }
     }
@@ -141,6 +162,10 @@ impl fmt::Display for VerifyOutput {
         if self.database_checked {
             writeln!(f, "the database file and its indexes were checked")?;
         }
+        if let Some(count) = self.checkpoints {
+            let count = counted(count, "kept checkpoint");
+            writeln!(f, "{count} found in the chain")?;
+        }
         let none = || "none".to_owned();
         writeln!(f, "genesis {}", self.genesis.clone().unwrap_or_else(none))?;
         write!(f, "tip     {}", self.tip.clone().unwrap_or_else(none))
@@ -149,7 +174,15 @@ impl fmt::Display for VerifyOutput {
 
 pub(super) async fn run(args: VerifyArgs, output: &Output) -> Result<(), Error> {
     let (difficulty, require_sealed) = (args.difficulty, args.require_sealed);
-    let examiner = Examiner::new(difficulty, require_sealed);
+    let kept = match &args.checkpoint[..] {
+        [] => None,
+        values => Some(Kept::read(values)?),
+    };
+    if let (true, Some(kept), Some(address)) = (args.quick, &kept, &args.target.node) {
+        return verify_quickly(kept, address, output).await;
+    }
+    let mut examiner = Examiner::new(difficulty, require_sealed);
+    examiner.kept = kept;
     let report = match (args.target.file, args.target.db, args.target.node) {
         (Some(path), _, _) => verify_file(&path, examiner)?,
         (_, Some(folder), _) => {
@@ -158,7 +191,7 @@ pub(super) async fn run(args: VerifyArgs, output: &Output) -> Result<(), Error> 
                 Err(StoreError::Busy { .. }) => {
                     verify(&ChainSource::in_folder(&files).await?, examiner).await?
                 }
-                stopped => verify_stopped(stopped, difficulty, require_sealed)?,
+                stopped => verify_stopped(stopped, examiner, difficulty, require_sealed)?,
             }
         }
         (_, _, Some(address)) => {
@@ -204,16 +237,18 @@ fn verify_file(path: &Path, mut examiner: Examiner) -> Result<VerifyOutput, Erro
 /// options say otherwise.
 fn verify_stopped(
     stopped: Result<StoppedStore, StoreError>,
+    mut examiner: Examiner,
     difficulty: Option<Difficulty>,
     require_sealed: Option<u64>,
 ) -> Result<VerifyOutput, Error> {
-    let mut examiner = Examiner::new(difficulty, require_sealed);
     let audited = stopped.and_then(|mut store| {
         store.check_checksums()?;
         let view = store.view()?;
         let kept = view.network()?;
         let sealed_from = require_sealed.or(kept.sealed_from);
+        let checkpoints = examiner.kept.take();
         examiner = Examiner::new(difficulty.or(Some(kept.difficulty)), sealed_from);
+        examiner.kept = checkpoints;
         let mut audit = Audit::new(&view)?;
         let progress = bar(Some(audit.length()), "blocks");
         let walked = from_view(&view, |page, _| {
@@ -226,7 +261,7 @@ fn verify_stopped(
     });
     match audited.map_err(Error::from).flatten() {
         Ok(_) => {}
-        Err(error) => match error.kind {
+        Err(error) => match &*error.kind {
             ErrorKind::Store(
                 damage @ (StoreError::Corrupt { .. } | StoreError::NotADatabase { .. }),
             ) => examiner.finding = Some(VerifyFinding::damaged(damage.to_string())),
@@ -250,4 +285,43 @@ async fn verify(source: &ChainSource, mut examiner: Examiner) -> Result<VerifyOu
         .await?;
     progress.finish_and_clear();
     Ok(VerifyOutput::of(examiner))
+}
+
+/// The verdict of a node's consistency proofs.
+#[derive(Debug, Serialize)]
+struct QuickOutput {
+    valid: bool,
+    /// Kept checkpoints that the chain of the node continues.
+    checkpoints: u64,
+    finding: Option<VerifyFinding>,
+}
+
+impl fmt::Display for QuickOutput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.finding {
+            None => {
+                let count = counted(self.checkpoints, "kept checkpoint");
+                write!(
+                    f,
+                    "valid\n{count} found in the chain; its blocks were not read"
+                )
+            }
+            Some(finding) => write!(f, "NOT VALID\n{}", escape(&finding.to_string())),
+        }
+    }
+}
+
+async fn verify_quickly(kept: &Kept, address: &NodeAddress, output: &Output) -> Result<(), Error> {
+    let answer = kept.ask(&HttpClient::new(address.clone())?).await?;
+    let is_valid = answer.is_ok();
+    let printed = output.print(&QuickOutput {
+        valid: is_valid,
+        checkpoints: *answer.as_ref().unwrap_or(&0),
+        finding: answer.err().map(VerifyFinding::not_kept),
+    });
+    if is_valid {
+        printed
+    } else {
+        Err(ErrorKind::Negative.into())
+    }
 }

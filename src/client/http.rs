@@ -7,6 +7,7 @@
 
 mod add;
 mod explore;
+mod proofs;
 mod transport;
 
 use std::time::Duration;

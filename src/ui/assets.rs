@@ -21,6 +21,8 @@ fn content(name: &str) -> Option<&'static str> {
         "inspector.js" => include_str!("assets/inspector.js"),
         "solve.js" => include_str!("assets/solve.js"),
         "solver.js" => include_str!("assets/solver.js"),
+        "receipt.js" => include_str!("assets/receipt.js"),
+        "verifier.js" => include_str!("assets/verifier.js"),
         "tamper.js" => include_str!("assets/tamper.js"),
         "icon.svg" => include_str!("assets/icon.svg"),
         _ => return None,

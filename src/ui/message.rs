@@ -12,7 +12,7 @@ use super::reply;
 use super::request::is_plain_segment;
 use super::site::{Layout, Section, Site};
 use crate::client::ClientError;
-use crate::wire::{MessageState, MessageStatus, Reorg};
+use crate::wire::{Block, MessageState, MessageStatus, Reorg};
 
 /// Number of recent reorgs that are searched for the message.
 const REORGS: usize = 50;
@@ -27,6 +27,8 @@ struct MessagePage {
     status: MessageStatus,
     text: Text,
     added: Option<RelativeTime>,
+    /// The timestamp of the block with the message.
+    mined: Option<RelativeTime>,
     block: Option<(u64, HashLink)>,
     disconnections: Vec<Disconnection>,
 }
@@ -52,7 +54,7 @@ impl Disconnection {
 }
 
 impl MessagePage {
-    fn new(layout: Layout, status: MessageStatus, reorgs: &[Reorg]) -> Self {
+    fn new(layout: Layout, status: MessageStatus, block: Option<&Block>, reorgs: &[Reorg]) -> Self {
         let mut ids = vec![status.id.as_str()];
         ids.extend(status.renamed_from.as_deref());
         let disconnections = reorgs
@@ -61,6 +63,7 @@ impl MessagePage {
         Self {
             disconnections: disconnections.collect(),
             text: Text::new(&status.message),
+            mined: block.map(RelativeTime::of),
             added: status.waiting.map(|age| RelativeTime::at(now() - age)),
             block: status
                 .block
@@ -106,7 +109,13 @@ pub(super) async fn get(site: &Site, id: &str) -> Result<Response, ErrorPage> {
     };
     // The page shows the current state even without the reorgs.
     let reorgs = reorgs.map(|page| page.reorgs).unwrap_or_default();
-    let page = MessagePage::new(site.layout(Section::None), status, &reorgs);
+    let block = match &status.block {
+        // A reorg may have disconnected the block meanwhile.
+        Some(position) => site.client.block(&position.hash).await.ok(),
+        None => None,
+    };
+    let block = block.as_ref().map(|found| &found.block);
+    let page = MessagePage::new(site.layout(Section::None), status, block, &reorgs);
     Ok(reply::page(StatusCode::OK, &page))
 }
 
@@ -137,7 +146,12 @@ mod tests {
 
     #[test]
     fn a_mined_message_shows_its_block_and_confirmations() {
-        let page = MessagePage::new(samples::layout(), status(true), &[]);
+        let page = MessagePage::new(
+            samples::layout(),
+            status(true),
+            Some(&samples::block(4, "")),
+            &[],
+        );
         let html = page.render().unwrap();
         samples::assert_inert(&html);
         assert!(
@@ -174,7 +188,7 @@ mod tests {
             renamed_from: Some("d".repeat(32)),
             ..status(false)
         };
-        let page = MessagePage::new(samples::layout(), renamed, &[reorg]);
+        let page = MessagePage::new(samples::layout(), renamed, None, &[reorg]);
         let html = page.render().unwrap();
         samples::assert_inert(&html);
         assert!(html.contains("new id"), "{html}");

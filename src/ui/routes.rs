@@ -16,8 +16,8 @@ use super::format::sentence;
 use super::request::{PageRequest, is_plain_segment};
 use super::site::Site;
 use super::{
-    add, assets, block, blocks, events, home, lab, mempool, message, peers, raw, reorgs, reply,
-    search,
+    add, assets, block, blocks, checkpoint, events, home, lab, mempool, message, peers, raw,
+    receipt, reorgs, reply, search,
 };
 use crate::http::{Guard, InvalidHead, check_head};
 
@@ -72,6 +72,15 @@ pub(super) fn routes(
                 response.unwrap_or_else(|error| error.into_response(&site))
             },
         );
+    let receipt = warp::path!("receipt")
+        .and(warp::post())
+        .and(with_site.clone())
+        .and(warp::header::headers_cloned())
+        .and(warp::body::stream())
+        .then(|site: Arc<Site>, headers, body| async move {
+            let response = receipt::submit(&site, &headers, body).await;
+            response.unwrap_or_else(|error| error.into_response(&site))
+        });
     let read = warp::method()
         .and(warp::path::full())
         .and(query)
@@ -84,7 +93,12 @@ pub(super) fn routes(
                 Ok::<_, Rejection>(response.unwrap_or_else(|error| error.into_response(&site)))
             },
         );
-    add.or(read).unify().recover(bad_request).unify()
+    add.or(receipt)
+        .unify()
+        .or(read)
+        .unify()
+        .recover(bad_request)
+        .unify()
 }
 
 /// Responds to a request that warp rejects itself, such as one whose query is not text.
@@ -100,7 +114,10 @@ async fn get(
     site: &Arc<Site>,
 ) -> Result<Response, ErrorPage> {
     if !matches!(*method, Method::GET | Method::HEAD) {
-        return Ok(method_not_allowed(site, path == "/add"));
+        return Ok(method_not_allowed(
+            site,
+            ["/add", "/receipt"].contains(&path),
+        ));
     }
     if path != "/" && path.ends_with('/') {
         return without_trailing_slash(site, path, &request);
@@ -111,6 +128,8 @@ async fn get(
         ["blocks"] => blocks::get(site, &request).await,
         ["block", name] => block::get(site, name).await,
         ["message", id] => message::get(site, id).await,
+        ["block", name, "receipt"] => receipt::of_block(site, name).await,
+        ["message", id, "receipt"] => receipt::of_message(site, id).await,
         ["search"] => search::get(site, &request).await,
         ["mempool"] => mempool::get(site, &request).await,
         ["peers"] => peers::get(site).await,
@@ -119,6 +138,9 @@ async fn get(
         ["add"] => Ok(add::form(site, &request.headers)),
         ["events"] => events::get(site),
         ["raw", "block", name] => raw::block(site, name).await,
+        ["checkpoint"] => checkpoint::get(site, &request).await,
+        ["receipt"] => Ok(receipt::form(site)),
+        ["raw", "checkpoint"] => checkpoint::raw(site, &request).await,
         ["raw", "blocks"] => raw::blocks(site, &request).await,
         ["assets", name] => assets::get(name, &request.headers),
         // Browsers request this path even though every page links its icon.
@@ -162,7 +184,7 @@ fn method_not_allowed(site: &Site, is_form: bool) -> Response {
     let error = ErrorPage::new(
         StatusCode::METHOD_NOT_ALLOWED,
         "Method not allowed",
-        "Pages are read-only. Only the form for a new message accepts POST.",
+        "Pages are read-only. Only forms accept POST.",
     );
     let mut response = error.into_response(site);
     let methods = if is_form {

@@ -31,6 +31,8 @@ mod machine;
 mod migration;
 /// Bad peers of every kind harm no node and do not delay good peers.
 mod peers;
+/// Receipts, checkpoints and consistency proofs, as people use them.
+mod receipts;
 /// Every captured request to a reference miner gets the captured response.
 mod reference_captures;
 /// Many nodes on a simulated network that loses, delays and duplicates requests, repeatable by seed.

@@ -3,7 +3,7 @@
 
 use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
-use crate::api::operations::Kind;
+use crate::api::operation::Kind;
 use crate::api::v1::messages::MAX_KEY_BYTES;
 use crate::api::v1::search::MAX_QUERY_CHARACTERS;
 
@@ -19,7 +19,10 @@ impl Kind {
 
     /// Returns `true` if a request must have a parameter of this type.
     pub(super) fn is_required(self) -> bool {
-        matches!(self, Self::Message | Self::Search)
+        matches!(
+            self,
+            Self::Message | Self::Search | Self::RequiredBlock | Self::RequiredIndex
+        )
     }
 
     /// Returns the schema of the parameter.
@@ -29,13 +32,17 @@ impl Kind {
         match self {
             Self::Text => text,
             Self::Message => text.min_length(Some(1)),
-            Self::Index => number.minimum(Some(0_usize)).maximum(Some(usize::MAX)),
+            Self::Index | Self::RequiredIndex => {
+                number.minimum(Some(0_usize)).maximum(Some(usize::MAX))
+            }
             Self::Limit => number.minimum(Some(1_usize)).maximum(Some(1000_usize)),
             Self::Order => text.enum_values(Some(["asc", "desc"])),
             Self::Search => text
                 .min_length(Some(1))
                 .max_length(Some(MAX_QUERY_CHARACTERS)),
-            Self::Block => text.pattern(Some("^(tip|[0-9]{1,19}|[0-9a-f]{64})$")),
+            Self::Block | Self::RequiredBlock => {
+                text.pattern(Some("^(tip|[0-9]{1,19}|[0-9a-f]{64})$"))
+            }
             Self::Id => text.pattern(Some("^[0-9a-f]{32}$")),
             Self::Key => text
                 .pattern(Some("^[!-~]([ -~]*[!-~])?$"))

@@ -141,12 +141,12 @@ pub(super) fn describe(view: &View, blocks: &[Block]) -> Result<Vec<wire::Block>
     Ok(blocks.iter().map(|block| renderer.render(block)).collect())
 }
 
-fn no_such_block() -> ApiError {
+pub(super) fn no_such_block() -> ApiError {
     ApiError::not_found("there is no such block")
 }
 
 /// Returns the block that a text names: `tip`, an index, a hash or a hash prefix.
-fn find(view: &View, which: &str) -> Result<Option<Block>, ApiError> {
+pub(super) fn find(view: &View, which: &str) -> Result<Option<Block>, ApiError> {
     if which == "tip" {
         return Ok(Some(view.last_block()?));
     }

@@ -35,7 +35,7 @@ pub(in crate::node) enum SyncError {
     #[error("{misbehaviour}; it {difference}")]
     InvalidHere {
         misbehaviour: Misbehaviour,
-        difference: NetworkDifference,
+        difference: Box<NetworkDifference>,
     },
     /// The chain of the peer or ours changed during the round, or the peer is not what it was.
     #[error("changes its chain while it is fetched")]

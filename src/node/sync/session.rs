@@ -309,7 +309,7 @@ impl PeerSession {
                 (Err(SyncError::Misbehaved(misbehaviour)), Some(difference)) => {
                     return Err(SyncError::InvalidHere {
                         misbehaviour,
-                        difference: difference.clone(),
+                        difference: Box::new(difference.clone()),
                     });
                 }
                 (Err(SyncError::Incompatible(_)), Some(difference)) => {

@@ -1,0 +1,153 @@
+//! One operation of the API: a method of a path, with its documentation.
+
+/// The handler of an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Endpoint {
+    Add,
+    Chain,
+    Data,
+    DocumentedNeighbours,
+    Health,
+    Metrics,
+    OpenApi,
+    Docs,
+    DocsStyle,
+    Status,
+    BlockPage,
+    Block,
+    Checkpoint,
+    BlockReceipt,
+    MessageReceipt,
+    Receipts,
+    Consistency,
+    PostMessage,
+    Message,
+    Mempool,
+    Reorgs,
+    Search,
+    Events,
+    Neighbours,
+    AddNeighbour,
+    RemoveNeighbour,
+    Announce,
+}
+
+/// The type of a parameter.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Kind {
+    /// Any text.
+    Text,
+    /// A message text, which must not be empty.
+    Message,
+    /// A non-negative integer.
+    Index,
+    /// Maximum number of items on a page.
+    Limit,
+    /// Order of the items on a page.
+    Order,
+    /// A search text.
+    Search,
+    /// The name of a block: its index, its hash or `tip`.
+    Block,
+    /// The name of a block that must be given.
+    RequiredBlock,
+    /// A non-negative integer that must be given.
+    RequiredIndex,
+    /// The id of a message.
+    Id,
+    /// An idempotency key.
+    Key,
+}
+
+/// A method of a path.
+#[derive(Clone, Debug)]
+pub(super) struct Operation {
+    pub(super) endpoint: Endpoint,
+    /// The method in upper case. GET operations also serve HEAD.
+    pub(super) method: &'static str,
+    /// The path; `{name}` stands for any one segment.
+    pub(super) path: &'static str,
+    pub(super) about: &'static str,
+    /// Name, type and description of each query parameter.
+    pub(super) query: &'static [(&'static str, Kind, &'static str)],
+    /// Name, type and description of each request header that has a meaning here.
+    pub(super) headers: &'static [(&'static str, Kind, &'static str)],
+    /// Schema of the request body.
+    pub(super) body: Option<&'static str>,
+    /// Status, body and description of the response in case of success.
+    pub(super) answer: (u16, Body, &'static str),
+    /// Other status codes.
+    pub(super) errors: &'static [u16],
+    pub(super) is_for_admin: bool,
+}
+
+/// The body of a response.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Body {
+    None,
+    /// JSON of this schema.
+    Json(&'static str),
+    /// Content types that the `OpenAPI` document does not describe further.
+    Other(&'static [&'static str]),
+}
+
+impl Operation {
+    pub(super) const fn query(self, query: &'static [(&'static str, Kind, &'static str)]) -> Self {
+        Self { query, ..self }
+    }
+
+    pub(super) const fn headers(
+        self,
+        headers: &'static [(&'static str, Kind, &'static str)],
+    ) -> Self {
+        Self { headers, ..self }
+    }
+
+    pub(super) const fn body(self, schema: &'static str) -> Self {
+        Self {
+            body: Some(schema),
+            ..self
+        }
+    }
+
+    pub(super) const fn errors(self, errors: &'static [u16]) -> Self {
+        Self { errors, ..self }
+    }
+
+    pub(super) const fn for_admin(self) -> Self {
+        Self {
+            is_for_admin: true,
+            ..self
+        }
+    }
+}
+
+pub(super) const fn operation(
+    endpoint: Endpoint,
+    method: &'static str,
+    path: &'static str,
+    about: &'static str,
+    answer: (u16, Body, &'static str),
+) -> Operation {
+    Operation {
+        endpoint,
+        method,
+        path,
+        about,
+        query: &[],
+        headers: &[],
+        body: None,
+        answer,
+        errors: &[],
+        is_for_admin: false,
+    }
+}
+
+pub(super) const fn get(
+    endpoint: Endpoint,
+    path: &'static str,
+    about: &'static str,
+    body: Body,
+) -> Operation {
+    operation(endpoint, "GET", path, about, (200, body, "OK"))
+}

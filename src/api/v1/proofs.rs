@@ -1,0 +1,207 @@
+//! `/checkpoint`, receipts and consistency proofs ([`crate::proofs`]).
+//!
+//! Every proof is checked before it is sent: the history table has no checksums, and a wrong proof
+//! would be kept for years before anybody notices.
+
+use http::{HeaderValue, StatusCode, header};
+use serde::Deserialize;
+use warp::http;
+use warp::reply::Response;
+
+use super::blocks::{find, no_such_block};
+use crate::api::admin::Caller;
+use crate::api::context::Context;
+use crate::api::query::parse_query;
+use crate::api::reject::{ApiError, bytes_response, json_response};
+use crate::chain::{Block, BlockHash, MessageId};
+use crate::node::Node;
+use crate::proofs::NotProven;
+use crate::store::View;
+use crate::wire::CheckpointView;
+
+/// Maximum number of blocks that one request for receipts may name.
+const MAX_BLOCKS: usize = 100;
+
+/// The query of `GET /checkpoint` and of a single receipt.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AtQuery {
+    /// The block that commits to the others: an index, a hash or `tip`.
+    #[serde(default = "tip")]
+    at: String,
+}
+
+/// The query of `GET /consistency`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ConsistencyQuery {
+    from: u64,
+    #[serde(default = "tip")]
+    to: String,
+}
+
+fn tip() -> String {
+    "tip".to_owned()
+}
+
+/// `GET /checkpoint?at=`.
+pub(crate) fn checkpoint(node: &Node, raw_query: &str) -> Result<Response, ApiError> {
+    let query: AtQuery = parse_query(raw_query)?;
+    let view = node.view()?;
+    let block = find(&view, &query.at)?.ok_or_else(no_such_block)?;
+    let tip = view.last_block()?.index;
+    let checkpoint = view.checkpoint(&block)?;
+    let body = CheckpointView::new(&checkpoint, &block, tip);
+    Ok(json_response(StatusCode::OK, &body))
+}
+
+/// `GET /blocks/{index|hash|tip}/receipt?at=`.
+pub(crate) fn of_block(node: &Node, which: &str, raw_query: &str) -> Result<Response, ApiError> {
+    let query: AtQuery = parse_query(raw_query)?;
+    let view = node.view()?;
+    let block = find(&view, which)?.ok_or_else(no_such_block)?;
+    single(&view, block, &query.at)
+}
+
+/// `GET /messages/{id}/receipt?at=`: of the lowest block that carries the message.
+pub(crate) fn of_message(node: &Node, id: &str, raw_query: &str) -> Result<Response, ApiError> {
+    let query: AtQuery = parse_query(raw_query)?;
+    let id: MessageId = id
+        .parse()
+        .map_err(|_| ApiError::bad_request("a message is named by the 32 hex digits of its id"))?;
+    let view = node.view()?;
+    let id = view.renamed(&id)?.unwrap_or(id);
+    let Some(block) = view.block_of_message(&id)? else {
+        return Err(match view.pending(&id)? {
+            Some(_) => pending(),
+            None => ApiError::not_found("there is no such message"),
+        });
+    };
+    single(&view, block, &query.at)
+}
+
+/// `GET /receipts?block=&block=&at=`.
+pub(crate) async fn of_blocks(
+    context: &Context,
+    caller: &Caller,
+    raw_query: &str,
+) -> Result<Response, ApiError> {
+    let (names, at) = parse_batch(raw_query)?;
+    context
+        .long_response(caller, move |node| {
+            let answer = batch(&node.view()?, &names, &at);
+            Ok(answer.unwrap_or_else(ApiError::into_response))
+        })
+        .await
+}
+
+/// `GET /consistency?from=INDEX&to=`.
+pub(crate) fn consistency(node: &Node, raw_query: &str) -> Result<Response, ApiError> {
+    let query: ConsistencyQuery = parse_query(raw_query)?;
+    let view = node.view()?;
+    let to = find(&view, &query.to)?.ok_or_else(no_such_block)?;
+    let from = view.block(query.from)?.ok_or_else(no_such_block)?;
+    if from.index >= to.index {
+        return Err(ApiError::bad_request(format!(
+            "from must be below to; block {} is not below block {}",
+            from.index, to.index
+        )));
+    }
+    let proof = view.consistency_proof(&from, &to)?;
+    proof.check().map_err(|error| damaged(&error))?;
+    let name = format!("block-{}-to-{}.consistency.json", from.index, to.index);
+    Ok(attachment(proof.to_json(), &name))
+}
+
+fn parse_batch(raw_query: &str) -> Result<(Vec<String>, String), ApiError> {
+    let pairs: Vec<(String, String)> = parse_query(raw_query)?;
+    let (mut names, mut at) = (Vec::new(), None);
+    for (key, value) in pairs {
+        match &*key {
+            "block" => names.push(value),
+            "at" if at.is_none() => at = Some(value),
+            _ => {
+                let text = "the query takes block, up to 100 times, and at, once";
+                return Err(ApiError::bad_request(text));
+            }
+        }
+    }
+    if !(1..=MAX_BLOCKS).contains(&names.len()) {
+        let text = format!("name 1 to {MAX_BLOCKS} blocks");
+        return Err(ApiError::bad_request(text));
+    }
+    Ok((names, at.unwrap_or_else(tip)))
+}
+
+fn batch(view: &View, names: &[String], at: &str) -> Result<Response, ApiError> {
+    let under = find(view, at)?.ok_or_else(no_such_block)?;
+    let mut blocks = Vec::with_capacity(names.len());
+    for name in names {
+        blocks.push(find(view, name)?.ok_or_else(no_such_block)?);
+    }
+    blocks.sort_by_key(|block| block.index);
+    if let Some(pair) = blocks
+        .windows(2)
+        .find(|pair| pair[0].index == pair[1].index)
+    {
+        let text = format!("block {} is named twice", pair[0].index);
+        return Err(ApiError::bad_request(text));
+    }
+    let name = format!("blocks-under-{}.receipt.json", under.index);
+    Ok(attachment(receipt(view, under, blocks)?, &name))
+}
+
+fn single(view: &View, block: Block, at: &str) -> Result<Response, ApiError> {
+    let under = find(view, at)?.ok_or_else(no_such_block)?;
+    let (index, hash) = (block.index, BlockHash::of(&block));
+    let name = format!("block-{index}-under-{}.receipt.json", under.index);
+    let tag = format!("\"{hash}-{}\"", BlockHash::of(&under));
+    let mut response = attachment(receipt(view, under, vec![block])?, &name);
+    if let Ok(tag) = HeaderValue::try_from(tag) {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+    Ok(response)
+}
+
+/// Makes and checks a receipt. The block that it is under stands in it already, so it is not an
+/// entry as well.
+fn receipt(view: &View, under: Block, mut blocks: Vec<Block>) -> Result<String, ApiError> {
+    if let Some(block) = blocks.iter().find(|block| block.index > under.index) {
+        return Err(ApiError::new(
+            StatusCode::CONFLICT,
+            "above",
+            format!(
+                "block {} is not below block {}, so that block cannot prove it",
+                block.index, under.index
+            ),
+        ));
+    }
+    blocks.retain(|block| block.index < under.index);
+    let receipt = view.receipt(under, blocks)?;
+    receipt.check().map_err(|error| damaged(&error))?;
+    Ok(receipt.to_json())
+}
+
+fn pending() -> ApiError {
+    let text = "the message is pending; ask again when it is mined";
+    ApiError::new(StatusCode::CONFLICT, "pending", text)
+}
+
+fn damaged(error: &NotProven) -> ApiError {
+    tracing::error!(
+        error = error as &dyn std::error::Error,
+        "the history tree is damaged"
+    );
+    let text = "the node cannot prove this: its history tree is damaged; its log says where";
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "damaged", text)
+}
+
+/// A file in its canonical bytes.
+fn attachment(json: String, name: &str) -> Response {
+    let mut response = bytes_response(StatusCode::OK, json.into_bytes());
+    if let Ok(disposition) = HeaderValue::try_from(format!("attachment; filename=\"{name}\"")) {
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_DISPOSITION, disposition);
+    }
+    response
+}

@@ -1,0 +1,217 @@
+//! Where commands get checkpoints and proofs from: a node, or the database of a stopped one.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::error::Error;
+use super::files::{Files, expand};
+use super::source::ChainSource;
+use super::target::NodeArgs;
+use crate::chain::{Block, MessageId};
+use crate::client::{ClientError, HttpClient};
+use crate::proofs::{ConsistencyProof, NotProven, Receipt};
+use crate::store::{StoppedStore, View};
+use crate::wire::{CheckpointView, Lookup, MessageState};
+
+/// Maximum number of blocks in one receipt that a node makes.
+pub(super) const MAX_BLOCKS: usize = 100;
+
+/// The options that say whose chain it is.
+#[derive(Debug, Args)]
+pub(super) struct ProofSourceArgs {
+    /// Folder of a node, running or stopped; without it the node at --host and --port is asked
+    #[arg(long, value_name = "DIR")]
+    db: Option<PathBuf>,
+    #[command(flatten)]
+    node: NodeArgs,
+}
+
+/// A chain that can prove what it holds.
+pub(super) enum ProofSource {
+    Stopped { _store: StoppedStore, view: View },
+    Node(HttpClient),
+}
+
+impl ProofSourceArgs {
+    pub(super) async fn open(&self) -> Result<ProofSource, Error> {
+        let Some(folder) = &self.db else {
+            return Ok(ProofSource::Node(self.node.client()?));
+        };
+        match ChainSource::in_folder(&Files::of_database(&expand(folder))?).await? {
+            ChainSource::Stopped {
+                _store: store,
+                view,
+            } => Ok(ProofSource::Stopped {
+                _store: store,
+                view,
+            }),
+            ChainSource::Running(client) => Ok(ProofSource::Node(client)),
+            ChainSource::Reference(_) => Err(Error::failed("a reference miner makes no proofs")),
+        }
+    }
+}
+
+impl ProofSource {
+    /// Returns the checkpoint of the block named `at`.
+    pub(super) async fn checkpoint(&self, at: &str) -> Result<CheckpointView, Error> {
+        match self {
+            Self::Node(client) => Ok(client.checkpoint(at).await?),
+            Self::Stopped { view, .. } => {
+                let block = find(view, at)?;
+                let tip = view.last_block()?.index;
+                Ok(CheckpointView::new(&view.checkpoint(&block)?, &block, tip))
+            }
+        }
+    }
+
+    /// Returns a receipt for the messages and blocks with these names, under the block `at`, and
+    /// the bytes of its file. It was checked.
+    pub(super) async fn receipt(
+        &self,
+        names: &[String],
+        at: &str,
+    ) -> Result<(Receipt, Vec<u8>), Error> {
+        let file = match self {
+            Self::Node(client) => receipt_of_node(client, names, at).await?,
+            Self::Stopped { view, .. } => receipt_of_view(view, names, at)?.into_bytes(),
+        };
+        let receipt = Receipt::read(&file).and_then(|receipt| {
+            receipt.check()?;
+            Ok(receipt)
+        });
+        Ok((receipt.map_err(|error| wrong(&error))?, file))
+    }
+
+    /// Returns the proof that the block `to` continues the block with index `from`, as the bytes
+    /// of its file. It was checked.
+    pub(super) async fn consistency(&self, from: u64, to: &str) -> Result<Vec<u8>, Error> {
+        let file = match self {
+            Self::Node(client) => client.consistency(from, to).await?,
+            Self::Stopped { view, .. } => {
+                let (from, to) = (find(view, &from.to_string())?, find(view, to)?);
+                if from.index >= to.index {
+                    let (from, to) = (from.index, to.index);
+                    let text = format!("block {from} is not below block {to}");
+                    return Err(Error::usage(text));
+                }
+                view.consistency_proof(&from, &to)?.to_json().into_bytes()
+            }
+        };
+        let proof = ConsistencyProof::read(&file).and_then(|proof| proof.check());
+        proof.map_err(|error| wrong(&error))?;
+        Ok(file)
+    }
+}
+
+fn wrong(error: &NotProven) -> Error {
+    Error::failed(format!("the proof does not hold: {error}"))
+        .hint("check the chain with \"blockchain verify\"")
+}
+
+async fn receipt_of_node(
+    client: &HttpClient,
+    names: &[String],
+    at: &str,
+) -> Result<Vec<u8>, Error> {
+    if let [name] = names {
+        return Ok(match parse(name)? {
+            Name::Message(id) => client.message_receipt(&id.to_string(), at).await?,
+            Name::Block(name) => client.block_receipt(&name, at).await?,
+        });
+    }
+    let mut blocks = Vec::with_capacity(names.len());
+    for name in names {
+        blocks.push(match parse(name)? {
+            Name::Block(name) => name,
+            Name::Message(id) => {
+                let status = client.message(&id.to_string()).await?;
+                let block = status.block.filter(|_| status.state == MessageState::Mined);
+                block.ok_or_else(|| pending(&id))?.index.to_string()
+            }
+        });
+    }
+    Ok(client.receipts(&blocks, at).await?)
+}
+
+fn receipt_of_view(view: &View, names: &[String], at: &str) -> Result<String, Error> {
+    let under = find(view, at)?;
+    let mut blocks = Vec::with_capacity(names.len());
+    for name in names {
+        blocks.push(match parse(name)? {
+            Name::Block(name) => find(view, &name)?,
+            Name::Message(id) => {
+                let id = view.renamed(&id)?.unwrap_or(id);
+                match view.block_of_message(&id)? {
+                    Some(block) => block,
+                    None if view.pending(&id)?.is_some() => return Err(pending(&id)),
+                    None => return Err(Error::rejected(format!("there is no message {id}"))),
+                }
+            }
+        });
+    }
+    blocks.sort_by_key(|block| block.index);
+    blocks.dedup();
+    if let Some(block) = blocks.iter().find(|block| block.index > under.index) {
+        return Err(Error::rejected(format!(
+            "block {} is not below block {}, so that block cannot prove it",
+            block.index, under.index
+        )));
+    }
+    blocks.retain(|block| block.index < under.index);
+    Ok(view.receipt(under, blocks)?.to_json())
+}
+
+fn pending(id: &MessageId) -> Error {
+    Error::rejected(format!("message {id} is pending: it is in no block yet"))
+        .hint("wait until it is mined")
+}
+
+enum Name {
+    Message(MessageId),
+    Block(String),
+}
+
+fn parse(name: &str) -> Result<Name, Error> {
+    if let Some(id) = Lookup::parse(name).id {
+        return Ok(Name::Message(id));
+    }
+    let block = Lookup::block_name(name);
+    if block.is_empty() || !block.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        let text = format!("{name:?} is not a message id, block index or block hash");
+        return Err(Error::usage(text));
+    }
+    Ok(Name::Block(block))
+}
+
+/// Returns the block that a text names: `tip`, an index, a hash or the beginning of one.
+fn find(view: &View, name: &str) -> Result<Block, Error> {
+    let wanted = Lookup::parse(&Lookup::block_name(name));
+    let found = match (name, wanted.index, wanted.hashes) {
+        ("tip", ..) => Some(view.last_block()?),
+        (_, Some(index), _) => view.block(index)?,
+        (_, None, Some((first, last))) => match view.indexes_of(&first, &last, 2)?[..] {
+            [] => None,
+            [index] => view.block(index)?,
+            _ => {
+                let text = format!("several blocks have a hash that begins with {name}");
+                return Err(Error::rejected(text));
+            }
+        },
+        _ => {
+            return Err(Error::usage(format!(
+                "{name:?} is not an index or hash of a block"
+            )));
+        }
+    };
+    found.ok_or_else(|| Error::rejected(format!("there is no block {name}")))
+}
+
+/// Returns `true` for answers that mean that there is no such block.
+pub(super) fn is_missing(error: &Error) -> bool {
+    use super::error::ErrorKind;
+    matches!(
+        &*error.kind,
+        ErrorKind::Client(ClientError::Refused { status: 404, .. })
+    )
+}

@@ -1,0 +1,126 @@
+//! `blockchain receipt`: proves messages to somebody who has no node.
+
+mod get;
+mod page;
+mod show;
+mod verify;
+
+use std::fmt;
+use std::io::Read;
+use std::path::Path;
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use super::error::Error;
+use super::files::expand;
+use super::output::{Output, escape};
+use crate::chain::Block;
+use crate::fs::read_regular;
+use crate::proofs::{MAX_FILE_BYTES, Receipt, Verified};
+use crate::wire::calendar_time;
+
+#[derive(Debug, Args)]
+pub(super) struct ReceiptArgs {
+    #[command(subcommand)]
+    command: ReceiptCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum ReceiptCommand {
+    /// Get the receipt of messages or blocks from a node
+    Get(get::GetArgs),
+    /// Show what a receipt claims, without checking it against anything
+    Show(show::ShowArgs),
+    /// Verify a receipt against what you trust
+    Verify(verify::VerifyArgs),
+    /// Write a page that verifies receipts in a browser, offline
+    Page(page::PageArgs),
+}
+
+pub(super) async fn run(args: ReceiptArgs, output: &Output) -> Result<(), Error> {
+    match args.command {
+        ReceiptCommand::Get(args) => get::run(args).await,
+        ReceiptCommand::Show(args) => show::run(&args, *output),
+        ReceiptCommand::Verify(args) => verify::run(args, output).await,
+        ReceiptCommand::Page(args) => page::run(&args),
+    }
+}
+
+/// Reads a file of at most [`MAX_FILE_BYTES`]; `-` is the standard input. One that is larger is
+/// returned as far as it exceeds the limit, which every reader of proofs refuses.
+pub(super) fn read_proof_file(path: &Path) -> Result<Vec<u8>, Error> {
+    let most = MAX_FILE_BYTES as u64 + 1;
+    if path.as_os_str() == "-" {
+        let mut bytes = Vec::new();
+        let read = std::io::stdin().lock().take(most).read_to_end(&mut bytes);
+        return read.map(|_| bytes).map_err(Error::stdin);
+    }
+    let path = expand(path);
+    read_regular(&path, most).map_err(|source| Error::file(&path, source))
+}
+
+/// A block of a receipt, as JSON.
+#[derive(Clone, Debug, Serialize)]
+struct BlockOutput {
+    index: u64,
+    hash: String,
+    seal: Option<String>,
+    time: Option<String>,
+}
+
+/// An entry of a receipt, as JSON.
+#[derive(Clone, Debug, Serialize)]
+struct EntryOutput {
+    #[serde(flatten)]
+    block: BlockOutput,
+    id: String,
+    message: String,
+}
+
+impl BlockOutput {
+    fn new(block: &Block, verified: &Verified) -> Self {
+        Self {
+            index: verified.index,
+            hash: verified.hash.to_string(),
+            seal: verified.seal.map(|seal| seal.to_string()),
+            time: calendar_time(block.timestamp.seconds()),
+        }
+    }
+}
+
+impl EntryOutput {
+    fn new(block: &Block, verified: &Verified) -> Self {
+        Self {
+            block: BlockOutput::new(block, verified),
+            id: block.message.id().to_string(),
+            message: block.message.text().to_owned(),
+        }
+    }
+
+    /// All that a receipt proves: its entries, or `under` itself if there are none.
+    fn all(receipt: &Receipt, under: &Verified, entries: &[Verified]) -> Vec<Self> {
+        if entries.is_empty() {
+            return vec![Self::new(&receipt.under, under)];
+        }
+        let blocks = receipt.entries.iter().map(|entry| &entry.block);
+        let both = blocks.zip(entries);
+        both.map(|(block, found)| Self::new(block, found)).collect()
+    }
+}
+
+impl fmt::Display for EntryOutput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let BlockOutput {
+            index, seal, time, ..
+        } = &self.block;
+        let seal = seal.as_deref().unwrap_or("genesis");
+        write!(f, "block {index}, {seal}, ")?;
+        match time {
+            Some(time) => writeln!(f, "{time} by its miner's clock")?,
+            None => writeln!(f, "its time is outside the calendar")?,
+        }
+        writeln!(f, "id      {}", self.id)?;
+        write!(f, "message {}", escape(&self.message))
+    }
+}

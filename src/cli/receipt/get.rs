@@ -1,0 +1,58 @@
+//! `blockchain receipt get`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::chain::Seal;
+use crate::cli::error::Error;
+use crate::cli::files::expand;
+use crate::cli::output::{warn, write_to};
+use crate::cli::proof_source::{MAX_BLOCKS, ProofSourceArgs};
+
+/// Confirmations from which on a block counts as settled.
+const SETTLED: u64 = 6;
+
+#[derive(Debug, Args)]
+pub(super) struct GetArgs {
+    /// Message ids, or indexes or hashes of blocks, up to 100
+    #[arg(value_name = "WHAT", required = true, num_args = 1..)]
+    what: Vec<String>,
+    /// Later block that proves them: its index, its hash or `tip`
+    #[arg(long, value_name = "BLOCK", default_value = "tip")]
+    at: String,
+    #[command(flatten)]
+    source: ProofSourceArgs,
+    /// Write to a file instead of the standard output
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+pub(super) async fn run(args: GetArgs) -> Result<(), Error> {
+    if args.what.len() > MAX_BLOCKS {
+        let text = format!("a receipt is for at most {MAX_BLOCKS} blocks");
+        return Err(Error::usage(text));
+    }
+    let source = args.source.open().await?;
+    let (receipt, file) = source.receipt(&args.what, &args.at).await?;
+    write_to(args.output.as_deref().map(expand).as_deref(), &file)?;
+    let size = receipt.under.index;
+    let newest = receipt
+        .entries
+        .last()
+        .map_or(size, |entry| entry.block.index);
+    if args.at == "tip" && size - newest + 1 < SETTLED {
+        warn(&format!(
+            "block {newest} has {} of {SETTLED} confirmations and can still be disconnected: get \
+             the receipt again when it has more",
+            size - newest + 1
+        ));
+    }
+    if Seal::of(&receipt.under, || receipt.root) != Some(Seal::Sealed) {
+        warn(&format!(
+            "block {size} is not sealed, so its hash alone does not prove this receipt: keep a \
+             checkpoint of it, or name a sealed block with --at"
+        ));
+    }
+    Ok(())
+}

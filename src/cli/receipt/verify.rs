@@ -1,0 +1,252 @@
+//! `blockchain receipt verify`.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::Serialize;
+
+use super::{BlockOutput, EntryOutput, read_proof_file};
+use crate::cli::error::{Error, ErrorKind};
+use crate::cli::output::{Output, escape};
+use crate::cli::proof_source::is_missing;
+use crate::cli::trust::{self, Origin, Trust};
+use crate::client::{HttpClient, NodeAddress};
+use crate::proofs::{ConsistencyProof, NotProven, Receipt, Trusted, Verified};
+
+#[derive(Debug, Args)]
+pub(super) struct VerifyArgs {
+    /// Receipt file; `-` is the standard input
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// What you trust: the hash of a sealed block, a checkpoint line, or a file of such lines
+    #[arg(long, value_name = "HASH|LINE|FILE")]
+    trust: Vec<String>,
+    /// Consistency proof that leads from a trusted checkpoint to another one
+    #[arg(long, value_name = "FILE")]
+    via: Vec<PathBuf>,
+    /// Node whose chain you trust
+    #[arg(long, value_name = "HOST:PORT")]
+    node: Option<NodeAddress>,
+}
+
+#[derive(Serialize)]
+struct Verdict {
+    proven: bool,
+    by: Option<&'static str>,
+    reason: Option<&'static str>,
+    message: Option<String>,
+    under: Option<BlockOutput>,
+    entries: Vec<EntryOutput>,
+    #[serde(skip)]
+    proof: Option<Proof>,
+}
+
+/// What ties a receipt to what is trusted.
+struct Proof {
+    origin: Origin,
+    is_itself: bool,
+    /// Only the block itself is bound: its hash says nothing about the blocks before it.
+    binds_no_root: bool,
+}
+
+pub(super) async fn run(args: VerifyArgs, output: &Output) -> Result<(), Error> {
+    if args.trust.is_empty() && args.node.is_none() {
+        return Err(Error::usage("say what you trust with --trust or --node").hint(
+            "--trust takes the hash of a sealed block or a checkpoint that you got from your own \
+             node (\"blockchain checkpoint\"), never from whoever sent you the receipt",
+        ));
+    }
+    let mut trust = trust::read_all(&args.trust)?;
+    let file = read_proof_file(&args.file)?;
+    let verdict = match judge(&file, &args, &mut trust).await? {
+        Ok(verdict) => verdict,
+        Err(error) => Verdict::not_proven(&error),
+    };
+    let is_proven = verdict.proven;
+    let printed = output.print(&verdict);
+    if is_proven {
+        printed
+    } else {
+        Err(ErrorKind::Negative.into())
+    }
+}
+
+/// Returns the verdict on a receipt file. The outer errors say that it could not be judged.
+async fn judge(
+    file: &[u8],
+    args: &VerifyArgs,
+    trust: &mut Vec<Trust>,
+) -> Result<Result<Verdict, Refusal>, Error> {
+    let checked = Receipt::read(file).and_then(|receipt| {
+        let (under, entries) = receipt.check()?;
+        Ok((receipt, under, entries))
+    });
+    let (receipt, under, entries) = match checked {
+        Ok(checked) => checked,
+        Err(error) => return Ok(Err(error.into())),
+    };
+    if let Err(refusal) = follow(&args.via, trust)? {
+        return Ok(Err(refusal));
+    }
+    if let Some(address) = &args.node {
+        trust.extend(ask(address, under.index).await?);
+    }
+    let trusted: Vec<_> = trust.iter().map(|trust| trust.trusted).collect();
+    Ok(receipt
+        .tie(&under, &trusted)
+        .map(|at| Verdict::proven(&receipt, &under, &entries, &trust[at]))
+        .map_err(Refusal::from))
+}
+
+/// Adds the other ends of consistency proofs whose one end is trusted, in whatever order they were
+/// named.
+fn follow(paths: &[PathBuf], trust: &mut Vec<Trust>) -> Result<Result<(), Refusal>, Error> {
+    let mut proofs = Vec::new();
+    for path in paths {
+        match ConsistencyProof::read(&read_proof_file(path)?) {
+            Ok(proof) => proofs.push((path, proof)),
+            Err(error) => return Ok(Err(Refusal::via(path, &error))),
+        }
+    }
+    while !proofs.is_empty() {
+        let kept = trust::checkpoints(trust);
+        let before = proofs.len();
+        let mut failed = None;
+        proofs.retain(|(path, proof)| match proof.verify(&kept) {
+            Ok(other) => {
+                trust.push(Trust {
+                    trusted: Trusted::Checkpoint(other),
+                    origin: Origin::Via((*path).clone()),
+                });
+                false
+            }
+            Err(error) => {
+                failed = Some(Refusal::via(path, &error));
+                true
+            }
+        });
+        if let (Some(refusal), true) = (failed, proofs.len() == before) {
+            return Ok(Err(refusal));
+        }
+    }
+    Ok(Ok(()))
+}
+
+/// Asks a node for the checkpoint of its block at `index`; none if its chain is shorter.
+async fn ask(address: &NodeAddress, index: u64) -> Result<Option<Trust>, Error> {
+    let client = HttpClient::new(address.clone())?;
+    let view = match client
+        .checkpoint(&index.to_string())
+        .await
+        .map_err(Error::from)
+    {
+        Ok(view) => view,
+        Err(error) if is_missing(&error) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let checkpoint = view.checkpoint.parse();
+    let checkpoint = checkpoint.map_err(|error| {
+        Error::failed(format!(
+            "{address} gives a checkpoint that is invalid: {error}"
+        ))
+    })?;
+    Ok(Some(Trust {
+        trusted: Trusted::Checkpoint(checkpoint),
+        origin: Origin::Node(address.to_string()),
+    }))
+}
+
+/// Why a receipt is not proven.
+struct Refusal {
+    reason: &'static str,
+    message: String,
+}
+
+impl Refusal {
+    /// A consistency proof that leads nowhere.
+    fn via(path: &Path, error: &NotProven) -> Self {
+        Self {
+            reason: "not_trusted",
+            message: format!("{}: {error}", path.display()),
+        }
+    }
+}
+
+impl From<NotProven> for Refusal {
+    fn from(error: NotProven) -> Self {
+        Self {
+            reason: error.reason(),
+            message: error.to_string(),
+        }
+    }
+}
+
+impl Verdict {
+    fn not_proven(refusal: &Refusal) -> Self {
+        Self {
+            proven: false,
+            by: None,
+            reason: Some(refusal.reason),
+            message: Some(refusal.message.clone()),
+            under: None,
+            entries: Vec::new(),
+            proof: None,
+        }
+    }
+
+    fn proven(receipt: &Receipt, under: &Verified, entries: &[Verified], by: &Trust) -> Self {
+        let is_hash = matches!(by.trusted, Trusted::Hash(_));
+        let is_sealed = under.seal == Some(crate::chain::Seal::Sealed);
+        Self {
+            proven: true,
+            by: Some(match (&by.origin, by.trusted) {
+                (Origin::Node(_), _) => "node",
+                (_, Trusted::Hash(_)) => "hash",
+                (_, Trusted::Checkpoint(_)) => "checkpoint",
+            }),
+            reason: None,
+            message: None,
+            under: Some(BlockOutput::new(&receipt.under, under)),
+            entries: EntryOutput::all(receipt, under, entries),
+            proof: Some(Proof {
+                origin: by.origin.clone(),
+                is_itself: entries.is_empty(),
+                binds_no_root: is_hash && !is_sealed,
+            }),
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Some(proof), Some(under), Some(by)) = (&self.proof, &self.under, self.by) else {
+            let message = self.message.as_deref().unwrap_or_default();
+            return write!(f, "NOT PROVEN: {}", escape(message));
+        };
+        let by = if by == "hash" { "hash" } else { "checkpoint" };
+        let origin = proof.origin.to_string();
+        writeln!(
+            f,
+            "PROVEN by the {by} of block {} ({})",
+            under.index,
+            escape(&origin)
+        )?;
+        for entry in &self.entries {
+            writeln!(f, "{entry}")?;
+        }
+        if proof.is_itself {
+            writeln!(
+                f,
+                "No block is above it in this receipt: it can still be disconnected."
+            )?;
+        }
+        if proof.binds_no_root {
+            writeln!(f, "Its hash says nothing about the blocks before it.")?;
+        }
+        write!(
+            f,
+            "Not shown: who wrote it, that the clock was right, that this chain is still followed."
+        )
+    }
+}

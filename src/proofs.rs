@@ -1,0 +1,117 @@
+//! Proofs that leave the node: small files that show a stranger, offline, what a chain holds.
+//!
+//! Every sealed block commits, inside its proof, to the RFC 6962 tree over the hashes of all blocks
+//! before it. Whoever keeps the hash of one sealed block, or better a [`Checkpoint`] of any block,
+//! can therefore check any earlier block with about log2(n) hashes. The module makes and verifies
+//! three kinds of files and does nothing else; it reads no file and asks no node.
+//!
+//! * [`tree`]: inclusion and consistency proofs over the tree
+//! * [`canonical`]: the one form in which a proof is written, and how it is read
+//! * [`checkpoint`]: the line that a careful person keeps, and files of such lines
+//! * [`receipt`]: proves to the keeper of a checkpoint what earlier blocks hold
+//! * [`consistency`]: proves that one checkpoint continues another
+//!
+//! Nothing stands in these files that is not bound by what their reader keeps. A receipt shows no
+//! proof-of-work weight: a chain of one's own costs one puzzle, so it proves nothing to a reader
+//! who takes the checkpoint from the same hand.
+
+pub mod canonical;
+pub mod checkpoint;
+pub mod consistency;
+pub mod receipt;
+pub mod tree;
+
+pub use checkpoint::Checkpoint;
+pub use consistency::ConsistencyProof;
+pub use receipt::{Entry, Receipt, Trusted, Verified};
+
+use thiserror::Error;
+
+use crate::chain::BlockHash;
+
+/// Largest index in any of the files: what JavaScript can still count exactly.
+pub const MAX_INDEX: u64 = (1 << 53) - 1;
+
+/// Maximum size of a file, in bytes.
+pub const MAX_FILE_BYTES: usize = 16 << 20;
+
+/// The reason why a file proves nothing.
+#[derive(Debug, PartialEq, Eq, Error)]
+pub enum NotProven {
+    /// The bytes are not JSON, or too many.
+    #[error("the file cannot be read: {0}")]
+    NotReadable(String),
+    /// A field is missing, unknown or out of its range.
+    #[error("the file is not well-formed: {0}")]
+    NotWellFormed(String),
+    /// The content is well-formed but not written in the canonical form.
+    #[error("the file is not in canonical form, first at byte {at}")]
+    NotCanonical {
+        /// Offset of the first byte that differs.
+        at: usize,
+    },
+    /// The path of a block does not lead to the history root.
+    #[error("block {index} is not in this history: {source}")]
+    NotInHistory {
+        /// Index of the block.
+        index: u64,
+        /// The fault of its path.
+        #[source]
+        source: tree::InvalidProof,
+    },
+    /// The hashes of a consistency proof do not lead from one root to the other.
+    #[error("the later checkpoint does not continue the earlier one: {0}")]
+    NotConsistent(#[source] tree::InvalidProof),
+    /// The proof of a block commits to other content.
+    #[error("the seal of block {index} is broken")]
+    BrokenSeal {
+        /// Index of the block.
+        index: u64,
+    },
+    /// The hash is trusted but binds no history root.
+    #[error(
+        "block {index} is open, so its hash does not bind the history root; a checkpoint of it does"
+    )]
+    UnboundRoot {
+        /// Index of the block.
+        index: u64,
+    },
+    /// A checkpoint of this index has another hash or history root.
+    #[error("block {index} is another one than in the checkpoint")]
+    OtherBlock {
+        /// Index of the block.
+        index: u64,
+    },
+    /// Nothing that is trusted names the block.
+    #[error("it depends on block {index} with hash {hash}, which is nothing you trust")]
+    NotTrusted {
+        /// Index of the block.
+        index: u64,
+        /// Its hash.
+        hash: BlockHash,
+    },
+    /// Neither end of a consistency proof is trusted.
+    #[error("neither block {from} nor block {to} is a checkpoint you trust")]
+    NoTrustedEnd {
+        /// Index of the earlier end.
+        from: u64,
+        /// Index of the later end.
+        to: u64,
+    },
+}
+
+impl NotProven {
+    /// The name of the reason in JSON output.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::NotReadable(_) => "not_readable",
+            Self::NotWellFormed(_) => "not_well_formed",
+            Self::NotCanonical { .. } => "not_canonical",
+            Self::NotInHistory { .. } | Self::NotConsistent(_) => "not_in_history",
+            Self::BrokenSeal { .. } => "broken_seal",
+            Self::UnboundRoot { .. } => "unbound_root",
+            Self::OtherBlock { .. } => "other_block",
+            Self::NotTrusted { .. } | Self::NoTrustedEnd { .. } => "not_trusted",
+        }
+    }
+}

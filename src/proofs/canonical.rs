@@ -1,0 +1,148 @@
+//! The one form in which proofs are written: the ASCII that Python's `json.dumps(value, indent=1)`
+//! and a final line feed give, with the keys in a fixed order.
+//!
+//! A file is read only if writing its content again gives the same bytes. So there are no duplicate
+//! or hidden keys, no second spelling of anything, nothing that one parser sees and another does
+//! not, and nothing that a terminal would act upon.
+
+use std::io::{self, Write};
+
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::ser::{Formatter, PrettyFormatter};
+
+use super::{MAX_FILE_BYTES, MAX_INDEX, NotProven};
+use crate::chain::history::NodeHash;
+
+/// Writes a value in canonical form.
+pub(super) fn write(value: &impl Serialize) -> String {
+    let mut out = Vec::new();
+    let formatter = AsciiFormatter(PrettyFormatter::with_indent(b" "));
+    let mut serializer = serde_json::Serializer::with_formatter(&mut out, formatter);
+    value
+        .serialize(&mut serializer)
+        .expect("texts and numbers in memory can be written");
+    out.push(b'\n');
+    String::from_utf8(out).expect("the form is ASCII")
+}
+
+/// Reads a value from its canonical form. `build` checks the fields.
+///
+/// # Errors
+/// [`NotProven::NotReadable`], [`NotProven::NotWellFormed`] or [`NotProven::NotCanonical`].
+pub(super) fn read<R: DeserializeOwned, T>(
+    bytes: &[u8],
+    build: impl FnOnce(R) -> Result<T, String>,
+    written: impl FnOnce(&T) -> String,
+) -> Result<T, NotProven> {
+    if bytes.len() > MAX_FILE_BYTES {
+        let why = format!("it has more than {MAX_FILE_BYTES} bytes");
+        return Err(NotProven::NotReadable(why));
+    }
+    let raw: R = serde_json::from_slice(bytes).map_err(|error| {
+        if error.is_data() {
+            NotProven::NotWellFormed(crate::text::escape(&error.to_string()).into_owned())
+        } else {
+            NotProven::NotReadable(format!("it is not JSON: {error}"))
+        }
+    })?;
+    let value = build(raw).map_err(NotProven::NotWellFormed)?;
+    let canonical = written(&value);
+    if canonical.as_bytes() != bytes {
+        let same = canonical.bytes().zip(bytes).take_while(|(a, b)| a == *b);
+        return Err(NotProven::NotCanonical { at: same.count() });
+    }
+    Ok(value)
+}
+
+/// Checks an index.
+pub(super) fn check_index(index: u64) -> Result<u64, String> {
+    if index > MAX_INDEX {
+        return Err(format!("index {index} is above 2^53-1"));
+    }
+    Ok(index)
+}
+
+/// A digest, written as 64 lower-case hex digits.
+#[derive(Clone, Copy)]
+pub(super) struct Hex(pub(super) NodeHash);
+
+impl Serialize for Hex {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&hex::encode(self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Hex {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        parse_hex(&text)
+            .map(Self)
+            .ok_or_else(|| D::Error::custom("a hash is not 64 lower-case hex digits"))
+    }
+}
+
+/// Reads 64 lower-case hex digits.
+pub(super) fn parse_hex(text: &str) -> Option<NodeHash> {
+    let mut hash = [0; 32];
+    let is_lower = !text.bytes().any(|byte| byte.is_ascii_uppercase());
+    (is_lower && hex::decode_to_slice(text, &mut hash).is_ok()).then_some(hash)
+}
+
+/// Indents by one blank and escapes everything outside printable ASCII.
+struct AsciiFormatter(PrettyFormatter<'static>);
+
+impl Formatter for AsciiFormatter {
+    fn write_string_fragment<W: ?Sized + Write>(
+        &mut self,
+        out: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        let mut rest = fragment;
+        while let Some(at) = rest.find(|c: char| !(' '..='~').contains(&c)) {
+            out.write_all(&rest.as_bytes()[..at])?;
+            let character = rest[at..].chars().next().unwrap_or_default();
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                write!(out, "\\u{unit:04x}")?;
+            }
+            rest = &rest[at + character.len_utf8()..];
+        }
+        out.write_all(rest.as_bytes())
+    }
+
+    fn begin_array<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.begin_array(out)
+    }
+
+    fn end_array<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.end_array(out)
+    }
+
+    fn begin_array_value<W: ?Sized + Write>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
+        self.0.begin_array_value(out, first)
+    }
+
+    fn end_array_value<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.end_array_value(out)
+    }
+
+    fn begin_object<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.begin_object(out)
+    }
+
+    fn end_object<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.end_object(out)
+    }
+
+    fn begin_object_key<W: ?Sized + Write>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
+        self.0.begin_object_key(out, first)
+    }
+
+    fn begin_object_value<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.begin_object_value(out)
+    }
+
+    fn end_object_value<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.end_object_value(out)
+    }
+}

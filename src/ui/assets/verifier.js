@@ -1,0 +1,136 @@
+// The form that verifies a receipt in the browser: on the page /receipt, and in the offline page
+// that the command line writes. Nothing is uploaded.
+
+import { readTrusted, verify } from "./receipt.js";
+import { hidden } from "./chain.js";
+
+const form = document.getElementById("verifier");
+const receiptField = document.getElementById("receipt");
+const trustField = document.getElementById("trust");
+const verdictBox = document.getElementById("verdict");
+const fileField = document.getElementById("file");
+const anyHidden = new RegExp(hidden.source, "gu");
+
+/** The text of a message with its control and direction characters spelled out. */
+const visible = (text) => {
+  const spelled = (character) =>
+    character === "\n" || character === "\t" ? character : `\\u{${character.codePointAt(0).toString(16)}}`;
+  return text.replace(anyHidden, spelled);
+};
+
+function add(parent, name, text, className) {
+  const element = document.createElement(name);
+  element.textContent = text;
+  if (className) element.className = className;
+  parent.append(element);
+  return element;
+}
+
+/** A time in seconds as a date, or the text itself where the calendar ends. */
+function dateOf(text) {
+  const date = new Date(Number(text) * 1000);
+  return Number.isNaN(date.getTime()) ? text : date.toISOString();
+}
+
+function showBlock(block, id, message) {
+  const time = dateOf(block.time);
+  add(verdictBox, "p", `block ${block.index}, ${block.seal ?? "genesis"}, ${time} by its miner's clock`);
+  const fields = add(verdictBox, "dl", "", "fields");
+  for (const [name, value] of [["id", id], ["message", visible(message)]]) {
+    add(fields, "dt", name);
+    add(fields, "dd", value, "verbatim");
+  }
+}
+
+function show(verdict, trustName) {
+  verdictBox.replaceChildren();
+  verdictBox.hidden = false;
+  verdictBox.dataset.proven = String(verdict.proven);
+  verdictBox.dataset.reason = verdict.reason ?? "";
+  verdictBox.className = verdict.proven ? "verdict good" : "verdict bad";
+  if (!verdict.proven) {
+    add(verdictBox, "h2", "NOT PROVEN");
+    add(verdictBox, "p", visible(verdict.message));
+    return;
+  }
+  add(verdictBox, "h2", "PROVEN");
+  if (verdict.ends) {
+    const [from, to] = verdict.ends;
+    add(verdictBox, "p", `Block ${to.index} continues block ${from.index}. Both are blocks of one chain.`);
+    return;
+  }
+  const { under, entries, content } = verdict;
+  add(verdictBox, "p", `by the ${trustName ?? verdict.by} of block ${under.index}`);
+  for (const entry of entries) showBlock(entry, entry.id, entry.message);
+  if (entries.length === 0) {
+    showBlock(under, content.id, content.message);
+    add(verdictBox, "p", "No block is above it in this receipt: it can still be disconnected.");
+    if (verdict.by === "hash" && under.seal !== "sealed") {
+      add(verdictBox, "p", "Its hash says nothing about the blocks before it.");
+    }
+  }
+  const limits = "Not shown: who wrote it, that the clock was right, that this chain is still followed.";
+  add(verdictBox, "p", limits, "note");
+}
+
+const failure = (reason, message) => ({ proven: false, reason, message });
+
+/** The checkpoint of this node for the block that a receipt is under. */
+async function askNode(text) {
+  let index;
+  try {
+    index = JSON.parse(text).under.index;
+  } catch {
+    return [];
+  }
+  if (!Number.isSafeInteger(index)) return [];
+  const response = await fetch(`${form.dataset.checkpoint}?at=${index}`);
+  if (response.status === 404) return [];
+  if (!response.ok) throw new Error("the node does not respond");
+  return readTrusted((await response.json()).checkpoint) ?? [];
+}
+
+async function check(text) {
+  const asksNode = form.querySelector("input[name=by][value=node]")?.checked;
+  if (asksNode) {
+    try {
+      return show(verify(text, await askNode(text)), "node's checkpoint");
+    } catch (error) {
+      return show(failure("not_trusted", `This node could not be asked: ${error.message}.`));
+    }
+  }
+  const trusted = readTrusted(trustField.value);
+  if (trusted === null || trusted.length === 0) {
+    const message = "Say what you trust: the hash of a sealed block, or a checkpoint line.";
+    return show(failure("not_trusted", message));
+  }
+  return show(verify(text, trusted));
+}
+
+// A text field may lose the last line feed of what was pasted.
+const pasted = (text) => `${text.replaceAll("\r\n", "\n").replace(/\n+$/, "")}\n`;
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  check(pasted(receiptField.value));
+});
+
+async function read(file) {
+  if (!file) return;
+  try {
+    const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+    const text = decoder.decode(await file.arrayBuffer());
+    receiptField.value = text;
+    await check(text);
+  } catch {
+    show(failure("not_readable", "The file is not text."));
+  }
+}
+
+fileField.addEventListener("change", () => read(fileField.files[0]));
+form.addEventListener("dragover", (event) => event.preventDefault());
+form.addEventListener("drop", (event) => {
+  event.preventDefault();
+  read(event.dataTransfer.files[0]);
+});
+for (const element of document.querySelectorAll(".scripted")) element.hidden = false;
