@@ -1,56 +1,56 @@
-//! The node: the one door to the store for the API and the tasks.
+//! The node: the only access to the store for the API and the tasks.
 //!
 //! The path of a message:
-//! 1. `cli/add.rs` or any HTTP client sends it; `api/` checks its form and calls
-//!    [`Node::add_message`].
-//! 2. [`Node::add_message`] gives it an id and hands it to the store's writer, which joins what
-//!    waits into one durable commit. Only then is the client answered.
-//! 3. The commit wakes [`miner`], which takes the oldest unclaimed messages, makes a commitment
-//!    ([`crate::chain::seal`]), searches a proof ([`crate::pow::Search`]) and hands the blocks to
-//!    the writer. It goes on above them while the commit is under way.
-//! 4. The writer checks them against the tip, and block, indexes, history tree and mempool change
-//!    in one transaction. After the commit the new state is published; the API and the tasks see
-//!    it through [`Node::state`] and [`Node::subscribe`].
+//! 1. A client sends it. `api/` checks the request and calls [`Node::add_message`].
+//! 2. [`Node::add_message`] assigns an id and submits the message to the writer of the store, which
+//!    joins the queued operations into durable commits. The client is answered after the commit.
+//! 3. The commit wakes [`miner`], which takes pending messages in order, computes the commitment of
+//!    each block ([`crate::chain::seal`]), searches a proof ([`crate::pow::Search`]) and submits the
+//!    blocks to the writer. It mines the next blocks while that commit is in flight.
+//! 4. The writer checks the blocks against the tip. Block, indexes, history tree and mempool change in
+//!    one transaction, and the new state is published ([`Node::state`], [`Node::subscribe`]).
+//! 5. The sessions ([`sync`]) announce the new tip. A peer that receives the announcement fetches the
+//!    missing blocks, and submits them to its own writer, which checks them and follows the better
+//!    chain.
 //!
-//! The path of a block of a peer: a session ([`sync`]) learns that there is something new, fetches
-//! what is missing and hands it to the same writer, which checks it and follows it if it is better.
-//!
-//! The parts:
-//! * [`settings`]: what the user decided, and all limits and intervals
-//! * `additions`: messages of clients until their outcome is known
-//! * [`miner`]: mines pending messages
-//! * [`backup`]: writes the chain to files, for exchange and safe-keeping
-//! * [`network`]: changes difficulty or seal rule, after a check of the chain
-//! * [`scrub`]: checks old blocks in the background after an unclean stop
-//! * [`space`]: measures the free space within the database on a nearly full disk
-//! * [`peers`]: the book of peers
-//! * `discovery`: finds candidates and dials them
-//! * `sessions`: supervises one session per peer
-//! * [`sync`]: the sessions, and the blocks and messages they fetch
-//! * `policy`: the reorgs, genesis blocks and networks this node accepts
-//! * `learned`: shares the learned half of the mempool by the address that taught a message
+//! The parts, where each uses only those above it:
+//! * [`settings`]: the user's settings, and all limits and intervals; `executor`: where blocking work
+//!   runs
 //! * [`rate`]: limits messages by remote address
 //! * [`clocks`]: clocks that disagree, and blocks from the future
+//! * [`peers`]: the known peers
+//! * `policy`: the networks, genesis blocks and reorgs that this node accepts
+//! * `learned`: limits on the learned half of the mempool
+//! * `additions`: messages of clients until their outcome is known
 //! * [`reorgs`]: logs and counts reorgs
+//! * `neighbours`: adds and removes neighbours for the administrator
+//! * [`sync`]: the session with a peer, and the blocks and messages that it fetches
+//! * `sessions`: supervises the sessions; `discovery`: finds and dials new peers
+//! * [`miner`]: mines pending messages
+//! * [`backup`]: writes snapshots of the chain
+//! * [`network`]: changes difficulty or seal rule after a check of the chain
+//! * [`scrub`]: checks old blocks in the background after an unclean stop
+//! * [`space`]: measures the free space within the database on a nearly full disk
 //! * [`run`]: starts the tasks, supervises them and stops them in order
 
 mod additions;
-pub mod backup;
-pub mod clocks;
+mod backup;
+mod clocks;
 mod discovery;
 mod executor;
 mod learned;
 pub mod miner;
+mod neighbours;
 pub mod network;
 pub mod peers;
 mod policy;
-pub mod rate;
-pub mod reorgs;
+pub(crate) mod rate;
+pub(crate) mod reorgs;
 pub mod run;
-pub mod scrub;
+mod scrub;
 mod sessions;
 pub mod settings;
-pub mod space;
+mod space;
 pub mod sync;
 
 use std::path::Path;
@@ -76,23 +76,23 @@ pub use executor::Executor;
 /// Version of `/api/v1` between nodes.
 pub const PROTOCOL: u32 = 1;
 
-/// Says after each commit how many there were, and whether the store failed.
+/// Published after each commit and each failure of the store.
 #[derive(Clone, Debug, Default)]
 pub struct Signal {
-    /// Commits since the start.
+    /// Number of commits since the start.
     pub commits: u64,
-    /// The tip, and when it was put on the chain.
+    /// The tip, and the time at which it was connected.
     pub tip: Option<(BlockHash, Instant)>,
-    /// The first failure of the store: of the writer, which has ended, or of a read.
+    /// The first failure of the store, in the writer or in a read.
     pub failure: Option<StoreError>,
 }
 
-/// Sends a signal for everything the store tells.
+/// Publishes the signals of a store.
 #[derive(Clone, Debug, Default)]
 pub struct Signals(watch::Sender<Signal>);
 
 impl Signals {
-    /// What the store calls after each commit and each failure.
+    /// Returns the listener to open the store with.
     pub fn listener(&self) -> Listener {
         let sender = self.0.clone();
         Box::new(move |outcome| {
@@ -104,26 +104,26 @@ impl Signals {
                         signal.tip = Some((hash, Instant::now()));
                     }
                 }
-                // What follows from the first failure explains nothing.
+                // Later failures are only consequences of the first one.
                 Err(error) => _ = signal.failure.get_or_insert_with(|| error.clone()),
             });
         })
     }
 }
 
-/// What the miner is doing.
+/// Figures of the miner.
 #[derive(Debug, Default)]
 pub struct Mining {
-    /// Whether it searches right now.
+    /// A search is running.
     pub active: AtomicBool,
-    /// Candidates tried since the start.
+    /// Number of candidates tried since the start.
     pub tries: AtomicU64,
-    /// Candidates a second over the last piece of work.
+    /// Candidates per second in the last batch, as the bits of an `f64`.
     pub hash_rate: AtomicU64,
 }
 
 impl Mining {
-    /// Whether it searches, candidates tried, candidates a second.
+    /// Returns whether a search is running, the candidates tried, and the candidates per second.
     pub fn now(&self) -> (bool, u64, f64) {
         (
             self.active.load(Ordering::Relaxed),
@@ -139,29 +139,29 @@ pub struct Node {
     signals: Signals,
     clock: Arc<dyn Clock>,
     executor: Executor,
-    /// Name of this run, fresh at each start.
+    /// Random id of this run.
     pub id: String,
-    /// What the user decided.
+    /// The user's settings.
     pub settings: Settings,
-    /// What the miner is doing.
+    /// Figures of the miner.
     pub mining: Mining,
-    /// Whom it knows.
+    /// The known peers.
     pub peers: Peers,
-    /// Limits the messages of each remote address.
-    pub add_rate: AddRate,
+    /// Rate limit on messages per remote address.
+    pub(crate) add_rate: AddRate,
     learned_shares: LearnedShares,
     in_flight: Arc<InFlight>,
-    /// Numbers of staged branches.
-    branches: AtomicU64,
-    /// Sums over the reorgs.
+    /// Number of the next staged branch.
+    next_branch: AtomicU64,
+    /// Totals over the reorgs.
     reorgs: reorgs::ReadReorgs,
-    /// How long writes take, from here to their commit.
-    pub writes: Histogram,
+    /// Durations of writes, from submission to commit.
+    pub(crate) writes: Histogram,
     started: Instant,
 }
 
 impl Node {
-    /// Opens the database and makes a node of it that does nothing on its own yet.
+    /// Opens the database and creates a node without tasks.
     pub fn open(
         path: &Path,
         min_free: u64,
@@ -174,7 +174,7 @@ impl Node {
         Self::new(store, signals, settings, clock, executor)
     }
 
-    /// A node on an open store whose listener is that of `signals`.
+    /// Creates a node on an open store whose listener is that of `signals`.
     pub fn new(
         store: Store,
         signals: Signals,
@@ -183,7 +183,7 @@ impl Node {
         executor: Executor,
     ) -> Result<Self, StoreError> {
         let kept = store.view()?.neighbours()?;
-        // Of an earlier run only the time in the block is known, and that may be in the future.
+        // For a tip of an earlier run only its timestamp is known, which may be in the future.
         let tip = store.state().tip.clone();
         let age = Duration::try_from_secs_f64(clock.seconds() - tip.timestamp.seconds());
         let now = Instant::now();
@@ -201,49 +201,49 @@ impl Node {
             add_rate: AddRate::new(settings.add_rate),
             learned_shares: LearnedShares::default(),
             in_flight: Arc::default(),
-            branches: AtomicU64::new(0),
+            next_branch: AtomicU64::new(0),
             reorgs: reorgs::ReadReorgs::default(),
             settings,
             mining: Mining::default(),
-            // From 0.5 ms to 8 s, and beyond.
+            // Buckets from 0.5 ms to 8 s.
             writes: Histogram::new(exponential_buckets(5e-4, 4.0, 8)),
             started: Instant::now(),
         })
     }
 
-    /// What is committed now.
+    /// Returns the state of the last commit.
     pub fn state(&self) -> Arc<State> {
         self.store.state()
     }
 
-    /// A consistent view of what is committed now. Point reads may run where they are; anything
-    /// longer belongs into [`Node::blocking`].
+    /// Opens a consistent view of the last commit. Point reads may run on the calling task; longer
+    /// reads belong in [`Node::blocking`].
     pub fn view(&self) -> Result<View, StoreError> {
         self.store.view()
     }
 
-    /// Wakes after each commit.
+    /// Returns a receiver that is notified after each commit and each failure.
     pub fn subscribe(&self) -> watch::Receiver<Signal> {
         self.signals.0.subscribe()
     }
 
-    /// The time of day.
+    /// Returns the clock.
     pub fn clock(&self) -> &dyn Clock {
         &*self.clock
     }
 
-    /// Seconds since the start.
+    /// Returns the time since the start in seconds.
     pub fn uptime(&self) -> f64 {
         self.started.elapsed().as_secs_f64()
     }
 
-    /// Time since the tip was put on the chain, whatever time the block tells.
+    /// Returns the time since the tip was connected, whatever its timestamp.
     pub fn tip_age(&self) -> Duration {
         let signal = self.signals.0.borrow();
         signal.tip.map_or(Duration::ZERO, |(_, at)| at.elapsed())
     }
 
-    /// Runs a read that may take long on a thread that may block.
+    /// Runs a long read on the executor.
     pub async fn blocking<T: Send + 'static>(
         self: &Arc<Self>,
         read: impl FnOnce(&Self) -> Result<T, StoreError> + Send + 'static,
@@ -257,7 +257,7 @@ impl Node {
             .unwrap_or_else(|error| Err(StoreError::interrupted("a read", &error)))
     }
 
-    /// Hands an operation to the writer; the answer comes after its commit.
+    /// Submits an operation to the writer; the receiver resolves after its commit.
     pub fn submit<T: Send + 'static>(
         &self,
         operation: impl FnOnce(Reply<T>) -> Operation,
@@ -269,13 +269,13 @@ impl Node {
             return Ok(receiver);
         }
         self.store.submit(operation(self.timed(move |result| {
-            // Nobody waits any more if a client went away; the commit stands all the same.
+            // The receiver is gone if the client disconnected; the commit is still valid.
             let _ = sender.send(result);
         })))?;
         Ok(receiver)
     }
 
-    /// Hands an operation to the writer and waits for its commit, on a thread that may block.
+    /// Submits an operation to the writer and blocks until its commit.
     pub fn write<T: Send + 'static>(
         &self,
         operation: impl FnOnce(Reply<T>) -> Operation,
@@ -291,7 +291,7 @@ impl Node {
         })
     }
 
-    /// Returns those of these messages that are neither pending nor in the chain, by their ids.
+    /// Returns the messages whose ids are neither pending nor in the chain.
     fn unknown(&self, messages: Vec<Message>) -> Result<Vec<Message>, StoreError> {
         let view = self.view()?;
         let mut unknown = Vec::new();
@@ -304,40 +304,40 @@ impl Node {
         Ok(unknown)
     }
 
-    /// Notes that every block was checked after an unclean stop.
-    pub fn note_scrubbed(&self) {
+    /// Records that every block was checked after an unclean stop.
+    pub(crate) fn note_scrubbed(&self) {
         self.store.note_scrubbed();
     }
 
-    /// Whether the run before this one closed the database.
+    /// Returns `true` if the previous run closed the database.
     pub fn stopped_cleanly(&self) -> bool {
         self.store.stopped_cleanly()
     }
 
-    /// What this node does not protect and which clocks do not agree, in words.
+    /// Returns warnings about open proofs and about clocks that disagree.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         if self.state().network.sealed_from.is_none() {
-            let text = "open proofs are accepted: whoever makes a longer chain, which may cost \
-                        next to nothing, can rewrite the history";
+            let text = "open proofs are accepted: anyone can rewrite the history with a longer chain, \
+                        which costs almost nothing to mine";
             warnings.push(text.to_owned());
         }
         warnings.extend(self.clock_warnings());
         warnings
     }
 
-    /// Why this node takes no messages; empty if it does.
+    /// Returns the reasons why this node accepts no messages; empty if it does.
     pub fn health_issues(&self) -> Vec<String> {
         let mut health_issues = Vec::new();
         if let Some(failure) = &self.signals.0.borrow().failure {
             health_issues.push(failure.to_string());
         }
-        health_issues.extend(self.lack_of_space().map(|rejection| rejection.to_string()));
+        health_issues.extend(self.space_shortage().map(|rejection| rejection.to_string()));
         health_issues
     }
 
-    /// The rejection that writing would meet now because the disk is nearly full.
-    pub fn lack_of_space(&self) -> Option<Rejection> {
+    /// Returns the rejection of writes while the disk is nearly full.
+    pub(crate) fn space_shortage(&self) -> Option<Rejection> {
         let (free, needed) = self
             .store
             .free_space()
@@ -345,13 +345,13 @@ impl Node {
         Some(Rejection::NoSpace { free, needed })
     }
 
-    /// Measures how much the database can take without growing, if the disk is nearly full, unless
-    /// `is_stopped` says so meanwhile.
+    /// Measures the reusable space within the database, if the disk is nearly full, until `is_stopped`
+    /// returns `true`.
     fn measure_space(&self, is_stopped: &dyn Fn() -> bool) -> Result<(), StoreError> {
         self.store.measure_space(is_stopped)
     }
 
-    /// Writes what waits and closes the database cleanly.
+    /// Commits the queued operations and closes the database cleanly.
     pub fn close(self) -> Result<(), StoreError> {
         self.store.close()
     }

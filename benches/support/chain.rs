@@ -23,7 +23,7 @@ pub fn message(number: u64) -> Message {
 
 /// Mines a chain after the documented genesis block.
 pub struct Miner {
-    front: MiningTip,
+    mining_tip: MiningTip,
     proof: ProofMode,
     /// The last message mined.
     pub number: u64,
@@ -36,7 +36,7 @@ impl Miner {
         let mut history = History::default();
         history.append(&tip.hash, |_, _| {});
         Self {
-            front: MiningTip::new(tip, history),
+            mining_tip: MiningTip::new(tip, history),
             proof,
             number: 0,
         }
@@ -44,7 +44,7 @@ impl Miner {
 
     /// The next blocks.
     pub fn mine(&mut self, count: u64) -> Vec<Block> {
-        let effort = MiningParams {
+        let params = MiningParams {
             proof: self.proof,
             difficulty: Difficulty::MIN,
             threads: NonZeroUsize::MIN,
@@ -56,7 +56,9 @@ impl Miner {
             // Clocks tell microseconds.
             #[expect(clippy::cast_precision_loss, reason = "numbers are small")]
             let now = 1.7e9 + self.number as f64 * 1.234_567;
-            self.front.mine(message(self.number), now, &effort).unwrap()
+            self.mining_tip
+                .mine(message(self.number), now, &params)
+                .unwrap()
         };
         (0..count).map(|_| next()).collect()
     }

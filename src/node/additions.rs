@@ -1,8 +1,8 @@
 //! Additions: messages of clients, from the request until the outcome is known.
 //!
-//! A client that is not answered in time asks for the message by its id, or repeats the request
-//! with its key. So an addition keeps one id for as long as it is in flight, however often it is
-//! repeated, and whoever asks for that id learns that the outcome is not known yet.
+//! A client that is not answered in time asks for the message by its id, or repeats the request with
+//! its idempotency key. An addition therefore keeps one id while it is in flight, however often it is
+//! repeated, and a request for that id reports that the outcome is not known yet.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,41 +14,41 @@ use crate::chain::message::TextTooLong;
 use crate::chain::{Message, MessageId};
 use crate::store::{Added, Addition, Operation, StoreError};
 
-/// Why a message was not taken in.
+/// Why a message was not added.
 #[derive(Debug, Error)]
 pub enum AddError {
-    /// Longer than a block may carry.
+    /// The text is longer than a block may carry.
     #[error(transparent)]
     TooLong(#[from] TextTooLong),
-    /// The store did not take it: this request does not keep the message.
+    /// The store rejected the addition or failed; the message is not stored.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The commit takes too long, or failed: the message may or may not be kept.
+    /// The commit takes too long or failed: the message may or may not be stored.
     #[error("it is not known whether the message is on disk; ask for {id} before adding it again")]
     OutcomeUnknown {
-        /// The id under which it is found if it is kept.
+        /// The id under which the message is found if it is stored.
         id: MessageId,
     },
 }
 
-/// Additions whose outcome is not known.
+/// Additions whose outcome is not known yet.
 #[derive(Debug, Default)]
 pub(super) struct InFlight(Mutex<Table>);
 
 #[derive(Debug, Default)]
 struct Table {
-    /// Number of requests for each id.
+    /// Number of requests per id.
     ids: HashMap<MessageId, usize>,
-    /// The id of each key together with a text.
+    /// Id of each pair of key and text.
     keyed: HashMap<KeyedText, MessageId>,
 }
 
-/// Digests of a client's key and of the text.
+/// Digests of an idempotency key and of a text.
 type KeyedText = ([u8; 32], [u8; 32]);
 
 impl InFlight {
-    /// Notes a request and chooses its id: that of the same text under the same key, if that is in
-    /// flight, else a fresh one.
+    /// Registers a request and assigns its id: that of the same text under the same key if one is in
+    /// flight, otherwise a random one.
     fn enter(self: &Arc<Self>, keyed: Option<KeyedText>) -> Request {
         let mut table = self.table();
         let id = match keyed {
@@ -64,7 +64,7 @@ impl InFlight {
         }
     }
 
-    /// Forgets one request for an id.
+    /// Unregisters a request for an id.
     fn leave(&self, id: MessageId, keyed: Option<KeyedText>) {
         let mut table = self.table();
         let Some(count) = table.ids.get_mut(&id) else {
@@ -80,13 +80,13 @@ impl InFlight {
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
-        // Every change is whole even if the thread that made it panicked later.
+        // No panic can interrupt a change under the lock, so a poisoned one holds valid data.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// One request in flight. It ends when this is dropped, unless its outcome is unknown by then: that
-/// lasts until the next start.
+/// A request in flight. Dropping it unregisters the request, unless its outcome is unknown: such a
+/// request stays registered until the next start.
 #[derive(Debug)]
 struct Request {
     in_flight: Arc<InFlight>,
@@ -96,15 +96,15 @@ struct Request {
 }
 
 impl Request {
-    /// Notes that the store has the request: unless it answers, the message may be kept.
+    /// Marks the request as submitted: until the store answers, the message may be stored.
     fn submitted(mut self) -> Self {
         self.is_unknown = true;
         self
     }
 
-    /// Ends the request with the answer of the store.
+    /// Ends the request with the result of the store.
     fn end<T>(mut self, outcome: &Result<T, StoreError>) {
-        self.is_unknown = outcome.as_ref().is_err_and(may_be_kept);
+        self.is_unknown = outcome.as_ref().is_err_and(may_be_stored);
     }
 }
 
@@ -116,8 +116,8 @@ impl Drop for Request {
     }
 }
 
-/// Returns `true` if an operation that ended with this error may be on disk all the same.
-fn may_be_kept(error: &StoreError) -> bool {
+/// Returns `true` if an operation that ended with this error may nevertheless be on disk.
+fn may_be_stored(error: &StoreError) -> bool {
     let is_refusal = matches!(
         error,
         StoreError::Rejected(_) | StoreError::Overloaded | StoreError::Closed
@@ -126,7 +126,7 @@ fn may_be_kept(error: &StoreError) -> bool {
 }
 
 impl Node {
-    /// Takes in a message of a client: when this returns, it is on disk.
+    /// Adds a message of a client; it is on disk when this returns.
     pub async fn add_message(&self, text: String, key: Option<&[u8]>) -> Result<Added, AddError> {
         let key = key.map(Addition::key_digest);
         let keyed = key.map(|key| (key, Addition::text_digest(&text)));
@@ -137,8 +137,8 @@ impl Node {
             key,
             arrived: self.clock.millis(),
         };
-        // What was committed before can be answered even while the disk stalls. The request is in
-        // flight by now, so whatever is not in this view has the same id.
+        // A repeated addition can be answered even while the disk stalls. The request is registered by
+        // now, so an addition that is not in this view shares its id.
         if key.is_some()
             && let Some(known) = self.view()?.added_under_key(&addition)?
         {
@@ -161,13 +161,13 @@ impl Node {
         };
         match tokio::time::timeout(settings::ADD_TIMEOUT, answer).await {
             Ok(Ok(Ok(added))) => Ok(added),
-            Ok(Ok(Err(error))) if !may_be_kept(&error) => Err(self.refused(id, error)),
-            // Also if it was dropped unanswered: a writer that panics may do so after its commit.
+            Ok(Ok(Err(error))) if !may_be_stored(&error) => Err(self.refused(id, error)),
+            // A dropped answer is unknown too: a writer may panic after its commit.
             Ok(Ok(Err(_)) | Err(_)) | Err(_) => Err(AddError::OutcomeUnknown { id }),
         }
     }
 
-    /// The error of a request that was refused. An earlier one for the same id may still be kept.
+    /// Returns the error of a rejected request. An earlier request with the same id may be stored.
     fn refused(&self, id: MessageId, error: StoreError) -> AddError {
         if self.is_in_flight(&id) {
             AddError::OutcomeUnknown { id }
@@ -176,8 +176,8 @@ impl Node {
         }
     }
 
-    /// Returns `true` if a message with this id was handed in and it is not known whether it is on
-    /// disk. A view that is opened afterwards holds everything whose outcome was known by then.
+    /// Returns `true` if an addition with this id is in flight. A view that is opened afterwards contains
+    /// every addition whose outcome was known at this call.
     pub fn is_in_flight(&self, id: &MessageId) -> bool {
         self.in_flight.table().ids.contains_key(id)
     }

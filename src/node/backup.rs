@@ -1,5 +1,5 @@
-//! Writes snapshots: the chain as the files of the original program, for exchange and safe-keeping.
-//! Nothing but their format is read back from them; the database is what the node stands on.
+//! Writes snapshots: the chain as files of the reference miner, for exchange and backup. The node reads
+//! only their format back; its data is in the database.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,25 +12,26 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::Node;
-use super::settings::{AtStop, SNAPSHOT_SHARE, SnapshotSettings};
+use super::settings::{AtStop, SNAPSHOT_INTERVAL_FACTOR, SnapshotSettings};
 use crate::chain::{Block, Tip};
 use crate::fs::open_regular;
 use crate::snapshot::files::{SnapshotError, SnapshotFiles, Written};
 use crate::snapshot::format::{ChainReader, ChainWriter, Format};
 use crate::store::{Operation, PageLimit, Rejection, StoreError};
 
+/// Size of the pages in which the chain is read.
 const PAGE: PageLimit = PageLimit {
     count: 1000,
     bytes: 4 * 1024 * 1024,
 };
 
-/// A snapshot that takes longer than this is not made at a stop unless asked for.
-const QUICK: Duration = Duration::from_secs(1);
+/// Maximum duration of a snapshot at a stop, unless the settings always require one.
+const MAX_AUTO_DURATION: Duration = Duration::from_secs(1);
 
-/// Why there is no snapshot.
+/// Why a snapshot was not written.
 #[derive(Debug, Error)]
-pub enum BackupError {
-    /// The chain could not be read, or the snapshot not be noted.
+enum BackupError {
+    /// The store could not read the chain or record the snapshot.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The files could not be written.
@@ -38,17 +39,17 @@ pub enum BackupError {
     Files(#[from] SnapshotError),
 }
 
-/// Makes a snapshot at each tick if the chain has changed, and at the stop as the settings say.
-/// Files that cannot be written are logged and tried again: the chain is safe without. A failure of
-/// the store or of the task itself is an error.
-pub async fn run(
+/// Writes a snapshot at each tick if the chain has changed, and at the stop according to the settings.
+/// Files that cannot be written are logged and retried, because the chain is safe in the database. A
+/// failure of the store or of the task itself is an error.
+pub(super) async fn run(
     node: Arc<Node>,
     settings: SnapshotSettings,
     shutdown: CancellationToken,
 ) -> Result<(), StoreError> {
     let mut ticks = tokio::time::interval(settings.interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    // The first tick comes at once; a node that just started has nothing new to write.
+    // The first tick is immediate, when a node that just started has nothing new to write.
     ticks.tick().await;
     let mut took = Duration::ZERO;
     let mut earliest = Instant::now();
@@ -60,31 +61,31 @@ pub async fn run(
         if Instant::now() < earliest {
             continue;
         }
-        // A stop does not wait for a long chain to be written.
+        // A stop does not wait for a long snapshot.
         let stop = shutdown.clone();
         let give_up = move || stop.is_cancelled();
         took = snapshot(&node, &settings, give_up).await?.unwrap_or(took);
-        earliest = Instant::now() + took * SNAPSHOT_SHARE;
+        earliest = Instant::now() + took * SNAPSHOT_INTERVAL_FACTOR;
     }
     let wanted = match settings.at_stop {
         AtStop::Always => true,
-        AtStop::Auto => took < QUICK,
+        AtStop::Auto => took < MAX_AUTO_DURATION,
         AtStop::Never => false,
     };
     if !wanted {
-        info!(took = ?took, "no snapshot at this stop; the last one is older than the chain");
+        info!(took = ?took, "skipping the snapshot at this stop; the last one is older than the chain");
         return Ok(());
     }
-    // This may be the first one of this run, of a chain of any length.
-    let (begin, patient) = (Instant::now(), settings.at_stop == AtStop::Always);
+    // This may be the first snapshot of this run, so its duration is unknown.
+    let (begin, is_unlimited) = (Instant::now(), settings.at_stop == AtStop::Always);
     snapshot(&node, &settings, move || {
-        !patient && begin.elapsed() > QUICK
+        !is_unlimited && begin.elapsed() > MAX_AUTO_DURATION
     })
     .await
     .map(drop)
 }
 
-/// Makes one snapshot and returns how long it took; none if it could not be written or was not due.
+/// Writes one snapshot and returns its duration; `None` if it could not be written or was not due.
 async fn snapshot(
     node: &Arc<Node>,
     settings: &SnapshotSettings,
@@ -109,14 +110,17 @@ async fn snapshot(
             Ok(Some(took))
         }
         Err(error @ (BackupError::Files(_) | BackupError::Store(StoreError::Rejected(_)))) => {
-            warn!(error = &error as &dyn std::error::Error, "no snapshot");
+            warn!(
+                error = &error as &dyn std::error::Error,
+                "cannot write a snapshot"
+            );
             Ok(None)
         }
         Err(BackupError::Store(error)) => Err(error),
     }
 }
 
-/// Writes the chain as it is now, unless the files hold it already.
+/// Writes the current chain, unless the files contain it already.
 fn write(
     node: &Node,
     files: &SnapshotFiles,
@@ -135,18 +139,18 @@ fn write(
         return Ok(None);
     }
     let mut pages = Pages::up_to(node, tip.index);
-    let mut unread = None;
+    let mut read_error = None;
     let outcome = files.write(Local::now(), |out| {
         let mut writer = ChainWriter::new(format, out, false)?;
         loop {
             if give_up() {
                 return Err(std::io::Error::other(
-                    "given up: it takes too long for a stop",
+                    "given up because the node is stopping",
                 ));
             }
             let page = pages.next().map_err(|error| {
                 let text = error.to_string();
-                unread = Some(error);
+                read_error = Some(error);
                 std::io::Error::other(text)
             })?;
             if page.is_empty() {
@@ -158,10 +162,10 @@ fn write(
         }
         writer.finish().map(drop)
     });
-    if let Some(error) = unread {
+    if let Some(error) = read_error {
         return Err(error.into());
     }
-    // What was there before the first snapshot is somebody else's.
+    // A file from before the first snapshot was not written by this program.
     if let Written::Replaced { backup } = outcome?
         && record.tip.is_some()
     {
@@ -173,13 +177,13 @@ fn write(
     Ok(Some(files.chain().to_owned()))
 }
 
-/// The chain page by page, each from a view of its own: a snapshot can take long, and while a view
-/// is open the database cannot reuse the space of any page that a commit replaces.
+/// Reads the chain page by page, each in its own view: a snapshot can take long, and an open view
+/// prevents the database from reusing freed pages.
 struct Pages<'a> {
     node: &'a Node,
-    /// Index of the last block to read, should the chain still be that long.
+    /// Index of the last block to read.
     until: u64,
-    /// The last block that was read.
+    /// Last block that was read.
     last: Option<Tip>,
 }
 
@@ -192,8 +196,10 @@ impl<'a> Pages<'a> {
         }
     }
 
-    /// The next blocks; none after the last. A reorg above the last block read changes nothing for
-    /// what was read, one below it is an error.
+    /// Returns the next blocks; none after the last.
+    ///
+    /// # Errors
+    /// If a reorg has disconnected a block that was read.
     fn next(&mut self) -> Result<Vec<Block>, StoreError> {
         let view = self.node.view()?;
         let next = match &self.last {
@@ -203,8 +209,8 @@ impl<'a> Pages<'a> {
             Some(last) => last.index + 1,
             None => 0,
         };
-        let left = (self.until + 1).saturating_sub(next);
-        let page = view.blocks(next, PAGE.at_most(left))?;
+        let remaining = (self.until + 1).saturating_sub(next);
+        let page = view.blocks(next, PAGE.at_most(remaining))?;
         if let Some(last) = page.last() {
             self.last = Some(Tip::of(last));
         }
@@ -212,7 +218,7 @@ impl<'a> Pages<'a> {
     }
 }
 
-/// The format of a chain file, told by its start; none if it cannot be read.
+/// Returns the format of a chain file, or `None` if it cannot be read.
 fn format_of(chain: &Path) -> Option<Format> {
     let reader = ChainReader::new(open_regular(chain).ok()?);
     reader.ok().map(|reader| reader.format())

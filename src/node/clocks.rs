@@ -1,10 +1,9 @@
-//! Clocks that do not agree: this machine's beside those of its neighbours, and blocks from the
-//! future.
+//! Clocks that disagree: the local clock and those of the neighbours, and blocks from the future.
 //!
-//! A block dated more than [`MAX_AHEAD`] ahead of the local clock is held back until its time has
-//! come. Neither side does anything wrong by its own clock, so it is held against nobody; but both
-//! are told, since until the wrong clock is set the network is split. The local clock is compared
-//! with what neighbours that run this program say in their status. It is never changed.
+//! A block dated more than [`MAX_BLOCK_AHEAD`] ahead of the local clock is held back until it is no longer
+//! that far ahead. Neither side is at fault by its own clock, so this is no misbehaviour; but both are
+//! warned, because the network is split until the wrong clock is set. The local clock is compared with
+//! the times in the status of neighbours that run this program. It is never changed.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::Node;
-use super::settings::{CLOCK_CHECK_PAUSE, MAX_AHEAD, MAX_CLOCK_OFFSET};
+use super::settings::{CLOCK_CHECK_INTERVAL, MAX_BLOCK_AHEAD, MAX_CLOCK_OFFSET};
 use crate::chain::Block;
 use crate::store::StoreError;
 use crate::text::Span;
@@ -21,16 +20,16 @@ use crate::wire::calendar_time;
 
 /// The first block of a peer that is held back.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct HeldBack {
-    /// Its index.
+pub(crate) struct HeldBack {
+    /// Index of the block.
     pub index: u64,
-    /// Its time in seconds since the epoch.
+    /// Timestamp of the block in seconds since the epoch.
     pub timestamp: f64,
 }
 
 impl HeldBack {
-    /// Cuts a page of a peer's blocks before the first one too far ahead of the time `now`, which
-    /// is returned.
+    /// Truncates a page of a peer's blocks before the first one that is too far ahead of the time `now`,
+    /// and returns that block.
     pub(super) fn cut(page: &mut Vec<Block>, now: f64) -> Option<Self> {
         let position = page
             .iter()
@@ -40,10 +39,10 @@ impl HeldBack {
         held_back
     }
 
-    /// Returns the block if it is to be held back at the time `now`.
+    /// Returns the block if it must be held back at the time `now`.
     pub(super) fn of(block: &Block, now: f64) -> Option<Self> {
         let timestamp = block.timestamp.seconds();
-        (timestamp > now + MAX_AHEAD).then_some(Self {
+        (timestamp > now + MAX_BLOCK_AHEAD).then_some(Self {
             index: block.index,
             timestamp,
         })
@@ -56,31 +55,31 @@ impl std::fmt::Display for HeldBack {
         write!(
             f,
             "has block {index}, dated {}, more than {} h ahead of this machine's clock: it is held \
-             back for now; set the clock of the machine that mined it, or of this one, best by \
-             NTP",
+             back until then; set the clock of the machine that mined it, or of this one, preferably \
+             by NTP",
             date(timestamp),
-            MAX_AHEAD / 3600.0
+            MAX_BLOCK_AHEAD / 3600.0
         )
     }
 }
 
-/// A clock that does not agree.
+/// A disagreement of clocks.
 #[derive(Clone, Debug, PartialEq)]
 enum ClockIssue {
-    /// Seconds that the local clock is ahead of the median of so many neighbours.
+    /// The local clock is ahead of the median of the neighbours by this many seconds.
     Local { ahead: f64, neighbours: usize },
-    /// The tip, and the seconds that it is ahead of the local clock.
+    /// The tip is ahead of the local clock by this many seconds.
     Tip {
         index: u64,
         timestamp: f64,
         ahead: f64,
     },
-    /// A block of a peer.
+    /// A block of a peer is held back.
     HeldBack { peer: String, block: HeldBack },
 }
 
 impl ClockIssue {
-    /// What it is about: it is logged once, whatever the figures.
+    /// Returns the subject of the issue, which is logged once whatever the figures.
     fn key(&self) -> String {
         match self {
             Self::Local { .. } => "local".to_owned(),
@@ -98,10 +97,10 @@ impl std::fmt::Display for ClockIssue {
                 write!(
                     f,
                     "this machine's clock is {} {direction} its neighbours' (median of \
-                     {neighbours}): set the one that is wrong, best by NTP; blocks dated more than \
-                     {} h ahead of a node's clock are held back there",
+                     {neighbours}): set the one that is wrong, preferably by NTP; a node holds \
+                     back blocks dated more than {} h ahead of its clock",
                     Span(ahead.abs().round()),
-                    MAX_AHEAD / 3600.0
+                    MAX_BLOCK_AHEAD / 3600.0
                 )
             }
             Self::Tip {
@@ -111,7 +110,7 @@ impl std::fmt::Display for ClockIssue {
             } => write!(
                 f,
                 "the tip, block {index}, is dated {}, {} ahead of this machine's clock: set this \
-                 clock or that of the machine that mined it, best by NTP",
+                 clock or that of the machine that mined it, preferably by NTP",
                 date(*timestamp),
                 Span(*ahead)
             ),
@@ -124,14 +123,14 @@ fn date(seconds: f64) -> String {
     calendar_time(seconds).unwrap_or_else(|| format!("{seconds} s after the epoch"))
 }
 
-/// Seconds that a clock is certainly ahead of the local one (below 0: behind), if it told `theirs`
-/// between two looks at the local one; none if that tells nothing.
+/// Returns the seconds by which a clock is certainly ahead of the local one (negative if behind), if
+/// it showed `theirs` between the local times `before` and `after`. Returns `None` if nothing follows.
 pub(super) fn offset(theirs: f64, before: f64, after: f64) -> Option<f64> {
     // The local clock may have been set meanwhile.
     (theirs.is_finite() && before <= after).then(|| theirs - theirs.clamp(before, after))
 }
 
-/// The median; of two middle ones that nearer to 0.
+/// Returns the median; of two middle values, the one nearer to 0.
 fn median(mut offsets: Vec<f64>) -> Option<f64> {
     offsets.sort_by(f64::total_cmp);
     let upper = *offsets.get(offsets.len() / 2)?;
@@ -144,18 +143,18 @@ fn median(mut offsets: Vec<f64>) -> Option<f64> {
 }
 
 impl Node {
-    /// Seconds that the clocks of the neighbours are ahead of the local one, by their median; none
-    /// if none has told.
-    pub fn clock_offset(&self) -> Option<f64> {
+    /// Returns the median of the neighbours' clock offsets in seconds ahead of the local clock; `None` if
+    /// no offset is known.
+    pub(crate) fn clock_offset(&self) -> Option<f64> {
         median(self.peers.clock_offsets())
     }
 
-    /// Seconds that the tip is ahead of the local clock; 0 if it is not.
-    pub fn tip_ahead(&self) -> f64 {
+    /// Returns the seconds by which the tip is ahead of the local clock; 0 if it is not.
+    pub(crate) fn tip_ahead(&self) -> f64 {
         (self.state().tip.timestamp.seconds() - self.clock().seconds()).max(0.0)
     }
 
-    /// Clocks that do not agree, in words.
+    /// Returns the warnings about clocks that disagree.
     pub(super) fn clock_warnings(&self) -> Vec<String> {
         let issues = self.clock_issues().into_iter();
         issues.map(|issue| issue.to_string()).collect()
@@ -185,14 +184,14 @@ impl Node {
     }
 }
 
-/// Logs clocks that do not agree, each once until they agree again.
+/// Logs disagreements of clocks, each once until it is resolved.
 pub(super) async fn run(node: Arc<Node>, shutdown: CancellationToken) -> Result<(), StoreError> {
     let mut logged = BTreeSet::new();
     while !shutdown.is_cancelled() {
         let issues = node.clock_issues();
         for issue in &issues {
             if !logged.contains(&issue.key()) {
-                warn!(reason = %issue, "clocks do not agree");
+                warn!(reason = %issue, "clocks disagree");
             }
         }
         let found: BTreeSet<_> = issues.iter().map(ClockIssue::key).collect();
@@ -201,7 +200,7 @@ pub(super) async fn run(node: Arc<Node>, shutdown: CancellationToken) -> Result<
         }
         logged = found;
         tokio::select! {
-            () = tokio::time::sleep(CLOCK_CHECK_PAUSE) => {}
+            () = tokio::time::sleep(CLOCK_CHECK_INTERVAL) => {}
             () = shutdown.cancelled() => {}
         }
     }
@@ -213,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_offset_is_what_the_time_of_the_request_does_not_explain() {
+    fn an_offset_excludes_the_duration_of_the_request() {
         assert_eq!(offset(101.0, 100.0, 102.0), Some(0.0));
         assert_eq!(offset(110.0, 100.0, 102.0), Some(8.0));
         assert_eq!(offset(90.0, 100.0, 102.0), Some(-10.0));
@@ -223,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn the_median_is_that_of_the_majority_and_of_two_the_nearer() {
+    fn of_two_middle_offsets_the_median_is_the_smaller() {
         for (offsets, expected) in [
             (vec![], None),
             (vec![-9.0], Some(-9.0)),

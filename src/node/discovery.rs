@@ -1,5 +1,5 @@
-//! Discovery: candidates, heard of from neighbours or from their own requests, are dialled once and
-//! matched by node id before they become neighbours.
+//! Discovery: dials candidates, which neighbours named or which sent requests themselves, and identifies
+//! them by node id before they become neighbours.
 
 use std::sync::Arc;
 
@@ -11,17 +11,16 @@ use tracing::{debug, info};
 
 use super::Node;
 use super::peers::Candidate;
-use super::peers::lookup::leads_to_allowed;
+use super::peers::lookup::allowed_group;
 use crate::client::peer::Identity;
 use crate::client::{NodeAddress, PeerClient};
 use crate::store::StoreError;
 use crate::wire::PeerKind;
 
-/// Candidates that are dialled at the same time.
-const DIALLED: usize = 8;
+/// Maximum number of candidates that are dialled at the same time.
+const MAX_DIALLING: usize = 8;
 
-/// Asks neighbours for others as long as there is room, and dials candidates. One that is slow to
-/// answer holds up neither.
+/// Asks neighbours for other nodes while there are free slots, and dials candidates concurrently.
 pub(super) async fn run(
     node: Arc<Node>,
     client: PeerClient,
@@ -31,10 +30,10 @@ pub(super) async fn run(
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut asking, mut dialling) = (FuturesUnordered::new(), FuturesUnordered::new());
     loop {
-        while dialling.len() < DIALLED
-            && let Some((address, heard)) = node.peers.take_candidate()
+        while dialling.len() < MAX_DIALLING
+            && let Some((address, candidate)) = node.peers.take_candidate()
         {
-            dialling.push(dial(&node, &client, address, heard));
+            dialling.push(dial(&node, &client, address, candidate));
         }
         tokio::select! {
             biased;
@@ -45,7 +44,7 @@ pub(super) async fn run(
             _ = tick.tick() => {
                 node.peers.forget_silent_guests();
                 if asking.is_empty() && node.peers.has_room() {
-                    for (address, kind) in node.peers.to_ask() {
+                    for (address, kind) in node.peers.gossip_targets() {
                         asking.push(ask(&node, &client, address, kind));
                     }
                 }
@@ -54,7 +53,7 @@ pub(super) async fn run(
     }
 }
 
-/// Asks a neighbour whom it knows.
+/// Asks a neighbour for its own neighbours.
 async fn ask(node: &Node, client: &PeerClient, address: NodeAddress, kind: PeerKind) {
     let known = match kind {
         PeerKind::Ours => client.neighbours(&address).await,
@@ -65,21 +64,21 @@ async fn ask(node: &Node, client: &PeerClient, address: NodeAddress, kind: PeerK
         Ok(known) => known
             .into_iter()
             .for_each(|address| node.peers.suggested(address)),
-        // Its session notices, too, and deals with it.
-        Err(error) => debug!(peer = %address, %error, "neighbours not told"),
+        // The session of the peer handles its failures.
+        Err(error) => debug!(peer = %address, %error, "cannot fetch the neighbours of a peer"),
     }
 }
 
 /// Dials a candidate for the first time.
-async fn dial(node: &Node, client: &PeerClient, address: NodeAddress, asked_us: Candidate) {
-    let is_asking = asked_us != Candidate::Suggested;
-    if !is_asking && !node.peers.has_room() {
+async fn dial(node: &Node, client: &PeerClient, address: NodeAddress, candidate: Candidate) {
+    let sent_request = candidate != Candidate::Suggested;
+    if !sent_request && !node.peers.has_room() {
         return;
     }
-    let Some(net_group) = leads_to_allowed(node, &address).await else {
+    let Some(net_group) = allowed_group(node, &address).await else {
         return;
     };
-    if !is_asking && !node.peers.has_room_for(net_group) {
+    if !sent_request && !node.peers.has_room_for(net_group) {
         return;
     }
     let mut shares_network = true;
@@ -96,14 +95,16 @@ async fn dial(node: &Node, client: &PeerClient, address: NodeAddress, asked_us: 
         }
         Ok(Identity::Reference) => return,
         Err(error) => {
-            debug!(%address, %error, "candidate does not answer");
+            debug!(%address, %error, "a candidate does not answer");
             return;
         }
     };
-    if node
-        .peers
-        .introduce((address.clone(), net_group), kind, asked_us, shares_network)
-    {
+    if node.peers.admit(
+        (address.clone(), net_group),
+        kind,
+        candidate,
+        shares_network,
+    ) {
         info!(%address, "new neighbour");
     }
 }

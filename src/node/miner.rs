@@ -1,17 +1,17 @@
-//! The miner: makes blocks of the messages that wait.
+//! The miner: mines blocks with the pending messages.
 //!
-//! It works in pieces, each one call on a thread that may block: it takes the oldest messages it
-//! has not claimed yet ([`queue`]) and mines them one above the other, for a moment or until it is
-//! told to stop. The blocks go to the store's writer, and the next piece goes on above them while
-//! they are being committed. If the chain has moved meanwhile the writer refuses them, and the
-//! miner starts again from what is committed: messages leave the mempool only with their block.
+//! It works in batches, each one call on a blocking thread: it claims the oldest unclaimed messages
+//! ([`queue`]) and mines them one above the other, until the batch ends or the miner is stopped. The
+//! blocks are submitted to the writer of the store, and the next batch is mined above them while their
+//! commit is in flight. If the chain has moved meanwhile, the writer rejects the blocks and the miner
+//! restarts from the committed tip. Messages leave the mempool only when their block is committed.
 
 mod queue;
 
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
@@ -19,48 +19,50 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use self::queue::MiningQueue;
-use super::settings::{BATCH_TIME, MAX_IN_FLIGHT_COMMITS, ProofMode, RENEWAL, RETRY};
+use super::settings::{
+    BATCH_TIME, MAX_IN_FLIGHT_COMMITS, MINING_RETRY_DELAY, ProofMode, RENEWAL_INTERVAL,
+};
 use super::{Node, Signal};
 use crate::chain::{Block, BlockHash, History, Message, Proof, Tip, seal};
 use crate::pow::{Difficulty, Digits, Outcome, Search, sealed_width};
-use crate::store::{Operation, StoreError};
+use crate::store::{Operation, Rejection, StoreError};
 
-/// Where the next block goes: above the last block the miner made, committed or not.
+/// The block to mine on: the last block that the miner mined, committed or not.
 #[derive(Clone, Debug)]
 pub struct MiningTip {
-    /// The block below.
+    /// The parent of the next block.
     pub tip: Tip,
-    /// The tree over all blocks up to it.
+    /// History tree over all blocks up to the tip.
     pub history: History,
 }
 
-/// How to search for proofs.
+/// Parameters of a proof search.
 #[derive(Clone, Copy, Debug)]
 pub struct MiningParams<'a> {
-    /// Which proofs to make.
+    /// Kind of proofs to mine.
     pub proof: ProofMode,
-    /// Zeros they must have.
+    /// Difficulty of the proofs.
     pub difficulty: Difficulty,
-    /// Threads to search with.
+    /// Number of search threads.
     pub threads: NonZeroUsize,
-    /// Set to give up.
+    /// Set to stop the search.
     pub stop: &'a AtomicBool,
-    /// Counts the candidates tried.
-    pub tries: &'a std::sync::atomic::AtomicU64,
+    /// Counter of the candidates tried.
+    pub tries: &'a AtomicU64,
 }
 
 impl MiningTip {
-    /// Above a chain with this tip and history.
+    /// Mines on a chain with this tip and history.
     pub fn new(tip: Tip, history: History) -> Self {
         Self { tip, history }
     }
 
-    /// Makes the block that carries `message` at the time `now` and moves onto it; none if told
-    /// to stop, or if the digits ran out: a later time makes a new search.
-    pub fn mine(&mut self, message: Message, now: f64, effort: &MiningParams<'_>) -> Option<Block> {
+    /// Mines a block with `message` at the time `now` and advances to it. Returns `None` if the search
+    /// was stopped or exhausted its digits; a later time starts a different search.
+    pub fn mine(&mut self, message: Message, now: f64, params: &MiningParams<'_>) -> Option<Block> {
         let timestamp = self.tip.timestamp.next(now);
         let mut start = String::new();
-        if effort.proof == ProofMode::Sealed {
+        if params.proof == ProofMode::Sealed {
             start = seal::commitment(
                 self.tip.index + 1,
                 &self.tip.hash,
@@ -70,7 +72,7 @@ impl MiningTip {
             );
         }
         let prefix = [self.tip.proof_text(), start.as_bytes()].concat();
-        let (digits, width) = match effort.proof {
+        let (digits, width) = match params.proof {
             ProofMode::Open => (Digits::Natural, 0),
             ProofMode::Sealed => {
                 let width = sealed_width(prefix.len());
@@ -80,10 +82,10 @@ impl MiningTip {
         let search = Search {
             prefix: &prefix,
             digits,
-            difficulty: effort.difficulty,
-            threads: effort.threads,
-            stop: effort.stop,
-            tries: effort.tries,
+            difficulty: params.difficulty,
+            threads: params.threads,
+            stop: params.stop,
+            tries: params.tries,
         };
         let Outcome::Found(counter) = search.run() else {
             return None;
@@ -96,20 +98,20 @@ impl MiningTip {
     }
 }
 
-/// How much nicer than others a thread is that mines.
+/// Nice value added to mining threads.
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 10;
 
-/// What a piece of work came to.
+/// Result of one batch.
 struct MinedBatch {
-    front: MiningTip,
+    mining_tip: MiningTip,
     queue: MiningQueue,
     blocks: Vec<Block>,
-    /// Sequence numbers of the messages that the blocks carry.
+    /// Sequence numbers of the messages in the blocks.
     claimed: Vec<u64>,
 }
 
-/// Blocks under way to the disk.
+/// Commit of mined blocks in flight.
 struct InFlightCommit {
     tip: BlockHash,
     claimed: Vec<u64>,
@@ -117,53 +119,54 @@ struct InFlightCommit {
 }
 
 /// Mines until the node shuts down.
-pub async fn run(node: Arc<Node>, shutdown: CancellationToken) -> Result<(), StoreError> {
+pub(super) async fn run(node: Arc<Node>, shutdown: CancellationToken) -> Result<(), StoreError> {
     let Some(threads) = node.settings.threads else {
-        info!("this node does not mine");
+        info!("mining is disabled");
         return Ok(());
     };
     wait_for_neighbours(&node, &shutdown).await;
     let mut signal = node.subscribe();
     let mut in_flight = VecDeque::new();
     let mut queue = MiningQueue::default();
-    // Kept as long as nothing but our own blocks is put on the chain.
-    let mut front: Option<MiningTip> = None;
+    // Kept while only our own blocks are connected.
+    let mut kept: Option<MiningTip> = None;
     while !shutdown.is_cancelled() {
-        if node.lack_of_space().is_some() {
-            sleep(RETRY, &shutdown).await;
+        if node.space_shortage().is_some() {
+            sleep(MINING_RETRY_DELAY, &shutdown).await;
             continue;
         }
         signal.borrow_and_update();
-        let is_tip = |front: &MiningTip| front.tip.hash == node.state().tip.hash;
-        let kept = front.take();
-        let kept = kept.filter(|front| !in_flight.is_empty() || is_tip(front));
-        let above = if let Some(front) = kept {
-            front
+        let is_committed = |mining: &MiningTip| mining.tip.hash == node.state().tip.hash;
+        let usable = kept
+            .take()
+            .filter(|mining| !in_flight.is_empty() || is_committed(mining));
+        let mining_tip = if let Some(mining_tip) = usable {
+            mining_tip
         } else {
-            settle(&mut in_flight, &mut queue, 0, &shutdown).await?;
+            await_commits(&mut in_flight, &mut queue, 0, &shutdown).await?;
             queue.reset();
             let state = node.state();
             MiningTip::new(state.tip.clone(), state.history.clone())
         };
-        let base = above.tip.hash;
-        let known = [node.state().tip.hash, base]
+        let parent = mining_tip.tip.hash;
+        let known = [node.state().tip.hash, parent]
             .into_iter()
-            .chain(in_flight.iter().map(|way: &InFlightCommit| way.tip))
+            .chain(in_flight.iter().map(|commit: &InFlightCommit| commit.tip))
             .collect();
-        let work = (above, queue);
-        let piece = mine_batch(&node, work, known, threads, &mut signal, &shutdown).await?;
-        let (after, blocks, claimed) = (piece.front, piece.blocks, piece.claimed);
-        queue = piece.queue;
+        let work = (mining_tip, queue);
+        let batch = mine_batch(&node, work, known, threads, &mut signal, &shutdown).await?;
+        let (mining_tip, blocks, claimed) = (batch.mining_tip, batch.blocks, batch.claimed);
+        queue = batch.queue;
         if blocks.is_empty() {
-            if settle(&mut in_flight, &mut queue, 0, &shutdown).await? {
+            if await_commits(&mut in_flight, &mut queue, 0, &shutdown).await? {
                 wait_for_messages(&node, &queue, &mut signal, &shutdown).await;
-                // An empty queue starts over, from all that is pending.
-                front = (!queue.is_empty()).then_some(after);
+                // An empty queue starts over from all pending messages.
+                kept = (!queue.is_empty()).then_some(mining_tip);
             }
             continue;
         }
-        let tip = after.tip.hash;
-        match node.submit(|reply| Operation::Append(base, blocks, reply)) {
+        let tip = mining_tip.tip.hash;
+        match node.submit(|reply| Operation::Append(parent, blocks, reply)) {
             Ok(answer) => in_flight.push_back(InFlightCommit {
                 tip,
                 claimed,
@@ -175,55 +178,55 @@ pub async fn run(node: Arc<Node>, shutdown: CancellationToken) -> Result<(), Sto
             }
             Err(error) => return Err(error),
         }
-        if settle(&mut in_flight, &mut queue, MAX_IN_FLIGHT_COMMITS, &shutdown).await? {
-            front = Some(after);
+        if await_commits(&mut in_flight, &mut queue, MAX_IN_FLIGHT_COMMITS, &shutdown).await? {
+            kept = Some(mining_tip);
         }
     }
     Ok(())
 }
 
-/// Waits until at most `left` commits are under way. Says whether all went well; if not, none is
-/// under way any more, their messages are back in the queue, and the miner starts again from what
-/// is committed.
-async fn settle(
+/// Waits until at most `max` commits are in flight. Returns `false` after a rejection: then no commit is
+/// in flight, the claimed messages are back in the queue, and the miner must restart from the
+/// committed tip.
+async fn await_commits(
     in_flight: &mut VecDeque<InFlightCommit>,
     queue: &mut MiningQueue,
-    left: usize,
+    max: usize,
     shutdown: &CancellationToken,
 ) -> Result<bool, StoreError> {
-    let mut refused = None;
-    while in_flight.len() > if refused.is_some() { 0 } else { left } {
+    let mut rejected = None;
+    while in_flight.len() > if rejected.is_some() { 0 } else { max } {
         let Some(oldest) = in_flight.pop_front() else {
             break;
         };
         match oldest.answer.await.unwrap_or(Err(StoreError::Closed)) {
             Ok(()) => {}
-            // The first rejection is the cause; the blocks above it cannot but follow.
+            // The first rejection is the cause; those of the blocks above it only follow from it.
             Err(StoreError::Rejected(rejection)) => {
                 queue.release(oldest.claimed);
-                refused.get_or_insert(rejection);
+                rejected.get_or_insert(rejection);
             }
             Err(error) => return Err(error),
         }
     }
-    let Some(rejection) = refused else {
+    let Some(rejection) = rejected else {
         return Ok(true);
     };
     match rejection {
-        crate::store::Rejection::StaleTip => debug!("the chain moved, mining again from its tip"),
+        Rejection::StaleTip => debug!("the tip changed; mining on the new one"),
         rejection => {
-            warn!(%rejection, "mined blocks were refused");
-            sleep(RETRY, shutdown).await;
+            warn!(reason = %rejection, "the store rejected mined blocks");
+            sleep(MINING_RETRY_DELAY, shutdown).await;
         }
     }
     Ok(false)
 }
 
-/// One piece of work on a thread that may block. It is told to stop when the chain moves to a tip
-/// not in `known`, when its time is up or when the node shuts down.
+/// Mines one batch on a blocking thread. It is stopped when the tip changes to one that is not in
+/// `known`, when its timestamp must be renewed, or when the node shuts down.
 async fn mine_batch(
     node: &Arc<Node>,
-    (mut front, mut queue): (MiningTip, MiningQueue),
+    (mut mining_tip, mut queue): (MiningTip, MiningQueue),
     known: Vec<BlockHash>,
     threads: NonZeroUsize,
     signal: &mut watch::Receiver<Signal>,
@@ -231,15 +234,15 @@ async fn mine_batch(
 ) -> Result<MinedBatch, StoreError> {
     let stop = Arc::new(AtomicBool::new(false));
     let is_sealing = node.settings.proof == ProofMode::Sealed;
-    let renewal = tokio::time::sleep(RENEWAL);
+    let renewal = tokio::time::sleep(RENEWAL_INTERVAL);
     tokio::pin!(renewal);
     let mut work = {
         let (node, stop) = (Arc::clone(node), Arc::clone(&stop));
         tokio::task::spawn_blocking(move || {
-            let mine = || mine_pending(&node, &mut front, &mut queue, threads, &stop);
+            let mine = || mine_pending(&node, &mut mining_tip, &mut queue, threads, &stop);
             let (blocks, claimed) = with_low_priority(mine)?;
             Ok(MinedBatch {
-                front,
+                mining_tip,
                 queue,
                 blocks,
                 claimed,
@@ -251,10 +254,10 @@ async fn mine_batch(
             done = &mut work => {
                 node.mining.active.store(false, Ordering::Relaxed);
                 return done.unwrap_or_else(|error| {
-                    Err(StoreError::interrupted("a piece of mining", &error))
+                    Err(StoreError::interrupted("a mining batch", &error))
                 });
             }
-            // An open search does not depend on the time: begun again, it would never end.
+            // An open search does not depend on the timestamp; restarting it would lose its progress.
             () = &mut renewal, if is_sealing && !renewal.is_elapsed() => {
                 stop.store(true, Ordering::Relaxed);
             }
@@ -270,11 +273,11 @@ async fn mine_batch(
     }
 }
 
-/// Runs `work` on a thread of its own, to which all others of the machine are preferred: mining
-/// takes what they leave. A pooled thread could not be given back its priority.
+/// Runs `work` on a new thread with low priority, so that mining only uses idle processor time. The
+/// priority of a pooled thread could not be raised again.
 fn with_low_priority<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     let run = || {
-        // Elsewhere this is a matter of whole processes.
+        // On other systems, nice values apply to whole processes.
         #[cfg(target_os = "linux")]
         let _ = rustix::process::nice(NICENESS);
         work()
@@ -283,11 +286,11 @@ fn with_low_priority<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     joined.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// Mines the messages that are ready, one above the other. Returns the blocks and the sequence
-/// numbers of their messages.
+/// Mines the messages that are ready, one above the other. Returns the blocks and the sequence numbers
+/// of their messages.
 fn mine_pending(
     node: &Node,
-    front: &mut MiningTip,
+    mining_tip: &mut MiningTip,
     queue: &mut MiningQueue,
     threads: NonZeroUsize,
     stop: &AtomicBool,
@@ -298,7 +301,7 @@ fn mine_pending(
         return Ok((blocks, claimed));
     }
     node.mining.active.store(true, Ordering::Relaxed);
-    let effort = MiningParams {
+    let params = MiningParams {
         proof: node.settings.proof,
         difficulty: node.state().network.difficulty,
         threads,
@@ -308,7 +311,7 @@ fn mine_pending(
     let (started, tries) = (Instant::now(), node.mining.tries.load(Ordering::Relaxed));
     while let Some(message) = queue.first() {
         let now = node.clock().seconds();
-        let Some(block) = front.mine(message.clone(), now, &effort) else {
+        let Some(block) = mining_tip.mine(message.clone(), now, &params) else {
             break;
         };
         claimed.extend(queue.claim_first());
@@ -324,28 +327,28 @@ fn mine_pending(
     Ok((blocks, claimed))
 }
 
-/// A node that accepts open proofs and has only a genesis block joins the chain its neighbours
-/// have before it makes one of its own: there, two chains may have nothing in common.
+/// Waits for the chain of the neighbours if this node has only a genesis block and accepts open proofs.
+/// In such a network, a chain of its own might not even share the genesis block.
 async fn wait_for_neighbours(node: &Node, shutdown: &CancellationToken) {
     let is_new = || {
         let state = node.state();
         state.length() == 1 && state.network.sealed_from.is_none()
     };
-    let mut is_told = false;
+    let mut is_logged = false;
     while is_new() && !node.peers.first_round_ended() && !shutdown.is_cancelled() {
-        if !is_told {
-            info!("mining begins when the neighbours have answered");
-            is_told = true;
+        if !is_logged {
+            info!("waiting for the neighbours before mining");
+            is_logged = true;
         }
         sleep(Duration::from_millis(100), shutdown).await;
     }
-    if is_told && !node.peers.has_answer() {
-        warn!("no neighbour has answered; mining begins all the same");
+    if is_logged && !node.peers.has_answer() {
+        warn!("no neighbour has answered; mining without them");
     }
 }
 
-/// Sleeps until a message waits, without using the processor; if one does but is left to others for
-/// a while, until then or until something changes.
+/// Sleeps until a message is pending. If messages are pending but deferred, sleeps until the first is due
+/// or the state changes.
 async fn wait_for_messages(
     node: &Node,
     queue: &MiningQueue,
@@ -353,7 +356,7 @@ async fn wait_for_messages(
     shutdown: &CancellationToken,
 ) {
     if queue.first().is_none()
-        && let Some(wait) = queue.wait(node.clock().millis())
+        && let Some(wait) = queue.time_until_due(node.clock().millis())
     {
         tokio::select! {
             () = tokio::time::sleep(wait + Duration::from_millis(1)) => {}
@@ -381,7 +384,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn work_has_low_priority_and_whoever_waits_for_it_keeps_its_own() {
+    fn work_has_low_priority_and_its_caller_keeps_its_own() {
         let own = || rustix::process::getpriority_process(None).unwrap();
         let before = own();
         assert_eq!(with_low_priority(own), (before + NICENESS).min(19));

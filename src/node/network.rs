@@ -1,4 +1,4 @@
-//! Changing what is fixed for a network: difficulty and seal rule, checked against the chain.
+//! Changes difficulty or seal rule of the network, after a check of the chain.
 
 use std::sync::Arc;
 
@@ -9,36 +9,37 @@ use super::Node;
 use crate::chain::{Checker, InvalidBlock};
 use crate::store::{Network, Operation, PageLimit, StoreError};
 
+/// Size of the pages in which the chain is checked.
 const PAGE: PageLimit = PageLimit {
     count: 1000,
     bytes: 4 * 1024 * 1024,
 };
 
-/// Why the network stays as it is.
+/// Why difficulty and seal rule are not changed.
 #[derive(Debug, Error)]
 pub enum ChangeError {
-    /// The chain does not hold at the difficulty or seal rule wanted.
+    /// The chain is invalid at the requested difficulty or seal rule.
     #[error(
-        "the chain does not hold at difficulty {}{}: {invalid}; start with what \
-         the database keeps (difficulty {kept}), or on a new folder",
+        "the chain does not hold at difficulty {}{}: {invalid}; start with the stored difficulty \
+         ({kept}), or on a new folder",
         wanted.difficulty,
-        wanted.sealed_from.map_or(String::new(), |from| format!(", sealed from block {from} on"))
+        wanted.sealed_from.map_or(String::new(), |from| format!(", sealed from index {from}"))
     )]
     Chain {
-        /// The first block that does not.
+        /// The first invalid block.
         #[source]
         invalid: InvalidBlock,
-        /// What was wanted.
+        /// The requested difficulty and seal rule.
         wanted: Network,
-        /// Difficulty kept.
+        /// The stored difficulty.
         kept: u8,
     },
-    /// Sealing may begin earlier, never later.
-    #[error("blocks must be sealed from index {kept} on; that cannot be loosened to {wanted}")]
+    /// The first index that must be sealed can only be lowered.
+    #[error("blocks must be sealed from index {kept} on; this cannot be loosened to {wanted}")]
     Loosened {
-        /// First index that must be sealed.
+        /// The stored first index that must be sealed.
         kept: u64,
-        /// The later one that was asked for.
+        /// The later index that was requested.
         wanted: u64,
     },
     /// The database failed.
@@ -46,8 +47,8 @@ pub enum ChangeError {
     Store(#[from] StoreError),
 }
 
-/// Keeps a new difficulty or seal rule in the database. A stricter one is checked against the
-/// whole chain first.
+/// Stores a new difficulty or seal rule in the database. The whole chain is checked first if they may
+/// make it invalid.
 pub async fn change(node: &Arc<Node>, wanted: Network) -> Result<(), ChangeError> {
     let kept = node.state().network;
     if wanted == kept {
@@ -62,7 +63,7 @@ pub async fn change(node: &Arc<Node>, wanted: Network) -> Result<(), ChangeError
         warn!(
             kept = %kept.difficulty,
             now = %wanted.difficulty,
-            "the difficulty is lowered: peers that keep the old one refuse our blocks"
+            "lowering the difficulty: peers with the old one refuse our blocks"
         );
     }
     if wanted.difficulty > kept.difficulty || wanted.sealed_from != kept.sealed_from {
@@ -81,7 +82,7 @@ pub async fn change(node: &Arc<Node>, wanted: Network) -> Result<(), ChangeError
     Ok(())
 }
 
-/// The first block that does not hold under the rules wanted.
+/// Returns the first block that is invalid under the requested rules.
 fn invalid(node: &Node, wanted: Network) -> Result<Option<InvalidBlock>, StoreError> {
     let view = node.view()?;
     let length = view.last_block()?.index + 1;

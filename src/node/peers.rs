@@ -1,11 +1,11 @@
-//! The peers this node knows, and what it knows of them.
+//! The known peers and their state.
 //!
-//! Three kinds of them: *configured* by the user and retried for ever; *learned* from others, up to
-//! the limit of neighbours, kept in the database; *guests*, which ask this node beyond that limit
-//! and are asked only when they announce something. Nothing here sends anything: sessions
-//! ([`super::session`]) and gossip ([`super::gossip`]) do, and note here what comes of it.
+//! There are three kinds: *configured* peers are named by the user and retried for ever; *learned*
+//! peers come from others, up to the maximum number of neighbours, and are kept in the database;
+//! *guests* ask this node beyond that maximum, and are asked only when they announce something.
+//! Nothing here sends a request: sessions ([`super::sync`]) and discovery ([`super::discovery`]) do,
+//! and record the results here.
 
-mod admin;
 mod fetch;
 mod listing;
 pub(super) mod lookup;
@@ -26,27 +26,29 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::rate::rate_limit_key;
-use super::settings::{GUEST_FORGOTTEN, MAX_CANDIDATES, PeerSettings};
+use super::settings::{GUEST_TIMEOUT, MAX_CANDIDATES, PeerSettings};
 use crate::client::NodeAddress;
 use crate::store::{NeighbourRecord, NeighbourStatus};
 use crate::wire::{PeerKind, PeerOrigin};
 
-pub use fetch::Fetching;
+use fetch::Fetching;
 pub use origin::ListenScope;
-pub use peer::{Candidate, Peer, PeerAnnouncement, SessionHandle};
+pub use peer::PeerAnnouncement;
+pub(super) use peer::{Candidate, Peer, SessionHandle};
 use removal::Removals;
-pub use removal::Resolved;
+pub(super) use removal::Resolved;
 pub(super) use slots::net_group;
 
-/// Most names known to lead to a peer that has another, or to this node.
+/// Maximum number of aliases: other names of known peers or of this node.
 const MAX_ALIASES: usize = 256;
 
-/// All peers.
+/// The known peers.
 #[derive(Debug)]
 pub struct Peers {
     inner: Mutex<Inner>,
-    /// Rings when there are peers without a session or candidates to dial.
+    /// Notified when peers come or go.
     pub(super) changed: Notify,
+    /// Notified when there are candidates to dial.
     pub(super) candidates_changed: Notify,
     max_neighbours: usize,
     started: Instant,
@@ -55,18 +57,18 @@ pub struct Peers {
 #[derive(Debug)]
 struct Inner {
     peers: BTreeMap<NodeAddress, Peer>,
-    /// Other names of known peers, and of this node (none).
+    /// Aliases of known peers, and of this node (`None`).
     aliases: BTreeMap<NodeAddress, Option<NodeAddress>>,
     removed: Removals,
-    /// Each with the address of the one that told of it; none if a neighbour did.
+    /// Each with the network group that named it; `None` if a neighbour did.
     candidates: BTreeMap<NodeAddress, (Candidate, Option<IpAddr>)>,
     listen_scope: ListenScope,
     fetching: Option<Fetching>,
 }
 
 impl Peers {
-    /// The configured neighbours and those kept from earlier runs.
-    pub fn new(settings: &PeerSettings, kept: &[NeighbourRecord]) -> Self {
+    /// Creates the peers from the configured neighbours and those kept from earlier runs.
+    pub(super) fn new(settings: &PeerSettings, kept: &[NeighbourRecord]) -> Self {
         let removed = Removals::from_records(kept);
         let of = |status| {
             let kept = kept.iter().filter(move |record| record.status == status);
@@ -78,7 +80,7 @@ impl Peers {
             if removed.contains(address) {
                 warn!(
                     %address,
-                    "this neighbour was removed; it stays out until it is added again"
+                    "ignoring a configured neighbour that was removed, until it is added again"
                 );
             } else {
                 peers.insert(address.clone(), Peer::new(PeerOrigin::Configured));
@@ -111,16 +113,16 @@ impl Peers {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Nothing under the lock panics half-way through a change.
+        // No panic can interrupt a change under the lock, so a poisoned one holds valid data.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes where this node listens, which decides where its peers may be.
+    /// Sets the listen scope, which decides which addresses may be learned.
     pub fn set_listen_scope(&self, scope: ListenScope) {
         self.lock().listen_scope = scope;
     }
 
-    /// Starts a session for each peer that has none.
+    /// Creates a session handle for each peer that has none.
     pub(super) fn without_session(&self) -> Vec<(NodeAddress, SessionHandle)> {
         let mut started = Vec::new();
         for (address, peer) in &mut self.lock().peers {
@@ -133,7 +135,7 @@ impl Peers {
         started
     }
 
-    /// Tells all sessions, always in the same order, that there was a commit.
+    /// Notifies all sessions of a commit, in the order of addresses.
     pub(super) fn note_commit(&self) {
         let inner = self.lock();
         let sessions = inner
@@ -143,18 +145,21 @@ impl Peers {
         sessions.for_each(|session| session.committed.notify_one());
     }
 
-    /// Looks at a peer, or changes what is known of it; none if it is not known any more.
-    pub fn with<T>(&self, address: &NodeAddress, work: impl FnOnce(&mut Peer) -> T) -> Option<T> {
+    /// Runs `work` on a peer; returns `None` if it is no longer known.
+    pub(super) fn with<T>(
+        &self,
+        address: &NodeAddress,
+        work: impl FnOnce(&mut Peer) -> T,
+    ) -> Option<T> {
         self.lock().peers.get_mut(address).map(work)
     }
 
-    /// Notes that a peer answered.
+    /// Records that a peer answered.
     pub(super) fn answered(&self, address: &NodeAddress) {
         self.with(address, Peer::answered);
     }
 
-    /// Notes that a peer could not be asked, or answered what no honest node answers. A learned one
-    /// that has been silent for long is dropped.
+    /// Records a failed round with a peer. A learned peer that has been silent for long is dropped.
     pub(super) fn failed(&self, address: &NodeAddress, why: String, misbehaved: bool) {
         let mut inner = self.lock();
         let Some(peer) = inner.peers.get_mut(address) else {
@@ -169,16 +174,16 @@ impl Peers {
         }
     }
 
-    /// When a peer may be asked again; none if at once.
+    /// Returns the time of the next retry of a peer; `None` if it may be asked at once.
     pub(super) fn retry_at(&self, address: &NodeAddress) -> Option<Instant> {
         self.with(address, |peer| peer.retry_at)?
     }
 
-    /// Forgets guests that have been silent for long.
+    /// Drops guests that have been silent for long.
     pub(super) fn forget_silent_guests(&self) {
         let mut inner = self.lock();
         let is_silent =
-            |peer: &Peer| peer.origin == PeerOrigin::Guest && peer.silence() > GUEST_FORGOTTEN;
+            |peer: &Peer| peer.origin == PeerOrigin::Guest && peer.silence() > GUEST_TIMEOUT;
         let silent: Vec<_> = inner
             .peers
             .iter()
@@ -190,8 +195,8 @@ impl Peers {
         }
     }
 
-    /// Notes what a peer says of itself. False if it turns out to be this node, a removed one, or
-    /// one that is known by another name: then it is known under this address no more.
+    /// Records the node id of a peer. Returns `false`, and drops the peer, if it is this node, a removed
+    /// neighbour, or a peer that is known by another name.
     pub(super) fn identified(&self, address: &NodeAddress, own_id: &str, id: &str) -> bool {
         let mut inner = self.lock();
         if id == own_id {
@@ -200,7 +205,7 @@ impl Peers {
             inner.note_alias(address.clone(), None);
             return false;
         }
-        if inner.is_removed_by_id(address, id) {
+        if inner.drop_removed_by_id(address, id) {
             drop(inner);
             self.changed.notify_one();
             return false;
@@ -212,7 +217,7 @@ impl Peers {
                 let peer: Option<&Peer> = inner.peers.get(name);
                 peer.is_some_and(|peer| peer.origin == PeerOrigin::Configured)
             };
-            // Whatever a peer says of itself, it cannot take the place of one that was configured.
+            // Ids are not authenticated, so a peer cannot replace a configured one.
             let dropped = match (configured(address), configured(&other)) {
                 (true, true) => None,
                 (true, false) => Some((other, address.clone())),
@@ -234,8 +239,7 @@ impl Peers {
         true
     }
 
-    /// Someone asks this node and says where it can be asked in turn; with `announcement` it says, too,
-    /// that it has something new.
+    /// Records a request by a node that states its own address, with its announcement if it sent one.
     pub fn note_request(&self, from: IpAddr, said: &str, announcement: Option<PeerAnnouncement>) {
         let Some(address) = origin::address(from, said) else {
             return;
@@ -254,23 +258,23 @@ impl Peers {
             }
             return;
         }
-        let told_by = Some(rate_limit_key(from));
+        let named_by = Some(rate_limit_key(from));
         let is_welcome = !inner.removed.contains(&address)
             && inner.listen_scope.allows(&address)
-            && (inner.candidates.len() < MAX_CANDIDATES || inner.displace_candidate(told_by));
+            && (inner.candidates.len() < MAX_CANDIDATES || inner.evict_candidate(named_by));
         if is_welcome {
             let candidate = inner.candidates.entry(address);
             let (candidate, by) = candidate.or_insert((Candidate::Suggested, None));
-            // A later request without announcement does not take back what was announced.
+            // A later request without an announcement does not discard an earlier one.
             if announcement.is_some() || *candidate == Candidate::Suggested {
-                (*candidate, *by) = (Candidate::Asked(announcement), told_by);
+                (*candidate, *by) = (Candidate::Asked(announcement), named_by);
             }
             drop(inner);
             self.candidates_changed.notify_one();
         }
     }
 
-    /// A neighbour names another.
+    /// Records an address that a neighbour named.
     pub(super) fn suggested(&self, address: NodeAddress) {
         let mut inner = self.lock();
         let is_new = !inner.peers.contains_key(&address) && !inner.aliases.contains_key(&address);
@@ -286,24 +290,24 @@ impl Peers {
         }
     }
 
-    /// The next address to dial for the first time: those that ask this node before those that
-    /// others name, and of them one told by the address that told of the fewest, so that nobody can
-    /// keep others waiting by naming many.
+    /// Returns the next address to dial for the first time. Nodes that asked this node come before
+    /// those that others named, and network groups with few candidates before those with many, so that
+    /// naming many candidates does not delay others.
     pub(super) fn take_candidate(&self) -> Option<(NodeAddress, Candidate)> {
         let mut inner = self.lock();
-        let tellers = || inner.candidates.values().map(|(_, told_by)| *told_by);
-        let told = |by: Option<IpAddr>| tellers().filter(|other| *other == by).count();
+        let groups = || inner.candidates.values().map(|(_, named_by)| *named_by);
+        let count = |by: Option<IpAddr>| groups().filter(|other| *other == by).count();
         let first = inner
             .candidates
             .iter()
-            .min_by_key(|(_, (heard, by))| (*heard == Candidate::Suggested, told(*by)));
+            .min_by_key(|(_, (heard, by))| (*heard == Candidate::Suggested, count(*by)));
         let address = first?.0.clone();
         let (candidate, _) = inner.candidates.remove(&address)?;
         Some((address, candidate))
     }
 
-    /// The neighbours that answer, to be asked for others.
-    pub(super) fn to_ask(&self) -> Vec<(NodeAddress, PeerKind)> {
+    /// Returns the neighbours that can be asked for other nodes.
+    pub(super) fn gossip_targets(&self) -> Vec<(NodeAddress, PeerKind)> {
         let inner = self.lock();
         let answers = |(_, peer): &(&NodeAddress, &Peer)| {
             peer.failures == 0 && peer.origin != PeerOrigin::Guest
@@ -314,7 +318,7 @@ impl Peers {
             .collect()
     }
 
-    /// Where this node is.
+    /// Returns the listen scope.
     pub(super) fn listen_scope(&self) -> ListenScope {
         self.lock().listen_scope.clone()
     }
@@ -332,7 +336,7 @@ impl Inner {
     }
 
     fn note_alias(&mut self, address: NodeAddress, known: Option<NodeAddress>) {
-        // One that is not remembered is dialled again when it is heard of again, and no more.
+        // A forgotten alias is only dialled again when it is named again.
         if self.aliases.len() < MAX_ALIASES {
             self.aliases.insert(address, known);
         }

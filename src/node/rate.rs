@@ -1,4 +1,4 @@
-//! Limits how many messages come from one remote address, by clients and by the nodes there.
+//! Rate limit on the messages of clients and nodes, per remote address.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Maximum number of addresses whose messages are counted at a time.
-const ADDRESSES: usize = 4096;
+/// Maximum number of addresses with a token bucket at a time.
+const MAX_ADDRESSES: usize = 4096;
 
-/// Messages that may come at once, as the time in which they would come one after the other.
+/// Burst size, as the time in which its messages would come at the permitted rate.
 const BURST: Duration = Duration::from_secs(1);
 
-/// Returns the address under which a remote one is counted: an IPv4 address, or the /64 network of
-/// an IPv6 address, which is what one customer gets.
-pub fn rate_limit_key(address: IpAddr) -> IpAddr {
+/// Returns the key under which a remote address is limited: the IPv4 address, or the /64 network of an
+/// IPv6 address, which is the usual allocation of one customer.
+pub(crate) fn rate_limit_key(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             let network = address.to_bits() & !u128::from(u64::MAX);
@@ -26,90 +26,91 @@ pub fn rate_limit_key(address: IpAddr) -> IpAddr {
     }
 }
 
-/// A token bucket for each address.
+/// A token bucket per remote address.
 ///
-/// For each address one moment is kept: when its messages so far are paid for, each with the same
-/// share of a second. One that lies ahead by more than [`BURST`] has to wait, and one that has
-/// passed means nothing any more.
+/// Each bucket is one point in time: that at which its messages so far would all have come at the
+/// permitted rate. It may lie at most [`BURST`] in the future; a bucket in the past is full and can be
+/// dropped.
 #[derive(Debug)]
-pub struct AddRate {
-    share: Option<Duration>,
-    paid: Mutex<HashMap<IpAddr, Instant>>,
+pub(crate) struct AddRate {
+    /// Interval between two messages at the permitted rate; `None` for no limit.
+    interval: Option<Duration>,
+    buckets: Mutex<HashMap<IpAddr, Instant>>,
 }
 
 impl AddRate {
-    /// At most so many a second; any number without a rate.
-    pub fn new(rate: Option<NonZeroU32>) -> Self {
+    /// Creates a limit of `rate` messages per second; `None` for no limit.
+    pub(crate) fn new(rate: Option<NonZeroU32>) -> Self {
         Self {
-            share: rate.map(|rate| BURST / rate.get()),
-            paid: Mutex::default(),
+            interval: rate.map(|rate| BURST / rate.get()),
+            buckets: Mutex::default(),
         }
     }
 
-    /// Returns how many messages of an address would be taken now.
-    pub fn available(&self, address: IpAddr) -> usize {
-        let Some(share) = self.share else {
+    /// Returns the number of messages that an address may add now.
+    pub(super) fn available(&self, address: IpAddr) -> usize {
+        let Some(interval) = self.interval else {
             return usize::MAX;
         };
-        let paid = self.paid.lock().unwrap_or_else(PoisonError::into_inner);
-        let until = paid.get(&rate_limit_key(address)).copied();
-        available(share, until, Instant::now())
+        let buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = buckets.get(&rate_limit_key(address)).copied();
+        available(interval, until, Instant::now())
     }
 
-    /// Takes up to `wanted` messages of an address, and returns how many.
-    pub fn take(&self, address: IpAddr, wanted: usize) -> usize {
-        let Some(share) = self.share else {
+    /// Counts up to `wanted` messages of an address, and returns the number that it may add.
+    pub(crate) fn take(&self, address: IpAddr, wanted: usize) -> usize {
+        let Some(interval) = self.interval else {
             return wanted;
         };
         let now = Instant::now();
-        // Nothing that could panic happens under the lock.
-        let mut paid = self.paid.lock().unwrap_or_else(PoisonError::into_inner);
+        // No panic can interrupt a change under the lock, so a poisoned one holds valid data.
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let address = rate_limit_key(address);
-        if !paid.contains_key(&address) && paid.len() >= ADDRESSES {
-            paid.retain(|_, until| *until > now);
-            // So many at once: the one that added least has the least to gain.
-            if paid.len() >= ADDRESSES
-                && let Some(least) = paid.iter().min_by_key(|(_, until)| **until)
+        if !buckets.contains_key(&address) && buckets.len() >= MAX_ADDRESSES {
+            buckets.retain(|_, until| *until > now);
+            // Evicts the fullest bucket: its address gains least from a new one.
+            if buckets.len() >= MAX_ADDRESSES
+                && let Some(least) = buckets.iter().min_by_key(|(_, until)| **until)
             {
                 let least = *least.0;
-                paid.remove(&least);
+                buckets.remove(&least);
             }
         }
-        let until = paid.entry(address).or_insert(now);
-        let taken = available(share, Some(*until), now).min(wanted);
-        let spent = share.saturating_mul(u32::try_from(taken).unwrap_or(u32::MAX));
+        let until = buckets.entry(address).or_insert(now);
+        let taken = available(interval, Some(*until), now).min(wanted);
+        let spent = interval.saturating_mul(u32::try_from(taken).unwrap_or(u32::MAX));
         *until = (*until).max(now) + spent;
         taken
     }
 
-    /// Time after which a client or node that was refused may try again.
-    pub fn retry_after(&self) -> Duration {
-        // So that a node is not asked for its messages one by one.
-        self.share.unwrap_or_default().max(BURST / 10)
+    /// Returns the delay after which a rejected client or node may retry.
+    pub(crate) fn retry_after(&self) -> Duration {
+        // A minimum delay, so that nodes do not fetch messages one by one.
+        self.interval.unwrap_or_default().max(BURST / 10)
     }
 }
 
-fn available(share: Duration, until: Option<Instant>, now: Instant) -> usize {
+fn available(interval: Duration, until: Option<Instant>, now: Instant) -> usize {
     let ahead = until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
     let left = BURST.saturating_sub(ahead);
-    usize::try_from(left.as_nanos() / share.as_nanos().max(1)).unwrap_or(usize::MAX)
+    usize::try_from(left.as_nanos() / interval.as_nanos().max(1)).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// How many of so many are taken one by one.
+    /// Returns the number of messages taken out of `asked`, one by one.
     fn taken(rate: &AddRate, remote: &str, asked: usize) -> usize {
         let remote = remote.parse().unwrap();
         (0..asked).map(|_| rate.take(remote, 1)).sum()
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_address_adds_so_many_a_second_and_no_more() {
+    async fn an_address_is_limited_to_its_rate() {
         let rate = AddRate::new(NonZeroU32::new(10));
         assert_eq!(taken(&rate, "192.0.2.1", 50), 10);
-        // Another address has its own count, whatever protocol it comes by.
+        // Another address has its own bucket, shared by its IPv4 and IPv4-mapped forms.
         assert_eq!(taken(&rate, "192.0.2.2", 5), 5);
         assert_eq!(taken(&rate, "::ffff:192.0.2.2", 50), 5);
         tokio::time::advance(Duration::from_millis(300)).await;
@@ -119,7 +120,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn many_at_once_count_as_many_one_by_one() {
+    async fn messages_taken_together_count_like_single_ones() {
         let rate = AddRate::new(NonZeroU32::new(10));
         let remote = "192.0.2.1".parse().unwrap();
         assert_eq!((rate.available(remote), rate.take(remote, 7)), (10, 7));
@@ -131,7 +132,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_ipv6_network_counts_as_one() {
+    async fn an_ipv6_network_has_one_bucket() {
         let rate = AddRate::new(NonZeroU32::new(10));
         assert_eq!(taken(&rate, "2001:db8::1", 6), 6);
         assert_eq!(taken(&rate, "2001:db8::ffff:1", 6), 4);
@@ -139,18 +140,18 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn addresses_take_no_more_memory_however_many_there_are() {
+    async fn the_number_of_buckets_is_bounded() {
         let rate = AddRate::new(NonZeroU32::new(2));
         assert_eq!(taken(&rate, "192.0.2.1", 3), 2);
-        for number in 0..2 * ADDRESSES as u128 {
+        for number in 0..2 * MAX_ADDRESSES as u128 {
             let address = Ipv6Addr::from_bits((0x2001_0db8 << 96) | (number << 64));
             assert_eq!(rate.take(address.into(), 1), 1);
         }
-        assert_eq!(rate.paid.lock().unwrap().len(), ADDRESSES);
-        // The one that added most is remembered.
+        assert_eq!(rate.buckets.lock().unwrap().len(), MAX_ADDRESSES);
+        // The emptiest bucket is kept.
         assert_eq!(taken(&rate, "192.0.2.1", 1), 0);
         tokio::time::advance(Duration::from_secs(2)).await;
         assert_eq!(taken(&rate, "192.0.2.9", 1), 1);
-        assert_eq!(rate.paid.lock().unwrap().len(), 1);
+        assert_eq!(rate.buckets.lock().unwrap().len(), 1);
     }
 }

@@ -1,4 +1,4 @@
-//! The reorgs of this node: said in the log as they happen, and summed up for metrics and status.
+//! Logs reorgs, and counts them for metrics and status.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -8,23 +8,23 @@ use super::Node;
 use crate::chain::ReorgCounts;
 use crate::store::{ReorgRecord, StoreError};
 
-/// Reorgs read at a time.
+/// Number of reorgs read at a time.
 const PAGE: usize = 1000;
 
-/// Sums over all reorgs since the database was made.
+/// Totals over all reorgs since the database was created.
 #[derive(Clone, Debug, Default)]
-pub struct ReorgTotals {
+pub(crate) struct ReorgTotals {
     /// Number of reorgs.
     pub count: u64,
-    /// Blocks over all of them.
+    /// Number of blocks in all of them.
     pub blocks: ReorgCounts,
-    /// Number of deep ones.
+    /// Number of deep reorgs.
     pub deep: u64,
-    /// Number of those that traded sealed blocks for open ones.
+    /// Number of reorgs that replaced sealed blocks by open ones.
     pub trading_sealed: u64,
-    /// Most blocks that one of them disconnected.
+    /// Maximum number of blocks disconnected by one reorg.
     pub max_depth: u64,
-    /// The last one that people should look at, and its number.
+    /// The last notable reorg, with its number.
     pub last_notable: Option<(u64, ReorgRecord)>,
 }
 
@@ -41,7 +41,7 @@ impl ReorgTotals {
         let last = self.last_notable.as_ref().map_or(0, |(last, _)| *last);
         if counts.is_notable() && number > last {
             let reorg = ReorgRecord {
-                // They are listed with the reorg itself.
+                // The blocks are listed with the reorg itself.
                 disconnected_blocks: Vec::new(),
                 ..reorg
             };
@@ -50,13 +50,13 @@ impl ReorgTotals {
     }
 }
 
-/// The sums over the reorgs that were read so far.
+/// Totals over the reorgs read so far.
 #[derive(Debug, Default)]
 pub(super) struct ReadReorgs(Mutex<ReorgTotals>);
 
 impl Node {
-    /// Sums over all reorgs; reads those that came since the last call.
-    pub fn reorg_totals(&self) -> Result<ReorgTotals, StoreError> {
+    /// Returns the totals over all reorgs; reads those since the last call.
+    pub(crate) fn reorg_totals(&self) -> Result<ReorgTotals, StoreError> {
         let read = self.reorgs.0.lock();
         let mut totals = read.unwrap_or_else(PoisonError::into_inner);
         let count = self.state().reorgs();
@@ -75,12 +75,12 @@ impl Node {
     }
 }
 
-/// Logs that another branch is followed.
+/// Logs a reorg.
 pub(super) fn log(reorg: &ReorgRecord) {
     if reorg.disconnected == 0 {
         return;
     }
-    macro_rules! say {
+    macro_rules! log_reorg {
         ($level:ident, $text:literal) => {
             $level!(
                 from = reorg.from,
@@ -96,18 +96,18 @@ pub(super) fn log(reorg: &ReorgRecord) {
     }
     let counts = reorg.counts();
     if counts.is_deep() {
-        say!(
+        log_reorg!(
             warn,
             "deep reorg: many blocks were replaced by another branch"
         );
     } else {
-        say!(info, "another branch is followed");
+        log_reorg!(info, "reorg: switched to another branch");
     }
     if counts.trades_sealed() {
         warn!(
             sealed_before = reorg.disconnected_sealed,
             sealed_now = reorg.connected_sealed,
-            "sealed blocks were traded for open ones"
+            "a reorg replaced sealed blocks by open ones"
         );
     }
 }

@@ -12,11 +12,11 @@ use super::{Node, backup, clocks, discovery, miner, scrub, sessions, space};
 use crate::client::PeerClient;
 use crate::store::StoreError;
 
-/// Why a node stopped although nobody asked it to.
+/// Why a node stopped without a request.
 #[derive(Debug, Error)]
 pub enum RunError {
-    /// The store failed.
-    #[error("the {task} stopped")]
+    /// A task failed because the store did.
+    #[error("the task \"{task}\" failed")]
     Task {
         /// Name of the task.
         task: &'static str,
@@ -24,12 +24,12 @@ pub enum RunError {
         #[source]
         source: StoreError,
     },
-    /// A task ended with a panic; the log has it.
-    #[error("a task ended with a panic")]
+    /// A task panicked; the panic is in the log.
+    #[error("a task panicked; see the log")]
     Panic,
 }
 
-/// Runs what deals with other nodes until `shutdown`.
+/// Runs sessions and discovery until `shutdown`.
 pub async fn network(
     node: Arc<Node>,
     client: PeerClient,
@@ -39,8 +39,8 @@ pub async fn network(
     tokio::try_join!(sessions, discovery::run(node, client, shutdown)).map(drop)
 }
 
-/// Runs a node and the server in front of it until `shutdown`, or until a task fails. The server
-/// ends first, then the tasks, then the database is closed.
+/// Runs a node and its server until `shutdown` or until a task fails. The server ends first, then the
+/// tasks; then the database is closed.
 pub async fn run(
     node: Arc<Node>,
     client: PeerClient,
@@ -51,7 +51,7 @@ pub async fn run(
     let server = shutdown.clone();
     tasks.spawn(async move {
         serve.await;
-        // A server that ends early takes the node down with it.
+        // If the server ends early, the node stops as well.
         server.cancel();
         ("server", Ok(()))
     });
@@ -61,7 +61,7 @@ pub async fn run(
     tasks.spawn(async move { ("network", network(work.0, client, work.1).await) });
     let work = (Arc::clone(&node), shutdown.clone());
     tasks.spawn(async move { ("clocks", clocks::run(work.0, work.1).await) });
-    // The last snapshot holds what the other tasks did last.
+    // The backup task ends last, so that the last snapshot contains the work of the other tasks.
     let (mut backups, last) = (JoinSet::new(), CancellationToken::new());
     if let Some(settings) = node.settings.snapshot.clone() {
         let work = (Arc::clone(&node), last.clone());
@@ -83,7 +83,10 @@ pub async fn run(
             Ok((task, Err(source))) => RunError::Task { task, source },
             Err(_) => RunError::Panic,
         };
-        error!(error = &failure as &dyn std::error::Error, "the node stops");
+        error!(
+            error = &failure as &dyn std::error::Error,
+            "stopping the node after a failure"
+        );
         shutdown.cancel();
         if outcome.is_ok() {
             outcome = Err(failure);
@@ -99,7 +102,7 @@ pub async fn run(
     while let Some(ended) = backups.join_next().await {
         note(ended);
     }
-    // What the last snapshot met, nobody watched any more.
+    // The store was no longer watched during the last snapshot.
     if outcome.is_ok()
         && let Some(source) = node.subscribe().borrow().failure.clone()
     {
@@ -115,14 +118,14 @@ pub async fn run(
                 });
             }
         }
-        // After a failure the file is left as it is for the next start to check.
+        // After a failure, the next start checks the file.
         Ok(_) => {}
-        Err(_) => info!("a request is still under way; the next start checks the newest blocks"),
+        Err(_) => info!("a request is still in flight; the next start checks the newest blocks"),
     }
     outcome
 }
 
-/// Ends with the first failure of the store: a write that failed, or damage that any read met.
+/// Returns the first failure of the store, in a write or in a read.
 async fn watch_store(node: &Node, shutdown: &CancellationToken) -> Result<(), StoreError> {
     let mut signal = node.subscribe();
     loop {

@@ -1,4 +1,4 @@
-//! After a run that did not end cleanly: checks the older blocks slowly in the background.
+//! Checks old blocks slowly in the background after an unclean stop.
 
 use std::sync::Arc;
 
@@ -6,11 +6,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use super::Node;
-use super::settings::{SCRUB_BLOCKS, SCRUB_PAUSE};
+use super::settings::{SCRUB_BLOCKS, SCRUB_INTERVAL};
 use crate::store::{StoreError, integrity};
 
-/// Checks all blocks there were at the start, then ends. Damage is an error that stops the node.
-pub async fn run(node: Arc<Node>, shutdown: CancellationToken) -> Result<(), StoreError> {
+/// Checks all blocks that exist at the start, then ends. Damage is an error that stops the node.
+pub(crate) async fn run(node: Arc<Node>, shutdown: CancellationToken) -> Result<(), StoreError> {
     let length = node.state().length();
     let mut next = 0;
     while next < length {
@@ -28,7 +28,7 @@ pub async fn run(node: Arc<Node>, shutdown: CancellationToken) -> Result<(), Sto
             break;
         }
         tokio::select! {
-            () = tokio::time::sleep(SCRUB_PAUSE) => {}
+            () = tokio::time::sleep(SCRUB_INTERVAL) => {}
             () = shutdown.cancelled() => return Ok(()),
         }
     }

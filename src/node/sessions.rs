@@ -1,4 +1,4 @@
-//! Supervises the sessions, one per peer, and keeps the book of peers in the database.
+//! Supervises the sessions, one per peer, and stores the peers to keep in the database.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::{Node, sync};
 use crate::client::PeerClient;
 use crate::store::{NeighbourRecord, StoreError};
 
-/// Starts a session for each peer, and ends when the node shuts down.
+/// Starts a session for each peer until the node shuts down.
 pub(super) async fn run(
     node: Arc<Node>,
     client: PeerClient,
@@ -21,7 +21,7 @@ pub(super) async fn run(
     let mut signal = node.subscribe();
     loop {
         for (peer, handle) in node.peers.without_session() {
-            debug!(%peer, "session begins");
+            debug!(%peer, "session started");
             let (node, client) = (Arc::clone(&node), client.clone());
             sessions.spawn(sync::run(node, client, peer, handle));
         }
@@ -47,7 +47,7 @@ pub(super) async fn run(
     Ok(())
 }
 
-/// Keeps the learned and the removed neighbours in the database.
+/// Stores the learned, added and removed neighbours if they have changed.
 async fn keep(node: &Node, kept: &mut Vec<NeighbourRecord>) -> Result<(), StoreError> {
     let records = node.peers.records();
     if records != *kept {

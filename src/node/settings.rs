@@ -1,4 +1,4 @@
-//! What a node is started with, resolved, and the limits and intervals of its tasks.
+//! The user's settings of a node, and the limits and intervals of its tasks.
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
@@ -7,47 +7,49 @@ use std::time::Duration;
 use crate::client::NodeAddress;
 use crate::snapshot::format::Format;
 
-/// Most bytes of a message that this node takes from a client.
+/// Maximum size of a message of a client in bytes.
 pub const MAX_INGEST_BYTES: usize = 64 * 1024;
 
-/// How long an addition may take to reach the disk before its outcome is called unknown.
-pub const ADD_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time after which the outcome of an addition that is not on disk is reported as unknown.
+pub(super) const ADD_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How often at least the miner renews the time of the block it works on (and with it, the
-/// commitment of a sealed proof).
-pub const RENEWAL: Duration = Duration::from_secs(10);
+/// Maximum age of the timestamp in a sealed search. The miner then restarts the search with a new
+/// timestamp and commitment.
+pub(super) const RENEWAL_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Most blocks that the miner makes in one piece of work.
-pub const BATCH_BLOCKS: usize = 1000;
+/// Maximum number of blocks in one mining batch.
+pub(super) const BATCH_BLOCKS: usize = 1000;
 
-/// How long one piece of mining work may take if it has found anything.
-pub const BATCH_TIME: Duration = Duration::from_millis(100);
+/// Time after which a mining batch with at least one block ends.
+pub(super) const BATCH_TIME: Duration = Duration::from_millis(100);
 
-/// Most bytes of messages that one piece of mining work holds.
-pub const BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// Maximum size of the messages in one mining batch, in bytes.
+pub(super) const BATCH_BYTES: usize = 4 * 1024 * 1024;
 
-/// Commits of mined blocks that may be under way while the miner goes on above them.
-pub const MAX_IN_FLIGHT_COMMITS: usize = 2;
+/// Maximum number of commits of mined blocks in flight while the miner continues above them.
+pub(super) const MAX_IN_FLIGHT_COMMITS: usize = 2;
 
-/// How long the miner waits after a refused commit, such as on a full disk.
-pub const RETRY: Duration = Duration::from_secs(1);
+/// Delay of the miner after a rejected commit, for example on a full disk.
+pub(super) const MINING_RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// How long a message that came from a peer is left to the node that took it in. Else all nodes
-/// would mine each message at once, and most blocks would have a rival.
-pub const LEARNED_MESSAGE_DELAY: Duration = Duration::from_secs(1);
+/// Delay before a message of a peer is mined here, so that the node that received it from a client can
+/// mine it first. Without the delay, all nodes would mine each message at once and most blocks would
+/// have a competitor.
+pub(super) const LEARNED_MESSAGE_DELAY: Duration = Duration::from_secs(1);
 
-/// Blocks the background check reads at a time, and its pause in between: about 1,000,000 blocks
-/// in 17 minutes.
-pub const SCRUB_BLOCKS: u64 = 1000;
-/// See [`SCRUB_BLOCKS`].
-pub const SCRUB_PAUSE: Duration = Duration::from_secs(1);
+/// Number of blocks that the background check reads at a time. With [`SCRUB_INTERVAL`], it checks about
+/// 1,000,000 blocks in 17 minutes.
+pub(super) const SCRUB_BLOCKS: u64 = 1000;
 
-/// Which proofs the miner makes.
+/// Interval between two reads of the background check.
+pub(super) const SCRUB_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The kind of proofs that the miner makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProofMode {
-    /// Proofs that bind the content of their block.
+    /// Proofs that commit to the content of their block.
     Sealed,
-    /// The documented search: the smallest number that fits.
+    /// Proofs of the reference miner: the smallest valid number.
     Open,
 }
 
@@ -60,118 +62,121 @@ impl std::fmt::Display for ProofMode {
     }
 }
 
-/// After a snapshot the next one is no sooner than this many times its duration, so that
-/// snapshots take at most about 2 % of the time however long the chain gets.
-pub const SNAPSHOT_SHARE: u32 = 50;
+/// Minimum time between two snapshots, as a multiple of the duration of the last one. Snapshots take at
+/// most about 2 % of the time, however long the chain is.
+pub(super) const SNAPSHOT_INTERVAL_FACTOR: u32 = 50;
 
-/// Whether to make a snapshot when the node is stopped.
+/// When to write a snapshot at a stop of the node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AtStop {
     /// Always.
     Always,
-    /// If the last one took under a second.
+    /// If the last one took less than a second.
     Auto,
     /// Never.
     Never,
 }
 
-/// How the chain is written to files.
+/// Settings of the snapshots of the chain.
 #[derive(Clone, Debug)]
 pub struct SnapshotSettings {
     /// The chain file.
     pub chain: PathBuf,
-    /// How it is written.
+    /// Format of the chain file.
     pub format: Format,
-    /// Pause between two looks whether the chain has changed. The original: 30 s.
+    /// Interval of the checks whether the chain has changed. The reference miner: 30 s.
     pub interval: Duration,
-    /// Most backups kept of those this program wrote.
+    /// Maximum number of backups kept, of those written by this program.
     pub max_backups: usize,
-    /// Whether to make one when the node is stopped.
+    /// When to write a snapshot at a stop.
     pub at_stop: AtStop,
 }
 
-/// Guests: peers that ask this node, beyond its neighbours.
-pub const MAX_GUESTS: usize = 32;
+/// Maximum number of guests: peers that ask this node, beyond its neighbours.
+pub(super) const MAX_GUESTS: usize = 32;
 
-/// Addresses that wait to be dialled for the first time.
-pub const MAX_CANDIDATES: usize = 64;
+/// Maximum number of candidates: addresses to be dialled for the first time.
+pub(super) const MAX_CANDIDATES: usize = 64;
 
-/// A neighbour that answered within this time is named to others. A reference miner loses a job
-/// for good on one that does not answer.
-pub const ANSWERING: Duration = Duration::from_secs(30);
+/// Period within which a neighbour must have answered to be listed to others. A reference miner loses a
+/// job permanently on one that does not answer.
+pub(super) const ANSWERING_PERIOD: Duration = Duration::from_secs(30);
 
-/// Longest pause after failures to reach a configured neighbour, and any other. The network must
-/// heal within moments of a cable being plugged in again.
-pub const RETRY_CONFIGURED: Duration = Duration::from_secs(5);
-/// See [`RETRY_CONFIGURED`].
-pub const RETRY_LEARNED: Duration = Duration::from_secs(20);
+/// Maximum backoff for a configured neighbour that cannot be reached. The network must recover within
+/// moments after an outage.
+pub(super) const MAX_CONFIGURED_BACKOFF: Duration = Duration::from_secs(5);
 
-/// Shortest and longest pause after an answer that no honest node gives.
-pub const MISBEHAVED: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(300));
+/// Maximum backoff for any other peer that cannot be reached.
+pub(super) const MAX_LEARNED_BACKOFF: Duration = Duration::from_secs(20);
 
-/// A learned neighbour that has not answered for this long is dropped.
-pub const DROPPED_AFTER: Duration = Duration::from_secs(600);
+/// Initial and maximum backoff after misbehaviour.
+pub(super) const MISBEHAVIOUR_BACKOFF: (Duration, Duration) =
+    (Duration::from_secs(10), Duration::from_secs(300));
 
-/// A guest that has been silent for this long is forgotten.
-pub const GUEST_FORGOTTEN: Duration = Duration::from_secs(600);
+/// Silence after which a learned neighbour is dropped.
+pub(super) const LEARNED_TIMEOUT: Duration = Duration::from_secs(600);
 
-/// A guest that has been silent for this long makes way for a newcomer when all places are taken.
-pub const GUEST_ROTATED: Duration = Duration::from_secs(60);
+/// Silence after which a guest is dropped.
+pub(super) const GUEST_TIMEOUT: Duration = Duration::from_secs(600);
 
-/// Least pause between two announcements to one peer.
-pub const ANNOUNCE_PAUSE: Duration = Duration::from_millis(10);
+/// Silence after which a guest may be evicted for a newcomer when all guest slots are used.
+pub(super) const GUEST_EVICTABLE_AFTER: Duration = Duration::from_secs(60);
 
-/// Most blocks asked for at a time.
-pub const SYNC_PAGE: usize = 1000;
+/// Minimum interval between two announcements to one peer.
+pub(super) const ANNOUNCE_INTERVAL: Duration = Duration::from_millis(10);
 
-/// How far a block of a peer may be ahead of the local clock, in seconds.
-pub const MAX_AHEAD: f64 = 2.0 * 60.0 * 60.0;
+/// Maximum number of blocks requested at a time.
+pub(super) const SYNC_PAGE: usize = 1000;
 
-/// A clock that differs by more seconds than this from that of others is said to.
-pub const MAX_CLOCK_OFFSET: f64 = 60.0;
+/// Maximum time that a block of a peer may be ahead of the local clock, in seconds.
+pub(super) const MAX_BLOCK_AHEAD: f64 = 2.0 * 60.0 * 60.0;
 
-/// Pause between two comparisons of the clocks for the log.
-pub const CLOCK_CHECK_PAUSE: Duration = Duration::from_secs(2);
+/// Difference of clocks above which there is a warning, in seconds.
+pub(super) const MAX_CLOCK_OFFSET: f64 = 60.0;
 
-/// Messages of a branch of a reference miner are rescued if it forks within this many blocks.
-pub const RESCUED_BLOCKS: u64 = 100;
+/// Interval of the clock comparisons for the log.
+pub(super) const CLOCK_CHECK_INTERVAL: Duration = Duration::from_secs(2);
 
-/// The chain of a reference miner is fetched again after this time, even if its length in bytes
-/// is unchanged.
-pub const REFERENCE_REFRESH: Duration = Duration::from_secs(300);
+/// Maximum depth of a fork, in blocks, from which messages of a reference miner's branch are rescued.
+pub(super) const RESCUED_BLOCKS: u64 = 100;
 
-/// After the chain of a reference miner was fetched, the next fetch is no sooner than this many
-/// times its duration.
-pub const REFERENCE_SHARE: u32 = 9;
+/// Time after which the chain of a reference miner is fetched again even if its length in bytes is
+/// unchanged.
+pub(super) const REFERENCE_REFRESH_INTERVAL: Duration = Duration::from_secs(300);
 
-/// How long a node that has only a genesis block waits for neighbours to answer before it mines.
-pub const FIRST_ROUND: Duration = Duration::from_secs(30);
+/// Minimum time between two fetches of the chain of a reference miner, as a multiple of the duration of
+/// the last one.
+pub(super) const REFERENCE_INTERVAL_FACTOR: u32 = 9;
 
-/// Longest chain, genesis block included, whose genesis may still be replaced by that of a longer
-/// one, where open proofs are accepted.
+/// Time that a node with only a genesis block waits for its neighbours before it mines.
+pub(super) const FIRST_ROUND_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Default maximum length of a chain, including the genesis block, whose genesis block may be replaced
+/// by that of a longer chain, where open proofs are accepted.
 pub const MAX_REPLACEABLE_GENESIS_LENGTH: u64 = 7;
 
-/// How the node deals with others.
+/// Settings of the network of peers.
 #[derive(Clone, Debug)]
 pub struct PeerSettings {
-    /// Neighbours named by the user: retried for ever.
+    /// Neighbours named by the user, which are retried for ever.
     pub configured: Vec<NodeAddress>,
-    /// Most neighbours, configured ones included.
+    /// Maximum number of neighbours, including configured ones.
     pub max_neighbours: usize,
-    /// Where others can ask this node, if that is not its port at the address it asks from.
+    /// Address at which other nodes can reach this node, if it is not its port at the source address
+    /// of its requests.
     pub advertise: Option<NodeAddress>,
-    /// Pause between two rounds of asking for chains. The original: 10 s.
+    /// Interval of the requests for chains. The reference miner: 10 s.
     pub chain_interval: Duration,
-    /// Pause between two rounds of asking for messages. The original: 5 s.
+    /// Interval of the requests for messages. The reference miner: 5 s.
     pub data_interval: Duration,
-    /// Pause between two rounds of asking for neighbours. The original: 20 s.
+    /// Interval of the requests for neighbours. The reference miner: 20 s.
     pub gossip_interval: Duration,
-    /// Most blocks that a switch to another branch may take off.
+    /// Maximum number of blocks that a reorg may disconnect.
     pub max_reorg: u64,
-    /// Longest chain whose genesis block may be replaced where open proofs are accepted; 0: it is
-    /// fixed.
+    /// Maximum length of a chain whose genesis block may be replaced, where open proofs are accepted; 0
+    /// if the genesis block is fixed.
     pub max_replaceable_genesis_length: u64,
-    /// Most bytes of a reference miner's chain.
+    /// Maximum size of a reference miner's chain in bytes.
     pub max_chain_bytes: u64,
 }
 
@@ -191,17 +196,17 @@ impl Default for PeerSettings {
     }
 }
 
-/// What the user decided.
+/// The user's settings.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Threads for mining; none: this node does not mine.
+    /// Number of mining threads; `None` disables mining.
     pub threads: Option<NonZeroUsize>,
-    /// Which proofs to make.
+    /// Kind of proofs to mine.
     pub proof: ProofMode,
-    /// How the chain is written to files; none: it is not.
+    /// Settings of the snapshots; `None` disables them.
     pub snapshot: Option<SnapshotSettings>,
-    /// How to deal with others.
+    /// Settings of the network of peers.
     pub peers: PeerSettings,
-    /// Most messages a second that are taken from one address of another machine; none: any number.
+    /// Maximum number of messages per second from one remote address; `None` for no limit.
     pub add_rate: Option<NonZeroU32>,
 }

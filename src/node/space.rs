@@ -1,4 +1,4 @@
-//! While the disk is nearly full: measures how much the database can take without growing.
+//! Measures the reusable space within the database while the disk is nearly full.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,25 +9,25 @@ use tracing::debug;
 use super::Node;
 use crate::store::StoreError;
 
-/// Pause between two looks at the disk.
-const PAUSE: Duration = Duration::from_secs(1);
+/// Minimum interval between two checks of the disk.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The pause is at least this many times the duration of the last measurement.
-const SHARE: u32 = 20;
+/// Minimum interval as a multiple of the duration of the last measurement.
+const INTERVAL_FACTOR: u32 = 20;
 
-/// Looks at the disk again and again.
-pub async fn run(node: Arc<Node>, shutdown: CancellationToken) -> Result<(), StoreError> {
+/// Checks the disk until the node shuts down.
+pub(crate) async fn run(node: Arc<Node>, shutdown: CancellationToken) -> Result<(), StoreError> {
     loop {
         let begin = Instant::now();
         let stop = shutdown.clone();
         node.blocking(move |node| node.measure_space(&|| stop.is_cancelled()))
             .await?;
         let took = begin.elapsed();
-        if took > PAUSE {
-            debug!(?took, "free space within the database measured");
+        if took > CHECK_INTERVAL {
+            debug!(?took, "measured the free space within the database");
         }
         tokio::select! {
-            () = tokio::time::sleep(PAUSE.max(took * SHARE)) => {}
+            () = tokio::time::sleep(CHECK_INTERVAL.max(took * INTERVAL_FACTOR)) => {}
             () = shutdown.cancelled() => return Ok(()),
         }
     }

@@ -31,12 +31,12 @@ fn node() -> (TempDir, Arc<Node>) {
     (folder, Arc::new(node))
 }
 
-/// Blocks with this text above the first `common` blocks of the node.
+/// Mines blocks with this text above the first `common` blocks of the node.
 fn mined(node: &Node, common: u64, count: usize, text: &str) -> Vec<Block> {
     let view = node.view().unwrap();
     let tip = Tip::of(&view.block(common - 1).unwrap().unwrap());
-    let mut front = MiningTip::new(tip, view.history(common).unwrap());
-    let effort = MiningParams {
+    let mut mining_tip = MiningTip::new(tip, view.history(common).unwrap());
+    let params = MiningParams {
         proof: ProofMode::Open,
         difficulty: Difficulty::MIN,
         threads: NonZeroUsize::MIN,
@@ -45,12 +45,12 @@ fn mined(node: &Node, common: u64, count: usize, text: &str) -> Vec<Block> {
     };
     let mut block = |_| {
         let message = Message::new(MessageId::random(), text.to_owned()).unwrap();
-        front.mine(message, 0.0, &effort).unwrap()
+        mining_tip.mine(message, 0.0, &params).unwrap()
     };
     (0..count).map(&mut block).collect()
 }
 
-/// Switches to a branch that shares `common` blocks and is longer.
+/// Switches to a longer branch that shares `common` blocks.
 fn switch(node: &Node, common: u64) {
     let count = usize::try_from(node.state().length() - common).unwrap() + 1;
     let blocks = mined(node, common, count, "other");
@@ -92,7 +92,7 @@ fn a_reorg_fails_a_snapshot_only_if_it_disconnects_what_was_read() {
 }
 
 #[tokio::test]
-async fn a_panic_of_a_task_is_an_error_of_its_own_and_no_damage() {
+async fn a_panic_of_a_task_is_not_reported_as_damage() {
     let (folder, node) = node();
     let read = node.blocking(|_| -> Result<(), StoreError> { panic!("on purpose") });
     let settings = SnapshotSettings {

@@ -1,10 +1,9 @@
-//! The order in which pending messages are mined here: that of their arrival, except that messages
-//! of peers are first left to others for a while.
+//! The queue of the miner: pending messages in order of arrival, except that messages of peers are
+//! deferred, so that the node that received them can mine them first.
 //!
-//! Each message is looked at once. From then on it is *ready*, or *deferred* until a time at which
-//! it is put among the ready ones in order of arrival, before any later message is looked at. So no
-//! load, however steady, holds a message of a peer back for longer than that time, and no number of
-//! deferred messages is walked through again for each batch.
+//! Each message is read once. From then on it is *ready*, or *deferred* until its due time, when it
+//! becomes ready before any later message is read. A steady load therefore cannot delay a message of a
+//! peer beyond its due time, and deferred messages are not scanned again for each batch.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -13,36 +12,35 @@ use crate::chain::Message;
 use crate::node::settings::{BATCH_BLOCKS, BATCH_BYTES, LEARNED_MESSAGE_DELAY};
 use crate::store::{PageLimit, Pending, StoreError, View};
 
-/// How long a message of a peer is left to others, in milliseconds.
+/// Delay of a message of a peer in milliseconds.
 #[expect(clippy::cast_possible_truncation, reason = "a second")]
 const DELAY: u64 = LEARNED_MESSAGE_DELAY.as_millis() as u64;
 
-/// A page with a single message.
+/// Page of a single message.
 const ONE: PageLimit = PageLimit {
     count: 1,
     bytes: BATCH_BYTES,
 };
 
-/// Pending messages that are not claimed by a mined block. Messages are named by their sequence
-/// numbers.
+/// Pending messages that are not claimed by a mined block, identified by their sequence numbers.
 #[derive(Debug, Default)]
 pub(super) struct MiningQueue {
-    /// May be mined, in order of arrival; at most about one batch.
+    /// Messages that may be mined, in order of arrival; about one batch at most.
     ready: BTreeMap<u64, Message>,
     ready_bytes: usize,
-    /// Not mined before a time in milliseconds since the epoch, and their sequence numbers.
+    /// Due times in milliseconds since the epoch, with sequence numbers.
     deferred: BTreeSet<(u64, u64)>,
-    /// Lowest sequence number that was not looked at.
+    /// Lowest sequence number that was not read.
     next: u64,
 }
 
 impl MiningQueue {
-    /// Reads messages until a batch is ready: those whose time has come, then later ones.
+    /// Reads messages until a batch is ready: those that are due, then later ones.
     pub(super) fn fill(&mut self, view: &View, now: u64) -> Result<(), StoreError> {
         while self.has_room()
             && let Some(sequence) = self.take_due(now)
         {
-            // It may have been mined by others or have made way meanwhile.
+            // It may have been mined elsewhere or evicted meanwhile.
             let found = view.pending_from(sequence, ONE)?.pop();
             if let Some(pending) = found.filter(|pending| pending.sequence == sequence) {
                 self.insert(pending);
@@ -75,21 +73,21 @@ impl MiningQueue {
         self.ready.first_key_value().map(|(_, message)| message)
     }
 
-    /// Takes out the message to mine next; the caller keeps its sequence number until the block
-    /// that carries it is committed.
+    /// Removes the message to mine next; the caller keeps its sequence number until its block is
+    /// committed.
     pub(super) fn claim_first(&mut self) -> Option<u64> {
         let (sequence, message) = self.ready.pop_first()?;
         self.ready_bytes -= message.text().len();
         Some(sequence)
     }
 
-    /// Takes back messages whose blocks were refused.
+    /// Returns messages whose blocks were rejected to the queue.
     pub(super) fn release(&mut self, claimed: impl IntoIterator<Item = u64>) {
         self.deferred
             .extend(claimed.into_iter().map(|sequence| (0, sequence)));
     }
 
-    /// Notes that the chain has moved: what is ready may have been mined, and is read again.
+    /// Reads the ready messages again, because blocks of others may carry them.
     pub(super) fn reset(&mut self) {
         let ready = std::mem::take(&mut self.ready);
         self.ready_bytes = 0;
@@ -99,13 +97,13 @@ impl MiningQueue {
         }
     }
 
-    /// Returns `true` if every message that was looked at is claimed or gone.
+    /// Returns `true` if every message that was read is claimed or gone.
     pub(super) fn is_empty(&self) -> bool {
         self.ready.is_empty() && self.deferred.is_empty()
     }
 
-    /// Time until the first deferred message is due; none if there is none.
-    pub(super) fn wait(&self, now: u64) -> Option<Duration> {
+    /// Returns the time until the first deferred message is due; `None` if there is none.
+    pub(super) fn time_until_due(&self, now: u64) -> Option<Duration> {
         let (due, _) = self.deferred.first()?;
         Some(Duration::from_millis(due.saturating_sub(now)))
     }
@@ -119,7 +117,7 @@ impl MiningQueue {
         self.ready.insert(pending.sequence, pending.message);
     }
 
-    /// Takes out a deferred message that is due.
+    /// Removes a deferred message that is due.
     fn take_due(&mut self, now: u64) -> Option<u64> {
         if self
             .deferred
@@ -128,7 +126,7 @@ impl MiningQueue {
         {
             return self.deferred.pop_first().map(|(_, sequence)| sequence);
         }
-        // A clock that was set back leaves its mark at the other end.
+        // After the clock was set back, due times lie too far in the future.
         if self
             .deferred
             .last()
@@ -140,8 +138,8 @@ impl MiningQueue {
     }
 }
 
-/// Returns `true` if a message deferred until `due` may be mined: a due time further away than the
-/// delay means that the clock was set back, which must not hold up a message.
+/// Returns `true` if a message with this due time may be mined. A due time further away than the delay
+/// means that the clock was set back, which must not delay the message.
 fn is_due(due: u64, now: u64) -> bool {
     due <= now || due > now.saturating_add(DELAY)
 }

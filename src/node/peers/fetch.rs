@@ -1,39 +1,44 @@
-//! The fetch lock: one peer at a time is asked for many blocks.
+//! The fetch lock: many blocks are fetched from one peer at a time.
+
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::Peers;
 use crate::client::NodeAddress;
 
-/// Blocks that are being fetched.
+/// Time without progress after which another peer may take the fetch lock.
+const FETCH_LOCK_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Holder of the fetch lock.
 #[derive(Clone, Debug)]
-pub struct Fetching {
-    /// From whom.
-    pub from: NodeAddress,
+pub(super) struct Fetching {
+    /// Peer that sends the blocks.
+    pub(super) from: NodeAddress,
     /// Length of its chain.
-    pub target: u64,
-    /// When the last blocks arrived.
-    pub progress: Instant,
+    pub(super) target: u64,
+    /// Arrival time of the last blocks.
+    last_progress: Instant,
 }
 
 impl Peers {
-    /// Claims the right to fetch many blocks from a peer: one at a time does, unless it gets
-    /// nowhere.
+    /// Takes or renews the fetch lock for a peer. Returns `false` if another peer holds it and makes
+    /// progress.
     pub(in crate::node) fn claim_fetch(&self, from: &NodeAddress, target: u64) -> bool {
         let mut inner = self.lock();
         let others = inner.fetching.as_ref().filter(|f| f.from != *from);
-        if others.is_some_and(|f| f.progress.elapsed().as_secs() < 2) {
+        if others.is_some_and(|f| f.last_progress.elapsed() < FETCH_LOCK_TIMEOUT) {
             return false;
         }
         inner.fetching = Some(Fetching {
             from: from.clone(),
             target,
-            progress: Instant::now(),
+            last_progress: Instant::now(),
         });
         true
     }
 
-    /// Gives that right back.
+    /// Releases the fetch lock of a peer.
     pub(in crate::node) fn end_fetch(&self, from: &NodeAddress) {
         let mut inner = self.lock();
         if inner.fetching.as_ref().is_some_and(|f| f.from == *from) {

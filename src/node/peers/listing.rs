@@ -1,16 +1,16 @@
-//! What others are told of the peers.
+//! Lists and counts of the peers, for the API, other nodes and the database.
 
 use tokio::time::Instant;
 
 use super::{Peer, Peers};
 use crate::client::NodeAddress;
 use crate::node::clocks::HeldBack;
-use crate::node::settings::ANSWERING;
+use crate::node::settings::ANSWERING_PERIOD;
 use crate::store::{NeighbourRecord, NeighbourStatus};
 use crate::wire::{Neighbour, PeerKind, PeerOrigin, SyncStatus};
 
 impl Peers {
-    /// All of them, the configured ones first.
+    /// Returns all peers, configured ones first.
     pub fn list(&self) -> Vec<Neighbour> {
         let inner = self.lock();
         let now = Instant::now();
@@ -27,13 +27,15 @@ impl Peers {
         listed
     }
 
-    /// Neighbours that a reference miner may be told of: IPv4 addresses and names that answered
-    /// within the last 30 s.
+    /// Returns the neighbours that are listed to reference miners: IPv4 addresses and host names that
+    /// answered recently ([`ANSWERING_PERIOD`]).
     pub fn answering(&self) -> Vec<NodeAddress> {
         let answers = |peer: &Peer| {
             peer.origin != PeerOrigin::Guest
                 && peer.failures == 0
-                && peer.last_answer.is_some_and(|at| at.elapsed() < ANSWERING)
+                && peer
+                    .last_answer
+                    .is_some_and(|at| at.elapsed() < ANSWERING_PERIOD)
         };
         let inner = self.lock();
         let answering = inner.peers.iter().filter(|(_, peer)| answers(peer));
@@ -41,7 +43,7 @@ impl Peers {
         addresses.filter(|address| !address.is_ipv6()).collect()
     }
 
-    /// How many peers there are of each kind.
+    /// Returns the number of peers of a kind.
     pub fn count(&self, kind: PeerKind) -> usize {
         let inner = self.lock();
         inner
@@ -51,7 +53,7 @@ impl Peers {
             .count()
     }
 
-    /// How the node keeps up with them.
+    /// Returns the state of the sync with the peers.
     pub fn sync_status(&self) -> SyncStatus {
         let (answering, inner) = (self.answering().len(), self.lock());
         let differs = |(address, peer): (&NodeAddress, &Peer)| {
@@ -67,7 +69,7 @@ impl Peers {
         }
     }
 
-    /// Seconds that the clocks of neighbours that answer are ahead of the local one.
+    /// Returns the clock offsets of neighbours that answer, in seconds ahead of the local clock.
     pub(in crate::node) fn clock_offsets(&self) -> Vec<f64> {
         let inner = self.lock();
         let answer = |peer: &&Peer| peer.origin != PeerOrigin::Guest && peer.failures == 0;
@@ -75,7 +77,7 @@ impl Peers {
         answering.filter_map(|peer| peer.clock_offset).collect()
     }
 
-    /// Peers of which a block is held back, and which block.
+    /// Returns the blocks that are held back, with their peers.
     pub(in crate::node) fn held_back(&self) -> Vec<(String, HeldBack)> {
         let inner = self.lock();
         let held_back = |(address, peer): (&NodeAddress, &Peer)| {
@@ -85,7 +87,7 @@ impl Peers {
         inner.peers.iter().filter_map(held_back).collect()
     }
 
-    /// Those to keep in the database.
+    /// Returns the records of the peers to keep in the database.
     pub(in crate::node) fn records(&self) -> Vec<NeighbourRecord> {
         let inner = self.lock();
         let record = |address: &NodeAddress, status| NeighbourRecord {
@@ -105,7 +107,7 @@ impl Peers {
 }
 
 fn describe(address: &NodeAddress, peer: &Peer, now: Instant) -> Neighbour {
-    let wait = peer.retry_at.map(|at| at.saturating_duration_since(now));
+    let delay = peer.retry_at.map(|at| at.saturating_duration_since(now));
     Neighbour {
         address: address.to_string(),
         kind: peer.kind,
@@ -113,7 +115,7 @@ fn describe(address: &NodeAddress, peer: &Peer, now: Instant) -> Neighbour {
         tip: peer.tip.clone(),
         last_answer: peer.last_answer.map(|at| (now - at).as_secs_f64()),
         failures: peer.failures,
-        retry_in: wait.map(|wait| wait.as_secs_f64()),
+        retry_in: delay.map(|delay| delay.as_secs_f64()),
         refused: peer.refused.clone(),
         network: peer.network.clone(),
         version: peer.version.clone(),

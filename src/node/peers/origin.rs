@@ -1,22 +1,23 @@
-//! Where peers may be.
+//! Addresses at which peers may be.
 
 use std::net::IpAddr;
 
 use crate::client::NodeAddress;
 
-/// Where this node can be reached, and with it, where learned peers may be.
+/// The addresses at which this node can be reached, which limit those of learned peers.
 #[derive(Clone, Debug, Default)]
 pub struct ListenScope {
-    /// Whether the node listens on a loopback address only: then its peers are there, too.
+    /// The node listens on a loopback address only, as its peers then do.
     pub is_loopback: bool,
-    /// Where it says it is.
+    /// Address that the node states as its own.
     pub own: Option<NodeAddress>,
 }
 
 impl ListenScope {
-    /// Whether an address learned from others may be dialled: never this node's own, and loopback
-    /// or link-local ones only if the node itself is there. Configured ones are not asked.
-    pub fn allows(&self, address: &NodeAddress) -> bool {
+    /// Returns `true` if an address learned from others may be dialled. The node's own address and
+    /// link-local addresses may not; loopback ones only by a node that listens there. Configured
+    /// addresses are not restricted.
+    pub(super) fn allows(&self, address: &NodeAddress) -> bool {
         if self.own.as_ref() == Some(address) {
             return false;
         }
@@ -28,8 +29,8 @@ impl ListenScope {
         self.allows_ip(ip)
     }
 
-    /// The same for what a name leads to.
-    pub fn allows_ip(&self, ip: IpAddr) -> bool {
+    /// Returns `true` if an address that a host name resolves to may be dialled.
+    pub(in crate::node) fn allows_ip(&self, ip: IpAddr) -> bool {
         match ip.to_canonical() {
             ip if ip.is_unspecified() || ip.is_multicast() => false,
             ip if ip.is_loopback() => self.is_loopback,
@@ -39,7 +40,8 @@ impl ListenScope {
     }
 }
 
-/// The address of one that asks from `from` and says of itself `HOST:PORT` or `:PORT`.
+/// Returns the address of a node that sends a request from `from` and states its own address as
+/// `HOST:PORT` or `:PORT`.
 pub(super) fn address(from: IpAddr, said: &str) -> Option<NodeAddress> {
     match said.strip_prefix(':') {
         Some(port) => NodeAddress::with_port(&match from {
@@ -56,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn loopback_and_link_local_need_a_node_that_is_there() {
+    fn only_a_loopback_node_may_dial_loopback_addresses() {
         let far = ListenScope::default();
         let near = ListenScope {
             is_loopback: true,
@@ -87,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_alone_means_the_host_that_asks() {
+    fn a_port_alone_means_the_requesting_host() {
         let from = "10.1.2.3".parse().unwrap();
         let expect = |said, expected: Option<&str>| {
             let found = address(from, said).map(|address| address.to_string());

@@ -1,4 +1,4 @@
-//! What is known of one peer.
+//! The state of one peer.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
@@ -10,76 +10,77 @@ use tokio_util::sync::CancellationToken;
 
 use crate::node::clocks::HeldBack;
 use crate::node::settings::{
-    DROPPED_AFTER, GUEST_FORGOTTEN, MISBEHAVED, RETRY_CONFIGURED, RETRY_LEARNED,
+    GUEST_TIMEOUT, LEARNED_TIMEOUT, MAX_CONFIGURED_BACKOFF, MAX_LEARNED_BACKOFF,
+    MISBEHAVIOUR_BACKOFF,
 };
 use crate::wire::{NetworkStatus, PeerKind, PeerOrigin, Position};
 
-/// What a peer announced last.
+/// The last announcement of a peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerAnnouncement {
     /// Hash of its tip, in hex.
     pub tip: String,
-    /// Number of its blocks.
+    /// Length of its chain in blocks.
     pub length: u64,
-    /// Sequence number of its next message.
+    /// Sequence number of its next pending message.
     pub mempool_seq: u64,
 }
 
-/// How a candidate was heard of.
+/// The way in which a candidate became known.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Candidate {
+pub(crate) enum Candidate {
     /// A neighbour named it.
     Suggested,
-    /// It asked this node, perhaps with announcement.
+    /// It sent a request to this node, with its announcement if it sent one.
     Asked(Option<PeerAnnouncement>),
 }
 
-/// What is known of a peer.
+/// State of a peer.
 #[derive(Debug)]
-pub struct Peer {
-    /// How it became known.
+pub(crate) struct Peer {
+    /// The way in which it became known.
     pub origin: PeerOrigin,
-    /// What it runs.
+    /// Program that it runs.
     pub kind: PeerKind,
-    /// The id of its run.
+    /// Random id of its run.
     pub node_id: Option<String>,
-    /// Its last block.
+    /// Its tip.
     pub tip: Option<Position>,
     /// Genesis, difficulty and seal rule.
     pub network: Option<NetworkStatus>,
     /// Version of its program.
     pub version: Option<String>,
-    /// When it answered last.
+    /// Time of its last answer.
     pub last_answer: Option<Instant>,
-    /// Why it is not followed, with the remedy.
+    /// Reason why it is not followed, with the remedy.
     pub refused: Option<String>,
-    /// Seconds that its clock is ahead of the local one, if it told.
+    /// Seconds by which its clock is ahead of the local one, if known.
     pub clock_offset: Option<f64>,
-    /// Its first block that is too far ahead of the local clock.
+    /// Its first block that is held back.
     pub held_back: Option<HeldBack>,
-    /// What it announced and nobody has looked at yet.
+    /// Announcement that its session has not handled yet.
     pub announcement: Option<PeerAnnouncement>,
-    /// Address under which it is counted.
+    /// Its network group.
     pub(super) net_group: IpAddr,
-    /// Whether the administrator added it.
+    /// The administrator added it.
     pub(super) is_added: bool,
     pub(super) failures: u32,
     pub(super) misbehaved: bool,
     pub(super) retry_at: Option<Instant>,
     pub(super) known_since: Instant,
-    /// Whether a first round with it has ended, well or not.
-    pub(super) tried: bool,
+    /// A first round with it has ended, successfully or not.
+    pub(super) is_tried: bool,
     pub(super) session: Option<SessionHandle>,
 }
 
-/// How the session of a peer is woken and ended.
+/// Wakes and ends the session of a peer.
 #[derive(Clone, Debug, Default)]
-pub struct SessionHandle {
-    /// Wakes it: the peer has something new.
+pub(crate) struct SessionHandle {
+    /// Notified when the peer announced something or was changed.
     pub wake: Arc<Notify>,
-    /// Wakes it: there was a commit, so this node may have something new.
+    /// Notified after a commit, which may have to be announced.
     pub committed: Arc<Notify>,
-    /// Ends it.
+    /// Cancelled to end the session.
     pub end: CancellationToken,
 }
 
@@ -103,12 +104,12 @@ impl Peer {
             misbehaved: false,
             retry_at: None,
             known_since: Instant::now(),
-            tried: false,
+            is_tried: false,
             session: None,
         }
     }
 
-    /// One that was learned, counted under this address.
+    /// Creates a learned peer of this network group.
     pub(super) fn learned(net_group: IpAddr) -> Self {
         Self {
             net_group,
@@ -116,7 +117,7 @@ impl Peer {
         }
     }
 
-    /// One that the administrator added.
+    /// Creates a peer added by the administrator.
     pub(super) fn added() -> Self {
         Self {
             is_added: true,
@@ -124,29 +125,29 @@ impl Peer {
         }
     }
 
+    /// Records an answer.
     pub(super) fn answered(&mut self) {
         self.last_answer = Some(Instant::now());
-        self.tried = true;
+        self.is_tried = true;
         (self.failures, self.misbehaved, self.retry_at) = (0, false, None);
     }
 
-    /// It could not be asked, or answered what no honest node answers: it is asked again after a
-    /// pause that grows.
+    /// Records a failed round, and schedules a retry with exponential backoff.
     pub(super) fn failed(&mut self, why: String, misbehaved: bool) {
         self.failures = self.failures.saturating_add(1);
-        (self.tried, self.misbehaved) = (true, misbehaved);
+        (self.is_tried, self.misbehaved) = (true, misbehaved);
         self.refused = Some(why);
-        let (first, most) = match (misbehaved, self.origin) {
-            (true, _) => MISBEHAVED,
-            (false, PeerOrigin::Configured) => (Duration::from_secs(1), RETRY_CONFIGURED),
-            (false, _) => (Duration::from_secs(1), RETRY_LEARNED),
+        let (initial, max) = match (misbehaved, self.origin) {
+            (true, _) => MISBEHAVIOUR_BACKOFF,
+            (false, PeerOrigin::Configured) => (Duration::from_secs(1), MAX_CONFIGURED_BACKOFF),
+            (false, _) => (Duration::from_secs(1), MAX_LEARNED_BACKOFF),
         };
-        let doubled = first.saturating_mul(1 << self.failures.saturating_sub(1).min(16));
-        self.retry_at = Some(Instant::now() + doubled.min(most));
+        let delay = initial.saturating_mul(1 << self.failures.saturating_sub(1).min(16));
+        self.retry_at = Some(Instant::now() + delay.min(max));
     }
 
-    /// It asks this node, so it lives and is asked at once; but one that misbehaved waits for its
-    /// time. Says whether its session is to be woken.
+    /// Records a request of the peer, which shows that it is running: a pending retry is made at once,
+    /// unless the peer misbehaved. Returns `true` if its session must be woken.
     pub(super) fn note_request(&mut self, announcement: Option<PeerAnnouncement>) -> bool {
         let has_announcement = announcement.is_some();
         if has_announcement {
@@ -159,23 +160,23 @@ impl Peer {
         (has_announcement || is_back) && self.retry_at.is_none()
     }
 
-    /// Whether it is to be dropped after its failures.
+    /// Returns `true` if the peer is to be dropped after its failures.
     pub(super) fn is_lost(&self) -> bool {
         match self.origin {
             PeerOrigin::Configured => false,
             PeerOrigin::Learned => {
-                self.silence() > DROPPED_AFTER || (self.misbehaved && self.failures > 3)
+                self.silence() > LEARNED_TIMEOUT || (self.misbehaved && self.failures > 3)
             }
-            PeerOrigin::Guest => self.silence() > GUEST_FORGOTTEN || self.failures > 3,
+            PeerOrigin::Guest => self.silence() > GUEST_TIMEOUT || self.failures > 3,
         }
     }
 
-    /// The block of this peer that is held back, while the peer answers.
+    /// Returns the block of this peer that is held back, if the peer answers.
     pub(super) fn held_back(&self) -> Option<HeldBack> {
         self.held_back.filter(|_| self.failures == 0)
     }
 
-    /// How long it has not answered.
+    /// Returns the time since the last answer, or since the peer became known.
     pub(super) fn silence(&self) -> Duration {
         self.last_answer.unwrap_or(self.known_since).elapsed()
     }

@@ -1,25 +1,24 @@
-//! Removed neighbours, with every address under which they stay out.
+//! Neighbours added and removed by the administrator, with every address of a removed one.
 //!
-//! A neighbour is removed under the address that the administrator names, the addresses that names
-//! resolve to at that moment, and all others that are known to lead to it. Addresses outlive a
-//! restart; the id of a node does not, as it is new at each start of that node, but while it lasts
-//! it tells further addresses, which are then kept, too.
+//! A neighbour is removed under the address that the administrator names, the addresses that its host
+//! names resolve to at that moment, and all known aliases. Addresses are kept across restarts. The id
+//! of a node is not, because it is new at each start of that node; while it lasts, it identifies
+//! further addresses, which are kept as well.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use tracing::{info, warn};
 
-use super::{Inner, Peers};
+use super::{Inner, Peer, Peers};
 use crate::client::NodeAddress;
 use crate::store::{NeighbourRecord, NeighbourStatus};
 use crate::wire::PeerOrigin;
 
-/// Maximum number of addresses that are kept of one removed neighbour: it can name itself
-/// differently for ever.
+/// Maximum number of addresses kept for one removed neighbour, which can invent new names for ever.
 pub(super) const MAX_REMOVED_ADDRESSES: usize = 64;
 
 /// The addresses that host names resolve to.
-pub type Resolved = BTreeMap<NodeAddress, Vec<NodeAddress>>;
+pub(in crate::node) type Resolved = BTreeMap<NodeAddress, Vec<NodeAddress>>;
 
 /// All removed neighbours.
 #[derive(Debug, Default)]
@@ -65,8 +64,7 @@ impl Removals {
             .any(|removal| removal.addresses.contains(address))
     }
 
-    /// Notes that a removed neighbour, which is told by its id, has another address. Returns
-    /// `false` if none has this id.
+    /// Records another address of the removed neighbour with this id. Returns `false` if there is none.
     pub(super) fn note_address(&mut self, node_id: &str, address: &NodeAddress) -> bool {
         let mut removals = self.0.iter_mut();
         let removal = removals.find(|removal| removal.node_ids.contains(node_id));
@@ -108,10 +106,31 @@ impl Removal {
 }
 
 impl Peers {
-    /// Removes a neighbour for the administrator, under all addresses known to lead to it: it stays
-    /// out until it is added again. Returns `false` if it was not known. Host names lead to what
-    /// they resolve to.
-    pub fn remove(&self, address: &NodeAddress, resolved: &Resolved) -> bool {
+    /// Adds a neighbour for the administrator. This lifts the removal of every neighbour with this
+    /// address, or with one that it resolves to.
+    pub(in crate::node) fn add(&self, address: NodeAddress, resolved: &Resolved) {
+        let mut inner = self.lock();
+        inner.removed.lift(&with_resolved(&address, resolved));
+        inner.aliases.remove(&address);
+        match inner.peers.get_mut(&address) {
+            Some(peer) => {
+                peer.origin = PeerOrigin::Configured;
+                peer.is_added = true;
+                if let Some(session) = &peer.session {
+                    session.wake.notify_one();
+                }
+            }
+            None => {
+                inner.peers.insert(address, Peer::added());
+            }
+        }
+        drop(inner);
+        self.changed.notify_one();
+    }
+
+    /// Removes a neighbour for the administrator under all addresses known to lead to it, including
+    /// those that its host names resolve to. Returns `false` if it was not known.
+    pub(in crate::node) fn remove(&self, address: &NodeAddress, resolved: &Resolved) -> bool {
         let mut guard = self.lock();
         let inner = &mut *guard;
         let leads_to = |name: &NodeAddress| resolved.get(name).into_iter().flatten();
@@ -149,7 +168,7 @@ impl Peers {
             removal.node_ids.extend(node_id);
             inner.forget(peer);
         }
-        // Nothing proves an id: it must not take out a configured peer that has it, too.
+        // Ids are not authenticated: a configured peer with the same id must stay.
         let is_claimed = |id: &String| {
             let mut peers = inner.peers.values();
             peers.any(|peer| peer.node_id.as_ref() == Some(id))
@@ -170,15 +189,16 @@ impl Peers {
             .any(|address| inner.removed.contains(address))
     }
 
-    /// The peers known by a host name.
+    /// Returns the peers that are known by a host name.
     pub(in crate::node) fn names(&self) -> Vec<NodeAddress> {
         let inner = self.lock();
         let names = inner.peers.keys().filter(|address| address.ip().is_none());
         names.cloned().collect()
     }
 
-    /// Returns `true` if a peer must be looked up before it is asked, as its name may lead to a
-    /// removed neighbour. The administrator's own additions are newer than the removals.
+    /// Returns `true` if the host name of a peer must be resolved before it is asked, because it may
+    /// lead to a removed neighbour. Neighbours added by the administrator are exempt: they were added
+    /// after the removals.
     pub(in crate::node) fn may_be_removed(&self, address: &NodeAddress) -> bool {
         let inner = self.lock();
         let peer = inner.peers.get(address);
@@ -187,32 +207,31 @@ impl Peers {
             && peer.is_some_and(|peer| !peer.is_added)
     }
 
-    /// Drops a peer whose name leads to a removed neighbour.
+    /// Drops a peer whose host name leads to a removed neighbour.
     pub(in crate::node) fn drop_removed(&self, address: &NodeAddress) {
-        warn!(%address, "this name leads to a removed neighbour; it stays out until it is added");
+        warn!(%address, "ignoring a host name of a removed neighbour until it is added again");
         self.lock().forget(address);
         self.changed.notify_one();
     }
 }
 
 impl Inner {
-    /// Returns `true`, having forgotten the peer, if it was learned and its id is that of a removed
-    /// neighbour.
-    pub(super) fn is_removed_by_id(&mut self, address: &NodeAddress, node_id: &str) -> bool {
+    /// Drops a peer, and returns `true`, if it was learned and has the id of a removed neighbour.
+    pub(super) fn drop_removed_by_id(&mut self, address: &NodeAddress, node_id: &str) -> bool {
         let peer = self.peers.get(address);
         if peer.is_some_and(|peer| peer.origin == PeerOrigin::Configured) {
             return false;
         }
         let is_removed = self.removed.note_address(node_id, address);
         if is_removed {
-            info!(%address, "this is a removed neighbour under another address");
+            info!(%address, "ignoring a removed neighbour under another address");
             self.forget(address);
         }
         is_removed
     }
 }
 
-/// An address with those that it resolves to.
+/// Returns an address together with those that it resolves to.
 pub(super) fn with_resolved(address: &NodeAddress, resolved: &Resolved) -> BTreeSet<NodeAddress> {
     let addresses = resolved.get(address).into_iter().flatten();
     addresses.chain([address]).cloned().collect()

@@ -1,8 +1,9 @@
-//! Places for learned peers and guests, shared by remote address.
+//! Slots for learned peers and guests, shared by network group.
 //!
-//! Anyone may take a place while one is free. When all are taken, a newcomer takes one from the
-//! address that holds the most, if that holds at least two more than the newcomer's own: so one
-//! address cannot keep others out, and peers of two addresses do not displace each other in turn.
+//! A network group is an IPv4 address or the /64 network of an IPv6 address ([`rate_limit_key`]). A
+//! newcomer gets any free slot. When all are used, it gets one of the group that holds the most, if
+//! that holds at least two more than the newcomer's group. So one group cannot keep others out, and
+//! peers of two groups do not evict each other in turn.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -13,18 +14,18 @@ use tracing::info;
 use super::{Candidate, Inner, Peer, Peers};
 use crate::client::NodeAddress;
 use crate::node::rate::rate_limit_key;
-use crate::node::settings::{GUEST_ROTATED, MAX_GUESTS};
+use crate::node::settings::{GUEST_EVICTABLE_AFTER, MAX_GUESTS};
 use crate::wire::{PeerKind, PeerOrigin};
 
-/// Returns the address under which a peer is counted: that of its host, or one of those that the
-/// name of its host leads to. Names that were not looked up count as one.
+/// Returns the network group of a peer: that of its address, or of the lowest address that its host
+/// name resolves to. Names that were not resolved share one group.
 pub(in crate::node) fn net_group(address: &NodeAddress, found: &[NodeAddress]) -> IpAddr {
     let found = found.iter().filter_map(NodeAddress::ip).min();
     let ip = address.ip().or(found);
     ip.map_or(Ipv6Addr::UNSPECIFIED.into(), rate_limit_key)
 }
 
-/// Returns the key that occurs most often, if it occurs at least twice more than that of a
+/// Returns the key that occurs most often, if it occurs at least two times more than that of the
 /// newcomer.
 pub(super) fn most_crowded<K: Ord>(keys: impl Iterator<Item = K>, newcomer: &K) -> Option<K> {
     let mut counts = BTreeMap::new();
@@ -37,7 +38,7 @@ pub(super) fn most_crowded<K: Ord>(keys: impl Iterator<Item = K>, newcomer: &K) 
 }
 
 impl Peers {
-    /// Returns `true` if there may be room for another neighbour, from whatever address.
+    /// Returns `true` if there may be a slot for another neighbour of any group.
     pub(in crate::node) fn has_room(&self) -> bool {
         let inner = self.lock();
         let keys = inner.peers_of(PeerOrigin::Learned);
@@ -45,15 +46,17 @@ impl Peers {
             || most_crowded(keys.map(|(_, peer)| Some(peer.net_group)), &None).is_some()
     }
 
-    /// Returns `true` if there is room for a neighbour counted under this address.
+    /// Returns `true` if there is a slot for a neighbour of this group.
     pub(in crate::node) fn has_room_for(&self, newcomer: IpAddr) -> bool {
         let inner = self.lock();
         inner.neighbours() < self.max_neighbours
-            || inner.displaceable(PeerOrigin::Learned, newcomer).is_some()
+            || inner
+                .eviction_candidate(PeerOrigin::Learned, newcomer)
+                .is_some()
     }
 
-    /// Returns the address under which a peer's messages are counted; `None` for neighbours that
-    /// the user named, whose messages are not.
+    /// Returns the network group under which a peer's messages are counted; `None` for configured
+    /// neighbours, whose messages are not limited.
     pub(in crate::node) fn message_source(&self, address: &NodeAddress) -> Option<IpAddr> {
         let inner = self.lock();
         let Some(peer) = inner.peers.get(address) else {
@@ -62,9 +65,9 @@ impl Peers {
         (peer.origin != PeerOrigin::Configured).then_some(peer.net_group)
     }
 
-    /// Takes in a candidate that answered: as a neighbour if it shares this network and there is
-    /// room, else as a guest if it asks this node. Says whether it became a neighbour.
-    pub(in crate::node) fn introduce(
+    /// Admits a candidate that answered: as a neighbour if it shares this network and there is a slot,
+    /// otherwise as a guest if it asked this node. Returns `true` if it became a neighbour.
+    pub(in crate::node) fn admit(
         &self,
         (address, net_group): (NodeAddress, IpAddr),
         kind: PeerKind,
@@ -76,7 +79,7 @@ impl Peers {
             return false;
         }
         if let Some(known) = inner.peers.get_mut(&address) {
-            // It asked again while it was being dialled.
+            // It sent another request while it was being dialled.
             if let Candidate::Asked(announcement) = heard
                 && known.note_request(announcement)
                 && let Some(session) = &known.session
@@ -85,16 +88,16 @@ impl Peers {
             }
             return false;
         }
-        let has_place = |inner: &mut Inner, origin| {
+        let has_slot = |inner: &mut Inner, origin| {
             let has_room = match origin {
                 PeerOrigin::Guest => inner.peers_of(origin).count() < MAX_GUESTS,
                 _ => inner.neighbours() < self.max_neighbours,
             };
-            has_room || inner.displace(origin, net_group)
+            has_room || inner.evict_for(origin, net_group)
         };
-        let origin = if shares_network && has_place(&mut inner, PeerOrigin::Learned) {
+        let origin = if shares_network && has_slot(&mut inner, PeerOrigin::Learned) {
             PeerOrigin::Learned
-        } else if heard != Candidate::Suggested && has_place(&mut inner, PeerOrigin::Guest) {
+        } else if heard != Candidate::Suggested && has_slot(&mut inner, PeerOrigin::Guest) {
             PeerOrigin::Guest
         } else {
             return false;
@@ -113,9 +116,9 @@ impl Peers {
 }
 
 impl Inner {
-    /// Returns the peer that gives its place to a newcomer: of those of the most crowded address one
-    /// that fails, else the one that came last, so that those known for long stay.
-    pub(super) fn displaceable(
+    /// Returns the peer to evict for a newcomer: in the most crowded group, one that fails, otherwise
+    /// the newest, so that long-known peers stay.
+    pub(super) fn eviction_candidate(
         &self,
         origin: PeerOrigin,
         newcomer: IpAddr,
@@ -127,27 +130,27 @@ impl Inner {
             let last = crowd.max_by_key(|(_, peer)| (peer.failures > 0, peer.known_since));
             return last.map(|(address, _)| address);
         }
-        // A guest is asked only when it announces something, so one that is silent loses least.
+        // Silent guests lose least: a guest is asked only when it announces something.
         let silent = holders().max_by_key(|(_, peer)| peer.silence())?;
-        let is_rotated = origin == PeerOrigin::Guest && silent.1.silence() > GUEST_ROTATED;
+        let is_rotated = origin == PeerOrigin::Guest && silent.1.silence() > GUEST_EVICTABLE_AFTER;
         is_rotated.then_some(silent.0)
     }
 
-    /// Makes a place for a newcomer where all are taken. Returns `false` if nobody gives one.
-    pub(super) fn displace(&mut self, origin: PeerOrigin, newcomer: IpAddr) -> bool {
-        let Some(address) = self.displaceable(origin, newcomer).cloned() else {
+    /// Evicts a peer for a newcomer. Returns `false` if there is none to evict.
+    pub(super) fn evict_for(&mut self, origin: PeerOrigin, newcomer: IpAddr) -> bool {
+        let Some(address) = self.eviction_candidate(origin, newcomer).cloned() else {
             return false;
         };
-        info!(%address, "peer displaced by one of another address");
+        info!(%address, "peer evicted in favour of another network group");
         self.forget(&address);
         true
     }
 
-    /// Makes room for a candidate told of by this address, where they wait to be dialled. Returns
-    /// `false` if there is none.
-    pub(super) fn displace_candidate(&mut self, told_by: Option<IpAddr>) -> bool {
-        let tellers = self.candidates.values().map(|(_, by)| *by);
-        let Some(crowded) = most_crowded(tellers, &told_by) else {
+    /// Evicts a candidate in favour of one named by this group. Returns `false` if there is none to
+    /// evict.
+    pub(super) fn evict_candidate(&mut self, named_by: Option<IpAddr>) -> bool {
+        let groups = self.candidates.values().map(|(_, by)| *by);
+        let Some(crowded) = most_crowded(groups, &named_by) else {
             return false;
         };
         let mut crowd = self.candidates.iter().filter(|(_, (_, by))| *by == crowded);
@@ -173,10 +176,10 @@ mod tests {
         (address, key)
     }
 
-    /// Introduces one that asks, and returns how it is known then.
-    fn introduce(peers: &Peers, host: &str, port: u16) -> Option<PeerOrigin> {
+    /// Admits a node that sent a request, and returns its origin.
+    fn admit(peers: &Peers, host: &str, port: u16) -> Option<PeerOrigin> {
         let asked = Candidate::Asked(None);
-        peers.introduce(at(host, port), PeerKind::Ours, asked, true);
+        peers.admit(at(host, port), PeerKind::Ours, asked, true);
         peers.with(&at(host, port).0, |peer| peer.origin)
     }
 
@@ -190,30 +193,30 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_newcomer_takes_a_place_of_the_address_that_holds_the_most() {
+    async fn a_newcomer_gets_a_slot_of_the_most_crowded_group() {
         use PeerOrigin::{Guest, Learned};
         let peers = Peers::new(&PeerSettings::default(), &[]);
         for port in 1..=40 {
-            introduce(&peers, "10.0.0.2", port);
+            admit(&peers, "10.0.0.2", port);
             tokio::time::advance(std::time::Duration::from_millis(1)).await;
         }
         let held = |origin| count(&peers, "10.0.0.2", origin);
         assert_eq!((held(Learned), held(Guest)), (3, MAX_GUESTS));
-        assert_eq!(introduce(&peers, "10.0.0.3", 1), Some(Learned));
+        assert_eq!(admit(&peers, "10.0.0.3", 1), Some(Learned));
         assert_eq!((held(Learned), held(Guest)), (2, MAX_GUESTS));
-        // The one known for longest stays.
+        // The longest-known peer stays.
         assert!(peers.with(&at("10.0.0.2", 1).0, |_| ()).is_some());
-        // With two places of three another one has no claim to a second, but to one of a guest.
-        assert_eq!(introduce(&peers, "10.0.0.3", 2), Some(Guest));
-        assert_eq!(introduce(&peers, "10.0.0.4", 1), Some(Learned));
-        assert_eq!(introduce(&peers, "10.0.0.5", 1), Some(Guest));
-        // The address cannot take them back.
-        assert_eq!(introduce(&peers, "10.0.0.2", 50), None);
+        // A group with one of three slots gets no second one from a group with two, only a guest slot.
+        assert_eq!(admit(&peers, "10.0.0.3", 2), Some(Guest));
+        assert_eq!(admit(&peers, "10.0.0.4", 1), Some(Learned));
+        assert_eq!(admit(&peers, "10.0.0.5", 1), Some(Guest));
+        // The first group cannot take them back.
+        assert_eq!(admit(&peers, "10.0.0.2", 50), None);
         assert_eq!(held(Learned), 1);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_silent_guest_makes_way() {
+    async fn a_silent_guest_is_evicted() {
         let peers = Peers::new(
             &PeerSettings {
                 max_neighbours: 0,
@@ -222,29 +225,29 @@ mod tests {
             &[],
         );
         for number in 1..=MAX_GUESTS {
-            introduce(&peers, &format!("10.0.1.{number}"), 1);
+            admit(&peers, &format!("10.0.1.{number}"), 1);
         }
-        assert_eq!(introduce(&peers, "10.0.0.1", 1), None);
-        tokio::time::advance(GUEST_ROTATED * 2).await;
+        assert_eq!(admit(&peers, "10.0.0.1", 1), None);
+        tokio::time::advance(GUEST_EVICTABLE_AFTER * 2).await;
         peers.answered(&at("10.0.1.1", 1).0);
-        assert_eq!(introduce(&peers, "10.0.0.1", 1), Some(PeerOrigin::Guest));
+        assert_eq!(admit(&peers, "10.0.0.1", 1), Some(PeerOrigin::Guest));
         assert!(peers.with(&at("10.0.1.1", 1).0, |_| ()).is_some());
     }
 
     #[test]
-    fn configured_neighbours_are_never_displaced() {
+    fn configured_neighbours_are_never_evicted() {
         let settings = PeerSettings {
             configured: (1..=3).map(|port| at("10.0.0.2", port).0).collect(),
             ..PeerSettings::default()
         };
         let peers = Peers::new(&settings, &[]);
         assert!(!peers.has_room());
-        assert_eq!(introduce(&peers, "10.0.0.3", 1), Some(PeerOrigin::Guest));
+        assert_eq!(admit(&peers, "10.0.0.3", 1), Some(PeerOrigin::Guest));
         assert_eq!(count(&peers, "10.0.0.3", PeerOrigin::Learned), 0);
     }
 
     #[test]
-    fn one_that_names_many_candidates_does_not_keep_others_waiting() {
+    fn naming_many_candidates_does_not_delay_others() {
         let peers = Peers::new(&PeerSettings::default(), &[]);
         let announcement = PeerAnnouncement {
             tip: String::new(),
@@ -264,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_were_not_looked_up_count_as_one_address() {
+    fn unresolved_names_share_one_group() {
         let (name, found) = (at("a.example", 1).0, at("2001:db8::7", 1).0);
         assert_eq!(at("a.example", 1).1, at("b.example", 1).1);
         let key = net_group(&name, &[found]);

@@ -1,4 +1,4 @@
-//! What strangers can and cannot do to the list of peers.
+//! Effects of requests, announcements and claims of other nodes on the list of peers.
 
 use super::removal::MAX_REMOVED_ADDRESSES;
 use super::*;
@@ -7,7 +7,7 @@ fn address(port: u16) -> NodeAddress {
     NodeAddress::new("10.0.0.1", port).unwrap()
 }
 
-/// An address with that under which it is counted.
+/// Returns an address with its network group.
 fn with_net_group(address: NodeAddress) -> (NodeAddress, IpAddr) {
     let net_group = net_group(&address, &[]);
     (address, net_group)
@@ -38,7 +38,7 @@ fn heard(peers: &Peers, port: u16, announcement: Option<PeerAnnouncement>) {
 }
 
 #[test]
-fn a_request_without_news_takes_back_no_announcement() {
+fn a_plain_request_does_not_discard_an_announcement() {
     let peers = peers(&[]);
     heard(&peers, 1, None);
     heard(&peers, 1, Some(announcement()));
@@ -52,15 +52,15 @@ fn a_request_without_news_takes_back_no_announcement() {
 }
 
 #[test]
-fn what_is_announced_while_a_peer_is_dialled_reaches_its_session() {
+fn an_announcement_during_dialling_reaches_the_session() {
     let peers = peers(&[]);
-    peers.introduce(
+    peers.admit(
         with_net_group(address(1)),
         PeerKind::Ours,
         Candidate::Asked(None),
         true,
     );
-    let is_new = peers.introduce(
+    let is_new = peers.admit(
         with_net_group(address(1)),
         PeerKind::Ours,
         Candidate::Asked(Some(announcement())),
@@ -72,7 +72,7 @@ fn what_is_announced_while_a_peer_is_dialled_reaches_its_session() {
 }
 
 #[test]
-fn those_that_ask_are_dialled_before_those_that_are_named() {
+fn requesting_nodes_are_dialled_before_suggested_ones() {
     let peers = peers(&[]);
     (1000..3000).for_each(|port| peers.suggested(address(port)));
     heard(&peers, 5000, None);
@@ -83,7 +83,7 @@ fn those_that_ask_are_dialled_before_those_that_are_named() {
 }
 
 #[test]
-fn names_that_lead_to_known_nodes_are_not_collected_without_end() {
+fn aliases_of_known_nodes_are_bounded() {
     let peers = peers(&[1]);
     assert!(peers.identified(&address(1), "own", "first"));
     for port in 1000..5000 {
@@ -95,9 +95,9 @@ fn names_that_lead_to_known_nodes_are_not_collected_without_end() {
 }
 
 #[test]
-fn a_configured_peer_stays_whoever_says_it_is_the_same() {
+fn a_configured_peer_stays_when_another_claims_its_id() {
     let peers = peers(&[1, 2]);
-    peers.introduce(
+    peers.admit(
         with_net_group(address(3)),
         PeerKind::Ours,
         Candidate::Suggested,
@@ -107,7 +107,7 @@ fn a_configured_peer_stays_whoever_says_it_is_the_same() {
     for configured in [1, 2, 1] {
         assert!(peers.identified(&address(configured), "own", "same"));
     }
-    // The one that was learned goes.
+    // The learned peer is dropped.
     let known = |port| peers.with(&address(port), |_| ()).is_some();
     assert!(known(1) && known(2) && !known(3));
 }
@@ -120,13 +120,13 @@ fn is_known(peers: &Peers, text: &str) -> bool {
     peers.with(&at(text), |_| ()).is_some()
 }
 
-/// The names, each with an address that it resolves to.
+/// Returns host names, each with an address that it resolves to.
 fn resolved(names: &[(&str, &str)]) -> Resolved {
     let one = |(name, address): &(&str, &str)| (at(name), vec![at(address)]);
     names.iter().map(one).collect()
 }
 
-/// Peers after a restart, with what was kept in the database.
+/// Returns the peers after a restart, from the records in the database.
 fn restarted(peers: &Peers) -> Peers {
     Peers::new(&PeerSettings::default(), &peers.records())
 }
@@ -138,7 +138,7 @@ fn named(peers: &Peers, text: &str) -> bool {
 }
 
 #[test]
-fn a_removed_neighbour_stays_out_under_what_its_name_resolves_to() {
+fn a_removed_neighbour_is_ignored_under_its_resolved_addresses() {
     let name = ("node.example:1", "10.0.0.1:1");
     for removed in [name.0, name.1] {
         let peers = peers(&[]);
@@ -170,7 +170,7 @@ fn a_removed_neighbour_stays_out_under_what_its_name_resolves_to() {
 }
 
 #[test]
-fn a_removed_neighbour_stays_out_under_its_aliases() {
+fn a_removed_neighbour_is_ignored_under_its_aliases() {
     let peers = peers(&[1]);
     assert!(peers.identified(&address(1), "own", "it"));
     assert!(!peers.identified(&at("10.0.0.2:1"), "own", "it"));
@@ -179,7 +179,7 @@ fn a_removed_neighbour_stays_out_under_its_aliases() {
     assert_eq!(peers.list(), []);
     assert!(!peers.remove(&address(1), &Resolved::new()));
     assert!(!named(&peers, "10.0.0.1:1") && !named(&peers, "10.0.0.2:1"));
-    // An address that was not known of is dialled, and told by the id.
+    // An unknown address is dialled, and identified by its id.
     assert!(named(&peers, "10.0.0.3:1"));
     assert!(!peers.identified(&at("10.0.0.3:1"), "own", "it"));
     assert!(!named(&peers, "10.0.0.3:1"));
@@ -195,19 +195,19 @@ fn a_removed_neighbour_stays_out_under_its_aliases() {
 }
 
 #[test]
-fn a_neighbour_removed_while_it_is_dialled_stays_out() {
+fn a_neighbour_removed_while_it_is_dialled_is_ignored() {
     let peers = peers(&[1]);
     assert!(named(&peers, "10.0.0.1:2"));
     assert!(peers.identified(&address(1), "own", "it"));
     let names = Resolved::from([(address(1), vec![address(2)])]);
     assert!(peers.remove(&address(1), &names));
-    peers.introduce(
+    peers.admit(
         with_net_group(address(2)),
         PeerKind::Ours,
         Candidate::Asked(None),
         true,
     );
-    peers.introduce(
+    peers.admit(
         with_net_group(address(3)),
         PeerKind::Ours,
         Candidate::Asked(None),
@@ -219,7 +219,7 @@ fn a_neighbour_removed_while_it_is_dialled_stays_out() {
 }
 
 #[test]
-fn an_id_that_is_copied_takes_out_no_configured_peer() {
+fn a_copied_id_does_not_remove_a_configured_peer() {
     let peers = peers(&[1, 2]);
     assert!(peers.identified(&address(1), "own", "same"));
     assert!(peers.identified(&address(2), "own", "same"));

@@ -37,7 +37,7 @@ impl Branch {
         }
         Ok(Self {
             node: Arc::clone(node),
-            number: node.branches.fetch_add(1, Ordering::Relaxed),
+            number: node.next_branch.fetch_add(1, Ordering::Relaxed),
             is_staged: false,
             checker,
             bytes: 0,

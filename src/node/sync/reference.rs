@@ -17,7 +17,9 @@ use crate::chain::{Block, BlockHash, Message};
 use crate::client::{BodyReader, NodeAddress, PeerClient, read_blocking};
 use crate::node::clocks::HeldBack;
 use crate::node::policy::Incompatibility;
-use crate::node::settings::{REFERENCE_REFRESH, REFERENCE_SHARE, RESCUED_BLOCKS, SYNC_PAGE};
+use crate::node::settings::{
+    REFERENCE_INTERVAL_FACTOR, REFERENCE_REFRESH_INTERVAL, RESCUED_BLOCKS, SYNC_PAGE,
+};
 use crate::node::{Node, reorgs};
 use crate::reference::json::{ChainBody, JsonChainReader};
 use crate::store::{Operation, PageLimit, StoreError};
@@ -61,9 +63,9 @@ impl FetchHistory {
             return Ok(());
         }
         let bytes = context.client.chain_bytes(&context.peer).await?;
-        let is_known = self
-            .last_fetch
-            .is_some_and(|(known, at)| Some(known) == bytes && at.elapsed() < REFERENCE_REFRESH);
+        let is_known = self.last_fetch.is_some_and(|(known, at)| {
+            Some(known) == bytes && at.elapsed() < REFERENCE_REFRESH_INTERVAL
+        });
         if is_known {
             return Ok(());
         }
@@ -74,7 +76,7 @@ impl FetchHistory {
         let begun = Instant::now();
         let outcome = fetch(context, limit).await;
         let took = begun.elapsed();
-        self.not_before = Some(Instant::now() + took.saturating_mul(REFERENCE_SHARE));
+        self.not_before = Some(Instant::now() + took.saturating_mul(REFERENCE_INTERVAL_FACTOR));
         let held_back = outcome.as_ref().ok().and_then(|chain| chain.held_back);
         let peers = &context.node.peers;
         peers.with(&context.peer, |peer| peer.held_back = held_back);

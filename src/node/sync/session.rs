@@ -18,9 +18,9 @@ use crate::chain::BlockHash;
 use crate::client::peer::Identity;
 use crate::client::{NodeAddress, PeerClient};
 use crate::node::peers::SessionHandle;
-use crate::node::peers::lookup::leads_to_removed;
+use crate::node::peers::lookup::drop_if_removed;
 use crate::node::policy::{ClaimedChain, Incompatibility};
-use crate::node::settings::ANNOUNCE_PAUSE;
+use crate::node::settings::ANNOUNCE_INTERVAL;
 use crate::node::{Node, PROTOCOL, clocks};
 use crate::store::StoreError;
 use crate::wire::{NetworkStatus, PeerKind, PeerOrigin, Position, Status};
@@ -108,7 +108,7 @@ impl PeerSession {
                 () = woken => {
                     self.round().await?;
                     // Anyone can wake a session by announcing in the name of its peer.
-                    self.wake_at = Instant::now() + ANNOUNCE_PAUSE;
+                    self.wake_at = Instant::now() + ANNOUNCE_INTERVAL;
                 }
                 () = sleep_until(round_at) => self.round().await?,
                 () = handle.committed.notified() => self.plan_announcement(),
@@ -214,7 +214,7 @@ impl PeerSession {
                 self.follow_announcement(&announcement).await
             }
             (PeerKind::Unknown, _)
-                if leads_to_removed(&self.context.node, &self.context.peer).await =>
+                if drop_if_removed(&self.context.node, &self.context.peer).await =>
             {
                 // The session is being ended.
                 Ok(())

@@ -230,8 +230,8 @@ impl World {
         let limit = PageLimit { count: most, ..ALL };
         let waiting = node.view().unwrap().pending_from(0, limit).unwrap();
         let state = node.state();
-        let mut front = MiningTip::new(state.tip.clone(), state.history.clone());
-        let effort = MiningParams {
+        let mut mining_tip = MiningTip::new(state.tip.clone(), state.history.clone());
+        let params = MiningParams {
             proof: ProofMode::Sealed,
             difficulty: RULES.difficulty,
             threads: NonZeroUsize::MIN,
@@ -239,7 +239,7 @@ impl World {
             tries: &AtomicU64::new(0),
         };
         let now = node.clock().seconds();
-        let mined = |pending: store::Pending| front.mine(pending.message, now, &effort);
+        let mined = |pending: store::Pending| mining_tip.mine(pending.message, now, &params);
         let blocks: Vec<_> = waiting.into_iter().filter_map(mined).collect();
         if blocks.is_empty() {
             return;

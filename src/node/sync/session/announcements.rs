@@ -8,7 +8,7 @@ use crate::client::peer::Identity;
 use crate::node::PROTOCOL;
 use crate::node::peers::PeerAnnouncement;
 use crate::node::policy::ClaimedChain;
-use crate::node::settings::ANNOUNCE_PAUSE;
+use crate::node::settings::ANNOUNCE_INTERVAL;
 use crate::node::sync::error::SyncError;
 use crate::store::StoreError;
 use crate::wire::{Announcement, PeerKind, Position};
@@ -80,7 +80,7 @@ impl PeerSession {
         self.announce_at = is_due.then(|| {
             let now = Instant::now();
             self.last_announced
-                .map_or(now, |last| now.max(last + ANNOUNCE_PAUSE))
+                .map_or(now, |last| now.max(last + ANNOUNCE_INTERVAL))
         });
     }
 

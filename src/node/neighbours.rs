@@ -1,0 +1,36 @@
+//! Adds and removes neighbours for the administrator.
+
+use super::Node;
+use super::peers::lookup::resolve;
+use crate::client::NodeAddress;
+use crate::store::{NeighbourRecord, Operation, StoreError};
+
+impl Node {
+    /// Stores the neighbours to keep across restarts.
+    pub(super) async fn keep_neighbours(
+        &self,
+        records: Vec<NeighbourRecord>,
+    ) -> Result<(), StoreError> {
+        let answer = self.submit(|reply| Operation::SetNeighbours(records, reply))?;
+        answer.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// Adds a neighbour for the administrator; it is on disk when this returns.
+    pub async fn add_neighbour(&self, address: NodeAddress) -> Result<(), StoreError> {
+        let resolved = resolve(self, vec![address.clone()]).await;
+        self.peers.add(address, &resolved);
+        self.keep_neighbours(self.peers.records()).await
+    }
+
+    /// Removes a neighbour for the administrator. It is ignored under all its addresses, also after a
+    /// restart, until it is added again. Returns `false` if it was not known.
+    pub async fn remove_neighbour(&self, address: &NodeAddress) -> Result<bool, StoreError> {
+        let names = [self.peers.names(), vec![address.clone()]].concat();
+        let resolved = resolve(self, names).await;
+        let was_known = self.peers.remove(address, &resolved);
+        if was_known {
+            self.keep_neighbours(self.peers.records()).await?;
+        }
+        Ok(was_known)
+    }
+}
