@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# The three nodes of docker/docker-compose.yaml, built and run for real: what is added on one is on
-# all; a node is cut off, killed, and all containers are made anew, and nothing is lost.
+# Builds and runs the three nodes of docker/docker-compose.yaml: every message reaches all nodes; one
+# node is disconnected, one is killed, and all containers are recreated, without losing a message.
 # Exit code 3: it cannot run here.
-# Usage: tests/docker.sh [SECONDS cut off, 30] [IMAGE of an earlier version that makes the files]
+# Usage: tests/docker.sh [SECONDS] [IMAGE]
+# SECONDS is the time that a node is disconnected (30). IMAGE is the image of an earlier version,
+# which then creates the files.
 set -euo pipefail
 cd "$(dirname "$0")/../docker"
 
@@ -23,13 +25,13 @@ else
 fi
 for base in $(sed -n 's/^FROM \([^ ]*\).*/\1/p' Dockerfile); do
     docker image inspect "$base" >/dev/null 2>&1 || docker pull -q "$base" ||
-        cannot "the image $base cannot be had"
+        cannot "the image $base cannot be pulled"
 done
 builder=$(sed -n 's/^FROM \(rust[^ ]*\).*/\1/p' Dockerfile)
 docker run --rm "$builder" cargo info -q libc >/dev/null 2>&1 ||
-    cannot "the registry of crates cannot be reached from a container"
+    cannot "the crate registry cannot be reached from a container"
 
-# A network of its own: other folders, names and ports than those of its user.
+# Own folders, names and ports, apart from those of the user.
 DOCKER_CONFIG=${DOCKER_CONFIG:-$HOME/.docker}
 HOME=$(mktemp -d)
 mkdir -m 0700 "$HOME/.blockchain"
@@ -61,9 +63,9 @@ fail() {
 # Runs a command in the container of a node.
 inside() { docker exec "$(compose ps -q "$1")" "${@:2}"; }
 
-# Adds a message on a node and writes down that it was acknowledged.
+# Adds a message on a node and records its acknowledgement.
 add() {
-    inside "$1" blockchain add "$2" >/dev/null || fail "$1 did not take $2"
+    inside "$1" blockchain add "$2" >/dev/null || fail "$1 did not accept $2"
     echo "$2" >>"$added"
 }
 
@@ -71,7 +73,7 @@ add() {
 wait_for() {
     local deadline=$((SECONDS + 120))
     until "$@" >/dev/null 2>&1; do
-        if [ $SECONDS -gt $deadline ]; then fail "waited in vain: $*"; fi
+        if [ $SECONDS -gt $deadline ]; then fail "timed out: $*"; fi
         sleep 0.5
     done
 }
@@ -93,7 +95,7 @@ one_chain() {
         mempool_is_empty node1 && mempool_is_empty node2 && mempool_is_empty node3
 }
 
-# Every message that was acknowledged is on every node, once.
+# Every acknowledged message is on every node exactly once.
 nothing_is_lost() {
     wait_for one_chain
     for node in node1 node2 node3; do
@@ -120,11 +122,11 @@ printf 'GET /health HTTP/1.0\r\n\r\n' >&9
 grep -q '200 OK' <&9 || fail "$address does not answer"
 exec 9>&-
 
-step "a message added on one is on all"
+step "a message added on one node reaches all"
 for node in node1 node2 node3; do add "$node" "message 1 of $node"; done
 nothing_is_lost
 
-step "node3 is cut off for $seconds s while all add"
+step "node3 is disconnected for $seconds s while all add"
 network=$(docker inspect -f '{{range $name, $_ := .NetworkSettings.Networks}}{{$name}}{{end}}' \
     "$(compose ps -q node3)")
 docker network disconnect "$network" "$(compose ps -q node3)"
@@ -134,7 +136,7 @@ while [ $SECONDS -lt $end ]; do
     count=$((count + 1))
     for node in node1 node2 node3; do add "$node" "message $count of $node"; done
 done
-if [ "$(tip node1)" = "$(tip node3)" ]; then fail "node3 was not cut off"; fi
+if [ "$(tip node1)" = "$(tip node3)" ]; then fail "node3 was not disconnected"; fi
 docker network connect --alias node3 "$network" "$(compose ps -q node3)"
 begin=$SECONDS
 nothing_is_lost
@@ -148,7 +150,7 @@ docker start "$(compose ps -q node2)" >/dev/null
 wait_for healthy node2
 nothing_is_lost
 
-step "all are stopped, and made anew with this version"
+step "all are stopped and recreated with this version"
 begin=$SECONDS
 compose stop
 echo "stopped within $((SECONDS - begin)) s"
@@ -164,4 +166,4 @@ inside node1 blockchain --version
 add node3 "message last of node3"
 nothing_is_lost
 
-step "the network holds"
+step "passed"

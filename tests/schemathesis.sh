@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Holds a throw-away node against its own /openapi.json: many made-up requests, right and wrong ones.
+# Sends a temporary node many valid and invalid requests generated from its own /openapi.json.
 #
 #   tests/schemathesis.sh [EXAMPLES] [SEED]
 #
-# EXAMPLES is the number of requests made up for each operation and phase (600 if left out, which
-# makes well over 5,000 in all), SEED repeats a run. BLOCKCHAIN names the program to test; without
-# it target/debug/blockchain is built. Needs python3 and schemathesis (pip install schemathesis);
-# where only pip is there, schemathesis is put into a folder that is removed afterwards.
+# EXAMPLES is the number of requests per operation and phase (default 600, well over 5,000 in total).
+# SEED repeats a run. The variable BLOCKCHAIN names the program under test; without it
+# target/debug/blockchain is built. Needs python3 and schemathesis (pip install schemathesis); with
+# pip alone, schemathesis is installed into a temporary folder.
 #
-# The requests carry no token, so that the node is told of no neighbours and dials nobody.
+# The requests carry no token, so that the node gets no neighbours and dials nobody.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -31,7 +31,7 @@ elif python3 -m venv "$folder/venv" 2>/dev/null &&
     "$folder/venv/bin/pip" install --quiet --disable-pip-version-check "schemathesis>=4.32,<5"; then
     schemathesis=$folder/venv/bin/schemathesis
 else
-    echo "schemathesis is not installed and cannot be: pip install schemathesis" >&2
+    echo "schemathesis is missing and cannot be installed (pip install schemathesis)" >&2
     exit 3
 fi
 
@@ -53,7 +53,7 @@ if [ -z "$address" ]; then
     exit 1
 fi
 
-# It leaves a folder where it runs.
+# schemathesis leaves a folder where it runs.
 config=$PWD/tests/schemathesis.toml
 cd "$folder"
 "$schemathesis" --config-file "$config" run "http://$address/openapi.json" \
@@ -61,6 +61,6 @@ cd "$folder"
     --continue-on-failure --request-timeout 10 --generation-database none --no-color
 
 if ! kill -0 "$node" 2>/dev/null || grep -E 'ERROR|panicked' "$folder/log" >&2; then
-    echo "the node met an error of its own" >&2
+    echo "the node logged an internal error" >&2
     exit 1
 fi

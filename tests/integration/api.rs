@@ -1,11 +1,11 @@
 //! The REST API of the real binary, over plain sockets.
 //!
-//! * [`documented`]: the answers of the original program, as captured from it
+//! * [`documented`]: the responses of the reference miner, as captured from it
 //! * [`blocks`], [`messages`]: `/api/v1`
-//! * [`errors`]: what `/api/v1` does not take
+//! * [`errors`]: invalid requests to `/api/v1`
 //! * [`events`]: server-sent events, and the reorgs they tell of
 //! * [`search`]: finding blocks and messages
-//! * [`metrics`]: numbers for a monitor
+//! * [`metrics`]: metrics for Prometheus
 //! * [`openapi`]: the API describes itself
 //! * [`streams`]: `/chain` and `/data` while what they hold changes
 //! * [`load`]: slow readers, idle connections, long bodies

@@ -197,7 +197,7 @@ impl Campaign {
             .json();
         let pending = self.node.pending();
         let mut found: HashMap<String, Vec<String>> = HashMap::new();
-        let (blocks, waiting) = (chain.len() - 1, pending.len());
+        let (blocks, pending_count) = (chain.len() - 1, pending.len());
         for block in chain.into_iter().skip(1) {
             let ids = found.entry(block.data.message).or_default();
             ids.push(block.data.id);
@@ -224,7 +224,7 @@ impl Campaign {
         assert_eq!(report["sealed"], blocks, "{report}");
         let acknowledged = self.ledger.iter().filter(|entry| entry.id.is_some());
         format!(
-            "{} sent, {} acknowledged, none lost; {blocks} mined, {waiting} pending; {:?}",
+            "{} sent, {} acknowledged, none lost; {blocks} mined, {pending_count} pending; {:?}",
             self.ledger.len(),
             acknowledged.count(),
             self.counts

@@ -38,9 +38,9 @@ fn kept(node: &TestNode) -> BTreeMap<String, u32> {
         .succeeds()
         .json();
     let mined = chain.into_iter().skip(1).map(|block| block.data.message);
-    let waiting = node.pending().into_iter().map(|pending| pending.message);
+    let pending = node.pending().into_iter().map(|pending| pending.message);
     let mut kept = BTreeMap::new();
-    for text in mined.chain(waiting) {
+    for text in mined.chain(pending) {
         *kept.entry(text).or_insert(0) += 1;
     }
     kept

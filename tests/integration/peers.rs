@@ -1,12 +1,12 @@
-//! A node with one bad neighbour and one good one. Whatever the bad one does, the good one's blocks
-//! arrive within moments, the chain stays what it was, and memory stays bounded.
+//! A node with bad neighbours and one good one. Whatever the bad ones do, the good one's blocks arrive
+//! in time, the chain stays unchanged, and memory stays bounded.
 //!
-//! * [`answers`]: bytes that are no good answer: endless, slow, cut, of other shapes
+//! * [`answers`]: invalid responses: endless, slow, truncated, of other shapes
 //! * [`chains`]: chains that must not be followed
-//! * [`claims`]: lengths, tips and names that are not what they are said to be
-//! * [`messages`]: waiting messages
-//! * [`announcements`]: news that is none
-//! * [`neighbours`]: who names whom
+//! * [`claims`]: false lengths, tips and node ids
+//! * [`messages`]: pending messages
+//! * [`announcements`]: false and excessive announcements
+//! * [`neighbours`]: the neighbours that peers name
 //! * `per_address`: limits shared by all peers of one remote address
 //! * [`reference`]: fake reference miners
 
@@ -223,7 +223,7 @@ pub(crate) fn genesis() -> [Block; 1] {
 /// A peer with these blocks, and nothing else to say.
 fn fake_peer(blocks: &[Block]) -> FakePeer {
     let ours = FakeNode::new(blocks);
-    FakePeer::start(move |asked| ours.answer(asked))
+    FakePeer::start(move |request| ours.answer(request))
 }
 
 /// A peer that turns into others.
@@ -231,9 +231,9 @@ fn switchable_peer(first: FakeNode) -> (FakePeer, impl Fn(FakeNode)) {
     let id = first.status["node_id"].clone();
     let now = Arc::new(Mutex::new(first));
     let answering = Arc::clone(&now);
-    let peer = FakePeer::start(move |asked| {
+    let peer = FakePeer::start(move |request| {
         let now = answering.lock().unwrap().clone();
-        now.answer(asked)
+        now.answer(request)
     });
     (peer, move |next| {
         *now.lock().unwrap() = next.with("/node_id", id.clone());
@@ -262,11 +262,11 @@ fn peer_with_override(
     path: &'static str,
     reply: impl Fn(&ReceivedRequest) -> Reply + Send + Sync + 'static,
 ) -> FakePeer {
-    FakePeer::start(move |asked| {
-        if asked.path() == path {
-            reply(asked)
+    FakePeer::start(move |request| {
+        if request.path() == path {
+            reply(request)
         } else {
-            ours.answer(asked)
+            ours.answer(request)
         }
     })
 }

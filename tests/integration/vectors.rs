@@ -1,4 +1,4 @@
-//! Chains, proofs and seals that the original program made or was asked about, through the public
+//! Chains, proofs and seals that the reference miner produced or was asked about, through the public
 //! API of the core.
 
 use std::num::NonZeroUsize;
@@ -156,7 +156,7 @@ fn open_searches_find_the_documented_proofs_one_after_the_other() {
     }
 }
 
-/// A block in the original's JSON, as far as these fixtures need it.
+/// A block in the reference miner's JSON, as far as these fixtures need it.
 #[derive(Deserialize)]
 struct Tagged<'a> {
     #[serde(rename = "_index")]
@@ -208,7 +208,7 @@ fn a_sealed_chain_is_accepted_where_every_block_must_be_sealed() {
 #[test]
 fn proofs_copied_onto_other_messages_are_broken_seals_block_by_block() {
     let blocks = tagged_blocks(include_str!("../fixtures/sealed/sealed_forged.chain"));
-    // Every documented rule holds: the original accepts this chain.
+    // Every documented rule holds: the reference miner accepts this chain.
     for sealed_from in [None, Some(1)] {
         let mut checker = Checker::new(Difficulty::new(2).unwrap(), sealed_from);
         assert_eq!(checker.push(&blocks[0]), Ok(None));
@@ -232,7 +232,7 @@ const MENDED: &[(&str, Option<&str>)] = &[
     ("localhost", Some("localhost:12345")),
     ("localhost:1", Some("localhost:1")),
     ("LOCALHOST:5", Some("localhost:5")),
-    // The original takes the scheme for a host, or a letter of it.
+    // The reference miner takes the scheme for a host, or a letter of it.
     ("https://host:8", None),
     ("https://h", None),
     ("HTTP://host:8", Some("host:8")),

@@ -1,4 +1,5 @@
-//! Any bytes as a stored block: no panic, and what is decoded is encoded and decoded as the same.
+//! Decodes any bytes as a stored block: nothing panics, and a decoded block survives being encoded and
+//! decoded again.
 
 #![no_main]
 

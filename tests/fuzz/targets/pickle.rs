@@ -1,5 +1,5 @@
-//! Any bytes as a chain file in a pickle: no panic,
-//! and what is read is written and read again as the same.
+//! Reads any bytes as a pickled chain file: nothing panics, and a chain that is read survives being
+//! written and read again.
 
 #![no_main]
 

@@ -1,5 +1,5 @@
-//! The documented endpoints. Requests, statuses and bodies were captured from the original
-//! program; ids and times differ from run to run.
+//! The documented endpoints. Requests, statuses and bodies were captured from the reference
+//! miner; ids and times differ from run to run.
 
 use serde_json::{Value, json};
 

@@ -88,7 +88,7 @@ fn messages_and_blocks_are_events() {
     node.mine(&["next"]);
     let mut again = Events::open(node.address(), told.id.as_deref());
     loop {
-        // It may be told as waiting first.
+        // The event of the pending message may come first.
         if let Event::Block(block) = again.next().unwrap().event() {
             assert_eq!((block.index, &*block.data.message), (2, "next"));
             break;

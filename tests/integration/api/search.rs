@@ -102,19 +102,19 @@ fn a_message_is_found_by_its_id_wherever_it_is() {
     assert_eq!(id, Some(mined.to_string()));
     // A message that waits under an id that a block takes for another text gets a new one.
     let mut rng = SeededRng::new(3);
-    let waiting = Message::new(rng.id(), "waits".to_owned()).unwrap();
-    let restore = vec![(waiting.clone(), 0)];
+    let pending = Message::new(rng.id(), "waits".to_owned()).unwrap();
+    let restore = vec![(pending.clone(), 0)];
     node.node
         .write(|reply| blockchain::store::Operation::Restore(restore, reply))
         .unwrap();
-    assert_eq!(find(&waiting.id()).0, [(SearchField::Id, None)]);
+    assert_eq!(find(&pending.id()).0, [(SearchField::Id, None)]);
     let mut builder = builder;
-    let taker = Message::new(waiting.id(), "takes the id".to_owned()).unwrap();
+    let taker = Message::new(pending.id(), "takes the id".to_owned()).unwrap();
     builder.mine(taker, ProofKind::Open);
     node.append(&builder.above(2));
-    let (found, id) = find(&waiting.id());
+    let (found, id) = find(&pending.id());
     assert_eq!(found, [(SearchField::Id, None)]);
-    assert_eq!(id, Some(waiting.renamed().id().to_string()));
+    assert_eq!(id, Some(pending.renamed().id().to_string()));
     assert_eq!(find(&rng.id()).0, []);
 }
 

@@ -43,7 +43,7 @@ fn exceeding_the_add_rate_is_429_with_retry_after() {
         assert_eq!(answer.header("retry-after"), Some("1"));
         answer.expect_error(429, "too_many_requests");
     }
-    // Reading goes on, and so does adding on this machine.
+    // Reads and local additions continue.
     node.request("GET", "/api/v1/status", &[FORWARDED], &[])
         .expect(200);
     for _ in 0..20 {

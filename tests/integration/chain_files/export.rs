@@ -46,7 +46,7 @@ fn an_export_survives_import_and_export_byte_for_byte() {
             let again = succeeds(["export", "--db", &copy, "--format", format]);
             assert!(again.stdout == bytes, "{name} as {format}");
         }
-        // The documented formats are the original's bytes.
+        // The documented formats have the bytes of the reference miner.
         let same = if chain.contains("pickle") {
             "pickle"
         } else {

@@ -218,8 +218,8 @@ fn a_truncated_response_leaves_the_outcome_unknown() {
         "GET /data and GET /chain",
     ];
     add_to(|_| Vec::new(), &[]).exits(3).complains(&look);
-    let reference = |asked: &ReceivedRequest| match asked.method.as_str() {
-        "POST" => FakeReferenceMiner::default().answer(asked),
+    let reference = |request: &ReceivedRequest| match request.method.as_str() {
+        "POST" => FakeReferenceMiner::default().answer(request),
         _ => Vec::new(),
     };
     add_to(reference, &[]).exits(3).complains(&look);
@@ -230,8 +230,8 @@ fn a_truncated_response_leaves_the_outcome_unknown() {
 
 #[test]
 fn a_message_is_reported_as_added_if_waiting_for_it_fails() {
-    let reference = |asked: &ReceivedRequest| match asked.method.as_str() {
-        "POST" => FakeReferenceMiner::default().answer(asked),
+    let reference = |request: &ReceivedRequest| match request.method.as_str() {
+        "POST" => FakeReferenceMiner::default().answer(request),
         _ => json(&serde_json::json!({"message": "Message added!"})),
     };
     let added = add_to(reference, &["--wait"]).exits(3);
@@ -243,7 +243,7 @@ fn a_message_is_reported_as_added_if_waiting_for_it_fails() {
         "{added:?}"
     );
     let id = "0123456789abcdef0123456789abcdef";
-    let leaving = move |asked: &ReceivedRequest| match asked.method.as_str() {
+    let leaving = move |request: &ReceivedRequest| match request.method.as_str() {
         "POST" => answer(201, &[], serde_json::json!({"id": id}).to_string()),
         _ => Vec::new(),
     };

@@ -90,10 +90,10 @@ fn reference_miner() -> (FakePeer, Vec<Block>, Message) {
     let blocks = chain_above(&genesis(), 3, ProofKind::Open).blocks;
     let pending = Message::new(MessageId::random(), "pending \u{1b}[31m".to_owned()).unwrap();
     let mut miner = FakeReferenceMiner::new(&blocks);
-    miner.waiting.push(pending.clone());
+    miner.pending.push(pending.clone());
     miner.neighbours.push(("10.0.0.1".to_owned(), 23456));
     (
-        FakePeer::start(move |asked| miner.answer(asked)),
+        FakePeer::start(move |request| miner.answer(request)),
         blocks,
         pending,
     )
@@ -169,12 +169,12 @@ fn an_invalid_reference_chain_is_exit_code_1_and_a_broken_response_3() {
     invalid.chain = FakeReferenceMiner::new(&blocks)
         .chain
         .replace(&first, &"0".repeat(64));
-    let miner = FakePeer::start(move |asked| invalid.answer(asked));
+    let miner = FakePeer::start(move |request| invalid.answer(request));
     verify(&miner).exits(1);
     let whole = FakeReferenceMiner::new(&blocks);
-    let broken = FakePeer::start(move |asked: &ReceivedRequest| -> Reply {
-        let mut reply = whole.answer(asked);
-        if asked.path() == "/chain" {
+    let broken = FakePeer::start(move |request: &ReceivedRequest| -> Reply {
+        let mut reply = whole.answer(request);
+        if request.path() == "/chain" {
             let length = reply.len();
             reply.truncate(length - 1);
         }
@@ -192,7 +192,7 @@ fn an_endless_chain_of_a_node_is_abandoned() {
         serde_json::to_value(blocks).unwrap()
     };
     let described = page(&blocks);
-    let endless = FakePeer::start(move |asked| match asked.path() {
+    let endless = FakePeer::start(move |request| match request.path() {
         "/api/v1/status" => json_reply(&FakeNode::new(&blocks).with("/length", 1_u64 << 60).status),
         "/api/v1/blocks/tip" => {
             let mut tip = described[3].clone();
@@ -201,7 +201,7 @@ fn an_endless_chain_of_a_node_is_abandoned() {
             json_reply(&tip)
         }
         "/api/v1/mempool" => {
-            let next = asked.number("after").map_or(0, |after| after + 1);
+            let next = request.number("after").map_or(0, |after| after + 1);
             let message = json!({"sequence": next, "id": "0".repeat(32), "age": 0.0,
                                  "message": "x".repeat(4 << 20)});
             json_reply(&json!({"messages": [message], "next": next, "count": 1}))
@@ -221,7 +221,7 @@ fn an_endless_chain_of_a_node_is_abandoned() {
         .complains(&["more pending messages than the maximum"]);
 
     let circling = FakeNode::new(&chain_above(&genesis(), 3, ProofKind::Sealed).blocks);
-    let circling = FakePeer::start(move |asked| match asked.path() {
+    let circling = FakePeer::start(move |request| match request.path() {
         "/api/v1/status" => json_reply(&circling.clone().with("/length", 1000).status),
         "/api/v1/blocks" => json_reply(&json!({"blocks": [page(&circling.blocks)[0]], "next": 1})),
         _ => answer(404, &[], "{}"),

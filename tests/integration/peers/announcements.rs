@@ -113,7 +113,7 @@ fn guests_are_bounded() {
 
 #[test]
 fn invalid_announcements_are_refused() {
-    let bad = FakePeer::start(|asked| FakeNode::new(&genesis()).answer(asked));
+    let bad = FakePeer::start(|request| FakeNode::new(&genesis()).answer(request));
     let scene = Scene::with_bad_peer(&bad);
     let post = |body: &str| {
         let address = scene.node.address();

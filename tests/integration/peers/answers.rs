@@ -41,10 +41,10 @@ fn saying<B: Into<Vec<u8>>>(bodies: impl IntoIterator<Item = B>) -> Vec<FakePeer
 fn an_endless_body_is_cut_off() {
     let blocks = peer_with_override(longer(), "/api/v1/blocks", |_| endless());
     // Its blocks are no better, so that its messages are asked for.
-    let waiting = empty().with("/mempool/next_sequence", 9);
-    let waiting = peer_with_override(waiting, "/api/v1/mempool", |_| endless());
+    let pending = empty().with("/mempool/next_sequence", 9);
+    let pending = peer_with_override(pending, "/api/v1/mempool", |_| endless());
     let status = peer_with_override(empty(), "/api/v1/status", |_| endless());
-    let mut bad = vec![blocks, waiting, status];
+    let mut bad = vec![blocks, pending, status];
     for start in ["\"", "[[[[", "{\"node_id\": \"", "{\"version\": [1, "] {
         bad.push(FakePeer::start(move |_| {
             let rest = Step::Endless(MARKER.repeat(10_000).into_bytes());
@@ -171,7 +171,7 @@ fn absurd_numbers_change_nothing() {
         let ours = empty()
             .with(pointer, most)
             .with("/tip/hash", "0f".repeat(32));
-        FakePeer::start(move |asked| ours.answer(asked))
+        FakePeer::start(move |request| ours.answer(request))
     });
     let scene = Scene::with_bad_peers(&bad);
     scene.assert_unharmed();
@@ -184,7 +184,7 @@ fn absurd_numbers_change_nothing() {
 
 #[test]
 fn redirects_are_not_followed() {
-    let elsewhere = FakePeer::start(|asked| empty().answer(asked));
+    let elsewhere = FakePeer::start(|request| empty().answer(request));
     let to = format!("http://{}/api/v1/status", elsewhere.address());
     let bad = [301, 302, 307, 308].map(|status| {
         let to = to.clone();

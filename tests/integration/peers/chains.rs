@@ -84,7 +84,7 @@ fn a_chain_of_another_genesis_is_another_network() {
     // It lied: its genesis is ours after all, or rather, not that of its blocks.
     let liar = FakeNode::new(&blocks);
     let liar = liar.with("/genesis", scene.node.status().genesis);
-    let scene = Scene::with_bad_peer(&FakePeer::start(move |asked| liar.answer(asked)));
+    let scene = Scene::with_bad_peer(&FakePeer::start(move |request| liar.answer(request)));
     scene.wait_until_refused(0, "another genesis", |_| true);
     scene.assert_unharmed();
 }

@@ -23,7 +23,7 @@ fn an_undelivered_length_is_held_against_the_peer() {
     let liar = FakeNode::new(&genesis()).with("/length", 1_000_000_000_u64);
     let liar = liar.with("/tip/index", 999_999_999_u64);
     let liar = liar.with("/tip/hash", "0f".repeat(32));
-    let bad = FakePeer::start(move |asked| liar.answer(asked));
+    let bad = FakePeer::start(move |request| liar.answer(request));
     let scene = Scene::with_bad_peer(&bad);
     scene.wait_until_held_off("claims 1000000000 blocks and does not deliver them");
     assert_eq!(scene.node.status().sync.fetching_from, None);
@@ -38,7 +38,7 @@ fn an_undelivered_tip_changes_nothing() {
     let liar = liar
         .with("/tip/hash", "0".repeat(64))
         .with("/sealed", 1_000_000);
-    let bad = FakePeer::start(move |asked| liar.answer(asked));
+    let bad = FakePeer::start(move |request| liar.answer(request));
     let scene = Scene::with(good, &[bad], &[]);
     scene.assert_unharmed();
 }
@@ -46,7 +46,7 @@ fn an_undelivered_tip_changes_nothing() {
 #[test]
 fn flapping_between_two_equal_tips_settles() {
     let mut good = good_node(&[]);
-    // It would mine what is taken off, and be longer.
+    // A mining node would mine the disconnected messages again and have the longer chain.
     good.stop();
     good.start_again(&["--threads", "0", "--max-neighbours", "0"]);
     let below = blocks_of(&good);
@@ -63,13 +63,13 @@ fn flapping_between_two_equal_tips_settles() {
     let turn = Mutex::new(0);
     let answers = branches.clone();
     let id = branches[0].status["node_id"].clone();
-    let bad = FakePeer::start(move |asked| {
+    let bad = FakePeer::start(move |request| {
         let mut turn = turn.lock().unwrap();
-        if asked.path() == "/api/v1/status" {
+        if request.path() == "/api/v1/status" {
             *turn += 1;
         }
         let now = answers[*turn % answers.len()].clone();
-        now.with("/node_id", id.clone()).answer(asked)
+        now.with("/node_id", id.clone()).answer(request)
     });
     let scene = Scene::with(good, std::slice::from_ref(&bad), &[]);
     wait_for("the lowest tip", || {
@@ -158,11 +158,11 @@ fn forged_mempool_announcements_do_not_hide_a_peers_own() {
         announce(&scene.node, &scene.bad[0], &tip, 1, messages);
         peer.wait_for_requests("GET", "/api/v1/status", 2);
     }
-    let waiting = poison(&mut SeededRng::new(1));
-    turn(FakeNode::new(&genesis()).with_waiting(vec![waiting.clone()]));
+    let message = poison(&mut SeededRng::new(1));
+    turn(FakeNode::new(&genesis()).with_pending(vec![message.clone()]));
     wait_for("the message", || {
         let pending = scene.node.pending();
-        let is_here = |held: &PendingMessage| held.id == waiting.id().to_string();
+        let is_here = |held: &PendingMessage| held.id == message.id().to_string();
         pending.iter().any(is_here).then_some(())
     });
 }

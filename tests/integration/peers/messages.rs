@@ -1,11 +1,11 @@
-//! Waiting messages of a bad peer.
+//! Pending messages of a bad peer.
 
 use serde_json::json;
 
 use super::{
     MARKER, Scene, blocks_of, genesis, good_node, peer_with_override, poison, switchable_peer,
 };
-use crate::support::fake_nodes::{FakeNode, pending};
+use crate::support::fake_nodes::{FakeNode, mempool_entry};
 use crate::support::fake_peer::{FakePeer, json};
 use crate::support::random::SeededRng;
 use crate::support::wait_for;
@@ -23,10 +23,10 @@ fn mined_messages_do_not_become_pending_again() {
     let other = mined
         .iter()
         .map(|message| Message::new(message.id(), format!("{MARKER} {}", message.text())).unwrap());
-    let waiting: Vec<_> = mined.iter().cloned().chain(other).collect();
+    let pending: Vec<_> = mined.iter().cloned().chain(other).collect();
     let (bad, turn) = switchable_peer(FakeNode::new(&genesis()));
     let scene = Scene::with(good, std::slice::from_ref(&bad), &[]);
-    turn(FakeNode::new(&genesis()).with_waiting(waiting));
+    turn(FakeNode::new(&genesis()).with_pending(pending));
     wait_for("two looks", || {
         (bad.count("GET", "/api/v1/mempool") > 0).then_some(())
     });
@@ -41,7 +41,7 @@ fn a_pending_message_is_not_replaced() {
     let id: MessageId = scene.node.add("ours").parse().unwrap();
     // The good neighbour mines what waits, unless it is stopped.
     let message = Message::new(id, MARKER.to_owned()).unwrap();
-    turn(FakeNode::new(&genesis()).with_waiting(vec![message]));
+    turn(FakeNode::new(&genesis()).with_pending(vec![message]));
     wait_for("a look", || {
         (bad.count("GET", "/api/v1/mempool") > 0).then_some(())
     });
@@ -54,7 +54,7 @@ fn a_pending_message_is_not_replaced() {
 fn mempool_pages_without_progress_are_not_followed() {
     let message = poison(&mut SeededRng::new(1));
     let page = |first: u64, next: u64| {
-        let mut bent = pending(first, &message);
+        let mut bent = mempool_entry(first, &message);
         bent["message"] = "".into();
         json!({"messages": [bent], "next": next, "count": 1})
     };
@@ -62,7 +62,7 @@ fn mempool_pages_without_progress_are_not_followed() {
         // No message, and always more of them.
         json!({"messages": [], "next": 1, "count": 1}),
         // The last one there can be, and more after that.
-        json!({"messages": [pending(u64::MAX, &message)], "next": 0, "count": 1}),
+        json!({"messages": [mempool_entry(u64::MAX, &message)], "next": 0, "count": 1}),
         page(1, 1),
         json!({"messages": [{"sequence": 1, "id": MARKER, "message": "x", "age": 0.0}],
                "next": null, "count": 1}),
@@ -90,7 +90,7 @@ fn mempool_pages_without_progress_are_not_followed() {
 fn an_oversized_mempool_page_is_refused() {
     let mut rng = SeededRng::new(1);
     let messages: Vec<_> = (0..20_000)
-        .map(|sequence| pending(sequence, &poison(&mut rng)))
+        .map(|sequence| mempool_entry(sequence, &poison(&mut rng)))
         .collect();
     let page = json!({"messages": messages, "next": null, "count": 20_000});
     let ours = FakeNode::new(&genesis()).with("/mempool/next_sequence", 20_000);
@@ -104,13 +104,13 @@ fn an_oversized_mempool_page_is_refused() {
 fn a_peer_with_a_full_mempool_is_left_alone() {
     // Nothing is taken while the disk is full; that must not turn into asking without a pause.
     let down = std::sync::atomic::AtomicUsize::new(0);
-    let ours = FakeNode::new(&genesis()).with_waiting(vec![poison(&mut SeededRng::new(1))]);
-    let peer = FakePeer::start(move |asked| {
+    let ours = FakeNode::new(&genesis()).with_pending(vec![poison(&mut SeededRng::new(1))]);
+    let peer = FakePeer::start(move |request| {
         // The first answer is cut off, so that there is a failure to recover from.
         if down.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0 {
             return Vec::new();
         }
-        ours.answer(asked)
+        ours.answer(request)
     });
     let address = peer.address().to_string();
     let options = ["--neighbours", &address, "--min-free", "1000000GiB"];

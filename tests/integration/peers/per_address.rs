@@ -25,7 +25,7 @@ const RATE: u32 = 100;
 const TAUGHT: usize = 200;
 
 fn at(host: Ipv4Addr, ours: FakeNode) -> FakePeer {
-    FakePeer::start_at(host, move |asked| ours.answer(asked))
+    FakePeer::start_at(host, move |request| ours.answer(request))
 }
 
 fn announces(node: &TestNode, peer: &FakePeer, length: u64, messages: usize) {
@@ -35,8 +35,8 @@ fn announces(node: &TestNode, peer: &FakePeer, length: u64, messages: usize) {
 
 fn with_messages(count: usize) -> FakeNode {
     let message = |number| Message::new(MessageId::random(), format!("message {number}"));
-    let waiting = (0..count).map(|number| message(number).unwrap()).collect();
-    FakeNode::new(&genesis()).with_waiting(waiting)
+    let pending = (0..count).map(|number| message(number).unwrap()).collect();
+    FakeNode::new(&genesis()).with_pending(pending)
 }
 
 #[test]

@@ -33,9 +33,9 @@ impl Pair {
     fn with(first: FakeReferenceMiner, options: &[&str]) -> Self {
         let now = Arc::new(Mutex::new(first));
         let answering = Arc::clone(&now);
-        let miner = FakePeer::start(move |asked| {
+        let miner = FakePeer::start(move |request| {
             let now = answering.lock().unwrap().clone();
-            now.answer(asked)
+            now.answer(request)
         });
         let address = miner.address().to_string();
         let options = [
@@ -110,20 +110,23 @@ fn a_reference_miner_gets_only_documented_requests_and_its_chain_is_fetched_only
     pair.rounds("HEAD", "/chain", 5);
     pair.rounds("GET", "/data", 3);
     pair.rounds("GET", "/neighbours", 2);
-    let asked = pair.miner.requests();
-    assert_eq!(asked[0].target, "/api/v1/status");
-    for asked in &asked[1..] {
-        let request = (&*asked.method, &*asked.target);
+    let requests = pair.miner.requests();
+    assert_eq!(requests[0].target, "/api/v1/status");
+    for request in &requests[1..] {
+        let line = (&*request.method, &*request.target);
         let documented = [
             ("HEAD", "/chain"),
             ("GET", "/chain"),
             ("GET", "/data"),
             ("GET", "/neighbours"),
         ];
-        assert!(documented.contains(&request), "{asked:?}");
-        assert!(asked.body.is_empty(), "{asked:?}");
+        assert!(documented.contains(&line), "{request:?}");
+        assert!(request.body.is_empty(), "{request:?}");
     }
-    let first = asked.iter().find(|asked| asked.target == "/chain").unwrap();
+    let first = requests
+        .iter()
+        .find(|request| request.target == "/chain")
+        .unwrap();
     assert_eq!(first.method, "HEAD");
     assert_eq!(pair.miner.count("GET", "/chain"), 1);
     // News here is not announced there.
@@ -218,9 +221,9 @@ fn an_endless_response_is_abandoned() {
         ("/neighbours", "{\"neighbours\": \"".to_owned(), MARKER),
     ] {
         let reference = FakeReferenceMiner::new(&genesis());
-        let miner = FakePeer::start(move |asked| {
-            if asked.path() != path || asked.method != "GET" {
-                return reference.answer(asked);
+        let miner = FakePeer::start(move |request| {
+            if request.path() != path || request.method != "GET" {
+                return reference.answer(request);
             }
             let endless = Step::Endless(piece.repeat(5_000).into_bytes());
             vec![
@@ -263,7 +266,7 @@ fn an_endless_response_is_abandoned() {
 fn a_reference_miner_is_refused_where_blocks_must_be_sealed() {
     let blocks = chain_above(&genesis(), 3, ProofKind::Open).blocks;
     let reference = FakeReferenceMiner::new(&blocks);
-    let miner = FakePeer::start(move |asked| reference.answer(asked));
+    let miner = FakePeer::start(move |request| reference.answer(request));
     let address = miner.address().to_string();
     let node = TestNode::start(&[&SHORT_INTERVALS[..], &["--neighbours", &address]].concat());
     wait_for("the reason", || {
@@ -309,7 +312,7 @@ fn another_genesis_is_taken_while_the_chain_is_short_and_refused_later() {
 fn duplicate_and_invalid_neighbours_are_ignored() {
     let reference = FakeReferenceMiner::new(&genesis());
     let second = reference.clone();
-    let second = FakePeer::start(move |asked| second.answer(asked));
+    let second = FakePeer::start(move |request| second.answer(request));
     let pair = Pair::start(reference.clone());
     let own = pair.node.address().port();
     let loopback = || "127.0.0.1".to_owned();
@@ -343,11 +346,11 @@ fn a_peer_with_an_invalid_status_is_held_off() {
     let reference = FakeReferenceMiner::new(&genesis());
     let down = Arc::new(Mutex::new(false));
     let is_down = Arc::clone(&down);
-    let miner = FakePeer::start(move |asked| {
-        if *is_down.lock().unwrap() && asked.path() != "/api/v1/status" {
+    let miner = FakePeer::start(move |request| {
+        if *is_down.lock().unwrap() && request.path() != "/api/v1/status" {
             return answer(500, &[], MARKER);
         }
-        reference.answer(asked)
+        reference.answer(request)
     });
     let address = miner.address().to_string();
     let options = [

@@ -24,7 +24,7 @@ neighbours = ["one.example.org:12345", "[fe80::1]:7", "two.example.org"]
 max-neighbours = 5
 chain-interval = "1500ms"
 min-free = "64MiB"
-chain-serialization = "pickle" # for the original program
+chain-serialization = "pickle" # for the reference miner
 accept-open = true
 allow-host = "chain.example.org"
 

@@ -54,7 +54,7 @@ fn taken(file: &[u8], kind: ProofKind) -> Result<Vec<Block>, String> {
 }
 
 /// Returns `true` if a chain may be valid with other content: it may end early in a line format,
-/// and the last block is bound to nothing if it is open.
+/// and nothing binds an open last block.
 fn may_pass(taken: &[Block], whole: &[Block], format: Format, kind: ProofKind) -> bool {
     let common = taken
         .iter()

@@ -44,7 +44,7 @@ impl World {
         assert_eq!(state.network, self.model.network);
         assert_eq!(view.network().unwrap(), self.model.network);
         assert_eq!(state.reorgs(), self.model.reorgs.len() as u64);
-        let messages = || self.model.pending.iter().map(|waiting| &waiting.message);
+        let messages = || self.model.pending.iter().map(|entry| &entry.message);
         let totals = view.totals().unwrap();
         let expected_count = messages().count() as u64;
         assert_eq!(
@@ -146,7 +146,7 @@ impl World {
             .model
             .pending
             .iter()
-            .map(|waiting| (&waiting.message, waiting.arrived));
+            .map(|entry| (&entry.message, entry.arrived));
         assert_eq!(shown.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
         for pending in read {
             assert_eq!(view.pending(&pending.message.id()).unwrap(), Some(pending));

@@ -34,7 +34,7 @@ impl Refused {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Waiting {
+pub(crate) struct PendingEntry {
     pub(crate) message: Message,
     pub(crate) arrived: u64,
     /// `true` if the reorg in progress made it pending again.
@@ -46,7 +46,7 @@ pub(crate) struct Model {
     pub(crate) network: Network,
     pub(crate) blocks: Vec<Block>,
     /// In order of arrival.
-    pub(crate) pending: Vec<Waiting>,
+    pub(crate) pending: Vec<PendingEntry>,
     pub(crate) renamed: BTreeMap<MessageId, MessageId>,
     pub(crate) reorgs: Vec<ReorgRecord>,
     /// Every message whose adding was answered with success, under the id of the answer; and
@@ -93,12 +93,12 @@ impl Model {
                 Err(Refused::KeyReused)
             };
         }
-        let waiting = Waiting {
+        let entry = PendingEntry {
             message: message.clone(),
             arrived,
             returned: false,
         };
-        let kept = self.keep(self.pending.len(), waiting);
+        let kept = self.keep(self.pending.len(), entry);
         if let Some(key) = key {
             self.keys.insert(key, kept.clone());
         }
@@ -107,7 +107,7 @@ impl Model {
         Ok((kept.id(), true))
     }
 
-    /// Appends blocks. `broken` is the index of the first that breaks a rule by itself.
+    /// Appends blocks. `broken` is the index of the first block that breaks a rule on its own.
     pub(crate) fn append(
         &mut self,
         parent: BlockHash,
@@ -146,19 +146,19 @@ impl Model {
         self.blocks = old[..from].to_vec();
         self.pending
             .iter_mut()
-            .for_each(|waiting| waiting.returned = false);
+            .for_each(|entry| entry.returned = false);
         for block in branch {
             self.connect(block);
         }
         for block in old[from..].iter().filter(|block| block.index > 0) {
             let id = block.message.id();
             let lowest = old.iter().find(|block| block.message.id() == id);
-            let waiting = Waiting {
+            let entry = PendingEntry {
                 message: block.message.clone(),
                 arrived: at,
                 returned: true,
             };
-            let kept = self.keep(self.pending.len(), waiting);
+            let kept = self.keep(self.pending.len(), entry);
             if lowest == Some(block) {
                 self.rename(id, kept.id());
             }
@@ -179,11 +179,7 @@ impl Model {
             disconnected_sealed: sealed(&old) as u64,
             connected: branch.len() as u64,
             connected_sealed: sealed(&new) as u64,
-            returned: self
-                .pending
-                .iter()
-                .filter(|waiting| waiting.returned)
-                .count() as u64,
+            returned: self.pending.iter().filter(|entry| entry.returned).count() as u64,
             disconnected_blocks: old[from..]
                 .iter()
                 .take(100)
@@ -204,12 +200,7 @@ impl Model {
         let mut message = message.clone();
         for _ in 0..20 {
             let mined = self.blocks.iter().any(|block| block.message == message);
-            if mined
-                || self
-                    .pending
-                    .iter()
-                    .any(|waiting| waiting.message == message)
-            {
+            if mined || self.pending.iter().any(|entry| entry.message == message) {
                 return true;
             }
             message = message.renamed();
@@ -242,11 +233,11 @@ impl Model {
         let at = self
             .pending
             .iter()
-            .position(|waiting| waiting.message.id() == id);
+            .position(|entry| entry.message.id() == id);
         if let Some(at) = at {
-            let waiting = self.pending.remove(at);
-            if waiting.message != block.message {
-                let kept = self.keep(at, waiting);
+            let entry = self.pending.remove(at);
+            if entry.message != block.message {
+                let kept = self.keep(at, entry);
                 self.rename(id, kept.id());
             }
         }
@@ -254,18 +245,18 @@ impl Model {
 
     /// Lets a message wait at a place, under the first derived id that is free, unless the same
     /// message is held there already.
-    fn keep(&mut self, at: usize, mut waiting: Waiting) -> Message {
+    fn keep(&mut self, at: usize, mut entry: PendingEntry) -> Message {
         let mut held = false;
-        while let Some(text) = self.text_under(waiting.message.id()) {
-            held = text == waiting.message.text();
+        while let Some(text) = self.text_under(entry.message.id()) {
+            held = text == entry.message.text();
             if held {
                 break;
             }
-            waiting.message = waiting.message.renamed();
+            entry.message = entry.message.renamed();
         }
-        let message = waiting.message.clone();
+        let message = entry.message.clone();
         if !held {
-            self.pending.insert(at, waiting);
+            self.pending.insert(at, entry);
         }
         message
     }
@@ -286,7 +277,7 @@ impl Model {
     }
 
     fn text_under(&self, id: MessageId) -> Option<&str> {
-        let pending = self.pending.iter().map(|waiting| &waiting.message);
+        let pending = self.pending.iter().map(|entry| &entry.message);
         pending
             .chain(self.blocks.iter().map(|block| &block.message))
             .find(|message| message.id() == id)

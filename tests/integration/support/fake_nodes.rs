@@ -16,7 +16,7 @@ pub(crate) struct FakeNode {
     /// Its status, which tests change.
     pub(crate) status: Value,
     /// Its pending messages, numbered from 0.
-    pub(crate) waiting: Vec<Message>,
+    pub(crate) pending: Vec<Message>,
 }
 
 impl FakeNode {
@@ -43,7 +43,7 @@ impl FakeNode {
         Self {
             blocks: blocks.to_vec(),
             status,
-            waiting: Vec::new(),
+            pending: Vec::new(),
         }
     }
 
@@ -54,31 +54,31 @@ impl FakeNode {
     }
 
     /// The same with pending messages.
-    pub(crate) fn with_waiting(mut self, waiting: Vec<Message>) -> Self {
-        self.status["mempool"]["count"] = waiting.len().into();
-        self.status["mempool"]["next_sequence"] = waiting.len().into();
-        self.waiting = waiting;
+    pub(crate) fn with_pending(mut self, pending: Vec<Message>) -> Self {
+        self.status["mempool"]["count"] = pending.len().into();
+        self.status["mempool"]["next_sequence"] = pending.len().into();
+        self.pending = pending;
         self
     }
 
     /// Returns the response of such a node.
-    pub(crate) fn answer(&self, asked: &ReceivedRequest) -> Reply {
-        match asked.path() {
+    pub(crate) fn answer(&self, request: &ReceivedRequest) -> Reply {
+        match request.path() {
             "/api/v1/status" => json(&self.status),
             "/api/v1/blocks" => {
-                let from = usize::try_from(asked.number("from").unwrap()).unwrap();
-                let limit = usize::try_from(asked.number("limit").unwrap()).unwrap();
+                let from = usize::try_from(request.number("from").unwrap()).unwrap();
+                let limit = usize::try_from(request.number("limit").unwrap()).unwrap();
                 let page = self.blocks.iter().skip(from).take(limit);
                 answer(200, &[("Content-Type", codec::FRAMES)], frames(page))
             }
             "/api/v1/mempool" => {
-                let from = asked.number("after").map_or(0, |after| after + 1);
-                let all = (0_u64..).zip(&self.waiting);
+                let from = request.number("after").map_or(0, |after| after + 1);
+                let all = (0_u64..).zip(&self.pending);
                 let messages: Vec<_> = all
                     .skip_while(|(sequence, _)| *sequence < from)
-                    .map(|(sequence, message)| pending(sequence, message))
+                    .map(|(sequence, message)| mempool_entry(sequence, message))
                     .collect();
-                json(&json!({"messages": messages, "next": null, "count": self.waiting.len()}))
+                json(&json!({"messages": messages, "next": null, "count": self.pending.len()}))
             }
             "/api/v1/neighbours" => json(&json!({"neighbours": []})),
             "/api/v1/announce" => json(&json!({})),
@@ -97,7 +97,7 @@ pub(crate) fn frames<'a>(blocks: impl IntoIterator<Item = &'a Block>) -> Vec<u8>
 }
 
 /// An entry of a mempool page.
-pub(crate) fn pending(sequence: u64, message: &Message) -> Value {
+pub(crate) fn mempool_entry(sequence: u64, message: &Message) -> Value {
     let (id, text) = (message.id().to_string(), message.text());
     json!({"sequence": sequence, "id": id, "message": text, "age": 1.0})
 }
@@ -108,7 +108,7 @@ pub(crate) struct FakeReferenceMiner {
     /// Its chain as text.
     pub(crate) chain: String,
     /// Its pending messages.
-    pub(crate) waiting: Vec<Message>,
+    pub(crate) pending: Vec<Message>,
     /// Its neighbours.
     pub(crate) neighbours: Vec<(String, u16)>,
 }
@@ -122,11 +122,11 @@ impl FakeReferenceMiner {
     }
 
     /// Returns the response of such a miner.
-    pub(crate) fn answer(&self, asked: &ReceivedRequest) -> Reply {
-        let body = match asked.path() {
+    pub(crate) fn answer(&self, request: &ReceivedRequest) -> Reply {
+        let body = match request.path() {
             "/chain" => json!({"chain": self.chain, "length": 1}),
             "/data" => {
-                let texts: Vec<_> = self.waiting.iter().map(message_text).collect();
+                let texts: Vec<_> = self.pending.iter().map(message_text).collect();
                 json!(format!("{{\"py/set\": [{}]}}", texts.join(", ")))
             }
             "/neighbours" => {
@@ -145,7 +145,7 @@ impl FakeReferenceMiner {
             }
         };
         let body = format!("{body}\n");
-        if asked.method == "HEAD" {
+        if request.method == "HEAD" {
             return vec![head(200, &[], Some(body.len() as u64))];
         }
         answer(200, &[("Content-Type", "application/json")], body)

@@ -48,7 +48,7 @@ pub(crate) enum Step {
 /// A response; after its last step the connection is closed.
 pub(crate) type Reply = Vec<Step>;
 
-/// The head of an answer; without a length the body goes on to the end of the connection.
+/// The head of an answer; without a length the body extends to the end of the connection.
 pub(crate) fn head(status: u16, headers: &[(&str, &str)], length: Option<u64>) -> Step {
     let mut head = format!("HTTP/1.1 {status} Whatever\r\nConnection: close\r\n");
     for (name, value) in headers {
@@ -129,7 +129,8 @@ impl FakePeer {
 
     /// Returns the number of requests for a path.
     pub(crate) fn count(&self, method: &str, path: &str) -> usize {
-        let is_this = |asked: &&ReceivedRequest| asked.method == method && asked.path() == path;
+        let is_this =
+            |request: &&ReceivedRequest| request.method == method && request.path() == path;
         self.0
             .requests
             .lock()

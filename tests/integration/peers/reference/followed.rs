@@ -85,12 +85,12 @@ fn messages_of_a_losing_branch_become_pending() {
 #[test]
 fn pending_messages_are_taken_once() {
     let message = poison(&mut SeededRng::new(1));
-    let mut waiting = vec![message.clone(); 3];
-    waiting.push(Message::new(message.id(), "another text".to_owned()).unwrap());
-    waiting.push(Message::new(SeededRng::new(2).id(), String::new()).unwrap());
+    let mut pending = vec![message.clone(); 3];
+    pending.push(Message::new(message.id(), "another text".to_owned()).unwrap());
+    pending.push(Message::new(SeededRng::new(2).id(), String::new()).unwrap());
     let reference = FakeReferenceMiner::new(&genesis());
     let pair = Pair::start(FakeReferenceMiner {
-        waiting,
+        pending,
         ..reference
     });
     pair.rounds("GET", "/data", 3);
