@@ -31,7 +31,7 @@ struct Scene {
 }
 
 #[test]
-fn in_a_browser() {
+fn the_explorer_works_in_a_browser() {
     let browser = match Browser::start() {
         Ok(browser) => browser,
         Err(reason) => {
