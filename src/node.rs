@@ -5,17 +5,17 @@
 //! 2. [`Node::add_message`] assigns an id and submits the message to the writer of the store, which
 //!    joins the queued operations into durable commits. The client is answered after the commit.
 //! 3. The commit wakes [`miner`], which takes pending messages in order, computes the commitment of
-//!    each block ([`crate::chain::seal`]), searches a proof ([`crate::pow::Search`]) and submits the
-//!    blocks to the writer. It mines the next blocks while that commit is in flight.
-//! 4. The writer checks the blocks against the tip. Block, indexes, history tree and mempool change in
-//!    one transaction, and the new state is published ([`Node::state`], [`Node::subscribe`]).
-//! 5. The sessions ([`sync`]) announce the new tip. A peer that receives the announcement fetches the
-//!    missing blocks, and submits them to its own writer, which checks them and follows the better
-//!    chain.
+//!    each block ([`crate::chain::seal`]), searches a proof ([`crate::pow::Search`]) and submits
+//!    the blocks to the writer. It mines the next blocks while that commit is in flight.
+//! 4. The writer checks the blocks against the tip. Block, indexes, history tree and mempool change
+//!    in one transaction, and the new state is published ([`Node::state`], [`Node::subscribe`]).
+//! 5. The sessions ([`sync`]) announce the new tip. A peer that receives the announcement fetches
+//!    the missing blocks, and submits them to its own writer, which checks them and follows the
+//!    better chain.
 //!
 //! The parts, where each uses only those above it:
-//! * [`settings`]: the user's settings, and all limits and intervals; `executor`: where blocking work
-//!   runs
+//! * [`settings`]: the user's settings, and all limits and intervals; `executor`: where blocking
+//!   work runs
 //! * [`rate`]: limits messages by remote address
 //! * [`clocks`]: clocks that disagree, and blocks from the future
 //! * [`peers`]: the known peers
@@ -345,8 +345,8 @@ impl Node {
         Some(Rejection::NoSpace { free, needed })
     }
 
-    /// Measures the reusable space within the database, if the disk is nearly full, until `is_stopped`
-    /// returns `true`.
+    /// Measures the reusable space within the database, if the disk is nearly full, until
+    /// `is_stopped` returns `true`.
     fn measure_space(&self, is_stopped: &dyn Fn() -> bool) -> Result<(), StoreError> {
         self.store.measure_space(is_stopped)
     }

@@ -1,8 +1,9 @@
 //! The store: one redb file that holds the chain, its indexes and the mempool.
 //!
-//! A [`View`] reads in one transaction. All writes go through one thread ([`writer`]), which joins the
-//! queued operations into durable commits. The parts:
-//! * [`tables`]: the schema; `value`: stored values with checksums; `network`: difficulty and seal rule
+//! A [`View`] reads in one transaction. All writes go through one thread ([`writer`]), which joins
+//! the queued operations into durable commits. The parts:
+//! * [`tables`]: the schema; `value`: stored values with checksums; `network`: difficulty and seal
+//!   rule
 //! * [`view`]: all reads; `page`: bounded reads of consecutive rows
 //! * [`writer`]: the commits; `operation`, `queue`: the operations and the queue of the writer
 //! * `edit`: one write transaction; `blocks`, `mempool`, `idempotency`, `reorg`: its operations
@@ -10,7 +11,8 @@
 //!   being changed
 //! * `space`: free space on the disk and in the file
 //! * [`state`]: tip, history tree, network and counts as of the last commit
-//! * [`integrity`]: checks of blocks, indexes and counts
+//! * [`integrity`]: checks of blocks, indexes and counts; `proofs`: checkpoints, receipts and
+//!   consistency proofs
 //! * [`error`]: the errors; [`panics`]: panics of the engine
 
 mod blocks;
@@ -214,8 +216,8 @@ impl Store {
         self.stopped_cleanly
     }
 
-    /// Measures the reusable space within the file, if the disk is nearly full. This can take as long
-    /// as reading the whole database.
+    /// Measures the reusable space within the file, if the disk is nearly full. This can take as
+    /// long as reading the whole database.
     pub fn measure_space(&self, is_stopped: &dyn Fn() -> bool) -> Result<(), StoreError> {
         match &self.space {
             Some(space) => space.measure(|| self.view(), is_stopped),
@@ -241,7 +243,7 @@ impl Store {
     ) -> Result<T, StoreError> {
         let (sender, receiver) = std::sync::mpsc::sync_channel(1);
         self.submit(operation(Box::new(move |result| {
-            // The receiver waits below.
+            // The receiver is alive until it has the result.
             let _ = sender.send(result);
         })))?;
         receiver.recv().unwrap_or(Err(StoreError::Closed))

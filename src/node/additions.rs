@@ -1,8 +1,8 @@
 //! Additions: messages of clients, from the request until the outcome is known.
 //!
-//! A client that is not answered in time asks for the message by its id, or repeats the request with
-//! its idempotency key. An addition therefore keeps one id while it is in flight, however often it is
-//! repeated, and a request for that id reports that the outcome is not known yet.
+//! A client that is not answered in time asks for the message by its id, or repeats the request
+//! with its idempotency key. An addition therefore keeps one id while it is in flight, however
+//! often it is repeated, and a request for that id reports that the outcome is not known yet.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -47,8 +47,8 @@ struct Table {
 type KeyedText = ([u8; 32], [u8; 32]);
 
 impl InFlight {
-    /// Registers a request and assigns its id: that of the same text under the same key if one is in
-    /// flight, otherwise a random one.
+    /// Registers a request and assigns its id: that of the same text under the same key if one is
+    /// in flight, otherwise a random one.
     fn enter(self: &Arc<Self>, keyed: Option<KeyedText>) -> Request {
         let mut table = self.table();
         let id = match keyed {
@@ -137,8 +137,8 @@ impl Node {
             key,
             arrived: self.clock.millis(),
         };
-        // A repeated addition can be answered even while the disk stalls. The request is registered by
-        // now, so an addition that is not in this view shares its id.
+        // A repeated addition can be answered even while the disk stalls. The request is registered
+        // by now, so an addition that is not in this view shares its id.
         if key.is_some()
             && let Some(known) = self.view()?.added_under_key(&addition)?
         {
@@ -176,8 +176,8 @@ impl Node {
         }
     }
 
-    /// Returns `true` if an addition with this id is in flight. A view that is opened afterwards contains
-    /// every addition whose outcome was known at this call.
+    /// Returns `true` if an addition with this id is in flight. A view that is opened afterwards
+    /// contains every addition whose outcome was known at this call.
     pub fn is_in_flight(&self, id: &MessageId) -> bool {
         self.in_flight.table().ids.contains_key(id)
     }

@@ -1,5 +1,5 @@
-//! Writes snapshots: the chain as files of the reference miner, for exchange and backup. The node reads
-//! only their format back; its data is in the database.
+//! Writes snapshots: the chain as files of the reference miner, for exchange and backup. The node
+//! reads only their format back; its data is in the database.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -39,9 +39,9 @@ enum BackupError {
     Files(#[from] SnapshotError),
 }
 
-/// Writes a snapshot at each tick if the chain has changed, and at the stop according to the settings.
-/// Files that cannot be written are logged and retried, because the chain is safe in the database. A
-/// failure of the store or of the task itself is an error.
+/// Writes a snapshot at each tick if the chain has changed, and at the stop according to the
+/// settings. Files that cannot be written are logged and retried, because the chain is safe in the
+/// database. A failure of the store or of the task itself is an error.
 pub(super) async fn run(
     node: Arc<Node>,
     settings: SnapshotSettings,
@@ -73,7 +73,10 @@ pub(super) async fn run(
         AtStop::Never => false,
     };
     if !wanted {
-        info!(took = ?took, "skipping the snapshot at this stop; the last one is older than the chain");
+        info!(
+            ?took,
+            "skipping the snapshot at this stop; the last one is older than the chain"
+        );
         return Ok(());
     }
     // This may be the first snapshot of this run, so its duration is unknown.

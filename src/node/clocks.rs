@@ -1,9 +1,10 @@
 //! Clocks that disagree: the local clock and those of the neighbours, and blocks from the future.
 //!
-//! A block dated more than [`MAX_BLOCK_AHEAD`] ahead of the local clock is held back until it is no longer
-//! that far ahead. Neither side is at fault by its own clock, so this is no misbehaviour; but both are
-//! warned, because the network is split until the wrong clock is set. The local clock is compared with
-//! the times in the status of neighbours that run this program. It is never changed.
+//! A block dated more than [`MAX_BLOCK_AHEAD`] ahead of the local clock is held back until it is no
+//! longer that far ahead. Neither side is at fault by its own clock, so this is no misbehaviour;
+//! but both are warned, because the network is split until the wrong clock is set. The local clock
+//! is compared with the times in the status of neighbours that run this program. It is never
+//! changed.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -28,8 +29,8 @@ pub(crate) struct HeldBack {
 }
 
 impl HeldBack {
-    /// Truncates a page of a peer's blocks before the first one that is too far ahead of the time `now`,
-    /// and returns that block.
+    /// Truncates a page of a peer's blocks before the first one that is too far ahead of the time
+    /// `now`, and returns that block.
     pub(super) fn cut(page: &mut Vec<Block>, now: f64) -> Option<Self> {
         let position = page
             .iter()
@@ -123,8 +124,9 @@ fn date(seconds: f64) -> String {
     calendar_time(seconds).unwrap_or_else(|| format!("{seconds} s after the epoch"))
 }
 
-/// Returns the seconds by which a clock is certainly ahead of the local one (negative if behind), if
-/// it showed `theirs` between the local times `before` and `after`. Returns `None` if nothing follows.
+/// Returns the seconds by which a clock is certainly ahead of the local one (negative if behind),
+/// if it showed `theirs` between the local times `before` and `after`. Returns `None` if nothing
+/// follows.
 pub(super) fn offset(theirs: f64, before: f64, after: f64) -> Option<f64> {
     // The local clock may have been set meanwhile.
     (theirs.is_finite() && before <= after).then(|| theirs - theirs.clamp(before, after))
@@ -143,8 +145,8 @@ fn median(mut offsets: Vec<f64>) -> Option<f64> {
 }
 
 impl Node {
-    /// Returns the median of the neighbours' clock offsets in seconds ahead of the local clock; `None` if
-    /// no offset is known.
+    /// Returns the median of the neighbours' clock offsets in seconds ahead of the local clock;
+    /// `None` if no offset is known.
     pub(crate) fn clock_offset(&self) -> Option<f64> {
         median(self.peers.clock_offsets())
     }

@@ -1,5 +1,5 @@
-//! Discovery: dials candidates, which neighbours named or which sent requests themselves, and identifies
-//! them by node id before they become neighbours.
+//! Discovery: dials candidates, which neighbours named or which sent requests themselves, and
+//! identifies them by node id before they become neighbours.
 
 use std::sync::Arc;
 

@@ -1,10 +1,11 @@
 //! Limits on the learned half of the mempool, by network group.
 //!
-//! A network group ([`super::rate::rate_limit_key`]) may have as many learned messages pending, and as
-//! many bytes of them, as it leaves free for others. The source of a message is known in memory only:
-//! after a restart, earlier messages belong to no group and only reduce the free space. Because a
-//! group gets at most half of the free space, one that reconnects under new addresses never fills it.
-//! Configured and added neighbours are subject only to the limits of the whole learned half.
+//! A network group ([`super::rate::rate_limit_key`]) may have as many learned messages pending, and
+//! as many bytes of them, as it leaves free for others. The source of a message is known in memory
+//! only: after a restart, earlier messages belong to no group and only reduce the free space.
+//! Because a group gets at most half of the free space, one that reconnects under new addresses
+//! never fills it. Configured and added neighbours are subject only to the limits of the whole
+//! learned half.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -100,7 +101,8 @@ impl Share {
 }
 
 impl Node {
-    /// Returns the number of messages that may be learned from this source now; `None` has no limit.
+    /// Returns the number of messages that may be learned from this source now; `None` has no
+    /// limit.
     pub(super) fn learnable(&self, source: Option<IpAddr>) -> usize {
         source.map_or(usize::MAX, |source| self.add_rate.available(source))
     }

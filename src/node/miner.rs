@@ -1,10 +1,11 @@
 //! The miner: mines blocks with the pending messages.
 //!
 //! It works in batches, each one call on a blocking thread: it claims the oldest unclaimed messages
-//! ([`queue`]) and mines them one above the other, until the batch ends or the miner is stopped. The
-//! blocks are submitted to the writer of the store, and the next batch is mined above them while their
-//! commit is in flight. If the chain has moved meanwhile, the writer rejects the blocks and the miner
-//! restarts from the committed tip. Messages leave the mempool only when their block is committed.
+//! ([`queue`]) and mines them one above the other, until the batch ends or the miner is stopped.
+//! The blocks are submitted to the writer of the store, and the next batch is mined above them
+//! while their commit is in flight. If the chain has moved meanwhile, the writer rejects the blocks
+//! and the miner restarts from the committed tip. Messages leave the mempool only when their block
+//! is committed.
 
 mod queue;
 
@@ -57,8 +58,8 @@ impl MiningTip {
         Self { tip, history }
     }
 
-    /// Mines a block with `message` at the time `now` and advances to it. Returns `None` if the search
-    /// was stopped or exhausted its digits; a later time starts a different search.
+    /// Mines a block with `message` at the time `now` and advances to it. Returns `None` if the
+    /// search was stopped or exhausted its digits; a later time starts a different search.
     pub fn mine(&mut self, message: Message, now: f64, params: &MiningParams<'_>) -> Option<Block> {
         let timestamp = self.tip.timestamp.next(now);
         let mut start = String::new();
@@ -185,9 +186,9 @@ pub(super) async fn run(node: Arc<Node>, shutdown: CancellationToken) -> Result<
     Ok(())
 }
 
-/// Waits until at most `max` commits are in flight. Returns `false` after a rejection: then no commit is
-/// in flight, the claimed messages are back in the queue, and the miner must restart from the
-/// committed tip.
+/// Waits until at most `max` commits are in flight. Returns `false` after a rejection: then no
+/// commit is in flight, the claimed messages are back in the queue, and the miner must restart from
+/// the committed tip.
 async fn await_commits(
     in_flight: &mut VecDeque<InFlightCommit>,
     queue: &mut MiningQueue,
@@ -257,7 +258,8 @@ async fn mine_batch(
                     Err(StoreError::interrupted("a mining batch", &error))
                 });
             }
-            // An open search does not depend on the timestamp; restarting it would lose its progress.
+            // An open search does not depend on the timestamp; restarting it would lose its
+            // progress.
             () = &mut renewal, if is_sealing && !renewal.is_elapsed() => {
                 stop.store(true, Ordering::Relaxed);
             }
@@ -286,8 +288,8 @@ fn with_low_priority<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     joined.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// Mines the messages that are ready, one above the other. Returns the blocks and the sequence numbers
-/// of their messages.
+/// Mines the messages that are ready, one above the other. Returns the blocks and the sequence
+/// numbers of their messages.
 fn mine_pending(
     node: &Node,
     mining_tip: &mut MiningTip,
@@ -327,8 +329,8 @@ fn mine_pending(
     Ok((blocks, claimed))
 }
 
-/// Waits for the chain of the neighbours if this node has only a genesis block and accepts open proofs.
-/// In such a network, a chain of its own might not even share the genesis block.
+/// Waits for the chain of the neighbours if this node has only a genesis block and accepts open
+/// proofs. In such a network, a chain of its own might not even share the genesis block.
 async fn wait_for_neighbours(node: &Node, shutdown: &CancellationToken) {
     let is_new = || {
         let state = node.state();
@@ -347,8 +349,8 @@ async fn wait_for_neighbours(node: &Node, shutdown: &CancellationToken) {
     }
 }
 
-/// Sleeps until a message is pending. If messages are pending but deferred, sleeps until the first is due
-/// or the state changes.
+/// Sleeps until a message is pending. If messages are pending but deferred, sleeps until the first
+/// is due or the state changes.
 async fn wait_for_messages(
     node: &Node,
     queue: &MiningQueue,

@@ -22,8 +22,8 @@ impl Node {
         self.keep_neighbours(self.peers.records()).await
     }
 
-    /// Removes a neighbour for the administrator. It is ignored under all its addresses, also after a
-    /// restart, until it is added again. Returns `false` if it was not known.
+    /// Removes a neighbour for the administrator. It is ignored under all its addresses, also after
+    /// a restart, until it is added again. Returns `false` if it was not known.
     pub async fn remove_neighbour(&self, address: &NodeAddress) -> Result<bool, StoreError> {
         let names = [self.peers.names(), vec![address.clone()]].concat();
         let resolved = resolve(self, names).await;

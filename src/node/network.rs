@@ -47,8 +47,8 @@ pub enum ChangeError {
     Store(#[from] StoreError),
 }
 
-/// Stores a new difficulty or seal rule in the database. The whole chain is checked first if they may
-/// make it invalid.
+/// Stores a new difficulty or seal rule in the database. The whole chain is checked first if they
+/// may make it invalid.
 pub async fn change(node: &Arc<Node>, wanted: Network) -> Result<(), ChangeError> {
     let kept = node.state().network;
     if wanted == kept {

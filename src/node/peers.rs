@@ -3,8 +3,8 @@
 //! There are three kinds: *configured* peers are named by the user and retried for ever; *learned*
 //! peers come from others, up to the maximum number of neighbours, and are kept in the database;
 //! *guests* ask this node beyond that maximum, and are asked only when they announce something.
-//! Nothing here sends a request: sessions ([`super::sync`]) and discovery ([`super::discovery`]) do,
-//! and record the results here.
+//! Nothing here sends a request: sessions ([`super::sync`]) and discovery ([`super::discovery`])
+//! do, and record the results here.
 
 mod fetch;
 mod listing;
@@ -195,8 +195,8 @@ impl Peers {
         }
     }
 
-    /// Records the node id of a peer. Returns `false`, and drops the peer, if it is this node, a removed
-    /// neighbour, or a peer that is known by another name.
+    /// Records the node id of a peer. Returns `false`, and drops the peer, if it is this node, a
+    /// removed neighbour, or a peer that is known by another name.
     pub(super) fn identified(&self, address: &NodeAddress, own_id: &str, id: &str) -> bool {
         let mut inner = self.lock();
         if id == own_id {
@@ -239,7 +239,8 @@ impl Peers {
         true
     }
 
-    /// Records a request by a node that states its own address, with its announcement if it sent one.
+    /// Records a request by a node that states its own address, with its announcement if it sent
+    /// one.
     pub fn note_request(&self, from: IpAddr, said: &str, announcement: Option<PeerAnnouncement>) {
         let Some(address) = origin::address(from, said) else {
             return;
@@ -291,8 +292,8 @@ impl Peers {
     }
 
     /// Returns the next address to dial for the first time. Nodes that asked this node come before
-    /// those that others named, and network groups with few candidates before those with many, so that
-    /// naming many candidates does not delay others.
+    /// those that others named, and network groups with few candidates before those with many, so
+    /// that naming many candidates does not delay others.
     pub(super) fn take_candidate(&self) -> Option<(NodeAddress, Candidate)> {
         let mut inner = self.lock();
         let groups = || inner.candidates.values().map(|(_, named_by)| *named_by);
@@ -300,7 +301,7 @@ impl Peers {
         let first = inner
             .candidates
             .iter()
-            .min_by_key(|(_, (heard, by))| (*heard == Candidate::Suggested, count(*by)));
+            .min_by_key(|(_, (candidate, by))| (*candidate == Candidate::Suggested, count(*by)));
         let address = first?.0.clone();
         let (candidate, _) = inner.candidates.remove(&address)?;
         Some((address, candidate))

@@ -14,8 +14,8 @@ const MAX_ADDRESSES: usize = 4096;
 /// Burst size, as the time in which its messages would come at the permitted rate.
 const BURST: Duration = Duration::from_secs(1);
 
-/// Returns the key under which a remote address is limited: the IPv4 address, or the /64 network of an
-/// IPv6 address, which is the usual allocation of one customer.
+/// Returns the key under which a remote address is limited: the IPv4 address, or the /64 network of
+/// an IPv6 address, which is the usual allocation of one customer.
 pub(crate) fn rate_limit_key(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
@@ -29,8 +29,8 @@ pub(crate) fn rate_limit_key(address: IpAddr) -> IpAddr {
 /// A token bucket per remote address.
 ///
 /// Each bucket is one point in time: that at which its messages so far would all have come at the
-/// permitted rate. It may lie at most [`BURST`] in the future; a bucket in the past is full and can be
-/// dropped.
+/// permitted rate. It may lie at most [`BURST`] in the future; a bucket in the past is full and can
+/// be dropped.
 #[derive(Debug)]
 pub(crate) struct AddRate {
     /// Interval between two messages at the permitted rate; `None` for no limit.

@@ -39,8 +39,8 @@ pub async fn network(
     tokio::try_join!(sessions, discovery::run(node, client, shutdown)).map(drop)
 }
 
-/// Runs a node and its server until `shutdown` or until a task fails. The server ends first, then the
-/// tasks; then the database is closed.
+/// Runs a node and its server until `shutdown` or until a task fails. The server ends first, then
+/// the tasks; then the database is closed.
 pub async fn run(
     node: Arc<Node>,
     client: PeerClient,

@@ -32,13 +32,13 @@ pub(super) const MAX_IN_FLIGHT_COMMITS: usize = 2;
 /// Delay of the miner after a rejected commit, for example on a full disk.
 pub(super) const MINING_RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// Delay before a message of a peer is mined here, so that the node that received it from a client can
-/// mine it first. Without the delay, all nodes would mine each message at once and most blocks would
-/// have a competitor.
+/// Delay before a message of a peer is mined here, so that the node that received it from a client
+/// can mine it first. Without the delay, all nodes would mine each message at once and most blocks
+/// would have a competitor.
 pub(super) const LEARNED_MESSAGE_DELAY: Duration = Duration::from_secs(1);
 
-/// Number of blocks that the background check reads at a time. With [`SCRUB_INTERVAL`], it checks about
-/// 1,000,000 blocks in 17 minutes.
+/// Number of blocks that the background check reads at a time. With [`SCRUB_INTERVAL`], it checks
+/// about 1,000,000 blocks in 17 minutes.
 pub(super) const SCRUB_BLOCKS: u64 = 1000;
 
 /// Interval between two reads of the background check.
@@ -62,8 +62,8 @@ impl std::fmt::Display for ProofMode {
     }
 }
 
-/// Minimum time between two snapshots, as a multiple of the duration of the last one. Snapshots take at
-/// most about 2 % of the time, however long the chain is.
+/// Minimum time between two snapshots, as a multiple of the duration of the last one. Snapshots
+/// take at most about 2 % of the time, however long the chain is.
 pub(super) const SNAPSHOT_INTERVAL_FACTOR: u32 = 50;
 
 /// When to write a snapshot at a stop of the node.
@@ -98,12 +98,12 @@ pub(super) const MAX_GUESTS: usize = 32;
 /// Maximum number of candidates: addresses to be dialled for the first time.
 pub(super) const MAX_CANDIDATES: usize = 64;
 
-/// Period within which a neighbour must have answered to be listed to others. A reference miner loses a
-/// job permanently on one that does not answer.
+/// Period within which a neighbour must have answered to be listed to others. A reference miner
+/// loses a job permanently on one that does not answer.
 pub(super) const ANSWERING_PERIOD: Duration = Duration::from_secs(30);
 
-/// Maximum backoff for a configured neighbour that cannot be reached. The network must recover within
-/// moments after an outage.
+/// Maximum backoff for a configured neighbour that cannot be reached. The network must recover
+/// within moments after an outage.
 pub(super) const MAX_CONFIGURED_BACKOFF: Duration = Duration::from_secs(5);
 
 /// Maximum backoff for any other peer that cannot be reached.
@@ -137,22 +137,23 @@ pub(super) const MAX_CLOCK_OFFSET: f64 = 60.0;
 /// Interval of the clock comparisons for the log.
 pub(super) const CLOCK_CHECK_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Maximum depth of a fork, in blocks, from which messages of a reference miner's branch are rescued.
+/// Maximum depth of a fork, in blocks, from which messages of a reference miner's branch are
+/// rescued.
 pub(super) const RESCUED_BLOCKS: u64 = 100;
 
 /// Time after which the chain of a reference miner is fetched again even if its length in bytes is
 /// unchanged.
 pub(super) const REFERENCE_REFRESH_INTERVAL: Duration = Duration::from_secs(300);
 
-/// Minimum time between two fetches of the chain of a reference miner, as a multiple of the duration of
-/// the last one.
+/// Minimum time between two fetches of the chain of a reference miner, as a multiple of the
+/// duration of the last one.
 pub(super) const REFERENCE_INTERVAL_FACTOR: u32 = 9;
 
 /// Time that a node with only a genesis block waits for its neighbours before it mines.
 pub(super) const FIRST_ROUND_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Default maximum length of a chain, including the genesis block, whose genesis block may be replaced
-/// by that of a longer chain, where open proofs are accepted.
+/// Default maximum length of a chain, including the genesis block, whose genesis block may be
+/// replaced by that of a longer chain, where open proofs are accepted.
 pub const MAX_REPLACEABLE_GENESIS_LENGTH: u64 = 7;
 
 /// Settings of the network of peers.
@@ -162,8 +163,8 @@ pub struct PeerSettings {
     pub configured: Vec<NodeAddress>,
     /// Maximum number of neighbours, including configured ones.
     pub max_neighbours: usize,
-    /// Address at which other nodes can reach this node, if it is not its port at the source address
-    /// of its requests.
+    /// Address at which other nodes can reach this node, if it is not its port at the source
+    /// address of its requests.
     pub advertise: Option<NodeAddress>,
     /// Interval of the requests for chains. The reference miner: 10 s.
     pub chain_interval: Duration,
@@ -173,8 +174,8 @@ pub struct PeerSettings {
     pub gossip_interval: Duration,
     /// Maximum number of blocks that a reorg may disconnect.
     pub max_reorg: u64,
-    /// Maximum length of a chain whose genesis block may be replaced, where open proofs are accepted; 0
-    /// if the genesis block is fixed.
+    /// Maximum length of a chain whose genesis block may be replaced, where open proofs are
+    /// accepted; 0 if the genesis block is fixed.
     pub max_replaceable_genesis_length: u64,
     /// Maximum size of a reference miner's chain in bytes.
     pub max_chain_bytes: u64,

@@ -9,8 +9,8 @@ use super::value;
 use crate::chain::{Block, BlockHash, Checker, Seal, Tip};
 
 impl Edit<'_> {
-    /// Appends blocks to the tip if it has the hash `parent`. All of them are checked before the first
-    /// is written.
+    /// Appends blocks to the tip if it has the hash `parent`. All of them are checked before the
+    /// first is written.
     pub(crate) fn append(&mut self, parent: &BlockHash, blocks: &[Block]) -> Outcome<()> {
         if self.state.tip.hash != *parent {
             return Ok(Err(Rejection::StaleTip));

@@ -1,5 +1,5 @@
-//! The database engine. A damaged file can make it panic when it is opened, closed or dropped, so all
-//! of these are guarded.
+//! The database engine. A damaged file can make it panic when it is opened, closed or dropped, so
+//! all of these are guarded.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
@@ -94,8 +94,8 @@ impl Drop for Engine {
     }
 }
 
-/// Opens a file that begins like every database. The engine would create a database in an empty file,
-/// and block on a FIFO.
+/// Opens a file that begins like every database. The engine would create a database in an empty
+/// file, and block on a FIFO.
 fn open_file(path: &Path, writable: bool) -> Result<File, StoreError> {
     let failed = |source: io::Error| StoreError::opening_file(path, source);
     let kind = fs::metadata(path).map_err(failed)?;

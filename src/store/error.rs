@@ -32,8 +32,8 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
-    /// The file cannot be opened or read, for example because of missing permissions, a read-only file
-    /// system, or a path that names a folder.
+    /// The file cannot be opened or read, for example because of missing permissions, a read-only
+    /// file system, or a path that names a folder.
     #[error("the database {} cannot be opened", path.display())]
     Unopened {
         /// The file.

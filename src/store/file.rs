@@ -1,8 +1,8 @@
 //! The file of a database, as the storage backend of the engine.
 //!
 //! A file can be removed, replaced or truncated while it is open, without an error from the system:
-//! further writes go to a file without a path. Every sync, and with it every commit, therefore checks
-//! that the path still leads to the open file, at its full length.
+//! further writes go to a file without a path. Every sync, and with it every commit, therefore
+//! checks that the path still leads to the open file, at its full length.
 
 use std::fs::{self, File, Metadata};
 use std::io;

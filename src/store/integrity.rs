@@ -1,4 +1,5 @@
-//! Integrity checks: every block is valid and linked, and every index has exactly the rows it should.
+//! Integrity checks: every block is valid and linked, and every index has exactly the rows it
+//! should.
 
 mod audit;
 
@@ -24,13 +25,15 @@ const PAGE: PageLimit = PageLimit {
     bytes: 4 * 1024 * 1024,
 };
 
-/// Checks the newest `count` blocks, their links and their rows in the indexes and the history tree.
+/// Checks the newest `count` blocks, their links and their rows in the indexes and the history
+/// tree.
 pub(super) fn check_newest(view: &View, count: u64) -> Result<(), StoreError> {
     let length = view.last_block()?.index + 1;
     check_range(view, length.saturating_sub(count), length)
 }
 
-/// Checks the links and the index rows of the blocks from index `from` up to, but not including, `to`.
+/// Checks the links and the index rows of the blocks from index `from` up to, but not including,
+/// `to`.
 pub(crate) fn check_range(view: &View, from: u64, to: u64) -> Result<(), StoreError> {
     let mut previous = match from.checked_sub(1) {
         Some(index) => Some(block_at(view, index)?),
@@ -84,8 +87,8 @@ fn block_at(view: &View, index: u64) -> Result<Block, StoreError> {
         .ok_or_else(|| StoreError::missing("blocks", index))
 }
 
-/// Checks that the tables have as many rows as the state says, without a scan. This detects blocks and
-/// messages hidden by a damaged page before new ones are added.
+/// Checks that the tables have as many rows as the state says, without a scan. This detects blocks
+/// and messages hidden by a damaged page before new ones are added.
 pub(super) fn check_counts(view: &View, state: &State) -> Result<(), StoreError> {
     let length = state.length();
     let nodes = history::node_count(length);

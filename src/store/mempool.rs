@@ -78,8 +78,8 @@ impl Edit<'_> {
         Ok(Ok(()))
     }
 
-    /// Adds messages of a peer whose ids are not held, as far as there is room for learned messages.
-    /// Returns the number added.
+    /// Adds messages of a peer whose ids are not held, as far as there is room for learned
+    /// messages. Returns the number added.
     pub(crate) fn learn(
         &mut self,
         messages: Vec<Message>,
@@ -123,8 +123,8 @@ impl Edit<'_> {
         Ok(())
     }
 
-    /// Adds a message to the mempool unless it is pending or mined already. Returns the id under which
-    /// it is kept.
+    /// Adds a message to the mempool unless it is pending or mined already. Returns the id under
+    /// which it is kept.
     pub(super) fn add_pending(
         &mut self,
         message: Message,
@@ -138,8 +138,8 @@ impl Edit<'_> {
         })
     }
 
-    /// Removes a mined message. A pending message with the same id but another text keeps its position
-    /// in the order of arrival, under a new id.
+    /// Removes a mined message. A pending message with the same id but another text keeps its
+    /// position in the order of arrival, under a new id.
     pub(super) fn remove_mined(&mut self, mined: &Message) -> Result<(), StoreError> {
         let Some(pending) = self.remove_pending(&mined.id())? else {
             return Ok(());
@@ -169,8 +169,8 @@ impl Edit<'_> {
         Ok(id)
     }
 
-    /// Records the new id of a message whose id another message took. The first message to lose an id
-    /// is the one that is found under it.
+    /// Records the new id of a message whose id another message took. The first message to lose an
+    /// id is the one that is found under it.
     pub(super) fn remember_renamed(
         &mut self,
         original: MessageId,

@@ -16,11 +16,11 @@ pub type Reply<T> = Box<dyn FnOnce(Result<T, StoreError>) + Send>;
 pub enum Operation {
     /// Adds a message of a client to the mempool.
     Add(Addition, Reply<Added>),
-    /// Restores messages that were acknowledged before, each with its time of arrival in milliseconds
-    /// since the epoch. No limit applies to them.
+    /// Restores messages that were acknowledged before, each with its time of arrival in
+    /// milliseconds since the epoch. No limit applies to them.
     Restore(Vec<(Message, u64)>, Reply<()>),
-    /// Adds new messages of a peer as far as there is room, with their time of arrival in milliseconds
-    /// since the epoch. Returns the number added.
+    /// Adds new messages of a peer as far as there is room, with their time of arrival in
+    /// milliseconds since the epoch. Returns the number added.
     Learn(Vec<Message>, u64, Reply<u64>),
     /// Appends blocks above the tip, which must have this hash.
     Append(BlockHash, Vec<Block>, Reply<()>),
@@ -115,8 +115,8 @@ pub(super) enum Kind {
     Blocks,
     /// Like `Blocks`, and the last of its commit, because a reorg may rewrite anything.
     Reorg,
-    /// Keeps small records of the node's own tasks, or frees space. Never refused: there are few at a
-    /// time, and a task could only retry.
+    /// Keeps small records of the node's own tasks, or frees space. Never refused: there are few at
+    /// a time, and a task could only retry.
     Housekeeping,
 }
 

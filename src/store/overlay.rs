@@ -1,8 +1,8 @@
 //! Copy-on-write access to the file of a stopped node.
 //!
-//! The engine writes when it opens a file, and even more when it repairs one that was not closed. This
-//! backend keeps those writes in memory, over the content of the file, so that the file does not
-//! change and read-only media can be read.
+//! The engine writes when it opens a file, and even more when it repairs one that was not closed.
+//! This backend keeps those writes in memory, over the content of the file, so that the file does
+//! not change and read-only media can be read.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -140,10 +140,10 @@ impl StorageBackend for Overlay {
             let (now, later) = data.split_at(data.len().min(PAGE - begin));
             let page = match written.pages.entry(number) {
                 Entry::Occupied(page) => page.into_mut(),
-                Entry::Vacant(place) => {
+                Entry::Vacant(entry) => {
                     let mut page = vec![0; PAGE].into_boxed_slice();
                     self.read_file(written.kept, number * PAGE_BYTES, &mut page)?;
-                    place.insert(page)
+                    entry.insert(page)
                 }
             };
             page[begin..][..now.len()].copy_from_slice(now);

@@ -1,7 +1,7 @@
 //! Panics of the database engine, which damaged pages can cause.
 //!
-//! A panic is converted to an error with its text. The exception is a second panic while the first one
-//! unwinds, which aborts the process; a hook runs just before ([`watch`]).
+//! A panic is converted to an error with its text. The exception is a second panic while the first
+//! one unwinds, which aborts the process; a hook runs just before ([`watch`]).
 
 use std::any::Any;
 use std::cell::Cell;
@@ -36,8 +36,8 @@ pub(crate) fn guarded<T>(work: impl FnOnce() -> Result<T, StoreError>) -> Result
     outcome.unwrap_or_else(|panic| Err(StoreError::corrupt(text(&*panic))))
 }
 
-/// Installs a panic hook that logs converted panics at level debug only. `on_abort` is called with the
-/// damage that is about to abort the process, and should end the process in order.
+/// Installs a panic hook that logs converted panics at level debug only. `on_abort` is called with
+/// the damage that is about to abort the process, and should end the process in order.
 pub fn watch(on_abort: impl Fn(StoreError) + Send + Sync + 'static) {
     let report = take_hook();
     set_hook(Box::new(move |panic| match SCOPE.take() {

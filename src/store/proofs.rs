@@ -1,7 +1,7 @@
 //! Checkpoints, receipts and consistency proofs of the chain in a view.
 //!
-//! The history table has no checksums of its own, so whoever hands a proof on checks it first:
-//! a damaged node gives a proof that does not hold, never a wrong one that does.
+//! The history table has no checksums of its own, so callers verify a proof before they pass it on:
+//! a damaged table leads to a proof that does not verify, never to a wrong one that does.
 
 use super::tables;
 use super::{StoreError, View};

@@ -9,9 +9,9 @@ use super::operation::{Job, Kind};
 /// Number of queued operations at which further messages are refused.
 const MAX_COUNT: usize = 16_384;
 
-/// Number of queued bytes at which further messages are refused. Below it, an operation of any size is
-/// accepted. Blocks are always accepted: their producers have few in flight at a time and must not be
-/// crowded out by clients.
+/// Number of queued bytes at which further messages are refused. Below it, an operation of any size
+/// is accepted. Blocks are always accepted: their producers have few in flight at a time and must
+/// not be crowded out by clients.
 const MAX_BYTES: usize = 64 * 1024 * 1024;
 
 /// Maximum number of operations in one commit.
@@ -53,8 +53,8 @@ impl Queue {
         Ok(())
     }
 
-    /// Blocks until there are operations and takes those of the next commit; returns `None` once the
-    /// queue is closed and empty.
+    /// Blocks until there are operations and takes those of the next commit; returns `None` once
+    /// the queue is closed and empty.
     pub(super) fn next_batch(&self) -> Option<Vec<Job>> {
         let idle = |queued: &mut Queued| queued.jobs.is_empty() && !queued.is_closed;
         let mut queued = self
@@ -158,8 +158,8 @@ mod tests {
     #[test]
     fn an_abandoned_queue_refuses_queued_operations() {
         let queue = Queue::default();
-        let (told, answer) = std::sync::mpsc::channel();
-        let reply = Box::new(move |outcome: Result<(), StoreError>| told.send(outcome).unwrap());
+        let (sender, answer) = std::sync::mpsc::channel();
+        let reply = Box::new(move |outcome: Result<(), StoreError>| sender.send(outcome).unwrap());
         let asked = Job::new(Kind::Messages, 1, reply, |_| Ok(Ok(())));
         queue.push(asked).unwrap();
         queue.abandon();

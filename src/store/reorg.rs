@@ -1,7 +1,7 @@
 //! Reorgs: switching to another branch in one transaction, without losing a message.
 //!
-//! A branch that forks below the tip is staged first, in any number of commits, and checked when it is
-//! adopted. The switch is made only if [`crate::chain::fork_choice`] prefers the branch.
+//! A branch that forks below the tip is staged first, in any number of commits, and checked when it
+//! is adopted. The switch is made only if [`crate::chain::fork_choice`] prefers the branch.
 
 use std::collections::BTreeSet;
 
@@ -199,8 +199,8 @@ impl Edit<'_> {
     }
 
     /// Replaces the blocks from index `from` with a checked branch that is at least as long. The
-    /// disconnected blocks are staged in its place until their messages are returned to the mempool,
-    /// oldest first, except those that the branch carries.
+    /// disconnected blocks are staged in its place until their messages are returned to the
+    /// mempool, oldest first, except those that the branch carries.
     fn switch(
         &mut self,
         branch: u64,
@@ -245,8 +245,8 @@ impl Edit<'_> {
         Ok(())
     }
 
-    /// Removes a block from the indexes and counts. Returns `true` if its message was the one found by
-    /// its id.
+    /// Removes a block from the indexes and counts. Returns `true` if its message was the one found
+    /// by its id.
     fn remove_rows(&mut self, index: u64) -> Result<bool, StoreError> {
         let block = self.connected_block(index)?;
         let (hash, id) = (BlockHash::of(&block), block.message.id());

@@ -1,9 +1,9 @@
 //! Free space, on the disk and within the database file.
 //!
-//! The engine reuses freed pages, but rarely shortens the file, because a single used page near its end
-//! prevents that. A file that has grown once can therefore hold much more data without more disk
-//! space. Counting its free pages means reading all others, so it is measured only while the disk is
-//! nearly full ([`Space::measure`]).
+//! The engine reuses freed pages, but rarely shortens the file, because a single used page near its
+//! end prevents that. A file that has grown once can therefore hold much more data without more
+//! disk space. Counting its free pages means reading all others, so it is measured only while the
+//! disk is nearly full ([`Space::measure`]).
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -56,8 +56,8 @@ impl Space {
         Some(disk.f_bavail.saturating_mul(disk.f_frsize))
     }
 
-    /// Measures the reusable bytes within the file, if the disk is nearly full. This takes as long as
-    /// reading the whole database.
+    /// Measures the reusable bytes within the file, if the disk is nearly full. This takes as long
+    /// as reading the whole database.
     pub(crate) fn measure(
         &self,
         view: impl Fn() -> Result<View, StoreError>,

@@ -75,7 +75,8 @@ pub(crate) struct NetworkRecord {
 pub struct Totals {
     /// Number of sealed blocks in the chain.
     pub sealed: u64,
-    /// Size of the blocks' documented JSON, escaped for a JSON string, without separators, in bytes.
+    /// Size of the blocks' documented JSON, escaped for a JSON string, without separators, in
+    /// bytes.
     pub chain_json_bytes: u64,
     /// Number of pending messages.
     pub mempool_count: u64,

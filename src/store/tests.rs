@@ -349,7 +349,7 @@ fn a_file_that_cannot_be_opened_is_not_called_damaged() {
 
 #[test]
 fn a_panic_of_the_writer_is_reported_and_closes_the_store() {
-    let (sender, told) = std::sync::mpsc::channel();
+    let (sender, errors) = std::sync::mpsc::channel();
     let listener: Listener = Box::new(move |outcome| {
         if let Err(error) = outcome {
             sender.send(error.clone()).unwrap();
@@ -359,7 +359,7 @@ fn a_panic_of_the_writer_is_reported_and_closes_the_store() {
     let store = Store::with_backend(backend, &genesis, NETWORK, listener).unwrap();
     let panics = Operation::DropBranch(1, Box::new(|_| panic!("on purpose")));
     store.submit(panics).unwrap();
-    let error = told.recv().unwrap();
+    let error = errors.recv().unwrap();
     assert!(matches!(error, StoreError::Interrupted { .. }), "{error:?}");
     let later = store.write(|reply| Operation::DropBranch(2, reply));
     assert!(matches!(later, Err(StoreError::Closed)), "{later:?}");

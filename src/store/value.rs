@@ -1,8 +1,8 @@
 //! Stored values: [`crate::codec`] bytes after a checksum.
 //!
-//! The engine verifies its own checksums only when the whole file is checked. This one is verified at
-//! every read, so a block or message that the disk has changed is never served. Keys and tables with
-//! values of fixed width (indexes, history) have no checksum.
+//! The engine verifies its own checksums only when the whole file is checked. This one is verified
+//! at every read, so a block or message that the disk has changed is never served. Keys and tables
+//! with values of fixed width (indexes, history) have no checksum.
 //!
 //! | bytes | content |
 //! |---|---|
@@ -10,8 +10,8 @@
 //! | 4 | CRC-32 (ISO-HDLC) of the rest, little endian |
 //! | rest | [`crate::codec`] bytes |
 //!
-//! Values of schema 2 are [`crate::codec`] bytes alone, which begin with a 1. They are still read, and
-//! are replaced when they are written again.
+//! Values of schema 2 are [`crate::codec`] bytes alone, which begin with a 1. They are still read,
+//! and are replaced when they are written again.
 
 use std::fmt::Display;
 

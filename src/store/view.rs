@@ -38,8 +38,8 @@ impl Pending {
     }
 }
 
-/// A consistent view of the database, whatever is written meanwhile. While one is open, pages freed by
-/// commits cannot be reused and the file grows, so it must not be kept during slow work.
+/// A consistent view of the database, whatever is written meanwhile. While one is open, pages freed
+/// by commits cannot be reused and the file grows, so it must not be kept during slow work.
 pub struct View {
     /// `None` only during drop.
     txn: Option<ReadTransaction>,
@@ -92,7 +92,7 @@ impl View {
             if block.index.checked_add(1) != Some(rows) {
                 let index = block.index;
                 return Err(StoreError::corrupt(format!(
-                    "table blocks has {}, but the last block has index {index}",
+                    "table blocks has {}, but the tip has index {index}",
                     counted(rows, "row")
                 )));
             }
@@ -315,7 +315,8 @@ impl View {
 impl Drop for View {
     fn drop(&mut self) {
         let txn = self.txn.take();
-        // An earlier panic of the engine may have poisoned the locks that ending a transaction takes.
+        // An earlier panic of the engine may have poisoned the locks that ending a transaction
+        // takes.
         let _ = guarded(|| {
             drop(txn);
             Ok(())

@@ -1,10 +1,10 @@
 //! The writer thread, which makes all commits of an open database.
 //!
-//! It takes the queued operations in batches, applies a batch in order to one transaction and commits
-//! it, because a commit costs one or two syncs of the disk whatever its size. Only then is the new
-//! state published and every operation answered: an answer means that the data is on disk. After a
-//! failed write or commit, every operation is answered with the error and the thread ends; the
-//! database must be reopened.
+//! It takes the queued operations in batches, applies a batch in order to one transaction and
+//! commits it, because a commit costs one or two syncs of the disk whatever its size. Only then is
+//! the new state published and every operation answered: an answer means that the data is on disk.
+//! After a failed write or commit, every operation is answered with the error and the thread ends;
+//! the database must be reopened.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -19,8 +19,8 @@ use super::queue::Queue;
 use super::state::State;
 
 /// Receives each new state, on the writer's thread before the operations are answered, and each
-/// failure, on the thread where it happened. It must not block. After a failure the database must be
-/// reopened; the writer sends nothing after a failed write.
+/// failure, on the thread where it happened. It must not block. After a failure the database must
+/// be reopened; the writer sends nothing after a failed write.
 pub type Listener = Box<ListenerFn>;
 
 /// The function type of a [`Listener`].
@@ -108,8 +108,8 @@ impl Drop for WriterThread {
 }
 
 impl WriterThread {
-    /// Commits until the queue is closed. Panics of the engine are converted to errors elsewhere; any
-    /// other panic, such as that of a reply, is reported here before the thread ends.
+    /// Commits until the queue is closed. Panics of the engine are converted to errors elsewhere;
+    /// any other panic, such as that of a reply, is reported here before the thread ends.
     fn run(&self) {
         if catch_unwind(AssertUnwindSafe(|| self.commit_all())).is_err() {
             let error = StoreError::interrupted("the writer", &"it panicked; see the log");

@@ -2,8 +2,8 @@
 //! deferred, so that the node that received them can mine them first.
 //!
 //! Each message is read once. From then on it is *ready*, or *deferred* until its due time, when it
-//! becomes ready before any later message is read. A steady load therefore cannot delay a message of a
-//! peer beyond its due time, and deferred messages are not scanned again for each batch.
+//! becomes ready before any later message is read. A steady load therefore cannot delay a message
+//! of a peer beyond its due time, and deferred messages are not scanned again for each batch.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -138,8 +138,8 @@ impl MiningQueue {
     }
 }
 
-/// Returns `true` if a message with this due time may be mined. A due time further away than the delay
-/// means that the clock was set back, which must not delay the message.
+/// Returns `true` if a message with this due time may be mined. A due time further away than the
+/// delay means that the clock was set back, which must not delay the message.
 fn is_due(due: u64, now: u64) -> bool {
     due <= now || due > now.saturating_add(DELAY)
 }

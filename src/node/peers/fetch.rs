@@ -22,8 +22,8 @@ pub(super) struct Fetching {
 }
 
 impl Peers {
-    /// Takes or renews the fetch lock for a peer. Returns `false` if another peer holds it and makes
-    /// progress.
+    /// Takes or renews the fetch lock for a peer. Returns `false` if another peer holds it and
+    /// makes progress.
     pub(in crate::node) fn claim_fetch(&self, from: &NodeAddress, target: u64) -> bool {
         let mut inner = self.lock();
         let others = inner.fetching.as_ref().filter(|f| f.from != *from);

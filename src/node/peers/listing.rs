@@ -27,8 +27,8 @@ impl Peers {
         listed
     }
 
-    /// Returns the neighbours that are listed to reference miners: IPv4 addresses and host names that
-    /// answered recently ([`ANSWERING_PERIOD`]).
+    /// Returns the neighbours that are listed to reference miners: IPv4 addresses and host names
+    /// that answered recently ([`ANSWERING_PERIOD`]).
     pub fn answering(&self) -> Vec<NodeAddress> {
         let answers = |peer: &Peer| {
             peer.origin != PeerOrigin::Guest

@@ -12,8 +12,8 @@ use crate::node::{Executor, Node};
 /// Timeout of a lookup.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Returns the network group of a candidate, if it may be dialled: it is in scope and is not a removed
-/// neighbour.
+/// Returns the network group of a candidate, if it may be dialled: it is in scope and is not a
+/// removed neighbour.
 pub(in crate::node) async fn allowed_group(node: &Node, address: &NodeAddress) -> Option<IpAddr> {
     let found = look_up(node, address).await?;
     let scope = node.peers.listen_scope();
@@ -44,8 +44,8 @@ pub(in crate::node) async fn resolve(node: &Node, names: Vec<NodeAddress>) -> Re
     join_all(lookups).await.into_iter().collect()
 }
 
-/// Returns the addresses that a host name resolves to, and none for an IP address. Returns `None` if
-/// the lookup fails.
+/// Returns the addresses that a host name resolves to, and none for an IP address. Returns `None`
+/// if the lookup fails.
 async fn look_up(node: &Node, address: &NodeAddress) -> Option<Vec<NodeAddress>> {
     if address.ip().is_some() || node.executor == Executor::Inline {
         return Some(Vec::new());

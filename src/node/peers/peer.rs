@@ -146,8 +146,8 @@ impl Peer {
         self.retry_at = Some(Instant::now() + delay.min(max));
     }
 
-    /// Records a request of the peer, which shows that it is running: a pending retry is made at once,
-    /// unless the peer misbehaved. Returns `true` if its session must be woken.
+    /// Records a request of the peer, which shows that it is running: a pending retry is made at
+    /// once, unless the peer misbehaved. Returns `true` if its session must be woken.
     pub(super) fn note_request(&mut self, announcement: Option<PeerAnnouncement>) -> bool {
         let has_announcement = announcement.is_some();
         if has_announcement {

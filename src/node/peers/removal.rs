@@ -1,9 +1,9 @@
 //! Neighbours added and removed by the administrator, with every address of a removed one.
 //!
-//! A neighbour is removed under the address that the administrator names, the addresses that its host
-//! names resolve to at that moment, and all known aliases. Addresses are kept across restarts. The id
-//! of a node is not, because it is new at each start of that node; while it lasts, it identifies
-//! further addresses, which are kept as well.
+//! A neighbour is removed under the address that the administrator names, the addresses that its
+//! host names resolve to at that moment, and all known aliases. Addresses are kept across restarts.
+//! The id of a node is not, because it is new at each start of that node; while it lasts, it
+//! identifies further addresses, which are kept as well.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -64,7 +64,8 @@ impl Removals {
             .any(|removal| removal.addresses.contains(address))
     }
 
-    /// Records another address of the removed neighbour with this id. Returns `false` if there is none.
+    /// Records another address of the removed neighbour with this id. Returns `false` if there is
+    /// none.
     pub(super) fn note_address(&mut self, node_id: &str, address: &NodeAddress) -> bool {
         let mut removals = self.0.iter_mut();
         let removal = removals.find(|removal| removal.node_ids.contains(node_id));
@@ -196,9 +197,9 @@ impl Peers {
         names.cloned().collect()
     }
 
-    /// Returns `true` if the host name of a peer must be resolved before it is asked, because it may
-    /// lead to a removed neighbour. Neighbours added by the administrator are exempt: they were added
-    /// after the removals.
+    /// Returns `true` if the host name of a peer must be resolved before it is asked, because it
+    /// may lead to a removed neighbour. Neighbours added by the administrator are exempt: they were
+    /// added after the removals.
     pub(in crate::node) fn may_be_removed(&self, address: &NodeAddress) -> bool {
         let inner = self.lock();
         let peer = inner.peers.get(address);

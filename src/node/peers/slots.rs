@@ -65,13 +65,13 @@ impl Peers {
         (peer.origin != PeerOrigin::Configured).then_some(peer.net_group)
     }
 
-    /// Admits a candidate that answered: as a neighbour if it shares this network and there is a slot,
-    /// otherwise as a guest if it asked this node. Returns `true` if it became a neighbour.
+    /// Admits a candidate that answered: as a neighbour if it shares this network and there is a
+    /// slot, otherwise as a guest if it asked this node. Returns `true` if it became a neighbour.
     pub(in crate::node) fn admit(
         &self,
         (address, net_group): (NodeAddress, IpAddr),
         kind: PeerKind,
-        heard: Candidate,
+        candidate: Candidate,
         shares_network: bool,
     ) -> bool {
         let mut inner = self.lock();
@@ -80,7 +80,7 @@ impl Peers {
         }
         if let Some(known) = inner.peers.get_mut(&address) {
             // It sent another request while it was being dialled.
-            if let Candidate::Asked(announcement) = heard
+            if let Candidate::Asked(announcement) = candidate
                 && known.note_request(announcement)
                 && let Some(session) = &known.session
             {
@@ -97,14 +97,14 @@ impl Peers {
         };
         let origin = if shares_network && has_slot(&mut inner, PeerOrigin::Learned) {
             PeerOrigin::Learned
-        } else if heard != Candidate::Suggested && has_slot(&mut inner, PeerOrigin::Guest) {
+        } else if candidate != Candidate::Suggested && has_slot(&mut inner, PeerOrigin::Guest) {
             PeerOrigin::Guest
         } else {
             return false;
         };
         let mut peer = Peer::new(origin);
         (peer.kind, peer.net_group) = (kind, net_group);
-        if let Candidate::Asked(announcement) = heard {
+        if let Candidate::Asked(announcement) = candidate {
             peer.announcement = announcement;
         }
         peer.last_answer = Some(Instant::now());
@@ -116,8 +116,8 @@ impl Peers {
 }
 
 impl Inner {
-    /// Returns the peer to evict for a newcomer: in the most crowded group, one that fails, otherwise
-    /// the newest, so that long-known peers stay.
+    /// Returns the peer to evict for a newcomer: in the most crowded group, one that fails,
+    /// otherwise the newest, so that long-known peers stay.
     pub(super) fn eviction_candidate(
         &self,
         origin: PeerOrigin,
@@ -206,7 +206,8 @@ mod tests {
         assert_eq!((held(Learned), held(Guest)), (2, MAX_GUESTS));
         // The longest-known peer stays.
         assert!(peers.with(&at("10.0.0.2", 1).0, |_| ()).is_some());
-        // A group with one of three slots gets no second one from a group with two, only a guest slot.
+        // A group with one of three slots gets no second one from a group with two, only a guest
+        // slot.
         assert_eq!(admit(&peers, "10.0.0.3", 2), Some(Guest));
         assert_eq!(admit(&peers, "10.0.0.4", 1), Some(Learned));
         assert_eq!(admit(&peers, "10.0.0.5", 1), Some(Guest));

@@ -5,8 +5,8 @@ use crate::node::settings::FIRST_ROUND_TIMEOUT;
 use crate::wire::PeerOrigin;
 
 impl Peers {
-    /// Returns `true` if the first round with the configured neighbours has ended: each was tried and
-    /// one answered, or [`FIRST_ROUND_TIMEOUT`] has passed.
+    /// Returns `true` if the first round with the configured neighbours has ended: each was tried
+    /// and one answered, or [`FIRST_ROUND_TIMEOUT`] has passed.
     pub(in crate::node) fn first_round_ended(&self) -> bool {
         let inner = self.lock();
         let configured = |peer: &&Peer| peer.origin == PeerOrigin::Configured;

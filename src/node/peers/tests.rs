@@ -29,7 +29,7 @@ fn peers(configured: &[u16]) -> Peers {
     Peers::new(&settings, &[])
 }
 
-fn heard(peers: &Peers, port: u16, announcement: Option<PeerAnnouncement>) {
+fn request(peers: &Peers, port: u16, announcement: Option<PeerAnnouncement>) {
     peers.note_request(
         "10.0.0.1".parse().unwrap(),
         &format!(":{port}"),
@@ -40,9 +40,9 @@ fn heard(peers: &Peers, port: u16, announcement: Option<PeerAnnouncement>) {
 #[test]
 fn a_plain_request_does_not_discard_an_announcement() {
     let peers = peers(&[]);
-    heard(&peers, 1, None);
-    heard(&peers, 1, Some(announcement()));
-    heard(&peers, 1, None);
+    request(&peers, 1, None);
+    request(&peers, 1, Some(announcement()));
+    request(&peers, 1, None);
     let candidate = peers.take_candidate();
     assert_eq!(
         candidate,
@@ -67,19 +67,19 @@ fn an_announcement_during_dialling_reaches_the_session() {
         true,
     );
     assert!(!is_new);
-    let told = peers.with(&address(1), |peer| peer.announcement.clone());
-    assert_eq!(told.flatten(), Some(announcement()));
+    let stored = peers.with(&address(1), |peer| peer.announcement.clone());
+    assert_eq!(stored.flatten(), Some(announcement()));
 }
 
 #[test]
 fn requesting_nodes_are_dialled_before_suggested_ones() {
     let peers = peers(&[]);
     (1000..3000).for_each(|port| peers.suggested(address(port)));
-    heard(&peers, 5000, None);
+    request(&peers, 5000, None);
     assert_eq!(peers.take_candidate().unwrap().0, address(5000));
-    (5001..9000).for_each(|port| heard(&peers, port, None));
-    let waiting = std::iter::from_fn(|| peers.take_candidate()).count();
-    assert_eq!(waiting, MAX_CANDIDATES);
+    (5001..9000).for_each(|port| request(&peers, port, None));
+    let candidates = std::iter::from_fn(|| peers.take_candidate()).count();
+    assert_eq!(candidates, MAX_CANDIDATES);
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn a_removed_neighbour_is_ignored_under_its_resolved_addresses() {
                 assert!(!named(peers, spelling), "{spelling}");
                 assert!(peers.is_removed(&[at(spelling)]), "{spelling}");
             }
-            heard(peers, 1, Some(announcement()));
+            request(peers, 1, Some(announcement()));
             assert_eq!(peers.take_candidate(), None);
             assert!(named(peers, "10.0.0.1:2"));
         }

@@ -1,4 +1,5 @@
-//! A branch that forks below our tip: checked while it is received, staged, and offered to the store.
+//! A branch that forks below our tip: checked while it is received, staged, and offered to the
+//! store.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -75,8 +75,8 @@ pub(super) async fn fetch_documented(context: &PeerContext) -> Result<(), SyncEr
     learn(context, messages).await.map(drop)
 }
 
-/// Hands new messages of a peer to the store, as many as may be learned from it now. Returns when to
-/// retry the others, if there are any.
+/// Hands new messages of a peer to the store, as many as may be learned from it now. Returns when
+/// to retry the others, if there are any.
 pub(super) async fn learn(
     context: &PeerContext,
     messages: Vec<Message>,

@@ -1,7 +1,7 @@
 //! Chain sync with reference miners, which can only send their whole chain.
 //!
-//! The chain is fetched only if its length in bytes has changed. It is parsed while it arrives, on a
-//! blocking thread, and compared with ours; the rest is checked and staged like any other branch.
+//! The chain is fetched only if its length in bytes has changed. It is parsed while it arrives, on
+//! a blocking thread, and compared with ours; the rest is checked and staged like any other branch.
 //! Messages of a valid branch that is not followed are added to the mempool, because the reference
 //! miner would lose them.
 

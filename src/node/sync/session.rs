@@ -25,8 +25,8 @@ use crate::node::{Node, PROTOCOL, clocks};
 use crate::store::StoreError;
 use crate::wire::{NetworkStatus, PeerKind, PeerOrigin, Position, Status};
 
-/// Maximum number of consecutive rounds that fail because the chain moved. The delay before the next
-/// round grows with each.
+/// Maximum number of consecutive rounds that fail because the chain moved. The delay before the
+/// next round grows with each.
 const MAX_STALE_TIP_RETRIES: u32 = 8;
 const STALE_TIP_RETRY_DELAY: Duration = Duration::from_millis(20);
 

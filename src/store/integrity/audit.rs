@@ -1,8 +1,9 @@
 //! Compares all other tables with the blocks in one pass over them, in constant memory.
 //!
 //! The history tree is compared row by row. The indexes are ordered differently from the blocks, so
-//! sums of keyed hashes are compared: two different sets of rows have the same sum with a probability
-//! of 2^-64. Rows are looked up one by one only after a difference, to name the first wrong one.
+//! sums of keyed hashes are compared: two different sets of rows have the same sum with a
+//! probability of 2^-64. Rows are looked up one by one only after a difference, to name the first
+//! wrong one.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -134,8 +135,8 @@ impl<'a> Audit<'a> {
         })
     }
 
-    /// Returns `true` if both indexes have exactly the rows of the blocks. Returns `false` without a
-    /// difference if two blocks carry the same message id, which has only one row.
+    /// Returns `true` if both indexes have exactly the rows of the blocks. Returns `false` without
+    /// a difference if two blocks carry the same message id, which has only one row.
     fn indexes_are_right(&self) -> Result<bool, StoreError> {
         Ok(
             self.sum(tables::INDEX_BY_HASH)? == (self.blocks, self.by_hash)

@@ -29,7 +29,7 @@ fn the_difficulty_is_kept_and_lowered_with_a_warning() {
     node.mine(&["at difficulty 2"]);
     let log = node.stop();
     assert!(
-        log.contains("WARN") && log.contains("the difficulty is lowered"),
+        log.contains("WARN") && log.contains("lowering the difficulty"),
         "{log}"
     );
     node.start_again(&[]);
@@ -55,7 +55,7 @@ fn a_difficulty_above_the_chain_is_refused_naming_the_block() {
             "the chain does not hold at difficulty 20",
             "block 1 breaks rule 4",
             "expected 20 or more",
-            "the database keeps (difficulty 1)",
+            "the stored difficulty (1)",
         ],
     );
     node.start_again(&[]);

@@ -320,12 +320,12 @@ fn a_newer_schema_is_refused_with_both_versions() {
         "{error:?}"
     );
     assert!(matches!(check_file(&path), Err(StoreError::Schema { .. })));
-    assert!(error.to_string().ends_with("or a newer one"), "{error}");
+    assert!(error.to_string().ends_with("or a newer version"), "{error}");
     let older = StoreError::Schema {
         found: 1,
         supported: 3,
     };
-    let remedy = "export its chain with the program that wrote it, and import that";
+    let remedy = "and import the file";
     assert!(older.to_string().ends_with(remedy), "{older}");
 }
 
