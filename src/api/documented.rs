@@ -15,7 +15,7 @@ use super::admin::Caller;
 use super::context::{Context, StreamPermit};
 use super::guard::check_add_rate;
 use super::reject::{ApiError, bytes_response};
-use super::v1::messages::{IDEMPOTENCY_KEY, idempotency_key};
+use super::v1::messages::idempotency_key;
 use crate::node::Node;
 use crate::reference::{json, query};
 use crate::store::{PageLimit, Rejection, StoreError, View};
@@ -41,7 +41,7 @@ pub(crate) async fn add(
         let body = "{\"message\":\"No Message added!\",\"more_information\":\"Missing data.\"}\n";
         return bytes_response(StatusCode::BAD_REQUEST, body.into());
     }
-    let key = match idempotency_key(headers.get(IDEMPOTENCY_KEY)) {
+    let key = match idempotency_key(headers) {
         Ok(key) => key,
         Err(error) => return error.into_response(),
     };

@@ -99,6 +99,12 @@ pub(super) async fn run(args: ExportArgs, output: &Output, signals: Signals) -> 
                 .hint("write to a file with --output, or to a pipe"),
         );
     }
+    if format == Format::Csv && file.is_none() && io::stdout().is_terminal() {
+        return Err(
+            Error::usage("csv holds messages unescaped, so it is not for a terminal")
+                .hint("write to a file with --output, or to a pipe"),
+        );
+    }
     let source = match &args.db {
         Some(folder) => ChainSource::in_folder(&Files::of_database(&expand(folder))?).await?,
         None => ChainSource::of_node(args.node.client()?).await?,

@@ -295,8 +295,17 @@ impl HttpClient {
         let (message, id) = if let Ok(ErrorBody { error }) = serde_json::from_slice(&body) {
             (error.message, error.id)
         } else if let Some(message) = documented_error(&body) {
-            if status == 404 && message.contains(&path) {
+            if status == 404 && message == format!("'{path}' is not a valid endpoint!") {
                 return ClientError::Reference { address, path };
+            }
+            // A reference miner rejects an addition with 400. Gateways answer with a `message` of
+            // their own to everything else.
+            if status != 400 {
+                return ClientError::NotANode {
+                    address,
+                    status,
+                    content,
+                };
             }
             (message, None)
         } else {

@@ -53,7 +53,7 @@ pub(crate) async fn post(
     if !kind.is_some_and(|kind| kind.eq_ignore_ascii_case("application/json")) {
         return Err(ApiError::not_json());
     }
-    let key = idempotency_key(headers.get(IDEMPOTENCY_KEY))?;
+    let key = idempotency_key(headers)?;
     let body = read_body(headers, body, MAX_BODY_BYTES).await?;
     let NewMessage { message } = serde_json::from_slice(&body).map_err(|error| {
         ApiError::bad_request(format!("the body is not a valid message: {error}"))
@@ -80,8 +80,13 @@ pub(crate) async fn post(
 ///
 /// # Errors
 /// 400 if the key is invalid.
-pub(crate) fn idempotency_key(value: Option<&HeaderValue>) -> Result<Option<&[u8]>, ApiError> {
-    let key = value.map(HeaderValue::as_bytes);
+pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<&[u8]>, ApiError> {
+    let mut keys = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let key = keys.next().map(HeaderValue::as_bytes);
+    if keys.next().is_some() {
+        let message = "a request has at most one idempotency key";
+        return Err(ApiError::bad_request(message));
+    }
     let is_plain = |key: &[u8]| {
         let is_printable = key.iter().all(|byte| matches!(byte, b' '..=b'~'));
         is_printable && (1..=MAX_KEY_BYTES).contains(&key.len())

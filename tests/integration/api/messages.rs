@@ -49,6 +49,16 @@ fn a_message_is_pending_then_mined_then_confirmed() {
 }
 
 #[test]
+fn two_idempotency_keys_in_one_request_are_refused() {
+    let node = TestNode::start(&["--threads", "0"]);
+    let json = ("Content-Type", "application/json");
+    let keys = [json, ("Idempotency-Key", "a"), ("Idempotency-Key", "b")];
+    node.request("POST", "/api/v1/messages", &keys, b"{\"message\":\"x\"}")
+        .expect_error(400, "bad_request");
+    assert_eq!(node.status().mempool.count, 0);
+}
+
+#[test]
 fn an_idempotency_key_adds_one_message_even_across_a_restart() {
     let mut node = TestNode::start(&["--threads", "0", "--difficulty", "1"]);
     let id = post(&node, "once", "key");

@@ -58,6 +58,30 @@ fn a_response_of_another_server_is_not_a_negative_answer() {
 }
 
 #[test]
+fn a_json_error_of_a_gateway_is_not_a_negative_answer() {
+    for (status, body) in [
+        (401, json!({"message": "No API key found in request"})),
+        (403, json!({"kind": "Status", "message": "forbidden"})),
+        (
+            404,
+            json!({"message": "no Route matched with those values"}),
+        ),
+        (404, json!({"message": "No static resource api/v1/status."})),
+    ] {
+        let gateway = FakePeer::start(move |_| {
+            answer(
+                status,
+                &[("Content-Type", "application/json")],
+                body.to_string(),
+            )
+        });
+        for finished in [ask(&gateway, "get status"), verify(&gateway)] {
+            finished.exits(3).complains(&["this is not a node"]);
+        }
+    }
+}
+
+#[test]
 fn the_explorer_port_is_not_a_node() {
     let explorer = Explorer::of(([127, 0, 0, 1], 1).into(), &[]);
     let address = explorer.address().to_string();

@@ -78,7 +78,7 @@ fn neighbours_are_added_and_removed_for_good() {
     node.start_again(&[QUIET, &["--neighbours", &address]].concat());
     assert_eq!(list(&node).neighbours, []);
     let log = node.stderr();
-    assert!(log.contains("stays out until it is added"), "{log}");
+    assert!(log.contains("until it is added"), "{log}");
     change(&node, "add", &address).succeeds();
     answers(&node, &address);
 }
