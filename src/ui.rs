@@ -14,7 +14,7 @@
 //!   [`lab`]: one page each
 //! * [`add`]: the form for a new message; [`csrf`]: keeps other sites from submitting it
 //! * [`raw`]: blocks as JSON, for people and for the scripts
-//! * [`parts`]: fragments that several pages show; [`format`]: numbers and durations as text
+//! * [`parts`]: fragments that several pages show; [`format`](mod@format): numbers and durations as text
 //!
 //! Updates and files:
 //! * [`relay`]: follows the node's events; [`events`]: streams them to open pages

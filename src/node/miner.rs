@@ -120,7 +120,7 @@ struct InFlightCommit {
 }
 
 /// Mines until the node shuts down.
-pub(super) async fn run(node: Arc<Node>, shutdown: CancellationToken) -> Result<(), StoreError> {
+pub async fn run(node: Arc<Node>, shutdown: CancellationToken) -> Result<(), StoreError> {
     let Some(threads) = node.settings.threads else {
         info!("mining is disabled");
         return Ok(());

@@ -134,7 +134,7 @@ fn the_form_reports_the_rate_limit_at_once() {
     let refused = refused.find(|answer| answer.status == 429);
     let refused = refused.expect("one after the other at more than one a second");
     assert!(
-        refused.text().contains("many messages from this address"),
+        refused.text().contains("added too many messages"),
         "{}",
         refused.text()
     );
