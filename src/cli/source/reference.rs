@@ -81,8 +81,15 @@ impl ReferenceMiner {
         consumed?;
         read.map_err(|failure| match failure {
             ReadFailure::Request(error) => self.failed(&error),
-            ReadFailure::Chain(error) => Error::rejected(format!(
+            ReadFailure::Chain(
+                error @ (ReadError::Rule { .. } | ReadError::NotWellFormed { .. }),
+            ) => Error::rejected(format!(
                 "the chain of the reference miner at {} is not valid: {error}",
+                self.address
+            )),
+            // A response that is no chain says nothing about the chain.
+            ReadFailure::Chain(error) => Error::failed(format!(
+                "the response of {} to /chain cannot be read: {error}",
                 self.address
             )),
         })
