@@ -6,7 +6,7 @@
 //! * [`export`], [`import`], [`verify`]: chains in files, databases and nodes
 //! * [`pow`], [`completions`]: work without a node
 //!
-//! What they share, from the top down:
+//! Shared by the commands, from the top down:
 //! * [`config`], [`environment`]: options from a file and from variables
 //! * [`source`], [`chain_file`], [`read_ahead`], [`examine`]: chains to read and check
 //! * [`files`], [`target`], [`port`]: the files of a node, the node to ask, the port to listen on

@@ -38,6 +38,7 @@ mod mempool;
 mod message;
 mod parts;
 mod peers;
+pub mod qr;
 mod raw;
 mod receipt;
 mod relay;

@@ -1,6 +1,6 @@
 //! `/metrics`: the state of the node in the text formats that Prometheus reads.
 //!
-//! Most values are read from the node for each scrape. Only requests
+//! The values are read from the node for each scrape. Only requests
 //! ([`RequestMetrics`](super::request_metrics::RequestMetrics)) and the durations of writes are
 //! recorded as they happen.
 

@@ -120,7 +120,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         Body::Json("CheckpointView"),
     )
     .query(&[AT])
-    .errors(&[400, 404, 409]),
+    .errors(&[400, 404, 409, 503]),
     get(
         Endpoint::BlockReceipt,
         "/api/v1/blocks/{block}/receipt",
@@ -129,7 +129,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         ANY_JSON,
     )
     .query(&[AT])
-    .errors(&[400, 404, 409, 503]),
+    .errors(&[400, 404, 409, 413, 503]),
     get(
         Endpoint::MessageReceipt,
         "/api/v1/messages/{id}/receipt",
@@ -138,7 +138,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         ANY_JSON,
     )
     .query(&[AT])
-    .errors(&[400, 404, 409, 503]),
+    .errors(&[400, 404, 409, 413, 503]),
     get(
         Endpoint::Receipts,
         "/api/v1/receipts",
@@ -153,7 +153,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         ),
         AT,
     ])
-    .errors(&[400, 404, 409, 503]),
+    .errors(&[400, 404, 409, 413, 503]),
     get(
         Endpoint::Consistency,
         "/api/v1/consistency",

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use qrcode::render::unicode::Dense1x2;
-use qrcode::{EcLevel, QrCode, Version};
 use serde::Serialize;
 
 use super::error::Error;
@@ -15,6 +14,7 @@ use super::output::{Output, escape};
 use super::proof_source::ProofSourceArgs;
 use crate::fs::{append_to_own, read_regular};
 use crate::proofs::checkpoint::read_trust_file;
+use crate::ui::qr::checkpoint_code;
 use crate::wire::CheckpointView;
 
 /// Maximum size of a trust file that is appended to, in bytes.
@@ -84,18 +84,11 @@ impl fmt::Display for View {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let line = &self.checkpoint.checkpoint;
         if self.is_drawn
-            && let Some(code) = qr_code(line)
+            && let Some(code) = checkpoint_code(line)
         {
             let drawing = code.render::<Dense1x2>().quiet_zone(true).build();
             writeln!(f, "{drawing}")?;
         }
         f.write_str(&escape(line))
     }
-}
-
-/// Returns the QR code of a checkpoint line: in upper case, so that each character takes 5.5 bits,
-/// and of one size for every index.
-pub(crate) fn qr_code(line: &str) -> Option<QrCode> {
-    let text = line.to_ascii_uppercase();
-    QrCode::with_version(text, Version::Normal(8), EcLevel::L).ok()
 }

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File, Permissions};
-use std::io::{self, IsTerminal, Read, Write};
+use std::fs::{self, Permissions};
+use std::io::{self, IsTerminal, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
 use super::error::Error;
-use super::files::{Files, expand};
+use super::files::{Files, expand, replaceable};
 use super::output::{Output, bar, stdout};
 use super::signals::Signals;
 use super::source::ChainSource;
@@ -213,37 +213,6 @@ impl Export {
         }
         writer.finish().map_err(failed)
     }
-}
-
-/// Returns the target of a path after links, if an export may replace the file there: a regular file
-/// that does not belong to a node.
-fn replaceable(path: &Path) -> Result<PathBuf, Error> {
-    let file = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let shown = path.display();
-    let belongs_to_a_node =
-        || Error::usage(format!("{shown} belongs to a node")).hint("choose another name");
-    if Files::belongs_to_node(&file) {
-        return Err(belongs_to_a_node());
-    }
-    let Ok(metadata) = fs::symlink_metadata(&file) else {
-        return Ok(file);
-    };
-    if !metadata.is_file() {
-        return Err(Error::usage(format!("{shown} is not a regular file"))
-            .hint("omit --output to write to standard output"));
-    }
-    let of_a_node = ["redb", "token", "address"];
-    let ending = file.extension().and_then(|ending| ending.to_str());
-    if ending.is_some_and(|ending| of_a_node.contains(&ending)) || is_database(&file) {
-        return Err(belongs_to_a_node());
-    }
-    Ok(file)
-}
-
-fn is_database(path: &Path) -> bool {
-    let mut begin = [0; 4];
-    let read = File::open(path).and_then(|mut file| file.read_exact(&mut begin));
-    read.is_ok() && begin == *b"redb"
 }
 
 /// Returns the prefix of the names of unfinished exports to a file. A long name is truncated, so that

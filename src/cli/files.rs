@@ -1,8 +1,8 @@
 //! The files of a node, and how commands find the node that runs on them.
 
 use std::ffi::{OsStr, OsString};
-use std::fs;
-use std::io::Write;
+use std::fs::{self, File};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -268,4 +268,35 @@ fn databases_in(folder: &Path) -> Vec<PathBuf> {
         .collect();
     databases.sort();
     databases
+}
+
+/// Returns the target of a path after links, if a command may replace the file there: a regular file
+/// that does not belong to a node.
+pub(super) fn replaceable(path: &Path) -> Result<PathBuf, Error> {
+    let file = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let shown = path.display();
+    let belongs_to_a_node =
+        || Error::usage(format!("{shown} belongs to a node")).hint("choose another name");
+    if Files::belongs_to_node(&file) {
+        return Err(belongs_to_a_node());
+    }
+    let Ok(metadata) = fs::symlink_metadata(&file) else {
+        return Ok(file);
+    };
+    if !metadata.is_file() {
+        return Err(Error::usage(format!("{shown} is not a regular file"))
+            .hint("omit --output to write to standard output"));
+    }
+    let of_a_node = ["redb", "token", "address"];
+    let ending = file.extension().and_then(|ending| ending.to_str());
+    if ending.is_some_and(|ending| of_a_node.contains(&ending)) || is_database(&file) {
+        return Err(belongs_to_a_node());
+    }
+    Ok(file)
+}
+
+fn is_database(path: &Path) -> bool {
+    let mut begin = [0; 4];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut begin));
+    read.is_ok() && begin == *b"redb"
 }

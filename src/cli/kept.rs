@@ -2,8 +2,9 @@
 
 use super::error::{Error, ErrorKind};
 use super::trust::{self, Trust};
-use crate::chain::{BlockHash, History, Passed};
+use crate::chain::{History, Passed};
 use crate::client::{ClientError, HttpClient};
+use crate::proofs::consistency::End;
 use crate::proofs::{Checkpoint, ConsistencyProof, Trusted};
 
 /// A kept checkpoint that is not in the chain.
@@ -19,7 +20,6 @@ pub(super) struct Kept {
     /// By falling index, so that the next one is the last.
     waiting: Vec<(Checkpoint, Trust)>,
     history: History,
-    genesis: Option<BlockHash>,
     found: u64,
     finding: Option<NotKept>,
 }
@@ -41,7 +41,6 @@ impl Kept {
         Ok(Self {
             waiting,
             history: History::default(),
-            genesis: None,
             found: 0,
             finding: None,
         })
@@ -51,7 +50,6 @@ impl Kept {
     pub(super) fn push(&mut self, passed: &Passed<'_, '_>) {
         let index = passed.block.index;
         if index == 0 {
-            self.genesis = Some(passed.hash);
             let genesis = passed.hash;
             let before = self.waiting.len();
             self.waiting.retain(|(kept, _)| kept.genesis == genesis);
@@ -102,15 +100,15 @@ impl Kept {
         let mut found = 0;
         for (kept, trust) in self.waiting.iter().rev() {
             let holds = match client.consistency(kept.index, "tip").await {
+                // Its earlier end must be the kept block: a proof that ends there is an old one.
                 Ok(file) => ConsistencyProof::read(&file)
-                    .and_then(|proof| proof.verify(&[*kept]))
-                    .is_ok(),
+                    .is_ok_and(|proof| proof.from == End::from(kept) && proof.check().is_ok()),
                 // The tip is at the checkpoint itself.
                 Err(ClientError::Refused { status: 400, .. }) => {
                     let view = client.checkpoint(&kept.index.to_string()).await?;
                     view.checkpoint == kept.to_string()
                 }
-                Err(ClientError::Refused { status: 404, .. }) => false,
+                Err(error) if error.is_not_found() => false,
                 Err(error) => return Err(ErrorKind::from(error).into()),
             };
             if !holds {

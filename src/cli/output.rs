@@ -15,6 +15,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use super::error::Error;
+use super::files::replaceable;
 use super::log;
 use crate::fs::{folder_of, persist};
 pub(super) use crate::text::escape;
@@ -73,8 +74,9 @@ pub(super) fn write_to(path: Option<&Path>, content: &[u8]) -> Result<(), Error>
         .map_err(Error::stdout)
 }
 
-/// Replaces a file, whole or not at all.
+/// Replaces a file, whole or not at all. A file of a node is not replaced.
 pub(super) fn write_file(path: &Path, content: &[u8]) -> Result<(), Error> {
+    let path = &*replaceable(path)?;
     let failed = |source| Error::file(path, source);
     let mut file = tempfile::Builder::new()
         .permissions(Permissions::from_mode(0o666))

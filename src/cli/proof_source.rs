@@ -9,7 +9,7 @@ use super::files::{Files, expand};
 use super::source::ChainSource;
 use super::target::NodeArgs;
 use crate::chain::{Block, MessageId};
-use crate::client::{ClientError, HttpClient};
+use crate::client::HttpClient;
 use crate::proofs::{ConsistencyProof, NotProven, Receipt};
 use crate::store::{StoppedStore, View};
 use crate::wire::{CheckpointView, Lookup, MessageState};
@@ -159,7 +159,11 @@ fn receipt_of_view(view: &View, names: &[String], at: &str) -> Result<String, Er
         )));
     }
     blocks.retain(|block| block.index < under.index);
-    Ok(view.receipt(under, blocks)?.to_json())
+    let receipt = view.receipt(under, blocks)?;
+    receipt.to_json().ok_or_else(|| {
+        Error::rejected("the receipt would be larger than any reader accepts")
+            .hint("name fewer blocks")
+    })
 }
 
 fn pending(id: &MessageId) -> Error {
@@ -205,13 +209,4 @@ fn find(view: &View, name: &str) -> Result<Block, Error> {
         }
     };
     found.ok_or_else(|| Error::rejected(format!("there is no block {name}")))
-}
-
-/// Returns `true` for answers that mean that there is no such block.
-pub(super) fn is_missing(error: &Error) -> bool {
-    use super::error::ErrorKind;
-    matches!(
-        &*error.kind,
-        ErrorKind::Client(ClientError::Refused { status: 404, .. })
-    )
 }

@@ -1,4 +1,4 @@
-//! What the reader of a proof trusts: hashes, checkpoint lines and files of such lines.
+//! Trust of the reader of a proof: hashes, checkpoint lines and files of such lines.
 
 use std::fmt;
 use std::path::{Path, PathBuf};

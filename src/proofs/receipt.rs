@@ -64,7 +64,7 @@ pub struct Verified {
     pub index: u64,
     /// Its hash.
     pub hash: BlockHash,
-    /// What its proof binds; `None` for a genesis block.
+    /// Seal of the block; `None` for a genesis block.
     pub seal: Option<Seal>,
 }
 
@@ -115,8 +115,9 @@ impl Receipt {
         canonical::read(bytes, RawReceipt::build, Self::to_json)
     }
 
-    /// The bytes of the receipt file.
-    pub fn to_json(&self) -> String {
+    /// Returns the bytes of the receipt file, or `None` if it would be larger than any reader
+    /// accepts ([`MAX_FILE_BYTES`](super::MAX_FILE_BYTES)).
+    pub fn to_json(&self) -> Option<String> {
         canonical::write(&RawReceipt::of(self))
     }
 

@@ -86,7 +86,7 @@ pub enum StoreError {
     Lost {
         /// The path of the file.
         path: PathBuf,
-        /// What happened to the file, as a participle.
+        /// The event, as a participle.
         fate: &'static str,
     },
     /// The operation was rejected; nothing changed.

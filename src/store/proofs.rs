@@ -1,13 +1,13 @@
 //! Checkpoints, receipts and consistency proofs of the chain in a view.
 //!
-//! The history table has no checksums of its own, so callers verify a proof before they pass it on:
-//! a damaged table leads to a proof that does not verify, never to a wrong one that does.
+//! The history table has no checksums of its own, so each proof is verified before it is returned,
+//! also against the seals of the blocks at its ends: a wrong one could be kept for years.
 
 use super::tables;
 use super::{StoreError, View};
 use crate::chain::history::NodeHash;
-use crate::chain::{Block, BlockHash};
-use crate::proofs::{Checkpoint, ConsistencyProof, Receipt};
+use crate::chain::{Block, BlockHash, Seal};
+use crate::proofs::{Checkpoint, ConsistencyProof, NotProven, Receipt};
 
 impl View {
     /// Returns the checkpoint of a block.
@@ -16,17 +16,21 @@ impl View {
             0 => BlockHash::of(block),
             _ => BlockHash::of(&self.existing(0)?),
         };
+        let root = self.history_root(block.index)?;
+        check_root(block, &root)?;
         Ok(Checkpoint {
             genesis,
             index: block.index,
             hash: BlockHash::of(block),
-            root: self.history_root(block.index)?,
+            root,
         })
     }
 
     /// Makes a receipt for `blocks`, by rising index, under a later block of the same chain.
     pub fn receipt(&self, under: Block, blocks: Vec<Block>) -> Result<Receipt, StoreError> {
-        self.with_nodes(|node| Receipt::make(under, blocks, node))
+        let receipt = self.with_nodes(|node| Receipt::make(under, blocks, node))?;
+        receipt.check().map_err(|error| damaged(&error))?;
+        Ok(receipt)
     }
 
     /// Makes the proof that the chain up to `to` continues the chain up to `from`, which must be
@@ -37,7 +41,11 @@ impl View {
         to: &Block,
     ) -> Result<ConsistencyProof, StoreError> {
         let end = |block: &Block| (block.index, BlockHash::of(block));
-        self.with_nodes(|node| ConsistencyProof::make(end(from), end(to), node))
+        let proof = self.with_nodes(|node| ConsistencyProof::make(end(from), end(to), node))?;
+        proof.check().map_err(|error| damaged(&error))?;
+        check_root(from, &proof.from.root)?;
+        check_root(to, &proof.to.root)?;
+        Ok(proof)
     }
 
     fn existing(&self, index: u64) -> Result<Block, StoreError> {
@@ -60,4 +68,16 @@ impl View {
             })
         })
     }
+}
+
+/// Checks a history root against the seal of its block; an open block commits to none.
+fn check_root(block: &Block, root: &NodeHash) -> Result<(), StoreError> {
+    if Seal::of(block, || *root) == Some(Seal::Broken) {
+        return Err(damaged(&NotProven::BrokenSeal { index: block.index }));
+    }
+    Ok(())
+}
+
+fn damaged(error: &NotProven) -> StoreError {
+    StoreError::corrupt(format!("table history: {error}"))
 }

@@ -3,12 +3,12 @@
 use askama::Template;
 use http::StatusCode;
 use qrcode::render::svg;
-use qrcode::{EcLevel, QrCode, Version};
 use serde::Deserialize;
 use warp::http;
 use warp::reply::Response;
 
 use super::error_page::ErrorPage;
+use super::qr::checkpoint_code;
 use super::reply;
 use super::request::PageRequest;
 use super::site::{Layout, Section, Site};
@@ -54,11 +54,9 @@ async fn read(site: &Site, request: &PageRequest) -> Result<CheckpointView, Erro
     Ok(site.client.checkpoint(&query.at).await?)
 }
 
-/// Draws a checkpoint line as a QR code: in upper case, which takes less room, and in one size for
-/// every index.
+/// Draws the QR code of a checkpoint line.
 fn draw(line: &str) -> Option<String> {
-    let text = line.to_ascii_uppercase();
-    let code = QrCode::with_version(text, Version::Normal(8), EcLevel::L).ok()?;
+    let code = checkpoint_code(line)?;
     let drawing = code.render::<svg::Color>().min_dimensions(200, 200).build();
     // It stands inside a page, which has no XML declaration.
     drawing.split_once("?>").map(|(_, svg)| svg.to_owned())

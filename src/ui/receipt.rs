@@ -16,7 +16,6 @@ use super::reply;
 use super::request::is_plain_segment;
 use super::site::{Layout, Section, Site};
 use crate::chain::{Block, BlockHash};
-use crate::client::ClientError;
 use crate::http::{BodyError, read_body};
 use crate::proofs::checkpoint::read_trust_file;
 use crate::proofs::{Checkpoint, Receipt, Trusted, Verified};
@@ -100,6 +99,13 @@ pub(super) async fn submit(
     headers: &HeaderMap,
     body: impl Stream<Item = Result<impl Buf, warp::Error>> + Send,
 ) -> Result<Response, ErrorPage> {
+    let Ok(_slot) = site.receipt_forms.try_acquire() else {
+        return Err(ErrorPage::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Too many receipts at the same time",
+            "Try again in a few seconds, or verify the receipt with the command line.",
+        ));
+    };
     let body = read_body(headers, body, MAX_BODY_BYTES).await;
     let body = body.map_err(|error| {
         let status = match error {
@@ -205,7 +211,7 @@ async fn of_node(site: &Site, index: u64) -> Result<Vec<Trusted>, ErrorPage> {
             let checkpoint = view.checkpoint.parse().ok();
             Ok(checkpoint.map(Trusted::Checkpoint).into_iter().collect())
         }
-        Err(ClientError::Refused { status: 404, .. }) => Ok(Vec::new()),
+        Err(error) if error.is_not_found() => Ok(Vec::new()),
         Err(error) => Err(error.into()),
     }
 }

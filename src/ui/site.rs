@@ -1,6 +1,7 @@
 //! State shared by all pages, and the layout around each.
 
 use http::HeaderMap;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use warp::http;
 
@@ -8,12 +9,17 @@ use super::csrf::{BrowserSession, CsrfTokens};
 use super::relay::Relay;
 use crate::client::HttpClient;
 
+/// Maximum number of receipt forms that are read at the same time, which bounds the memory for them.
+const MAX_RECEIPT_FORMS: usize = 4;
+
 /// The explorer of one node.
 pub(super) struct Site {
     pub(super) client: HttpClient,
     /// Prefix of every path: empty, or a slash and a path without a trailing slash.
     pub(super) base: String,
     pub(super) relay: Relay,
+    /// Permits to read the form of a receipt.
+    pub(super) receipt_forms: Semaphore,
     tokens: CsrfTokens,
     shutdown: CancellationToken,
 }
@@ -29,6 +35,7 @@ impl Site {
                 format!("/{name}")
             },
             relay: Relay::default(),
+            receipt_forms: Semaphore::new(MAX_RECEIPT_FORMS),
             tokens: CsrfTokens::new(),
             shutdown,
         }

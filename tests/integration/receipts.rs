@@ -3,6 +3,7 @@
 
 mod browser;
 mod command;
+mod faults;
 
 use std::collections::BTreeSet;
 use std::io::Write;

@@ -9,7 +9,6 @@ use serde::Serialize;
 use super::{BlockOutput, EntryOutput, read_proof_file};
 use crate::cli::error::{Error, ErrorKind};
 use crate::cli::output::{Output, escape};
-use crate::cli::proof_source::is_missing;
 use crate::cli::trust::{self, Origin, Trust};
 use crate::client::{HttpClient, NodeAddress};
 use crate::proofs::{ConsistencyProof, NotProven, Receipt, Trusted, Verified};
@@ -19,7 +18,7 @@ pub(super) struct VerifyArgs {
     /// Receipt file; `-` is the standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// What you trust: the hash of a sealed block, a checkpoint line, or a file of such lines
+    /// Trusted hash of a sealed block, checkpoint line or file of checkpoint lines; may be repeated
     #[arg(long, value_name = "HASH|LINE|FILE")]
     trust: Vec<String>,
     /// Consistency proof that leads from a trusted checkpoint to another one
@@ -42,7 +41,7 @@ struct Verdict {
     proof: Option<Proof>,
 }
 
-/// What ties a receipt to what is trusted.
+/// The link between a receipt and something trusted.
 struct Proof {
     origin: Origin,
     is_itself: bool,
@@ -136,14 +135,9 @@ fn follow(paths: &[PathBuf], trust: &mut Vec<Trust>) -> Result<Result<(), Refusa
 /// Asks a node for the checkpoint of its block at `index`; none if its chain is shorter.
 async fn ask(address: &NodeAddress, index: u64) -> Result<Option<Trust>, Error> {
     let client = HttpClient::new(address.clone())?;
-    let view = match client
-        .checkpoint(&index.to_string())
-        .await
-        .map_err(Error::from)
-    {
-        Ok(view) => view,
-        Err(error) if is_missing(&error) => return Ok(None),
-        Err(error) => return Err(error),
+    let view = match client.checkpoint(&index.to_string()).await {
+        Err(error) if error.is_not_found() => return Ok(None),
+        view => view?,
     };
     let checkpoint = view.checkpoint.parse();
     let checkpoint = checkpoint.map_err(|error| {

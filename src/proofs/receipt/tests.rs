@@ -40,7 +40,7 @@ fn verify(text: &str, trusted: &[Trusted]) -> Result<usize, NotProven> {
 fn every_receipt_of_the_vectors_is_proven_by_the_checkpoint_and_by_the_hash() {
     for text in RECEIPTS {
         let receipt = Receipt::read(text.as_bytes()).unwrap();
-        assert_eq!(receipt.to_json(), text);
+        assert_eq!(receipt.to_json().as_deref(), Some(text));
         let checkpoint = kept(receipt.under.index);
         let hash = Trusted::Hash(checkpoint.hash);
         let trusted = [hash, Trusted::Checkpoint(checkpoint)];
@@ -228,7 +228,7 @@ fn a_forged_message_breaks_the_seal_and_a_forged_block_leaves_the_tree() {
         link.proof = Proof::from(17);
     }
     receipt.entries[0].history_root = None;
-    let error = verify(&receipt.to_json(), &[]).unwrap_err();
+    let error = verify(&receipt.to_json().unwrap(), &[]).unwrap_err();
     assert_eq!(error.reason(), "not_in_history");
 }
 
@@ -254,10 +254,25 @@ fn a_receipt_is_made_from_the_nodes_of_the_tree() {
     let receipt = Receipt::make(blocks[11].clone(), entries.to_vec(), node).unwrap();
     assert_eq!(receipt.root, history.root());
     receipt.check().unwrap();
-    assert_eq!(Receipt::read(receipt.to_json().as_bytes()), Ok(receipt));
+    assert_eq!(
+        Receipt::read(receipt.to_json().unwrap().as_bytes()),
+        Ok(receipt)
+    );
     let end = |index: usize| (index as u64, BlockHash::of(&blocks[index]));
     let proof = ConsistencyProof::make(end(0), end(11), node).unwrap();
     assert_eq!(proof.check(), Ok(()));
     let proof = ConsistencyProof::make(end(6), end(11), node).unwrap();
     assert_eq!(proof.check(), Ok(()));
+}
+
+#[test]
+fn a_receipt_that_no_reader_accepts_is_not_written() {
+    let mut receipt = Receipt::read(UNDER_11.as_bytes()).unwrap();
+    // Each character takes six bytes.
+    let text = "\u{1}".repeat(crate::chain::message::MAX_TEXT_BYTES);
+    let id = receipt.under.message.id();
+    receipt.entries[0].block.message = Message::new(id, text).unwrap();
+    assert!(receipt.to_json().is_some());
+    receipt.entries = vec![receipt.entries[0].clone(); 11];
+    assert_eq!(receipt.to_json(), None);
 }

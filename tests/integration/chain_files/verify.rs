@@ -38,7 +38,7 @@ fn every_chain_fixture_verifies_up_to_its_difficulty() {
     assert_eq!(seen, 29);
 }
 
-/// What is wrong with the files in `invalid`, by the ends of their names.
+/// The faults of the files in `invalid`, by the ends of their names.
 const REASONS: [(&str, &str); 28] = [
     (
         "data_id_changed",

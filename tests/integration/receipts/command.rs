@@ -10,16 +10,16 @@ use crate::support::command::Blockchain;
 use crate::support::random::SeededRng;
 use crate::support::test_node::TestNode;
 
-fn vector(name: &str) -> PathBuf {
+pub(super) fn vector(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/receipts");
     folder.join(name)
 }
 
-fn text(path: &Path) -> &str {
+pub(super) fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-fn checkpoint(index: usize) -> String {
+pub(super) fn checkpoint(index: usize) -> String {
     let lines = fs::read_to_string(vector("checkpoints.txt")).unwrap();
     let mut lines = lines.lines().map(str::to_owned);
     lines
@@ -283,45 +283,35 @@ fn an_append_to_a_trust_file_is_refused_where_it_would_contradict() {
 
 #[test]
 fn verify_holds_a_chain_against_kept_checkpoints() {
-    let node = node_with(5);
+    let node = node_with(2);
+    let short = node.sibling("short.json");
+    node.command(["export", "--format", "json", "--output", text(&short)])
+        .succeeds();
+    node.mine(&["3", "4", "5"]);
     let kept = node.sibling("kept.txt");
     for at in ["1", "3", "tip"] {
         node.command(["checkpoint", "--at", at, "--output", text(&kept)])
             .succeeds();
     }
     let address = node.address().to_string();
-    let verify = ["verify", "--node", &address, "--checkpoint", text(&kept)];
-    Blockchain::new(verify)
-        .succeeds()
-        .prints(&["valid", "3 kept checkpoints"]);
-    Blockchain::new(verify).args(["--quick"]).succeeds();
+    let verify = ["verify", "--checkpoint", text(&kept)];
+    let verify = |more: &[&str]| Blockchain::new(verify).args(more);
+    let whole = verify(&["--node", &address]).succeeds();
+    whole.prints(&["valid", "3 kept checkpoints"]);
+    verify(&["--node", &address, "--quick"]).succeeds();
 
     let other = node_with(5);
-    let address = other.address().to_string();
-    let verify = [
-        "--json",
-        "verify",
-        "--node",
-        &address,
-        "--checkpoint",
-        text(&kept),
-    ];
-    let report: Value = Blockchain::new(verify).exits(1).json();
-    assert_eq!(report["finding"]["class"], "not_kept");
-    let report: Value = Blockchain::new(verify).args(["--quick"]).exits(1).json();
-    assert_eq!(report["finding"]["class"], "not_kept");
-    let shorter = node_with(2);
-    let address = shorter.address().to_string();
-    let verify = [
-        "--json",
-        "verify",
-        "--node",
-        &address,
-        "--checkpoint",
-        text(&kept),
-    ];
-    let report: Value = Blockchain::new(verify).exits(1).json();
-    assert_eq!(report["finding"]["class"], "not_kept");
+    let other = other.address().to_string();
+    for target in [
+        &["--node", &other][..],
+        &["--node", &other, "--quick"],
+        &[text(&short)],
+    ] {
+        let report: Value = verify(target).args(["--json"]).exits(1).json();
+        assert_eq!(report["finding"]["class"], "not_kept", "{target:?}");
+    }
+    let cut = verify(&[text(&short)]).exits(1);
+    cut.prints(&["the chain ends below this kept block", "kept.txt, line 2"]);
 }
 
 #[test]
