@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::error::{Error, ErrorKind};
+use super::error::Error;
 use super::files::expand;
 use super::output::{Output, escape, write_to};
 use super::proof_source::ProofSourceArgs;
@@ -63,13 +63,7 @@ pub(super) async fn run(args: ConsistencyArgs, output: &Output) -> Result<(), Er
             let file = read_proof_file(&file)?;
             let verdict =
                 Verdict::from(ConsistencyProof::read(&file).and_then(|proof| proof.verify(&kept)));
-            let is_proven = verdict.proven;
-            let printed = output.print(&verdict);
-            if is_proven {
-                printed
-            } else {
-                Err(ErrorKind::Negative.into())
-            }
+            output.print_verdict(&verdict, verdict.proven)
         }
     }
 }

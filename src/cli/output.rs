@@ -14,7 +14,7 @@ use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
-use super::error::Error;
+use super::error::{Error, ErrorKind};
 use super::files::replaceable;
 use super::log;
 use crate::fs::{folder_of, persist};
@@ -47,6 +47,20 @@ impl Output {
         }
         .and_then(|()| stdout.flush())
         .map_err(Error::stdout)
+    }
+
+    /// Prints a verdict. The exit code reports a negative one even if the output was closed.
+    pub(super) fn print_verdict<T: Serialize + Display>(
+        self,
+        verdict: &T,
+        is_positive: bool,
+    ) -> Result<(), Error> {
+        let printed = self.print(verdict);
+        if is_positive {
+            printed
+        } else {
+            Err(ErrorKind::Negative.into())
+        }
     }
 }
 

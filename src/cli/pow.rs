@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::error::{Error, ErrorKind};
+use super::error::Error;
 use super::output::{Output, bar};
 use crate::chain::Proof;
 use crate::chain::proof::puzzle_text;
@@ -125,19 +125,14 @@ pub(super) async fn run(args: PowArgs, output: &Output) -> Result<(), Error> {
             let last = puzzle.last_proof.as_bytes();
             let zeros = pow::zeros(last, proof.as_bytes());
             let valid = zeros >= puzzle.difficulty.get();
-            let printed = output.print(&Checked {
+            let verdict = Checked {
                 valid,
                 hash: digest(last, &proof),
                 proof: proof.to_string(),
                 difficulty: puzzle.difficulty.get(),
                 zeros,
-            });
-            // The exit code reports the result even if the output was closed.
-            if valid {
-                printed
-            } else {
-                Err(ErrorKind::Negative.into())
-            }
+            };
+            output.print_verdict(&verdict, valid)
         }
     }
 }

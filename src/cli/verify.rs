@@ -205,14 +205,7 @@ pub(super) async fn run(args: VerifyArgs, output: &Output) -> Result<(), Error> 
             return Err(Error::usage("name a file, --db or --node to verify"));
         }
     };
-    let valid = report.valid;
-    let printed = output.print(&report);
-    // The exit code reports the result even if the output was closed.
-    if valid {
-        printed
-    } else {
-        Err(ErrorKind::Negative.into())
-    }
+    output.print_verdict(&report, report.valid)
 }
 
 fn verify_file(path: &Path, mut examiner: Examiner) -> Result<VerifyOutput, Error> {
@@ -314,14 +307,10 @@ impl fmt::Display for QuickOutput {
 async fn verify_quickly(kept: &Kept, address: &NodeAddress, output: &Output) -> Result<(), Error> {
     let answer = kept.ask(&HttpClient::new(address.clone())?).await?;
     let is_valid = answer.is_ok();
-    let printed = output.print(&QuickOutput {
+    let verdict = QuickOutput {
         valid: is_valid,
         checkpoints: *answer.as_ref().unwrap_or(&0),
         finding: answer.err().map(VerifyFinding::not_kept),
-    });
-    if is_valid {
-        printed
-    } else {
-        Err(ErrorKind::Negative.into())
-    }
+    };
+    output.print_verdict(&verdict, is_valid)
 }

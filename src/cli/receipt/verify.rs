@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{BlockOutput, EntryOutput, read_proof_file};
-use crate::cli::error::{Error, ErrorKind};
+use crate::cli::error::Error;
 use crate::cli::output::{Output, escape};
 use crate::cli::trust::{self, Origin, Trust};
 use crate::client::{HttpClient, NodeAddress};
@@ -62,13 +62,7 @@ pub(super) async fn run(args: VerifyArgs, output: &Output) -> Result<(), Error> 
         Ok(verdict) => verdict,
         Err(error) => Verdict::not_proven(&error),
     };
-    let is_proven = verdict.proven;
-    let printed = output.print(&verdict);
-    if is_proven {
-        printed
-    } else {
-        Err(ErrorKind::Negative.into())
-    }
+    output.print_verdict(&verdict, verdict.proven)
 }
 
 /// Returns the verdict on a receipt file. The outer errors say that it could not be judged.
