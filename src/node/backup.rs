@@ -141,6 +141,10 @@ fn write(
     {
         return Ok(None);
     }
+    // A commit fails if the database file was replaced. Then the folder may belong to another node,
+    // whose snapshots must not be touched.
+    let unchanged = record.clone();
+    node.write(|reply| Operation::NoteSnapshot(unchanged, reply))?;
     let mut pages = Pages::up_to(node, tip.index);
     let mut read_error = None;
     let outcome = files.write(Local::now(), |out| {

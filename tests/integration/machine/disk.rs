@@ -148,8 +148,12 @@ fn a_removed_database_stops_the_node_and_nothing_more_is_acknowledged() {
         let mut node = TestNode::start(&["--difficulty", "1", "--threads", "0"]);
         let file = node.folder().join("node.redb");
         fault(&file);
+        // The folder may belong to another node by now, so no snapshot is written into it.
+        let snapshot = file.with_extension("chain");
+        let _ = fs::remove_file(&snapshot);
         let code = node.stop_with("TERM").code();
         assert_eq!(code, Some(3), "{fate}: {}", node.stderr());
+        assert!(!snapshot.exists(), "{fate}");
     }
 }
 
