@@ -8,6 +8,10 @@ use crate::chain::{BlockHash, MessageId};
 /// Minimum number of digits of a hash prefix.
 pub const MIN_HASH_DIGITS: usize = 6;
 
+/// Number of digits of a hash that lists print. No chain has an index with as many digits, so such a
+/// number is the prefix of a hash.
+const PRINTED_HASH_DIGITS: usize = 12;
+
 /// Number of digits of a complete hash.
 const HASH_DIGITS: usize = 64;
 
@@ -76,12 +80,10 @@ fn index(text: &str) -> Option<u64> {
     let is_first = is_group(first) && (!is_grouped || (1..=3).contains(&first.len()));
     let is_number = is_first && groups.all(|group| group.len() == 3 && is_group(group));
     let digits = is_number.then(|| text.replace(SEPARATORS, ""))?;
-    // A complete hash may consist of decimal digits only.
-    if digits.is_empty() || digits.len() == HASH_DIGITS {
+    if digits.len() >= PRINTED_HASH_DIGITS {
         return None;
     }
-    // A number that does not fit 64 bits is the index of no block.
-    Some(digits.parse().unwrap_or(u64::MAX))
+    digits.parse().ok()
 }
 
 fn hashes(digits: &str) -> Option<(BlockHash, BlockHash)> {
@@ -144,7 +146,10 @@ mod tests {
             ("1 434 567", Some(1_434_567)),
             ("1\u{202f}434", Some(1434)),
             ("1'434", Some(1434)),
-            ("18446744073709551616", Some(u64::MAX)),
+            ("99999999999", Some(99_999_999_999)),
+            // The beginning of a hash, as lists print it.
+            ("330363094476", None),
+            ("18446744073709551616", None),
             ("1,43", None),
             ("1434,567", None),
             (",434", None),

@@ -202,6 +202,11 @@ fn a_hash_prefix_finds_a_block_unless_it_is_ambiguous() {
     let decimal = |hash: &&String| hash[..6].bytes().all(|byte| byte.is_ascii_digit());
     let decimal = hashes.iter().find(decimal).unwrap();
     get(&decimal[..6]).expect_error(404, "not_found");
+    // As many digits as lists print are never an index.
+    let printed = |hash: &&String| hash[..12].bytes().all(|byte| byte.is_ascii_digit());
+    let printed = hashes.iter().find(printed).unwrap();
+    let found: SingleBlock = get(&printed[..12]).expect(200).json();
+    assert_eq!(&found.block.hash, printed);
     get("ffffffffffffffff0").expect_error(404, "not_found");
     hashes.sort();
     let two = hashes.windows(2).find(|two| two[0][..6] == two[1][..6]);

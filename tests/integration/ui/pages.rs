@@ -63,7 +63,7 @@ fn blocks_are_paged_and_found_by_index_and_date() {
         answer.header("location").unwrap().to_owned()
     };
     assert_eq!(jump("42"), "/blocks?from=42#b42");
-    assert_eq!(jump("99999999999999999999999"), "/blocks?from=60#b60");
+    assert_eq!(jump("99999999999"), "/blocks?from=60#b60");
     assert_eq!(jump("2019-01-01"), "/blocks?from=0#b0");
     assert_eq!(jump("2020-02-10"), "/blocks?from=1#b1");
     assert_eq!(jump("2999-01-01%2012:30"), "/blocks?from=60#b60");
