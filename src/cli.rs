@@ -47,7 +47,7 @@ mod verify;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{ArgAction, CommandFactory, Parser, Subcommand};
 
 use crate::store;
 use error::Error;
@@ -60,32 +60,72 @@ const VERSION: &str = match option_env!("BLOCKCHAIN_VERSION") {
     _ => env!("CARGO_PKG_VERSION"),
 };
 
+/// Heading of the options that every command has. They follow those of the command.
+const GLOBAL_OPTIONS: &str = "Global options";
+
+/// Text below the help of the whole program.
+const AFTER_HELP: &str = "\
+Exit codes:
+  0    Success
+  1    Negative answer: not valid, not found or rejected
+  2    Wrong usage
+  3    Failure, such as an unreachable node or a full disk
+  130  Ended by Ctrl-C; 128 + N for another signal N
+
+\"blockchain COMMAND --help\" explains a command and all of its options.";
+
 /// A self-hosted proof-of-work message chain.
 #[derive(Debug, Parser)]
-#[command(name = "blockchain", version = VERSION, about, propagate_version = true)]
+#[command(
+    name = "blockchain",
+    version = VERSION,
+    about,
+    propagate_version = true,
+    disable_help_flag = true,
+    disable_version_flag = true,
+    after_help = AFTER_HELP
+)]
 struct Arguments {
     /// Print JSON instead of text
-    #[arg(long, global = true, help_heading = "Global options")]
+    #[arg(long, global = true, help_heading = GLOBAL_OPTIONS)]
     json: bool,
-    /// Log level (error, warn, info, debug, trace) or directives as in `RUST_LOG`
+    /// Log level (error, warn, info, debug or trace) or filter directives
     #[arg(
         long,
         global = true,
-        help_heading = "Global options",
+        help_heading = GLOBAL_OPTIONS,
         value_name = "LEVEL",
         value_parser = log::directives,
         env = "RUST_LOG"
     )]
     log: Option<String>,
-    /// TOML file of options; arguments and environment variables override it
+    /// Configuration file (TOML); options and environment variables override it
     #[arg(
         long,
         global = true,
-        help_heading = "Global options",
+        help_heading = GLOBAL_OPTIONS,
         value_name = "FILE",
         env = "BLOCKCHAIN_CONFIG"
     )]
     config: Option<PathBuf>,
+    /// Print help (a summary with `-h`)
+    #[arg(
+        long,
+        short,
+        global = true,
+        help_heading = GLOBAL_OPTIONS,
+        action = ArgAction::Help
+    )]
+    help: Option<bool>,
+    /// Print version
+    #[arg(
+        long,
+        short = 'V',
+        global = true,
+        help_heading = GLOBAL_OPTIONS,
+        action = ArgAction::Version
+    )]
+    version: Option<bool>,
     #[command(subcommand)]
     command: Command,
 }
@@ -96,32 +136,32 @@ enum Command {
     Node(Box<node::NodeArgs>),
     /// Run a node with the command line of the reference miner
     Miner(node::MinerArgs),
-    /// Add a message
+    /// Serve the web explorer of a running node
+    Ui(ui::UiArgs),
+    /// Add a message to the chain
     Add(add::AddArgs),
-    /// Query the chain, messages, neighbours or status of a node
+    /// Print the chain, a block, messages, neighbours or the status of a node
     Get(get::GetArgs),
-    /// Add or remove neighbours of a local node
+    /// Add or remove neighbours of a running node on this machine
     Neighbours(neighbours::NeighboursArgs),
-    /// Export the chain of a node or a database
+    /// Export the chain of a node or a database to a file
     Export(export::ExportArgs),
     /// Import a chain file into a stopped node
     Import(import::ImportArgs),
     /// Verify the chain of a file, a database or a node
     Verify(verify::VerifyArgs),
-    /// Print the checkpoint of a block, the line to keep elsewhere
+    /// Print the checkpoint of a block: a line to keep elsewhere as evidence
     Checkpoint(checkpoint::CheckpointArgs),
-    /// Get, show or verify a receipt, which proves messages offline
+    /// Get, show or verify a receipt: a file that proves messages offline
     Receipt(receipt::ReceiptArgs),
     /// Get or verify the proof that one checkpoint continues another
     Consistency(consistency::ConsistencyArgs),
-    /// Solve or check a proof of work
+    /// Solve or check the proof-of-work puzzle by hand
     Pow(pow::PowArgs),
     /// Generate shell completions
     Completions(completions::CompletionsArgs),
     /// Generate a man page
     Man(completions::ManArgs),
-    /// Serve the web explorer of a node
-    Ui(ui::UiArgs),
 }
 
 /// Runs the command line of this process.
@@ -182,7 +222,9 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), Error> {
         Command::Consistency(args) => consistency::run(args, output).await,
         Command::Pow(args) => pow::run(args, output).await,
         Command::Completions(args) => completions::run(&args, Arguments::command()),
-        Command::Man(args) => completions::run_man(&args, Arguments::command()),
+        Command::Man(args) => {
+            completions::run_man(&args, environment::hide_values(Arguments::command()))
+        }
         Command::Ui(args) => ui::run(args).await,
     }
 }

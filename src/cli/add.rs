@@ -26,13 +26,13 @@ const READ_LIMIT: u64 = (BOM.len() + MAX_INGEST_BYTES + 1 + b"\r\n".len()) as u6
 
 #[derive(Debug, Args)]
 pub(super) struct AddArgs {
-    /// The message; `-` reads it from standard input, without byte order mark and final line end
+    /// Text of the message, in quotes if it contains spaces; `-` reads it from standard input
     #[arg(required_unless_present = "lines")]
     message: Option<String>,
-    /// Add each line of standard input as a message, in order; empty lines are skipped
+    /// Add each line of standard input as a message, except empty lines
     #[arg(long)]
     lines: bool,
-    /// Wait until the message is mined
+    /// Wait until the message is mined, and print its block
     #[arg(long)]
     wait: bool,
     #[command(flatten)]

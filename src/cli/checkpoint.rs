@@ -22,7 +22,8 @@ const MAX_FILE_BYTES: u64 = 8 << 20;
 
 #[derive(Debug, Args)]
 pub(super) struct CheckpointArgs {
-    /// Block to keep: its index, its hash or `tip`
+    /// Block: index, hash, start of a hash (at least 6 digits) or `tip`; up to 11 decimal digits are
+    /// always an index
     #[arg(long, value_name = "BLOCK", default_value = "tip")]
     at: String,
     #[command(flatten)]
@@ -30,7 +31,7 @@ pub(super) struct CheckpointArgs {
     /// Draw the line as a QR code
     #[arg(long)]
     qr: bool,
-    /// Append the line to a trust file, which is checked first
+    /// Also append the line to FILE, which may contain only checkpoints
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 }

@@ -6,6 +6,7 @@ use clap::{Args, Command};
 use clap_complete::Shell;
 use clap_mangen::Man;
 
+use super::VERSION;
 use super::error::Error;
 use super::output::stdout;
 
@@ -17,8 +18,9 @@ pub(super) struct CompletionsArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ManArgs {
-    /// Command to describe; the whole program by default
-    command: Option<String>,
+    /// Command to describe, such as `get block` (default: the whole program)
+    #[arg(num_args = 0..)]
+    command: Vec<String>,
 }
 
 /// Prints the completion script of a shell.
@@ -33,14 +35,16 @@ pub(super) fn run(args: &CompletionsArgs, mut command: Command) -> Result<(), Er
 pub(super) fn run_man(args: &ManArgs, mut command: Command) -> Result<(), Error> {
     // Gives the subcommands their full names.
     command.build();
-    if let Some(name) = &args.command {
-        command = command
-            .find_subcommand(name)
-            .ok_or_else(|| Error::usage(format!("unknown command {name:?}")))?
-            .clone();
+    for name in &args.command {
+        let below = command.find_subcommand(name).cloned();
+        command = below.ok_or_else(|| {
+            let name = args.command.join(" ");
+            Error::usage(format!("unknown command {name:?}")).hint("see \"blockchain --help\"")
+        })?;
     }
     let mut page = Vec::new();
     Man::new(command)
+        .source(format!("blockchain {VERSION}"))
         .render(&mut page)
         .map_err(|source| Error::io("man page", source))?;
     print(&page)

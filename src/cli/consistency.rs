@@ -22,26 +22,26 @@ pub(super) struct ConsistencyArgs {
 
 #[derive(Debug, Subcommand)]
 enum ConsistencyCommand {
-    /// Get the proof that a later block continues an earlier one
+    /// Get the proof that the chain at a later block continues the chain at an earlier one
     Get {
         /// Index of the earlier block
         #[arg(long, value_name = "INDEX")]
         from: u64,
-        /// Later block: its index, its hash or `tip`
+        /// Later block, named like a block in `get block`
         #[arg(long, value_name = "BLOCK", default_value = "tip")]
         to: String,
         #[command(flatten)]
         source: ProofSourceArgs,
-        /// Write to a file instead of the standard output
+        /// File to write (default: standard output)
         #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,
     },
-    /// Verify a proof against a checkpoint at one end, and print that at the other
+    /// Verify a proof against a trusted checkpoint at one end, and print the checkpoint at the other
     Verify {
-        /// Consistency proof file; `-` is the standard input
+        /// Consistency proof file; `-` is standard input
         #[arg(value_name = "FILE")]
         file: PathBuf,
-        /// Checkpoint that you trust: a line, or a file of lines
+        /// Trusted checkpoint: a line, or a file of lines; repeatable
         #[arg(long, value_name = "LINE|FILE", required = true)]
         trust: Vec<String>,
     },

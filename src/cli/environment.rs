@@ -30,7 +30,7 @@ impl Environment {
     /// Prepares all options of `command` and its subcommands for their variables.
     pub(super) fn apply(command: Command) -> (Command, Self) {
         let mut invalid = Vec::new();
-        let command = prepare(command, &[], &mut invalid);
+        let command = prepare(hide_values(command), &[], &mut invalid);
         (command, Self { invalid })
     }
 
@@ -51,6 +51,14 @@ impl Environment {
             matches = below;
         }
     }
+}
+
+/// Leaves the values of variables out of help and man pages: they may be long, secret or unsafe to
+/// print.
+pub(super) fn hide_values(command: Command) -> Command {
+    command
+        .mut_args(|arg| arg.hide_env_values(true))
+        .mut_subcommands(hide_values)
 }
 
 fn prepare(command: Command, path: &[String], invalid: &mut Vec<InvalidVariable>) -> Command {

@@ -26,7 +26,7 @@ use crate::snapshot::format::{ChainWriter, Format};
 
 #[derive(Debug, Args)]
 pub(super) struct ExportArgs {
-    /// Folder of a running or stopped node, instead of --host and --port
+    /// Folder of a running or stopped node; without it, the node at --host and --port is asked
     #[arg(long, value_name = "DIR")]
     db: Option<PathBuf>,
     #[command(flatten)]
@@ -37,8 +37,8 @@ pub(super) struct ExportArgs {
     /// Include the pending messages, which import restores (bincode and json only)
     #[arg(long, alias = "with_mempool")]
     with_mempool: bool,
-    /// Write to FILE, and its SHA-256 to NAME.hash for NAME.chain or to FILE.sha256 otherwise; `-`
-    /// is standard output
+    /// File to write (default: standard output); its SHA-256 is written beside it, to NAME.hash for
+    /// NAME.chain and to FILE.sha256 otherwise
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 }

@@ -34,17 +34,18 @@ enum GetCommand {
         #[command(flatten)]
         node: NodeArgs,
     },
-    /// Print a block
+    /// Print one block
     Block {
-        /// Index, hash, hash prefix of at least 6 digits, or `tip`
+        /// Index, hash, start of a hash (at least 6 digits) or `tip`; up to 11 decimal digits are
+        /// always an index
         #[arg(value_name = "BLOCK")]
         name: String,
         #[command(flatten)]
         node: NodeArgs,
     },
-    /// Print a message and its state
+    /// Print one message with its state and confirmations
     Message {
-        /// Id of the message
+        /// ID of the message
         id: String,
         #[command(flatten)]
         node: NodeArgs,
@@ -54,7 +55,7 @@ enum GetCommand {
         #[command(flatten)]
         node: NodeArgs,
     },
-    /// Print the neighbours of the node
+    /// Print the neighbours of the node and their state
     Neighbours {
         #[command(flatten)]
         node: NodeArgs,

@@ -35,16 +35,16 @@ const FEW_BLOCKS: u64 = 8;
 
 #[derive(Debug, Args)]
 pub(super) struct ImportArgs {
-    /// Chain file in any format of export or of the reference miner; `-` reads standard input
+    /// Chain file in any format of export or of the reference miner; `-` is standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Folder of a stopped node; created if missing
     #[arg(long, value_name = "DIR")]
     db: PathBuf,
-    /// Trailing zeros required of every proof; by default the fewest of any proof in the chain
+    /// Number of zeros at the end of every proof's digest (default: the lowest number in the chain)
     #[arg(long, value_name = "N")]
     difficulty: Option<Difficulty>,
-    /// Set an existing chain aside under a dated name, carrying over its pending messages
+    /// Set an existing chain aside under a dated name and keep its pending messages
     #[arg(long, alias = "force_new_chain")]
     force_new_chain: bool,
 }

@@ -30,7 +30,7 @@ struct ChangeArgs {
     /// Address of the neighbour
     #[arg(value_name = "HOST:PORT")]
     address: NodeAddress,
-    /// Folder of the running node
+    /// Folder of the running node whose neighbours change
     #[arg(
         long,
         value_name = "DIR",

@@ -24,15 +24,15 @@ pub(super) struct PowArgs {
 
 #[derive(Debug, Subcommand)]
 enum PowCommand {
-    /// Find the smallest proof
+    /// Find the smallest proof that solves the puzzle
     Solve {
         #[command(flatten)]
         puzzle: Puzzle,
         /// Number of search threads
-        #[arg(long, default_value = "1")]
+        #[arg(long, value_name = "N", default_value = "1")]
         threads: NonZeroUsize,
     },
-    /// Check a proof
+    /// Check whether a proof solves the puzzle
     Check {
         #[command(flatten)]
         puzzle: Puzzle,
@@ -44,17 +44,18 @@ enum PowCommand {
 
 #[derive(Debug, Args)]
 struct Puzzle {
-    /// Proof of the previous block; `None` if that is a genesis block
+    /// Proof of the previous block; `None` if that is the genesis block
     #[arg(
         long,
+        value_name = "PROOF",
         alias = "last_proof",
         default_value = pow::NO_PROOF,
         allow_negative_numbers = true,
         value_parser = last_proof
     )]
     last_proof: LastProof,
-    /// Trailing zeros required of the digest
-    #[arg(long, default_value_t)]
+    /// Number of zeros required at the end of the digest
+    #[arg(long, value_name = "N", default_value_t)]
     difficulty: Difficulty,
 }
 

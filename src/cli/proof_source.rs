@@ -20,7 +20,7 @@ pub(super) const MAX_BLOCKS: usize = 100;
 /// The options that say whose chain it is.
 #[derive(Debug, Args)]
 pub(super) struct ProofSourceArgs {
-    /// Folder of a node, running or stopped; without it the node at --host and --port is asked
+    /// Folder of a running or stopped node; without it, the node at --host and --port is asked
     #[arg(long, value_name = "DIR")]
     db: Option<PathBuf>,
     #[command(flatten)]

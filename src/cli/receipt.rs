@@ -28,13 +28,13 @@ pub(super) struct ReceiptArgs {
 
 #[derive(Debug, Subcommand)]
 enum ReceiptCommand {
-    /// Get the receipt of messages or blocks from a node
+    /// Get a receipt for messages or blocks from a node
     Get(get::GetArgs),
-    /// Show what a receipt claims, without checking it against anything
+    /// Show the claims of a receipt without verifying them
     Show(show::ShowArgs),
-    /// Verify a receipt against what you trust
+    /// Verify a receipt against a checkpoint, a hash or a node that you trust
     Verify(verify::VerifyArgs),
-    /// Write a page that verifies receipts in a browser, offline
+    /// Write a web page that verifies receipts offline, in any browser
     Page(page::PageArgs),
 }
 

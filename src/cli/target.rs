@@ -10,7 +10,7 @@ use crate::client::{HttpClient, NodeAddress};
 /// The options as clap parses them.
 #[derive(Clone, Debug, Args)]
 struct Written {
-    /// Host of the node, as HOST, HOST:PORT or `http://HOST:PORT`
+    /// Node to ask, as HOST, HOST:PORT or `http://HOST:PORT`
     #[arg(long, default_value = "127.0.0.1", env = "BLOCKCHAIN_CLIENT_HOST")]
     host: String,
     /// Port of the node (default: 12345)

@@ -27,7 +27,7 @@ pub(super) struct UiArgs {
     /// Port to listen on; 0 for any free port
     #[arg(long, default_value_t = 8080, env = "BLOCKCHAIN_UI_PORT")]
     port: u16,
-    /// Node to show, as HOST:PORT or a URL
+    /// Node to show, as HOST:PORT or `http://HOST:PORT`
     #[arg(
         long,
         value_name = "URL",
@@ -35,17 +35,18 @@ pub(super) struct UiArgs {
         env = "BLOCKCHAIN_UI_NODE"
     )]
     node: NodeAddress,
-    /// Path prefix of all pages behind a reverse proxy, such as /chain
+    /// Path of the explorer behind a reverse proxy, such as /chain (default: none)
     #[arg(
         long,
         alias = "base_path",
         value_name = "PATH",
         default_value = "",
+        hide_default_value = true,
         value_parser = base_path,
         env = "BLOCKCHAIN_UI_BASE_PATH"
     )]
     base_path: String,
-    /// Additional host name accepted in browser requests; repeatable
+    /// Additional host name under which browsers may reach the explorer; repeatable
     #[arg(
         long,
         alias = "allow_host",

@@ -24,10 +24,11 @@ use crate::text::counted;
 pub(super) struct VerifyArgs {
     #[command(flatten)]
     target: Target,
-    /// Trailing zeros required of every proof; by default those that a stopped node requires
+    /// Number of zeros required at the end of every proof's digest (default with --db: the number
+    /// that the database requires)
     #[arg(long, value_name = "N")]
     difficulty: Option<Difficulty>,
-    /// Require sealed proofs from block FROM on, 1 without FROM
+    /// Require sealed proofs from block FROM on (default: 1)
     #[arg(
         long,
         value_name = "FROM",
@@ -37,7 +38,7 @@ pub(super) struct VerifyArgs {
         alias = "require_sealed"
     )]
     require_sealed: Option<u64>,
-    /// Checkpoint that the chain must hold: a line, or a file of lines
+    /// Checkpoint that the chain must contain: a line, or a file of lines; repeatable
     #[arg(long, value_name = "LINE|FILE")]
     checkpoint: Vec<String>,
     /// With --node and --checkpoint: ask for consistency proofs instead of reading the chain
@@ -48,10 +49,10 @@ pub(super) struct VerifyArgs {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 struct Target {
-    /// Chain file in any format of export or of the reference miner; `-` reads standard input
+    /// Chain file in any format of export or of the reference miner; `-` is standard input
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
-    /// Folder of a node; if it is stopped, the whole database file is checked too
+    /// Folder of a node; if the node is stopped, its whole database is checked too
     #[arg(long, value_name = "DIR")]
     db: Option<PathBuf>,
     /// Address of a running node

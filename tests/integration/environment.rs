@@ -14,7 +14,7 @@ fn variables() -> Vec<String> {
     ] {
         let help = Blockchain::new(command).succeeds().stdout;
         let names = help.split("[env: ").skip(1);
-        found.extend(names.map(|rest| rest.split('=').next().unwrap().to_owned()));
+        found.extend(names.map(|rest| rest.split(']').next().unwrap().to_owned()));
     }
     found.sort();
     found.dedup();

@@ -18,6 +18,12 @@ use crate::snapshot::format::Format;
 pub(super) use peers::{GenesisArg, PeerOptions};
 use units::{Interval, parse_size};
 
+/// Headings of groups of options. Options of other nodes are in [`peers`].
+const MINING: &str = "Mining";
+const RULES: &str = "Rules of the chain";
+const SNAPSHOTS: &str = "Snapshots";
+const LIMITS: &str = "Limits";
+
 #[derive(Debug, Args)]
 pub(in crate::cli) struct NodeArgs {
     /// Folder of the database and its files; created if missing
@@ -40,7 +46,7 @@ pub(in crate::cli) struct MinerArgs {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum MinerCommand {
-    /// Run a node by the documented rules on the files named after a chain file
+    /// Run a node with the rules of the reference miner
     Start {
         /// Chain file; imported if there is no database beside it
         chain_path: PathBuf,
@@ -63,111 +69,7 @@ pub(in crate::cli) struct NodeOptions {
     /// Port to listen on; 0 for any free port
     #[arg(long, default_value_t = DEFAULT_PORT, env = "BLOCKCHAIN_NODE_PORT")]
     pub(super) port: u16,
-    /// Trailing zeros required of every proof, 1 to 64; stored in the database, 5 for a new one
-    #[arg(long, value_name = "N", env = "BLOCKCHAIN_NODE_DIFFICULTY")]
-    pub(super) difficulty: Option<Difficulty>,
-    /// Number of mining threads; 0 disables mining
-    #[arg(
-        long,
-        value_name = "N",
-        default_value_t = 1,
-        env = "BLOCKCHAIN_NODE_THREADS"
-    )]
-    pub(super) threads: usize,
-    /// Kind of proofs to mine; open requires a database that accepts open proofs
-    #[arg(long, value_enum, default_value_t, env = "BLOCKCHAIN_NODE_PROOF")]
-    pub(super) proof: ProofArg,
-    /// Accept open proofs in a new database, to share a network with reference miners
-    #[arg(long, alias = "accept_open", env = "BLOCKCHAIN_NODE_ACCEPT_OPEN")]
-    pub(super) accept_open: bool,
-    /// Require sealed proofs from block FROM on; without FROM, after the current tip
-    #[arg(
-        long,
-        alias = "require_sealed",
-        value_name = "FROM",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "tip",
-        conflicts_with = "accept_open",
-        env = "BLOCKCHAIN_NODE_REQUIRE_SEALED"
-    )]
-    pub(super) require_sealed: Option<SealedFrom>,
-    /// Start a new chain in a new database, with TEXT in its genesis block
-    #[arg(
-        long,
-        conflicts_with = "genesis",
-        alias = "new_genesis",
-        value_name = "TEXT",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = GENESIS_TEXT,
-        env = "BLOCKCHAIN_NODE_NEW_GENESIS"
-    )]
-    pub(super) new_genesis: Option<String>,
-    /// Format of the snapshot NAME.chain
-    #[arg(
-        long,
-        alias = "chain_serialization",
-        value_enum,
-        default_value_t,
-        env = "BLOCKCHAIN_NODE_CHAIN_SERIALIZATION"
-    )]
-    pub(super) chain_serialization: Serialization,
-    /// Interval at which NAME.chain is written if the chain has changed
-    #[arg(
-        long,
-        alias = "backup_interval",
-        value_name = "DURATION",
-        default_value = "30s",
-        env = "BLOCKCHAIN_NODE_BACKUP_INTERVAL"
-    )]
-    pub(super) backup_interval: Interval,
-    /// Maximum number of old NAME.chain files kept under dated names
-    #[arg(
-        long,
-        alias = "max_backups",
-        value_name = "N",
-        default_value_t = 10,
-        env = "BLOCKCHAIN_NODE_MAX_BACKUPS"
-    )]
-    pub(super) max_backups: usize,
-    /// When to write NAME.chain as the node stops
-    #[arg(
-        long,
-        alias = "snapshot_at_stop",
-        value_enum,
-        default_value_t,
-        env = "BLOCKCHAIN_NODE_SNAPSHOT_AT_STOP"
-    )]
-    pub(super) snapshot_at_stop: SnapshotAtStop,
-    /// Format of log lines on standard error and in miner.log
-    #[arg(
-        long,
-        alias = "log_format",
-        value_enum,
-        default_value_t,
-        env = "BLOCKCHAIN_NODE_LOG_FORMAT"
-    )]
-    pub(super) log_format: LogFormat,
-    /// Additional host name accepted in browser requests; repeatable
-    #[arg(
-        long,
-        alias = "allow_host",
-        value_name = "NAME",
-        value_delimiter = ',',
-        env = "BLOCKCHAIN_NODE_ALLOW_HOST"
-    )]
-    pub(super) allow_host: Vec<String>,
-    /// Maximum messages per second per remote address, 0 for no limit (local clients are exempt)
-    #[arg(
-        long,
-        alias = "add_rate",
-        value_name = "N",
-        default_value_t = 500,
-        env = "BLOCKCHAIN_NODE_ADD_RATE"
-    )]
-    pub(super) add_rate: u32,
-    /// Also serve the web explorer on the same host, at PORT or 8080
+    /// Also serve the web explorer on the same host, on PORT (default: 8080)
     #[arg(
         long,
         value_name = "PORT",
@@ -177,12 +79,146 @@ pub(in crate::cli) struct NodeOptions {
         env = "BLOCKCHAIN_NODE_UI"
     )]
     pub(super) ui: Option<u16>,
+    /// Additional host name under which browsers may reach the node and the explorer; repeatable
+    #[arg(
+        long,
+        alias = "allow_host",
+        value_name = "NAME",
+        value_delimiter = ',',
+        env = "BLOCKCHAIN_NODE_ALLOW_HOST"
+    )]
+    pub(super) allow_host: Vec<String>,
+    /// Format of the log on standard error and in miner.log
+    #[arg(
+        long,
+        alias = "log_format",
+        value_enum,
+        value_name = "FORMAT",
+        default_value_t,
+        env = "BLOCKCHAIN_NODE_LOG_FORMAT"
+    )]
+    pub(super) log_format: LogFormat,
     /// Set an existing chain aside under a dated name and start a new one
     #[arg(long, alias = "force_new_chain")]
     pub(super) force_new_chain: bool,
-    /// Minimum free disk space; below it, the node stops accepting messages and mining
+    /// Number of mining threads; 0 disables mining
     #[arg(
         long,
+        help_heading = MINING,
+        value_name = "N",
+        default_value_t = 1,
+        env = "BLOCKCHAIN_NODE_THREADS"
+    )]
+    pub(super) threads: usize,
+    /// Kind of proofs to mine
+    #[arg(
+        long,
+        help_heading = MINING,
+        value_enum,
+        value_name = "KIND",
+        default_value_t,
+        env = "BLOCKCHAIN_NODE_PROOF"
+    )]
+    pub(super) proof: ProofArg,
+    /// Number of zeros at the end of every proof's digest, 1 to 64; stored in the database (default
+    /// for a new one: 5)
+    #[arg(
+        long,
+        help_heading = RULES,
+        value_name = "N",
+        env = "BLOCKCHAIN_NODE_DIFFICULTY"
+    )]
+    pub(super) difficulty: Option<Difficulty>,
+    /// Accept open proofs in a new database, to share a network with reference miners
+    #[arg(
+        long,
+        help_heading = RULES,
+        alias = "accept_open",
+        env = "BLOCKCHAIN_NODE_ACCEPT_OPEN"
+    )]
+    pub(super) accept_open: bool,
+    /// Require sealed proofs from block FROM on (default: the next block)
+    #[arg(
+        long,
+        help_heading = RULES,
+        alias = "require_sealed",
+        value_name = "FROM",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "tip",
+        conflicts_with = "accept_open",
+        env = "BLOCKCHAIN_NODE_REQUIRE_SEALED"
+    )]
+    pub(super) require_sealed: Option<SealedFrom>,
+    /// Give a new database its own genesis block, with the message TEXT (default: the documented one)
+    #[arg(
+        long,
+        help_heading = RULES,
+        conflicts_with = "genesis",
+        alias = "new_genesis",
+        value_name = "TEXT",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = GENESIS_TEXT,
+        env = "BLOCKCHAIN_NODE_NEW_GENESIS"
+    )]
+    pub(super) new_genesis: Option<String>,
+    /// Format of snapshots (the file NAME.chain beside the database)
+    #[arg(
+        long,
+        help_heading = SNAPSHOTS,
+        alias = "chain_serialization",
+        value_enum,
+        value_name = "FORMAT",
+        default_value_t,
+        env = "BLOCKCHAIN_NODE_CHAIN_SERIALIZATION"
+    )]
+    pub(super) chain_serialization: Serialization,
+    /// Interval between snapshots, which are written only if the chain has changed
+    #[arg(
+        long,
+        help_heading = SNAPSHOTS,
+        alias = "backup_interval",
+        value_name = "DURATION",
+        default_value = "30s",
+        env = "BLOCKCHAIN_NODE_BACKUP_INTERVAL"
+    )]
+    pub(super) backup_interval: Interval,
+    /// Maximum number of older snapshots kept under dated names
+    #[arg(
+        long,
+        help_heading = SNAPSHOTS,
+        alias = "max_backups",
+        value_name = "N",
+        default_value_t = 10,
+        env = "BLOCKCHAIN_NODE_MAX_BACKUPS"
+    )]
+    pub(super) max_backups: usize,
+    /// When to write a snapshot as the node stops
+    #[arg(
+        long,
+        help_heading = SNAPSHOTS,
+        alias = "snapshot_at_stop",
+        value_enum,
+        value_name = "WHEN",
+        default_value_t,
+        env = "BLOCKCHAIN_NODE_SNAPSHOT_AT_STOP"
+    )]
+    pub(super) snapshot_at_stop: SnapshotAtStop,
+    /// Maximum messages per second per remote address, 0 for no limit (local clients are exempt)
+    #[arg(
+        long,
+        help_heading = LIMITS,
+        alias = "add_rate",
+        value_name = "N",
+        default_value_t = 500,
+        env = "BLOCKCHAIN_NODE_ADD_RATE"
+    )]
+    pub(super) add_rate: u32,
+    /// Minimum free disk space; below it, the node accepts no messages and mines no blocks
+    #[arg(
+        long,
+        help_heading = LIMITS,
         alias = "min_free",
         value_name = "SIZE",
         default_value = "64MiB",
@@ -211,10 +247,10 @@ impl Rules {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum ProofArg {
-    /// Proofs that bind the content of their block
+    /// Proofs that bind the content of their block and its history
     #[default]
     Sealed,
-    /// The smallest proof, as the documented search finds it
+    /// The smallest proof, as a reference miner finds it; requires --accept-open
     Open,
 }
 
@@ -274,7 +310,7 @@ impl From<Serialization> for Format {
 pub(super) enum SnapshotAtStop {
     /// Always
     Always,
-    /// Only if it takes less than a second
+    /// If writing it takes less than a second
     #[default]
     Auto,
     /// Never

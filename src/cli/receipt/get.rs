@@ -15,15 +15,16 @@ const SETTLED: u64 = 6;
 
 #[derive(Debug, Args)]
 pub(super) struct GetArgs {
-    /// Message ids, or indexes or hashes of blocks, up to 100
+    /// IDs of messages, or indexes or hashes of blocks, at most 100; up to 11 decimal digits are
+    /// always an index
     #[arg(value_name = "WHAT", required = true, num_args = 1..)]
     what: Vec<String>,
-    /// Later block that proves them: its index, its hash or `tip`
+    /// Later block that proves them, named like a block in `get block`
     #[arg(long, value_name = "BLOCK", default_value = "tip")]
     at: String,
     #[command(flatten)]
     source: ProofSourceArgs,
-    /// Write to a file instead of the standard output
+    /// File to write (default: standard output)
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 }

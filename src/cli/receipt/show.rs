@@ -13,7 +13,7 @@ use crate::proofs::{NotProven, Receipt};
 
 #[derive(Debug, Args)]
 pub(super) struct ShowArgs {
-    /// Receipt file; `-` is the standard input
+    /// Receipt file; `-` is standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
 }

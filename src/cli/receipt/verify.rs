@@ -15,16 +15,16 @@ use crate::proofs::{ConsistencyProof, NotProven, Receipt, Trusted, Verified};
 
 #[derive(Debug, Args)]
 pub(super) struct VerifyArgs {
-    /// Receipt file; `-` is the standard input
+    /// Receipt file; `-` is standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Trusted hash of a sealed block, checkpoint line or file of checkpoint lines; may be repeated
+    /// Trusted hash of a sealed block, checkpoint, or file of checkpoints; repeatable
     #[arg(long, value_name = "HASH|LINE|FILE")]
     trust: Vec<String>,
-    /// Consistency proof that leads from a trusted checkpoint to another one
+    /// Consistency proof from a trusted checkpoint to the block that proves the receipt; repeatable
     #[arg(long, value_name = "FILE")]
     via: Vec<PathBuf>,
-    /// Node whose chain you trust
+    /// Node whose chain is trusted
     #[arg(long, value_name = "HOST:PORT")]
     node: Option<NodeAddress>,
 }

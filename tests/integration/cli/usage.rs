@@ -82,9 +82,61 @@ fn completions_and_man_pages_cover_the_command_line() {
     Blockchain::new(["man"])
         .succeeds()
         .prints(&[".TH blockchain 1", "blockchain\\-node"]);
-    Blockchain::new(["man", "add"])
-        .succeeds()
-        .prints(&[".TH blockchain-add 1", "\\-\\-wait"]);
+    Blockchain::new(["man", "add"]).succeeds().prints(&[
+        ".TH blockchain-add 1",
+        "\\-\\-wait",
+        "BLOCKCHAIN_CLIENT_HOST",
+    ]);
+    for group in [
+        "get block",
+        "receipt verify",
+        "neighbours add",
+        "miner start",
+    ] {
+        let page = Blockchain::new(["man"].into_iter().chain(group.split(' '))).succeeds();
+        let title = format!(".TH blockchain-{} 1", group.replace(' ', "-"));
+        page.prints(&[&title]);
+    }
+}
+
+/// All commands, each with its own help.
+const COMMANDS: &str = "node|miner|miner start|ui|add|get|get chain|get block|get message|get data|\
+    get neighbours|get status|neighbours|neighbours add|neighbours remove|export|import|verify|\
+    checkpoint|receipt|receipt get|receipt show|receipt verify|receipt page|consistency|\
+    consistency get|consistency verify|pow|pow solve|pow check|completions|man";
+
+#[test]
+fn help_lists_the_options_of_a_command_before_the_global_ones() {
+    for command in COMMANDS.split('|') {
+        for flag in ["-h", "--help"] {
+            let help = Blockchain::new(command.split(' ').chain([flag])).succeeds();
+            let (own, global) = help.stdout.split_once("\nGlobal options:\n").unwrap();
+            for option in [
+                "--json",
+                "--log <LEVEL>",
+                "--config <FILE>",
+                "--help",
+                "--version",
+            ] {
+                assert!(global.contains(option) && !own.contains(option), "{help:?}");
+            }
+            let is_last = global
+                .lines()
+                .all(|line| line.is_empty() || line.starts_with(' '));
+            assert!(is_last, "no group of options follows: {help:?}");
+        }
+    }
+}
+
+#[test]
+fn help_does_not_print_the_values_of_variables() {
+    for arguments in [&["node", "--help"][..], &["add", "-h"], &["man", "add"]] {
+        let help = Blockchain::new(arguments)
+            .env("BLOCKCHAIN_NODE_DB", "\u{1b}[31m")
+            .env("BLOCKCHAIN_CLIENT_HOST", "secret\u{1b}[31m");
+        let help = help.succeeds().stdout;
+        assert!(!help.contains("[31m"), "{help}");
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::node::settings::{MAX_REPLACEABLE_GENESIS_LENGTH, PeerSettings};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Other nodes")]
 pub(in crate::cli::node) struct PeerOptions {
-    /// Nodes to share the chain with, separated by commas; repeatable
+    /// Addresses of other nodes of the network, separated by commas; repeatable
     #[arg(
         long,
         value_name = "HOST:PORT",
@@ -29,7 +29,7 @@ pub(in crate::cli::node) struct PeerOptions {
         env = "BLOCKCHAIN_NODE_MAX_NEIGHBOURS"
     )]
     max_neighbours: usize,
-    /// Address at which other nodes reach this one, if it is not its source address and port
+    /// Address at which other nodes reach this one (default: its source address and port)
     #[arg(
         long,
         value_name = "HOST:PORT",
@@ -37,11 +37,11 @@ pub(in crate::cli::node) struct PeerOptions {
         env = "BLOCKCHAIN_NODE_ADVERTISE"
     )]
     advertise: Option<NodeAddress>,
-    /// Genesis block of a new database, fetched from a neighbour; `any` follows a longer chain with
-    /// any genesis block, if open proofs are accepted
+    /// Hash of the genesis block of a new database, fetched from a neighbour; `any` follows the
+    /// longest chain even if it has another genesis block (requires --accept-open)
     #[arg(long, value_name = "HASH|any", env = "BLOCKCHAIN_NODE_GENESIS")]
     pub(in crate::cli::node) genesis: Option<GenesisArg>,
-    /// Maximum number of blocks that a reorg may disconnect; unlimited by default
+    /// Longest reorg allowed, in blocks (default: unlimited)
     #[arg(
         long,
         alias = "max_reorg",
@@ -49,7 +49,7 @@ pub(in crate::cli::node) struct PeerOptions {
         env = "BLOCKCHAIN_NODE_MAX_REORG"
     )]
     max_reorg: Option<u64>,
-    /// Interval between requests for chains
+    /// Interval at which each neighbour is asked for its chain
     #[arg(
         long,
         alias = "chain_interval",
@@ -58,7 +58,7 @@ pub(in crate::cli::node) struct PeerOptions {
         env = "BLOCKCHAIN_NODE_CHAIN_INTERVAL"
     )]
     chain_interval: Interval,
-    /// Interval between requests for pending messages
+    /// Interval at which each neighbour is asked for its pending messages
     #[arg(
         long,
         alias = "data_interval",
@@ -67,7 +67,7 @@ pub(in crate::cli::node) struct PeerOptions {
         env = "BLOCKCHAIN_NODE_DATA_INTERVAL"
     )]
     data_interval: Interval,
-    /// Interval between requests for neighbours
+    /// Interval at which each neighbour is asked for its neighbours
     #[arg(
         long,
         alias = "gossip_interval",
