@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 use std::fmt::{self, Write};
 
-/// Escapes the characters of untrusted text that [are unsafe to print](is_unsafe).
+/// Escapes the characters of untrusted text that [are unsafe to print](is_unsafe). Emoji stay whole.
 pub fn escape(text: &str) -> Cow<'_, str> {
     if !text.contains(is_unsafe) {
         return text.into();
     }
     let mut escaped = String::with_capacity(text.len() + 16);
-    for character in text.chars() {
-        if is_unsafe(character) {
+    for (character, joins_emoji) in with_emoji_joiners(text) {
+        if is_unsafe(character) && !joins_emoji {
             escaped.extend(character.escape_default());
         } else {
             escaped.push(character);
@@ -27,8 +27,8 @@ pub fn escape_json(json: &str) -> Cow<'_, str> {
         return json.into();
     }
     let mut escaped = String::with_capacity(json.len() + 16);
-    for character in json.chars() {
-        if is_raw(character) {
+    for (character, joins_emoji) in with_emoji_joiners(json) {
+        if is_raw(character) && !joins_emoji {
             for unit in character.encode_utf16(&mut [0; 2]) {
                 // Writing into a String cannot fail.
                 let _ = write!(escaped, "\\u{unit:04x}");
@@ -38,6 +38,35 @@ pub fn escape_json(json: &str) -> Cow<'_, str> {
         }
     }
     escaped.into()
+}
+
+/// Returns the characters of a text, each with `true` if it is a zero width joiner that joins two
+/// pictographs to one emoji, such as a family or a flag. Anywhere else, a joiner hides.
+pub(crate) fn with_emoji_joiners(text: &str) -> impl Iterator<Item = (char, bool)> {
+    let mut follows_pictograph = false;
+    let mut characters = text.chars().peekable();
+    std::iter::from_fn(move || {
+        let character = characters.next()?;
+        let joins = character == ZERO_WIDTH_JOINER
+            && follows_pictograph
+            && characters.peek().copied().is_some_and(is_pictograph);
+        // A variation selector or a skin tone belongs to the pictograph before it.
+        follows_pictograph = is_pictograph(character)
+            || follows_pictograph && matches!(character, '\u{fe0f}' | '\u{1f3fb}'..='\u{1f3ff}');
+        Some((character, joins))
+    })
+}
+
+/// Joins two characters to one, without a width of its own.
+const ZERO_WIDTH_JOINER: char = '\u{200d}';
+
+/// Returns `true` for the pictographs that emoji sequences of Unicode join.
+fn is_pictograph(character: char) -> bool {
+    matches!(
+        character,
+        '\u{2194}' | '\u{2195}' | '\u{2600}'..='\u{27bf}' | '\u{2b1b}'
+            | '\u{1f300}'..='\u{1f3fa}' | '\u{1f400}'..='\u{1faff}'
+    )
 }
 
 /// Returns `true` if a character could control a terminal, or hide or reorder text.
@@ -52,6 +81,14 @@ pub fn is_unsafe(character: char) -> bool {
             // Byte order mark, interlinear annotation, tags.
             | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
         )
+}
+
+/// Returns at most `length` characters of a text, followed by an ellipsis if there are more.
+pub fn shorten(text: &str, length: usize) -> String {
+    match text.char_indices().nth(length) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 /// Formats a number with a noun: `1 block`, `2 blocks`.
@@ -131,6 +168,26 @@ mod tests {
             escape("\u{202e}x\u{2066}\u{200b}\u{9b}"),
             "\\u{202e}x\\u{2066}\\u{200b}\\u{9b}"
         );
+    }
+
+    #[test]
+    fn emoji_stay_whole_and_other_joiners_are_escaped() {
+        for emoji in ["👨‍👩‍👧", "🏳️‍🌈", "👩🏽‍💻", "❤️‍🔥", "🐈‍⬛", "🙂‍↔️"]
+        {
+            assert_eq!(escape(emoji), emoji);
+            let json = serde_json::to_string(emoji).unwrap();
+            assert_eq!(escape_json(&json), json);
+        }
+        for (text, escaped) in [
+            ("👨\u{200d}", "👨\\u{200d}"),
+            ("\u{200d}👨", "\\u{200d}👨"),
+            ("a\u{200d}b", "a\\u{200d}b"),
+            ("👨\u{200d}\u{200d}👩", "👨\\u{200d}\\u{200d}👩"),
+            ("👨\u{200d}a\u{200d}👩", "👨\\u{200d}a\\u{200d}👩"),
+            ("👨\u{202e}\u{200d}👩", "👨\\u{202e}\\u{200d}👩"),
+        ] {
+            assert_eq!(escape(text), escaped, "{text:?}");
+        }
     }
 
     #[test]

@@ -108,6 +108,11 @@ pub async fn serve(
         service_fn(move |request| respond(remote, request))
     };
     let relay = async {
+        // Error pages need the title of the network too.
+        tokio::select! {
+            _ = site.status() => {}
+            () = shutdown.cancelled() => {}
+        }
         if let Err(Panicked) = catch_panic(site.relay.run(&site.client, &shutdown)).await {
             tracing::error!("the event relay panicked; open pages poll from now on");
             site.relay.stop();

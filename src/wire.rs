@@ -209,6 +209,8 @@ pub struct Status {
     pub node_id: String,
     /// Hash of the genesis block.
     pub genesis: String,
+    /// Title of the network; null if it has none.
+    pub title: Option<String>,
     /// Tip of the chain.
     pub tip: TipStatus,
     /// Number of blocks.

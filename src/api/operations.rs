@@ -215,8 +215,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
     get(
         Endpoint::Search,
         "/api/v1/search",
-        "Finds blocks and messages by index, hash, id, date or text; 429 if this address has reached its \
-         share of the searches",
+        "Finds blocks and messages by index, hash, id, date or the words of their text; 429 if this \
+         address has reached its share of the searches",
         Body::Json("SearchPage"),
     )
     .query(&[

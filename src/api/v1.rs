@@ -34,6 +34,7 @@ pub(crate) async fn status(node: &Arc<Node>) -> Result<Response, ApiError> {
             protocol: PROTOCOL,
             node_id: node.id.clone(),
             genesis: state.genesis.to_string(),
+            title: None,
             tip: (&state.tip).into(),
             length: state.length(),
             sealed: state.sealed(),

@@ -12,6 +12,7 @@ use super::format;
 use super::parts::{HashLink, RelativeTime, SealBadge, Text};
 use super::reply;
 use super::request::is_plain_segment;
+use super::search;
 use super::site::{Layout, Section, Site};
 use crate::client::ClientError;
 use crate::wire::{Block, SingleBlock, Status};
@@ -27,6 +28,8 @@ struct BlockPage {
     previous: Option<HashLink>,
     time: RelativeTime,
     seal: SealBadge,
+    /// The seal state, if it is not the usual one of the chain.
+    badge: Option<SealBadge>,
     text: Text,
     inspector: Inspector,
     difficulty: u8,
@@ -44,6 +47,7 @@ impl BlockPage {
                 .map(|hash| HashLink::new(&layout.base, hash)),
             time: RelativeTime::of(&block),
             seal: SealBadge::of(&block),
+            badge: SealBadge::unusual(&block, SealBadge::usual(status)),
             text: Text::new(&block.data.message),
             inspector: Inspector::new(&block, previous, status),
             difficulty: status.difficulty,
@@ -58,7 +62,7 @@ pub(super) async fn get(site: &Site, name: &str) -> Result<Response, ErrorPage> 
     if !is_plain_segment(name) {
         return Err(ErrorPage::not_found());
     }
-    let (status, block) = tokio::join!(site.client.status(), site.client.block(name));
+    let (status, block) = tokio::join!(site.status(), site.client.block(name));
     let status = status?;
     let block = match block {
         Ok(block) => block,
@@ -66,8 +70,11 @@ pub(super) async fn get(site: &Site, name: &str) -> Result<Response, ErrorPage> 
             if error.is_not_found()
                 || matches!(error, ClientError::Refused { status: 400, .. }) =>
         {
-            let text = "The chain of this node has no such block. A reorg may have disconnected \
-                it, or it is not mined yet.";
+            if search::is_disconnected(site, name).await {
+                return Ok(reply::see_other(&site.path(&format!("/search?q={name}"))));
+            }
+            let text = "The chain of this node has no such block. It is not mined yet, or it \
+                belongs to another chain.";
             return Err(ErrorPage::no_such("Block", text));
         }
         Err(error) => return Err(error.into()),

@@ -8,7 +8,7 @@ use warp::reply::Response;
 
 use super::error_page::ErrorPage;
 use super::format;
-use super::parts::BlockCard;
+use super::parts::{BlockCard, SealBadge};
 use super::reply;
 use super::request::PageRequest;
 use super::site::{Layout, Section, Site};
@@ -37,7 +37,8 @@ struct Query {
 /// index or date.
 pub(super) async fn get(site: &Site, request: &PageRequest) -> Result<Response, ErrorPage> {
     let query: Query = request.parse_query()?;
-    let tip = site.client.status().await?.tip.index;
+    let status = site.status().await?;
+    let tip = status.tip.index;
     if let Some(at) = query.at {
         let index = resolve(site, at.trim(), tip).await?;
         return Ok(reply::see_other(
@@ -54,7 +55,7 @@ pub(super) async fn get(site: &Site, request: &PageRequest) -> Result<Response, 
         rows: page
             .blocks
             .iter()
-            .map(|block| BlockCard::new(&site.base, block))
+            .map(|block| BlockCard::new(&site.base, block, SealBadge::usual(&status)))
             .collect(),
         newer: from.filter(|_| top < tip).map(|_| (top + ROWS).min(tip)),
         older: page.next,
@@ -106,7 +107,11 @@ mod tests {
         let page = BlocksPage {
             layout: samples::layout(),
             tip: 1200,
-            rows: vec![BlockCard::new("/x", &samples::block(1, samples::HOSTILE))],
+            rows: vec![BlockCard::new(
+                "/x",
+                &samples::block(1, samples::HOSTILE),
+                SealBadge::Open,
+            )],
             newer: Some(26),
             older: None,
         };

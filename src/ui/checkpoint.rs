@@ -8,6 +8,7 @@ use warp::http;
 use warp::reply::Response;
 
 use super::error_page::ErrorPage;
+use super::format;
 use super::qr::checkpoint_code;
 use super::reply;
 use super::request::PageRequest;

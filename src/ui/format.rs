@@ -62,8 +62,13 @@ pub(super) fn duration(seconds: f64) -> String {
         return format!("{} years", large_number(seconds / UNITS[0].0));
     }
     for (unit, name) in UNITS {
-        // A larger unit is used from two of it on: 100 s, but 2.0 minutes.
-        if seconds >= unit * if name == "s" { 1.0 } else { 2.0 } {
+        // A larger unit is used from two of it on, but minutes from 100 seconds on.
+        let minimum = match name {
+            "s" => unit,
+            "minutes" => 100.0,
+            _ => 2.0 * unit,
+        };
+        if seconds >= minimum {
             let value = seconds / unit;
             return if value >= 10.0 {
                 format!("{value:.0} {name}")
@@ -98,8 +103,8 @@ pub(super) fn clock_offset(ahead: f64) -> String {
 pub(super) fn coarse_duration(seconds: f64) -> String {
     match seconds {
         s if s < 1.0 => "now".to_owned(),
-        s if s < 120.0 => format!("{:.0} s", s.floor()),
-        s if s < 7200.0 => format!("{:.0} min", (s / 60.0).floor()),
+        s if s < 100.0 => format!("{:.0} s", s.floor()),
+        s if s < 6000.0 => format!("{:.0} min", (s / 60.0).floor()),
         s if s < 172_800.0 => format!("{:.0} h", (s / 3600.0).floor()),
         s => format!("{} days", large_number((s / 86_400.0).floor())),
     }
@@ -115,6 +120,12 @@ pub(super) fn sentence(text: &str) -> String {
         .chain(characters)
         .chain(['.'])
         .collect()
+}
+
+/// Formats the confirmations of a block. A block without a later one is the tip.
+pub(super) fn confirmations(count: u64) -> String {
+    let tip = if count == 1 { " (the tip)" } else { "" };
+    format!("{} confirmation{}{tip}", number(count), plural(count))
 }
 
 /// Formats a size in bytes.
@@ -148,7 +159,8 @@ mod tests {
             (0.000_02, "20 µs"),
             (0.016, "16 ms"),
             (1.61, "1.6 s"),
-            (100.0, "100 s"),
+            (99.0, "99 s"),
+            (100.0, "1.7 minutes"),
             (162.0, "2.7 minutes"),
             (41_400.0, "12 hours"),
             (4e9, "127 years"),

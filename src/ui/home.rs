@@ -7,7 +7,9 @@ use warp::reply::Response;
 
 use super::error_page::{ErrorPage, if_supported};
 use super::format;
-use super::parts::{BlockCard, HashLink, PeerRow, PendingRow, RelativeTime, StatusSummary, now};
+use super::parts::{
+    BlockCard, HashLink, PeerRow, PendingRow, RelativeTime, SealBadge, StatusSummary, now,
+};
 use super::reply;
 use super::request::PageRequest;
 use super::site::{Layout, MessageForm, Section, Site};
@@ -40,6 +42,24 @@ struct HomePage {
     notice: Option<ReorgNotice>,
 }
 
+impl HomePage {
+    /// Returns `true` if nobody is known who would mine the pending messages.
+    fn is_stuck(&self) -> bool {
+        let Status {
+            mempool,
+            mining,
+            sync,
+            ..
+        } = &self.status;
+        mempool.count > 0 && mining.threads == 0 && sync.answering == 0
+    }
+
+    /// Returns `true` if the chain has no message yet.
+    fn is_empty(&self) -> bool {
+        self.status.length == 1 && self.status.mempool.count == 0
+    }
+}
+
 /// A recent reorg that an operator should look at.
 #[derive(Debug)]
 struct ReorgNotice {
@@ -68,7 +88,7 @@ impl ReorgNotice {
 pub(super) async fn get(site: &Site, request: &PageRequest) -> Result<Response, ErrorPage> {
     let client = &site.client;
     let (status, blocks, peers) = tokio::join!(
-        client.status(),
+        site.status(),
         client.blocks_down(None, CARDS),
         client.neighbour_list()
     );
@@ -88,7 +108,7 @@ pub(super) async fn get(site: &Site, request: &PageRequest) -> Result<Response, 
         tip_time: RelativeTime::at(status.tip.timestamp.as_f64().unwrap_or_default()),
         cards: blocks
             .iter()
-            .map(|block| BlockCard::new(&site.base, block))
+            .map(|block| BlockCard::new(&site.base, block, SealBadge::usual(&status)))
             .collect(),
         pending: pending.iter().map(PendingRow::new).collect(),
         guests: peers.iter().flatten().filter(is_guest).count() as u64,
@@ -126,7 +146,11 @@ mod tests {
             form: samples::form(),
             genesis: HashLink::new("/x", &status.genesis),
             tip_time: RelativeTime::at(0.0),
-            cards: vec![BlockCard::new("/x", &samples::block(1, samples::HOSTILE))],
+            cards: vec![BlockCard::new(
+                "/x",
+                &samples::block(1, samples::HOSTILE),
+                SealBadge::Sealed,
+            )],
             pending: vec![PendingRow::new(&pending)],
             peers: None,
             guests: 1,

@@ -107,7 +107,7 @@ impl RepairCost {
 
 /// `GET /lab`.
 pub(super) async fn get(site: &Site) -> Result<Response, ErrorPage> {
-    let (status, tip) = tokio::join!(site.client.status(), site.client.block("tip"));
+    let (status, tip) = tokio::join!(site.status(), site.client.block("tip"));
     let tip_proof = tip?.block.proof.unwrap_or_else(|| NO_PROOF.to_owned());
     let page = LabPage::new(site.layout(Section::Lab), &status?, tip_proof);
     Ok(reply::page(StatusCode::OK, &page))

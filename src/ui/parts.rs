@@ -4,6 +4,7 @@
 //! * [`hash_link`]: a hash with its colour bar; [`seal_badge`]: the seal state of a block;
 //!   [`relative_time`]: a point in time
 //! * [`block_card`], [`pending_row`], [`peer_row`]: a block, a pending message and a peer in a list
+//! * [`remedy`]: commands that bring two nodes onto the same network
 //! * [`status_summary`]: mining and sync status in words
 
 mod block_card;
@@ -11,6 +12,7 @@ mod hash_link;
 mod peer_row;
 mod pending_row;
 mod relative_time;
+mod remedy;
 mod seal_badge;
 mod status_summary;
 pub(super) mod text;
@@ -20,6 +22,7 @@ pub(super) use hash_link::HashLink;
 pub(super) use peer_row::PeerRow;
 pub(super) use pending_row::PendingRow;
 pub(super) use relative_time::{RelativeTime, now};
+pub(super) use remedy::shorten_hashes;
 pub(super) use seal_badge::SealBadge;
 pub(super) use status_summary::StatusSummary;
 pub(super) use text::{Line, Text};

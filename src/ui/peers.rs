@@ -7,7 +7,7 @@ use warp::reply::Response;
 
 use super::error_page::{ErrorPage, if_supported};
 use super::format;
-use super::parts::{HashLink, Line, PeerRow, StatusSummary};
+use super::parts::{HashLink, Line, PeerRow, StatusSummary, shorten_hashes};
 use super::reply;
 use super::site::{Layout, Section, Site};
 use crate::wire::Status;
@@ -27,7 +27,7 @@ struct PeersPage {
 
 /// `GET /peers`.
 pub(super) async fn get(site: &Site) -> Result<Response, ErrorPage> {
-    let (status, peers) = tokio::join!(site.client.status(), site.client.neighbour_list());
+    let (status, peers) = tokio::join!(site.status(), site.client.neighbour_list());
     let status = status?;
     let page = PeersPage {
         layout: site.layout(Section::Peers),
@@ -38,7 +38,7 @@ pub(super) async fn get(site: &Site) -> Result<Response, ErrorPage> {
             .differences
             .iter()
             .chain(&status.warnings)
-            .map(|warning| Line::new(warning, 400))
+            .map(|warning| Line::new(&shorten_hashes(warning), 400))
             .collect(),
         peers: if_supported(peers)?.map(|list| {
             let rows = list.neighbours.iter();
@@ -98,13 +98,14 @@ mod tests {
         assert_eq!(same, [true, false, false]);
         let html = page(Some(vec![row]));
         samples::assert_inert(&html);
-        for text in ["2,000 ahead", "same genesis", "open proofs allowed"] {
+        for text in ["2,000 blocks ahead", "same genesis", "open proofs allowed"] {
             assert!(html.contains(text), "{text} {html}");
         }
 
         (peer.failures, peer.retry_in) = (3, Some(8.0));
         let html = page(Some(vec![PeerRow::new("/x", &peer, &own)]));
         assert!(html.contains("3 failures") && html.contains("next attempt in 8 s"));
+        assert!(html.contains("does not respond"), "{html}");
         let compares = |html: &str| html.contains("class=\"checks\"");
         assert!(!compares(&html), "the peer does not respond: {html}");
         (peer.failures, peer.last_answer) = (0, None);

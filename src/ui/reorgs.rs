@@ -8,7 +8,7 @@ use warp::reply::Response;
 
 use super::error_page::{ErrorPage, if_supported};
 use super::format;
-use super::parts::{BlockCard, HashLink, Line, RelativeTime};
+use super::parts::{BlockCard, HashLink, Line, RelativeTime, SealBadge};
 use super::reply;
 use super::request::PageRequest;
 use super::site::{Layout, Section, Site};
@@ -55,7 +55,7 @@ struct DisconnectedRow {
 
 impl ReorgRow {
     /// `current` holds the blocks that the chain has at these indices now.
-    fn new(base: &str, reorg: Reorg, current: &[Block]) -> Self {
+    fn new(base: &str, reorg: Reorg, current: &[Block], usual: SealBadge) -> Self {
         let disconnected = reorg.left.iter().take(MAX_BLOCKS);
         let disconnected: Vec<_> = disconnected
             .map(|block| DisconnectedRow {
@@ -67,7 +67,7 @@ impl ReorgRow {
         let connected: Vec<_> = current
             .iter()
             .take(MAX_BLOCKS)
-            .map(|block| BlockCard::new(base, block))
+            .map(|block| BlockCard::new(base, block, usual))
             .collect();
         // `current` covers a short branch completely, so its tip must be in there.
         let is_whole = usize::try_from(reorg.connected).is_ok_and(|count| count <= MAX_BLOCKS);
@@ -93,7 +93,9 @@ struct Query {
 /// `GET /reorgs?from=`.
 pub(super) async fn get(site: &Site, request: &PageRequest) -> Result<Response, ErrorPage> {
     let from = request.parse_query::<Query>()?.from;
-    let (status, page) = tokio::join!(site.client.status(), site.client.reorgs(from, ROWS));
+    let (status, page) = tokio::join!(site.status(), site.client.reorgs(from, ROWS));
+    let status = status?;
+    let usual = SealBadge::usual(&status);
     let (mut rows, mut next) = (None, None);
     if let Some(ReorgPage { reorgs, next: more }) = if_supported(page)? {
         next = more;
@@ -103,7 +105,7 @@ pub(super) async fn get(site: &Site, request: &PageRequest) -> Result<Response, 
                 .unwrap_or(MAX_BLOCKS)
                 .clamp(1, MAX_BLOCKS);
             let current = site.client.blocks(reorg.from, count).await?;
-            shown.push(ReorgRow::new(&site.base, reorg, &current.blocks));
+            shown.push(ReorgRow::new(&site.base, reorg, &current.blocks, usual));
         }
         rows = Some(shown);
     }
@@ -111,7 +113,7 @@ pub(super) async fn get(site: &Site, request: &PageRequest) -> Result<Response, 
         layout: site.layout(Section::Reorgs),
         rows,
         next,
-        count: status?.reorgs,
+        count: status.reorgs,
     };
     Ok(reply::page(StatusCode::OK, &page))
 }
@@ -149,7 +151,12 @@ mod tests {
     #[test]
     fn both_branches_are_shown_and_inert() {
         let block = samples::block(7, samples::HOSTILE);
-        let row = ReorgRow::new("/x", reorg(&block.hash), std::slice::from_ref(&block));
+        let row = ReorgRow::new(
+            "/x",
+            reorg(&block.hash),
+            std::slice::from_ref(&block),
+            SealBadge::Sealed,
+        );
         assert!(!row.is_replaced && row.reorg.counts().trades_sealed());
         assert_eq!((row.more_disconnected, row.more_connected), (2, 0));
         let page = ReorgsPage {
@@ -173,7 +180,7 @@ mod tests {
     #[test]
     fn a_branch_that_was_disconnected_again_is_marked() {
         let block = samples::block(7, "text");
-        assert!(ReorgRow::new("/x", reorg("ef"), &[block]).is_replaced);
+        assert!(ReorgRow::new("/x", reorg("ef"), &[block], SealBadge::Sealed).is_replaced);
         let page = ReorgsPage {
             layout: samples::layout(),
             rows: None,

@@ -11,12 +11,7 @@ pub(super) const HOSTILE: &str =
     "<script>alert(1)</script>\u{202e}\"'><img src=x onerror=alert(1)>";
 
 pub(super) fn layout() -> Layout {
-    Layout {
-        base: "/x".to_owned(),
-        node: "127.0.0.1:12345".to_owned(),
-        section: Section::Home,
-        query: String::new(),
-    }
+    Layout::new("/x", "127.0.0.1:12345", Section::Home, None)
 }
 
 pub(super) fn form() -> MessageForm {

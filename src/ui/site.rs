@@ -1,5 +1,7 @@
 //! State shared by all pages, and the layout around each.
 
+use std::sync::{Mutex, PoisonError};
+
 use http::HeaderMap;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -7,10 +9,18 @@ use warp::http;
 
 use super::csrf::{BrowserSession, CsrfTokens};
 use super::relay::Relay;
-use crate::client::HttpClient;
+use crate::client::{ClientError, HttpClient};
+use crate::text::{escape, shorten};
+use crate::wire::Status;
 
 /// Maximum number of receipt forms that are read at the same time, which bounds the memory for them.
 const MAX_RECEIPT_FORMS: usize = 4;
+
+/// Name of the program, shown for a network without a title.
+const PROGRAM: &str = "blockchain";
+
+/// Maximum number of characters shown of the title of a network.
+const MAX_TITLE_CHARACTERS: usize = 60;
 
 /// The explorer of one node.
 pub(super) struct Site {
@@ -20,6 +30,8 @@ pub(super) struct Site {
     pub(super) relay: Relay,
     /// Permits to read the form of a receipt.
     pub(super) receipt_forms: Semaphore,
+    /// Title of the network, as the last status of the node had it.
+    title: Mutex<Option<String>>,
     tokens: CsrfTokens,
     shutdown: CancellationToken,
 }
@@ -36,19 +48,28 @@ impl Site {
             },
             relay: Relay::default(),
             receipt_forms: Semaphore::new(MAX_RECEIPT_FORMS),
+            title: Mutex::default(),
             tokens: CsrfTokens::new(),
             shutdown,
         }
     }
 
+    /// Requests the status of the node, and remembers the title of its network.
+    pub(super) async fn status(&self) -> Result<Status, ClientError> {
+        let status = self.client.status().await?;
+        *self.title.lock().unwrap_or_else(PoisonError::into_inner) = status.title.clone();
+        Ok(status)
+    }
+
     /// Returns the layout of a page.
     pub(super) fn layout(&self, section: Section) -> Layout {
-        Layout {
-            base: self.base.clone(),
-            node: self.client.address().to_string(),
+        let title = self.title.lock().unwrap_or_else(PoisonError::into_inner);
+        Layout::new(
+            &self.base,
+            &self.client.address().to_string(),
             section,
-            query: String::new(),
-        }
+            title.as_deref(),
+        )
     }
 
     /// Returns the path of a page below the base path.
@@ -95,6 +116,8 @@ pub(super) enum Section {
 #[derive(Clone, Debug)]
 pub(super) struct Layout {
     pub(super) base: String,
+    /// Title of the network, or the name of the program.
+    pub(super) brand: String,
     /// Address of the node.
     pub(super) node: String,
     pub(super) section: Section,
@@ -103,6 +126,21 @@ pub(super) struct Layout {
 }
 
 impl Layout {
+    /// Returns the layout of a page of a network with this title.
+    pub(super) fn new(base: &str, node: &str, section: Section, title: Option<&str>) -> Self {
+        let title = title.filter(|title| !title.trim().is_empty());
+        let brand = title.map_or(PROGRAM.into(), |title| {
+            shorten(&escape(title), MAX_TITLE_CHARACTERS)
+        });
+        Self {
+            base: base.to_owned(),
+            brand,
+            node: node.to_owned(),
+            section,
+            query: String::new(),
+        }
+    }
+
     /// Returns path and name of each menu entry, and `true` for the current one.
     pub(super) fn menu(&self) -> [(&'static str, &'static str, bool); 6] {
         [
@@ -128,6 +166,16 @@ pub(super) struct MessageForm {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_title_of_the_network_is_the_brand() {
+        let brand = |title| Layout::new("", "a:1", Section::Home, title).brand;
+        assert_eq!(brand(None), "blockchain");
+        assert_eq!(brand(Some(" ")), "blockchain");
+        assert_eq!(brand(Some("Class 8b")), "Class 8b");
+        assert_eq!(brand(Some("a\u{202e}b")), "a\\u{202e}b");
+        assert_eq!(brand(Some(&"x".repeat(99))), format!("{}…", "x".repeat(60)));
+    }
 
     #[test]
     fn a_base_path_has_one_leading_slash_and_no_trailing_one() {

@@ -61,6 +61,26 @@ impl Lookup {
         }
     }
 
+    /// Returns the words to find in a message, in lower case. Words in quotation marks are one.
+    pub fn words(text: &str) -> Vec<String> {
+        let text = text.to_lowercase();
+        // A single quotation mark is part of a word, such as 5".
+        let has_pairs = text.matches('"').count().is_multiple_of(2);
+        if !has_pairs {
+            return text.split_whitespace().map(str::to_owned).collect();
+        }
+        let mut words = Vec::new();
+        for (at, part) in text.split('"').enumerate() {
+            if at % 2 == 1 {
+                words.push(part.to_owned());
+            } else {
+                words.extend(part.split_whitespace().map(str::to_owned));
+            }
+        }
+        words.retain(|word| !word.is_empty());
+        words
+    }
+
     /// Returns `true` if the time of a block is before the wanted time, both in seconds.
     pub fn is_before(time: f64, wanted: f64) -> bool {
         time + ROUNDING < wanted
@@ -190,6 +210,19 @@ mod tests {
         }
         for text in ["0-123456789abcdef0123456789abcdef", &plain[1..], ""] {
             assert!(Lookup::parse(text).id.is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn words_are_separated_by_space_unless_quoted() {
+        for (text, words) in [
+            ("Hello  World", &["hello", "world"][..]),
+            ("\"Hello World\" X", &["hello world", "x"]),
+            ("5\" pipe", &["5\"", "pipe"]),
+            ("\"\"", &[]),
+            (" ", &[]),
+        ] {
+            assert_eq!(Lookup::words(text), words, "{text}");
         }
     }
 

@@ -6,10 +6,11 @@ use utoipa::ToSchema;
 use super::Block;
 
 /// `GET /search?q=&before=`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(remote = "Self")]
 pub struct SearchPage {
-    /// Hits: exact ones first, then blocks whose message contains the text, newest first.
+    /// Hits: exact ones first, then pending messages and blocks whose text has every word, newest first.
+    /// A phrase in quotation marks is one word.
     pub hits: Vec<SearchHit>,
     /// Value of `before` for the next page of the text search; null if all blocks have been searched.
     pub next: Option<u64>,
@@ -27,7 +28,7 @@ pub enum SearchField {
     Id,
     /// Date: the block is the first one at or after it.
     Date,
-    /// Text of the message, ignoring case.
+    /// Text of the message: it has every word of the search, in any order, ignoring case.
     Text,
 }
 

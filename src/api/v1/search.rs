@@ -1,7 +1,8 @@
 //! `/api/v1/search`: finds blocks and messages by index, hash, id, date or text.
 //!
-//! Indexes, hashes, ids and dates are looked up in tables. A text is searched for block by block,
-//! newest first, for a limited time; the response says where to continue.
+//! Indexes, hashes, ids and dates are looked up in tables. The words of a text are searched for in the
+//! pending messages and then block by block, newest first, for a limited time; the response says where
+//! to continue.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -18,7 +19,7 @@ use crate::api::fair_slots::Slot;
 use crate::api::query::parse_query;
 use crate::api::reject::{ApiError, json_response};
 use crate::chain::{Block, MessageId};
-use crate::store::{PageLimit, StoreError, View};
+use crate::store::{PageLimit, Pending, StoreError, View};
 use crate::text::json_length;
 use crate::wire::{Lookup, SearchField, SearchHit, SearchPage};
 
@@ -36,6 +37,9 @@ const MAX_TEXT_BYTES: usize = 1024 * 1024;
 
 /// Maximum time of a search for text.
 const TEXT_TIMEOUT: Duration = Duration::from_millis(50);
+
+/// Maximum number of pending messages that a search for text reads.
+const MAX_PENDING: usize = 1000;
 
 /// Maximum number of blocks that a search for text reads.
 const MAX_TEXT_BLOCKS: u64 = 20_000;
@@ -78,7 +82,8 @@ pub(crate) async fn page(
 fn search(view: &View, query: &SearchQuery, _slot: Slot) -> Result<SearchPage, StoreError> {
     let mut hits = Vec::new();
     let length = view.last_block()?.index + 1;
-    // Only the first page holds blocks and messages found in tables.
+    let words = Lookup::words(&query.q);
+    // Only the first page holds pending messages, and blocks and messages found in tables.
     if query.before.is_none() {
         let wanted = Lookup::parse(&query.q);
         for (field, index) in blocks_named(view, &wanted, length)? {
@@ -87,9 +92,10 @@ fn search(view: &View, query: &SearchQuery, _slot: Slot) -> Result<SearchPage, S
         if let Some(id) = wanted.id {
             hits.extend(by_id(view, id)?);
         }
+        hits.extend(pending_with(view, &words)?);
     }
     let before = query.before.unwrap_or(length).min(length);
-    let next = by_text(view, &query.q, before, &mut hits)?;
+    let next = by_text(view, &words, before, &mut hits)?;
     Ok(SearchPage { hits, next })
 }
 
@@ -147,14 +153,36 @@ fn by_id(view: &View, mut id: MessageId) -> Result<Option<SearchHit>, StoreError
     }
 }
 
-/// Adds the blocks below `before` whose message contains the text. Returns where to continue.
+/// Returns the pending messages whose text has every word.
+fn pending_with(view: &View, words: &[String]) -> Result<Vec<SearchHit>, StoreError> {
+    let limit = PageLimit {
+        count: MAX_PENDING,
+        bytes: MAX_TEXT_BYTES,
+    };
+    let pending = view.pending_from(0, limit)?;
+    let found = pending
+        .iter()
+        .filter(|pending| has_words(pending.message.text(), words));
+    let hit = |pending: &Pending| SearchHit {
+        field: SearchField::Text,
+        block: None,
+        message_id: pending.message.id().to_string(),
+    };
+    Ok(found.take(MAX_TEXT_HITS).map(hit).collect())
+}
+
+fn has_words(text: &str, words: &[String]) -> bool {
+    let text = text.to_lowercase();
+    !words.is_empty() && words.iter().all(|word| text.contains(word))
+}
+
+/// Adds the blocks below `before` whose message has every word. Returns where to continue.
 fn by_text(
     view: &View,
-    text: &str,
+    words: &[String],
     before: u64,
     hits: &mut Vec<SearchHit>,
 ) -> Result<Option<u64>, StoreError> {
-    let wanted = text.to_lowercase();
     let begin = Instant::now();
     let (mut next, mut count, mut bytes) = (before, 0, 0);
     while let Some(highest) = next.checked_sub(1) {
@@ -163,7 +191,7 @@ fn by_text(
         }
         for block in view.blocks_down(highest, PAGE)? {
             let message = block.message.text();
-            if message.to_lowercase().contains(&wanted) {
+            if has_words(message, words) {
                 let length = json_length(message.as_bytes());
                 if count >= MAX_TEXT_HITS || count > 0 && bytes + length > MAX_TEXT_BYTES {
                     return Ok(Some(next));

@@ -72,8 +72,13 @@ export function sealOf(block) {
 /** Matches characters that can hide or reorder text. */
 export const hidden = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\u034f\u115f\u1160\u2800\u3164\uffa0]/u;
 
+// The joiners inside an emoji hide nothing. The same as text::with_emoji_joiners on the server.
+const pictograph = "[\\u2194\\u2195\\u2600-\\u27bf\\u2b1b\\u{1f300}-\\u{1f3fa}\\u{1f400}-\\u{1faff}]";
+const emojiJoiner = new RegExp(`(?<=${pictograph}[\\ufe0f\\u{1f3fb}-\\u{1f3ff}]*)\\u200d(?=${pictograph})`, "gu");
+
 /** Returns `true` if a text field can show the message unchanged. */
-export const isEditable = (text) => text.length <= 5000 && !hidden.test(text.replace(/[\n\t]/g, ""));
+export const isEditable = (text) =>
+  text.length <= 5000 && !hidden.test(text.replace(/[\n\t]/g, "").replace(emojiJoiner, ""));
 
 /** Returns the colour bar of a hash, the same as the server draws. */
 export function colourBar(hash) {
@@ -107,7 +112,8 @@ export function duration(seconds) {
   const year = 365.25 * 86400;
   if (seconds >= 1e4 * year) return `${largeNumber(seconds / year)} years`;
   for (const [unit, name] of [[year, "years"], [86400, "days"], [3600, "hours"], [60, "minutes"]]) {
-    if (seconds >= 2 * unit) return short(seconds / unit, name);
+    // Larger units are used from two of them on, but minutes from 100 seconds on.
+    if (seconds >= (unit === 60 ? 100 : 2 * unit)) return short(seconds / unit, name);
   }
   if (seconds >= 1) return short(seconds, "s");
   if (seconds >= 1e-3) return `${(seconds * 1e3).toFixed(0)} ms`;

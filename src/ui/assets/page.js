@@ -16,8 +16,8 @@ const EVENTS_RETRY_DELAY = 15000;
 // The same as format::coarse_duration on the server.
 function coarseDuration(seconds) {
   if (seconds < 1) return "now";
-  if (seconds < 120) return `${Math.floor(seconds)} s`;
-  if (seconds < 7200) return `${Math.floor(seconds / 60)} min`;
+  if (seconds < 100) return `${Math.floor(seconds)} s`;
+  if (seconds < 6000) return `${Math.floor(seconds / 60)} min`;
   if (seconds < 172800) return `${Math.floor(seconds / 3600)} h`;
   return `${Math.floor(seconds / 86400).toLocaleString("en-US")} days`;
 }

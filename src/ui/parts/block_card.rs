@@ -16,12 +16,27 @@ pub(in crate::ui) struct BlockCard {
     pub(in crate::ui) hash: HashLink,
     pub(in crate::ui) previous: Option<HashLink>,
     pub(in crate::ui) time: RelativeTime,
-    pub(in crate::ui) seal: SealBadge,
+    /// The seal state, if it is not the usual one of the chain.
+    pub(in crate::ui) seal: Option<SealBadge>,
     pub(in crate::ui) line: Line,
 }
 
 impl BlockCard {
-    pub(in crate::ui) fn new(base: &str, block: &Block) -> Self {
+    /// A block that a search for words found.
+    pub(in crate::ui) fn found(
+        base: &str,
+        block: &Block,
+        usual: SealBadge,
+        words: &[String],
+    ) -> Self {
+        Self {
+            line: Line::found(&block.data.message, MAX_CHARACTERS, words),
+            ..Self::new(base, block, usual)
+        }
+    }
+
+    /// `usual` is the seal state of most blocks of the chain.
+    pub(in crate::ui) fn new(base: &str, block: &Block, usual: SealBadge) -> Self {
         Self {
             index: block.index,
             hash: HashLink::new(base, &block.hash),
@@ -30,7 +45,7 @@ impl BlockCard {
                 .as_deref()
                 .map(|hash| HashLink::new(base, hash)),
             time: RelativeTime::of(block),
-            seal: SealBadge::of(block),
+            seal: SealBadge::unusual(block, usual),
             line: Line::new(&block.data.message, MAX_CHARACTERS),
         }
     }

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use super::hash_link::HashLink;
 use super::relative_time::{RelativeTime, now};
+use super::remedy::{Remedy, shorten_hashes};
 use super::text::Line;
 use crate::ui::format;
 use crate::wire::{Neighbour, NetworkStatus, PeerKind, PeerOrigin, Position, Status};
@@ -16,8 +17,9 @@ pub(in crate::ui) struct PeerRow {
     pub(in crate::ui) origin: &'static str,
     pub(in crate::ui) version: Option<Line>,
     pub(in crate::ui) tip: Option<(u64, HashLink)>,
-    /// The peer's tip compared with the node's own; empty if unknown.
-    pub(in crate::ui) tip_comparison: String,
+    /// The peer's state and, if it is on the same network, its tip compared with the node's own.
+    pub(in crate::ui) state: String,
+    pub(in crate::ui) is_responding: bool,
     pub(in crate::ui) last_response: Option<RelativeTime>,
     pub(in crate::ui) failures: u32,
     /// Time until the next attempt.
@@ -37,12 +39,14 @@ pub(in crate::ui) struct NetworkCheck {
     pub(in crate::ui) is_same: bool,
     /// The peer's value.
     pub(in crate::ui) value: String,
+    /// The command that makes the networks the same, and the node to start with it.
+    pub(in crate::ui) remedy: Option<Remedy>,
 }
 
 impl PeerRow {
     pub(in crate::ui) fn new(base: &str, peer: &Neighbour, own: &Status) -> Self {
         // Network and clock of an unresponsive peer may have changed since its last response.
-        let is_responding = peer.failures == 0 && peer.last_answer.is_some();
+        let is_responding = is_responding(peer);
         let network = peer.network.as_ref().filter(|_| is_responding);
         Self {
             address: Line::new(&peer.address, 80),
@@ -64,14 +68,15 @@ impl PeerRow {
                 .tip
                 .as_ref()
                 .map(|tip| (tip.index, HashLink::new(base, &tip.hash))),
-            tip_comparison: peer
-                .tip
-                .as_ref()
-                .map_or_else(String::new, |tip| compare_tips(tip, own)),
+            state: state(peer, own),
+            is_responding,
             last_response: peer.last_answer.map(|age| RelativeTime::at(now() - age)),
             failures: peer.failures,
             retry: peer.retry_in.map(format::coarse_duration),
-            refused: peer.refused.as_deref().map(|reason| Line::new(reason, 400)),
+            refused: peer
+                .refused
+                .as_deref()
+                .map(|reason| Line::new(&shorten_hashes(reason), 400)),
             clock: peer
                 .clock_offset
                 .filter(|_| is_responding)
@@ -80,13 +85,15 @@ impl PeerRow {
                 .held_back
                 .as_deref()
                 .map(|reason| Line::new(reason, 400)),
-            checks: network.map_or_else(Vec::new, |network| NetworkCheck::all(network, own)),
+            checks: network.map_or_else(Vec::new, |network| {
+                NetworkCheck::all(&peer.address, network, own)
+            }),
         }
     }
 }
 
 impl NetworkCheck {
-    fn all(network: &NetworkStatus, own: &Status) -> Vec<Self> {
+    fn all(address: &str, network: &NetworkStatus, own: &Status) -> Vec<Self> {
         let genesis = network.genesis.get(..10).unwrap_or_default();
         let seal_rule = network.sealed_from.map_or_else(
             || "open proofs allowed".to_owned(),
@@ -96,8 +103,9 @@ impl NetworkCheck {
             name,
             is_same,
             value,
+            remedy: None,
         };
-        vec![
+        let mut checks = vec![
             check(
                 "genesis",
                 network.genesis == own.genesis,
@@ -113,16 +121,46 @@ impl NetworkCheck {
                 network.sealed_from == own.sealed_from,
                 seal_rule,
             ),
-        ]
+        ];
+        let own = own.network();
+        if let [genesis, difficulty, seal_rule] = &mut checks[..] {
+            // Another genesis block is another network, where the other parameters follow.
+            if genesis.is_same {
+                difficulty.remedy = Remedy::of_difficulty(address, network, &own);
+                seal_rule.remedy = Remedy::of_seal_rule(address, network, &own);
+            } else {
+                genesis.remedy = Remedy::of_genesis(address, network);
+            }
+        }
+        checks
+    }
+}
+
+fn is_responding(peer: &Neighbour) -> bool {
+    peer.failures == 0 && peer.last_answer.is_some()
+}
+
+fn state(peer: &Neighbour, own: &Status) -> String {
+    if !is_responding(peer) {
+        return "does not respond".to_owned();
+    }
+    let is_foreign = |network: &NetworkStatus| network.genesis != own.genesis;
+    if peer.network.as_ref().is_some_and(is_foreign) {
+        return "on another network".to_owned();
+    }
+    match &peer.tip {
+        Some(tip) => compare_tips(tip, own),
+        None => "tip unknown".to_owned(),
     }
 }
 
 fn compare_tips(tip: &Position, own: &Status) -> String {
-    let distance = format::number(tip.index.abs_diff(own.tip.index));
+    let distance = tip.index.abs_diff(own.tip.index);
+    let (distance, ending) = (format::number(distance), format::plural(distance));
     match tip.index.cmp(&own.tip.index) {
         Ordering::Equal if tip.hash == own.tip.hash => "same tip".to_owned(),
         Ordering::Equal => "different tip".to_owned(),
-        Ordering::Less => format!("{distance} behind"),
-        Ordering::Greater => format!("{distance} ahead"),
+        Ordering::Less => format!("{distance} block{ending} behind"),
+        Ordering::Greater => format!("{distance} block{ending} ahead"),
     }
 }

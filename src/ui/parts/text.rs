@@ -1,10 +1,13 @@
 //! Text from the chain, which may be hostile. Control, invisible and bidirectional characters are
 //! shown as visible marks, and the template escapes the rest.
 
+use std::cmp::Reverse;
+use std::ops::Range;
+
 use askama::Template;
 use askama::filters::HtmlSafe;
 
-use crate::text::is_unsafe;
+use crate::text::{is_unsafe, with_emoji_joiners};
 use crate::ui::format;
 
 /// Number of characters shown before the rest is folded.
@@ -24,6 +27,8 @@ const CONTROLS: [&str; 32] = [
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Run {
     Plain(String),
+    /// Plain text that a search found.
+    Found(String),
     /// The symbol shown in place of a character, and the name of the character.
     Mark(String, String),
     /// A line break, shown as a mark and a break.
@@ -78,7 +83,43 @@ pub(in crate::ui) struct Line {
 
 impl HtmlSafe for Line {}
 
+/// Number of characters shown before the first word that a search found.
+const BEFORE_FOUND: usize = 40;
+
 impl Line {
+    /// Shows at most `length` characters around the first of the words, and marks the words, which
+    /// are in lower case.
+    pub(in crate::ui) fn found(text: &str, length: usize, words: &[String]) -> Self {
+        let found = find_words(text, words);
+        let first = found.first().map_or(0, |first| first.start);
+        let before = text[..first].char_indices().rev().nth(BEFORE_FOUND);
+        // A word near the start is shown without a cut.
+        let start = before
+            .filter(|_| first > length / 2)
+            .map_or(0, |(at, _)| at);
+        let (shown, rest) = split(&text[start..], length);
+        let (end, mut at) = (start + shown.len(), start);
+        let mut marked = Vec::new();
+        if start > 0 {
+            marked.push(Run::Plain("…".to_owned()));
+        }
+        for range in found.iter().filter(|range| range.end <= end) {
+            marked.extend(runs(&text[at..range.start], false));
+            let inside = runs(&text[range.clone()], false).into_iter();
+            marked.extend(inside.map(|run| match run {
+                Run::Plain(text) => Run::Found(text),
+                other => other,
+            }));
+            at = range.end;
+        }
+        marked.extend(runs(&text[at..end], false));
+        Self {
+            runs: marked,
+            is_truncated: !rest.is_empty(),
+            blank: blank(text),
+        }
+    }
+
     /// Shows at most `length` characters.
     pub(in crate::ui) fn new(text: &str, length: usize) -> Self {
         let (start, rest) = split(text, length);
@@ -95,11 +136,40 @@ fn split(text: &str, length: usize) -> (&str, &str) {
     text.split_at(end.unwrap_or(text.len()))
 }
 
+/// Returns the ranges of a text that are equal to one of the words in lower case, in order and without
+/// overlaps.
+fn find_words(text: &str, words: &[String]) -> Vec<Range<usize>> {
+    // The lower case of a character can have another length, so each byte is mapped to its source.
+    let (mut lower, mut source) = (String::new(), Vec::new());
+    for (at, character) in text.char_indices() {
+        let begin = lower.len();
+        lower.extend(character.to_lowercase());
+        source.resize(
+            source.len() + lower.len() - begin,
+            at..at + character.len_utf8(),
+        );
+    }
+    let mut found: Vec<Range<usize>> = Vec::new();
+    for word in words.iter().filter(|word| !word.is_empty()) {
+        for (at, part) in lower.match_indices(word.as_str()) {
+            found.push(source[at].start..source[at + part.len() - 1].end);
+        }
+    }
+    found.sort_unstable_by_key(|range| (range.start, Reverse(range.end)));
+    let mut end = 0;
+    found.retain(|range| {
+        let is_free = range.start >= end;
+        end = end.max(range.end);
+        is_free
+    });
+    found
+}
+
 fn runs(text: &str, breaks: bool) -> Vec<Run> {
     let mut runs = Vec::new();
     let mut plain = String::new();
-    for character in text.chars() {
-        if !is_hidden(character) {
+    for (character, joins_emoji) in with_emoji_joiners(text) {
+        if joins_emoji || !is_hidden(character) {
             plain.push(character);
             continue;
         }
@@ -224,6 +294,30 @@ mod tests {
                 "{html}"
             );
         }
+    }
+
+    #[test]
+    fn found_words_are_marked_in_any_case_and_order() {
+        let words = ["straße", "b", "i̇"].map(str::to_owned);
+        let html = Line::found("B in der STRAßE <b> İ", 100, &words)
+            .render()
+            .unwrap();
+        for text in [
+            "<mark>B</mark> in der <mark>STRAßE</mark> &#60;<mark>b</mark>&#62;",
+            "<mark>İ</mark>",
+        ] {
+            assert!(html.contains(text), "{html}");
+        }
+        let far = format!("{}needle{}", "x".repeat(500), "y".repeat(500));
+        let html = Line::found(&far, 100, &["needle".to_owned()])
+            .render()
+            .unwrap();
+        assert!(html.contains("x<mark>needle</mark>y"), "{html}");
+        assert!(html.contains(">…x") && html.len() < 300, "{html}");
+        assert_eq!(
+            find_words("aaaa", &["aa".to_owned(), "a".to_owned()]),
+            [0..2, 2..4]
+        );
     }
 
     #[test]
