@@ -2,7 +2,7 @@
 //!
 //! A command is one file with its arguments, its `run` and the value that it prints:
 //! * [`node`] with [`ui`]: servers
-//! * [`add`], [`get`], [`neighbours`]: requests to a running node
+//! * [`add`], [`get`], [`invite`], [`neighbours`]: requests to a running node
 //! * [`export`], [`import`], [`verify`]: chains in files, databases and nodes
 //! * [`pow`], [`completions`]: work without a node
 //!
@@ -26,6 +26,7 @@ mod export;
 mod files;
 mod get;
 mod import;
+mod invite;
 mod kept;
 mod log;
 mod neighbours;
@@ -134,6 +135,10 @@ struct Arguments {
 enum Command {
     /// Run a node
     Node(Box<node::NodeArgs>),
+    /// Run a node on the network of an invite code, or of the node at an address
+    Join(Box<node::JoinArgs>),
+    /// Print the invite code of a network, for `join`
+    Invite(invite::InviteArgs),
     /// Run a node with the command line of the reference miner
     Miner(node::MinerArgs),
     /// Serve the web explorer of a running node
@@ -201,7 +206,7 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), Error> {
     signals::let_large_writes_fail()?;
     let directives = arguments.log.as_deref();
     match arguments.command {
-        Command::Node(_) | Command::Miner(_) => log::use_server_timeouts(),
+        Command::Node(_) | Command::Join(_) | Command::Miner(_) => log::use_server_timeouts(),
         Command::Ui(_) => {
             log::use_server_timeouts();
             log::to_stderr(directives, "info")?;
@@ -210,6 +215,8 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), Error> {
     }
     match arguments.command {
         Command::Node(args) => node::run(*args, directives).await,
+        Command::Join(args) => node::run_join(*args, directives).await,
+        Command::Invite(args) => invite::run(args, output).await,
         Command::Miner(args) => node::run_miner(args, directives).await,
         Command::Add(args) => add::run(args, output).await,
         Command::Get(args) => get::run(args, output).await,

@@ -30,7 +30,7 @@
 //! | [`snapshot`] | chain files in every format, backups | chain, codec, fs, reference, text, wire |
 //! | [`store`] | the database: tables, one writer, reads | chain, codec, fs, pow, proofs, reference, text |
 //! | [`http`] | the HTTP server below all routes: connections, timeouts, bodies | |
-//! | [`client`] | addresses of nodes and requests to them | chain, codec, reference, wire |
+//! | [`client`] | addresses of nodes and requests to them | chain, codec, pow, reference, wire |
 //! | [`node`] | a node: mining, peers, synchronization, backups | chain, client, clock, fs, pow, reference, snapshot, store, text, wire |
 //! | [`api`] | the REST API of a node | chain, client, codec, http, node, proofs, reference, store, text, wire |
 //! | [`ui`] | the explorer: pages over the API of any node | chain, client, http, pow, proofs, text, wire |

@@ -24,6 +24,7 @@
 //! * `additions`: messages of clients until their outcome is known
 //! * [`reorgs`]: logs and counts reorgs
 //! * `neighbours`: adds and removes neighbours for the administrator
+//! * [`listening`]: the addresses of this node
 //! * [`sync`]: the session with a peer, and the blocks and messages that it fetches
 //! * `sessions`: supervises the sessions; `discovery`: finds and dials new peers
 //! * [`miner`]: mines pending messages
@@ -39,6 +40,7 @@ mod clocks;
 mod discovery;
 mod executor;
 mod learned;
+pub mod listening;
 pub mod miner;
 mod neighbours;
 pub mod network;
@@ -54,8 +56,8 @@ mod space;
 pub mod sync;
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
@@ -66,6 +68,7 @@ use crate::clock::Clock;
 use crate::store::{Listener, Operation, Rejection, Reply, State, Store, StoreError, View};
 use additions::InFlight;
 use learned::LearnedShares;
+use listening::Listening;
 use peers::Peers;
 use rate::AddRate;
 use settings::Settings;
@@ -150,6 +153,7 @@ pub struct Node {
     /// Rate limit on messages per remote address.
     pub(crate) add_rate: AddRate,
     learned_shares: LearnedShares,
+    listening: OnceLock<Listening>,
     in_flight: Arc<InFlight>,
     /// Number of the next staged branch.
     next_branch: AtomicU64,
@@ -200,6 +204,7 @@ impl Node {
             peers: Peers::new(&settings.peers, &kept),
             add_rate: AddRate::new(settings.add_rate),
             learned_shares: LearnedShares::default(),
+            listening: OnceLock::new(),
             in_flight: Arc::default(),
             next_branch: AtomicU64::new(0),
             reorgs: reorgs::ReadReorgs::default(),

@@ -207,6 +207,18 @@ pub struct Status {
     pub protocol: u32,
     /// Random id of the running node, new at each start.
     pub node_id: String,
+    /// Name that the operator gave the node; null if there is none.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Title of the network; null if there is none.
+    #[serde(default)]
+    pub title: Option<String>,
+    /// `true` if this node follows named neighbours only, and takes messages from some addresses only.
+    #[serde(default)]
+    pub closed: bool,
+    /// Addresses at which other machines reach this node, best first; empty if there are none.
+    #[serde(default)]
+    pub addresses: Vec<String>,
     /// Hash of the genesis block.
     pub genesis: String,
     /// Title of the network; null if it has none.

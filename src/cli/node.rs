@@ -1,7 +1,9 @@
-//! `blockchain node`: runs a node.
+//! `blockchain node` and `blockchain join`: run a node.
 
 mod args;
 mod bootstrap;
+mod invitation;
+mod join;
 
 use std::fs;
 use std::net::SocketAddr;
@@ -14,7 +16,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use args::{GenesisArg, MinerCommand, NodeOptions, ProofArg, Rules, SealedFrom};
-pub(super) use args::{MinerArgs, NodeArgs};
+pub(super) use args::{JoinArgs, MinerArgs, NodeArgs};
+use join::Joined;
+pub(super) use join::run as run_join;
 
 use super::error::Error;
 use super::files::{Files, RunningNode, expand};
@@ -28,6 +32,7 @@ use crate::chain::{Block, BlockHash};
 use crate::client::transport::Transport;
 use crate::client::{HttpClient, HttpTransport, NodeAddress, PeerClient};
 use crate::clock::SystemClock;
+use crate::node::listening::Listening;
 use crate::node::peers::ListenScope;
 use crate::node::settings::{Settings, SnapshotSettings};
 use crate::node::sync::genesis;
@@ -36,7 +41,7 @@ use crate::store::Network;
 
 pub(super) async fn run(args: NodeArgs, directives: Option<&str>) -> Result<(), Error> {
     let files = Files::in_folder(&expand(&args.db));
-    start(&files, args.options, Rules::Ours, directives).await
+    start(&files, args.options, Rules::Ours, directives, None).await
 }
 
 pub(super) async fn run_miner(args: MinerArgs, directives: Option<&str>) -> Result<(), Error> {
@@ -45,7 +50,7 @@ pub(super) async fn run_miner(args: MinerArgs, directives: Option<&str>) -> Resu
         options,
     } = args.what;
     let files = Files::of_chain(&expand(&chain_path))?;
-    start(&files, *options, Rules::Documented, directives).await
+    start(&files, *options, Rules::Documented, directives, None).await
 }
 
 async fn start(
@@ -53,6 +58,7 @@ async fn start(
     args: NodeOptions,
     rules: Rules,
     directives: Option<&str>,
+    joined: Option<Joined>,
 ) -> Result<(), Error> {
     // clap checks such pairs in arguments and variables, but not if one is in a configuration file.
     if args.accept_open && args.require_sealed.is_some() {
@@ -98,8 +104,11 @@ async fn start(
     };
     let transport = HttpTransport::new().map_err(Error::failed)?;
     let transport: Arc<dyn Transport> = Arc::new(transport);
-    let joined = genesis_to_join(&args, files, &transport).await?;
-    bootstrap::make_database(&args, rules, files, joined, &signals)?;
+    let (genesis, invited_by) = match joined {
+        Some(joined) => (joined.genesis, joined.neighbours),
+        None => (genesis_to_join(&args, files, &transport).await?, Vec::new()),
+    };
+    bootstrap::make_database(&args, rules, files, genesis, &signals)?;
     let node = Node::open(
         &files.database,
         args.min_free,
@@ -108,6 +117,7 @@ async fn start(
         Executor::Pool,
     )?;
     let node = Arc::new(node);
+    node.peers.keep(&invited_by);
     files.remove_leftovers();
     let shutdown = CancellationToken::new();
     signals.stop_with(shutdown.clone());
@@ -182,7 +192,7 @@ fn introduce(
         Some(address) => address.to_string(),
         None => format!(":{}", address.port()),
     };
-    let own = advertised.or_else(|| NodeAddress::new(&args.host, address.port()).ok());
+    let own = advertised.or_else(|| NodeAddress::new(args.host(), address.port()).ok());
     node.peers.set_listen_scope(ListenScope {
         is_loopback: address.ip().is_loopback(),
         own,
@@ -199,9 +209,9 @@ struct Ports {
 impl Ports {
     async fn bind(args: &NodeOptions) -> Result<Self, Error> {
         Ok(Self {
-            node: Port::bind(&args.host, args.port, "--port").await?,
+            node: Port::bind(args.host(), args.port, "--port").await?,
             explorer: match args.ui {
-                Some(port) => Some(Port::bind(&args.host, port, "--ui").await?),
+                Some(port) => Some(Port::bind(args.host(), port, "--ui").await?),
                 None => None,
             },
         })
@@ -221,19 +231,22 @@ async fn prepare(
     let address = listener
         .local_addr()
         .map_err(|source| Error::io("listener", source))?;
+    let mut listening = Listening {
+        address,
+        advertised: node.settings.peers.advertise.clone(),
+        explorer: None,
+    };
     let explorer = match ports.explorer {
         Some(port) => {
             let node = NodeAddress::new(&address.ip().to_string(), address.port());
             let client = HttpClient::new(node.map_err(Error::usage)?)?;
-            Some(ui::Explorer::listen(
-                &args.host,
-                port,
-                client,
-                String::new(),
-            )?)
+            let explorer = ui::Explorer::listen(args.host(), port, client, String::new())?;
+            listening.explorer = Some(explorer.port()?);
+            Some(explorer)
         }
         None => None,
     };
+    node.set_listening(listening);
     let running = RunningNode {
         address: address.to_string(),
         node_id: node.id.clone(),
@@ -302,5 +315,6 @@ fn announce(args: &NodeOptions, node: &Node, address: SocketAddr) {
     if !node.stopped_cleanly() {
         warn!("the last run did not end cleanly; the newest blocks are checked, the rest will be");
     }
-    ui::warn_if_public(&args.host, address);
+    ui::warn_if_public(args.host(), address);
+    invitation::announce(node, args.log_format);
 }

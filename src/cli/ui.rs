@@ -94,6 +94,13 @@ pub(super) struct Explorer {
 }
 
 impl Explorer {
+    /// Returns the port.
+    pub(super) fn port(&self) -> Result<u16, Error> {
+        let address = self.listener.local_addr();
+        let address = address.map_err(|source| Error::io("listener", source))?;
+        Ok(address.port())
+    }
+
     /// Listens on the port and logs its address.
     pub(super) fn listen(
         host: &str,

@@ -2,6 +2,7 @@
 
 use super::Node;
 use super::peers::lookup::resolve;
+use super::peers::with_resolved;
 use crate::client::NodeAddress;
 use crate::store::{NeighbourRecord, Operation, StoreError};
 
@@ -15,11 +16,17 @@ impl Node {
         answer.await.unwrap_or(Err(StoreError::Closed))
     }
 
-    /// Adds a neighbour for the administrator; it is on disk when this returns.
-    pub async fn add_neighbour(&self, address: NodeAddress) -> Result<(), StoreError> {
+    /// Adds a neighbour for the administrator; it is on disk when this returns. Returns `false` if
+    /// the address is one of this node itself, which is not added.
+    pub async fn add_neighbour(&self, address: NodeAddress) -> Result<bool, StoreError> {
         let resolved = resolve(self, vec![address.clone()]).await;
+        let leads_to: Vec<_> = with_resolved(&address, &resolved).into_iter().collect();
+        if self.is_own_address(&leads_to) || self.peers.is_own_alias(&address) {
+            return Ok(false);
+        }
         self.peers.add(address, &resolved);
-        self.keep_neighbours(self.peers.records()).await
+        self.keep_neighbours(self.peers.records()).await?;
+        Ok(true)
     }
 
     /// Removes a neighbour for the administrator. It is ignored under all its addresses, also after

@@ -36,7 +36,7 @@ pub use origin::ListenScope;
 pub use peer::PeerAnnouncement;
 pub(super) use peer::{Candidate, Peer, SessionHandle};
 use removal::Removals;
-pub(super) use removal::Resolved;
+pub(super) use removal::{Resolved, with_resolved};
 pub(super) use slots::net_group;
 
 /// Maximum number of aliases: other names of known peers or of this node.
@@ -120,6 +120,17 @@ impl Peers {
     /// Sets the listen scope, which decides which addresses may be learned.
     pub fn set_listen_scope(&self, scope: ListenScope) {
         self.lock().listen_scope = scope;
+    }
+
+    /// Marks configured neighbours as added by the administrator, so that they are kept across
+    /// restarts.
+    pub fn keep(&self, addresses: &[NodeAddress]) {
+        let mut inner = self.lock();
+        for address in addresses {
+            if let Some(peer) = inner.peers.get_mut(address) {
+                peer.is_added = true;
+            }
+        }
     }
 
     /// Creates a session handle for each peer that has none.
@@ -305,6 +316,11 @@ impl Peers {
         let address = first?.0.clone();
         let (candidate, _) = inner.candidates.remove(&address)?;
         Some((address, candidate))
+    }
+
+    /// Returns `true` if this node itself has answered at the address.
+    pub(super) fn is_own_alias(&self, address: &NodeAddress) -> bool {
+        self.lock().aliases.get(address) == Some(&None)
     }
 
     /// Returns the neighbours that can be asked for other nodes.

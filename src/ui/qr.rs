@@ -1,4 +1,4 @@
-//! The QR code of a checkpoint line, for the page `/checkpoint` and the command line.
+//! QR codes of checkpoint lines and invite codes, for pages and the command line.
 
 use qrcode::{EcLevel, QrCode, Version};
 
@@ -7,4 +7,9 @@ use qrcode::{EcLevel, QrCode, Version};
 pub fn checkpoint_code(line: &str) -> Option<QrCode> {
     let text = line.to_ascii_uppercase();
     QrCode::with_version(text, Version::Normal(8), EcLevel::L).ok()
+}
+
+/// Returns the QR code of an invite code, in upper case. `None` if the text is too long.
+pub fn invite_code(code: &str) -> Option<QrCode> {
+    QrCode::with_error_correction_level(code.to_ascii_uppercase(), EcLevel::L).ok()
 }

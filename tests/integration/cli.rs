@@ -1,6 +1,7 @@
 //! Every command of the real binary: what it prints where, and its exit code.
 //!
 //! * [`node`], [`network`]: starting a node, what it keeps and what it refuses
+//! * [`join`]: inviting and joining
 //! * [`stop`]: signals, and the log it leaves
 //! * [`paths`]: paths and files that cannot be used
 //! * [`add`], [`get`], [`export`], [`verify`]: asking it, and reading its files
@@ -11,6 +12,7 @@ mod add;
 mod export;
 mod foreign;
 mod get;
+mod join;
 mod neighbours;
 mod network;
 mod node;

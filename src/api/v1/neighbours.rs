@@ -41,7 +41,12 @@ pub(crate) async fn add(
     let NewNeighbour { address } = serde_json::from_slice(&body).map_err(|error| {
         ApiError::bad_request(format!("the body is not a valid neighbour: {error}"))
     })?;
-    node.add_neighbour(parse(&address)?).await?;
+    let address = parse(&address)?;
+    if !node.add_neighbour(address.clone()).await? {
+        return Err(ApiError::bad_request(format!(
+            "{address} is this node itself"
+        )));
+    }
     let neighbours = node.peers.list();
     Ok(json_response(
         StatusCode::CREATED,

@@ -39,6 +39,25 @@ pub(in crate::cli) struct NodeArgs {
 }
 
 #[derive(Debug, Args)]
+pub(in crate::cli) struct JoinArgs {
+    /// Invite code, as `blockchain invite` prints it, or the address of a node
+    pub(super) code: String,
+    /// Folder of the database and its files; created if missing
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "~/.blockchain/node",
+        env = "BLOCKCHAIN_NODE_DB"
+    )]
+    pub(super) db: PathBuf,
+    /// Accept without a question what the code leaves to the node that answers
+    #[arg(long, short)]
+    pub(super) yes: bool,
+    #[command(flatten)]
+    pub(super) options: NodeOptions,
+}
+
+#[derive(Debug, Args)]
 pub(in crate::cli) struct MinerArgs {
     #[command(subcommand)]
     pub(super) what: MinerCommand,
@@ -58,14 +77,10 @@ pub(super) enum MinerCommand {
 /// The options that `node` and `miner start` share.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct NodeOptions {
-    /// Address to listen on; 0.0.0.0 for all interfaces
-    #[arg(
-        long,
-        default_value = "127.0.0.1",
-        value_parser = listen_host,
-        env = "BLOCKCHAIN_NODE_HOST"
-    )]
-    pub(super) host: String,
+    /// Address to listen on, 127.0.0.1 by default; 0.0.0.0 for all interfaces, as `join` does on a
+    /// network of several machines
+    #[arg(long, value_parser = listen_host, env = "BLOCKCHAIN_NODE_HOST")]
+    pub(super) host: Option<String>,
     /// Port to listen on; 0 for any free port
     #[arg(long, default_value_t = DEFAULT_PORT, env = "BLOCKCHAIN_NODE_PORT")]
     pub(super) port: u16,
@@ -228,6 +243,13 @@ pub(in crate::cli) struct NodeOptions {
     pub(super) min_free: u64,
     #[command(flatten)]
     pub(super) peers: PeerOptions,
+}
+
+impl NodeOptions {
+    /// Returns the address to listen on.
+    pub(super) fn host(&self) -> &str {
+        self.host.as_deref().unwrap_or("127.0.0.1")
+    }
 }
 
 /// The rules of a new database that the options do not fix.

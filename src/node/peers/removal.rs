@@ -233,7 +233,10 @@ impl Inner {
 }
 
 /// Returns an address together with those that it resolves to.
-pub(super) fn with_resolved(address: &NodeAddress, resolved: &Resolved) -> BTreeSet<NodeAddress> {
+pub(in crate::node) fn with_resolved(
+    address: &NodeAddress,
+    resolved: &Resolved,
+) -> BTreeSet<NodeAddress> {
     let addresses = resolved.get(address).into_iter().flatten();
     addresses.chain([address]).cloned().collect()
 }

@@ -25,6 +25,8 @@ pub(crate) struct TestNode {
     root: TempDir,
     /// A command that becomes the binary, such as `env NAME=VALUE`; empty for none.
     pub(crate) wrapper: Vec<String>,
+    /// The command with its positional arguments.
+    pub(crate) command: Vec<String>,
     child: Option<Child>,
     address: SocketAddr,
     /// From the start of the process to the first 200 of `/health`.
@@ -40,11 +42,21 @@ impl TestNode {
         node
     }
 
+    /// Starts a node that joins a network on a new folder, and waits until it answers.
+    #[track_caller]
+    pub(crate) fn join(code: &str, options: &[&str]) -> Self {
+        let mut node = Self::stopped();
+        node.command = vec!["join".to_owned(), code.to_owned()];
+        node.start_again(options);
+        node
+    }
+
     /// An empty folder for a node.
     pub(crate) fn stopped() -> Self {
         Self {
             root: tempfile::tempdir().unwrap(),
             wrapper: Vec::new(),
+            command: vec!["node".to_owned()],
             child: None,
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             started_in: Duration::ZERO,
@@ -83,7 +95,7 @@ impl TestNode {
         }
         let child = command
             .args(&line[1..])
-            .arg("node")
+            .args(&self.command)
             .arg("--db")
             .arg(self.folder())
             .args(["--port", "0"])

@@ -125,6 +125,11 @@ impl PeerOptions {
         self.neighbours.iter().flatten().cloned().collect()
     }
 
+    /// Adds neighbours to those that were given.
+    pub(in crate::cli::node) fn add_neighbours(&mut self, addresses: &[NodeAddress]) {
+        self.neighbours.extend(addresses.iter().cloned().map(Some));
+    }
+
     /// Returns the settings of the node for these options.
     pub(in crate::cli::node) fn settings(&self) -> PeerSettings {
         PeerSettings {
