@@ -210,9 +210,6 @@ pub struct Status {
     /// Name that the operator gave the node; null if there is none.
     #[serde(default)]
     pub name: Option<String>,
-    /// Title of the network; null if there is none.
-    #[serde(default)]
-    pub title: Option<String>,
     /// `true` if this node follows named neighbours only, and takes messages from some addresses only.
     #[serde(default)]
     pub closed: bool,

@@ -34,7 +34,6 @@ pub(crate) async fn status(node: &Arc<Node>) -> Result<Response, ApiError> {
             protocol: PROTOCOL,
             node_id: node.id.clone(),
             name: None,
-            title: None,
             closed: false,
             addresses: node.addresses().iter().map(ToString::to_string).collect(),
             genesis: state.genesis.to_string(),

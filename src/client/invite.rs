@@ -13,9 +13,6 @@
 //! makes a smaller QR code. An address alone is a code that leaves everything else to the node
 //! there. Codes come from strangers: their length is bounded, and errors quote little of them.
 
-#[cfg(test)]
-mod tests;
-
 use std::fmt;
 use std::str::FromStr;
 
@@ -278,6 +275,9 @@ impl FromStr for InviteCode {
         }
         let text = text.to_ascii_lowercase();
         let text = text.strip_prefix("http://").unwrap_or(&text);
+        if let Some((scheme, _)) = text.split_once("://") {
+            return Err(InvalidAddress::Scheme(quoted(scheme)).into());
+        }
         let mut parts = text.strip_suffix('/').unwrap_or(text).split('/');
         let addresses = parts.next().unwrap_or_default();
         if addresses.is_empty() {
@@ -339,3 +339,6 @@ fn quoted(text: &str) -> String {
         _ => text.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

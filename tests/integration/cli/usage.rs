@@ -103,7 +103,7 @@ fn completions_and_man_pages_cover_the_command_line() {
 const COMMANDS: &str = "node|miner|miner start|ui|add|get|get chain|get block|get message|get data|\
     get neighbours|get status|neighbours|neighbours add|neighbours remove|export|import|verify|\
     checkpoint|receipt|receipt get|receipt show|receipt verify|receipt page|consistency|\
-    consistency get|consistency verify|pow|pow solve|pow check|completions|man";
+    consistency get|consistency verify|join|invite|pow|pow solve|pow check|completions|man";
 
 #[test]
 fn help_lists_the_options_of_a_command_before_the_global_ones() {
