@@ -1,23 +1,34 @@
-//! `/lab`: two experiments, solving the puzzle and tampering with a copy of the chain. Both run as
-//! scripts in the browser; the tables use the difficulty of this chain and the hash rate of the node.
+//! `/lab`: five steps that show why tampering with a chain fails, from a hash to the comparison of a
+//! repaired copy with the chain that the other nodes hold. The experiments run as scripts in the
+//! browser, on the blocks of [`stretch`]; the tables use the difficulty of this chain and the hash
+//! rate of the node.
 
 use askama::Template;
 use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use warp::http;
 use warp::reply::Response;
 
 use super::error_page::ErrorPage;
 use super::format;
+use super::parts::HashLink;
 use super::reply;
+use super::request::PageRequest;
 use super::site::{Layout, Section, Site};
-use crate::pow::NO_PROOF;
-use crate::wire::Status;
+use crate::wire::{Block, Status};
 
 /// Hashes per second of one core of a current server, used until the node has measured its own.
 const TYPICAL_HASH_RATE: f64 = 65e6;
 
 /// Maximum number of zeros in the table of costs.
 const MAX_ZEROS: i32 = 9;
+
+/// Number of blocks that the page shows if no first block is given.
+const DEFAULT_BLOCKS: u64 = 6;
+
+/// Maximum number of blocks in a stretch.
+const MAX_STRETCH: usize = 25;
 
 #[derive(Template)]
 #[template(path = "lab.html", config = "src/ui/askama.toml")]
@@ -26,12 +37,29 @@ struct LabPage {
     difficulty: u8,
     /// `true` if every new block of this chain must be sealed.
     is_sealed: bool,
-    hash_rate: f64,
+    sealed_from: Option<u64>,
     hash_rate_text: String,
     is_measured: bool,
-    tip_proof: String,
+    tip: u64,
+    /// First block to tamper with.
+    from: u64,
+    /// `true` if the link names the first block.
+    is_given: bool,
+    examples: [Example; 3],
     costs: Vec<PuzzleCost>,
     repairs: Vec<RepairCost>,
+}
+
+/// The query of the page.
+#[derive(Debug, Default, Deserialize)]
+struct LabQuery {
+    from: Option<u64>,
+}
+
+/// A text and its hash.
+struct Example {
+    text: &'static str,
+    hash: HashLink,
 }
 
 /// The cost of finding a number of zeros.
@@ -56,7 +84,7 @@ struct RepairCost {
 }
 
 impl LabPage {
-    fn new(layout: Layout, status: &Status, tip_proof: String) -> Self {
+    fn new(layout: Layout, status: &Status, from: Option<u64>) -> Self {
         let is_measured = status.mining.hash_rate > 0.0;
         let hash_rate = if is_measured {
             status.mining.hash_rate
@@ -74,14 +102,28 @@ impl LabPage {
         counts.retain(|count| *count < status.tip.index);
         counts.push(status.tip.index.max(1));
         let tries = 16_f64.powi(i32::from(status.difficulty));
+        let tip = status.tip.index;
+        let newest = tip.saturating_sub(DEFAULT_BLOCKS - 1);
+        let example = |text: &'static str| Example {
+            text,
+            hash: HashLink::new(&layout.base, &hex::encode(Sha256::digest(text))),
+        };
         Self {
+            examples: [
+                "I owe Ben 5 coins.",
+                "I owe Ben 6 coins.",
+                "I owe Ben 5 coins",
+            ]
+            .map(example),
             layout,
             difficulty: status.difficulty,
             is_sealed: status.sealed_from.is_some(),
-            hash_rate,
+            sealed_from: status.sealed_from,
+            tip,
+            from: from.unwrap_or(newest).min(tip),
+            is_given: from.is_some(),
             hash_rate_text: format::hash_rate(hash_rate),
             is_measured,
-            tip_proof,
             costs: (1..=MAX_ZEROS).map(row).collect(),
             repairs: counts
                 .into_iter()
@@ -105,12 +147,91 @@ impl RepairCost {
     }
 }
 
-/// `GET /lab`.
-pub(super) async fn get(site: &Site) -> Result<Response, ErrorPage> {
-    let (status, tip) = tokio::join!(site.status(), site.client.block("tip"));
-    let tip_proof = tip?.block.proof.unwrap_or_else(|| NO_PROOF.to_owned());
-    let page = LabPage::new(site.layout(Section::Lab), &status?, tip_proof);
+/// `GET /lab?from=INDEX`.
+pub(super) async fn get(site: &Site, request: &PageRequest) -> Result<Response, ErrorPage> {
+    let query: LabQuery = request.parse_query()?;
+    let status = site.status().await?;
+    let page = LabPage::new(site.layout(Section::Lab), &status, query.from);
     Ok(reply::page(StatusCode::OK, &page))
+}
+
+/// Consecutive blocks of the chain, with what it takes to seal them again.
+#[derive(Debug, Serialize)]
+struct Stretch {
+    /// The block before the first one; `None` if that is the genesis block.
+    before: Option<Before>,
+    blocks: Vec<Block>,
+    tip: Tip,
+}
+
+#[derive(Debug, Serialize)]
+struct Before {
+    block: Block,
+    /// Inclusion path of the block in the history that ends with it. As it is the last leaf, these
+    /// are the peaks of the tree before it, smallest first.
+    path: serde_json::Value,
+}
+
+#[derive(Debug, Serialize)]
+struct Tip {
+    index: u64,
+    hash: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct StretchQuery {
+    from: u64,
+    limit: usize,
+}
+
+/// `GET /raw/lab?from=INDEX&limit=N`: a stretch of the chain, from older to newer.
+pub(super) async fn stretch(site: &Site, request: &PageRequest) -> Result<Response, ErrorPage> {
+    let StretchQuery { from, limit } = request.parse_query()?;
+    if !(1..=MAX_STRETCH).contains(&limit) {
+        return Err(ErrorPage::new(
+            StatusCode::BAD_REQUEST,
+            "Invalid number of blocks",
+            format!("limit must be between 1 and {MAX_STRETCH}."),
+        ));
+    }
+    let status = site.client.status().await?;
+    if from > status.tip.index {
+        let text = "The chain of this node has no such block.";
+        return Err(ErrorPage::no_such("Block", text));
+    }
+    let mut blocks = site
+        .client
+        .blocks(from.saturating_sub(1), limit + 1)
+        .await?
+        .blocks;
+    let before = if from == 0 || blocks.is_empty() {
+        blocks.truncate(limit);
+        None
+    } else {
+        let block = blocks.remove(0);
+        let path = path_of_last(site, &block, from).await?;
+        Some(Before { block, path })
+    };
+    let tip = Tip {
+        index: status.tip.index,
+        hash: status.tip.hash,
+    };
+    Ok(reply::json(&Stretch {
+        before,
+        blocks,
+        tip,
+    }))
+}
+
+/// Returns the inclusion path of the block before block `at`, from its receipt.
+async fn path_of_last(site: &Site, block: &Block, at: u64) -> Result<serde_json::Value, ErrorPage> {
+    let receipt = site
+        .client
+        .block_receipt(&block.index.to_string(), &at.to_string())
+        .await?;
+    let receipt: serde_json::Value =
+        serde_json::from_slice(&receipt).map_err(|_| ErrorPage::internal())?;
+    Ok(receipt["entries"][0]["path"].clone())
 }
 
 #[cfg(test)]
@@ -122,13 +243,12 @@ mod tests {
     fn the_costs_follow_difficulty_and_hash_rate() {
         let mut status = samples::status();
         status.tip.index = 500;
-        let page = LabPage::new(samples::layout(), &status, "<script>1".to_owned());
+        let page = LabPage::new(samples::layout(), &status, None);
         let blocks: Vec<_> = page.repairs.iter().map(|row| row.blocks.as_str()).collect();
         assert_eq!(blocks, ["1", "10", "100", "500"]);
         assert_eq!(page.repairs[2].sealed_time, "1.6 s");
         assert_eq!(page.repairs[2].open_time, "16 ms");
         let html = page.render().unwrap();
-        assert!(!html.contains("<script>1"), "{html}");
         assert!(
             html.contains("1,048,576") && html.contains("65.0 MH/s"),
             "{html}"

@@ -1,5 +1,6 @@
 //! Helpers of the integration tests.
 //!
+//! * [`axe`]: the accessibility checker axe-core
 //! * [`chain`]: chains of the test's choice
 //! * [`check`]: the full check of a database
 //! * [`command`]: a command that runs to its end
@@ -16,6 +17,7 @@
 //! * [`test_node`]: a node process
 //! * [`webdriver`]: a real browser, where there is one
 
+pub(crate) mod axe;
 pub(crate) mod chain;
 pub(crate) mod check;
 pub(crate) mod command;

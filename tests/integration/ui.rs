@@ -6,10 +6,12 @@
 //! * [`deployment`]: below a base path, inside a node process, without its node, over other nodes
 //! * [`events`]: events of the node reach every open page
 //! * [`browser`]: the pages in a real browser, if one is installed
+//! * [`lab`]: the lab in a real browser, from tampering to the final comparison
 
 mod browser;
 mod deployment;
 mod events;
 mod form;
+mod lab;
 mod pages;
 mod safety;

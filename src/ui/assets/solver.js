@@ -1,25 +1,47 @@
-// A web worker that searches for a proof and reports its progress.
+// A web worker that searches for the number at the end of a text whose digest ends with enough zeros.
+// It works on one search at a time; another message replaces or stops the search.
 
 import { compress, hex, initialState, pad } from "./sha256.js";
 
 /** Time between two reports in milliseconds. */
 const REPORT_INTERVAL = 80;
 
-onmessage = ({ data: { previousProof, zeros, from } }) => {
-  const prefix = new TextEncoder().encode(previousProof);
+const NINE = 57;
+const ZERO = 48;
+
+let current = 0;
+
+onmessage = ({ data }) => {
+  current = data.id;
+  if (data.text !== undefined) search(data);
+};
+
+function search({ id, text, zeros, from }) {
+  const prefix = new TextEncoder().encode(text);
   const aligned = Math.floor(prefix.length / 64) * 64;
   const start = initialState();
   for (let offset = 0; offset < aligned; offset += 64) compress(start, prefix, offset);
   const tail = prefix.subarray(aligned);
   const bytes = new Uint8Array(192);
-  bytes.set(tail);
   const state = initialState();
+  let end = 0;
+  let total = 0;
 
-  const hash = (candidate) => {
-    const digits = String(candidate);
-    let end = tail.length;
-    for (let at = 0; at < digits.length; at++) bytes[end++] = digits.charCodeAt(at);
-    const total = pad(bytes, end, aligned + end);
+  // Writes a candidate and the padding after it.
+  const write = (candidate) => {
+    bytes.set(tail);
+    end = tail.length;
+    for (const digit of String(candidate)) bytes[end++] = digit.charCodeAt(0);
+    total = pad(bytes, end, aligned + end);
+  };
+  // Counts up in place; only a carry into a new digit moves the padding.
+  const advance = (next) => {
+    let at = end - 1;
+    while (at >= tail.length && bytes[at] === NINE) bytes[at--] = ZERO;
+    if (at < tail.length) write(next);
+    else bytes[at]++;
+  };
+  const hash = () => {
     state.set(start);
     for (let offset = 0; offset < total; offset += 64) compress(state, bytes, offset);
   };
@@ -34,22 +56,30 @@ onmessage = ({ data: { previousProof, zeros, from } }) => {
 
   let best = 0;
   let next = from;
+  let begin = performance.now();
+  const report = (tries, candidate, solved) => {
+    const seconds = (performance.now() - begin) / 1000;
+    postMessage({ id, tries, seconds, candidate, digest: hex(state), best, solved });
+  };
   const round = () => {
+    if (id !== current) return;
     const until = performance.now() + REPORT_INTERVAL;
     do {
       for (let step = 0; step < 500; step++) {
-        hash(next);
+        hash();
         const found = trailingZeros();
-        best = Math.max(best, found);
+        if (found > best) best = found;
         if (found >= zeros) {
-          postMessage({ tries: next - from + 1, candidate: next, digest: hex(state), best, solved: true });
+          report(next - from + 1, next, true);
           return;
         }
         next++;
+        advance(next);
       }
     } while (performance.now() < until);
-    postMessage({ tries: next - from, candidate: next - 1, digest: hex(state), best, solved: false });
+    report(next - from, next - 1, false);
     setTimeout(round);
   };
+  write(next);
   round();
-};
+}

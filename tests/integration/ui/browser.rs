@@ -49,7 +49,6 @@ fn the_explorer_works_in_a_browser() {
     scene.the_form_redirects_to_the_message_and_follows_it();
     scene.a_search_redirects_to_its_only_hit();
     scene.an_edited_message_fails_hash_and_seal_in_the_inspector();
-    scene.the_lab_solves_a_puzzle_and_reports_broken_links_and_seals();
     scene.hostile_messages_do_nothing();
     scene.a_phone_shows_every_page_without_scrolling_sideways();
     scene.the_theme_follows_the_system_and_the_choice();
@@ -114,23 +113,6 @@ impl Scene {
         self.wait_for_text("The hash is different, the seal is broken.");
         self.browser.click("#restore");
         self.wait_for_text("All checks passed.");
-    }
-
-    fn the_lab_solves_a_puzzle_and_reports_broken_links_and_seals(&self) {
-        self.node.mine(&["three", "four", "five"]);
-        self.open("/lab");
-        self.browser
-            .run("document.getElementById('zeros').value = 2");
-        self.browser.click("#solve");
-        self.wait_for_text("is a proof for 2 zeros");
-        self.wait_for_text("The copy is valid");
-        self.browser.type_into("#copy-3", "?");
-        self.wait_for_text("The chain is broken after block 3, so 2 later blocks are invalid.");
-        self.browser.click("#relink");
-        self.wait_for_text("3 seals are broken");
-        self.wait_for_text("3 × 16^1 = 48 hashes");
-        self.browser.click("#reset");
-        self.wait_for_text("The copy is valid");
     }
 
     fn hostile_messages_do_nothing(&self) {
