@@ -16,6 +16,7 @@ mod process;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use load::Clients;
@@ -30,9 +31,10 @@ fn main() {
     };
     println!(
         "| blocks | database | `verify --db` | restart after `kill -9` | resident then | \
-         `/api/v1/blocks/{{n}}` | `/add` | `/chain` |"
+         `/api/v1/blocks/{{n}}` | `/add` | `/chain` | receipt, median and 99th percentile | \
+         `receipt verify` |"
     );
-    println!("|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|");
     for length in lengths {
         println!("{}", row(length));
     }
@@ -59,12 +61,14 @@ fn row(length: u64) -> String {
         let index = number.wrapping_mul(7919) % length;
         format!("GET /api/v1/blocks/{index} HTTP/1.1\r\nhost: localhost\r\n\r\n")
     });
+    let receipts = receipt_times(node.address, length);
+    let receipt_verify = receipt_verify(node.address, folder.path(), length);
     let chain = chain_rate(node.address);
     let add = rate(node.address, 256, 50_000, |number| {
         format!("PUT /add?message=message%20{number} HTTP/1.1\r\nhost: localhost\r\n\r\n")
     });
     format!(
-        "| {length} | {:.0} MB | {:.2} s, {:.0}/s | {:.0} ms | {:.0} MB | {blocks:.0}/s | {add:.0}/s | {:.0} MB/s |",
+        "| {length} | {:.0} MB | {:.2} s, {:.0}/s | {:.0} ms | {:.0} MB | {blocks:.0}/s | {add:.0}/s | {:.0} MB/s | {receipts} | {receipt_verify} |",
         size as f64 / 1e6,
         verify.as_secs_f64(),
         length as f64 / verify.as_secs_f64(),
@@ -82,6 +86,47 @@ fn rate(
 ) -> f64 {
     let (elapsed, _) = Clients::new(address, connections).send(count, request);
     count as f64 / elapsed.as_secs_f64()
+}
+
+/// Times of requests for receipts of any block under the tip, one after the other.
+fn receipt_times(address: SocketAddr, length: u64) -> String {
+    let (_, mut times) = Clients::new(address, 1).send(20_000, move |number| {
+        let index = number.wrapping_mul(7919) % (length - 1);
+        format!("GET /api/v1/blocks/{index}/receipt HTTP/1.1\r\nhost: localhost\r\n\r\n")
+    });
+    median_and_99th(&mut times)
+}
+
+/// Times of the whole process that verifies a receipt by a kept checkpoint.
+fn receipt_verify(address: SocketAddr, folder: &Path, length: u64) -> String {
+    let body = |path: &str| {
+        let answer = process::get(address, path).unwrap();
+        answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+    };
+    let receipt = folder.join("receipt.json");
+    let path = format!("/api/v1/blocks/{}/receipt", length / 3);
+    fs::write(&receipt, body(&path)).unwrap();
+    let checkpoint: serde_json::Value = serde_json::from_str(&body("/api/v1/checkpoint")).unwrap();
+    let line = checkpoint["checkpoint"].as_str().unwrap();
+    let verify = [
+        "receipt",
+        "verify",
+        receipt.to_str().unwrap(),
+        "--trust",
+        line,
+    ];
+    let run = |_| {
+        let begun = Instant::now();
+        assert!(process::command(&verify).status().unwrap().success());
+        begun.elapsed()
+    };
+    median_and_99th(&mut (0..200).map(run).collect())
+}
+
+fn median_and_99th(times: &mut Vec<Duration>) -> String {
+    times.sort_unstable();
+    let at = |percent| times[times.len() * percent / 100].as_secs_f64() * 1e3;
+    format!("{:.2} ms, {:.2} ms", at(50), at(99))
 }
 
 /// Bytes of `/chain` a second; the whole answer, or as much of it as comes in some seconds.

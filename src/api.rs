@@ -17,6 +17,7 @@
 //! * `context`: the node and the limits of what may be in progress
 //! * [`admin`]: the caller of a request, and whether it is an administrator
 //! * `fair_slots`: slots that clients share by remote address
+//! * `find`: the block that a text names
 //! * `query`: query strings; `reject`: errors; `request_metrics`: counters of requests
 
 pub mod admin;
@@ -24,6 +25,7 @@ mod context;
 mod documented;
 mod exposition;
 mod fair_slots;
+pub(crate) mod find;
 mod guard;
 mod metrics;
 mod openapi;

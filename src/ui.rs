@@ -11,7 +11,7 @@
 //!
 //! Pages:
 //! * [`home`], [`blocks`], [`block`], [`message`], [`mempool`], [`peers`], [`reorgs`], [`search`],
-//!   [`lab`]: one page each
+//!   [`lab`], [`checkpoint`], [`receipt`], [`proving`]: one page each
 //! * [`add`]: the form for a new message; [`csrf`]: keeps other sites from submitting it
 //! * [`raw`]: blocks as JSON, for people and for the scripts
 //! * [`parts`]: fragments that several pages show; [`format`](mod@format): numbers and durations as text
@@ -38,6 +38,7 @@ mod mempool;
 mod message;
 mod parts;
 mod peers;
+mod proving;
 pub mod qr;
 mod raw;
 mod receipt;

@@ -4,6 +4,7 @@ use http::{Method, StatusCode};
 use warp::http;
 use warp::reply::Response;
 
+use super::find::FindError;
 use super::paths;
 use crate::chain::MessageId;
 use crate::http::{BodyError, InvalidHead};
@@ -142,6 +143,16 @@ impl From<StoreError> for ApiError {
                 tracing::error!(error = &error as &dyn std::error::Error, "a request failed");
                 Self::internal()
             }
+        }
+    }
+}
+
+impl From<FindError> for ApiError {
+    fn from(error: FindError) -> Self {
+        match error {
+            FindError::Invalid => Self::bad_request(error.to_string()),
+            FindError::Ambiguous(_) => Self::ambiguous(error.to_string()),
+            FindError::Store(error) => error.into(),
         }
     }
 }

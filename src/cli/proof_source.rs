@@ -8,6 +8,7 @@ use super::error::Error;
 use super::files::{Files, expand};
 use super::source::ChainSource;
 use super::target::NodeArgs;
+use crate::api::find::{FindError, find_block};
 use crate::chain::{Block, MessageId};
 use crate::client::HttpClient;
 use crate::proofs::{ConsistencyProof, NotProven, Receipt};
@@ -89,7 +90,9 @@ impl ProofSource {
         let file = match self {
             Self::Node(client) => client.consistency(from, to).await?,
             Self::Stopped { view, .. } => {
-                let (from, to) = (find(view, &from.to_string())?, find(view, to)?);
+                let lower = view.block(from)?;
+                let lower = lower.ok_or_else(|| no_such_block(&from.to_string()))?;
+                let (from, to) = (lower, find(view, to)?);
                 if from.index >= to.index {
                     let (from, to) = (from.index, to.index);
                     let text = format!("block {from} is not below block {to}");
@@ -188,25 +191,17 @@ fn parse(name: &str) -> Result<Name, Error> {
     Ok(Name::Block(block))
 }
 
+fn no_such_block(name: &str) -> Error {
+    Error::rejected(format!("there is no block {name}"))
+}
+
 /// Returns the block that a text names: `tip`, an index, a hash or the beginning of one.
 fn find(view: &View, name: &str) -> Result<Block, Error> {
-    let wanted = Lookup::parse(&Lookup::block_name(name));
-    let found = match (name, wanted.index, wanted.hashes) {
-        ("tip", ..) => Some(view.last_block()?),
-        (_, Some(index), _) => view.block(index)?,
-        (_, None, Some((first, last))) => match view.indexes_of(&first, &last, 2)?[..] {
-            [] => None,
-            [index] => view.block(index)?,
-            _ => {
-                let text = format!("several blocks have a hash that begins with {name}");
-                return Err(Error::rejected(text));
-            }
-        },
-        _ => {
-            return Err(Error::usage(format!(
-                "{name:?} is not an index or hash of a block"
-            )));
-        }
-    };
-    found.ok_or_else(|| Error::rejected(format!("there is no block {name}")))
+    match find_block(view, &Lookup::block_name(name)) {
+        Ok(Some(block)) => Ok(block),
+        Ok(None) => Err(no_such_block(name)),
+        Err(error @ FindError::Invalid) => Err(Error::usage(format!("{name:?}: {error}"))),
+        Err(error @ FindError::Ambiguous(_)) => Err(Error::rejected(error)),
+        Err(FindError::Store(error)) => Err(error.into()),
+    }
 }

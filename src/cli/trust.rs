@@ -82,6 +82,9 @@ fn read_file(path: &Path) -> Result<Vec<Trust>, Error> {
     };
     let text = String::from_utf8(bytes).map_err(|error| refused(&error))?;
     let kept = read_trust_file(&text).map_err(|error| refused(&error))?;
+    if kept.is_empty() {
+        return Err(refused(&"it holds no checkpoint"));
+    }
     let trust = |(line, checkpoint)| Trust {
         trusted: Trusted::Checkpoint(checkpoint),
         origin: Origin::Line {

@@ -7,7 +7,7 @@
 
 use std::io::{self, Write};
 
-use serde::de::{DeserializeOwned, Error as _};
+use serde::de::{DeserializeOwned, Error as _, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::ser::{Formatter, PrettyFormatter};
 
@@ -57,7 +57,8 @@ pub(super) fn read<R: DeserializeOwned, T>(
         return Err(NotProven::NotReadable(why));
     }
     let raw: R = serde_json::from_slice(bytes).map_err(|error| {
-        if error.is_data() {
+        // A fault of the content can stand before the end of what is JSON.
+        if error.is_data() && serde_json::from_slice::<IgnoredAny>(bytes).is_ok() {
             NotProven::NotWellFormed(crate::text::escape(&error.to_string()).into_owned())
         } else {
             NotProven::NotReadable(format!("it is not JSON: {error}"))

@@ -128,15 +128,16 @@ impl Receipt {
     /// [`NotProven::BrokenSeal`] or [`NotProven::NotInHistory`].
     pub fn check(&self) -> Result<(Verified, Vec<Verified>), NotProven> {
         let size = self.under.index;
-        let under = verified(&self.under, &self.root)?;
+        let under = Verified::of(&self.under, &self.root);
+        under.check_seal()?;
         let entries = self.entries.iter().map(|entry| {
             let index = entry.block.index;
-            let found = verified(
-                &entry.block,
-                entry.history_root.as_ref().unwrap_or(&[0; 32]),
-            )?;
+            let root = entry.history_root.as_ref().unwrap_or(&[0; 32]);
+            let found = Verified::of(&entry.block, root);
+            // The path goes first: only then is a broken seal one of the chain.
             tree::check_inclusion(found.hash.as_bytes(), index, size, &entry.path, &self.root)
                 .map_err(|source| NotProven::NotInHistory { index, source })?;
+            found.check_seal()?;
             Ok(found)
         });
         Ok((under, entries.collect::<Result<_, _>>()?))
@@ -180,13 +181,21 @@ fn must_be_sealed(block: &Block) -> bool {
         .is_some_and(|proof| proof.as_str().trim_start_matches('-').len() > MAX_OPEN_DIGITS)
 }
 
-fn verified(block: &Block, root: &NodeHash) -> Result<Verified, NotProven> {
-    let (index, seal) = (block.index, Seal::of(block, || *root));
-    if seal == Some(Seal::Broken) {
-        return Err(NotProven::BrokenSeal { index });
+impl Verified {
+    fn of(block: &Block, root: &NodeHash) -> Self {
+        Self {
+            index: block.index,
+            hash: BlockHash::of(block),
+            seal: Seal::of(block, || *root),
+        }
     }
-    let hash = BlockHash::of(block);
-    Ok(Verified { index, hash, seal })
+
+    fn check_seal(&self) -> Result<(), NotProven> {
+        match self.seal {
+            Some(Seal::Broken) => Err(NotProven::BrokenSeal { index: self.index }),
+            _ => Ok(()),
+        }
+    }
 }
 
 #[derive(Deserialize, Serialize)]

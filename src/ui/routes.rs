@@ -16,8 +16,8 @@ use super::format::sentence;
 use super::request::{PageRequest, is_plain_segment};
 use super::site::Site;
 use super::{
-    add, assets, block, blocks, checkpoint, events, home, lab, mempool, message, peers, raw,
-    receipt, reorgs, reply, search,
+    add, assets, block, blocks, checkpoint, events, home, lab, mempool, message, peers, proving,
+    raw, receipt, reorgs, reply, search,
 };
 use crate::http::{Guard, InvalidHead, check_head};
 
@@ -140,6 +140,7 @@ async fn get(
         ["raw", "block", name] => raw::block(site, name).await,
         ["checkpoint"] => checkpoint::get(site, &request).await,
         ["receipt"] => Ok(receipt::form(site)),
+        ["proving"] => Ok(proving::get(site)),
         ["raw", "checkpoint"] => checkpoint::raw(site, &request).await,
         ["raw", "lab"] => lab::stretch(site, &request).await,
         ["raw", "blocks"] => raw::blocks(site, &request).await,

@@ -1,6 +1,8 @@
 //! Receipts, checkpoints and consistency proofs as people use them: over REST, on the command line
 //! and in a browser, against a second implementation in Python.
 
+mod agreement;
+mod bad_files;
 mod browser;
 mod command;
 mod faults;

@@ -9,24 +9,20 @@ use warp::reply::Response;
 
 use crate::api::admin::Caller;
 use crate::api::context::Context;
+use crate::api::find::find_block;
 use crate::api::query::{page_limit, parse_query};
 use crate::api::reject::{ApiError, json_response};
-
-use crate::chain::{Block, BlockHash};
+use crate::chain::Block;
 use crate::codec;
 use crate::node::Node;
 use crate::store::{PageLimit, StoreError, View};
-use crate::wire::lookup::MIN_HASH_DIGITS;
-use crate::wire::{self, BlockPage, BlockRenderer, Lookup, SingleBlock};
+use crate::wire::{self, BlockPage, BlockRenderer, SingleBlock};
 
 /// Maximum number of blocks on a page, and approximate maximum of its bytes.
 const MAX_PAGE: PageLimit = PageLimit {
     count: 1000,
     bytes: 1024 * 1024,
 };
-
-/// Maximum number of hashes listed when a hash prefix is ambiguous.
-const MAX_AMBIGUOUS: usize = 10;
 
 /// Default number of blocks on a page.
 const DEFAULT_COUNT: usize = 100;
@@ -145,47 +141,9 @@ pub(super) fn no_such_block() -> ApiError {
     ApiError::not_found("there is no such block")
 }
 
-/// Returns the block that a text names: `tip`, an index, a hash or a hash prefix.
-pub(super) fn find(view: &View, which: &str) -> Result<Option<Block>, ApiError> {
-    if which == "tip" {
-        return Ok(Some(view.last_block()?));
-    }
-    let is_plain = which.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    let wanted = if is_plain {
-        Lookup::parse(which)
-    } else {
-        Lookup::default()
-    };
-    // Decimal digits are always an index: a client that waits for the next block must not get a block
-    // whose hash begins with these digits.
-    if let Some(index) = wanted.index {
-        return Ok(view.block(index)?);
-    }
-    let Some((first, last)) = wanted.hashes else {
-        return Err(ApiError::bad_request(format!(
-            "name a block by its index, its hash (at least {MIN_HASH_DIGITS} digits) or tip"
-        )));
-    };
-    if first == last {
-        return Ok(view.block_with_hash(&first)?);
-    }
-    match view.indexes_of(&first, &last, MAX_AMBIGUOUS)?[..] {
-        [] => Ok(None),
-        [index] => Ok(view.block(index)?),
-        ref several => {
-            let mut hashes = Vec::with_capacity(several.len());
-            for index in several {
-                let hash = view
-                    .block(*index)?
-                    .map(|block| BlockHash::of(&block).to_string());
-                hashes.extend(hash);
-            }
-            Err(ApiError::ambiguous(format!(
-                "this hash prefix is ambiguous: {}",
-                hashes.join(", ")
-            )))
-        }
-    }
+/// Returns the block that a request names.
+pub(super) fn find(view: &View, which: &str) -> Result<Block, ApiError> {
+    find_block(view, which)?.ok_or_else(no_such_block)
 }
 
 /// `GET /blocks/{index|hash|tip}`.
@@ -196,8 +154,9 @@ pub(crate) fn single(
 ) -> Result<Response, ApiError> {
     let tip = node.state().tip.index;
     let view = node.view()?;
-    let block = find(&view, which)?.ok_or_else(no_such_block)?;
-    let block = describe(&view, &[block])?.pop().ok_or_else(no_such_block)?;
+    let block = find(&view, which)?;
+    let described = describe(&view, &[block])?.pop();
+    let block = described.ok_or_else(no_such_block)?;
     // A block with a given hash never changes; only its confirmations do, which the tag includes.
     let confirmations = tip.saturating_sub(block.index) + 1;
     let tag = HeaderValue::try_from(format!("\"{}-{confirmations}\"", block.hash))

@@ -47,7 +47,7 @@ fn tip() -> String {
 pub(crate) fn checkpoint(node: &Node, raw_query: &str) -> Result<Response, ApiError> {
     let query: AtQuery = parse_query(raw_query)?;
     let view = node.view()?;
-    let block = find(&view, &query.at)?.ok_or_else(no_such_block)?;
+    let block = find(&view, &query.at)?;
     let tip = view.last_block()?.index;
     let checkpoint = view.checkpoint(&block).map_err(or_damaged)?;
     let body = CheckpointView::new(&checkpoint, &block, tip);
@@ -58,7 +58,7 @@ pub(crate) fn checkpoint(node: &Node, raw_query: &str) -> Result<Response, ApiEr
 pub(crate) fn of_block(node: &Node, which: &str, raw_query: &str) -> Result<Response, ApiError> {
     let query: AtQuery = parse_query(raw_query)?;
     let view = node.view()?;
-    let block = find(&view, which)?.ok_or_else(no_such_block)?;
+    let block = find(&view, which)?;
     single(&view, block, &query.at)
 }
 
@@ -98,7 +98,7 @@ pub(crate) async fn of_blocks(
 pub(crate) fn consistency(node: &Node, raw_query: &str) -> Result<Response, ApiError> {
     let query: ConsistencyQuery = parse_query(raw_query)?;
     let view = node.view()?;
-    let to = find(&view, &query.to)?.ok_or_else(no_such_block)?;
+    let to = find(&view, &query.to)?;
     let from = view.block(query.from)?.ok_or_else(no_such_block)?;
     if from.index >= to.index {
         return Err(ApiError::bad_request(format!(
@@ -132,10 +132,10 @@ fn parse_batch(raw_query: &str) -> Result<(Vec<String>, String), ApiError> {
 }
 
 fn batch(view: &View, names: &[String], at: &str) -> Result<Response, ApiError> {
-    let under = find(view, at)?.ok_or_else(no_such_block)?;
+    let under = find(view, at)?;
     let mut blocks = Vec::with_capacity(names.len());
     for name in names {
-        blocks.push(find(view, name)?.ok_or_else(no_such_block)?);
+        blocks.push(find(view, name)?);
     }
     blocks.sort_by_key(|block| block.index);
     if let Some(pair) = blocks
@@ -150,7 +150,7 @@ fn batch(view: &View, names: &[String], at: &str) -> Result<Response, ApiError> 
 }
 
 fn single(view: &View, block: Block, at: &str) -> Result<Response, ApiError> {
-    let under = find(view, at)?.ok_or_else(no_such_block)?;
+    let under = find(view, at)?;
     let (index, hash) = (block.index, BlockHash::of(&block));
     let name = format!("block-{index}-under-{}.receipt.json", under.index);
     let tag = format!("\"{hash}-{}\"", BlockHash::of(&under));

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::proofs::ConsistencyProof;
+use crate::proofs::checkpoint::read_trust_file;
 
 const CHECKPOINTS: &str = include_str!("../../../tests/fixtures/receipts/checkpoints.txt");
 
@@ -136,6 +137,28 @@ fn a_file_cut_off_anywhere_is_not_readable() {
     }
     let error = Receipt::read(&UNDER_11.as_bytes()[..UNDER_11.len() - 1]).unwrap_err();
     assert_eq!(error.reason(), "not_canonical");
+    let proof = PROOFS[0].as_bytes();
+    for at in 0..proof.len() - 1 {
+        let error = ConsistencyProof::read(&proof[..at]).unwrap_err();
+        assert_eq!(error.reason(), "not_readable", "{at} bytes");
+    }
+    let line = CHECKPOINTS.lines().next().unwrap();
+    for at in 0..line.len() {
+        assert!(line[..at].parse::<Checkpoint>().is_err(), "{at} bytes");
+        assert!(
+            at == 0 || read_trust_file(&line[..at]).is_err(),
+            "{at} bytes"
+        );
+    }
+}
+
+#[test]
+fn a_file_that_is_not_json_is_not_readable_whatever_it_begins_with() {
+    let cut = format!("{}]", UNDER_11.replace("\"under\"", "\"over\""));
+    assert_eq!(
+        Receipt::read(cut.as_bytes()).unwrap_err().reason(),
+        "not_readable"
+    );
 }
 
 #[test]
@@ -177,7 +200,7 @@ fn a_second_spelling_of_the_same_content_is_refused() {
     let nested = "[".repeat(1 << 20);
     assert_eq!(
         Receipt::read(nested.as_bytes()).unwrap_err().reason(),
-        "not_well_formed"
+        "not_readable"
     );
 }
 
@@ -216,13 +239,13 @@ fn a_checkpoint_of_another_block_contradicts_unless_one_of_another_network_prove
 }
 
 #[test]
-fn a_forged_message_breaks_the_seal_and_a_forged_block_leaves_the_tree() {
+fn a_forged_later_block_breaks_its_seal_and_a_forged_entry_leaves_the_tree() {
     let forged = UNDER_11.replace("\"last\"", "\"lost\"");
     let error = verify(&forged, &[]).unwrap_err();
     assert_eq!(error, NotProven::BrokenSeal { index: 11 });
     let forged = UNDER_11.replace("22c4", "22c5");
     let error = verify(&forged, &[]).unwrap_err();
-    assert_eq!(error, NotProven::BrokenSeal { index: 3 });
+    assert_eq!(error.reason(), "not_in_history");
     let mut receipt = Receipt::read(UNDER_11.as_bytes()).unwrap();
     if let Some(link) = &mut receipt.entries[0].block.link {
         link.proof = Proof::from(17);
@@ -263,6 +286,39 @@ fn a_receipt_is_made_from_the_nodes_of_the_tree() {
     assert_eq!(proof.check(), Ok(()));
     let proof = ConsistencyProof::make(end(6), end(11), node).unwrap();
     assert_eq!(proof.check(), Ok(()));
+}
+
+#[test]
+fn a_receipt_takes_at_most_two_reads_per_level_of_the_tree() {
+    let sealed = Receipt::read(UNDER_11.as_bytes()).unwrap();
+    let at = |index: u64| Block {
+        index,
+        ..sealed.entries[0].block.clone()
+    };
+    let mut most = 0;
+    for size in [
+        1_000_000,
+        (1 << 20) - 1,
+        1 << 20,
+        0b1010_1010_1010_1010_1010,
+    ] {
+        let reads = |blocks: Vec<Block>| {
+            let mut count = 0;
+            let node = |_| {
+                count += 1;
+                Ok::<_, String>([0; 32])
+            };
+            Receipt::make(at(size), blocks, node).unwrap();
+            count
+        };
+        let indexes = (0..1000).map(|n| n * 7919 % size);
+        for index in indexes.chain([0, size / 2, size - 2, size - 1]) {
+            most = most.max(reads(vec![at(index)]));
+        }
+        let batch = (0..100).map(|n| at(n * (size / 100)));
+        assert!(reads(batch.collect()) <= 4000);
+    }
+    assert!(most <= 40, "{most} reads");
 }
 
 #[test]

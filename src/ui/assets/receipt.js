@@ -210,6 +210,11 @@ function readFile(text) {
   let value;
   try {
     value = JSON.parse(text);
+    // Half of a surrogate pair is no text for other parsers.
+    JSON.stringify(value, (key, part) => {
+      if (!isText(key) || (typeof part === "string" && !isText(part))) throw new SyntaxError();
+      return part;
+    });
   } catch {
     throw new NotProven("not_readable", "the file is not JSON");
   }
@@ -226,19 +231,23 @@ function readFile(text) {
 
 // ---------------------------------------------------------------- verdicts
 
-function checkBlock(block, root) {
+function describe(block, root) {
   const plain = plainBlock(block, root);
-  const seal = sealOf(plain);
-  need(seal !== "broken", "broken_seal", `the seal of block ${block.index} is broken`);
-  return { index: block.index, hash: hashOf(plain), seal, time: block.timestamp };
+  return { index: block.index, hash: hashOf(plain), seal: sealOf(plain), time: block.timestamp };
+}
+
+function checkSeal({ index, seal }) {
+  need(seal !== "broken", "broken_seal", `the seal of block ${index} is broken`);
 }
 
 function verifyReceipt(receipt, trusted) {
-  const under = checkBlock(receipt.under, receipt.root);
+  const under = describe(receipt.under, receipt.root);
+  checkSeal(under);
   const entries = receipt.entries.map((entry) => {
-    const found = checkBlock(entry, entry.history_root ?? null);
+    const found = describe(entry, entry.history_root ?? null);
     const why = checkInclusion(found.hash, entry.index, under.index, entry.path, receipt.root);
     need(why === null, "not_in_history", `block ${entry.index} is not in this history: ${why}`);
+    checkSeal(found);
     return { ...found, id: entry.id, message: entry.message };
   });
   const named = trusted.filter((kept) => kept.index === under.index);
@@ -289,10 +298,11 @@ export function verify(text, trusted) {
 
 /**
  * Reads what is trusted: hashes of 64 digits and checkpoint lines, in any case and wrapped in any
- * way. Returns none if there is anything else.
+ * way, and lines that begin with #. Returns null if there is anything else, or if two checkpoints
+ * of one block differ.
  */
 export function readTrusted(text) {
-  const words = text.toLowerCase().split(/\s+/).filter((word) => word !== "");
+  const words = text.replace(/^#.*$/gm, "").toLowerCase().split(/\s+/).filter((word) => word !== "");
   const trusted = [];
   for (let at = 0; at < words.length; ) {
     if (words[at] !== "blockchain-checkpoint/1") {
@@ -304,7 +314,11 @@ export function readTrusted(text) {
     const [, genesis, index, hash, root] = words.slice(at, at + 5);
     const isLine = isHash(genesis) && /^(0|[1-9][0-9]{0,15})$/.test(index) && isHash(hash) && isHash(root);
     if (!isLine || !isIndex(Number(index))) return null;
-    trusted.push({ genesis, index: Number(index), hash, root });
+    const kept = { genesis, index: Number(index), hash, root };
+    const contradicts = (other) =>
+      other.genesis === genesis && other.index === kept.index && (other.hash !== hash || other.root !== root);
+    if (trusted.some(contradicts)) return null;
+    trusted.push(kept);
     at += 5;
   }
   return trusted;

@@ -100,7 +100,11 @@ async function check(text) {
     }
   }
   const trusted = readTrusted(trustField.value);
-  if (trusted === null || trusted.length === 0) {
+  if (trusted === null) {
+    const message = "What you trust holds something else than hashes and checkpoint lines, or two lines of one block differ.";
+    return show(failure("not_trusted", message));
+  }
+  if (trusted.length === 0) {
     const message = "Say what you trust: the hash of a sealed block, or a checkpoint line.";
     return show(failure("not_trusted", message));
   }

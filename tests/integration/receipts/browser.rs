@@ -136,6 +136,29 @@ fn the_server_verifies_where_there_are_no_scripts() {
     assert!(post(&sent, "text", &other).contains("data-reason=\"not_trusted\""));
     assert!(post(&sent, "text", "").contains("data-reason=\"not_trusted\""));
     let changed = sent.replace("entry 2", "entry 3");
-    assert!(post(&changed, "node", "").contains("data-reason=\"broken_seal\""));
+    assert!(post(&changed, "node", "").contains("data-reason=\"not_in_history\""));
     assert!(post("<script>alert(1)</script>", "node", "").contains("data-reason=\"not_readable\""));
+}
+
+#[test]
+fn the_page_on_proving_is_linked_wherever_receipts_are() {
+    let node = node_with(1);
+    let explorer = Explorer::of(node.address(), &[]);
+    let block: Value = node.json("/blocks/1");
+    let message = format!("/message/{}", block["data"]["id"].as_str().unwrap());
+    for page in ["/receipt", "/checkpoint", &message] {
+        let html = explorer.get(page).expect(200);
+        assert!(html.text().contains("href=\"/proving\""), "{page}");
+    }
+    let page = explorer.get("/proving").expect(200);
+    for text in [
+        "git tag -m \"$(blockchain checkpoint)\"",
+        "ots stamp",
+        "blockchain checkpoint --host A | blockchain add - --host B",
+        "Who wrote the message",
+        "miner's clock",
+        "still follows this chain",
+    ] {
+        assert!(page.text().contains(text), "{text}");
+    }
 }

@@ -149,35 +149,6 @@ fn two_hundred_random_changes_of_receipts_are_not_proven() {
 }
 
 #[test]
-fn files_of_other_kinds_are_refused_with_a_reason() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("file");
-    let line = checkpoint(11);
-    let nested = "[".repeat(1 << 20);
-    let long = vec![b' '; (16 << 20) + 1];
-    for content in [
-        &b""[..],
-        b"\0",
-        b"{}",
-        b"[]",
-        b"PK\x03\x04",
-        b"\x1b[31m{\"\x1b[0m\":1}",
-        nested.as_bytes(),
-        &fs::read(vector("consistency_4_to_8.json")).unwrap(),
-    ] {
-        fs::write(&path, content).unwrap();
-        let refused = verdict(1, &path, &["--trust", &line]);
-        assert_eq!(refused["proven"], false);
-        let shown = Blockchain::new(["receipt", "show", text(&path)]).exits(1);
-        assert!(!shown.stderr.contains('\x1b'), "{:?}", shown.stderr);
-    }
-    fs::write(&path, long).unwrap();
-    Blockchain::new(["receipt", "show", text(&path)]).exits(1);
-    Blockchain::new(["receipt", "show", text(folder.path())]).exits(3);
-    Blockchain::new(["receipt", "show", "/dev/zero"]).exits(3);
-}
-
-#[test]
 fn a_receipt_is_got_shown_and_verified_with_and_without_a_node() {
     let mut node = node_with(7);
     let ids: Vec<String> = (1..=3)

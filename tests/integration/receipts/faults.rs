@@ -1,13 +1,18 @@
-//! A node that lies, a file that must not be replaced, and a database that is damaged.
+//! A block that a reorg disconnects, a node that lies, a file that must not be replaced, and a database that is damaged.
 
 use std::fs;
 
 use serde_json::Value;
 
 use super::command::{checkpoint, text, vector};
+use blockchain::chain::Block;
+
 use super::node_with;
+use crate::support::chain::{ChainBuilder, OPEN_NETWORK, ProofKind};
 use crate::support::command::Blockchain;
 use crate::support::fake_peer::{FakePeer, answer};
+use crate::support::in_process_node::InProcessNode;
+use crate::support::random::SeededRng;
 
 #[test]
 fn an_old_consistency_proof_does_not_stand_in_for_one_of_the_kept_checkpoint() {
@@ -72,4 +77,47 @@ fn a_damaged_history_tree_gives_no_proof() {
         let refused = Blockchain::new(command).args(["--db", text(&folder)]);
         refused.exits(3).complains(&["history"]);
     }
+}
+
+#[test]
+fn a_receipt_under_a_disconnected_block_is_one_of_another_block() {
+    let mut random = SeededRng::new(16);
+    let mut extend = |builder: &mut ChainBuilder, count| {
+        (0..count).for_each(|_| builder.mine(random.message(), ProofKind::Sealed));
+    };
+    let mut chain = ChainBuilder::new(&[Block::documented_genesis()]);
+    extend(&mut chain, 5);
+    let node = InProcessNode::start(OPEN_NETWORK);
+    node.append(&chain.above(1));
+    let (host, port) = (
+        node.address.ip().to_string(),
+        node.address.port().to_string(),
+    );
+    let of_node = ["--host", &host, "--port", &port];
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("receipt.json");
+    let get = ["receipt", "get", "2", "--output", text(&file)];
+    Blockchain::new(get).args(of_node).exits(0);
+    let line = Blockchain::new(["checkpoint"]).args(of_node).succeeds();
+    let address = node.address.to_string();
+    let verify = |by: &str, what: &str, code| -> Value {
+        let verify = ["--json", "receipt", "verify", text(&file), by, what];
+        Blockchain::new(verify).exits(code).json()
+    };
+    assert_eq!(verify("--node", &address, 0)["by"], "node");
+
+    // The entry stays in the chain; the block that it is under does not.
+    let mut other = ChainBuilder::new(&chain.blocks[..4]);
+    extend(&mut other, 4);
+    node.adopt(&other.above(4));
+    assert_eq!(verify("--node", &address, 1)["reason"], "other_block");
+    let tip = Blockchain::new(["checkpoint"]).args(of_node).succeeds();
+    let tip = tip.stdout.trim_end();
+    assert_eq!(verify("--trust", tip, 1)["reason"], "not_trusted");
+    assert_eq!(
+        verify("--trust", line.stdout.trim_end(), 0)["by"],
+        "checkpoint"
+    );
+    Blockchain::new(get).args(of_node).exits(0);
+    assert_eq!(verify("--node", &address, 0)["by"], "node");
 }

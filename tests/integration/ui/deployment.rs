@@ -14,7 +14,17 @@ fn every_link_is_below_the_base_path() {
     node.mine(&["one", "two"]);
     let explorer = Explorer::of(node.address(), &["--base-path", "/group/chain/"]);
     for path in [
-        "/", "/blocks", "/block/1", "/mempool", "/peers", "/reorgs", "/lab", "/nope",
+        "/",
+        "/blocks",
+        "/block/1",
+        "/mempool",
+        "/peers",
+        "/reorgs",
+        "/lab",
+        "/receipt",
+        "/checkpoint",
+        "/proving",
+        "/nope",
     ] {
         // A reverse proxy may forward the whole path or strip the base path.
         let whole = explorer.browse("GET", &format!("/group/chain{path}"), &[], "");
