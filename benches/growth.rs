@@ -90,11 +90,11 @@ fn rate(
 
 /// Times of requests for receipts of any block under the tip, one after the other.
 fn receipt_times(address: SocketAddr, length: u64) -> String {
-    let (_, mut times) = Clients::new(address, 1).send(20_000, move |number| {
+    let (_, times) = Clients::new(address, 1).send(20_000, move |number| {
         let index = number.wrapping_mul(7919) % (length - 1);
         format!("GET /api/v1/blocks/{index}/receipt HTTP/1.1\r\nhost: localhost\r\n\r\n")
     });
-    median_and_99th(&mut times)
+    median_and_99th(times)
 }
 
 /// Times of the whole process that verifies a receipt by a kept checkpoint.
@@ -120,12 +120,12 @@ fn receipt_verify(address: SocketAddr, folder: &Path, length: u64) -> String {
         assert!(process::command(&verify).status().unwrap().success());
         begun.elapsed()
     };
-    median_and_99th(&mut (0..200).map(run).collect())
+    median_and_99th((0..200).map(run).collect())
 }
 
-fn median_and_99th(times: &mut Vec<Duration>) -> String {
+fn median_and_99th(mut times: Vec<Duration>) -> String {
     times.sort_unstable();
-    let at = |percent| times[times.len() * percent / 100].as_secs_f64() * 1e3;
+    let at = |percent: usize| times[times.len() * percent / 100].as_secs_f64() * 1e3;
     format!("{:.2} ms, {:.2} ms", at(50), at(99))
 }
 

@@ -59,7 +59,7 @@ pub(super) fn read<R: DeserializeOwned, T>(
     let raw: R = serde_json::from_slice(bytes).map_err(|error| {
         // A fault of the content can stand before the end of what is JSON.
         if error.is_data() && serde_json::from_slice::<IgnoredAny>(bytes).is_ok() {
-            NotProven::NotWellFormed(crate::text::escape(&error.to_string()).into_owned())
+            NotProven::NotWellFormed(describe(&error))
         } else {
             NotProven::NotReadable(format!("it is not JSON: {error}"))
         }
@@ -71,6 +71,23 @@ pub(super) fn read<R: DeserializeOwned, T>(
         return Err(NotProven::NotCanonical { at: same.count() });
     }
     Ok(value)
+}
+
+/// Describes a fault of the content. The parser quotes what it found, which can be the whole file.
+fn describe(error: &serde_json::Error) -> String {
+    const MAX_CHARS: usize = 200;
+    let text = error.to_string();
+    let mut start = text.chars();
+    let shown: String = start.by_ref().take(MAX_CHARS).collect();
+    let shown = crate::text::escape(&shown);
+    if start.as_str().is_empty() {
+        return shown.into_owned();
+    }
+    format!(
+        "{shown}… at line {} column {}",
+        error.line(),
+        error.column()
+    )
 }
 
 /// Checks an index.

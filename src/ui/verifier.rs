@@ -8,7 +8,8 @@ use sha2::{Digest, Sha256};
 
 const STYLE: &str = concat!(
     include_str!("assets/base.css"),
-    include_str!("assets/parts.css")
+    include_str!("assets/parts.css"),
+    include_str!("assets/inspector.css")
 );
 
 /// The scripts in an order in which each uses only those before it.

@@ -89,7 +89,13 @@ async fn judge(
     Ok(receipt
         .tie(&under, &trusted)
         .map(|at| Verdict::proven(&receipt, &under, &entries, &trust[at]))
-        .map_err(Refusal::from))
+        .map_err(|error| {
+            let mut refusal = Refusal::from(error);
+            if refusal.reason == "not_trusted" {
+                refusal.advise(&under, &entries, trust);
+            }
+            refusal
+        }))
 }
 
 /// Adds the other ends of consistency proofs whose one end is trusted, in whatever order they were
@@ -157,6 +163,21 @@ impl Refusal {
         Self {
             reason: "not_trusted",
             message: format!("{}: {error}", path.display()),
+        }
+    }
+}
+
+impl Refusal {
+    /// Says how the receipt can be had under a checkpoint that the reader keeps.
+    fn advise(&mut self, under: &Verified, entries: &[Verified], trust: &[Trust]) {
+        let newest = entries.last().map_or(under.index, |entry| entry.index);
+        let kept = trust::checkpoints(trust);
+        let kept = kept.iter().map(|kept| kept.index);
+        if let Some(kept) = kept.filter(|kept| *kept >= newest).min() {
+            self.message += &format!(
+                "; you keep block {kept}: ask for the receipt under that block (--at {kept}), or \
+                 for the consistency proof between the two (--via)"
+            );
         }
     }
 }

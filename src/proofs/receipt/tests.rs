@@ -162,6 +162,16 @@ fn a_file_that_is_not_json_is_not_readable_whatever_it_begins_with() {
 }
 
 #[test]
+fn an_error_does_not_repeat_the_file() {
+    let long = "a".repeat(10_000);
+    for file in [format!("\"{long}\""), format!("{{\"{long}\":1}}")] {
+        let error = Receipt::read(file.as_bytes()).unwrap_err().to_string();
+        assert!(error.len() < 300, "{error}");
+        assert!(error.contains("at line 1 column"), "{error}");
+    }
+}
+
+#[test]
 fn a_second_spelling_of_the_same_content_is_refused() {
     let first_hash = "832d74a83766dbe6fa3cd0265586be6150cff7fec64674ede03be95b4a6fbc5b";
     for (from, to, reason) in [

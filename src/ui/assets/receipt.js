@@ -115,7 +115,7 @@ function checkKeys(object, required, optional = []) {
   const keys = Object.keys(object);
   for (const key of required) wellFormed(keys.includes(key), `${key} is missing`);
   for (const key of keys) {
-    wellFormed(required.includes(key) || optional.includes(key), `a key is unknown: ${key}`);
+    wellFormed(required.includes(key) || optional.includes(key), `a key is unknown: ${key.slice(0, 100)}`);
   }
 }
 

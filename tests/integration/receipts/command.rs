@@ -104,9 +104,12 @@ fn a_trust_file_with_anything_else_in_it_is_wrong_usage_and_names_the_line() {
 fn an_old_receipt_is_proven_by_way_of_a_consistency_proof() {
     let old = vector("receipt_3_under_6.json");
     let line = checkpoint(11);
-    assert_eq!(
-        verdict(1, &old, &["--trust", &line])["reason"],
-        "not_trusted"
+    let refused = verdict(1, &old, &["--trust", &line]);
+    assert_eq!(refused["reason"], "not_trusted");
+    let advice = "you keep block 11: ask for the receipt under that block (--at 11)";
+    assert!(
+        refused["message"].as_str().unwrap().contains(advice),
+        "{refused}"
     );
     let via = vector("consistency_6_to_11.json");
     let proven = verdict(0, &old, &["--trust", &line, "--via", text(&via)]);
