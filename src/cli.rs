@@ -3,6 +3,7 @@
 //! A command is one file with its arguments, its `run` and the value that it prints:
 //! * [`node`] with [`ui`]: servers
 //! * [`add`], [`get`], [`invite`], [`neighbours`]: requests to a running node
+//! * [`monitor`]: checks that nodes extend kept checkpoints
 //! * [`export`], [`import`], [`verify`]: chains in files, databases and nodes
 //! * [`pow`], [`completions`]: work without a node
 //!
@@ -10,6 +11,7 @@
 //! * [`config`], [`environment`]: options from a file and from variables
 //! * [`source`], [`chain_file`], [`read_ahead`], [`examine`]: chains to read and check
 //! * [`files`], [`target`], [`port`]: the files of a node, the node to ask, the port to listen on
+//! * [`units`]: durations and sizes
 //! * [`signals`], [`output`], [`log`], [`panics`]: signals, printed values and messages, logs
 //! * [`error`]: errors, hints and exit codes
 
@@ -29,6 +31,7 @@ mod import;
 mod invite;
 mod kept;
 mod log;
+mod monitor;
 mod neighbours;
 mod node;
 mod output;
@@ -43,6 +46,7 @@ mod source;
 mod target;
 mod trust;
 mod ui;
+mod units;
 mod verify;
 
 use std::path::PathBuf;
@@ -161,6 +165,8 @@ enum Command {
     Receipt(receipt::ReceiptArgs),
     /// Get or verify the proof that one checkpoint continues another
     Consistency(consistency::ConsistencyArgs),
+    /// Watch nodes and tell when one rewrites its history
+    Monitor(Box<monitor::MonitorArgs>),
     /// Solve or check the proof-of-work puzzle by hand
     Pow(pow::PowArgs),
     /// Generate shell completions
@@ -227,6 +233,7 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), Error> {
         Command::Checkpoint(args) => checkpoint::run(args, output).await,
         Command::Receipt(args) => receipt::run(args, output).await,
         Command::Consistency(args) => consistency::run(args, output).await,
+        Command::Monitor(args) => monitor::run(*args, *output).await,
         Command::Pow(args) => pow::run(args, output).await,
         Command::Completions(args) => completions::run(&args, Arguments::command()),
         Command::Man(args) => {

@@ -31,10 +31,11 @@
 //! | [`store`] | the database: tables, one writer, reads | chain, codec, fs, pow, proofs, reference, text |
 //! | [`http`] | the HTTP server below all routes: connections, timeouts, bodies | |
 //! | [`client`] | addresses of nodes and requests to them | chain, codec, pow, reference, wire |
+//! | [`monitor`] | checks that nodes extend kept checkpoints, and keeps both branches | chain, client, fs, pow, proofs, text, wire |
 //! | [`node`] | a node: mining, peers, synchronization, backups | chain, client, clock, fs, pow, reference, snapshot, store, text, wire |
 //! | [`api`] | the REST API of a node | chain, client, codec, http, node, proofs, reference, store, text, wire |
 //! | [`ui`] | the explorer: pages over the API of any node | chain, client, http, pow, proofs, text, wire |
-//! | [`cli`] | the commands | api, chain, client, clock, fs, http, node, pow, proofs, reference, snapshot, store, text, ui, wire |
+//! | [`cli`] | the commands | api, chain, client, clock, fs, http, monitor, node, pow, proofs, reference, snapshot, store, text, ui, wire |
 //!
 //! # Embedding a node
 //!
@@ -95,6 +96,7 @@ pub mod clock;
 pub mod codec;
 pub mod fs;
 pub mod http;
+pub mod monitor;
 pub mod node;
 pub mod pow;
 pub mod proofs;

@@ -156,7 +156,11 @@ impl Entry {
             let is_it = arg
                 .get_env()
                 .is_some_and(|name| name.to_ascii_lowercase() == variable.as_str());
-            if !is_it || arg.get_long() != Some(&self.key) {
+            let is_named = match arg.get_long() {
+                Some(long) => long == self.key,
+                None => arg.get_id() == &*self.key,
+            };
+            if !is_it || !is_named {
                 return arg;
             }
             let values = self.values_of(&arg);

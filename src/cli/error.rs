@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use thiserror::Error;
 
 use crate::client::ClientError;
+use crate::monitor::MonitorError;
 use crate::node::run::RunError;
 use crate::store::{Rejection, StoreError};
 
@@ -53,6 +54,19 @@ impl<E: Into<ErrorKind>> From<E> for Error {
         Self {
             kind: Box::new(kind.into()),
             hint: None,
+        }
+    }
+}
+
+impl From<MonitorError> for Error {
+    fn from(error: MonitorError) -> Self {
+        match error {
+            MonitorError::State { path, source } => Self::file(&path, source),
+            MonitorError::Client(error) => ErrorKind::from(error).into(),
+            MonitorError::Refused(text) => Self::rejected(text),
+            MonitorError::Usage(text) => Self::usage(text),
+            error @ MonitorError::Busy { .. } => Self::failed(error)
+                .hint("stop the other monitor, or name another folder with --state"),
         }
     }
 }

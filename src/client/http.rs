@@ -60,6 +60,8 @@ pub enum ClientError {
         address: NodeAddress,
         /// Status code of the response.
         status: u16,
+        /// Machine-readable code of the error; empty in the format of reference miners.
+        code: String,
         /// Message of the error.
         message: String,
         /// Value of `Retry-After`.
@@ -128,6 +130,11 @@ impl ClientError {
     /// Returns `true` if the node answered 404.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Refused { status: 404, .. })
+    }
+
+    /// Returns `true` if the node answered that its own data is damaged.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Refused { code, .. } if code == "damaged")
     }
 
     /// Returns `true` if a reference miner answered.
@@ -292,8 +299,8 @@ impl HttpClient {
             Err(error) => return error,
         };
         let address = self.address.clone();
-        let (message, id) = if let Ok(ErrorBody { error }) = serde_json::from_slice(&body) {
-            (error.message, error.id)
+        let (code, message, id) = if let Ok(ErrorBody { error }) = serde_json::from_slice(&body) {
+            (error.code, error.message, error.id)
         } else if let Some(message) = documented_error(&body) {
             if status == 404 && message == format!("'{path}' is not a valid endpoint!") {
                 return ClientError::Reference { address, path };
@@ -307,7 +314,7 @@ impl HttpClient {
                     content,
                 };
             }
-            (message, None)
+            (String::new(), message, None)
         } else {
             return ClientError::NotANode {
                 address,
@@ -318,6 +325,7 @@ impl HttpClient {
         ClientError::Refused {
             address,
             status,
+            code,
             message,
             retry_after: seconds.map(Duration::from_secs),
             id: id.and_then(|id| id.parse().ok()),

@@ -29,6 +29,8 @@ mod layout;
 mod machine;
 /// Chain files of a reference miner: written beside the database, and imported at the first start.
 mod migration;
+/// Rewritten chains are noticed, told and kept: `monitor` of the real binary.
+mod monitor;
 /// Bad peers of every kind harm no node and do not delay good peers.
 mod peers;
 /// Receipts, checkpoints and consistency proofs, as people use them.

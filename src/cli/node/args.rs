@@ -1,7 +1,6 @@
 //! The options of `blockchain node`.
 
 mod peers;
-mod units;
 
 use std::path::PathBuf;
 
@@ -15,8 +14,8 @@ use crate::node::settings::{AtStop, ProofMode};
 use crate::pow::Difficulty;
 use crate::snapshot::format::Format;
 
+use crate::cli::units::{Interval, parse_size};
 pub(super) use peers::{GenesisArg, PeerOptions};
-use units::{Interval, parse_size};
 
 /// Headings of groups of options. Options of other nodes are in [`peers`].
 const MINING: &str = "Mining";

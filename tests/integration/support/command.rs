@@ -1,6 +1,7 @@
 //! Runs the real binary to its end, and checks exit code, standard output and standard error.
 
 use std::ffi::OsStr;
+use std::os::unix::process::ExitStatusExt;
 
 use assert_cmd::Command;
 use serde::de::DeserializeOwned;
@@ -53,6 +54,14 @@ impl Blockchain {
             self.0
         );
         finished
+    }
+
+    /// Runs it and returns its exit code, or the negative number of the signal that ended it.
+    #[track_caller]
+    pub(crate) fn exits_any(mut self) -> i32 {
+        let status = self.0.output().unwrap().status;
+        let signal = status.signal().map(|signal| -signal);
+        status.code().or(signal).unwrap()
     }
 
     /// Runs it and expects success and an empty standard error.

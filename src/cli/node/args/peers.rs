@@ -2,8 +2,8 @@
 
 use clap::Args;
 
-use super::units::{Interval, parse_size};
 use crate::chain::BlockHash;
+use crate::cli::units::{Interval, parse_size};
 use crate::client::NodeAddress;
 use crate::node::settings::{MAX_REPLACEABLE_GENESIS_LENGTH, PeerSettings};
 

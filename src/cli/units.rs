@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// An interval, such as `500ms`, `2s` or `5m`.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::cli::node) struct Interval(pub(in crate::cli::node) Duration);
+pub(super) struct Interval(pub(super) Duration);
 
 impl FromStr for Interval {
     type Err = String;
@@ -20,7 +20,7 @@ impl FromStr for Interval {
 }
 
 /// Parses a number of bytes, such as `64MiB`, `500kB` or `1000`.
-pub(in crate::cli::node) fn parse_size(text: &str) -> Result<u64, String> {
+pub(super) fn parse_size(text: &str) -> Result<u64, String> {
     let units = [
         ("B", 1),
         ("kB", 1000),
