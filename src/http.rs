@@ -21,6 +21,7 @@ mod response_body;
 mod server;
 
 pub(crate) use body::{BodyError, read_body};
+pub(crate) use guard::ForeignRequest;
 pub use guard::Guard;
 pub(crate) use head::{InvalidHead, check_head};
 pub use pool::ConnectionPool;

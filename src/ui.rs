@@ -7,7 +7,8 @@
 //! Requests and responses:
 //! * [`routes`]: maps each request to a page; [`request`]: the part of a request that pages read
 //! * [`reply`]: responses and their security headers; [`error_page`]: the page of every error
-//! * [`site`]: state shared by all pages, and the layout around each
+//! * [`site`]: state shared by all pages, and the layout around each; [`address`]: the address under
+//!   which the browser sees them
 //!
 //! Pages:
 //! * [`home`], [`blocks`], [`block`], [`message`], [`mempool`], [`peers`], [`reorgs`], [`search`],
@@ -24,6 +25,7 @@
 //! content security policy keeps browsers from running or loading anything from elsewhere.
 
 mod add;
+mod address;
 mod assets;
 mod block;
 mod blocks;
@@ -67,6 +69,7 @@ use crate::client::HttpClient;
 use crate::http::{ConnectionPool, Guard, Panicked, TrackedRequestBody, catch_panic};
 use error_page::ErrorPage;
 use site::Site;
+pub use site::first_page;
 
 /// Settings of the explorer.
 #[derive(Clone, Debug, Default)]

@@ -82,6 +82,9 @@ async fn start(
     if args.proof == ProofArg::Open && !rules.accept_open(&args) && is_new {
         return Err(Error::usage("--proof open requires --accept-open"));
     }
+    if args.ui.is_none() && !args.ui_base_path.is_empty() {
+        return Err(Error::usage("--ui-base-path requires --ui"));
+    }
     crate::http::raise_open_file_limit();
     let ports = Ports::bind(&args).await?;
     let signals = Signals::listen()?;
@@ -240,7 +243,8 @@ async fn prepare(
         Some(port) => {
             let node = NodeAddress::new(&address.ip().to_string(), address.port());
             let client = HttpClient::new(node.map_err(Error::usage)?)?;
-            let explorer = ui::Explorer::listen(args.host(), port, client, String::new())?;
+            let base_path = args.ui_base_path.clone();
+            let explorer = ui::Explorer::listen(args.host(), port, client, base_path)?;
             listening.explorer = Some(explorer.port()?);
             Some(explorer)
         }

@@ -112,7 +112,8 @@ impl Explorer {
         let address = listener
             .local_addr()
             .map_err(|source| Error::io("listener", source))?;
-        info!(explorer = %format!("http://{address}/"), node = %client.address(), "listening");
+        let page = ui::first_page(&base_path);
+        info!(explorer = %format!("http://{address}{page}"), node = %client.address(), "listening");
         warn_if_public(host, address);
         Ok(Self {
             listener,
@@ -132,7 +133,7 @@ impl Explorer {
 }
 
 /// Parses a path of plain names.
-fn base_path(text: &str) -> Result<String, &'static str> {
+pub(super) fn base_path(text: &str) -> Result<String, &'static str> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte);
     if text.bytes().all(is_plain) && !text.contains("//") {
         Ok(text.to_owned())

@@ -17,9 +17,23 @@ pub struct Guard {
     pub allowed_hosts: Vec<String>,
 }
 
+/// Reason why a request of a browser is not allowed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ForeignRequest {
+    /// Its host name is not allowed, missing or invalid.
+    Host(Option<String>),
+    /// It comes from a page of another site, or a proxy changed its host.
+    Origin,
+}
+
 impl Guard {
     /// Returns `true` if a request with these headers is allowed.
     pub(crate) fn allows(&self, headers: &HeaderMap) -> bool {
+        self.check(headers).is_ok()
+    }
+
+    /// Checks the headers of a request.
+    pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), ForeignRequest> {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let is_browser = headers.contains_key(header::ORIGIN)
             || headers
@@ -27,14 +41,11 @@ impl Guard {
                 .any(|name| name.as_str().starts_with("sec-fetch-"))
             || text(header::USER_AGENT).is_some_and(|agent| agent.contains("Mozilla/"));
         if !is_browser {
-            return true;
+            return Ok(());
         }
-        let Some(host) = text(header::HOST) else {
-            return false;
-        };
-        let Ok(authority) = host.parse::<Authority>() else {
-            return false;
-        };
+        let host = text(header::HOST).ok_or(ForeignRequest::Host(None))?;
+        let authority = host.parse::<Authority>();
+        let authority = authority.map_err(|_| ForeignRequest::Host(None))?;
         let name = authority
             .host()
             .trim_matches(['[', ']'])
@@ -51,7 +62,11 @@ impl Guard {
                 site.is_some_and(|site| site.eq_ignore_ascii_case(host))
             }),
         };
-        is_allowed_host && is_same_origin
+        match (is_allowed_host, is_same_origin) {
+            (true, true) => Ok(()),
+            (true, false) => Err(ForeignRequest::Origin),
+            (false, _) => Err(ForeignRequest::Host(Some(name))),
+        }
     }
 }
 

@@ -13,6 +13,7 @@ fn content(name: &str) -> Option<&'static str> {
     Some(match name {
         "base.css" => include_str!("assets/base.css"),
         "parts.css" => include_str!("assets/parts.css"),
+        "modes.css" => include_str!("assets/modes.css"),
         "inspector.css" => include_str!("assets/inspector.css"),
         "theme.js" => include_str!("assets/theme.js"),
         "page.js" => include_str!("assets/page.js"),

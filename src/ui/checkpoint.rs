@@ -2,11 +2,11 @@
 
 use askama::Template;
 use http::StatusCode;
-use qrcode::render::svg;
 use serde::Deserialize;
 use warp::http;
 use warp::reply::Response;
 
+use super::address;
 use super::error_page::ErrorPage;
 use super::format;
 use super::qr::checkpoint_code;
@@ -57,10 +57,7 @@ async fn read(site: &Site, request: &PageRequest) -> Result<CheckpointView, Erro
 
 /// Draws the QR code of a checkpoint line.
 fn draw(line: &str) -> Option<String> {
-    let code = checkpoint_code(line)?;
-    let drawing = code.render::<svg::Color>().min_dimensions(200, 200).build();
-    // It stands inside a page, which has no XML declaration.
-    drawing.split_once("?>").map(|(_, svg)| svg.to_owned())
+    address::draw(&checkpoint_code(line)?)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use super::format::sentence;
 use super::reply;
 use super::site::{Layout, Section, Site};
 use crate::client::ClientError;
+use crate::http::ForeignRequest;
 
 /// An error that is shown as a page.
 #[derive(Debug)]
@@ -16,6 +17,8 @@ pub(super) struct ErrorPage {
     status: StatusCode,
     title: String,
     text: String,
+    /// Setting that makes the request succeed.
+    setting: Option<String>,
 }
 
 #[derive(Template)]
@@ -25,6 +28,7 @@ struct ErrorTemplate {
     status: StatusCode,
     title: String,
     text: String,
+    setting: Option<String>,
     /// The page may succeed later, so the script retries it.
     is_retryable: bool,
 }
@@ -39,6 +43,7 @@ impl ErrorPage {
             status,
             title: title.into(),
             text: text.into(),
+            setting: None,
         }
     }
 
@@ -57,13 +62,36 @@ impl ErrorPage {
     }
 
     /// 403: the host is not allowed or the request comes from another site.
-    pub(super) fn forbidden() -> Self {
-        Self::new(
-            StatusCode::FORBIDDEN,
-            "Forbidden",
-            "The explorer accepts requests from its own pages only, addressed to an IP address, to \
-             localhost or to a host name allowed with --allow-host.",
-        )
+    pub(super) fn forbidden(reason: ForeignRequest) -> Self {
+        match reason {
+            ForeignRequest::Host(Some(name)) => Self {
+                setting: Some(format!("--allow-host {name}")),
+                ..Self::new(
+                    StatusCode::FORBIDDEN,
+                    "Host name not allowed",
+                    format!(
+                        "The explorer does not know the host name {name}. If it is a name of this \
+                         machine or of a proxy in front of it, start the explorer or its node with \
+                         this option:"
+                    ),
+                )
+            },
+            ForeignRequest::Host(None) => Self::new(
+                StatusCode::FORBIDDEN,
+                "Host name missing",
+                "The request names no valid host.",
+            ),
+            ForeignRequest::Origin => Self {
+                setting: Some("proxy_set_header Host $http_host;".to_owned()),
+                ..Self::new(
+                    StatusCode::FORBIDDEN,
+                    "Request from another site",
+                    "The explorer accepts requests from its own pages only, and nothing was \
+                     changed. If this was one of its pages, a proxy in front of it replaces the \
+                     Host header. The proxy must keep it; in nginx by this setting:",
+                )
+            },
+        }
     }
 
     /// 500: the page does not show the cause; the log does.
@@ -83,6 +111,7 @@ impl ErrorPage {
             status: self.status,
             title: self.title,
             text: self.text,
+            setting: self.setting,
         };
         reply::page(self.status, &page)
     }
@@ -146,6 +175,7 @@ mod tests {
             status: StatusCode::BAD_GATEWAY,
             title: "<script>alert(1)</script>".to_owned(),
             text: sentence("no node answers"),
+            setting: None,
             is_retryable: true,
         };
         let html = page.render().unwrap();

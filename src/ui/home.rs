@@ -5,6 +5,7 @@ use http::StatusCode;
 use warp::http;
 use warp::reply::Response;
 
+use super::address::PageAddress;
 use super::error_page::{ErrorPage, if_supported};
 use super::format;
 use super::parts::{
@@ -30,6 +31,7 @@ struct HomePage {
     layout: Layout,
     form: MessageForm,
     status: Status,
+    address: Option<PageAddress>,
     genesis: HashLink,
     tip_time: RelativeTime,
     cards: Vec<BlockCard>,
@@ -43,17 +45,6 @@ struct HomePage {
 }
 
 impl HomePage {
-    /// Returns `true` if nobody is known who would mine the pending messages.
-    fn is_stuck(&self) -> bool {
-        let Status {
-            mempool,
-            mining,
-            sync,
-            ..
-        } = &self.status;
-        mempool.count > 0 && mining.threads == 0 && sync.answering == 0
-    }
-
     /// Returns `true` if the chain has no message yet.
     fn is_empty(&self) -> bool {
         self.status.length == 1 && self.status.mempool.count == 0
@@ -104,6 +95,7 @@ pub(super) async fn get(site: &Site, request: &PageRequest) -> Result<Response, 
     let page = HomePage {
         layout: site.layout(Section::Home),
         form,
+        address: PageAddress::of(&request.headers, &site.base),
         genesis: HashLink::new(&site.base, &status.genesis),
         tip_time: RelativeTime::at(status.tip.timestamp.as_f64().unwrap_or_default()),
         cards: blocks
@@ -112,12 +104,12 @@ pub(super) async fn get(site: &Site, request: &PageRequest) -> Result<Response, 
             .collect(),
         pending: pending.iter().map(PendingRow::new).collect(),
         guests: peers.iter().flatten().filter(is_guest).count() as u64,
+        summary: StatusSummary::with_peers(&status, peers.as_deref()),
         peers: peers.map(|peers| {
             let rows = peers.iter().take(ROWS);
             rows.map(|peer| PeerRow::new(&site.base, peer, &status))
                 .collect()
         }),
-        summary: StatusSummary::of(&status),
         notice: ReorgNotice::of(&status),
         status,
     };
@@ -144,6 +136,7 @@ mod tests {
         HomePage {
             layout: samples::layout(),
             form: samples::form(),
+            address: None,
             genesis: HashLink::new("/x", &status.genesis),
             tip_time: RelativeTime::at(0.0),
             cards: vec![BlockCard::new(
@@ -154,7 +147,7 @@ mod tests {
             pending: vec![PendingRow::new(&pending)],
             peers: None,
             guests: 1,
-            summary: StatusSummary::of(&status),
+            summary: StatusSummary::with_peers(&status, None),
             notice: ReorgNotice::of(&status),
             status,
         }

@@ -5,10 +5,12 @@ use http::StatusCode;
 use warp::http;
 use warp::reply::Response;
 
+use super::address::PageAddress;
 use super::error_page::{ErrorPage, if_supported};
 use super::format;
 use super::parts::{HashLink, Line, PeerRow, StatusSummary, shorten_hashes};
 use super::reply;
+use super::request::PageRequest;
 use super::site::{Layout, Section, Site};
 use crate::wire::Status;
 
@@ -17,6 +19,7 @@ use crate::wire::Status;
 struct PeersPage {
     layout: Layout,
     status: Status,
+    address: Option<PageAddress>,
     genesis: HashLink,
     summary: StatusSummary,
     /// Warnings of the node, and differences of network between it and its peers.
@@ -26,21 +29,21 @@ struct PeersPage {
 }
 
 /// `GET /peers`.
-pub(super) async fn get(site: &Site) -> Result<Response, ErrorPage> {
+pub(super) async fn get(site: &Site, request: &PageRequest) -> Result<Response, ErrorPage> {
     let (status, peers) = tokio::join!(site.status(), site.client.neighbour_list());
-    let status = status?;
+    let (status, peers) = (status?, if_supported(peers)?);
+    // The cards show the differences, unless there are none.
+    let differences = status.sync.differences.iter().filter(|_| peers.is_none());
     let page = PeersPage {
         layout: site.layout(Section::Peers),
+        address: PageAddress::of(&request.headers, &site.base),
         genesis: HashLink::new(&site.base, &status.genesis),
-        summary: StatusSummary::of(&status),
-        warnings: status
-            .sync
-            .differences
-            .iter()
+        summary: StatusSummary::with_peers(&status, peers.as_ref().map(|list| &*list.neighbours)),
+        warnings: differences
             .chain(&status.warnings)
             .map(|warning| Line::new(&shorten_hashes(warning), 400))
             .collect(),
-        peers: if_supported(peers)?.map(|list| {
+        peers: peers.map(|list| {
             let rows = list.neighbours.iter();
             rows.map(|peer| PeerRow::new(&site.base, peer, &status))
                 .collect()
@@ -60,8 +63,9 @@ mod tests {
         let status = samples::status();
         let page = PeersPage {
             layout: samples::layout(),
+            address: None,
             genesis: HashLink::new("/x", &status.genesis),
-            summary: StatusSummary::of(&status),
+            summary: StatusSummary::with_peers(&status, None),
             warnings: vec![Line::new(samples::HOSTILE, 400)],
             peers,
             status,
@@ -104,7 +108,7 @@ mod tests {
 
         (peer.failures, peer.retry_in) = (3, Some(8.0));
         let html = page(Some(vec![PeerRow::new("/x", &peer, &own)]));
-        assert!(html.contains("3 failures") && html.contains("next attempt in 8 s"));
+        assert!(html.contains("3 failed attempts") && html.contains("next attempt in 8 s"));
         assert!(html.contains("does not respond"), "{html}");
         let compares = |html: &str| html.contains("class=\"checks\"");
         assert!(!compares(&html), "the peer does not respond: {html}");

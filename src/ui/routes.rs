@@ -34,9 +34,6 @@ pub(super) fn admit<B>(
     if let Err(invalid) = check_head(request) {
         return Some(invalid_head(site, invalid));
     }
-    if !guard.allows(request.headers()) {
-        return Some(ErrorPage::forbidden().into_response(site));
-    }
     let target = request
         .uri()
         .path_and_query()
@@ -51,7 +48,16 @@ pub(super) fn admit<B>(
     if let Ok(uri) = rest.parse::<Uri>() {
         *request.uri_mut() = uri;
     }
-    None
+    // The style of the page that explains the refusal is public.
+    if is_asset(request.uri().path()) {
+        return None;
+    }
+    let foreign = guard.check(request.headers()).err()?;
+    Some(ErrorPage::forbidden(foreign).into_response(site))
+}
+
+fn is_asset(path: &str) -> bool {
+    path.starts_with("/assets/") || path == "/favicon.ico"
 }
 
 /// Builds the filter that responds to every request.
@@ -132,7 +138,7 @@ async fn get(
         ["message", id, "receipt"] => receipt::of_message(site, id).await,
         ["search"] => search::get(site, &request).await,
         ["mempool"] => mempool::get(site, &request).await,
-        ["peers"] => peers::get(site).await,
+        ["peers"] => peers::get(site, &request).await,
         ["reorgs"] => reorgs::get(site, &request).await,
         ["lab"] => lab::get(site, &request).await,
         ["add"] => Ok(add::form(site, &request.headers)),

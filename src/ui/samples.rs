@@ -19,6 +19,8 @@ pub(super) fn form() -> MessageForm {
         base: "/x".to_owned(),
         token: "f0".repeat(32),
         text: String::new(),
+        host: "localhost".to_owned(),
+        forwarded_host: None,
     }
 }
 

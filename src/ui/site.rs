@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use warp::http;
 
+use super::address;
 use super::csrf::{BrowserSession, CsrfTokens};
 use super::relay::Relay;
 use crate::client::{ClientError, HttpClient};
@@ -38,14 +39,9 @@ pub(super) struct Site {
 
 impl Site {
     pub(super) fn new(client: HttpClient, base_path: &str, shutdown: CancellationToken) -> Self {
-        let name = base_path.trim_matches('/');
         Self {
             client,
-            base: if name.is_empty() {
-                String::new()
-            } else {
-                format!("/{name}")
-            },
+            base: base(base_path),
             relay: Relay::default(),
             receipt_forms: Semaphore::new(MAX_RECEIPT_FORMS),
             title: Mutex::default(),
@@ -84,6 +80,8 @@ impl Site {
             base: self.base.clone(),
             token: self.tokens.token(&session),
             text: String::new(),
+            host: address::host(headers).unwrap_or_default(),
+            forwarded_host: address::forwarded_host(headers),
         };
         (form, session)
     }
@@ -97,6 +95,19 @@ impl Site {
     pub(super) fn closing(&self) -> impl Future<Output = ()> + Send + 'static {
         self.shutdown.clone().cancelled_owned()
     }
+}
+
+/// Returns the prefix of every path for a base path with or without slashes around it.
+fn base(path: &str) -> String {
+    match path.trim_matches('/') {
+        "" => String::new(),
+        name => format!("/{name}"),
+    }
+}
+
+/// Returns the path of the first page below a base path.
+pub fn first_page(base_path: &str) -> String {
+    format!("{}/", base(base_path))
 }
 
 /// An entry of the menu.
@@ -161,6 +172,10 @@ pub(super) struct MessageForm {
     pub(super) base: String,
     pub(super) token: String,
     pub(super) text: String,
+    /// Host that the request names. The script compares it with that of the browser.
+    pub(super) host: String,
+    /// Host that the browser names, if a proxy replaced it.
+    pub(super) forwarded_host: Option<String>,
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use crate::chain::block::GENESIS_TEXT;
 use crate::cli::log::LogFormat;
 use crate::cli::port::listen_host;
+use crate::cli::ui::base_path;
 use crate::client::address::DEFAULT_PORT;
 use crate::node::settings::{AtStop, ProofMode};
 use crate::pow::Difficulty;
@@ -112,6 +113,16 @@ pub(in crate::cli) struct NodeOptions {
         env = "BLOCKCHAIN_NODE_LOG_FORMAT"
     )]
     pub(super) log_format: LogFormat,
+    /// Path prefix of the explorer's pages behind a reverse proxy, such as /chain
+    #[arg(
+        long,
+        alias = "ui_base_path",
+        value_name = "PATH",
+        default_value = "",
+        value_parser = base_path,
+        env = "BLOCKCHAIN_NODE_UI_BASE_PATH"
+    )]
+    pub(super) ui_base_path: String,
     /// Set an existing chain aside under a dated name and start a new one
     #[arg(long, alias = "force_new_chain")]
     pub(super) force_new_chain: bool,

@@ -10,6 +10,8 @@ const digest = document.getElementById("digest");
 const bytes = document.getElementById("bytes");
 
 const originalBytes = bytes?.cloneNode(true);
+const plainMessage = document.getElementById("plain-message");
+const originalMessage = plainMessage?.cloneNode(true);
 
 function showCheck(key, passed, detail) {
   const rule = document.querySelector(`[data-rule="${key}"]`);
@@ -83,8 +85,13 @@ function check(block, previous) {
   const isEdited = edited.data.message !== block.data.message;
   const hash = hashOf(edited);
   digest.replaceChildren(colourBar(hash), markDifferences(hash, block.hash));
-  if (isEdited) showBytes(blockText(edited), edited.data.message);
-  else bytes.replaceChildren(...originalBytes.cloneNode(true).childNodes);
+  if (isEdited) {
+    showBytes(blockText(edited), edited.data.message);
+    plainMessage.textContent = edited.data.message;
+  } else {
+    bytes.replaceChildren(...originalBytes.cloneNode(true).childNodes);
+    plainMessage.replaceChildren(...originalMessage.cloneNode(true).childNodes);
+  }
   showCheck("hash", hash === block.hash, isEdited
     ? "the hash is different now, so the next block would contain a hash that no block has"
     : "this browser computed the same hash");

@@ -81,7 +81,7 @@ function highlightHash(event) {
 
 const withoutAges = (element) => {
   const copy = element.cloneNode(true);
-  for (const time of copy.querySelectorAll("time.age, button.copy")) time.remove();
+  for (const time of copy.querySelectorAll("time, button.copy")) time.remove();
   return copy.innerHTML;
 };
 
@@ -134,6 +134,7 @@ async function refresh() {
         if (replacement) replaceElement(old, document.adoptNode(replacement));
       }
       updateAges();
+      showTimes();
     }
   } catch {
     unreachable.hidden = false;
@@ -188,12 +189,74 @@ function listen() {
   addEventListener("pagehide", () => source.close());
 }
 
+// Without the host name of the browser, the server refuses every form.
+function reportReplacedHost(form) {
+  if (form.dataset.host === location.host.toLowerCase()) return;
+  const warning = form.querySelector(".proxy");
+  warning.querySelector(".site").textContent = location.host;
+  warning.hidden = false;
+}
+
+// The date and time in the zone of the reader, such as 2026-11-22 15:04:05 GMT+1.
+const localFormat = new Intl.DateTimeFormat("sv-SE", {
+  year: "numeric", month: "2-digit", day: "2-digit",
+  hour: "2-digit", minute: "2-digit", second: "2-digit", timeZoneName: "short",
+});
+
+function localTime(seconds) {
+  const date = new Date(seconds * 1000);
+  return Number.isNaN(date.getTime()) ? null : localFormat.format(date);
+}
+
+let isLocal = false;
+
+// Shows each date in the chosen zone, and in the other one on hover.
+function showTimes() {
+  for (const time of document.querySelectorAll("time.absolute")) {
+    const utc = (time.dataset.utc ??= time.textContent);
+    const local = localTime(Number(time.dataset.seconds)) ?? utc;
+    const [shown, other] = isLocal ? [local, utc] : [utc, local];
+    if (time.textContent !== shown) time.textContent = shown;
+    time.title = other;
+  }
+  for (const time of document.querySelectorAll("time.age")) {
+    const utc = (time.dataset.utc ??= time.title);
+    const local = localTime(Number(time.dataset.seconds));
+    if (local) time.title = `${utc}, here ${local}`;
+  }
+}
+
+function startZones() {
+  const button = document.getElementById("zone");
+  const label = () => (button.textContent = isLocal ? "Show times in UTC" : "Show local times");
+  try {
+    isLocal = localStorage.getItem("zone") === "local";
+  } catch {
+    // Without storage, the choice applies to this page only.
+  }
+  label();
+  button.hidden = !document.querySelector("time.absolute");
+  button.addEventListener("click", () => {
+    isLocal = !isLocal;
+    try {
+      localStorage.setItem("zone", isLocal ? "local" : "utc");
+    } catch {
+      // As above.
+    }
+    label();
+    showTimes();
+  });
+}
+
 function start() {
   addCopyButtons(document);
+  startZones();
+  showTimes();
   updateAges();
   setInterval(updateAges, 1000);
   for (const type of ["pointerover", "pointerout", "focusin"]) document.addEventListener(type, highlightHash);
   for (const form of document.querySelectorAll("form.add")) {
+    reportReplacedHost(form);
     form.addEventListener("submit", () => {
       const button = form.querySelector("button");
       // Only after this event, because a disabled button would cancel the submission.

@@ -1,4 +1,4 @@
-// Applies the chosen colour theme before the page is drawn.
+// Applies the chosen colour theme and the presentation mode before the page is drawn.
 "use strict";
 
 (() => {
@@ -11,7 +11,37 @@
   }
   if (chosen === "dark" || chosen === "light") root.dataset.theme = chosen;
 
+  let isPresented = false;
+  try {
+    // Presentation is a matter of this tab.
+    isPresented = sessionStorage.getItem("present") === "on";
+  } catch {
+    // Without storage, the mode ends with the page.
+  }
+  const present = () => {
+    if (isPresented) root.dataset.present = "on";
+    else delete root.dataset.present;
+  };
+  present();
+
   document.addEventListener("DOMContentLoaded", () => {
+    const presentation = document.getElementById("present");
+    const updatePresentation = () => {
+      presentation.textContent = isPresented ? "End" : "Present";
+      presentation.setAttribute("aria-label", isPresented ? "End the presentation" : "Show larger, for a projector");
+    };
+    presentation.hidden = false;
+    presentation.addEventListener("click", () => {
+      isPresented = !isPresented;
+      present();
+      try {
+        sessionStorage.setItem("present", isPresented ? "on" : "off");
+      } catch {
+        // As above.
+      }
+      updatePresentation();
+    });
+    updatePresentation();
     const button = document.getElementById("theme");
     const system = matchMedia("(prefers-color-scheme: dark)");
     const isDark = () => (root.dataset.theme ?? (system.matches ? "dark" : "light")) === "dark";

@@ -13,7 +13,7 @@ use crate::wire::{Block, Status};
 #[derive(Debug)]
 pub(super) struct Inspector {
     /// The preimage of the hash. `None` if the node returned an invalid block.
-    pub(super) preimage: Option<Text>,
+    pub(super) preimage: Option<Preimage>,
     pub(super) puzzle: Option<Puzzle>,
     /// The part of the proof that commits to the content; empty for an open proof.
     pub(super) commitment: String,
@@ -21,6 +21,47 @@ pub(super) struct Inspector {
     pub(super) nonce: String,
     pub(super) checks: Vec<RuleCheck>,
 }
+
+/// The text of a block, which is hashed.
+#[derive(Debug)]
+pub(super) struct Preimage {
+    /// The text as a terminal shows it, up to the message.
+    pub(super) head: String,
+    pub(super) message: Text,
+    /// The text after the message.
+    pub(super) tail: String,
+    /// The whole text, with all control characters.
+    pub(super) bytes: Text,
+}
+
+impl Preimage {
+    fn of(block: &chain::Block) -> Self {
+        let mut text = Vec::new();
+        preimage::write_preimage(block, &mut text);
+        let text = String::from_utf8_lossy(&text);
+        let message = block.message.text();
+        // No field before the message contains this text.
+        let start = text.find(MESSAGE).map_or(0, |at| at + MESSAGE.len());
+        let (head, rest) = text.split_at(start);
+        let tail = rest.get(message.len()..).unwrap_or_default();
+        Self {
+            head: BOLD
+                .iter()
+                .fold(head.trim_start().to_owned(), |head, switch| {
+                    head.replace(switch, "")
+                }),
+            message: Text::new(message),
+            tail: tail.trim_end().to_owned(),
+            bytes: Text::exact(&text, 4000),
+        }
+    }
+}
+
+/// The text in front of the message.
+const MESSAGE: &str = "| message: ";
+
+/// Switch bold type on and off on a terminal.
+const BOLD: [&str; 2] = ["\u{1b}[1m", "\u{1b}[0m"];
 
 /// The puzzle that the proof solves.
 #[derive(Debug)]
@@ -58,7 +99,7 @@ impl Inspector {
         let proof = block.proof.as_deref().unwrap_or_default();
         let nonce = proof.strip_prefix(&*commitment).unwrap_or(proof).to_owned();
         Self {
-            preimage: parsed.as_ref().map(preimage_text),
+            preimage: parsed.as_ref().map(Preimage::of),
             checks: check_rules(
                 block,
                 parsed.as_ref(),
@@ -103,12 +144,6 @@ impl Puzzle {
             zeros: zeros.to_owned(),
         })
     }
-}
-
-fn preimage_text(block: &chain::Block) -> Text {
-    let mut text = Vec::new();
-    preimage::write_preimage(block, &mut text);
-    Text::folded_at(&String::from_utf8_lossy(&text), 4000)
 }
 
 fn commitment(block: &chain::Block, history_root: &str) -> Option<String> {
@@ -236,6 +271,21 @@ mod tests {
             (inspector.commitment.as_str(), inspector.nonce.as_str()),
             ("", "1406000")
         );
+    }
+
+    #[test]
+    fn the_plain_text_has_no_control_characters_of_the_template() {
+        let block = samples::block(1, "| message: \u{1b}[1m");
+        let preimage = Preimage::of(&chain::Block::try_from(block).unwrap());
+        assert!(preimage.head.starts_with("| ====") && preimage.head.ends_with(MESSAGE));
+        assert!(!preimage.head.contains('\u{1b}'), "{preimage:?}");
+        assert!(preimage.tail.starts_with("\n| \t\t____"), "{preimage:?}");
+        let html = preimage.message.to_string();
+        assert!(
+            html.contains("| message: <span") && html.contains(">ESC<"),
+            "{html}"
+        );
+        assert_eq!(preimage.bytes.to_string().matches(">ESC<").count(), 11);
     }
 
     #[test]

@@ -136,6 +136,16 @@ impl NetworkCheck {
     }
 }
 
+/// Returns `true` if a peer responds and has the genesis block of this node, as far as is known.
+pub(in crate::ui) fn is_companion(peer: &Neighbour, own: &Status) -> bool {
+    is_responding(peer) && !is_foreign(peer, own)
+}
+
+fn is_foreign(peer: &Neighbour, own: &Status) -> bool {
+    let network = peer.network.as_ref();
+    network.is_some_and(|network| network.genesis != own.genesis)
+}
+
 fn is_responding(peer: &Neighbour) -> bool {
     peer.failures == 0 && peer.last_answer.is_some()
 }
@@ -144,8 +154,7 @@ fn state(peer: &Neighbour, own: &Status) -> String {
     if !is_responding(peer) {
         return "does not respond".to_owned();
     }
-    let is_foreign = |network: &NetworkStatus| network.genesis != own.genesis;
-    if peer.network.as_ref().is_some_and(is_foreign) {
+    if is_foreign(peer, own) {
         return "on another network".to_owned();
     }
     match &peer.tip {

@@ -50,16 +50,20 @@ impl HtmlSafe for Text {}
 
 impl Text {
     pub(in crate::ui) fn new(text: &str) -> Self {
-        Self::folded_at(text, FOLD)
+        Self::folded(text, FOLD, false)
     }
 
-    /// Folds the text after `fold` characters.
-    pub(in crate::ui) fn folded_at(text: &str, fold: usize) -> Self {
+    /// Shows every character that is not visible, and folds the text after `fold` characters.
+    pub(in crate::ui) fn exact(text: &str, fold: usize) -> Self {
+        Self::folded(text, fold, true)
+    }
+
+    fn folded(text: &str, fold: usize, exact: bool) -> Self {
         let (start, rest) = split(text, fold);
         let (folded, omitted) = split(rest, MAX_FOLDED);
         Self {
-            start: runs(start, true),
-            folded: runs(folded, true),
+            start: runs(start, true, exact),
+            folded: runs(folded, true, exact),
             is_truncated: !omitted.is_empty(),
             size: format::bytes(text.len()),
             blank: blank(text),
@@ -104,15 +108,15 @@ impl Line {
             marked.push(Run::Plain("…".to_owned()));
         }
         for range in found.iter().filter(|range| range.end <= end) {
-            marked.extend(runs(&text[at..range.start], false));
-            let inside = runs(&text[range.clone()], false).into_iter();
+            marked.extend(runs(&text[at..range.start], false, false));
+            let inside = runs(&text[range.clone()], false, false).into_iter();
             marked.extend(inside.map(|run| match run {
                 Run::Plain(text) => Run::Found(text),
                 other => other,
             }));
             at = range.end;
         }
-        marked.extend(runs(&text[at..end], false));
+        marked.extend(runs(&text[at..end], false, false));
         Self {
             runs: marked,
             is_truncated: !rest.is_empty(),
@@ -124,7 +128,7 @@ impl Line {
     pub(in crate::ui) fn new(text: &str, length: usize) -> Self {
         let (start, rest) = split(text, length);
         Self {
-            runs: runs(start, false),
+            runs: runs(start, false, false),
             is_truncated: !rest.is_empty(),
             blank: blank(text),
         }
@@ -165,11 +169,12 @@ fn find_words(text: &str, words: &[String]) -> Vec<Range<usize>> {
     found
 }
 
-fn runs(text: &str, breaks: bool) -> Vec<Run> {
+/// Splits a text into runs. `breaks` keeps line breaks, and `exact` shows the joiners of emoji too.
+fn runs(text: &str, breaks: bool, exact: bool) -> Vec<Run> {
     let mut runs = Vec::new();
     let mut plain = String::new();
     for (character, joins_emoji) in with_emoji_joiners(text) {
-        if joins_emoji || !is_hidden(character) {
+        if joins_emoji && !exact || !is_hidden(character) {
             plain.push(character);
             continue;
         }
@@ -318,6 +323,16 @@ mod tests {
             find_words("aaaa", &["aa".to_owned(), "a".to_owned()]),
             [0..2, 2..4]
         );
+    }
+
+    #[test]
+    fn emoji_stay_whole_except_in_exact_text() {
+        let family = "👨\u{200d}👩\u{200d}👧 a\u{200d}b";
+        let html = Line::new(family, 99).render().unwrap();
+        assert!(html.contains("👨\u{200d}👩\u{200d}👧 a<span"), "{html}");
+        assert_eq!(html.matches(">ZWJ<").count(), 1, "{html}");
+        let exact = Text::exact(family, 99).render().unwrap();
+        assert_eq!(exact.matches(">ZWJ<").count(), 3, "{exact}");
     }
 
     #[test]

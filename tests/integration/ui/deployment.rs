@@ -259,7 +259,12 @@ fn neighbours_reorgs_and_search_hits_are_shown() {
     for (target, texts) in [
         (
             "/",
-            &["1 of 1", "beware &#60;script&#62;", "4 ahead", "65.0 MH/s"][..],
+            &[
+                "1 of 1",
+                "beware &#60;script&#62;",
+                "on another network",
+                "65.0 MH/s",
+            ][..],
         ),
         (
             "/peers",
@@ -283,7 +288,7 @@ fn neighbours_reorgs_and_search_hits_are_shown() {
             "/search?q=a+b",
             &[
                 "found &#60;script&#62;",
-                "pending message",
+                "Pending message",
                 "/search?q=a+b&#38;before=3",
             ],
         ),
