@@ -132,6 +132,9 @@ impl WriterThread {
             for job in batch.extract_if(.., |job| job.kind.needs_space()) {
                 job.refuse(Rejection::NoSpace { free, needed }.into());
             }
+            if batch.is_empty() {
+                return Ok(());
+            }
         }
         let mut answers = Vec::with_capacity(batch.len());
         let mut batch = batch.into_iter();
