@@ -58,6 +58,7 @@ impl StatusSummary {
             mining: match (mining.threads, mining.active) {
                 (0, _) => "mining is off",
                 (_, true) => "searching for a proof",
+                (_, false) if status.mempool.count > 0 => "paused",
                 (_, false) => "idle: mempool empty",
             },
             sync: match (&sync.fetching_from, sync.target, sync.neighbours) {
@@ -68,6 +69,9 @@ impl StatusSummary {
                 (Some(_), None, _) => "syncing".to_owned(),
                 (None, _, 0) => "standalone".to_owned(),
                 (None, ..) if sync.answering == 0 => "no neighbour responds".to_owned(),
+                (None, ..) if !sync.differences.is_empty() => {
+                    "not following every neighbour".to_owned()
+                }
                 (None, ..) => "in sync".to_owned(),
             },
             is_stuck: false,
@@ -86,6 +90,14 @@ mod tests {
         assert_eq!(StatusSummary::of(&status).sync, "in sync");
         let alone = StatusSummary::with_peers(&status, Some(&[]));
         assert_eq!(alone.sync, "no neighbour is on this network");
+        status.sync.differences = vec!["a:1 has another genesis".to_owned()];
+        let summary = StatusSummary::of(&status);
+        assert_eq!(summary.sync, "not following every neighbour");
+        status.sync.differences.clear();
+        status.mining.active = false;
+        assert_eq!(StatusSummary::of(&status).mining, "paused");
+        status.mempool.count = 0;
+        assert_eq!(StatusSummary::of(&status).mining, "idle: mempool empty");
         status.sync.answering = 0;
         assert_eq!(StatusSummary::of(&status).sync, "no neighbour responds");
         status.sync.fetching_from = Some("a:1".to_owned());
