@@ -215,11 +215,15 @@ fn peers(registry: &mut Registry, node: &Node) {
         }
     }
     registry.register("peers", "Number of known peers", counts);
-    let refused = list.iter().filter(|peer| peer.refused.is_some()).count();
+    let refused = node.peers.sync_status().differences.len();
     let held_back = list.iter().filter(|peer| peer.held_back.is_some());
     let answering = node.peers.answering().len();
     for (name, help, count) in [
-        ("peers_refused", "Number of peers that are refused", refused),
+        (
+            "peers_refused",
+            "Number of peers that answer but are not followed",
+            refused,
+        ),
         (
             "peers_held_back",
             "Number of peers held back because a block is too far ahead of the clock",

@@ -205,7 +205,7 @@ impl PeerClient {
         Ok((messages, cursor))
     }
 
-    /// Returns the neighbours of a node of this program that answer it.
+    /// Returns the neighbours of a node of this program that answered its last request.
     pub async fn neighbours(&self, to: &NodeAddress) -> Result<Vec<NodeAddress>, PeerError> {
         const PATH: &str = "/api/v1/neighbours";
         let answer = self.send(to, Method::Get, PATH, None, Vec::new()).await?;
@@ -214,7 +214,7 @@ impl PeerClient {
         let answering = known
             .neighbours
             .into_iter()
-            .filter(|n| n.failures == 0 && n.refused.is_none());
+            .filter(|n| n.last_answer.is_some() && n.failures == 0 && n.refused.is_none());
         let addresses = answering.filter_map(|neighbour| neighbour.address.parse().ok());
         Ok(addresses.take(MAX_NEIGHBOURS).collect())
     }

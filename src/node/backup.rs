@@ -232,4 +232,4 @@ fn format_of(chain: &Path) -> Option<Format> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

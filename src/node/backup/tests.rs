@@ -12,7 +12,7 @@ use crate::node::settings::{PeerSettings, ProofMode, Settings};
 use crate::pow::Difficulty;
 use crate::store::{Adoption, Network, Store};
 
-fn node() -> (TempDir, Arc<Node>) {
+pub(in crate::node) fn node() -> (TempDir, Arc<Node>) {
     let network = Network {
         difficulty: Difficulty::MIN,
         sealed_from: None,
@@ -32,7 +32,7 @@ fn node() -> (TempDir, Arc<Node>) {
 }
 
 /// Mines blocks with this text above the first `common` blocks of the node.
-fn mined(node: &Node, common: u64, count: usize, text: &str) -> Vec<Block> {
+pub(in crate::node) fn mined(node: &Node, common: u64, count: usize, text: &str) -> Vec<Block> {
     let view = node.view().unwrap();
     let tip = Tip::of(&view.block(common - 1).unwrap().unwrap());
     let mut mining_tip = MiningTip::new(tip, view.history(common).unwrap());
@@ -50,8 +50,15 @@ fn mined(node: &Node, common: u64, count: usize, text: &str) -> Vec<Block> {
     (0..count).map(&mut block).collect()
 }
 
+/// Appends blocks to the chain of the node.
+pub(in crate::node) fn append(node: &Node, blocks: Vec<Block>) {
+    let tip = node.state().tip.hash;
+    node.write(|reply| Operation::Append(tip, blocks, reply))
+        .unwrap();
+}
+
 /// Switches to a longer branch that shares `common` blocks.
-fn switch(node: &Node, common: u64) {
+pub(in crate::node) fn switch(node: &Node, common: u64) {
     let count = usize::try_from(node.state().length() - common).unwrap() + 1;
     let blocks = mined(node, common, count, "other");
     node.write(|reply| Operation::Stage(1, blocks, reply))
@@ -70,9 +77,7 @@ fn switch(node: &Node, common: u64) {
 #[test]
 fn a_reorg_fails_a_snapshot_only_if_it_disconnects_what_was_read() {
     let (_folder, node) = node();
-    let (genesis, blocks) = (node.state().tip.hash, mined(&node, 1, 1500, "text"));
-    node.write(|reply| Operation::Append(genesis, blocks, reply))
-        .unwrap();
+    append(&node, mined(&node, 1, 1500, "text"));
     let until = node.state().tip.index;
     let mut pages = Pages::up_to(&node, until);
     let mut read = pages.next().unwrap();

@@ -57,8 +57,8 @@ impl Peers {
     pub fn sync_status(&self) -> SyncStatus {
         let (answering, inner) = (self.answering().len(), self.lock());
         let differs = |(address, peer): (&NodeAddress, &Peer)| {
-            let refused = peer.refused.as_ref().filter(|_| peer.failures == 0)?;
-            Some(format!("{address} {refused}"))
+            let reason = peer.not_followed.as_ref().filter(|_| peer.failures == 0)?;
+            Some(format!("{address} {reason}"))
         };
         SyncStatus {
             neighbours: inner.neighbours(),
@@ -116,7 +116,7 @@ fn describe(address: &NodeAddress, peer: &Peer, now: Instant) -> Neighbour {
         last_answer: peer.last_answer.map(|at| (now - at).as_secs_f64()),
         failures: peer.failures,
         retry_in: delay.map(|delay| delay.as_secs_f64()),
-        refused: peer.refused.clone(),
+        refused: peer.refused().cloned(),
         network: peer.network.clone(),
         version: peer.version.clone(),
         clock_offset: peer.clock_offset,

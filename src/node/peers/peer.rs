@@ -52,8 +52,10 @@ pub(crate) struct Peer {
     pub version: Option<String>,
     /// Time of its last answer.
     pub last_answer: Option<Instant>,
-    /// Reason why it is not followed, with the remedy.
-    pub refused: Option<String>,
+    /// Reason why its chain is not followed, with the remedy.
+    pub not_followed: Option<String>,
+    /// Reason why the last request to it failed, until it answers again.
+    pub(super) last_error: Option<String>,
     /// Seconds by which its clock is ahead of the local one, if known.
     pub clock_offset: Option<f64>,
     /// Its first block that is held back.
@@ -94,7 +96,8 @@ impl Peer {
             network: None,
             version: None,
             last_answer: None,
-            refused: None,
+            not_followed: None,
+            last_error: None,
             clock_offset: None,
             held_back: None,
             announcement: None,
@@ -130,13 +133,18 @@ impl Peer {
         self.last_answer = Some(Instant::now());
         self.is_tried = true;
         (self.failures, self.misbehaved, self.retry_at) = (0, false, None);
+        self.last_error = None;
     }
 
     /// Records a failed round, and schedules a retry with exponential backoff.
     pub(super) fn failed(&mut self, why: String, misbehaved: bool) {
         self.failures = self.failures.saturating_add(1);
         (self.is_tried, self.misbehaved) = (true, misbehaved);
-        self.refused = Some(why);
+        if misbehaved {
+            self.not_followed = Some(why);
+        } else {
+            self.last_error = Some(why);
+        }
         let (initial, max) = match (misbehaved, self.origin) {
             (true, _) => MISBEHAVIOUR_BACKOFF,
             (false, PeerOrigin::Configured) => (Duration::from_secs(1), MAX_CONFIGURED_BACKOFF),
@@ -169,6 +177,11 @@ impl Peer {
             }
             PeerOrigin::Guest => self.silence() > GUEST_TIMEOUT || self.failures > 3,
         }
+    }
+
+    /// Returns the reason why this peer is unreachable or not followed.
+    pub(super) fn refused(&self) -> Option<&String> {
+        self.last_error.as_ref().or(self.not_followed.as_ref())
     }
 
     /// Returns the block of this peer that is held back, if the peer answers.

@@ -268,3 +268,25 @@ fn kept_addresses_in_other_spellings_are_read() {
         assert!(peers.is_removed(&[address]));
     }
 }
+
+#[test]
+fn a_peer_that_answers_again_is_not_reported_as_unreachable() {
+    let peers = peers(&[1]);
+    let why = "the peer cannot be reached: connection refused";
+    peers.failed(&address(1), why.to_owned(), false);
+    assert_eq!(peers.list()[0].refused.as_deref(), Some(why));
+    assert!(peers.sync_status().differences.is_empty());
+    peers.answered(&address(1));
+    assert_eq!(peers.list()[0].refused, None);
+    assert!(peers.sync_status().differences.is_empty());
+}
+
+#[test]
+fn a_peer_with_an_invalid_chain_is_reported_while_it_answers() {
+    let peers = peers(&[1]);
+    let why = "sends an invalid chain: block 1";
+    peers.failed(&address(1), why.to_owned(), true);
+    peers.answered(&address(1));
+    assert_eq!(peers.list()[0].refused.as_deref(), Some(why));
+    assert_eq!(peers.sync_status().differences.len(), 1);
+}

@@ -7,10 +7,10 @@ use std::sync::atomic::Ordering;
 use tokio::sync::oneshot;
 
 use super::error::SyncError;
-use crate::chain::{Block, Checker, InvalidBlock, RuleViolation, Tip};
+use crate::chain::{Block, BlockHash, Checker, InvalidBlock, RuleViolation, Tip};
 use crate::node::Node;
 use crate::node::policy::Incompatibility;
-use crate::store::{Adoption, Operation, Rejection, StoreError};
+use crate::store::{Adoption, Operation, Rejection, ReorgRecord, StoreError};
 
 /// Maximum size of one branch, in stored bytes.
 const MAX_STAGED_BYTES: u64 = 4 * 1024 * 1024 * 1024;
@@ -19,22 +19,25 @@ const MAX_STAGED_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 pub(super) struct Branch {
     node: Arc<Node>,
     number: u64,
-    /// The store holds blocks of it.
+    /// The store may hold blocks of it.
     is_staged: bool,
     checker: Checker,
     bytes: u64,
 }
 
 impl Branch {
-    /// Starts a branch that shares the first `common` blocks with our chain.
-    pub(super) fn above(node: &Arc<Node>, common: u64) -> Result<Self, StoreError> {
+    /// Starts a branch above a block of our chain, or with another genesis block.
+    ///
+    /// # Errors
+    /// [`SyncError::LocalTipMoved`] if the block is no longer part of our chain.
+    pub(super) fn above(node: &Arc<Node>, parent: Option<BlockHash>) -> Result<Self, SyncError> {
         let network = node.state().network;
         let mut checker = Checker::new(network.difficulty, network.sealed_from);
-        if let Some(below) = common.checked_sub(1) {
+        if let Some(hash) = parent {
             let view = node.view()?;
-            let block = view.block(below)?;
-            let block = block.ok_or(StoreError::Rejected(Rejection::NotConnected))?;
-            checker = checker.above(Tip::of(&block), view.history(common)?);
+            let index = view.index_of(&hash)?.ok_or(SyncError::LocalTipMoved)?;
+            let block = view.block(index)?.ok_or(SyncError::LocalTipMoved)?;
+            checker = checker.above(Tip::of(&block), view.history(index + 1)?);
         }
         Ok(Self {
             node: Arc::clone(node),
@@ -91,6 +94,25 @@ impl Branch {
             max_replaceable_genesis_length: self.node.max_replaceable_genesis_length(),
         }
     }
+
+    /// Returns the result of the switch to the branch.
+    pub(super) fn adopted(
+        &mut self,
+        result: Result<ReorgRecord, StoreError>,
+    ) -> Result<ReorgRecord, SyncError> {
+        match &result {
+            // The store did not apply the request.
+            Err(StoreError::Rejected(Rejection::NoSpace { .. })) => {}
+            // The request deleted the staged blocks.
+            Ok(_) | Err(StoreError::Rejected(_)) => self.is_staged = false,
+            Err(_) => {}
+        }
+        settled(result).map_err(|error| match error {
+            // The blocks of the branch join, so our chain has changed below them.
+            SyncError::PeerChainMoved => SyncError::LocalTipMoved,
+            error => error,
+        })
+    }
 }
 
 impl Drop for Branch {
@@ -112,7 +134,7 @@ pub(super) fn settled<T>(result: Result<T, StoreError>) -> Result<T, SyncError> 
             return error.into();
         };
         match rejection {
-            Rejection::StaleTip | Rejection::NotConnected => SyncError::ChainMoved,
+            Rejection::StaleTip | Rejection::NotConnected => SyncError::LocalTipMoved,
             Rejection::NotPreferred => SyncError::NotBetter,
             Rejection::Invalid(invalid) => not_followed(invalid),
             Rejection::TooDeep { depth, limit } => {
@@ -135,7 +157,68 @@ pub(super) async fn committed<T>(
 /// switch from one to the other at any time.
 pub(super) fn not_followed(invalid: InvalidBlock) -> SyncError {
     match invalid.violation {
-        RuleViolation::PreviousHash { .. } => SyncError::ChainMoved,
+        RuleViolation::PreviousHash { .. } => SyncError::PeerChainMoved,
         _ => invalid.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::backup::tests::{append, mined, node, switch};
+
+    #[test]
+    fn a_change_of_our_own_tip_is_no_misbehaviour_of_the_peer() {
+        for rejection in [Rejection::StaleTip, Rejection::NotConnected] {
+            let error = settled::<()>(Err(StoreError::Rejected(rejection))).unwrap_err();
+            assert!(!error.is_misbehaviour(), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_branch_above_a_block_that_we_disconnected_is_compared_again() {
+        let (_folder, node) = node();
+        append(&node, mined(&node, 1, 2, "ours"));
+        let parent = node.state().tip.hash;
+        switch(&node, 1);
+        let branch = Branch::above(&node, Some(parent));
+        assert!(matches!(branch, Err(SyncError::LocalTipMoved)));
+    }
+
+    #[test]
+    fn a_branch_that_the_store_deleted_is_not_deleted_again() {
+        let (_folder, node) = node();
+        let rejected = |rejection| Err(StoreError::Rejected(rejection));
+        let (free, needed) = (1, 2);
+        for (result, is_staged) in [
+            (rejected(Rejection::NotPreferred), false),
+            (rejected(Rejection::NoSpace { free, needed }), true),
+            (Err(StoreError::Closed), true),
+        ] {
+            let mut branch = Branch::above(&node, None).unwrap();
+            drop(branch.stage(mined(&node, 1, 1, "theirs")).unwrap());
+            branch.adopted(result).unwrap_err();
+            assert_eq!(branch.is_staged, is_staged);
+        }
+    }
+
+    #[test]
+    fn a_chain_that_changed_below_a_checked_branch_is_ours() {
+        let (_folder, node) = node();
+        append(&node, mined(&node, 1, 1, "ours"));
+        let mut branch = Branch::above(&node, Some(node.state().tip.hash)).unwrap();
+        let blocks = mined(&node, 2, 3, "theirs");
+        branch.check(&blocks).unwrap();
+        branch
+            .stage(blocks)
+            .unwrap()
+            .blocking_recv()
+            .unwrap()
+            .unwrap();
+        switch(&node, 1);
+        let adoption = branch.adoption(String::new());
+        let adopted = node.write(|reply| Operation::Adopt(adoption, reply));
+        let error = branch.adopted(adopted).unwrap_err();
+        assert!(matches!(error, SyncError::LocalTipMoved), "{error}");
     }
 }

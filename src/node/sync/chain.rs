@@ -46,9 +46,10 @@ pub(super) async fn follow(context: &PeerContext, claim: &ClaimedChain) -> Resul
     }
     let outcome = fetch(context, claim).await;
     node.peers.end_fetch(&context.peer);
-    if is_long {
+    if is_long && outcome.is_ok() {
         let length = node.state().length();
-        info!(blocks = length - state.length().min(length), length, peer = %context.peer, "synchronised");
+        let blocks = length.saturating_sub(state.length());
+        info!(blocks, length, peer = %context.peer, "chain synchronized");
     }
     let held_back = outcome.as_ref().ok().copied().flatten();
     context.note_held_back(held_back);
@@ -108,7 +109,7 @@ async fn extend(
         }
         if last_progress.elapsed() >= PROGRESS_INTERVAL {
             last_progress = Instant::now();
-            info!(index = next, of = claim.length, peer = %context.peer, "synchronising");
+            info!(index = next, of = claim.length, peer = %context.peer, "synchronizing the chain");
         }
         // Renews the fetch lock, which lasts as long as there is progress.
         node.peers.claim_fetch(&context.peer, claim.length);
@@ -131,12 +132,12 @@ async fn switch(
 ) -> Result<Option<HeldBack>, SyncError> {
     let node = &context.node;
     let state = node.state();
-    let common = match claim.genesis {
-        Some(genesis) if genesis != state.genesis => 0,
+    let (common, parent) = match claim.genesis {
+        Some(genesis) if genesis != state.genesis => (0, None),
         _ => fork_point(context, state.length().min(claim.length)).await?,
     };
     node.check_reorg_allowed(common)?;
-    let mut branch = Branch::above(node, common)?;
+    let mut branch = Branch::above(node, parent)?;
     let (mut next, mut held_back) = (common, None);
     while next < claim.length && held_back.is_none() {
         let mut page = context
@@ -155,12 +156,16 @@ async fn switch(
         let staged = branch.stage(page)?;
         committed(staged).await?;
     }
-    if held_back.is_some() && next == common {
-        return Ok(held_back);
+    if next == common {
+        return match held_back {
+            Some(_) => Ok(held_back),
+            None => Err(SyncError::PeerChainMoved),
+        };
     }
     let adoption = branch.adoption(context.peer.to_string());
     let adopted = node.submit(|reply| Operation::Adopt(adoption, reply))?;
-    match committed(adopted).await {
+    let adopted = adopted.await.unwrap_or(Err(StoreError::Closed));
+    match branch.adopted(adopted) {
         Ok(reorg) => reorgs::log(&reorg),
         // It may be better when its other blocks are no longer held back.
         Err(SyncError::NotBetter) if held_back.is_some() => {}
@@ -169,16 +174,20 @@ async fn switch(
     Ok(held_back)
 }
 
-/// Returns the number of blocks that both chains share, at most `max`. The result is wrong if the
-/// peer's chain changes meanwhile, which the check of the branch detects.
-async fn fork_point(context: &PeerContext, max: u64) -> Result<u64, SyncError> {
+/// Returns the number of blocks that both chains share, at most `max`, and the hash of the last one.
+/// The result is wrong if a chain changes meanwhile, which the branch detects.
+async fn fork_point(
+    context: &PeerContext,
+    max: u64,
+) -> Result<(u64, Option<BlockHash>), SyncError> {
     // Every block below `common` is shared, none from `differs` upwards.
     let (mut common, mut differs) = (0, max);
+    let mut parent = None;
     let mut step = 1;
     while common < differs {
         let index = differs.saturating_sub(step).max(common);
-        if is_common(context, index).await? {
-            common = index + 1;
+        if let Some(hash) = common_block(context, index).await? {
+            (common, parent) = (index + 1, Some(hash));
             break;
         }
         differs = index;
@@ -186,13 +195,13 @@ async fn fork_point(context: &PeerContext, max: u64) -> Result<u64, SyncError> {
     }
     while common < differs {
         let middle = common + (differs - common) / 2;
-        if is_common(context, middle).await? {
-            common = middle + 1;
+        if let Some(hash) = common_block(context, middle).await? {
+            (common, parent) = (middle + 1, Some(hash));
         } else {
             differs = middle;
         }
     }
-    Ok(common)
+    Ok((common, parent))
 }
 
 /// Returns the number of blocks to request from index `from` upwards.
@@ -203,11 +212,13 @@ fn page_size(claim: &ClaimedChain, from: u64) -> usize {
         .clamp(1, SYNC_PAGE)
 }
 
-async fn is_common(context: &PeerContext, index: u64) -> Result<bool, SyncError> {
+/// Returns the hash of the peer's block at an index if our chain has the same block there.
+async fn common_block(context: &PeerContext, index: u64) -> Result<Option<BlockHash>, SyncError> {
     let theirs = context.client.blocks(&context.peer, index, 1).await?;
     let Some(theirs) = theirs.first() else {
-        return Err(SyncError::ChainMoved);
+        return Err(SyncError::PeerChainMoved);
     };
-    let found = context.node.view()?.index_of(&BlockHash::of(theirs))?;
-    Ok(found == Some(index))
+    let hash = BlockHash::of(theirs);
+    let found = context.node.view()?.index_of(&hash)?;
+    Ok((found == Some(index)).then_some(hash))
 }

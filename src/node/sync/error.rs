@@ -37,9 +37,12 @@ pub(in crate::node) enum SyncError {
         misbehaviour: Misbehaviour,
         difference: Box<NetworkDifference>,
     },
-    /// The chain of the peer or ours changed during the round, or the peer is not what it was.
+    /// Our own chain changed during the round.
+    #[error("is compared again, because our chain changed")]
+    LocalTipMoved,
+    /// The chain of the peer changed during the round, or the peer is not what it was.
     #[error("changes its chain while it is fetched")]
-    ChainMoved,
+    PeerChainMoved,
     /// The chain of the peer is valid so far, but fork choice prefers ours.
     #[error("has no better chain")]
     NotBetter,
@@ -74,11 +77,11 @@ pub(in crate::node) enum Misbehaviour {
 }
 
 impl SyncError {
-    /// Returns `true` if no honest node causes this error.
+    /// Returns `true` if no honest node causes this error, or none causes it in many rounds.
     pub(super) fn is_misbehaviour(&self) -> bool {
         matches!(
             self,
-            Self::Misbehaved(_) | Self::ChainMoved | Self::Peer(PeerError::Malformed { .. })
+            Self::Misbehaved(_) | Self::PeerChainMoved | Self::Peer(PeerError::Malformed { .. })
         )
     }
 
@@ -122,7 +125,7 @@ mod tests {
         let error = SyncError::Peer(PeerError::Unreachable(Box::new(wrapped)));
         let expected = "the peer cannot be reached: connection refused";
         assert_eq!(error.in_one_line(), expected);
-        let plain = SyncError::ChainMoved.in_one_line();
+        let plain = SyncError::PeerChainMoved.in_one_line();
         assert_eq!(plain, "changes its chain while it is fetched");
     }
 }

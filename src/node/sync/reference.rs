@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::branch::{Branch, settled};
+use super::branch::Branch;
 use super::context::PeerContext;
 use super::error::{Misbehaviour, SyncError};
 use super::mempool;
@@ -153,18 +153,23 @@ fn read(node: &Arc<Node>, peer: &NodeAddress, body: BodyReader) -> Result<Fetche
         return Err(error.into());
     }
     node.check_reorg_allowed(common)?;
-    follow(node, peer, common, theirs)
+    let parent = match tip {
+        Some(Ok(tip)) => Some(BlockHash::of(&tip)),
+        _ => None,
+    };
+    follow(node, peer, (common, parent), theirs)
 }
 
-/// Checks and stages the blocks above the fork point, and switches to them if they are better.
+/// Checks and stages the blocks above the fork point, and switches to them if they are better. The
+/// fork point is the number of blocks that both chains share, and the hash of the last one.
 fn follow(
     node: &Arc<Node>,
     peer: &NodeAddress,
-    common: u64,
+    (common, parent): (u64, Option<BlockHash>),
     theirs: impl Iterator<Item = Result<Block, crate::reference::ReadError>>,
 ) -> Result<FetchedChain, SyncError> {
     let length = node.state().length();
-    let mut branch = Branch::above(node, common)?;
+    let mut branch = Branch::above(node, parent)?;
     let is_near = common > 0 && length.saturating_sub(common) <= RESCUED_BLOCKS;
     let (mut rescued, mut rescued_bytes) = (Vec::new(), 0);
     let (mut page, mut page_bytes) = (Vec::new(), 0);
@@ -194,7 +199,7 @@ fn follow(
     stage(&mut branch, page)?;
     node.peers.with(peer, |peer| peer.tip = Some(tip));
     let adoption = branch.adoption(peer.to_string());
-    match settled(node.write(|reply| Operation::Adopt(adoption, reply))) {
+    match branch.adopted(node.write(|reply| Operation::Adopt(adoption, reply))) {
         Ok(reorg) => {
             reorgs::log(&reorg);
             rescued.clear();

@@ -25,8 +25,9 @@ use crate::node::{Node, PROTOCOL, clocks};
 use crate::store::StoreError;
 use crate::wire::{NetworkStatus, PeerKind, PeerOrigin, Position, Status};
 
-/// Maximum number of consecutive rounds that fail because the chain moved. The delay before the
-/// next round grows with each.
+/// Maximum number of consecutive rounds that fail because the peer's chain moved. Another such round
+/// is misbehaviour. The delay before the next round grows with each round that fails because the
+/// peer's chain or our own moved.
 const MAX_STALE_TIP_RETRIES: u32 = 8;
 const STALE_TIP_RETRY_DELAY: Duration = Duration::from_millis(20);
 
@@ -52,8 +53,10 @@ struct PeerSession {
     refused_tip: Option<BlockHash>,
     /// Tip of a valid chain that was not better than ours.
     not_better_tip: Option<BlockHash>,
-    /// Number of consecutive rounds in which the chain moved.
-    stale_rounds: u32,
+    /// Number of consecutive rounds in which our own chain moved.
+    local_moves: u32,
+    /// Number of consecutive rounds in which the peer's chain moved.
+    peer_moves: u32,
     mempool: mempool::MempoolPosition,
     reference: reference::FetchHistory,
 }
@@ -78,7 +81,8 @@ pub(in crate::node) async fn run(
         data_due: now,
         refused_tip: None,
         not_better_tip: None,
-        stale_rounds: 0,
+        local_moves: 0,
+        peer_moves: 0,
         mempool: mempool::MempoolPosition::default(),
         reference: reference::FetchHistory::default(),
     };
@@ -150,8 +154,8 @@ impl PeerSession {
                 let why = error::shown(&error.to_string());
                 peers.answered(peer);
                 let is_new = peers.with(peer, |peer| {
-                    let is_new = peer.refused.as_ref() != Some(&why);
-                    peer.refused = Some(why.clone());
+                    let is_new = peer.not_followed.as_ref() != Some(&why);
+                    peer.not_followed = Some(why.clone());
                     is_new
                 });
                 let was_warned = self.last_warned.is_some_and(|at| now < at + WARN_INTERVAL);
@@ -160,10 +164,17 @@ impl PeerSession {
                     self.last_warned = Some(now);
                 }
             }
-            Err(SyncError::ChainMoved) if self.stale_rounds < MAX_STALE_TIP_RETRIES => {
+            Err(SyncError::LocalTipMoved) => {
                 peers.answered(peer);
-                self.stale_rounds += 1;
-                self.chain_due = now + STALE_TIP_RETRY_DELAY * self.stale_rounds;
+                self.local_moves = self.local_moves.saturating_add(1);
+                let delay = STALE_TIP_RETRY_DELAY.saturating_mul(self.local_moves);
+                self.chain_due = self.chain_due.min(now + delay);
+                return Ok(());
+            }
+            Err(SyncError::PeerChainMoved) if self.peer_moves < MAX_STALE_TIP_RETRIES => {
+                peers.answered(peer);
+                self.peer_moves += 1;
+                self.chain_due = now + STALE_TIP_RETRY_DELAY * self.peer_moves;
                 return Ok(());
             }
             Err(SyncError::Deferred) => {
@@ -183,7 +194,7 @@ impl PeerSession {
             }
             Err(SyncError::Store(error)) => return Err(error),
             Err(
-                error @ (SyncError::Peer(_) | SyncError::Misbehaved(_) | SyncError::ChainMoved),
+                error @ (SyncError::Peer(_) | SyncError::Misbehaved(_) | SyncError::PeerChainMoved),
             ) => {
                 let misbehaved = error.is_misbehaviour();
                 let why = error.in_one_line();
@@ -198,7 +209,7 @@ impl PeerSession {
                 peers.failed(peer, why, misbehaved);
             }
         }
-        self.stale_rounds = 0;
+        (self.local_moves, self.peer_moves) = (0, 0);
         Ok(())
     }
 
@@ -330,7 +341,7 @@ impl PeerSession {
         }
         if certain && self.refused_tip != Some(claim.tip) {
             let (peers, peer) = (&self.context.node.peers, &self.context.peer);
-            peers.with(peer, |peer| peer.refused = None);
+            peers.with(peer, |peer| peer.not_followed = None);
         }
         fetched
     }
@@ -351,7 +362,7 @@ impl PeerSession {
             mempool::fetch_documented(&self.context).await?;
         }
         let (peers, peer) = (&self.context.node.peers, &self.context.peer);
-        peers.with(peer, |peer| peer.refused = None);
+        peers.with(peer, |peer| peer.not_followed = None);
         Ok(())
     }
 }

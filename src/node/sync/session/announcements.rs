@@ -16,7 +16,7 @@ use crate::wire::{Announcement, PeerKind, Position};
 impl PeerSession {
     async fn ask_status(&mut self) -> Result<(), SyncError> {
         let Identity::Ours(status) = self.identify().await? else {
-            return Err(SyncError::ChainMoved);
+            return Err(SyncError::PeerChainMoved);
         };
         self.follow_status(&status).await
     }
