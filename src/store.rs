@@ -7,6 +7,7 @@
 //! * [`view`]: all reads; `page`: bounded reads of consecutive rows
 //! * [`writer`]: the commits; `operation`, `queue`: the operations and the queue of the writer
 //! * `edit`: one write transaction; `blocks`, `mempool`, `idempotency`, `reorg`: its operations
+//! * [`bulk`]: builds the database of a whole chain at once
 //! * `engine`: the redb database; `file`: the file under it; `overlay`: a file that is read without
 //!   being changed
 //! * `space`: free space on the disk and in the file
@@ -16,6 +17,7 @@
 //! * [`error`]: the errors; [`panics`]: panics of the engine
 
 mod blocks;
+pub mod bulk;
 mod edit;
 mod engine;
 pub mod error;
@@ -56,6 +58,7 @@ use self::writer::Writer;
 use crate::chain::{Block, Tip};
 use crate::fs::{folder_of, sync_folder, temporary_prefix};
 
+pub use self::bulk::{BulkLoad, BulkPage, BulkSummary};
 pub use self::error::{Rejection, StoreError};
 pub use self::mempool::{Added, Addition};
 pub use self::network::Network;
@@ -301,10 +304,7 @@ fn is_empty(database: &Database) -> Result<bool, StoreError> {
 
 /// Fills a new database.
 fn initialise(database: &Database, genesis: &Block, network: Network) -> Result<(), StoreError> {
-    // The edit starts with no blocks, so that the genesis block is inserted like any other.
-    let mut below = State::of_genesis(genesis, network);
-    (below.history, below.totals) = Default::default();
-    change(database, below, |edit| {
+    change(database, State::below_genesis(genesis, network), |edit| {
         edit.set_schema(SCHEMA_VERSION)?;
         edit.set_network(network)?;
         edit.insert_block(genesis, Tip::of(genesis), None)

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 use std::fs::File;
-use std::io::{self, IsTerminal, Read, Seek, Write};
+use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::SyncSender;
 
@@ -10,7 +10,6 @@ use rustix::fs::FileType;
 use sha2::{Digest, Sha256};
 
 use super::error::Error;
-use super::files::MIN_FREE;
 use super::output::{bytes_bar, warn};
 use super::read_ahead::read_ahead;
 use crate::chain::{Block, Message};
@@ -22,9 +21,6 @@ use crate::snapshot::format::{ChainReader, Format, Item};
 /// Maximum number of items and approximate maximum size of texts per batch.
 const BATCH_COUNT: usize = 2000;
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
-
-/// Bytes of standard input copied between two checks of the free space.
-const SPOOL_CHUNK: u64 = 4 * 1024 * 1024;
 
 /// An open chain file.
 pub(super) struct ChainFile {
@@ -63,11 +59,20 @@ impl ChainFile {
         Error::rejected(format!("{}: {reason}", self.name))
     }
 
-    /// Opens a file to be read once.
+    /// Opens a file.
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
         if path == Path::new("-") {
+            let name = "standard input";
+            let failed = |source| Error::io(name.to_owned(), source);
+            let stdin = io::stdin();
+            let kind = rustix::fs::fstat(&stdin).map_err(|error| failed(error.into()))?;
+            let kind = FileType::from_raw_mode(kind.st_mode);
+            if kind == FileType::CharacterDevice && !stdin.is_terminal() {
+                let reason = "it is a device, not a file or a pipe";
+                return Err(failed(io::Error::other(reason)));
+            }
             return Ok(Self {
-                name: "standard input".to_owned(),
+                name: name.to_owned(),
                 input: Input::Stdin,
                 hash: None,
             });
@@ -80,32 +85,6 @@ impl ChainFile {
         })
     }
 
-    /// Opens a file to be read more than once: standard input is first copied to an unnamed file in
-    /// `folder`.
-    pub(super) fn open_to_repeat(path: &Path, folder: &Path) -> Result<Self, Error> {
-        let mut opened = Self::open(path)?;
-        if let Input::Stdin = opened.input {
-            let failed = |source| Error::io(opened.name.clone(), source);
-            let stdin = io::stdin().lock();
-            let kind = rustix::fs::fstat(&stdin).map_err(|error| failed(error.into()))?;
-            let kind = FileType::from_raw_mode(kind.st_mode);
-            if kind == FileType::CharacterDevice && !stdin.is_terminal() {
-                return Err(failed(io::Error::other(
-                    "it is a device, not a file or a pipe",
-                )));
-            }
-            let mut copy = tempfile::tempfile_in(folder).map_err(|e| Error::file(folder, e))?;
-            let free = || {
-                let disk = rustix::fs::fstatvfs(&copy).ok()?;
-                Some(disk.f_bavail.saturating_mul(disk.f_frsize))
-            };
-            spool(stdin, &mut &copy, free).map_err(failed)?;
-            copy.rewind().map_err(failed)?;
-            opened.input = Input::File(copy);
-        }
-        Ok(opened)
-    }
-
     /// Passes the content of the file to `each` until that returns `false`, with a progress bar.
     pub(super) fn walk(
         &mut self,
@@ -115,8 +94,6 @@ impl ChainFile {
         let (source, length): (Box<dyn Read + Send>, _) = match &mut self.input {
             Input::Stdin => (Box::new(io::stdin()), None),
             Input::File(file) => {
-                // A file that cannot be rewound is read once, from its current position.
-                let _ = file.rewind();
                 let length = file.metadata().map_err(failed)?.len();
                 (Box::new(&*file), Some(length).filter(|length| *length > 0))
             }
@@ -156,29 +133,6 @@ fn hash_beside(path: &Path) -> Option<(PathBuf, String)> {
             let path = file.path().display();
             warn(&format!("ignoring {path}: {error}"));
             None
-        }
-    }
-}
-
-/// Copies a stream of unknown length while enough space is `free` on the disk.
-fn spool(
-    mut source: impl Read,
-    copy: &mut impl Write,
-    free: impl Fn() -> Option<u64>,
-) -> io::Result<()> {
-    let mut copied: u64 = 0;
-    loop {
-        // If the free space is unknown, a full disk fails the write.
-        if free().is_some_and(|free| free < MIN_FREE + SPOOL_CHUNK) {
-            return Err(io::Error::other(format!(
-                "less than {} MiB would stay free on the disk after {copied} bytes",
-                MIN_FREE >> 20,
-            )));
-        }
-        let next = io::copy(&mut source.by_ref().take(SPOOL_CHUNK), copy)?;
-        copied += next;
-        if next < SPOOL_CHUNK {
-            return Ok(());
         }
     }
 }
@@ -256,24 +210,5 @@ impl<R: Read> Read for Hashing<R> {
             digest.update(&bytes[..read]);
         }
         Ok(read)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::cell::Cell;
-
-    use super::*;
-
-    #[test]
-    fn an_endless_stream_is_copied_until_the_disk_is_nearly_full() {
-        let left = Cell::new(MIN_FREE + 3 * SPOOL_CHUNK);
-        let free = || Some(left.replace(left.get() - SPOOL_CHUNK));
-        let error = spool(io::repeat(b'['), &mut io::sink(), free).unwrap_err();
-        let expected = "less than 64 MiB would stay free on the disk after 12582912 bytes";
-        assert_eq!(error.to_string(), expected);
-        let mut copy = Vec::new();
-        spool(&b"short"[..], &mut copy, || None).unwrap();
-        assert_eq!(copy, b"short");
     }
 }

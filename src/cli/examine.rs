@@ -7,7 +7,7 @@ use std::hash::BuildHasher;
 use serde::Serialize;
 
 use super::kept::{Kept, NotKept};
-use crate::chain::{Block, BlockHash, Checker, InvalidBlock, Passed};
+use crate::chain::{Block, BlockHash, Checker, InvalidBlock, MessageId, Passed};
 use crate::pow::Difficulty;
 use crate::reference::ReadError;
 
@@ -127,9 +127,29 @@ pub(super) struct Examiner {
     pub(super) pending: u64,
     /// The checkpoints that the chain must hold, if any were named.
     pub(super) kept: Option<Kept>,
-    /// Keyed hash of each message id: eight bytes per block, the only memory that grows.
-    ids: Vec<u64>,
+    /// The ids of the messages, to count those in more than one block; `None` if this is counted
+    /// elsewhere.
+    pub(super) ids: Option<SeenIds>,
+}
+
+/// Keyed hash of each message id: eight bytes per block, the only memory that grows.
+#[derive(Default)]
+pub(super) struct SeenIds {
+    hashes: Vec<u64>,
     key: RandomState,
+}
+
+impl SeenIds {
+    fn push(&mut self, id: &MessageId) {
+        self.hashes.push(self.key.hash_one(id));
+    }
+
+    /// Returns the number of ids that appear in more than one block.
+    pub(super) fn repeated(mut self) -> u64 {
+        self.hashes.sort_unstable();
+        let runs = self.hashes.chunk_by(|a, b| a == b);
+        runs.filter(|run| run.len() > 1).count() as u64
+    }
 }
 
 impl Examiner {
@@ -140,8 +160,7 @@ impl Examiner {
             finding: None,
             pending: 0,
             kept: None,
-            ids: Vec::new(),
-            key: RandomState::new(),
+            ids: Some(SeenIds::default()),
         }
     }
 
@@ -168,7 +187,9 @@ impl Examiner {
             if block.index == 0 {
                 self.genesis = Some(block.clone());
             }
-            self.ids.push(self.key.hash_one(block.message.id()));
+            if let Some(ids) = &mut self.ids {
+                ids.push(&block.message.id());
+            }
             Ok(())
         });
         if let Some(invalid) = unacceptable.or(pushed.as_ref().err().cloned()) {
@@ -193,13 +214,6 @@ impl Examiner {
         let genesis = self.genesis.as_ref()?;
         Some(BlockHash::of(genesis).to_string())
     }
-
-    /// Returns the number of message ids that appear in more than one block.
-    pub(super) fn repeated_ids(&mut self) -> u64 {
-        self.ids.sort_unstable();
-        let runs = self.ids.chunk_by(|a, b| a == b);
-        runs.filter(|run| run.len() > 1).count() as u64
-    }
 }
 
 #[cfg(test)]
@@ -207,7 +221,7 @@ mod tests {
     use std::slice;
 
     use super::*;
-    use crate::chain::{Message, MessageId, Timestamp, Tip};
+    use crate::chain::{Message, Timestamp, Tip};
     use crate::pow;
 
     #[test]
@@ -227,15 +241,16 @@ mod tests {
             block = tip.successor(message, time, proof.into());
         }
         assert!(examiner.push_all(slice::from_ref(&block), |_| {}));
-        assert_eq!((examiner.blocks(), examiner.repeated_ids()), (7, 2));
+        assert_eq!(examiner.blocks(), 7);
 
         let broken = Block::documented_genesis();
         assert!(!examiner.push_all(slice::from_ref(&broken), |_| {}));
-        let finding = examiner.finding.unwrap();
+        let finding = examiner.finding.take().unwrap();
         assert_eq!((finding.class, finding.rule), (Class::Rule, Some(2)));
         assert_eq!(
             finding.to_string(),
             "block 7: breaks rule 2: the index is 0, expected 7"
         );
+        assert_eq!(examiner.ids.unwrap().repeated(), 2);
     }
 }

@@ -1,8 +1,8 @@
 //! `blockchain import`: imports a chain file into a stopped node.
 //!
-//! The whole file is checked before anything changes. The new database is built under a temporary
-//! name in the same folder and renamed into place once it is complete and on disk, so a kill at any
-//! moment leaves either the old state or the new one. The old database stays locked until then, so
+//! The file is read once. The new database is built under a temporary name in the same folder while
+//! the chain is checked, and renamed into place only if the whole file is valid and the database
+//! complete and on disk, so a kill at any moment leaves either the old state or the new one. The old database stays locked until then, so
 //! no node can start on it meanwhile.
 
 mod build;
@@ -17,7 +17,7 @@ use clap::Args;
 use serde::Serialize;
 use tempfile::TempPath;
 
-use self::build::{Carried, build};
+use self::build::{Build, Carried};
 use super::chain_file::ChainFile;
 use super::error::{Error, ErrorKind};
 use super::examine::Examiner;
@@ -165,16 +165,57 @@ pub(super) fn import(
     let folder = &files.folder;
     fs::create_dir_all(folder).map_err(|source| Error::file(folder, source))?;
     files.check()?;
-    let old = Old::lock(files, request.force_new_chain)?;
-    let mut file = ChainFile::open_to_repeat(request.path, folder)?;
-    let (mut examiner, format, hash_matches) = examine(&mut file, request.difficulty)?;
-    let Some(genesis) = &examiner.genesis else {
+    let mut old = Old::lock(files, request.force_new_chain)?;
+    let mut file = ChainFile::open(request.path)?;
+    let new = temporary_name(files)?;
+    signals.note(&new);
+    let network = |examiner: &Examiner| Network {
+        difficulty: difficulty_of(examiner, request.difficulty).0,
+        sealed_from: (!request.accept_open).then(|| examiner.blocks()),
+    };
+    let mut examiner = Examiner::new(request.difficulty, None);
+    // The database counts repeated ids when it sorts them.
+    examiner.ids = None;
+    let mut build = Build::new(&new, examiner, &network, std::mem::take(&mut old.carried));
+    let walk = build.read(&mut file)?;
+    file.warn_of_hash(&walk);
+    let examiner = &build.examiner;
+    if let Some(finding) = &examiner.finding {
+        return Err(file.rejected(finding));
+    }
+    let (Some(genesis), Some(tip)) = (examiner.genesis_hash(), examiner.checker.tip()) else {
         return Err(file.rejected("the chain has no block"));
     };
+    let tip = tip.hash.to_string();
+    let (blocks, seals) = (examiner.blocks(), examiner.checker.seals());
+    let (difficulty, difficulty_from) = difficulty_of(examiner, request.difficulty);
+    let sealed_from = network(examiner).sealed_from;
+    let built = build.finish()?;
+    let old_database = signals.finish(|| old.replace_by(new, files))?;
+    Ok(ImportReport {
+        blocks,
+        genesis,
+        tip,
+        difficulty: difficulty.get(),
+        difficulty_from,
+        sealed_from,
+        sealed: seals.sealed,
+        open: seals.open,
+        repeated_ids: built.repeated_ids,
+        pending: built.pending,
+        format: walk.format.unwrap_or(Format::Chain).name(),
+        hash_matches: walk.hash_matches,
+        database: files.database.display().to_string(),
+        old_database: old_database.map(|old| old.display().to_string()),
+    })
+}
+
+/// Returns the difficulty of the network of a chain, with its source.
+fn difficulty_of(examiner: &Examiner, option: Option<Difficulty>) -> (Difficulty, DifficultyFrom) {
     let default = Difficulty::default();
     let lowest = examiner.checker.min_zeros();
     let lowest = lowest.and_then(|zeros| Difficulty::new(zeros).ok());
-    let (difficulty, difficulty_from) = match (request.difficulty, lowest) {
+    match (option, lowest) {
         (Some(difficulty), _) => (difficulty, DifficultyFrom::Option),
         // A few proofs may have more zeros than required.
         (None, Some(lowest)) if examiner.blocks() <= FEW_BLOCKS && lowest > default => {
@@ -182,59 +223,7 @@ pub(super) fn import(
         }
         (None, Some(lowest)) => (lowest, DifficultyFrom::Chain),
         (None, None) => (default, DifficultyFrom::Default),
-    };
-    let network = Network {
-        difficulty,
-        sealed_from: (!request.accept_open).then(|| examiner.blocks()),
-    };
-    let new = temporary_name(files)?;
-    signals.note(&new);
-    let built = build(&mut file, &new, genesis, network, &old.carried)?;
-    if Some(built.tip) != examiner.checker.tip().map(|tip| tip.hash) {
-        return Err(file.rejected("the file changed during the import"));
     }
-    let old_database = signals.finish(|| old.replace_by(new, files))?;
-    let seals = examiner.checker.seals();
-    Ok(ImportReport {
-        blocks: examiner.blocks(),
-        genesis: built.genesis.to_string(),
-        tip: built.tip.to_string(),
-        difficulty: difficulty.get(),
-        difficulty_from,
-        sealed_from: network.sealed_from,
-        sealed: seals.sealed,
-        open: seals.open,
-        repeated_ids: examiner.repeated_ids(),
-        pending: built.pending,
-        format: format.name(),
-        hash_matches,
-        database: files.database.display().to_string(),
-        old_database: old_database.map(|old| old.display().to_string()),
-    })
-}
-
-/// Checks the whole file.
-fn examine(
-    file: &mut ChainFile,
-    difficulty: Option<Difficulty>,
-) -> Result<(Examiner, Format, Option<bool>), Error> {
-    let mut examiner = Examiner::new(difficulty, None);
-    let walk = file.walk(|batch| {
-        examiner.push_all(&batch.blocks, |_| {});
-        Ok(examiner.finding.is_none())
-    })?;
-    file.warn_of_hash(&walk);
-    if let Some(invalid) = &walk.invalid {
-        examiner.record_read_error(invalid);
-    }
-    if let Some(finding) = &examiner.finding {
-        return Err(file.rejected(finding));
-    }
-    Ok((
-        examiner,
-        walk.format.unwrap_or(Format::Chain),
-        walk.hash_matches,
-    ))
 }
 
 /// Returns the temporary path of the new database, removed on drop. A leftover of a killed import

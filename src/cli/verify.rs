@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::chain_file::ChainFile;
 use super::error::{Error, ErrorKind};
-use super::examine::{Examiner, VerifyFinding};
+use super::examine::{Examiner, SeenIds, VerifyFinding};
 use super::files::{Files, expand};
 use super::kept::Kept;
 use super::output::{Output, bar, escape};
@@ -116,7 +116,7 @@ impl VerifyOutput {
             sealed: seals.sealed,
             open: seals.open,
             broken: seals.broken,
-            repeated_ids: examiner.repeated_ids(),
+            repeated_ids: examiner.ids.map_or(0, SeenIds::repeated),
             pending: None,
             hash_matches: None,
             database_checked: false,

@@ -28,6 +28,16 @@ impl Engine {
         Self::at(path, true, |file| DatabaseFile::new(file, path))
     }
 
+    /// Creates a database in a new file.
+    pub(crate) fn create(path: &Path) -> Result<Self, StoreError> {
+        let file = File::create_new(path).map_err(|error| StoreError::opening_file(path, error))?;
+        guarded(|| {
+            let backend = DatabaseFile::new(file, path)?;
+            Ok(Self(Some(builder().create_with_backend(backend)?)))
+        })
+        .map_err(|error| error.opening(path))
+    }
+
     /// Opens a file for reading; writes of the engine stay in memory.
     pub(crate) fn read(path: &Path, lock: Lock) -> Result<Self, StoreError> {
         let writable = lock == Lock::Exclusive;

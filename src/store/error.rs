@@ -272,6 +272,7 @@ macro_rules! from_engine {
 
 from_engine!(
     CommitError,
+    CursorError,
     DatabaseError,
     StorageError,
     TableError,

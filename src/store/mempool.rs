@@ -115,10 +115,13 @@ impl Edit<'_> {
         sequence
     }
 
-    /// Restores acknowledged messages in their order of arrival.
+    /// Restores acknowledged messages in their order of arrival. One whose id belongs to another
+    /// message is kept under a new id, and found by both.
     pub(crate) fn restore(&mut self, messages: Vec<(Message, u64)>) -> Result<(), StoreError> {
         for (message, arrived) in messages {
-            self.add_pending(message, arrived)?;
+            let original = message.id();
+            let id = self.add_pending(message, arrived)?;
+            self.remember_renamed(original, id)?;
         }
         Ok(())
     }

@@ -40,6 +40,15 @@ impl State {
         state
     }
 
+    /// Returns the state before the genesis block is inserted like any other.
+    pub(crate) fn below_genesis(genesis: &Block, network: Network) -> Self {
+        Self {
+            history: History::default(),
+            totals: Totals::default(),
+            ..Self::of_genesis(genesis, network)
+        }
+    }
+
     /// Reads the state from one transaction.
     pub(crate) fn load(view: &View) -> Result<Self, StoreError> {
         let tip = view.last_block()?;

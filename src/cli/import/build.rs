@@ -1,17 +1,17 @@
-//! Builds the database of an imported chain.
+//! Checks a chain file and builds its database in one pass.
 
 use std::path::Path;
-use std::sync::mpsc::{Receiver, sync_channel};
 
-use crate::chain::{Block, BlockHash, Message};
-use crate::cli::chain_file::{Batch, ChainFile};
+use crate::chain::Message;
+use crate::cli::chain_file::{Batch, ChainFile, Walk};
 use crate::cli::error::Error;
+use crate::cli::examine::Examiner;
 use crate::cli::files::MIN_FREE;
 use crate::cli::source::PAGE;
 use crate::clock::{Clock, SystemClock};
-use crate::store::{Network, Operation, Reply, Store, StoreError, View};
+use crate::store::{BulkLoad, BulkPage, Network, Operation, Store, StoreError, View};
 
-/// Maximum number of items and approximate maximum size of texts per write.
+/// Maximum number of pending messages and approximate maximum size of their texts per write.
 const BATCH_COUNT: usize = 4000;
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
 
@@ -33,109 +33,133 @@ impl Carried {
     }
 }
 
+/// A database under construction.
+pub(super) struct Build<'a> {
+    path: &'a Path,
+    pub(super) examiner: Examiner,
+    /// Chooses the parameters of the network, after the last block.
+    network: &'a dyn Fn(&Examiner) -> Network,
+    /// Pending messages of the old database.
+    carried: Carried,
+    stage: Stage,
+    messages: Vec<(Message, u64)>,
+    /// Size of the texts of `messages`.
+    bytes: usize,
+}
+
+/// The part of a chain file that comes next.
+enum Stage {
+    Start,
+    Blocks(BulkLoad),
+    /// All blocks are in the database.
+    Pending(Store, u64),
+}
+
 /// Summary of a new database.
 pub(super) struct Built {
-    pub(super) genesis: BlockHash,
-    pub(super) tip: BlockHash,
+    pub(super) repeated_ids: u64,
     pub(super) pending: u64,
 }
 
-/// Creates a database at `path` from the file and the carried messages. On success it is complete,
-/// on disk and closed.
-pub(super) fn build(
-    file: &mut ChainFile,
-    path: &Path,
-    genesis: &Block,
-    network: Network,
-    carried: &Carried,
-) -> Result<Built, Error> {
-    Store::create(path, genesis, network)?;
-    let store = Store::open(path, MIN_FREE, Box::new(|_| {}))?;
-    let mut builder = Builder {
-        store: &store,
-        tip: BlockHash::of(genesis),
-        blocks: Vec::new(),
-        messages: Vec::new(),
-        bytes: 0,
-        in_flight: None,
-    };
-    // Clients know the ids of carried messages, so those take precedence over the file's.
-    builder.messages.extend_from_slice(&carried.0);
-    builder.flush()?;
-    let now = SystemClock.millis();
-    let walk = file.walk(|batch| builder.push(batch, now).map(|()| true))?;
-    if let Some(invalid) = walk.invalid {
-        return Err(file.rejected(invalid));
+impl<'a> Build<'a> {
+    /// Prepares a database at `path`. `network` chooses its parameters when all blocks are known.
+    pub(super) fn new(
+        path: &'a Path,
+        examiner: Examiner,
+        network: &'a dyn Fn(&Examiner) -> Network,
+        carried: Carried,
+    ) -> Self {
+        Self {
+            path,
+            examiner,
+            network,
+            carried,
+            stage: Stage::Start,
+            messages: Vec::new(),
+            bytes: 0,
+        }
     }
-    builder.flush()?;
-    builder.wait()?;
-    let state = store.state();
-    store.close()?;
-    Ok(Built {
-        genesis: state.genesis,
-        tip: state.tip.hash,
-        pending: state.mempool_count(),
-    })
-}
 
-/// Passes batches to the writer of the store, which writes one while the next is read.
-struct Builder<'a> {
-    store: &'a Store,
-    /// Hash of the last block submitted.
-    tip: BlockHash,
-    blocks: Vec<Block>,
-    messages: Vec<(Message, u64)>,
-    bytes: usize,
-    in_flight: Option<Receiver<Result<(), StoreError>>>,
-}
+    /// Checks and writes the content of a file up to the first problem, which the examiner records.
+    pub(super) fn read(&mut self, file: &mut ChainFile) -> Result<Walk, Error> {
+        let now = SystemClock.millis();
+        let walk = file.walk(|batch| self.push(batch, now))?;
+        if let Some(invalid) = &walk.invalid {
+            self.examiner.record_read_error(invalid);
+        }
+        Ok(walk)
+    }
 
-impl Builder<'_> {
-    fn push(&mut self, batch: Batch, now: u64) -> Result<(), Error> {
-        // The database has its genesis block; if the file's differs, the next block is rejected.
-        for block in batch.blocks.into_iter().filter(|block| block.index > 0) {
-            self.bytes += block.message.text().len();
-            self.blocks.push(block);
+    /// Returns `false` after a block that breaks a rule.
+    fn push(&mut self, batch: Batch, now: u64) -> Result<bool, Error> {
+        let mut page = BulkPage::default();
+        self.examiner
+            .push_all(&batch.blocks, |passed| page.push(passed));
+        let (None, Some(genesis)) = (&self.examiner.finding, &self.examiner.genesis) else {
+            return Ok(self.examiner.finding.is_none());
+        };
+        if !batch.blocks.is_empty() {
+            page.encode(&batch.blocks);
+            if let Stage::Start = self.stage {
+                self.stage = Stage::Blocks(BulkLoad::start(self.path, genesis, MIN_FREE)?);
+            }
+            match &mut self.stage {
+                Stage::Blocks(load) => load.push(page)?,
+                Stage::Start | Stage::Pending(..) => {
+                    return Err(Error::failed("a block follows the pending messages"));
+                }
+            }
         }
         for message in batch.pending {
             self.bytes += message.text().len();
             self.messages.push((message, now));
         }
-        if self.blocks.len() + self.messages.len() >= BATCH_COUNT || self.bytes >= BATCH_BYTES {
+        if self.messages.len() >= BATCH_COUNT || self.bytes >= BATCH_BYTES {
             self.flush()?;
         }
-        Ok(())
+        Ok(true)
     }
 
     fn flush(&mut self) -> Result<(), Error> {
         self.bytes = 0;
-        let blocks = std::mem::take(&mut self.blocks);
-        if let Some(last) = blocks.last() {
-            let parent = std::mem::replace(&mut self.tip, BlockHash::of(last));
-            self.submit(|reply| Operation::Append(parent, blocks, reply))?;
-        }
         let messages = std::mem::take(&mut self.messages);
-        if !messages.is_empty() {
-            self.submit(|reply| Operation::Restore(messages, reply))?;
+        self.finish_blocks()?;
+        if let Stage::Pending(store, _) = &self.stage {
+            store.write(|reply| Operation::Restore(messages, reply))?;
         }
         Ok(())
     }
 
-    fn submit(&mut self, operation: impl FnOnce(Reply<()>) -> Operation) -> Result<(), Error> {
-        self.wait()?;
-        let (sender, receiver) = sync_channel(1);
-        self.store.submit(operation(Box::new(move |result| {
-            // After another failure the receiver is gone.
-            let _ = sender.send(result);
-        })))?;
-        self.in_flight = Some(receiver);
+    /// Completes the blocks, and opens the database for the pending messages.
+    fn finish_blocks(&mut self) -> Result<(), Error> {
+        let load = match std::mem::replace(&mut self.stage, Stage::Start) {
+            Stage::Blocks(load) => load,
+            stage => {
+                self.stage = stage;
+                return Ok(());
+            }
+        };
+        let summary = load.finish((self.network)(&self.examiner))?;
+        let store = Store::open(self.path, MIN_FREE, Box::new(|_| {}))?;
+        // Clients know the ids of carried messages, so those take precedence over the file's.
+        let carried = std::mem::take(&mut self.carried.0);
+        store.write(|reply| Operation::Restore(carried, reply))?;
+        self.stage = Stage::Pending(store, summary.repeated_ids);
         Ok(())
     }
 
-    /// Waits for the operation in flight.
-    fn wait(&mut self) -> Result<(), Error> {
-        match self.in_flight.take() {
-            Some(receiver) => Ok(receiver.recv().unwrap_or(Err(StoreError::Closed))?),
-            None => Ok(()),
-        }
+    /// Completes the database of a chain without a problem. It is on disk and closed when this
+    /// returns.
+    pub(super) fn finish(mut self) -> Result<Built, Error> {
+        self.flush()?;
+        let Stage::Pending(store, repeated_ids) = self.stage else {
+            return Err(StoreError::Closed.into());
+        };
+        let pending = store.state().mempool_count();
+        store.close()?;
+        Ok(Built {
+            repeated_ids,
+            pending,
+        })
     }
 }
