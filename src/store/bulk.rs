@@ -5,6 +5,7 @@
 //! come in the order of their keys. Rows of the indexes do not: inserted as they come, each would
 //! rewrite a page of its own. They are sorted first, on disk if there are many, and inserted last.
 
+mod index_rows;
 mod sorter;
 
 use std::io;
@@ -17,7 +18,7 @@ use std::thread::{self, JoinHandle};
 use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
 use redb::{CursorMut, Key, Table, Value};
 
-use self::sorter::Sorter;
+use self::index_rows::IndexRows;
 use super::edit::Edit;
 use super::engine::Engine;
 use super::error::{Rejection, StoreError};
@@ -212,107 +213,11 @@ impl Loader {
     }
 }
 
-/// Rows of the two indexes, each a key and its index in big endian, which sort like the keys.
-struct IndexRows {
-    folder: PathBuf,
-    by_hash: Sorter<40>,
-    by_message: Sorter<24>,
-}
-
-impl IndexRows {
-    fn new(folder: &Path) -> Self {
-        Self {
-            folder: folder.to_owned(),
-            by_hash: Sorter::new(folder),
-            by_message: Sorter::new(folder),
-        }
-    }
-
-    fn push(&mut self, index: u64, hash: &BlockHash, message: &[u8; 16]) -> Result<(), StoreError> {
-        let by_hash = self.by_hash.push(row(hash.as_bytes(), index));
-        let by_message = self.by_message.push(row(message, index));
-        by_hash
-            .and(by_message)
-            .map_err(|error| io_error(&self.folder, error))
-    }
-
-    fn write(self, edit: &mut Edit<'_>) -> Result<BulkSummary, StoreError> {
-        let failed = |error: DrainError| error.at(&self.folder);
-        let mut by_hash = end_of(&mut edit.index_by_hash)?;
-        self.by_hash
-            .drain(|row| {
-                let (hash, index) = parts::<32>(row);
-                by_hash.insert_before(hash, index)?;
-                Ok(())
-            })
-            .map_err(failed)?;
-        by_hash.close()?;
-
-        // Blocks may carry the same id; the index keeps the lowest of them, which comes first.
-        let mut by_message = end_of(&mut edit.index_by_message)?;
-        let (mut last, mut repeats, mut repeated_ids) = (None, false, 0);
-        self.by_message
-            .drain(|row| {
-                let (id, index) = parts::<16>(row);
-                if last == Some(*id) {
-                    repeated_ids += u64::from(!std::mem::replace(&mut repeats, true));
-                    return Ok(());
-                }
-                (last, repeats) = (Some(*id), false);
-                by_message.insert_before(id, index)?;
-                Ok(())
-            })
-            .map_err(failed)?;
-        by_message.close()?;
-        Ok(BulkSummary { repeated_ids })
-    }
-}
-
-/// Error of a row, or of the file of sorted runs.
-enum DrainError {
-    Store(StoreError),
-    Io(io::Error),
-}
-
-impl DrainError {
-    fn at(self, folder: &Path) -> StoreError {
-        match self {
-            Self::Store(error) => error,
-            Self::Io(error) => io_error(folder, error),
-        }
-    }
-}
-
-impl From<redb::CursorError> for DrainError {
-    fn from(error: redb::CursorError) -> Self {
-        Self::Store(error.into())
-    }
-}
-
-impl From<io::Error> for DrainError {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
-}
-
 fn io_error(path: &Path, source: io::Error) -> StoreError {
     StoreError::Io {
         path: path.to_owned(),
         source: Arc::new(source),
     }
-}
-
-fn row<const K: usize, const N: usize>(key: &[u8; K], index: u64) -> [u8; N] {
-    let mut row = [0; N];
-    row[..K].copy_from_slice(key);
-    row[K..].copy_from_slice(&index.to_be_bytes());
-    row
-}
-
-fn parts<const K: usize>(row: &[u8]) -> (&[u8; K], u64) {
-    let (key, index) = row.split_first_chunk().expect("a row begins with its key");
-    let index = index.try_into().expect("a row ends with an index");
-    (key, u64::from_be_bytes(index))
 }
 
 /// Returns a cursor at the end of a table.
@@ -323,125 +228,4 @@ fn end_of<'a, K: Key, V: Value>(
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use super::*;
-    use crate::chain::Checker;
-    use crate::store::tests::{chain, message};
-    use crate::store::{PageLimit, Store, View};
-
-    const NETWORK: Network = Network {
-        difficulty: Difficulty::MIN,
-        sealed_from: Some(6),
-    };
-
-    /// Returns the pages of a chain of six blocks, in which an id appears twice.
-    fn pages() -> (Vec<Block>, Vec<BulkPage>) {
-        let ids = [3, 1, 2, 1, 4];
-        let messages: Vec<_> = ids.map(|id| message(id, &format!("text {id}"))).into();
-        let blocks = chain(&messages);
-        let mut checker = Checker::new(Difficulty::MIN, None);
-        let pages = blocks.chunks(4).map(|blocks| {
-            let mut page = BulkPage::default();
-            let pushed = checker.push_all(blocks, |passed| {
-                page.push(&passed);
-                passed.acceptable
-            });
-            pushed.unwrap();
-            page.encode(blocks);
-            page
-        });
-        let pages = pages.collect();
-        (blocks, pages)
-    }
-
-    /// Returns everything that a view of the chain shows.
-    fn content(view: &View) -> (Vec<Block>, State, Vec<Option<u64>>) {
-        let limit = PageLimit {
-            count: 100,
-            bytes: usize::MAX,
-        };
-        let blocks = view.blocks(0, limit).unwrap();
-        let by_hash = blocks
-            .iter()
-            .map(|block| view.index_of(&BlockHash::of(block)));
-        let by_message = blocks
-            .iter()
-            .map(|block| view.index_of_message(&block.message.id()));
-        let indexes = by_hash.chain(by_message).map(Result::unwrap).collect();
-        (blocks, State::load(view).unwrap(), indexes)
-    }
-
-    #[test]
-    fn a_bulk_load_and_single_blocks_make_the_same_database() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("bulk.redb");
-        let (blocks, pages) = pages();
-        let mut load = BulkLoad::start(&path, &blocks[0], 0).unwrap();
-        for page in pages {
-            load.push(page).unwrap();
-        }
-        assert_eq!(load.finish(NETWORK).unwrap().repeated_ids, 1);
-        let loaded = Store::open(&path, 0, Box::new(|_| {})).unwrap();
-
-        let single = Store::in_memory(&blocks[0], NETWORK).unwrap();
-        for pair in blocks.windows(2) {
-            let (parent, block) = (BlockHash::of(&pair[0]), pair[1].clone());
-            single
-                .write(|reply| crate::store::Operation::Append(parent, vec![block], reply))
-                .unwrap();
-        }
-        let (loaded, single) = (loaded.view().unwrap(), single.view().unwrap());
-        assert_eq!(
-            format!("{:?}", content(&loaded)),
-            format!("{:?}", content(&single))
-        );
-        assert_eq!(loaded.network().unwrap(), NETWORK);
-    }
-
-    #[test]
-    fn an_abandoned_load_has_ended_when_it_is_dropped() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("bulk.redb");
-        let (blocks, mut pages) = pages();
-        let mut load = BulkLoad::start(&path, &blocks[0], 0).unwrap();
-        load.push(pages.remove(0)).unwrap();
-        drop(load);
-        // Its lock is released.
-        let opened = Engine::open(&path).unwrap();
-        assert!(
-            opened
-                .begin_write()
-                .unwrap()
-                .list_tables()
-                .unwrap()
-                .next()
-                .is_none()
-        );
-        drop(opened);
-        fs::remove_file(path).unwrap();
-    }
-
-    #[test]
-    fn a_full_disk_ends_the_load_with_a_named_error() {
-        let folder = tempfile::tempdir().unwrap();
-        let (blocks, pages) = pages();
-        let path = folder.path().join("bulk.redb");
-        let mut load = BulkLoad::start(&path, &blocks[0], u64::MAX).unwrap();
-        let pushed = pages.into_iter().try_for_each(|page| load.push(page));
-        let error = pushed
-            .and_then(|()| load.finish(NETWORK).map(drop))
-            .unwrap_err();
-        assert!(
-            matches!(
-                error,
-                StoreError::Rejected(Rejection::NoSpace {
-                    needed: u64::MAX,
-                    ..
-                })
-            ),
-            "{error}"
-        );
-    }
-}
+mod tests;
