@@ -41,6 +41,9 @@ function receive({ data }) {
   if (active && data.id === job && data.solved) finish(data);
 }
 
+/** Returns `true` while a search is running. */
+export const isSearching = () => active !== null;
+
 /** Stops the running search; its promise resolves to null. */
 export function stop() {
   if (!active) return;

@@ -1,7 +1,7 @@
 // Step 4 of the lab: a copy of this chain that the visitor changes and mines again.
 
 import { duration, hashOf, largeNumber } from "./chain.js";
-import { hashRateHere, onRate, stop } from "./lab-miner.js";
+import { hashRateHere, isSearching, onRate, stop } from "./lab-miner.js";
 import { ChainCopy, History } from "./lab-rules.js";
 import { ChainView, counted, element, expectedTime, rateText } from "./lab-view.js";
 
@@ -63,7 +63,7 @@ function describe() {
   get("tamper-reset").disabled = !copy.isChanged() && at < 0;
   text.className = `verdict ${at < 0 ? "good" : "bad"}`;
   if (at >= 0) {
-    const order = broken === 1 ? "Mine it." : "Mine them from left to right: each new proof changes the hash that the next block must contain.";
+    const order = broken === 1 ? "Mine it." : "Mine them from left to right.";
     text.textContent = `A node would refuse this copy at block ${copy.blocks[at].index}. ${broken === 1 ? "1 block is" : `${broken} blocks are`} broken. ${order}`;
   } else if (!copy.isChanged()) {
     text.textContent = "The copy is valid and identical to the chain of the node. Change a message.";
@@ -109,18 +109,29 @@ function changed(mined) {
 let done = { tries: 0, seconds: 0, blocks: 0 };
 let total = 1;
 
-function showProgress(at, { tries, seconds }) {
+function showExpected() {
   const expected = 16 ** view.copy.zeros;
-  get("tamper-stats").hidden = false;
-  get("tamper-block").textContent = `${view.copy.blocks[at].index} (${done.blocks + 1} of ${total})`;
-  get("tamper-tries").textContent = largeNumber(done.tries + tries);
   get("tamper-rate").textContent = rateText();
   get("tamper-expected").textContent = `${largeNumber(expected)} tries, ${expectedTime(expected)}`;
+}
+
+// Without progress, the search has ended.
+function showProgress(at, progress) {
+  const button = get("tamper-mine-all");
+  if (!progress) {
+    if (!view.isMining) button.textContent = "Mine all";
+    return;
+  }
+  const { tries, seconds } = progress;
+  button.textContent = "Stop";
+  get("tamper-block").textContent = `${view.copy.blocks[at].index} (${done.blocks + 1} of ${total})`;
+  get("tamper-tries").textContent = largeNumber(done.tries + tries);
+  showExpected();
   get("tamper-time").textContent = duration(done.seconds + seconds);
 }
 
 async function mineAll() {
-  if (view.isMining) return stop();
+  if (isSearching()) return stop();
   const button = get("tamper-mine-all");
   const { copy } = view;
   try {
@@ -131,7 +142,6 @@ async function mineAll() {
     }
     done = { tries: 0, seconds: 0, blocks: 0 };
     total = copy.blocks.length - copy.firstBroken();
-    button.textContent = "Stop";
     await view.mineAll((sum) => (done = { ...sum }));
   } catch (error) {
     get("tamper-verdict").className = "verdict bad";
@@ -182,6 +192,7 @@ function setDifficulty(zeros) {
   view.copy.difficulty = Math.min(zeros, chainDifficulty);
   view.copy.recheck(0);
   view.update();
+  showExpected();
   changed();
 }
 
@@ -220,6 +231,7 @@ export async function startTamper() {
   });
   let isFilled = false;
   onRate(() => {
+    showExpected();
     // An open list of options must not change under the pointer.
     if (isFilled && document.activeElement === get("tamper-zeros")) return;
     isFilled = true;

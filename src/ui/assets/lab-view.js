@@ -51,7 +51,7 @@ function hashPart(className, name, hash) {
 export class ChainView {
   /**
    * `label` names the copy in accessible names; `onChange` is called after every change; `onProgress`
-   * with the state of a search.
+   * with the state of a search, and with null at its end.
    */
   constructor(list, copy, { id, label, rows = 2, shown = Infinity, onChange, onProgress }) {
     Object.assign(this, { list, copy, id, label, rows, onChange, onProgress });
@@ -78,7 +78,7 @@ export class ChainView {
     const checks = element("ul", "lab-checks");
     const mine = element("button", "lab-mine", "Mine this block", element("span", "visually-hidden", `: ${block.index}, ${this.label}`));
     mine.type = "button";
-    mine.addEventListener("click", () => this.mine(at));
+    mine.addEventListener("click", () => this.mine(at).catch((error) => (state.textContent = error.message)));
     field.addEventListener("input", () => {
       stop();
       this.copy.edit(at, field.value);
@@ -146,6 +146,7 @@ export class ChainView {
         found = await search({ text: puzzle.text, zeros: this.copy.zeros }, report);
       } finally {
         this.#showMining(parts, false);
+        this.onProgress?.(at, null);
         if (!found) this.update();
       }
       if (!found) return null;
@@ -176,19 +177,19 @@ export class ChainView {
   }
 
   /**
-   * Mines every broken block from left to right. `onBlock` is called after each one. Resolves to the
-   * tries and the time that it took, or to null if it was stopped.
+   * Mines every broken block from left to right. `onBlock` is called after each one, with the sum of
+   * tries, time and blocks.
    */
   async mineAll(onBlock) {
     const sum = { tries: 0, seconds: 0, blocks: 0 };
     const first = this.copy.firstBroken();
-    if (first < 0) return sum;
+    if (first < 0) return;
     this.isMining = true;
     try {
       for (let at = first; at < this.copy.blocks.length; at++) {
         if (at < this.shown && this.copy.results[at].passed) continue;
         const mined = await this.mine(at, { isPartOfRun: true });
-        if (!mined) return null;
+        if (!mined) break;
         sum.tries += mined.tries;
         sum.seconds += mined.seconds;
         sum.blocks++;
@@ -200,7 +201,6 @@ export class ChainView {
       this.update();
     }
     this.onChange?.(sum);
-    return sum;
   }
 }
 
