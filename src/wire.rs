@@ -18,13 +18,12 @@ pub mod proofs;
 pub mod search;
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
 use utoipa::ToSchema;
 
-use crate::chain::proof::puzzle_text;
-use crate::chain::{self, BlockHash, History, Seal};
-use crate::pow;
+use crate::chain::{self, Derived, History, derive_all};
 
 pub use events::Event;
 pub use lookup::Lookup;
@@ -87,6 +86,9 @@ impl From<&chain::Message> for Message {
     }
 }
 
+/// Number of blocks below which they are rendered on one processor.
+const MIN_PARALLEL_BLOCKS: usize = 64;
+
 /// Renders consecutive blocks of a chain.
 #[derive(Clone, Debug)]
 pub struct BlockRenderer {
@@ -105,30 +107,49 @@ impl BlockRenderer {
 
     /// Renders the next block.
     pub fn render(&mut self, block: &chain::Block) -> Block {
-        let hash = BlockHash::of(block);
-        let root = self.history.root();
-        let previous = puzzle_text(self.previous_proof.as_ref());
-        let rendered = Block {
-            index: block.index,
-            hash: hash.to_string(),
-            previous_hash: block
-                .link
-                .as_ref()
-                .map(|link| link.previous_hash.to_string()),
-            timestamp: number(block.timestamp),
-            timestamp_text: block.timestamp.to_string(),
-            time: calendar_time(block.timestamp.seconds()),
-            proof: block.proof().map(ToString::to_string),
-            seal: Seal::of(block, || root).map(|seal| seal.to_string()),
-            history_root: hex::encode(root),
-            difficulty: block
-                .proof()
-                .map(|proof| pow::zeros(previous, proof.as_bytes())),
-            data: (&block.message).into(),
-        };
-        self.history.append(&hash, |_, _| {});
-        self.previous_proof = block.proof().cloned();
-        rendered
+        let derived = self.derive(std::slice::from_ref(block));
+        render(block, &derived[0])
+    }
+
+    /// Renders the next blocks, on all processors, and converts each with `finish`.
+    pub fn render_all<T: Send>(
+        &mut self,
+        blocks: &[chain::Block],
+        finish: impl Fn(Block) -> T + Sync,
+    ) -> Vec<T> {
+        let derived = self.derive(blocks);
+        let blocks = blocks
+            .par_iter()
+            .with_min_len(MIN_PARALLEL_BLOCKS)
+            .zip(derived);
+        blocks
+            .map(|(block, derived)| finish(render(block, &derived)))
+            .collect()
+    }
+
+    fn derive(&mut self, blocks: &[chain::Block]) -> Vec<Derived> {
+        let derived = derive_all(&mut self.history, self.previous_proof.as_ref(), blocks);
+        if let Some(last) = blocks.last() {
+            self.previous_proof = last.proof().cloned();
+        }
+        derived
+    }
+}
+
+fn render(block: &chain::Block, derived: &Derived) -> Block {
+    let previous_hash = block.link.as_ref().map(|link| link.previous_hash);
+    Block {
+        index: block.index,
+        hash: derived.hash.to_string(),
+        previous_hash: previous_hash.map(|hash| hash.to_string()),
+        timestamp: number(block.timestamp),
+        timestamp_text: block.timestamp.to_string(),
+        time: calendar_time(block.timestamp.seconds()),
+        proof: block.proof().map(ToString::to_string),
+        seal: derived.seal.map(|seal| seal.to_string()),
+        history_root: hex::encode(derived.history_root),
+        difficulty: block.proof().map(|_| derived.zeros),
+        data: (&block.message).into(),
     }
 }
 
@@ -352,7 +373,7 @@ mod tests {
         let genesis = chain::Block::documented_genesis();
         let block = BlockRenderer::above(History::default(), None).render(&genesis);
         let json = serde_json::to_value(&block).unwrap();
-        assert_eq!(json["hash"], BlockHash::of(&genesis).to_string());
+        assert_eq!(json["hash"], chain::BlockHash::of(&genesis).to_string());
         assert_eq!(json["timestamp"].to_string(), "1581268484.244806");
         assert_eq!(json["time"], "2020-02-09T17:14:44.244806Z");
         assert_eq!(json["data"]["id"], "324dc066e690437fa68e8afc810e9617");

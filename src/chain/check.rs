@@ -283,8 +283,8 @@ impl Checker {
         blocks: &'a [Block],
         mut each: impl FnMut(Passed<'a, '_>) -> Result<(), RuleViolation>,
     ) -> Result<(), InvalidBlock> {
-        let Precomputed { of_blocks, tree } =
-            Precomputed::of(self.tip.as_ref(), &self.history, blocks);
+        let proof = self.tip.as_ref().and_then(|tip| tip.proof.as_ref());
+        let Precomputed { of_blocks, tree } = Precomputed::of(proof, &self.history, blocks);
         let mut length = self.history.len();
         let mut outcome = Ok(());
         for (block, precomputed) in blocks.iter().zip(of_blocks) {

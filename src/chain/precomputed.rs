@@ -9,11 +9,10 @@ use rayon::slice::ParallelSlice;
 
 use super::block::Block;
 use super::hash::BlockHash;
-use super::history::{Extension, History};
+use super::history::{Extension, History, NodeHash};
 use super::preimage::write_preimage;
-use super::proof::puzzle_text;
+use super::proof::{Proof, puzzle_text};
 use super::seal::{Claim, Seal};
-use super::tip::Tip;
 use crate::pow::{self, Kernel, Texts};
 
 /// Number of blocks that a core takes at a time, enough to keep all lanes of a vector busy.
@@ -37,14 +36,14 @@ pub(super) struct PrecomputedBlock {
 }
 
 impl Precomputed {
-    /// Computes the values of blocks after `tip`, whose chain has the history `before`. `tip` is `None`
-    /// if the first block is the genesis block.
-    pub(super) fn of(tip: Option<&Tip>, before: &History, blocks: &[Block]) -> Self {
+    /// Computes the values of blocks after a tip with this proof, whose chain has the history
+    /// `before`.
+    pub(super) fn of(proof: Option<&Proof>, before: &History, blocks: &[Block]) -> Self {
         let mut of_blocks = in_chunks(blocks, |start, chunk| {
-            let last_proof = match start.checked_sub(1) {
-                Some(before) => puzzle_text(blocks[before].proof()),
-                None => puzzle_text(tip.and_then(|tip| tip.proof.as_ref())),
-            };
+            let last_proof = puzzle_text(match start.checked_sub(1) {
+                Some(before) => blocks[before].proof(),
+                None => proof,
+            });
             hashes_and_zeros(last_proof, chunk)
         });
         let hashes: Vec<_> = of_blocks.iter().map(|block| block.hash).collect();
@@ -57,6 +56,36 @@ impl Precomputed {
         }
         Self { of_blocks, tree }
     }
+}
+
+/// Values of a block that follow from the chain up to it.
+#[derive(Clone, Copy, Debug)]
+pub struct Derived {
+    /// Hash of the block.
+    pub hash: BlockHash,
+    /// Tree hash over all blocks before it.
+    pub history_root: NodeHash,
+    /// Class of its proof; `None` for a genesis block.
+    pub seal: Option<Seal>,
+    /// Trailing zeros of the digest of the previous proof and its own; 0 without a proof.
+    pub zeros: u8,
+}
+
+/// Derives the values of consecutive blocks after a tip with this proof, without a check of the
+/// rules. The blocks are appended to `history`, which must hold those before them.
+pub fn derive_all(history: &mut History, proof: Option<&Proof>, blocks: &[Block]) -> Vec<Derived> {
+    let Precomputed { of_blocks, tree } = Precomputed::of(proof, history, blocks);
+    let (start, count) = (history.len(), blocks.len() as u64);
+    let roots = tree.roots(start..start + count);
+    let derived = of_blocks.into_iter().zip(roots);
+    let derived = derived.map(|(block, history_root)| Derived {
+        hash: block.hash,
+        history_root,
+        seal: block.seal,
+        zeros: block.zeros,
+    });
+    *history = tree.history(start + count);
+    derived.collect()
 }
 
 /// Applies `work` to chunks of the blocks on all cores. `work` gets the position of the chunk's first

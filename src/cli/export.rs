@@ -200,9 +200,7 @@ impl Export {
                 progress.inc(page.len() as u64);
                 let ids = page.iter().map(|block| block.message.id());
                 mined.extend(ids.filter(|id| pending_ids.contains(id)));
-                page.iter()
-                    .try_for_each(|block| writer.push(block))
-                    .map_err(failed)?;
+                writer.push_all(&page).map_err(failed)?;
                 Ok(true)
             })
             .await?;

@@ -163,9 +163,7 @@ fn write(
             if page.is_empty() {
                 break;
             }
-            for block in &page {
-                writer.push(block)?;
-            }
+            writer.push_all(&page)?;
         }
         writer.finish().map(drop)
     });

@@ -121,17 +121,17 @@ impl<W: Write> ChainWriter<W> {
         }))
     }
 
-    /// Writes the next block.
+    /// Writes the next blocks.
     ///
     /// # Errors
     /// Those of `out`.
-    pub fn push(&mut self, block: &Block) -> io::Result<()> {
+    pub fn push_all(&mut self, blocks: &[Block]) -> io::Result<()> {
         match &mut self.0 {
-            Writer::Chain(writer) => writer.push(block),
-            Writer::Pickle(writer) => writer.push(block),
-            Writer::Frames(writer) => writer.push(block),
-            Writer::Plain(writer) => writer.push(block),
-            Writer::Table(writer) => writer.push(block),
+            Writer::Chain(writer) => blocks.iter().try_for_each(|block| writer.push(block)),
+            Writer::Pickle(writer) => blocks.iter().try_for_each(|block| writer.push(block)),
+            Writer::Frames(writer) => blocks.iter().try_for_each(|block| writer.push(block)),
+            Writer::Plain(writer) => writer.push_all(blocks),
+            Writer::Table(writer) => writer.push_all(blocks),
         }
     }
 

@@ -4,6 +4,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::ops::Deref;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use redb::{Builder, Database, DatabaseError, StorageBackend};
@@ -28,9 +29,15 @@ impl Engine {
         Self::at(path, true, |file| DatabaseFile::new(file, path))
     }
 
-    /// Creates a database in a new file.
+    /// Creates a database in a new file, which only its owner may read.
     pub(crate) fn create(path: &Path) -> Result<Self, StoreError> {
-        let file = File::create_new(path).map_err(|error| StoreError::opening_file(path, error))?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)
+            .map_err(|error| StoreError::opening_file(path, error))?;
         guarded(|| {
             let backend = DatabaseFile::new(file, path)?;
             Ok(Self(Some(builder().create_with_backend(backend)?)))

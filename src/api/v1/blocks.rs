@@ -134,7 +134,7 @@ pub(super) fn describe(view: &View, blocks: &[Block]) -> Result<Vec<wire::Block>
         None => None,
     };
     let mut renderer = BlockRenderer::above(view.history(first.index)?, previous.as_ref());
-    Ok(blocks.iter().map(|block| renderer.render(block)).collect())
+    Ok(renderer.render_all(blocks, |block| block))
 }
 
 pub(super) fn no_such_block() -> ApiError {

@@ -188,7 +188,7 @@ fn force_new_chain(
     let mut writer =
         ChainWriter::new(Format::Chain, BufWriter::new(&file), false).map_err(failed)?;
     writer
-        .push(&genesis(args, rules, joined)?)
+        .push_all(&[genesis(args, rules, joined)?])
         .map_err(failed)?;
     writer
         .finish()

@@ -8,6 +8,7 @@
 //! read from its text, because the type of the number is part of the chain and many programs do not
 //! preserve it. If there is a `hash`, it must be the hash of the block. Other keys are ignored.
 
+use std::borrow::Cow;
 use std::io::{self, Read, Write};
 
 use serde::Deserialize;
@@ -61,12 +62,14 @@ impl<W: Write> PlainWriter<W> {
         })
     }
 
-    pub(super) fn push(&mut self, block: &Block) -> io::Result<()> {
-        let rendered = self.renderer.render(block);
-        self.separate()?;
-        self.write(&rendered)?;
-        if self.layout == Layout::Lines {
-            self.out.write_all(b"\n")?;
+    pub(super) fn push_all(&mut self, blocks: &[Block]) -> io::Result<()> {
+        for object in self.renderer.render_all(blocks, |block| to_json(&block)) {
+            let object = object?;
+            self.separate()?;
+            self.out.write_all(object.as_bytes())?;
+            if self.layout == Layout::Lines {
+                self.out.write_all(b"\n")?;
+            }
         }
         Ok(())
     }
@@ -77,13 +80,8 @@ impl<W: Write> PlainWriter<W> {
         }
         self.end_blocks()?;
         self.separate()?;
-        self.write(&wire::Message::from(message))
-    }
-
-    /// Writes an object with unsafe characters escaped, because an export may go to a terminal.
-    fn write(&mut self, object: &impl serde::Serialize) -> io::Result<()> {
-        let json = serde_json::to_string(object)?;
-        self.out.write_all(escape_json(&json).as_bytes())
+        let object = to_json(&wire::Message::from(message))?;
+        self.out.write_all(object.as_bytes())
     }
 
     pub(super) fn finish(mut self) -> io::Result<W> {
@@ -124,6 +122,15 @@ impl<W: Write> PlainWriter<W> {
         }
         Ok(())
     }
+}
+
+/// Returns an object with unsafe characters escaped, because an export may go to a terminal.
+fn to_json(object: &impl serde::Serialize) -> io::Result<String> {
+    let json = serde_json::to_string(object)?;
+    Ok(match escape_json(&json) {
+        Cow::Borrowed(_) => json,
+        Cow::Owned(escaped) => escaped,
+    })
 }
 
 /// The values that are read of a block.

@@ -50,8 +50,12 @@ impl<W: Write> TableWriter<W> {
         })
     }
 
-    pub(super) fn push(&mut self, block: &Block) -> io::Result<()> {
-        let block = self.renderer.render(block);
+    pub(super) fn push_all(&mut self, blocks: &[Block]) -> io::Result<()> {
+        let rendered = self.renderer.render_all(blocks, |block| block);
+        rendered.into_iter().try_for_each(|block| self.write(block))
+    }
+
+    fn write(&mut self, block: wire::Block) -> io::Result<()> {
         let index = block.index.to_string();
         let optional =
             |cell: &'_ Option<String>| guard_formula(cell.as_deref().unwrap_or_default());

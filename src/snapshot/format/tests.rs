@@ -12,9 +12,7 @@ type Content = (Vec<Block>, Vec<Message>);
 
 fn written(format: Format, (blocks, pending): &Content) -> Vec<u8> {
     let mut writer = ChainWriter::new(format, Vec::new(), format.holds_pending()).unwrap();
-    for block in blocks {
-        writer.push(block).unwrap();
-    }
+    writer.push_all(blocks).unwrap();
     for message in pending.iter().filter(|_| format.holds_pending()) {
         writer.push_pending(message).unwrap();
     }
@@ -76,7 +74,7 @@ fn files_have_the_documented_bytes() {
         )
     );
     let mut array = ChainWriter::new(Format::Json, Vec::new(), false).unwrap();
-    array.push(&genesis().0[0]).unwrap();
+    array.push_all(&genesis().0[..1]).unwrap();
     assert!(array.push_pending(&genesis().0[0].message).is_err());
     assert_eq!(
         array.finish().unwrap(),

@@ -1,4 +1,5 @@
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use super::*;
 use crate::chain::Checker;
@@ -57,6 +58,8 @@ fn a_bulk_load_and_single_blocks_make_the_same_database() {
         load.push(page).unwrap();
     }
     assert_eq!(load.finish(NETWORK).unwrap().repeated_ids, 1);
+    let mode = fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "only its owner may read it");
     let loaded = Store::open(&path, 0, Box::new(|_| {})).unwrap();
 
     let single = Store::in_memory(&blocks[0], NETWORK).unwrap();

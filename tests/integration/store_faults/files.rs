@@ -26,9 +26,7 @@ pub(super) fn chain(kind: ProofKind, length: usize) -> Vec<Block> {
 
 pub(super) fn written(format: Format, blocks: &[Block]) -> Vec<u8> {
     let mut writer = ChainWriter::new(format, Vec::new(), false).unwrap();
-    for block in blocks {
-        writer.push(block).unwrap();
-    }
+    writer.push_all(blocks).unwrap();
     writer.finish().unwrap()
 }
 
