@@ -4,10 +4,11 @@
 //! * [`hash_link`]: a hash with its colour bar; [`seal_badge`]: the seal state of a block;
 //!   [`relative_time`]: a point in time
 //! * [`block_card`], [`pending_row`], [`peer_row`]: a block, a pending message and a peer in a list
-//! * [`remedy`]: commands that bring two nodes onto the same network
+//! * [`fork`]: the drawing of a reorg; [`remedy`]: commands that bring two nodes onto the same network
 //! * [`status_summary`]: mining and sync status in words
 
 mod block_card;
+mod fork;
 mod hash_link;
 mod peer_row;
 mod pending_row;
@@ -18,6 +19,7 @@ mod status_summary;
 pub(super) mod text;
 
 pub(super) use block_card::BlockCard;
+pub(super) use fork::Fork;
 pub(super) use hash_link::HashLink;
 pub(super) use peer_row::PeerRow;
 pub(super) use pending_row::PendingRow;

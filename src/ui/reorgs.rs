@@ -8,7 +8,7 @@ use warp::reply::Response;
 
 use super::error_page::{ErrorPage, if_supported};
 use super::format;
-use super::parts::{BlockCard, HashLink, Line, RelativeTime, SealBadge};
+use super::parts::{BlockCard, Fork, HashLink, Line, RelativeTime, SealBadge};
 use super::reply;
 use super::request::PageRequest;
 use super::site::{Layout, Section, Site};
@@ -44,6 +44,7 @@ struct ReorgRow {
     /// A later reorg disconnected these blocks again.
     is_replaced: bool,
     new_tip: HashLink,
+    fork: Fork,
 }
 
 #[derive(Debug)]
@@ -78,6 +79,7 @@ impl ReorgRow {
             more_connected: reorg.connected.saturating_sub(connected.len() as u64),
             is_replaced: is_whole && current.iter().all(|block| block.hash != reorg.new_tip),
             new_tip: HashLink::new(base, &reorg.new_tip),
+            fork: Fork::of(&reorg),
             disconnected,
             connected,
             reorg,
@@ -169,6 +171,7 @@ mod tests {
         samples::assert_inert(&html);
         for text in [
             "Reorg 12",
+            "Block 6 is the last common block. 3 disconnected, 1 connected.",
             "/x/block/7",
             "/x/message/eee",
             "/x/reorgs?from=2",

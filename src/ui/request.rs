@@ -30,8 +30,8 @@ impl PageRequest {
             .ok_or_else(|| {
                 ErrorPage::new(
                     StatusCode::BAD_REQUEST,
-                    "Invalid query string",
-                    "A parameter of this address has an invalid value.",
+                    "Invalid link",
+                    "A parameter of this address is unknown or has an invalid value.",
                 )
             })
     }

@@ -57,7 +57,8 @@ pub(super) fn admit<B>(
 }
 
 fn is_asset(path: &str) -> bool {
-    path.starts_with("/assets/") || path == "/favicon.ico"
+    let name = path.strip_prefix("/assets/");
+    name.is_some_and(|name| !name.contains('/')) || path == "/favicon.ico"
 }
 
 /// Builds the filter that responds to every request.

@@ -11,6 +11,7 @@
 //! * [`fake_peer`]: a server with scripted responses
 //! * [`http`]: requests on plain sockets
 //! * [`in_process_node`]: a node in the test process, whose store the test can write to
+//! * [`proxy`]: a proxy that replaces the host name of every request
 //! * [`random`]: the seeded random generator
 //! * [`simulated_disk`]: storage in memory that fails and loses power on request
 //! * [`skip`]: records a test that cannot run here
@@ -28,6 +29,7 @@ pub(crate) mod fake_nodes;
 pub(crate) mod fake_peer;
 pub(crate) mod http;
 pub(crate) mod in_process_node;
+pub(crate) mod proxy;
 pub(crate) mod random;
 pub(crate) mod simulated_disk;
 pub(crate) mod skip;

@@ -6,12 +6,18 @@
 //! * [`deployment`]: below a base path, inside a node process, without its node, over other nodes
 //! * [`events`]: events of the node reach every open page
 //! * [`browser`]: the pages in a real browser, if one is installed
+//! * [`places`]: phone, projector, forced colours, search and dates in a real browser
+//! * [`accessibility`]: every page, checked by axe-core
+//! * [`proxy`]: behind a proxy that replaces the host name
 //! * [`lab`]: the lab in a real browser, from tampering to the final comparison
 
+mod accessibility;
 mod browser;
 mod deployment;
 mod events;
 mod form;
 mod lab;
 mod pages;
+mod places;
+mod proxy;
 mod safety;

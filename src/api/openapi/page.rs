@@ -35,7 +35,7 @@ pub(super) fn render(document: &Value) -> String {
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n\
-         <link rel=\"stylesheet\" href=\"/docs/style.css\">\n<h1>{title}</h1>\n<p>{}</p>\n\
+         <link rel=\"stylesheet\" href=\"/docs/style.css\">\n<main>\n<h1>{title}</h1>\n<p>{}</p>\n\
          <p>For programs: <a href=\"/openapi.json\">/openapi.json</a></p>\n<h2>Requests</h2>\n",
         text(&info["description"])
     );
@@ -48,6 +48,7 @@ pub(super) fn render(document: &Value) -> String {
     for (name, schema) in entries(&document["components"]["schemas"]) {
         render_schema(&mut page, name, schema);
     }
+    page.push_str("</main>\n");
     page
 }
 

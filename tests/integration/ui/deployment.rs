@@ -203,7 +203,7 @@ fn every_page_reports_an_unreachable_node() {
     assert!(!explorer.stderr().contains("panicked"));
 }
 
-fn status() -> Value {
+pub(super) fn status() -> Value {
     json!({
         "version": "9.9.9", "protocol": 1, "node_id": "n", "genesis": "c0".repeat(32),
         "tip": {"index": 5, "hash": "ab".repeat(32), "timestamp": 1_700_000_000.5},
@@ -217,7 +217,7 @@ fn status() -> Value {
     })
 }
 
-fn block(index: u64, message: &str) -> Value {
+pub(super) fn block(index: u64, message: &str) -> Value {
     json!({
         "index": index, "hash": "ab".repeat(32), "previous_hash": "cd".repeat(32),
         "timestamp": 1_700_000_000.5, "timestamp_text": "1700000000.5", "time": null,
