@@ -8,7 +8,9 @@
 //! * [`pow`], [`completions`]: work without a node
 //!
 //! Shared by the commands, from the top down:
-//! * [`config`], [`environment`]: options from a file and from variables
+//! * [`config`], [`environment`], [`names`]: options from a file and from variables, and names of
+//!   blocks and messages
+//! * [`usage`], [`version`]: help, the version and errors about arguments
 //! * [`source`], [`chain_file`], [`read_ahead`], [`examine`]: chains to read and check
 //! * [`files`], [`target`], [`port`]: the files of a node, the node to ask, the port to listen on
 //! * [`units`]: durations and sizes
@@ -32,6 +34,7 @@ mod invite;
 mod kept;
 mod log;
 mod monitor;
+mod names;
 mod neighbours;
 mod node;
 mod output;
@@ -47,7 +50,9 @@ mod target;
 mod trust;
 mod ui;
 mod units;
+mod usage;
 mod verify;
+mod version;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -58,12 +63,7 @@ use crate::store;
 use error::Error;
 use output::{Output, report};
 use signals::Signals;
-
-/// Version of the program. A release build may set `BLOCKCHAIN_VERSION` to include the commit.
-const VERSION: &str = match option_env!("BLOCKCHAIN_VERSION") {
-    Some(version) if !version.is_empty() => version,
-    _ => env!("CARGO_PKG_VERSION"),
-};
+use version::VERSION;
 
 /// Heading of the options that every command has. They follow those of the command.
 const GLOBAL_OPTIONS: &str = "Global options";
@@ -91,7 +91,7 @@ Exit codes:
     after_help = AFTER_HELP
 )]
 struct Arguments {
-    /// Print JSON instead of text
+    /// Print JSON instead of text, also for errors and --version
     #[arg(long, global = true, help_heading = GLOBAL_OPTIONS)]
     json: bool,
     /// Log level (error, warn, info, debug or trace) or filter directives
@@ -183,8 +183,10 @@ pub fn run() -> ExitCode {
 }
 
 fn run_arguments() -> ExitCode {
+    output::detect_json();
     let arguments = match config::parse(|arguments: &Arguments| arguments.config.as_deref()) {
-        Ok(arguments) => arguments,
+        Ok(Some(arguments)) => arguments,
+        Ok(None) => return ExitCode::SUCCESS,
         Err(error) => return report(&error),
     };
     // The store's hook passes panics that do not concern it to the hook installed before.

@@ -28,7 +28,7 @@
 //!   numbers of a kind that the reference miner never writes are rejected instead of crashing a task.
 //! * All new nodes share one genesis block (`c0f0de36…c1ab94`); each reference miner creates its own.
 //! * A node listens on 127.0.0.1 by default.
-//! * 405 responses are JSON. Bytes of a request line that are not ASCII are decoded as UTF-8.
+//! * `POST /add` gets 405 and names PUT, not 404. 405 responses are JSON. Bytes of a request line that are not ASCII are decoded as UTF-8.
 //! * A request head that cannot be parsed (400) or is too long (414, 431) gets a response without a
 //!   body. A request without exactly one valid `Host`, with a target that is neither a path nor a
 //!   URL, or with an unknown expectation is rejected (400, 417). `CONNECT` gets 405.

@@ -19,6 +19,11 @@ pub fn escape(text: &str) -> Cow<'_, str> {
     escaped.into()
 }
 
+/// Escapes each line of an untrusted text.
+pub fn escape_lines(text: &str) -> String {
+    text.split('\n').map(escape).collect::<Vec<_>>().join("\n")
+}
+
 /// Escapes the characters of JSON that [`escape`] would escape, as JSON escapes. Control characters
 /// below DEL are already escaped in strings; those outside strings are line breaks.
 pub fn escape_json(json: &str) -> Cow<'_, str> {

@@ -243,7 +243,9 @@ pub(crate) fn no_route(method: &Method, path: &str) -> Response {
         allow.is_some()
     } else {
         // The reference miner supports GET, HEAD and POST on every path, so it answers 404 to them.
-        !matches!(*method, Method::GET | Method::HEAD) && (*method != Method::POST || path == "/")
+        // To POST /add, which is easily mistaken for PUT, that would hide the mistake.
+        !matches!(*method, Method::GET | Method::HEAD)
+            && (*method != Method::POST || matches!(path, "/" | "/add"))
     };
     if is_405 {
         let mut response = ApiError::method_not_allowed(method).into_response();

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::error::Error;
 use super::files::expand;
+use super::names;
 use super::output::{Output, escape};
 use super::proof_source::ProofSourceArgs;
 use crate::fs::{append_to_own, read_regular};
@@ -24,7 +25,7 @@ const MAX_FILE_BYTES: u64 = 8 << 20;
 pub(super) struct CheckpointArgs {
     /// Block: index, hash, start of a hash (at least 6 digits) or `tip`; up to 11 decimal digits are
     /// always an index
-    #[arg(long, value_name = "BLOCK", default_value = "tip")]
+    #[arg(long, value_name = "BLOCK", default_value = "tip", value_parser = names::block)]
     at: String,
     #[command(flatten)]
     source: ProofSourceArgs,

@@ -6,9 +6,9 @@ use clap::{Args, Command};
 use clap_complete::Shell;
 use clap_mangen::Man;
 
-use super::VERSION;
 use super::error::Error;
 use super::output::stdout;
+use super::version::VERSION;
 
 #[derive(Debug, Args)]
 pub(super) struct CompletionsArgs {

@@ -12,9 +12,10 @@ use clap::{Arg, Command, Parser};
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-use super::environment::{Environment, check_value};
+use super::environment::{Environment, check_value, is_optional_value, set_flag};
 use super::error::Error;
 use super::files::expand;
+use super::usage::answer;
 use crate::fs::open_regular;
 
 /// Maximum size of the file, in bytes.
@@ -29,14 +30,21 @@ struct Entry {
     /// The values; several if it is a list.
     values: Vec<String>,
     is_list: bool,
+    /// The value if it is `true` or `false`.
+    boolean: Option<bool>,
 }
 
 /// Parses the arguments of this process, with the values of the configuration file that
-/// `config_of` returns from them. Ends the process if the command line itself is invalid.
-pub(super) fn parse<A: Parser>(config_of: impl Fn(&A) -> Option<&Path>) -> Result<A, Error> {
-    let arguments = parse_command(A::command())?;
+/// `config_of` returns from them. Returns `None` after printing the help or version that they ask
+/// for.
+pub(super) fn parse<A: Parser>(
+    config_of: impl Fn(&A) -> Option<&Path>,
+) -> Result<Option<A>, Error> {
+    let Some(arguments) = parse_command::<A>(A::command())? else {
+        return Ok(None);
+    };
     let Some(path) = config_of(&arguments) else {
-        return Ok(arguments);
+        return Ok(Some(arguments));
     };
     let path = expand(path);
     let wrong = |line: usize, reason: String| {
@@ -54,11 +62,17 @@ pub(super) fn parse<A: Parser>(config_of: impl Fn(&A) -> Option<&Path>) -> Resul
 }
 
 /// Parses the command line and the environment.
-fn parse_command<A: Parser>(command: Command) -> Result<A, Error> {
-    let (command, environment) = Environment::apply(command);
-    let matches = command.get_matches();
+fn parse_command<A: Parser>(command: Command) -> Result<Option<A>, Error> {
+    let (mut command, environment) = Environment::apply(command);
+    let matches = match command.try_get_matches_from_mut(std::env::args_os()) {
+        Ok(matches) => matches,
+        Err(error) => return answer(error).map(|()| None),
+    };
     environment.check(&matches)?;
-    A::from_arg_matches(&matches).map_err(|error| error.exit())
+    match A::from_arg_matches(&matches) {
+        Ok(arguments) => Ok(Some(arguments)),
+        Err(error) => answer(error.format(&mut command)).map(|()| None),
+    }
 }
 
 fn read(path: &Path) -> Result<String, Error> {
@@ -112,6 +126,7 @@ impl Entry {
             key: key.to_owned(),
             values: Vec::new(),
             is_list: false,
+            boolean: value.as_bool(),
         };
         let one = |value: &DeValue| match value {
             DeValue::String(text) => Some(text.to_string()),
@@ -152,6 +167,7 @@ impl Entry {
     /// Makes these values the default wherever a command has this option.
     fn apply(&self, command: Command, outcome: &mut Result<(), String>) -> Command {
         let variable = self.variable();
+        let whole = self.boolean.map(|is_set| (command.clone(), is_set));
         let command = command.mut_args(|arg| {
             let is_it = arg
                 .get_env()
@@ -162,6 +178,10 @@ impl Entry {
             };
             if !is_it || !is_named {
                 return arg;
+            }
+            if let Some((command, is_set)) = whole.as_ref().filter(|_| is_optional_value(&arg)) {
+                *outcome = Ok(());
+                return set_flag(command, arg, *is_set);
             }
             let values = self.values_of(&arg);
             *outcome = values.as_ref().map(drop).map_err(Clone::clone);

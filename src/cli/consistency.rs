@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::error::Error;
 use super::files::expand;
+use super::names;
 use super::output::{Output, escape, write_to};
 use super::proof_source::ProofSourceArgs;
 use super::receipt::read_proof_file;
@@ -28,7 +29,7 @@ enum ConsistencyCommand {
         #[arg(long, value_name = "INDEX")]
         from: u64,
         /// Later block, named like a block in `get block`
-        #[arg(long, value_name = "BLOCK", default_value = "tip")]
+        #[arg(long, value_name = "BLOCK", default_value = "tip", value_parser = names::block)]
         to: String,
         #[command(flatten)]
         source: ProofSourceArgs,

@@ -1,17 +1,18 @@
 //! Options set by environment variables.
 //!
 //! clap reads the variables. This module prepares all options for them in the same way: an empty
-//! variable counts as unset, a flag also accepts `1`, `yes` and `on`, and an invalid value is an
-//! error that names the variable.
+//! variable counts as unset, a flag also accepts `1`, `yes` and `on`, a flag with an optional value
+//! also accepts `true` and `false`, and an invalid value is an error that names the variable.
 
 use std::error::Error as _;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 
-use clap::builder::{BoolishValueParser, PossibleValue};
+use clap::builder::{BoolishValueParser, OsStr as ClapText, PossibleValue};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::error::Error;
+use super::usage::plain;
 
 /// A variable with an invalid value.
 struct InvalidVariable {
@@ -62,6 +63,7 @@ pub(super) fn hide_values(command: Command) -> Command {
 }
 
 fn prepare(command: Command, path: &[String], invalid: &mut Vec<InvalidVariable>) -> Command {
+    let whole = command.clone();
     let command = command.mut_args(|arg| {
         let Some(name) = arg.get_env().map(OsStr::to_owned) else {
             return arg;
@@ -77,6 +79,9 @@ fn prepare(command: Command, path: &[String], invalid: &mut Vec<InvalidVariable>
         if value.is_empty() {
             return arg.env(None::<&'static str>);
         }
+        if let Some(is_set) = boolean(&arg, &value) {
+            return set_flag(&whole, arg.env(None::<&'static str>), is_set);
+        }
         let Err(reason) = check_value(&arg, &value) else {
             return arg;
         };
@@ -91,6 +96,37 @@ fn prepare(command: Command, path: &[String], invalid: &mut Vec<InvalidVariable>
         let path = [path, &[command.get_name().to_owned()]].concat();
         prepare(command, &path, invalid)
     })
+}
+
+/// Returns the boolean that a variable gives to a flag with an optional value.
+fn boolean(arg: &Arg, value: &OsStr) -> Option<bool> {
+    let value = value.to_str().filter(|_| is_optional_value(arg))?;
+    value.to_ascii_lowercase().parse().ok()
+}
+
+/// Returns `true` if an option is a flag with an optional value, such as `--ui[=PORT]`.
+pub(super) fn is_optional_value(arg: &Arg) -> bool {
+    let count = arg.get_num_args();
+    count.is_some_and(|count| count.min_values() == 0 && count.takes_values())
+}
+
+/// Makes a flag of `command` with an optional value set without a value, or unset, unless the command
+/// line has it.
+pub(super) fn set_flag(command: &Command, arg: Arg, is_set: bool) -> Arg {
+    let value = is_set.then(|| value_of_flag(command, &arg)).flatten();
+    match value {
+        Some(value) => arg.default_value(ClapText::from(value)),
+        None => arg.default_value(None::<&'static str>),
+    }
+}
+
+/// Returns the value that a flag has without one. clap reveals it only by parsing.
+fn value_of_flag(command: &Command, arg: &Arg) -> Option<OsString> {
+    let flag = format!("--{}", arg.get_long()?);
+    let command = command.clone().no_binary_name(true).ignore_errors(true);
+    let matches = command.try_get_matches_from([flag]).ok()?;
+    let mut values = matches.get_raw(arg.get_id().as_str())?;
+    values.next().map(OsStr::to_owned)
 }
 
 /// Checks a value of an option, or each part of one with a delimiter. The reason does not name the
@@ -113,12 +149,15 @@ fn check_part(arg: &Arg, value: &OsStr) -> Result<(), String> {
     let Err(error) = command.try_get_matches_from([value]) else {
         return Ok(());
     };
-    Err(error.source().map_or_else(
-        || {
-            let possible = arg.get_possible_values();
-            let names: Vec<_> = possible.iter().map(PossibleValue::get_name).collect();
-            format!("expected one of {}", names.join(", "))
-        },
-        ToString::to_string,
-    ))
+    if let Some(reason) = error.source() {
+        return Err(plain(&reason.to_string()));
+    }
+    let possible = arg.get_possible_values();
+    let names: Vec<_> = possible.iter().map(PossibleValue::get_name).collect();
+    Err(match value.to_str() {
+        None => "the value is not UTF-8".to_owned(),
+        _ if !names.is_empty() => format!("expected one of {}", names.join(", ")),
+        Some("") => "the value is empty".to_owned(),
+        _ => "invalid value".to_owned(),
+    })
 }

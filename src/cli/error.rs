@@ -32,6 +32,14 @@ pub(super) enum ErrorKind {
     /// The arguments are invalid. Exit code 2.
     #[error("{0}")]
     Usage(String),
+    /// The arguments do not fit the command. Exit code 2.
+    #[error("{message}")]
+    Arguments {
+        message: String,
+        hints: Vec<String>,
+        /// The arguments that the command takes.
+        usage: Option<String>,
+    },
     /// Anything else. Exit code 3.
     #[error("{0}")]
     Failed(String),
@@ -80,6 +88,15 @@ impl Error {
         ErrorKind::Usage(text.to_string()).into()
     }
 
+    pub(super) fn arguments(message: String, hints: Vec<String>, usage: Option<String>) -> Self {
+        ErrorKind::Arguments {
+            message,
+            hints,
+            usage,
+        }
+        .into()
+    }
+
     pub(super) fn failed(text: impl Display) -> Self {
         ErrorKind::Failed(text.to_string()).into()
     }
@@ -121,6 +138,12 @@ impl Error {
         }
         let mut lines = vec![("error", self.to_string())];
         let mut cause = self.kind.source();
+        if let ErrorKind::Client(error) = &*self.kind
+            && error.is_not_listening()
+        {
+            // The error says it already.
+            cause = None;
+        }
         while let Some(error) = cause {
             let text = error.to_string();
             cause = error.source();
@@ -144,7 +167,26 @@ impl Error {
             .map(str::to_owned)
             .or_else(|| self.kind.hint());
         lines.extend(hint.map(|hint| ("hint", hint)));
+        if let ErrorKind::Arguments { hints, usage, .. } = &*self.kind {
+            lines.extend(hints.iter().map(|hint| ("hint", hint.clone())));
+            lines.extend(usage.iter().map(|usage| ("usage", usage.clone())));
+        }
         lines
+    }
+
+    /// Returns the code that stands for this error in JSON.
+    pub(super) fn code(&self) -> &'static str {
+        match &*self.kind {
+            ErrorKind::Negative => "negative",
+            ErrorKind::Rejected(_) => "rejected",
+            ErrorKind::Usage(_) | ErrorKind::Arguments { .. } => "usage",
+            ErrorKind::Failed(_) => "failed",
+            ErrorKind::Io { .. } => "io",
+            ErrorKind::Client(error) => client_code(error),
+            ErrorKind::Store(error) => store_code(error),
+            ErrorKind::Run(_) => "node_failed",
+            ErrorKind::ClosedOutput => "closed_output",
+        }
     }
 
     pub(super) fn exit_code(&self) -> ExitCode {
@@ -152,7 +194,7 @@ impl Error {
             ErrorKind::ClosedOutput => ExitCode::SUCCESS,
             ErrorKind::Negative | ErrorKind::Rejected(_) => ExitCode::from(1),
             ErrorKind::Client(error) if error.is_refused() => ExitCode::from(1),
-            ErrorKind::Usage(_) => ExitCode::from(2),
+            ErrorKind::Usage(_) | ErrorKind::Arguments { .. } => ExitCode::from(2),
             _ => ExitCode::from(3),
         }
     }
@@ -176,6 +218,33 @@ impl ErrorKind {
             Self::Store(error) => store_hint(error),
             _ => None,
         }
+    }
+}
+
+fn client_code(error: &ClientError) -> &'static str {
+    match error {
+        ClientError::Unreachable { .. } => "unreachable",
+        ClientError::TimedOut { .. } => "timed_out",
+        ClientError::Refused { status: 404, .. } => "not_found",
+        ClientError::Refused { status: 429, .. } => "rate_limited",
+        ClientError::Refused {
+            status: 400..500, ..
+        } => "rejected",
+        ClientError::Refused { .. } => "node_failed",
+        ClientError::OutcomeUnknown { .. } => "outcome_unknown",
+        ClientError::Reference { .. } => "reference_miner",
+        ClientError::NotANode { .. } => "not_a_node",
+        ClientError::Malformed { .. } => "invalid_response",
+    }
+}
+
+fn store_code(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::Missing { .. } => "database_missing",
+        StoreError::Busy { .. } => "database_in_use",
+        StoreError::NotADatabase { .. } | StoreError::Corrupt { .. } => "database_damaged",
+        StoreError::Rejected(Rejection::NoSpace { .. }) => "disk_full",
+        _ => "database",
     }
 }
 

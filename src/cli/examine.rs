@@ -37,6 +37,8 @@ pub(super) enum Class {
     NotReadable,
     /// A value is not allowed in a block.
     NotWellFormed,
+    /// The content of a block does not match its hash.
+    Changed,
     /// A rule of the chain is broken.
     Rule,
     /// The block follows the rules of the chain, but this program does not accept it.
@@ -89,6 +91,7 @@ impl VerifyFinding {
     fn in_file(error: &ReadError) -> Self {
         let (class, rule) = match error {
             ReadError::NotWellFormed { .. } => (Class::NotWellFormed, None),
+            ReadError::Changed { .. } => (Class::Changed, None),
             ReadError::Rule { violation, .. } => (Class::Rule, Some(violation.rule())),
             _ => (Class::NotReadable, None),
         };

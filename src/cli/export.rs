@@ -31,8 +31,8 @@ pub(super) struct ExportArgs {
     db: Option<PathBuf>,
     #[command(flatten)]
     node: NodeArgs,
-    /// Format to write; --json alone selects json
-    #[arg(long, value_enum, required_unless_present = "json")]
+    /// Format to write (default: json)
+    #[arg(long, value_enum)]
     format: Option<FormatArg>,
     /// Include the pending messages, which import restores (bincode and json only)
     #[arg(long, alias = "with_mempool")]
@@ -84,6 +84,15 @@ pub(super) async fn run(args: ExportArgs, output: &Output, signals: Signals) -> 
         Some(format) => format.into(),
         None => Format::Json,
     };
+    let file = args.output.filter(|path| path.as_os_str() != "-");
+    let named = file.as_deref().and_then(named_format);
+    let is_default = args.format.is_none() && !output.is_json();
+    if let Some(name) = named.filter(|name| is_default && *name != format.name()) {
+        return Err(Error::usage(format!(
+            "the name of the file says {name}, and no --format is given"
+        ))
+        .hint(format!("add --format {name}, or --format json")));
+    }
     if args.with_mempool && !format.holds_pending() {
         let name = format.name();
         return Err(
@@ -91,7 +100,6 @@ pub(super) async fn run(args: ExportArgs, output: &Output, signals: Signals) -> 
                 .hint("use --with-mempool with --format bincode or json"),
         );
     }
-    let file = args.output.filter(|path| path.as_os_str() != "-");
     if format.is_binary() && file.is_none() && io::stdout().is_terminal() {
         let name = format.name();
         return Err(
@@ -119,6 +127,14 @@ pub(super) async fn run(args: ExportArgs, output: &Output, signals: Signals) -> 
         Some(path) => export.to_file(&replaceable(path)?).await,
         None => export.to(stdout(), "standard output").await.map(drop),
     }
+}
+
+/// Returns the format that the extension of a file names.
+fn named_format(path: &Path) -> Option<&'static str> {
+    let extension = path.extension()?.to_str()?;
+    let formats = FormatArg::value_variants().iter().copied();
+    let mut names = formats.map(|format| Format::from(format).name());
+    names.find(|name| name.eq_ignore_ascii_case(extension))
 }
 
 struct Export {

@@ -11,12 +11,14 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::error::Error;
+use super::names;
 use super::output::{Output, escape};
 use super::source::ChainSource;
 use super::target::NodeArgs;
+use crate::chain::MessageId;
 use crate::client::HttpClient;
 use crate::text::{Span, counted};
-use crate::wire::{Lookup, MessageState, MessageStatus, SingleBlock, Status};
+use crate::wire::{MessageState, MessageStatus, SingleBlock, Status};
 
 #[derive(Debug, Args)]
 pub(super) struct GetArgs {
@@ -38,7 +40,7 @@ enum GetCommand {
     Block {
         /// Index, hash, start of a hash (at least 6 digits) or `tip`; up to 11 decimal digits are
         /// always an index
-        #[arg(value_name = "BLOCK")]
+        #[arg(value_name = "BLOCK", value_parser = names::block)]
         name: String,
         #[command(flatten)]
         node: NodeArgs,
@@ -46,7 +48,8 @@ enum GetCommand {
     /// Print one message with its state and confirmations
     Message {
         /// ID of the message
-        id: String,
+        #[arg(value_parser = names::message_id)]
+        id: MessageId,
         #[command(flatten)]
         node: NodeArgs,
     },
@@ -71,7 +74,7 @@ pub(super) async fn run(args: GetArgs, output: &Output) -> Result<(), Error> {
     match args.command {
         GetCommand::Chain { newest, node } => chain::run(node.client()?, newest, output).await,
         GetCommand::Block { name, node } => block(node.client()?, &name, output).await,
-        GetCommand::Message { id, node } => message(node.client()?, &id, output).await,
+        GetCommand::Message { id, node } => message(node.client()?, id, output).await,
         GetCommand::Data { node } => data::run(node.client()?, output).await,
         GetCommand::Neighbours { node } => neighbours::run(&node.client()?, output).await,
         GetCommand::Status { node } => output.print(&StatusView(node.client()?.status().await?)),
@@ -79,8 +82,6 @@ pub(super) async fn run(args: GetArgs, output: &Output) -> Result<(), Error> {
 }
 
 async fn block(client: HttpClient, name: &str, output: &Output) -> Result<(), Error> {
-    let name = &*Lookup::block_name(name);
-    check_plain(name)?;
     let found = match client.block(name).await {
         Err(error) if error.is_reference() => {
             let source = ChainSource::of_node(client).await?;
@@ -92,11 +93,8 @@ async fn block(client: HttpClient, name: &str, output: &Output) -> Result<(), Er
     output.print(&BlockView(found))
 }
 
-async fn message(client: HttpClient, id: &str, output: &Output) -> Result<(), Error> {
-    let known = Lookup::parse(id).id.map(|id| id.to_string());
-    let id = known.as_deref().unwrap_or(id);
-    check_plain(id)?;
-    let found = match client.message(id).await {
+async fn message(client: HttpClient, id: MessageId, output: &Output) -> Result<(), Error> {
+    let found = match client.message(&id.to_string()).await {
         Err(error) if error.is_reference() => {
             let source = ChainSource::of_node(client).await?;
             let found = reference::message(&source, id).await?;
@@ -105,16 +103,6 @@ async fn message(client: HttpClient, id: &str, output: &Output) -> Result<(), Er
         found => found?,
     };
     output.print(&MessageView(found))
-}
-
-/// Checks that a text is a single segment of an API path.
-fn check_plain(text: &str) -> Result<(), Error> {
-    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        return Ok(());
-    }
-    Err(Error::usage(format!(
-        "{text:?} is not an index, hash or id"
-    )))
 }
 
 #[derive(Serialize)]

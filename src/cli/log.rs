@@ -6,15 +6,20 @@
 mod lines;
 mod rotation;
 
+use std::fmt::Debug;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::process::exit;
 use std::sync::{LazyLock, OnceLock};
 use std::time::Duration;
 
+use anstyle::Style;
 use clap::ValueEnum;
+use tracing::field::Field;
 use tracing::{Subscriber, warn};
+use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::{Writer, debug_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -23,6 +28,7 @@ use tracing_subscriber::{EnvFilter, Layer, fmt, registry};
 use self::lines::{Lines, Timeouts};
 use self::rotation::RotatedFile;
 use super::error::Error;
+use crate::text::{escape, escape_lines};
 
 /// A command waits for a slow reader, but not for one that reads nothing.
 const COMMAND_TIMEOUTS: Timeouts = Timeouts {
@@ -126,6 +132,22 @@ pub(super) fn to_file(
     Ok(())
 }
 
+/// Writes a field of a line of text. Values may hold paths and arguments, so they are escaped.
+fn write_field(writer: &mut Writer<'_>, field: &Field, value: &dyn Debug) -> std::fmt::Result {
+    let value = format!("{value:?}");
+    let value = match field.name() {
+        "message" => return writer.write_str(&escape(&value)),
+        "backtrace" => escape_lines(&value),
+        _ => escape(&value).into_owned(),
+    };
+    if writer.has_ansi_escapes() {
+        let (name, equals) = (Style::new().italic(), Style::new().dimmed());
+        write!(writer, "{name}{field}{name:#}{equals}={equals:#}{value}")
+    } else {
+        write!(writer, "{field}={value}")
+    }
+}
+
 fn stderr_layer<S>(format: LogFormat) -> Result<Box<dyn Layer<S> + Send + Sync>, Error>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
@@ -142,7 +164,10 @@ where
 {
     let layer = fmt::layer().with_writer(writer).with_ansi(colours);
     match format {
-        LogFormat::Text => layer.boxed(),
+        LogFormat::Text => {
+            let fields = debug_fn(write_field).delimited(" ");
+            layer.fmt_fields(fields).boxed()
+        }
         LogFormat::Json => layer.json().boxed(),
     }
 }

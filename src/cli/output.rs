@@ -1,12 +1,14 @@
 //! Prints values as text or JSON on standard output, and messages on standard error. Text from the
 //! chain is always escaped.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Display};
 use std::fs::Permissions;
 use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstream::adapter::strip_str;
 use anstream::{AutoStream, ColorChoice};
@@ -18,8 +20,8 @@ use super::error::{Error, ErrorKind};
 use super::files::replaceable;
 use super::log;
 use crate::fs::{folder_of, persist};
-pub(super) use crate::text::escape;
 use crate::text::escape_json;
+pub(super) use crate::text::{escape, escape_lines};
 
 /// Output format of a command.
 #[derive(Clone, Copy, Debug)]
@@ -100,16 +102,81 @@ pub(super) fn write_file(path: &Path, content: &[u8]) -> Result<(), Error> {
     persist(file, path).map_err(failed)
 }
 
+/// An error as JSON.
+#[derive(Serialize)]
+struct ErrorObject<'a> {
+    error: &'a str,
+    message: &'a str,
+    hint: Option<&'a str>,
+}
+
+/// `true` if messages on the standard error are JSON.
+static ERRORS_ARE_JSON: AtomicBool = AtomicBool::new(false);
+
+/// Looks for `--json` among the arguments of this process, which may not be parsed yet.
+pub(super) fn detect_json() {
+    let mut options = std::env::args_os().skip(1).take_while(|word| word != "--");
+    ERRORS_ARE_JSON.store(options.any(|word| word == "--json"), Ordering::Relaxed);
+}
+
+/// Returns `true` if messages on the standard error are JSON.
+pub(super) fn errors_are_json() -> bool {
+    ERRORS_ARE_JSON.load(Ordering::Relaxed)
+}
+
 /// Prints an error with its causes and remedy. Returns the exit code that reports it.
 pub(super) fn report(error: &Error) -> ExitCode {
-    for (kind, text) in error.lines() {
-        print_message(kind, &escape(&text));
+    let lines = error.lines();
+    if errors_are_json() && !lines.is_empty() {
+        let texts = |wanted: &[&str], separator| {
+            let lines = lines.iter().filter(|(kind, _)| wanted.contains(kind));
+            let texts: Vec<_> = lines.map(|(_, text)| &**text).collect();
+            texts.join(separator)
+        };
+        let message = texts(&["error", "caused by"], ": ");
+        let hint = Some(texts(&["hint"], "; ")).filter(|hint| !hint.is_empty());
+        print_json(&ErrorObject {
+            error: error.code(),
+            message: &message,
+            hint: hint.as_deref(),
+        });
+        return error.exit_code();
+    }
+    for (kind, text) in lines {
+        print_line(kind, &escape(&text));
     }
     error.exit_code()
 }
 
-/// Prints a line on the standard error.
+/// Prints that a signal ends the process.
+pub(super) fn report_signal(text: &str) {
+    if errors_are_json() {
+        print_json(&ErrorObject {
+            error: "signal",
+            message: text,
+            hint: None,
+        });
+    } else {
+        print_line("error", text);
+    }
+}
+
+fn print_json(object: &impl Serialize) {
+    if let Ok(json) = serde_json::to_string(object) {
+        log::print(format!("{}\n", escape_json(&json)));
+    }
+}
+
+/// Prints a message, such as a warning, on the standard error.
 pub(super) fn print_message(kind: &str, text: &str) {
+    if errors_are_json() {
+        print_json(&BTreeMap::from([(kind, text)]));
+    } else {
+        print_line(kind, text);
+    }
+}
+
+fn print_line(kind: &str, text: &str) {
     let style = match kind {
         "error" => AnsiColor::Red.on_default().bold(),
         "warning" => AnsiColor::Yellow.on_default().bold(),
@@ -169,11 +236,6 @@ impl Display for Preview<'_> {
         f.write_str(&escape(&self.0[..end.unwrap_or(self.0.len())]))?;
         f.write_str(if end.is_some() { "…" } else { "" })
     }
-}
-
-/// Escapes each line of a text.
-pub(super) fn escape_lines(text: &str) -> String {
-    text.split('\n').map(escape).collect::<Vec<_>>().join("\n")
 }
 
 /// Formats rows with aligned columns, two spaces apart.

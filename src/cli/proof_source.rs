@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::error::Error;
 use super::files::{Files, expand};
+use super::names::Name;
 use super::source::ChainSource;
 use super::target::NodeArgs;
 use crate::api::find::{FindError, find_block};
@@ -70,7 +71,7 @@ impl ProofSource {
     /// the bytes of its file. It was checked.
     pub(super) async fn receipt(
         &self,
-        names: &[String],
+        names: &[Name],
         at: &str,
     ) -> Result<(Receipt, Vec<u8>), Error> {
         let file = match self {
@@ -96,7 +97,7 @@ impl ProofSource {
                 if from.index >= to.index {
                     let (from, to) = (from.index, to.index);
                     let text = format!("block {from} is not below block {to}");
-                    return Err(Error::usage(text));
+                    return Err(Error::rejected(text));
                 }
                 view.consistency_proof(&from, &to)?.to_json().into_bytes()
             }
@@ -112,39 +113,35 @@ fn wrong(error: &NotProven) -> Error {
         .hint("check the chain with \"blockchain verify\"")
 }
 
-async fn receipt_of_node(
-    client: &HttpClient,
-    names: &[String],
-    at: &str,
-) -> Result<Vec<u8>, Error> {
+async fn receipt_of_node(client: &HttpClient, names: &[Name], at: &str) -> Result<Vec<u8>, Error> {
     if let [name] = names {
-        return Ok(match parse(name)? {
+        return Ok(match name {
             Name::Message(id) => client.message_receipt(&id.to_string(), at).await?,
-            Name::Block(name) => client.block_receipt(&name, at).await?,
+            Name::Block(name) => client.block_receipt(name, at).await?,
         });
     }
     let mut blocks = Vec::with_capacity(names.len());
     for name in names {
-        blocks.push(match parse(name)? {
-            Name::Block(name) => name,
+        blocks.push(match name {
+            Name::Block(name) => name.clone(),
             Name::Message(id) => {
                 let status = client.message(&id.to_string()).await?;
                 let block = status.block.filter(|_| status.state == MessageState::Mined);
-                block.ok_or_else(|| pending(&id))?.index.to_string()
+                block.ok_or_else(|| pending(id))?.index.to_string()
             }
         });
     }
     Ok(client.receipts(&blocks, at).await?)
 }
 
-fn receipt_of_view(view: &View, names: &[String], at: &str) -> Result<String, Error> {
+fn receipt_of_view(view: &View, names: &[Name], at: &str) -> Result<String, Error> {
     let under = find(view, at)?;
     let mut blocks = Vec::with_capacity(names.len());
     for name in names {
-        blocks.push(match parse(name)? {
-            Name::Block(name) => find(view, &name)?,
+        blocks.push(match name {
+            Name::Block(name) => find(view, name)?,
             Name::Message(id) => {
-                let id = view.renamed(&id)?.unwrap_or(id);
+                let id = view.renamed(id)?.unwrap_or(*id);
                 match view.block_of_message(&id)? {
                     Some(block) => block,
                     None if view.pending(&id)?.is_some() => return Err(pending(&id)),
@@ -172,23 +169,6 @@ fn receipt_of_view(view: &View, names: &[String], at: &str) -> Result<String, Er
 fn pending(id: &MessageId) -> Error {
     Error::rejected(format!("message {id} is pending: it is in no block yet"))
         .hint("wait until it is mined")
-}
-
-enum Name {
-    Message(MessageId),
-    Block(String),
-}
-
-fn parse(name: &str) -> Result<Name, Error> {
-    if let Some(id) = Lookup::parse(name).id {
-        return Ok(Name::Message(id));
-    }
-    let block = Lookup::block_name(name);
-    if block.is_empty() || !block.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        let text = format!("{name:?} is not a message id, block index or block hash");
-        return Err(Error::usage(text));
-    }
-    Ok(Name::Block(block))
 }
 
 fn no_such_block(name: &str) -> Error {

@@ -18,7 +18,7 @@ use tracing::{info, warn};
 
 use super::error::Error;
 use super::log;
-use super::output::print_message;
+use super::output::report_signal;
 
 /// Time within which a second signal counts as the same request: `timeout`, shells and terminals
 /// signal both a process and its group.
@@ -115,9 +115,9 @@ impl Signals {
                     // It may not exist yet, and a failure changes nothing about the end.
                     let _ = fs::remove_file(file);
                 }
-                print_message("error", &format!("ended by {name}; nothing was changed"));
+                report_signal(&format!("ended by {name}; nothing was changed"));
             }
-            OnSignal::Done => print_message("error", &format!("ended by {name}")),
+            OnSignal::Done => report_signal(&format!("ended by {name}")),
             OnSignal::Stop(shutdown) if !shutdown.is_cancelled() => {
                 shutdown.cancel();
                 info!(signal = name, "stopping");

@@ -14,7 +14,7 @@ use crate::chain::Proof;
 #[non_exhaustive]
 pub enum ReadError {
     /// The source returned an error.
-    #[error("{place}: the bytes cannot be read")]
+    #[error("{place}: the bytes cannot be read: {source}")]
     Io {
         /// Where reading stopped.
         place: Place,
@@ -35,6 +35,14 @@ pub enum ReadError {
         /// Place in the file.
         place: Place,
         /// Expected and found value.
+        reason: String,
+    },
+    /// The content of the block does not match the hash given with it.
+    #[error("{place}: the block was changed: {reason}")]
+    Changed {
+        /// Place in the file.
+        place: Place,
+        /// Expected and found hash.
         reason: String,
     },
     /// The values break a rule of the chain, and no block can have them.
@@ -62,6 +70,13 @@ impl ReadError {
         }
     }
 
+    pub(crate) fn changed(offset: u64, reason: impl Into<String>) -> Self {
+        Self::Changed {
+            place: Place::at(offset),
+            reason: reason.into(),
+        }
+    }
+
     pub(crate) fn rule(offset: u64, violation: FormatViolation) -> Self {
         Self::Rule {
             place: Place::at(offset),
@@ -69,11 +84,12 @@ impl ReadError {
         }
     }
 
+    /// Returns the error of a source; one that parses what it reads has a [`ReadError`] of its own.
     pub(crate) fn io(offset: u64, source: io::Error) -> Self {
-        Self::Io {
+        source.downcast().unwrap_or_else(|source| Self::Io {
             place: Place::at(offset),
             source,
-        }
+        })
     }
 
     /// Adds the position of the block that was being read.
@@ -92,6 +108,7 @@ impl ReadError {
         let (Self::Io { place, .. }
         | Self::NotReadable { place, .. }
         | Self::NotWellFormed { place, .. }
+        | Self::Changed { place, .. }
         | Self::Rule { place, .. }) = self;
         place
     }
@@ -101,6 +118,7 @@ impl ReadError {
         let (Self::Io { place, .. }
         | Self::NotReadable { place, .. }
         | Self::NotWellFormed { place, .. }
+        | Self::Changed { place, .. }
         | Self::Rule { place, .. }) = self;
         *place
     }
@@ -239,6 +257,16 @@ mod tests {
         assert_eq!(quoted("a\u{1b}[2J\u{202e}\n"), r#""a\u{1b}[2J\u{202e}\n""#);
         assert_eq!(quoted(&"é".repeat(100)).chars().count(), MAX_SHOWN + 3);
         assert_eq!((byte(b'x'), byte(7)), ("`x`".into(), "byte 0x07".into()));
+    }
+
+    #[test]
+    fn an_error_of_the_source_contains_its_cause() {
+        let reset = || io::Error::from(io::ErrorKind::ConnectionReset);
+        let text = ReadError::io(7, reset()).to_string();
+        assert_eq!(text, "byte 7: the bytes cannot be read: connection reset");
+        let inner = ReadError::not_readable(3, "expected `[`");
+        let text = ReadError::io(7, io::Error::other(inner)).to_string();
+        assert_eq!(text, "byte 3: not readable: expected `[`");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use warp::http;
 use warp::reply::Response;
 
 use super::csrf::BrowserSession;
+use crate::text::escape_json;
 
 /// The content security policy: resources from this site only, no inline scripts or styles, no
 /// frames.
@@ -37,8 +38,9 @@ pub(super) fn content(status: StatusCode, kind: &'static str, body: Vec<u8>) -> 
 
 /// Returns a JSON response.
 pub(super) fn json(body: &impl serde::Serialize) -> Response {
-    let bytes = serde_json::to_vec_pretty(body).unwrap_or_default();
-    content(StatusCode::OK, "application/json", bytes)
+    let json = serde_json::to_string_pretty(body).unwrap_or_default();
+    let json = escape_json(&json).into_owned();
+    content(StatusCode::OK, "application/json", json.into_bytes())
 }
 
 /// Redirects to a page that is requested with GET.

@@ -6,9 +6,10 @@
 //! * [`paths`]: paths and files that cannot be used
 //! * [`add`], [`get`], [`export`], [`verify`]: asking it, and reading its files
 //! * [`foreign`]: asking what is not a node
-//! * [`pow`], [`usage`]: what needs no node
+//! * [`pow`], [`usage`], [`errors`]: what needs no node
 
 mod add;
+mod errors;
 mod export;
 mod foreign;
 mod get;

@@ -118,6 +118,14 @@ fn invalid_keys_and_values_are_named_with_their_line() {
             "line 2: port in [node]: \"65536\": ",
         ),
         ("[node]\nport = \"\"", "line 2: port in [node]: \"\": "),
+        (
+            "[node]\ndb = \"\"",
+            "line 2: db in [node]: \"\": the value is empty",
+        ),
+        (
+            "[node]\nui = \"true\"",
+            "line 2: ui in [node]: \"true\": expected a whole number",
+        ),
         ("[node]\nport = -1", "line 2: port in [node]: \"-1\": "),
         (
             "[node]\nport = 1.5",

@@ -57,8 +57,12 @@ fn an_empty_variable_is_unset() {
 #[test]
 fn an_invalid_value_is_an_error_that_names_its_variable() {
     for (name, value, reason) in [
-        ("BLOCKCHAIN_NODE_PORT", "abc", "invalid digit"),
-        ("BLOCKCHAIN_NODE_PORT", "65536", "65536 is not in"),
+        ("BLOCKCHAIN_NODE_PORT", "abc", "expected a whole number"),
+        (
+            "BLOCKCHAIN_NODE_PORT",
+            "65536",
+            "65536 is not between 0 and 65535",
+        ),
         ("BLOCKCHAIN_NODE_DIFFICULTY", "0", ""),
         (
             "BLOCKCHAIN_NODE_PROOF",
@@ -68,6 +72,7 @@ fn an_invalid_value_is_an_error_that_names_its_variable() {
         ("BLOCKCHAIN_NODE_ACCEPT_OPEN", "maybe", ""),
         ("BLOCKCHAIN_NODE_NEIGHBOURS", "a:1,b:x", "port"),
         ("BLOCKCHAIN_NODE_HOST", "127.0.0.1:1", "--port 1"),
+        ("BLOCKCHAIN_NODE_UI", "truth", "expected a whole number"),
         ("RUST_LOG", "a=b=c", ""),
     ] {
         let node = Blockchain::new(["node", "--db", "/dev/null/none"]).env(name, value);
@@ -103,6 +108,45 @@ fn flags_accept_the_usual_boolean_words() {
     {
         let node = started_with([format!("BLOCKCHAIN_NODE_ACCEPT_OPEN={value}")]);
         assert_eq!(node.status().sealed_from.is_none(), is_open, "{value}");
+    }
+}
+
+#[test]
+fn an_option_with_an_optional_value_accepts_booleans() {
+    let documented = |node: &TestNode| node.status().genesis.starts_with("c0f0de3647e3");
+    let new_genesis = |value: &str| format!("BLOCKCHAIN_NODE_NEW_GENESIS={value}");
+    assert!(!documented(&started_with([new_genesis("true")])));
+    let node = started_with([new_genesis("False"), "BLOCKCHAIN_NODE_UI=false".to_owned()]);
+    assert!(documented(&node));
+    assert!(!node.stderr().contains("explorer"), "{}", node.stderr());
+    // A variable overrides the configuration file, and an option both.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("blockchain.toml");
+    let file = format!("BLOCKCHAIN_CONFIG={}", path.display());
+    for (value, variable, is_documented) in [
+        ("true", None, false),
+        ("false", None, true),
+        ("true", Some("false"), true),
+        ("false", Some("true"), false),
+    ] {
+        std::fs::write(&path, format!("[node]\nnew-genesis = {value}\nui = false")).unwrap();
+        let node = started_with([file.clone()].into_iter().chain(variable.map(new_genesis)));
+        assert_eq!(documented(&node), is_documented, "{value} {variable:?}");
+    }
+}
+
+#[test]
+fn a_value_that_is_not_text_is_named_as_such() {
+    use std::os::unix::ffi::OsStrExt;
+    let wild = std::ffi::OsStr::from_bytes(b"\xff");
+    for (name, reason) in [
+        ("BLOCKCHAIN_NODE_PROOF", "the value is not UTF-8"),
+        ("BLOCKCHAIN_NODE_PORT", "the value is not UTF-8"),
+        ("BLOCKCHAIN_NODE_ALLOW_HOST", "the value is not UTF-8"),
+        ("BLOCKCHAIN_NODE_UI", "the value is not UTF-8"),
+    ] {
+        let node = Blockchain::new(["node", "--db", "/dev/null/none"]).env(name, wild);
+        node.exits(2).complains(&[reason]);
     }
 }
 

@@ -32,11 +32,8 @@ pub(super) async fn block(source: &ChainSource, name: &str) -> Result<Option<Sin
 /// Returns the state of the message with this id.
 pub(super) async fn message(
     source: &ChainSource,
-    id: &str,
+    id: MessageId,
 ) -> Result<Option<MessageStatus>, Error> {
-    let Ok(id) = id.parse::<MessageId>() else {
-        return Ok(None);
-    };
     // Read before the chain, so that a message mined in between is found in the chain.
     let pending = source.pending().await?;
     let mut is_found = false;

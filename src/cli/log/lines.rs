@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use tracing::warn;
 use tracing_subscriber::fmt::MakeWriter;
 
+use crate::text::escape_json;
+
 /// Maximum number of queued bytes.
 const MAX_BYTES: usize = 1024 * 1024;
 
@@ -191,7 +193,9 @@ impl Drop for Line {
     fn drop(&mut self) {
         let text = std::mem::take(&mut self.text);
         if !text.is_empty() {
-            self.lines.push(text);
+            // Texts are escaped before, but JSON only as far as JSON demands it.
+            let text = escape_json(&String::from_utf8_lossy(&text)).into_owned();
+            self.lines.push(text.into_bytes());
         }
     }
 }

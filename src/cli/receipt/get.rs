@@ -7,6 +7,7 @@ use clap::Args;
 use crate::chain::Seal;
 use crate::cli::error::Error;
 use crate::cli::files::expand;
+use crate::cli::names::{self, Name};
 use crate::cli::output::{warn, write_to};
 use crate::cli::proof_source::{MAX_BLOCKS, ProofSourceArgs};
 
@@ -18,9 +19,9 @@ pub(super) struct GetArgs {
     /// IDs of messages, or indexes or hashes of blocks, at most 100; up to 11 decimal digits are
     /// always an index
     #[arg(value_name = "WHAT", required = true, num_args = 1..)]
-    what: Vec<String>,
+    what: Vec<Name>,
     /// Later block that proves them, named like a block in `get block`
-    #[arg(long, value_name = "BLOCK", default_value = "tip")]
+    #[arg(long, value_name = "BLOCK", default_value = "tip", value_parser = names::block)]
     at: String,
     #[command(flatten)]
     source: ProofSourceArgs,

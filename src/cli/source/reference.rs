@@ -82,7 +82,9 @@ impl ReferenceMiner {
         read.map_err(|failure| match failure {
             ReadFailure::Request(error) => self.failed(&error),
             ReadFailure::Chain(
-                error @ (ReadError::Rule { .. } | ReadError::NotWellFormed { .. }),
+                error @ (ReadError::Rule { .. }
+                | ReadError::NotWellFormed { .. }
+                | ReadError::Changed { .. }),
             ) => Error::rejected(format!(
                 "the chain of the reference miner at {} is not valid: {error}",
                 self.address

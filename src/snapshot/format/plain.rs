@@ -151,6 +151,7 @@ read_objects!(Record);
 #[derive(Debug)]
 pub(super) enum InvalidRecord {
     NotWellFormed(String),
+    Changed(String),
     Rule(FormatViolation),
 }
 
@@ -158,6 +159,7 @@ impl InvalidRecord {
     pub(super) fn at(self, offset: u64) -> ReadError {
         match self {
             Self::NotWellFormed(reason) => ReadError::not_well_formed(offset, reason),
+            Self::Changed(reason) => ReadError::changed(offset, reason),
             Self::Rule(violation) => ReadError::rule(offset, violation),
         }
     }
@@ -209,8 +211,9 @@ impl Record {
             let hash = BlockHash::of(&block);
             if given != hash.to_string() {
                 let given = quoted(&given);
-                return Err(InvalidRecord::NotWellFormed(format!(
-                    "the given hash is {given}, but the hash of the block is {hash}"
+                return Err(InvalidRecord::Changed(format!(
+                    "its content no longer matches its hash, which is {given} here and {hash} by the \
+                     content"
                 )));
             }
         }

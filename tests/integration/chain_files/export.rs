@@ -64,7 +64,7 @@ fn an_export_survives_import_and_export_byte_for_byte() {
 fn invalid_options_are_usage_errors() {
     let folder = Folder::new();
     let db = folder.imported("db", "chains/json_3.chain");
-    fails(2, ["export", "--db", &db]);
+    fails(2, ["export", "--db", &db, "--output", "x.csv"]);
     fails(2, ["export", "--db", &db, "--format", "yaml"]);
     fails(2, ["export", "--db", &db, "--format", "csv", "--json"]);
     fails(

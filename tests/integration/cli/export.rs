@@ -112,10 +112,12 @@ fn only_an_older_export_is_replaced() {
 #[test]
 fn what_cannot_be_exported_is_named() {
     let mut node = TestNode::start(&["--threads", "0"]);
-    Blockchain::new(["export", "--db"])
+    let default = Blockchain::new(["export", "--db"]).args([node.folder()]);
+    default.succeeds().prints(&["[\n{\"index\":0,"]);
+    Blockchain::new(["export", "--output", "x.CSV", "--db"])
         .args([node.folder()])
         .exits(2)
-        .complains(&["--format"]);
+        .complains(&["add --format csv, or --format json"]);
     export(&node.sibling("nowhere"))
         .exits(3)
         .complains(&["there is no database at"]);
