@@ -26,7 +26,7 @@
 //! | [`proofs`] | receipts, checkpoints and consistency proofs, for readers without a node | chain, text |
 //! | [`codec`] | the binary encoding of blocks and records | chain, text |
 //! | [`reference`](mod@reference) | the formats of the reference miner | chain |
-//! | [`wire`] | the bodies of `/api/v1` | chain, pow, proofs |
+//! | [`wire`] | the bodies of `/api/v1` | chain, proofs |
 //! | [`snapshot`] | chain files in every format, backups | chain, codec, fs, reference, text, wire |
 //! | [`store`] | the database: tables, one writer, reads | chain, codec, fs, pow, proofs, reference, text |
 //! | [`http`] | the HTTP server below all routes: connections, timeouts, bodies | |

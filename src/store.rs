@@ -6,7 +6,7 @@
 //!   rule
 //! * [`view`]: all reads; `page`: bounded reads of consecutive rows
 //! * [`writer`]: the commits; `operation`, `queue`: the operations and the queue of the writer
-//! * `edit`: one write transaction; `blocks`, `mempool`, `idempotency`, `reorg`: its operations
+//! * `edit`: one write transaction; `blocks`, `mempool`, `lines`, `idempotency`, `reorg`: its operations
 //! * [`bulk`]: builds the database of a whole chain at once
 //! * `engine`: the redb database; `file`: the file under it; `overlay`: a file that is read without
 //!   being changed
@@ -24,6 +24,7 @@ pub mod error;
 mod file;
 mod idempotency;
 pub mod integrity;
+mod lines;
 pub mod mempool;
 mod network;
 mod operation;
@@ -60,6 +61,7 @@ use crate::fs::{folder_of, sync_folder, temporary_prefix};
 
 pub use self::bulk::{BulkLoad, BulkPage, BulkSummary};
 pub use self::error::{Rejection, StoreError};
+pub use self::lines::AddedLines;
 pub use self::mempool::{Added, Addition};
 pub use self::network::Network;
 pub use self::operation::{Operation, Reply};

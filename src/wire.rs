@@ -3,6 +3,7 @@
 //!
 //! * this file: blocks, status, errors
 //! * [`messages`]: adding a message, its state, the mempool
+//! * [`lines`]: adding many messages
 //! * [`network`]: neighbours, announcements, reorgs
 //! * [`search`]: search results
 //! * [`events`]: server-sent events
@@ -10,6 +11,7 @@
 //! * `object`: deserialization of all bodies from JSON objects only
 
 pub mod events;
+pub mod lines;
 pub mod lookup;
 pub mod messages;
 pub mod network;
@@ -26,6 +28,7 @@ use utoipa::ToSchema;
 use crate::chain::{self, Derived, History, derive_all};
 
 pub use events::Event;
+pub use lines::AddedLines;
 pub use lookup::Lookup;
 pub use messages::{
     MempoolPage, MessageState, MessageStatus, NewMessage, PendingMessage, PostedMessage,

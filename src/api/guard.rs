@@ -58,6 +58,20 @@ pub(crate) fn check_add_rate(rate: &AddRate, caller: &Caller) -> Result<(), ApiE
     }
 }
 
+/// Applies the rate limit to a batch of added messages, like [`check_add_rate`]. A batch is accepted
+/// as long as one message would be.
+pub(crate) fn check_batch_rate(
+    rate: &AddRate,
+    caller: &Caller,
+    count: usize,
+) -> Result<(), ApiError> {
+    if caller.is_local() || rate.take_batch(caller.remote.ip(), count) {
+        Ok(())
+    } else {
+        Err(ApiError::too_often())
+    }
+}
+
 impl ApiError {
     fn too_often() -> Self {
         Self::too_many("this address has added too many messages; try again in a second")

@@ -15,7 +15,7 @@ use utoipa::openapi::path::{
 };
 use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, Ref, Required, Response, ResponseBuilder};
+use utoipa::openapi::{Content, ContentBuilder, Ref, Required, Response, ResponseBuilder};
 use warp::http;
 
 use super::operation::{Body, Kind, Operation};
@@ -43,6 +43,7 @@ const ADMIN: &str = "admin";
     wire::NewMessage,
     wire::NewNeighbour,
     wire::PendingMessage,
+    wire::AddedLines,
     wire::PostedMessage,
     wire::Reorg,
     wire::ReorgPage,
@@ -189,29 +190,39 @@ fn parameter(name: &str, place: ParameterIn, kind: Kind, about: Option<&str>) ->
         .build()
 }
 
-fn request_body(schema: &str) -> RequestBody {
-    let content = ContentBuilder::new()
-        .schema(Some(Ref::from_schema_name(schema)))
-        .build();
-    RequestBodyBuilder::new()
-        .content("application/json", content)
+fn request_body(body: Body) -> RequestBody {
+    contents(body)
+        .into_iter()
+        .fold(RequestBodyBuilder::new(), |body, (kind, content)| {
+            body.content(kind, content)
+        })
         .required(Some(Required::True))
         .build()
 }
 
 fn response(about: &str, body: Option<Body>) -> Response {
-    let response = ResponseBuilder::new().description(about);
+    contents(body.unwrap_or(Body::None))
+        .into_iter()
+        .fold(
+            ResponseBuilder::new().description(about),
+            |response, (kind, content)| response.content(kind, content),
+        )
+        .build()
+}
+
+/// Returns the content types of a body.
+fn contents(body: Body) -> Vec<(&'static str, Content)> {
     match body {
-        None | Some(Body::None) => response,
-        Some(Body::Json(schema)) => {
+        Body::None => Vec::new(),
+        Body::Json(schema) => {
             let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(schema)));
-            response.content("application/json", content.build())
+            vec![("application/json", content.build())]
         }
-        Some(Body::Other(kinds)) => kinds.iter().fold(response, |response, kind| {
-            response.content(*kind, ContentBuilder::new().build())
-        }),
+        Body::Other(kinds) => {
+            let content = |kind: &&'static str| (*kind, ContentBuilder::new().build());
+            kinds.iter().map(content).collect()
+        }
     }
-    .build()
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ pub(super) enum Endpoint {
     Receipts,
     Consistency,
     PostMessage,
+    PostLines,
     Message,
     Mempool,
     Reorgs,
@@ -39,6 +40,8 @@ pub(super) enum Kind {
     Text,
     /// A message text, which must not be empty.
     Message,
+    /// `true` or `false`.
+    Bool,
     /// A non-negative integer.
     Index,
     /// Maximum number of items on a page.
@@ -72,8 +75,8 @@ pub(super) struct Operation {
     pub(super) query: &'static [(&'static str, Kind, &'static str)],
     /// Name, type and description of each request header that has a meaning here.
     pub(super) headers: &'static [(&'static str, Kind, &'static str)],
-    /// Schema of the request body.
-    pub(super) body: Option<&'static str>,
+    /// The request body.
+    pub(super) body: Option<Body>,
     /// Status, body and description of the response in case of success.
     pub(super) answer: (u16, Body, &'static str),
     /// Other status codes.
@@ -81,7 +84,7 @@ pub(super) struct Operation {
     pub(super) is_for_admin: bool,
 }
 
-/// The body of a response.
+/// The body of a request or response.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Body {
     None,
@@ -105,7 +108,14 @@ impl Operation {
 
     pub(super) const fn body(self, schema: &'static str) -> Self {
         Self {
-            body: Some(schema),
+            body: Some(Body::Json(schema)),
+            ..self
+        }
+    }
+
+    pub(super) const fn other_body(self, kinds: &'static [&'static str]) -> Self {
+        Self {
+            body: Some(Body::Other(kinds)),
             ..self
         }
     }

@@ -179,6 +179,21 @@ pub(super) const OPERATIONS: &[Operation] = &[
     .headers(&[IDEMPOTENCY_KEY])
     .body("NewMessage")
     .errors(&[400, 408, 409, 413, 415, 429, 503]),
+    operation(
+        Endpoint::PostLines,
+        "POST",
+        "/api/v1/messages/lines",
+        "Adds each line as a message, except empty ones: all of them or none. At most 8 MiB and 10,000 \
+         lines, each of at most 64 KiB",
+        (201, Body::Json("AddedLines"), "All messages are on disk"),
+    )
+    .query(&[
+        ("field", Kind::Text, "Each line is a JSON object, and its text under this key is the message"),
+        ("once", Kind::Bool, "true: a message that is pending or mined already is not added again"),
+        ("ids", Kind::Bool, "true: return the id of each message"),
+    ])
+    .other_body(&["text/plain", "application/x-ndjson"])
+    .errors(&[400, 408, 413, 415, 429, 503]),
     get(
         Endpoint::Message,
         "/api/v1/messages/{id}",

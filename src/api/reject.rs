@@ -73,6 +73,15 @@ impl ApiError {
         )
     }
 
+    /// 415: the body is compressed.
+    pub(crate) fn encoded() -> Self {
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            "the body must not have a Content-Encoding",
+        )
+    }
+
     /// 429: too many requests at the same time or in a short time.
     pub(crate) fn too_many(message: impl Into<String>) -> Self {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message)
@@ -179,6 +188,14 @@ impl From<AddError> for ApiError {
             AddError::OutcomeUnknown { id } => {
                 tracing::warn!(%id, "the outcome of an added message is unknown");
                 Self::outcome_unknown(id, error.to_string())
+            }
+            AddError::LinesOutcomeUnknown => {
+                tracing::warn!("the outcome of added lines is unknown");
+                Self::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "outcome_unknown",
+                    error.to_string(),
+                )
             }
         }
     }

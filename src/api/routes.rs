@@ -14,7 +14,7 @@ use super::context::{Context, StreamPermit};
 use super::openapi::Documents;
 use super::operation::Endpoint;
 use super::reject::{self, ApiError};
-use super::v1::{self, blocks, events, messages, neighbours, proofs, reorgs, search};
+use super::v1::{self, blocks, events, lines, messages, neighbours, proofs, reorgs, search};
 use super::{documented, metrics, openapi, paths};
 use crate::node::Node;
 
@@ -98,6 +98,7 @@ async fn dispatch(
         Endpoint::Receipts => proofs::of_blocks(&context, &caller, &query).await,
         Endpoint::Consistency => proofs::consistency(node, &query),
         Endpoint::PostMessage => messages::post(&context, &caller, &headers, body).await,
+        Endpoint::PostLines => lines::post(&context, &caller, &headers, &query, body).await,
         Endpoint::Message => messages::get(node, parameter),
         Endpoint::Mempool => messages::mempool(&context, &caller, &query).await,
         Endpoint::Reorgs => reorgs::page(&context, &caller, &query).await,

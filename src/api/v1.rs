@@ -1,11 +1,12 @@
 //! `/api/v1` and `/health`, in plain JSON.
 //!
-//! * `blocks`, `messages`, `reorgs`, `search`: reading and adding
+//! * `blocks`, `messages`, `lines`, `reorgs`, `search`: reading and adding
 //! * `events`: the stream of events
 //! * `neighbours`: the peers of the node, and announcements from them
 
 pub(crate) mod blocks;
 pub(crate) mod events;
+pub(crate) mod lines;
 pub(crate) mod messages;
 pub(crate) mod neighbours;
 pub(crate) mod proofs;

@@ -28,6 +28,18 @@ impl Message {
         Ok(Self { id, text })
     }
 
+    /// Creates a message whose id follows from its text, so that repeated additions of the text are
+    /// one message: the first 16 bytes of SHA-256 over `blockchain/id/once/1`, LF and the text.
+    ///
+    /// # Errors
+    /// [`TextTooLong`] if the text has more than [`MAX_TEXT_BYTES`].
+    pub fn once(text: String) -> Result<Self, TextTooLong> {
+        let digest = Sha256::new()
+            .chain_update(b"blockchain/id/once/1\n")
+            .chain_update(text.as_bytes());
+        Self::new(MessageId::from_digest(digest), text)
+    }
+
     /// Returns the id of the message.
     pub fn id(&self) -> MessageId {
         self.id
@@ -46,12 +58,9 @@ impl Message {
         let digest = Sha256::new()
             .chain_update(b"blockchain/id/1\n")
             .chain_update(self.id.as_bytes())
-            .chain_update(self.text.as_bytes())
-            .finalize();
-        let mut id = [0; 16];
-        id.copy_from_slice(&digest[..16]);
+            .chain_update(self.text.as_bytes());
         Self {
-            id: MessageId::from_bytes(id),
+            id: MessageId::from_digest(digest),
             text: self.text.clone(),
         }
     }
@@ -73,6 +82,13 @@ impl MessageId {
     /// Generates a random id: a version-4 UUID, like those of the reference miner.
     pub fn random() -> Self {
         Self(uuid::Uuid::new_v4().into_bytes())
+    }
+
+    /// Creates an id from the first 16 bytes of a digest.
+    fn from_digest(digest: Sha256) -> Self {
+        let mut id = [0; 16];
+        id.copy_from_slice(&digest.finalize()[..16]);
+        Self(id)
     }
 
     /// Creates an id from its raw bytes.

@@ -1,14 +1,16 @@
 //! `blockchain add`: adds messages.
 
+mod lines;
+
 use std::fmt;
-use std::io::{self, BufRead, Read};
+use std::io::{self, Read};
 use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
 
-use super::error::{Error, ErrorKind};
-use super::output::{Output, bar};
+use super::error::Error;
+use super::output::Output;
 use super::target::NodeArgs;
 use crate::client::HttpClient;
 use crate::node::settings::MAX_INGEST_BYTES;
@@ -32,6 +34,13 @@ pub(super) struct AddArgs {
     /// Add each line of standard input as a message, except empty lines
     #[arg(long)]
     lines: bool,
+    /// With --lines: do not add a message again that is pending or mined already, so that input can
+    /// be repeated after a failure
+    #[arg(long, requires = "lines")]
+    once: bool,
+    /// With --lines: each line is a JSON object, and its text under this key is the message
+    #[arg(long, value_name = "NAME", requires = "lines")]
+    field: Option<String>,
     /// Wait until the message is mined, and print its block
     #[arg(long)]
     wait: bool,
@@ -77,7 +86,7 @@ pub(super) async fn run(args: AddArgs, output: &Output) -> Result<(), Error> {
                 "--lines reads the messages from standard input, not from an argument",
             ));
         }
-        return add_lines(&client, args.wait, output).await;
+        return lines::add(&client, &args, output).await;
     }
     let text = match args.message.as_deref() {
         Some("-") | None => read_message()?,
@@ -139,74 +148,6 @@ fn without_line_end(line: &[u8]) -> &[u8] {
         return line;
     };
     text.strip_suffix(b"\r").unwrap_or(text)
-}
-
-async fn add_lines(client: &HttpClient, wait_for_all: bool, output: &Output) -> Result<(), Error> {
-    let bar = bar(None, "messages");
-    let mut unmined = Vec::new();
-    let sent = send_lines(client, |added| {
-        bar.inc(1);
-        if wait_for_all {
-            unmined.push(added);
-            return Ok(());
-        }
-        bar.suspend(|| output.print(&added))
-    })
-    .await;
-    // Every acknowledged id is printed, even after a failure.
-    let mut failure = sent.err();
-    for mut added in unmined {
-        if failure.is_none() {
-            match wait(client, added.clone()).await {
-                Ok(mined) => added = mined,
-                Err(error) => failure = Some(error),
-            }
-        }
-        bar.suspend(|| output.print(&added))?;
-    }
-    bar.finish_and_clear();
-    failure.map_or(Ok(()), Err)
-}
-
-/// Adds each line of standard input and passes each result to `print`.
-async fn send_lines(
-    client: &HttpClient,
-    mut print: impl FnMut(Added) -> Result<(), Error>,
-) -> Result<(), Error> {
-    let mut input = io::stdin().lock();
-    let mut line = Vec::new();
-    for number in 1_u64.. {
-        line.clear();
-        // The limit keeps an endless line from filling the memory.
-        let read = (&mut input).take(READ_LIMIT).read_until(b'\n', &mut line);
-        if read.map_err(Error::stdin)? == 0 {
-            break;
-        }
-        let mut text = without_line_end(&line);
-        if number == 1 {
-            text = without_bom(text);
-        }
-        if text.len() > MAX_INGEST_BYTES {
-            let error = format!("line {number} exceeds the maximum of {MAX_INGEST_BYTES} bytes");
-            return Err(Error::rejected(error));
-        }
-        let text = str::from_utf8(text).map_err(|error| {
-            Error::rejected(format!("line {number} is not valid UTF-8: {error}"))
-        })?;
-        if text.is_empty() {
-            continue;
-        }
-        match print(add(client, text).await?) {
-            // There may be more lines, so this is a failure.
-            Err(error) if matches!(*error.kind, ErrorKind::ClosedOutput) => {
-                return Err(Error::failed(format!(
-                    "the standard output was closed after line {number} was added"
-                )));
-            }
-            printed => printed?,
-        }
-    }
-    Ok(())
 }
 
 async fn wait(client: &HttpClient, added: Added) -> Result<Added, Error> {

@@ -2,11 +2,13 @@
 //! requests have timeouts and all responses a maximum size.
 //!
 //! * `add`: adding a message, with retries
+//! * `lines`: adding many messages
 //! * `explore`: the requests of the explorer
 //! * `transport`: [`HttpTransport`], the requests of nodes among each other
 
 mod add;
 mod explore;
+mod lines;
 mod proofs;
 mod transport;
 
@@ -135,6 +137,22 @@ impl ClientError {
     /// Returns `true` if the node answered that its own data is damaged.
     pub fn is_damage(&self) -> bool {
         matches!(self, Self::Refused { code, .. } if code == "damaged")
+    }
+
+    /// Returns `true` if the node does not know if it has carried out the request.
+    fn is_unknown_outcome(&self) -> bool {
+        matches!(self, Self::Refused { code, .. } if code == "outcome_unknown")
+    }
+
+    /// Returns `true` if the node has no such path, or not with this method.
+    pub(crate) fn is_unsupported(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused {
+                status: 404 | 405,
+                ..
+            }
+        ) || self.is_reference()
     }
 
     /// Returns `true` if a reference miner answered.

@@ -12,7 +12,7 @@ use thiserror::Error;
 use super::{Node, settings};
 use crate::chain::message::TextTooLong;
 use crate::chain::{Message, MessageId};
-use crate::store::{Added, Addition, Operation, StoreError};
+use crate::store::{Added, AddedLines, Addition, Operation, StoreError};
 
 /// Why a message was not added.
 #[derive(Debug, Error)]
@@ -29,6 +29,9 @@ pub enum AddError {
         /// The id under which the message is found if it is stored.
         id: MessageId,
     },
+    /// Like `OutcomeUnknown`, for lines, of which either all are stored or none.
+    #[error("it is not known whether the lines are on disk; with once=true they can be sent again")]
+    LinesOutcomeUnknown,
 }
 
 /// Additions whose outcome is not known yet.
@@ -164,6 +167,23 @@ impl Node {
             Ok(Ok(Err(error))) if !may_be_stored(&error) => Err(self.refused(id, error)),
             // A dropped answer is unknown too: a writer may panic after its commit.
             Ok(Ok(Err(_)) | Err(_)) | Err(_) => Err(AddError::OutcomeUnknown { id }),
+        }
+    }
+
+    /// Adds messages of a client, all or none; they are on disk when this returns. With `once`, the
+    /// id of a message follows from its text, and one that is held already is not added again.
+    pub async fn add_lines(&self, texts: Vec<String>, once: bool) -> Result<AddedLines, AddError> {
+        let message = |text| match once {
+            true => Message::once(text),
+            false => Message::new(MessageId::random(), text),
+        };
+        let messages: Result<Vec<_>, _> = texts.into_iter().map(message).collect();
+        let (messages, arrived) = (messages?, self.clock.millis());
+        let answer = self.submit(|reply| Operation::AddLines(messages, arrived, reply))?;
+        match tokio::time::timeout(settings::ADD_TIMEOUT, answer).await {
+            Ok(Ok(Ok(added))) => Ok(added),
+            Ok(Ok(Err(error))) if !may_be_stored(&error) => Err(error.into()),
+            Ok(Ok(Err(_)) | Err(_)) | Err(_) => Err(AddError::LinesOutcomeUnknown),
         }
     }
 

@@ -83,6 +83,23 @@ impl AddRate {
         taken
     }
 
+    /// Counts a batch of messages of an address. Returns `false` if it may not add even one of them;
+    /// a batch that begins within the limit is counted as a whole and delays the next ones.
+    pub(crate) fn take_batch(&self, address: IpAddr, count: usize) -> bool {
+        let Some(interval) = self.interval else {
+            return true;
+        };
+        if self.take(address, 1) == 0 {
+            return false;
+        }
+        let rest = u32::try_from(count.saturating_sub(1)).unwrap_or(u32::MAX);
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(until) = buckets.get_mut(&rate_limit_key(address)) {
+            *until += interval.saturating_mul(rest);
+        }
+        true
+    }
+
     /// Returns the delay after which a rejected client or node may retry.
     pub(crate) fn retry_after(&self) -> Duration {
         // A minimum delay, so that nodes do not fetch messages one by one.
@@ -104,6 +121,19 @@ mod tests {
     fn taken(rate: &AddRate, remote: &str, asked: usize) -> usize {
         let remote = remote.parse().unwrap();
         (0..asked).map(|_| rate.take(remote, 1)).sum()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_batch_may_exceed_the_rate_and_delays_the_next_one() {
+        let rate = AddRate::new(NonZeroU32::new(10));
+        let remote = "192.0.2.1".parse().unwrap();
+        assert!(rate.take_batch(remote, 100));
+        assert!(!rate.take_batch(remote, 1));
+        tokio::time::advance(Duration::from_secs(9)).await;
+        assert!(!rate.take_batch(remote, 1));
+        tokio::time::advance(Duration::from_millis(100)).await;
+        assert!(rate.take_batch(remote, 1));
+        assert_eq!(taken(&rate, "192.0.2.1", 5), 0);
     }
 
     #[tokio::test(start_paused = true)]

@@ -48,7 +48,7 @@ impl Edit<'_> {
         if let Some(known) = self.added_under_key(addition)? {
             return Ok(known);
         }
-        if let Err(rejection) = self.make_room(addition.message.text().len() as u64)? {
+        if let Err(rejection) = self.make_room(1, addition.message.text().len() as u64)? {
             return Ok(Err(rejection));
         }
         let id = self.add_pending(addition.message.clone(), addition.arrived)?;
@@ -56,9 +56,10 @@ impl Edit<'_> {
         Ok(Ok(Added { id, is_new: true }))
     }
 
-    /// Evicts messages of peers, the latest first, to make room for one of a client.
-    fn make_room(&mut self, bytes: u64) -> Outcome<()> {
-        let is_full = |count: u64, held: u64| count >= MAX_COUNT || held + bytes > MAX_BYTES;
+    /// Evicts messages of peers, the latest first, to make room for `added` messages of a client
+    /// with `bytes` of text.
+    pub(super) fn make_room(&mut self, added: u64, bytes: u64) -> Outcome<()> {
+        let is_full = |count: u64, held: u64| count + added > MAX_COUNT || held + bytes > MAX_BYTES;
         let totals = self.state.totals;
         let (count, held) = (totals.mempool_count, totals.mempool_bytes);
         if is_full(count - totals.learned_count, held - totals.learned_bytes) {
@@ -186,7 +187,7 @@ impl Edit<'_> {
     }
 
     /// Returns the message with an id, in the mempool or the chain.
-    fn message_with_id(&self, id: &MessageId) -> Result<Option<Message>, StoreError> {
+    pub(super) fn message_with_id(&self, id: &MessageId) -> Result<Option<Message>, StoreError> {
         if let Some(sequence) = self.mempool_by_id.get(id.as_bytes())? {
             return Ok(Some(self.pending_at(sequence.value())?.message));
         }

@@ -2,6 +2,7 @@
 
 use super::edit::{Edit, Outcome};
 use super::error::StoreError;
+use super::lines::AddedLines;
 use super::mempool::{Added, Addition};
 use super::network::Network;
 use super::panics::guarded;
@@ -16,6 +17,9 @@ pub type Reply<T> = Box<dyn FnOnce(Result<T, StoreError>) + Send>;
 pub enum Operation {
     /// Adds a message of a client to the mempool.
     Add(Addition, Reply<Added>),
+    /// Adds messages of a client, all or none, with their time of arrival in milliseconds since the
+    /// epoch. Those that are held already are not added again.
+    AddLines(Vec<Message>, u64, Reply<AddedLines>),
     /// Restores messages that were acknowledged before, each with its time of arrival in
     /// milliseconds since the epoch. No limit applies to them.
     Restore(Vec<(Message, u64)>, Reply<()>),
@@ -46,6 +50,12 @@ impl Operation {
             Self::Add(addition, reply) => {
                 let bytes = message_bytes(&addition.message);
                 Job::new(Messages, bytes, reply, move |edit| edit.add(&addition))
+            }
+            Self::AddLines(messages, arrived, reply) => {
+                let bytes = messages.iter().map(message_bytes).sum();
+                Job::new(Messages, bytes, reply, move |edit| {
+                    edit.add_lines(messages, arrived)
+                })
             }
             Self::Restore(messages, reply) => {
                 let bytes = messages.iter().map(|(message, _)| message_bytes(message));

@@ -54,14 +54,15 @@ macro_rules! objects {
 pub(crate) use {objects, read_objects};
 
 use super::{
-    Announcement, Block, BlockPage, CheckpointView, DisconnectedBlock, ErrorBody, ErrorDetail,
-    Health, MempoolPage, MempoolStatus, Message, MessageStatus, MiningStatus, Neighbour,
-    NeighbourNews, Neighbours, NetworkStatus, NewMessage, NewNeighbour, NotableReorg,
+    AddedLines, Announcement, Block, BlockPage, CheckpointView, DisconnectedBlock, ErrorBody,
+    ErrorDetail, Health, MempoolPage, MempoolStatus, Message, MessageStatus, MiningStatus,
+    Neighbour, NeighbourNews, Neighbours, NetworkStatus, NewMessage, NewNeighbour, NotableReorg,
     PendingMessage, Position, PostedMessage, Reorg, ReorgPage, SearchHit, SearchPage, SingleBlock,
     Status, SyncStatus, TipStatus,
 };
 
 objects!(
+    AddedLines,
     Announcement,
     Block,
     BlockPage,

@@ -14,6 +14,7 @@ mod blocks;
 mod documented;
 mod errors;
 mod events;
+mod lines;
 mod load;
 mod messages;
 mod metrics;

@@ -31,6 +31,7 @@ impl Kind {
         let (text, number) = (of(Type::String), of(Type::Integer));
         match self {
             Self::Text => text,
+            Self::Bool => of(Type::Boolean),
             Self::Message => text.min_length(Some(1)),
             Self::Index | Self::RequiredIndex => {
                 number.minimum(Some(0_usize)).maximum(Some(usize::MAX))

@@ -12,7 +12,7 @@ use crate::chain::MessageId;
 use crate::wire::{NewMessage, PostedMessage};
 
 /// Maximum total delay while the node is rate limiting.
-const MAX_RATE_DELAY: Duration = Duration::from_secs(60);
+pub(super) const MAX_RATE_DELAY: Duration = Duration::from_secs(60);
 
 /// Delay if a node that is rate limiting does not send `Retry-After`.
 const DEFAULT_RATE_DELAY: Duration = Duration::from_secs(1);
@@ -117,7 +117,7 @@ impl Attempts {
 }
 
 /// Returns `true` if a request that failed with this error may have added the message.
-fn may_have_added(error: &ClientError) -> bool {
+pub(super) fn may_have_added(error: &ClientError) -> bool {
     match error {
         ClientError::TimedOut { .. }
         | ClientError::Malformed { .. }
@@ -132,7 +132,7 @@ fn may_have_added(error: &ClientError) -> bool {
 }
 
 /// Returns `true` if a retry may succeed.
-fn is_temporary(error: &ClientError) -> bool {
+pub(super) fn is_temporary(error: &ClientError) -> bool {
     match error {
         ClientError::Refused { status: 503, .. } => true,
         ClientError::Unreachable { source, .. } => !source.is_timeout(),
@@ -141,7 +141,7 @@ fn is_temporary(error: &ClientError) -> bool {
 }
 
 /// Returns the delay before a retry if the node is rate limiting.
-fn rate_delay(error: &ClientError) -> Option<Duration> {
+pub(super) fn rate_delay(error: &ClientError) -> Option<Duration> {
     match error {
         ClientError::Refused {
             status: 429,

@@ -130,7 +130,7 @@ fn a_message_of_maximum_length_is_accepted_and_a_longer_one_refused() {
         assert!(
             refused
                 .stderr
-                .contains("line 2 exceeds the maximum of 65536 bytes"),
+                .contains("line 2: it is longer than the 65536 bytes allowed"),
             "{refused:?}"
         );
         assert_eq!(refused.stdout.lines().count(), 1);
@@ -159,7 +159,7 @@ fn an_invalid_message_is_refused() {
     node.command(["add", "--lines"])
         .stdin(wrong.clone())
         .exits(1)
-        .complains(&["line 1 is not valid UTF-8"]);
+        .complains(&["line 1: it is not valid UTF-8"]);
     node.command([OsStr::new("add"), OsStr::from_bytes(&wrong)])
         .exits(2)
         .complains(&["UTF-8"]);
