@@ -28,7 +28,7 @@ const MAX_ZEROS: i32 = 9;
 const DEFAULT_BLOCKS: u64 = 6;
 
 /// Maximum number of blocks in a stretch.
-const MAX_STRETCH: usize = 25;
+const MAX_STRETCH: usize = 100;
 
 #[derive(Template)]
 #[template(path = "lab.html", config = "src/ui/askama.toml")]

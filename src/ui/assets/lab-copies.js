@@ -7,7 +7,7 @@ import { ChainView, counted } from "./lab-view.js";
 import { sha256 } from "./sha256.js";
 
 const NAMES = ["Anna", "Ben", "Carla"];
-const MESSAGES = ["Anna pays Ben 5", "Ben pays Carla 3", "Carla pays Anna 1"];
+const MESSAGES = ["Ben gets 5", "Carla gets 3", "Anna gets 1"];
 const DIFFICULTY = 3;
 
 const get = (id) => document.getElementById(id);

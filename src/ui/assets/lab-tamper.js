@@ -1,6 +1,6 @@
 // Step 4 of the lab: a copy of this chain that the visitor changes and mines again.
 
-import { duration, hashOf, largeNumber } from "./chain.js";
+import { duration, hashOf, largeNumber, sealOf } from "./chain.js";
 import { hashRateHere, isSearching, onRate, stop } from "./lab-miner.js";
 import { ChainCopy, History } from "./lab-rules.js";
 import { ChainView, counted, element, expectedTime, rateText } from "./lab-view.js";
@@ -10,9 +10,9 @@ const get = (id) => document.getElementById(id);
 
 /** Maximum number of cards, and of blocks in one request. */
 const SHOWN = 6;
-const PAGE = 25;
+const PAGE = 100;
 /** Maximum number of blocks after the cards that can be mined, too. */
-const MAX_REST = 500;
+const MAX_REST = 1000;
 /** Longest time for a block at which the difficulty of the chain is preselected, in seconds. */
 const PATIENCE = 30;
 /** Maximum number of zeros to choose, unless the chain requires more. */
@@ -30,6 +30,12 @@ let effort = null;
 export const tampered = () => view?.copy ?? null;
 /** Returns the number of blocks after the loaded ones. */
 export const missingBlocks = () => (view ? tip.index - view.copy.blocks.at(-1).index : 0);
+/** Returns the expected cost of mining blocks after the loaded ones, as text. */
+export function restCost(blocks) {
+  const { copy } = view;
+  const isOpen = sealedFrom === null && sealOf(copy.original.at(-1)) === "open";
+  return isOpen ? "no search, because their proofs are open" : expectedTime(blocks * 16 ** copy.zeros);
+}
 /** Returns tries and seconds of the repair of the copy. */
 export const repairEffort = () => effort;
 /** Calls the listener after every change of the copy. */
@@ -84,17 +90,19 @@ function describeRest() {
   card.hidden = rest === 0;
   if (rest === 0) return;
   const first = copy.blocks[view.shown - 1].index + 1;
-  const cost = rest * 16 ** copy.zeros;
+  const cost = `${counted(rest, "more block")} must be mined, too: ${restCost(rest)}.`;
   const broken = copy.results.slice(view.shown).filter(({ passed }) => !passed).length;
   const isTorn = copy.isChanged();
   card.classList.toggle("lab-broken", isTorn && (missingBlocks() > 0 || broken > 0));
   const title = element("h3", "", rest === 1 ? `Block ${first}` : `Blocks ${first} to ${tip.index}`);
   const state = !isTorn ? "valid" : missingBlocks() === 0 && broken === 0 ? "✓ valid again" : "✕ broken";
   const explanation = !isTorn
-    ? `${counted(rest, "block")} more, up to the tip. They depend on all blocks before them.`
-    : missingBlocks() > MAX_REST
-      ? `${counted(rest, "block")} more must be mined, too: ${expectedTime(cost)} in this browser. That is too many for this page.`
-      : `${counted(rest, "block")} more must be mined, too: ${expectedTime(cost)}. Mine all includes them.`;
+    ? `${counted(rest, "more block")}, up to the tip. All of them depend on the blocks before them.`
+    : state.startsWith("✓")
+      ? `${counted(rest, "more block")}, up to the tip. They were mined again, too.`
+      : missingBlocks() > MAX_REST
+        ? `${cost} This page mines at most ${MAX_REST.toLocaleString("en-US")} of them. Show newer blocks to repair a whole copy.`
+        : `${cost} Mine all includes them.`;
   card.replaceChildren(element("div", "lab-head", title, element("span", "lab-state", state)), element("p", "", explanation));
 }
 
@@ -130,16 +138,22 @@ function showProgress(at, progress) {
   get("tamper-time").textContent = duration(done.seconds + seconds);
 }
 
+let isLoading = false;
+
 async function mineAll() {
   if (isSearching()) return stop();
+  if (isLoading || view.isMining) return;
   const button = get("tamper-mine-all");
   const { copy } = view;
+  isLoading = true;
   try {
+    if (missingBlocks() > 0 && missingBlocks() <= MAX_REST) get("tamper-verdict").textContent = "Loading the blocks after these…";
     while (missingBlocks() > 0 && missingBlocks() <= MAX_REST) {
       const { blocks } = await load(copy.blocks.at(-1).index + 1, PAGE);
       if (blocks.length === 0 || blocks[0].previous_hash !== copy.originalTipHash()) throw new Error("The chain has changed. Load the page again.");
       copy.extend(blocks);
     }
+    isLoading = false;
     done = { tries: 0, seconds: 0, blocks: 0 };
     total = copy.blocks.length - copy.firstBroken();
     await view.mineAll((sum) => (done = { ...sum }));
@@ -148,6 +162,7 @@ async function mineAll() {
     get("tamper-verdict").textContent = error.message;
     return;
   } finally {
+    isLoading = false;
     done = { tries: 0, seconds: 0, blocks: 0 };
     total = 1;
     button.textContent = "Mine all";

@@ -1,7 +1,7 @@
 // Step 5 of the lab: the repaired copy beside the chain that the others hold.
 
 import { colourBar, duration, largeNumber } from "./chain.js";
-import { missingBlocks, onCopyChange, repairEffort, tampered, tamperForVisitor } from "./lab-tamper.js";
+import { missingBlocks, onCopyChange, repairEffort, restCost, tampered, tamperForVisitor } from "./lab-tamper.js";
 import { counted, element, expectedTime, markedDigest } from "./lab-view.js";
 import { readTrusted } from "./receipt.js";
 
@@ -46,7 +46,7 @@ function status(copy) {
   if (!copy) return ["", "The copy of step 4 is not loaded."];
   if (!copy.isChanged()) return ["", "You have not changed anything yet, so your copy and the chain of the others are the same. Change a message in step 4, or let the page do it."];
   if (copy.firstBroken() >= 0) return ["bad", `Your copy is not repaired yet: ${counted(copy.countBroken(), "block")} would be refused. Mine them in step 4, or let the page do it.`];
-  if (missingBlocks() > 0) return ["bad", `Your copy is not complete: ${counted(missingBlocks(), "block")} after it still point to the old hash, and mining them takes ${expectedTime(missingBlocks() * 16 ** copy.zeros)}. Until then every node refuses it.`];
+  if (missingBlocks() > 0) return ["bad", `Your copy is not complete: ${counted(missingBlocks(), "block")} after it still point to the old hash. Mining them again takes ${restCost(missingBlocks())}. Until they are mined, too, every node refuses the copy. Show newer blocks in step 4 to see a complete repair.`];
   return ["good", "Your copy is complete, and a check of it finds nothing wrong:"];
 }
 

@@ -28,7 +28,7 @@
     const presentation = document.getElementById("present");
     const updatePresentation = () => {
       presentation.textContent = isPresented ? "End" : "Present";
-      presentation.setAttribute("aria-label", isPresented ? "End the presentation" : "Show larger, for a projector");
+      presentation.setAttribute("aria-label", isPresented ? "End the presentation" : "Present: show larger, for a projector");
     };
     presentation.hidden = false;
     presentation.addEventListener("click", () => {

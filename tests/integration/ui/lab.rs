@@ -121,7 +121,7 @@ fn a_copy_that_is_mined_again_is_valid_and_still_has_another_tip_hash() {
     assert_ne!(tries, json!("0"));
 
     // The cards end with block 8. The run includes the three blocks after them.
-    scene.wait_for_text("3 blocks more must be mined, too");
+    scene.wait_for_text("3 more blocks must be mined, too");
     scene.browser.click("#tamper-mine-all");
     scene.wait_for_text("The copy is valid again by every rule.");
     assert_eq!(scene.broken_blocks(), 0);
