@@ -297,3 +297,23 @@ fn a_checkpoint_is_drawn_as_a_code_of_one_size() {
     assert_eq!(lines.len(), 29 + 1);
     assert_eq!(lines[0].chars().count(), 57);
 }
+
+#[test]
+fn a_hostile_message_is_never_printed_raw() {
+    let node = node_with(0);
+    let id = &node.mine(&["\u{1b}[2J\u{202e}\u{9b}31m\r\u{7f}"])[0];
+    let file = node.sibling("hostile.json");
+    node.command(["receipt", "get", id, "--output", text(&file)])
+        .exits(0);
+    let address = node.address().to_string();
+    let show = ["receipt", "show", text(&file)];
+    let verify = ["receipt", "verify", text(&file), "--node", &address];
+    let get = ["receipt", "get", id, "--host", &address];
+    for command in [&show[..], &verify, &get] {
+        for more in [&[][..], &["--json"]] {
+            let finished = Blockchain::new(command).args(more).exits(0);
+            let is_raw = |c: char| c != '\n' && (c.is_control() || c == '\u{202e}');
+            assert!(!finished.stdout.contains(is_raw), "{finished:?}");
+        }
+    }
+}
