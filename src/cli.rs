@@ -2,7 +2,7 @@
 //!
 //! A command is one file with its arguments, its `run` and the value that it prints:
 //! * [`node`] with [`ui`]: servers
-//! * [`add`], [`get`], [`invite`], [`neighbours`]: requests to a running node
+//! * [`add`], [`get`], [`invite`], [`neighbours`], [`acknowledge`]: requests to a running node
 //! * [`monitor`]: checks that nodes extend kept checkpoints
 //! * [`export`], [`import`], [`verify`]: chains in files, databases and nodes
 //! * [`pow`], [`completions`]: work without a node
@@ -17,6 +17,7 @@
 //! * [`signals`], [`output`], [`log`], [`panics`]: signals, printed values and messages, logs
 //! * [`error`]: errors, hints and exit codes
 
+mod acknowledge;
 mod add;
 mod chain_file;
 mod checkpoint;
@@ -165,6 +166,8 @@ enum Command {
     Receipt(receipt::ReceiptArgs),
     /// Get or verify the proof that one checkpoint continues another
     Consistency(consistency::ConsistencyArgs),
+    /// Acknowledge the reorgs that the explorer of a local node warns of
+    Acknowledge(acknowledge::AcknowledgeArgs),
     /// Watch nodes and tell when one rewrites its history
     Monitor(Box<monitor::MonitorArgs>),
     /// Solve or check the proof-of-work puzzle by hand
@@ -235,6 +238,7 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), Error> {
         Command::Checkpoint(args) => checkpoint::run(args, output).await,
         Command::Receipt(args) => receipt::run(args, output).await,
         Command::Consistency(args) => consistency::run(args, output).await,
+        Command::Acknowledge(args) => acknowledge::run(args, output).await,
         Command::Monitor(args) => monitor::run(*args, *output).await,
         Command::Pow(args) => pow::run(args, output).await,
         Command::Completions(args) => completions::run(&args, Arguments::command()),

@@ -11,6 +11,7 @@
 //! * `engine`: the redb database; `file`: the file under it; `overlay`: a file that is read without
 //!   being changed
 //! * `space`: free space on the disk and in the file
+//! * [`disconnected`]: the content of disconnected blocks
 //! * [`state`]: tip, history tree, network and counts as of the last commit
 //! * [`integrity`]: checks of blocks, indexes and counts; `proofs`: checkpoints, receipts and
 //!   consistency proofs
@@ -18,6 +19,7 @@
 
 mod blocks;
 pub mod bulk;
+pub mod disconnected;
 mod edit;
 mod engine;
 pub mod error;

@@ -13,7 +13,8 @@
 //! Pages:
 //! * [`home`], [`blocks`], [`block`], [`message`], [`mempool`], [`peers`], [`reorgs`], [`search`],
 //!   [`lab`], [`checkpoint`], [`receipt`], [`proving`]: one page each
-//! * [`add`]: the form for a new message; [`csrf`]: keeps other sites from submitting it
+//! * [`add`]: the form for a new message; [`acknowledge`]: the form that ends the warning about a
+//!   reorg; [`csrf`]: keeps other sites from submitting them
 //! * [`raw`]: blocks as JSON, for people and for the scripts
 //! * [`parts`]: fragments that several pages show; [`format`](mod@format): numbers and durations as text
 //!
@@ -24,6 +25,7 @@
 //! Every message is treated as hostile. [`parts::text`] shows it, templates escape all values, and a
 //! content security policy keeps browsers from running or loading anything from elsewhere.
 
+mod acknowledge;
 mod add;
 mod address;
 mod assets;
@@ -72,12 +74,14 @@ use site::Site;
 pub use site::first_page;
 
 /// Settings of the explorer.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Settings {
     /// Prefix of every path, such as `/chain`; may be empty.
     pub base_path: String,
     /// Host names that a request may carry.
     pub guard: Guard,
+    /// Token of the node's administrator, if the explorer runs beside the node.
+    pub admin_token: Option<String>,
 }
 
 /// Serves the explorer of a node until shutdown.
@@ -87,7 +91,12 @@ pub async fn serve(
     settings: Settings,
     shutdown: CancellationToken,
 ) {
-    let site = Arc::new(Site::new(client, &settings.base_path, shutdown.clone()));
+    let site = Arc::new(Site::new(
+        client,
+        &settings.base_path,
+        settings.admin_token,
+        shutdown.clone(),
+    ));
     let routes = TowerToHyperService::new(warp::service(routes::routes(Arc::clone(&site))));
     let guard = Arc::new(settings.guard);
     let respond = {

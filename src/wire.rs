@@ -5,11 +5,13 @@
 //! * [`messages`]: adding a message, its state, the mempool
 //! * [`lines`]: adding many messages
 //! * [`network`]: neighbours, announcements, reorgs
+//! * [`disconnected`]: disconnected blocks with their content
 //! * [`search`]: search results
 //! * [`events`]: server-sent events
 //! * [`lookup`]: parsing of what people type to find a block or a message
 //! * `object`: deserialization of all bodies from JSON objects only
 
+pub mod disconnected;
 pub mod events;
 pub mod lines;
 pub mod lookup;
@@ -27,6 +29,7 @@ use utoipa::ToSchema;
 
 use crate::chain::{self, Derived, History, derive_all};
 
+pub use disconnected::{Acknowledgement, DisconnectedContent, DisconnectedPage};
 pub use events::Event;
 pub use lines::AddedLines;
 pub use lookup::Lookup;
@@ -139,7 +142,8 @@ impl BlockRenderer {
     }
 }
 
-fn render(block: &chain::Block, derived: &Derived) -> Block {
+/// Renders a block, given what was derived from the chain up to it.
+pub(crate) fn render(block: &chain::Block, derived: &Derived) -> Block {
     let previous_hash = block.link.as_ref().map(|link| link.previous_hash);
     Block {
         index: block.index,
@@ -269,6 +273,9 @@ pub struct Status {
     /// Last reorg that disconnected more than 6 blocks or replaced sealed blocks by open ones; null if
     /// there was none.
     pub notable_reorg: Option<NotableReorg>,
+    /// Number of the last reorg that the administrator has acknowledged; 0 for none.
+    #[serde(default)]
+    pub acknowledged_reorg: u64,
     /// Time of this node's clock in seconds since the epoch.
     pub time: Option<f64>,
     /// Seconds since the node was started.

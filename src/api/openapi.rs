@@ -29,10 +29,12 @@ const ADMIN: &str = "admin";
 
 #[derive(OpenApi)]
 #[openapi(components(schemas(
+    wire::Acknowledgement,
     wire::Announcement,
     wire::Block,
     wire::BlockPage,
     wire::CheckpointView,
+    wire::DisconnectedPage,
     wire::ErrorBody,
     wire::Health,
     wire::MempoolPage,

@@ -25,6 +25,8 @@ pub(super) enum Endpoint {
     Message,
     Mempool,
     Reorgs,
+    AcknowledgeReorgs,
+    Disconnected,
     Search,
     Events,
     Neighbours,

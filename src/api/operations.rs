@@ -227,6 +227,29 @@ pub(super) const OPERATIONS: &[Operation] = &[
         ("limit", Kind::Limit, "Maximum number of reorgs, 1 to 1000"),
     ])
     .errors(&[400, 503]),
+    operation(
+        Endpoint::AcknowledgeReorgs,
+        "POST",
+        "/api/v1/reorgs/acknowledge",
+        "Records that the reorgs up to this number were looked at, so that the explorer stops warning",
+        (204, Body::None, "The reorgs are acknowledged"),
+    )
+    .body("Acknowledgement")
+    .errors(&[400, 401, 403, 404, 413, 415])
+    .for_admin(),
+    get(
+        Endpoint::Disconnected,
+        "/api/v1/disconnected",
+        "Returns the disconnected blocks whose content the node still has: the last 1000, up to 16 MiB",
+        Body::Json("DisconnectedPage"),
+    )
+    .query(&[
+        ("reorg", Kind::Index, "Only the blocks that the reorg with this number disconnected"),
+        ("from", Kind::Index, "Index of the first block of the page; requires reorg"),
+        ("q", Kind::Text, "Only blocks with this hash, message id or text, up to 256 characters"),
+        ("limit", Kind::Limit, "Maximum number of blocks, 1 to 1000"),
+    ])
+    .errors(&[400, 503]),
     get(
         Endpoint::Search,
         "/api/v1/search",

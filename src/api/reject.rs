@@ -201,6 +201,13 @@ impl From<AddError> for ApiError {
     }
 }
 
+/// Returns a response without a body.
+pub(crate) fn no_content() -> Response {
+    let mut response = Response::new(Vec::new().into());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}
+
 /// Returns a response with a value as JSON.
 pub(crate) fn json_response(status: StatusCode, body: &impl serde::Serialize) -> Response {
     match serde_json::to_vec(body) {

@@ -14,7 +14,9 @@ use super::context::{Context, StreamPermit};
 use super::openapi::Documents;
 use super::operation::Endpoint;
 use super::reject::{self, ApiError};
-use super::v1::{self, blocks, events, lines, messages, neighbours, proofs, reorgs, search};
+use super::v1::{
+    self, blocks, disconnected, events, lines, messages, neighbours, proofs, reorgs, search,
+};
 use super::{documented, metrics, openapi, paths};
 use crate::node::Node;
 
@@ -102,6 +104,8 @@ async fn dispatch(
         Endpoint::Message => messages::get(node, parameter),
         Endpoint::Mempool => messages::mempool(&context, &caller, &query).await,
         Endpoint::Reorgs => reorgs::page(&context, &caller, &query).await,
+        Endpoint::AcknowledgeReorgs => reorgs::acknowledge(node, &caller, &headers, body).await,
+        Endpoint::Disconnected => disconnected::page(&context, &caller, &query).await,
         Endpoint::Search => search::page(&context, &caller, &query).await,
         Endpoint::Events => events::open(&context, &caller, &headers),
         Endpoint::Neighbours => Ok(neighbours::list(node)),

@@ -1,10 +1,12 @@
 //! `/api/v1` and `/health`, in plain JSON.
 //!
 //! * `blocks`, `messages`, `lines`, `reorgs`, `search`: reading and adding
+//! * `disconnected`: disconnected blocks with their content
 //! * `events`: the stream of events
 //! * `neighbours`: the peers of the node, and announcements from them
 
 pub(crate) mod blocks;
+pub(crate) mod disconnected;
 pub(crate) mod events;
 pub(crate) mod lines;
 pub(crate) mod messages;
@@ -25,7 +27,8 @@ use crate::wire::{Health, MempoolStatus, MiningStatus, Status};
 
 /// `GET /status`.
 pub(crate) async fn status(node: &Arc<Node>) -> Result<Response, ApiError> {
-    let totals = node.blocking(Node::reorg_totals).await?;
+    let reorgs = |node: &Node| Ok((node.reorg_totals()?, node.view()?.acknowledged()?));
+    let (totals, acknowledged_reorg) = node.blocking(reorgs).await?;
     let state = node.state();
     let (active, tries, hash_rate) = node.mining.now();
     Ok(json_response(
@@ -62,6 +65,7 @@ pub(crate) async fn status(node: &Arc<Node>) -> Result<Response, ApiError> {
             notable_reorg: totals
                 .last_notable
                 .map(|(number, reorg)| reorgs::summary(number, &reorg)),
+            acknowledged_reorg,
             time: Some(node.clock().seconds()),
             uptime: node.uptime(),
         },

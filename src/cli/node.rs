@@ -244,7 +244,13 @@ async fn prepare(
             let node = NodeAddress::new(&address.ip().to_string(), address.port());
             let client = HttpClient::new(node.map_err(Error::usage)?)?;
             let base_path = args.ui_base_path.clone();
-            let explorer = ui::Explorer::listen(args.host(), port, client, base_path)?;
+            let explorer = ui::Explorer::listen(
+                args.host(),
+                port,
+                client,
+                base_path,
+                Some(token.as_str().to_owned()),
+            )?;
             listening.explorer = Some(explorer.port()?);
             Some(explorer)
         }

@@ -63,7 +63,7 @@ pub(super) async fn run(args: UiArgs) -> Result<(), Error> {
     let port = Port::bind(&args.host, args.port, "--port").await?;
     Signals::listen()?.stop_with(shutdown.clone());
     let client = HttpClient::new(args.node)?;
-    let explorer = Explorer::listen(&args.host, port, client, args.base_path)?;
+    let explorer = Explorer::listen(&args.host, port, client, args.base_path, None)?;
     explorer.serve(guard(&args.allow_host), shutdown).await;
     Ok(())
 }
@@ -91,6 +91,7 @@ pub(super) struct Explorer {
     listener: TcpListener,
     client: HttpClient,
     base_path: String,
+    admin_token: Option<String>,
 }
 
 impl Explorer {
@@ -107,6 +108,7 @@ impl Explorer {
         port: Port,
         client: HttpClient,
         base_path: String,
+        admin_token: Option<String>,
     ) -> Result<Self, Error> {
         let listener = port.listen()?;
         let address = listener
@@ -119,6 +121,7 @@ impl Explorer {
             listener,
             client,
             base_path,
+            admin_token,
         })
     }
 
@@ -127,6 +130,7 @@ impl Explorer {
         let settings = Settings {
             base_path: self.base_path,
             guard,
+            admin_token: self.admin_token,
         };
         ui::serve(self.listener, self.client, settings, shutdown).await;
     }

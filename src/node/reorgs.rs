@@ -6,7 +6,7 @@ use tracing::{info, warn};
 
 use super::Node;
 use crate::chain::ReorgCounts;
-use crate::store::{ReorgRecord, StoreError};
+use crate::store::{Operation, ReorgRecord, StoreError};
 
 /// Number of reorgs read at a time.
 const PAGE: usize = 1000;
@@ -72,6 +72,15 @@ impl Node {
             }
         }
         Ok(totals.clone())
+    }
+}
+
+impl Node {
+    /// Records that the administrator has looked at the reorgs up to this number; it is on disk when
+    /// this returns.
+    pub(crate) async fn acknowledge_reorgs(&self, number: u64) -> Result<(), StoreError> {
+        let answer = self.submit(|reply| Operation::Acknowledge(number, reply))?;
+        answer.await.unwrap_or(Err(StoreError::Closed))
     }
 }
 

@@ -28,6 +28,7 @@ pub(crate) struct Edit<'txn> {
     pub(crate) idempotency_by_time: Table<'txn, (u64, &'static [u8; 32]), ()>,
     pub(crate) staged: Table<'txn, (u64, u64), &'static [u8]>,
     pub(crate) reorgs: Table<'txn, u64, &'static [u8]>,
+    pub(crate) disconnected: Table<'txn, (u64, u64), &'static [u8]>,
     neighbours: Table<'txn, &'static str, &'static [u8]>,
     meta: Table<'txn, &'static str, &'static [u8]>,
     /// The state after the operations so far.
@@ -49,6 +50,7 @@ impl<'txn> Edit<'txn> {
             idempotency_by_time: txn.open_table(tables::IDEMPOTENCY_BY_TIME)?,
             staged: txn.open_table(tables::STAGED)?,
             reorgs: txn.open_table(tables::REORGS)?,
+            disconnected: txn.open_table(tables::DISCONNECTED)?,
             neighbours: txn.open_table(tables::NEIGHBOURS)?,
             meta: txn.open_table(tables::META)?,
             state,
@@ -83,6 +85,14 @@ impl<'txn> Edit<'txn> {
     pub(crate) fn note_snapshot(&mut self, record: &SnapshotRecord) -> Result<(), StoreError> {
         self.meta
             .insert(tables::SNAPSHOT, &*value::encode(record))?;
+        Ok(())
+    }
+
+    /// Records that the administrator has looked at all reorgs up to this one.
+    pub(crate) fn acknowledge(&mut self, number: u64) -> Result<(), StoreError> {
+        let number = number.min(self.state.totals.reorgs);
+        self.meta
+            .insert(tables::ACKNOWLEDGED, &*value::encode(&number))?;
         Ok(())
     }
 

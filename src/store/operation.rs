@@ -34,6 +34,8 @@ pub enum Operation {
     DropBranch(u64, Reply<()>),
     /// Switches to a staged branch.
     Adopt(Adoption, Reply<ReorgRecord>),
+    /// Records that the administrator has looked at all reorgs up to this number.
+    Acknowledge(u64, Reply<()>),
     /// Replaces the kept neighbours.
     SetNeighbours(Vec<NeighbourRecord>, Reply<()>),
     /// Changes difficulty or seal rule; the caller has checked the chain.
@@ -85,6 +87,11 @@ impl Operation {
             Self::DropBranch(branch, reply) => Job::new(Housekeeping, RECORD, reply, move |edit| {
                 edit.drop_branch(branch).map(Ok)
             }),
+            Self::Acknowledge(number, reply) => {
+                Job::new(Housekeeping, RECORD, reply, move |edit| {
+                    edit.acknowledge(number).map(Ok)
+                })
+            }
             Self::SetNeighbours(records, reply) => {
                 Job::new(Housekeeping, RECORD * records.len(), reply, move |edit| {
                     edit.set_neighbours(&records).map(Ok)

@@ -120,6 +120,10 @@ impl Edit<'_> {
             returned: 0,
             disconnected_blocks: self.lowest_blocks(from)?,
         };
+        if depth > 0 {
+            let number = self.state.totals.reorgs + 1;
+            self.keep_content(number, from, history.clone())?;
+        }
         let first_returned = self.state.totals.next_sequence;
         self.state.totals.sealed -= disconnected_sealed;
         self.switch(branch, from, history, adoption.at)?;
@@ -267,7 +271,7 @@ impl Edit<'_> {
             .transpose()
     }
 
-    fn connected_block(&self, index: u64) -> Result<Block, StoreError> {
+    pub(super) fn connected_block(&self, index: u64) -> Result<Block, StoreError> {
         let bytes = self
             .blocks
             .get(index)?

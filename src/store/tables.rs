@@ -18,8 +18,9 @@
 //! | `idempotency_by_time` | (milliseconds since the epoch, SHA-256 of the key) | nothing |
 //! | `staged` | (branch number, index) | block of a branch that is not connected |
 //! | `reorgs` | number of the reorg, from 1 | [`ReorgRecord`] |
+//! | `disconnected` | (number of the reorg, index) | [`DisconnectedContent`] |
 //! | `neighbours` | `HOST:PORT` | [`NeighbourRecord`] |
-//! | `meta` | name | `schema`: u32, little endian; `network`, `totals`, `snapshot`: records; `running`: empty |
+//! | `meta` | name | `schema`: u32, little endian; `network`, `totals`, `snapshot`, `acknowledged`: records; `running`: empty |
 
 use redb::TableDefinition;
 use serde::{Deserialize, Serialize};
@@ -27,10 +28,10 @@ use serde::{Deserialize, Serialize};
 use crate::chain::ReorgCounts;
 
 /// Version of this schema. A database with a newer one is refused.
-pub(crate) const SCHEMA_VERSION: u32 = 3;
+pub(crate) const SCHEMA_VERSION: u32 = 4;
 
 /// Oldest schema that can be opened; the first start upgrades it. Its values have no checksums
-/// ([`super::value`]).
+/// ([`super::value`]). Schema 3 has no content of disconnected blocks.
 pub(crate) const OLDEST_SCHEMA: u32 = 2;
 
 pub(crate) const BLOCKS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("blocks");
@@ -51,6 +52,8 @@ pub(crate) const IDEMPOTENCY_BY_TIME: TableDefinition<'_, (u64, &[u8; 32]), ()> 
     TableDefinition::new("idempotency_by_time");
 pub(crate) const STAGED: TableDefinition<'_, (u64, u64), &[u8]> = TableDefinition::new("staged");
 pub(crate) const REORGS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("reorgs");
+pub(crate) const DISCONNECTED: TableDefinition<'_, (u64, u64), &[u8]> =
+    TableDefinition::new("disconnected");
 pub(crate) const NEIGHBOURS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("neighbours");
 pub(crate) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 
@@ -59,6 +62,8 @@ pub(crate) const SCHEMA: &str = "schema";
 pub(crate) const NETWORK: &str = "network";
 pub(crate) const TOTALS: &str = "totals";
 pub(crate) const SNAPSHOT: &str = "snapshot";
+/// Number of the last reorg that the administrator acknowledged.
+pub(crate) const ACKNOWLEDGED: &str = "acknowledged";
 /// Present while a node has the database open, and after a kill.
 pub(crate) const RUNNING: &str = "running";
 
@@ -168,6 +173,17 @@ pub struct DisconnectedRecord {
     pub hash: [u8; 32],
     /// Id of its message.
     pub message: [u8; 16],
+}
+
+/// A disconnected block with its content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DisconnectedContent {
+    /// Root over all blocks before it, in the chain that it belonged to.
+    pub(crate) history_root: [u8; 32],
+    /// Number of trailing zeros of its proof; `None` for a genesis block.
+    pub(crate) difficulty: Option<u8>,
+    /// The block as [`crate::codec`] encodes it.
+    pub(crate) block: Vec<u8>,
 }
 
 /// A neighbour kept across restarts.

@@ -257,6 +257,7 @@ fn an_invalid_block_is_named_by_its_position() {
     assert_eq!(database.state.length(), 1);
 }
 
+mod disconnected;
 mod full_disk;
 mod peers;
 

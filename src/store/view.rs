@@ -290,6 +290,11 @@ impl View {
         Ok(self.find_meta(tables::SNAPSHOT)?.unwrap_or_default())
     }
 
+    /// Returns the number of the last reorg that the administrator acknowledged; 0 for none.
+    pub fn acknowledged(&self) -> Result<u64, StoreError> {
+        Ok(self.find_meta(tables::ACKNOWLEDGED)?.unwrap_or_default())
+    }
+
     fn meta<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<T, StoreError> {
         self.find_meta(name)?
             .ok_or_else(|| StoreError::missing("meta", name))

@@ -12,13 +12,22 @@ use super::parts::{BlockCard, Fork, HashLink, Line, RelativeTime, SealBadge};
 use super::reply;
 use super::request::PageRequest;
 use super::site::{Layout, Section, Site};
-use crate::wire::{Block, Reorg, ReorgPage};
+use crate::wire::{Block, DisconnectedContent, Reorg, ReorgPage};
 
 /// Number of reorgs of a page.
 const ROWS: usize = 10;
 
-/// Maximum number of blocks shown of each branch.
+/// Maximum number of blocks shown of each branch in the list.
 const MAX_BLOCKS: usize = 8;
+
+/// Maximum number of blocks shown of each branch on the page of one reorg.
+const MAX_BLOCKS_OF_ONE: usize = 100;
+
+/// Maximum number of disconnected blocks that a search shows.
+const MAX_HITS: usize = 100;
+
+/// Maximum number of characters shown of a message.
+const MAX_CHARACTERS: usize = 140;
 
 #[derive(Template)]
 #[template(path = "reorgs.html", config = "src/ui/askama.toml")]
@@ -28,6 +37,13 @@ struct ReorgsPage {
     rows: Option<Vec<ReorgRow>>,
     next: Option<u64>,
     count: u64,
+    /// The page shows one reorg alone.
+    is_single: bool,
+    /// Text that disconnected blocks are searched for.
+    search: String,
+    hits: Vec<DisconnectedRow>,
+    /// Token of the form that acknowledges the reorg of the layout; `None` without such a form.
+    token: Option<String>,
 }
 
 /// A reorg in the list.
@@ -45,79 +61,192 @@ struct ReorgRow {
     is_replaced: bool,
     new_tip: HashLink,
     fork: Fork,
+    /// Index from which on the next part of the branches is shown.
+    next: Option<u64>,
 }
 
 #[derive(Debug)]
 struct DisconnectedRow {
+    reorg: u64,
     index: u64,
     hash: HashLink,
     message_id: String,
+    /// `None` if the node does not have its content any more.
+    content: Option<Content>,
+}
+
+#[derive(Debug)]
+struct Content {
+    seal: SealBadge,
+    line: Line,
+    /// Block in which the message was mined again.
+    mined_in: Option<u64>,
+    is_pending: bool,
+}
+
+impl DisconnectedRow {
+    fn with_content(base: &str, found: &DisconnectedContent) -> Self {
+        let block = &found.block;
+        Self {
+            reorg: found.reorg,
+            index: block.index,
+            hash: HashLink::new(base, &block.hash),
+            message_id: block.data.id.clone(),
+            content: Some(Content {
+                seal: SealBadge::of(block),
+                line: Line::new(&block.data.message, MAX_CHARACTERS),
+                mined_in: found.mined_in,
+                is_pending: found.pending,
+            }),
+        }
+    }
+}
+
+/// The part of the branches that a page shows.
+#[derive(Clone, Copy, Debug)]
+struct Shown {
+    /// Index of the lowest block.
+    from: u64,
+    /// Maximum number of blocks of each branch.
+    max: usize,
+    /// The seal state of most blocks of the chain.
+    usual: SealBadge,
 }
 
 impl ReorgRow {
-    /// `current` holds the blocks that the chain has at these indices now.
-    fn new(base: &str, reorg: Reorg, current: &[Block], usual: SealBadge) -> Self {
-        let disconnected = reorg.left.iter().take(MAX_BLOCKS);
-        let disconnected: Vec<_> = disconnected
-            .map(|block| DisconnectedRow {
-                index: block.index,
-                hash: HashLink::new(base, &block.hash),
-                message_id: block.message_id.clone(),
-            })
+    /// `content` holds the disconnected blocks to show that the node still has; `current` those that
+    /// its chain has at these indices now.
+    fn new(
+        base: &str,
+        reorg: Reorg,
+        shown: Shown,
+        content: &[DisconnectedContent],
+        current: &[Block],
+    ) -> Self {
+        let Shown { from, max, usual } = shown;
+        let content = content.iter().take(max);
+        let mut disconnected: Vec<_> = content
+            .map(|found| DisconnectedRow::with_content(base, found))
             .collect();
-        let connected: Vec<_> = current
-            .iter()
-            .take(MAX_BLOCKS)
+        let known = from + disconnected.len() as u64;
+        let bare = reorg.left.iter().filter(|block| block.index >= known);
+        let room = max - disconnected.len();
+        disconnected.extend(bare.take(room).map(|block| DisconnectedRow {
+            reorg: reorg.number,
+            index: block.index,
+            hash: HashLink::new(base, &block.hash),
+            message_id: block.message_id.clone(),
+            content: None,
+        }));
+        let end = reorg.from + reorg.connected;
+        let connected = current.iter().filter(|block| block.index < end).take(max);
+        let connected: Vec<_> = connected
             .map(|block| BlockCard::new(base, block, usual))
             .collect();
         // `current` covers a short branch completely, so its tip must be in there.
-        let is_whole = usize::try_from(reorg.connected).is_ok_and(|count| count <= MAX_BLOCKS);
+        let is_whole =
+            from == reorg.from && usize::try_from(reorg.connected).is_ok_and(|count| count <= max);
+        let below = from - reorg.from;
+        let more = |all: u64, count: usize| all.saturating_sub(below + count as u64);
+        let more_disconnected = more(reorg.disconnected, disconnected.len());
+        let more_connected = more(reorg.connected, connected.len());
+        let longest = disconnected.len().max(connected.len()) as u64;
+        let has_more = more_disconnected + more_connected > 0 && longest > 0;
         Self {
             time: RelativeTime::at(reorg.timestamp.as_f64().unwrap_or_default()),
             source: Line::new(&reorg.source, 80),
-            more_disconnected: reorg.disconnected.saturating_sub(disconnected.len() as u64),
-            more_connected: reorg.connected.saturating_sub(connected.len() as u64),
+            more_disconnected,
+            more_connected,
             is_replaced: is_whole && current.iter().all(|block| block.hash != reorg.new_tip),
             new_tip: HashLink::new(base, &reorg.new_tip),
             fork: Fork::of(&reorg),
+            next: has_more.then_some(from + longest),
             disconnected,
             connected,
             reorg,
         }
+    }
+
+    /// Fetches both branches of a reorg.
+    async fn fetch(site: &Site, reorg: Reorg, shown: Shown) -> Result<Self, ErrorPage> {
+        let shown = Shown {
+            from: shown.from.max(reorg.from),
+            ..shown
+        };
+        let (content, current) = tokio::join!(
+            site.client
+                .disconnected(reorg.number, shown.from, shown.max),
+            site.client.blocks(shown.from, shown.max)
+        );
+        // An older node keeps hashes and ids alone.
+        let content = if_supported(content)?.map_or_else(Vec::new, |page| page.blocks);
+        let current = current?.blocks;
+        Ok(Self::new(&site.base, reorg, shown, &content, &current))
     }
 }
 
 #[derive(Deserialize)]
 struct Query {
     from: Option<u64>,
+    /// Number of the only reorg to show.
+    reorg: Option<u64>,
+    /// Index of the lowest block to show of it.
+    block: Option<u64>,
+    q: Option<String>,
 }
 
-/// `GET /reorgs?from=`.
+/// `GET /reorgs?from=`, `GET /reorgs?reorg=&block=` and `GET /reorgs?q=`.
 pub(super) async fn get(site: &Site, request: &PageRequest) -> Result<Response, ErrorPage> {
-    let from = request.parse_query::<Query>()?.from;
-    let (status, page) = tokio::join!(site.status(), site.client.reorgs(from, ROWS));
+    let query: Query = request.parse_query()?;
+    let is_single = query.reorg.is_some();
+    let (count, max) = if is_single {
+        (1, MAX_BLOCKS_OF_ONE)
+    } else {
+        (ROWS, MAX_BLOCKS)
+    };
+    let from = query.reorg.or(query.from);
+    let (status, page) = tokio::join!(site.status(), site.client.reorgs(from, count));
     let status = status?;
-    let usual = SealBadge::usual(&status);
+    let shown = Shown {
+        from: query.block.unwrap_or(0),
+        max,
+        usual: SealBadge::usual(&status),
+    };
+    let search = query.q.unwrap_or_default();
+    let mut hits = Vec::new();
+    if !search.is_empty() {
+        let found = site.client.find_disconnected(&search, MAX_HITS).await;
+        let found = if_supported(found)?.map_or_else(Vec::new, |page| page.blocks);
+        let rows = found.iter();
+        hits.extend(rows.map(|found| DisconnectedRow::with_content(&site.base, found)));
+    }
     let (mut rows, mut next) = (None, None);
     if let Some(ReorgPage { reorgs, next: more }) = if_supported(page)? {
-        next = more;
-        let mut shown = Vec::new();
-        for reorg in reorgs.into_iter().take(ROWS) {
-            let count = usize::try_from(reorg.connected)
-                .unwrap_or(MAX_BLOCKS)
-                .clamp(1, MAX_BLOCKS);
-            let current = site.client.blocks(reorg.from, count).await?;
-            shown.push(ReorgRow::new(&site.base, reorg, &current.blocks, usual));
+        next = more.filter(|_| !is_single);
+        let wanted = |reorg: &Reorg| query.reorg.is_none_or(|number| reorg.number == number);
+        let mut fetched = Vec::new();
+        for reorg in reorgs.into_iter().filter(wanted).take(count) {
+            fetched.push(ReorgRow::fetch(site, reorg, shown).await?);
         }
-        rows = Some(shown);
+        if is_single && fetched.is_empty() {
+            let text = "This node has recorded no reorg with this number.";
+            return Err(ErrorPage::no_such("Reorg", text));
+        }
+        rows = Some(fetched);
     }
+    let (form, session) = site.form(&request.headers);
     let page = ReorgsPage {
         layout: site.layout(Section::Reorgs),
         rows,
         next,
         count: status.reorgs,
+        is_single,
+        search,
+        hits,
+        token: site.admin_token.as_ref().map(|_| form.token),
     };
-    Ok(reply::page(StatusCode::OK, &page))
+    let response = reply::page(StatusCode::OK, &page);
+    Ok(reply::with_session(response, &session, &site.base))
 }
 
 #[cfg(test)]
@@ -125,6 +254,42 @@ mod tests {
     use super::*;
     use crate::ui::samples;
     use crate::wire::DisconnectedBlock;
+
+    const SHOWN: Shown = Shown {
+        from: 7,
+        max: MAX_BLOCKS,
+        usual: SealBadge::Sealed,
+    };
+
+    #[test]
+    fn an_unacknowledged_reorg_is_a_banner_with_a_form() {
+        let mut layout = samples::layout();
+        layout.reorg = serde_json::from_value(serde_json::json!({
+            "number": 12, "timestamp": 1, "from": 7, "disconnected": 9, "disconnected_sealed": 9,
+            "connected": 10, "connected_sealed": 10, "deep": true, "trades_sealed": false
+        }))
+        .ok();
+        let mut page = ReorgsPage {
+            layout,
+            rows: Some(Vec::new()),
+            next: None,
+            count: 12,
+            is_single: false,
+            search: String::new(),
+            hits: Vec::new(),
+            token: Some("f0".to_owned()),
+        };
+        let html = page.render().unwrap();
+        for text in [
+            "id=\"reorg-banner\"",
+            "/x/reorgs/acknowledge",
+            "value=\"f0\"",
+        ] {
+            assert!(html.contains(text), "{text} {html}");
+        }
+        page.token = None;
+        assert!(page.render().unwrap().contains("blockchain acknowledge 12"));
+    }
 
     fn reorg(new_tip: &str) -> Reorg {
         Reorg {
@@ -153,19 +318,35 @@ mod tests {
     #[test]
     fn both_branches_are_shown_and_inert() {
         let block = samples::block(7, samples::HOSTILE);
-        let row = ReorgRow::new(
-            "/x",
-            reorg(&block.hash),
-            std::slice::from_ref(&block),
-            SealBadge::Sealed,
-        );
+        let content = |mined_in| DisconnectedContent {
+            reorg: 12,
+            block: samples::block(7, samples::HOSTILE),
+            mined_in,
+            pending: mined_in.is_none(),
+        };
+        let rows = [Some(9), None].map(|mined_in| {
+            let current = std::slice::from_ref(&block);
+            ReorgRow::new(
+                "/x",
+                reorg(&block.hash),
+                SHOWN,
+                &[content(mined_in)],
+                current,
+            )
+        });
+        let row = &rows[0];
         assert!(!row.is_replaced && row.reorg.counts().trades_sealed());
         assert_eq!((row.more_disconnected, row.more_connected), (2, 0));
+        assert_eq!(row.next, Some(8));
         let page = ReorgsPage {
             layout: samples::layout(),
-            rows: Some(vec![row]),
+            rows: Some(rows.into()),
             next: Some(2),
             count: 12,
+            is_single: false,
+            search: samples::HOSTILE.to_owned(),
+            hits: vec![DisconnectedRow::with_content("/x", &content(None))],
+            token: None,
         };
         let html = page.render().unwrap();
         samples::assert_inert(&html);
@@ -173,7 +354,9 @@ mod tests {
             "Reorg 12",
             "Block 6 is the last common block. 3 disconnected, 1 connected.",
             "/x/block/7",
-            "/x/message/eee",
+            "mined again in block 9",
+            "pending",
+            "/x/reorgs?reorg=12",
             "/x/reorgs?from=2",
         ] {
             assert!(html.contains(text), "{text} {html}");
@@ -183,12 +366,21 @@ mod tests {
     #[test]
     fn a_branch_that_was_disconnected_again_is_marked() {
         let block = samples::block(7, "text");
-        assert!(ReorgRow::new("/x", reorg("ef"), &[block], SealBadge::Sealed).is_replaced);
+        let row = ReorgRow::new("/x", reorg("ef"), SHOWN, &[], &[block]);
+        assert!(row.is_replaced);
+        assert!(
+            row.disconnected[0].content.is_none(),
+            "an older node keeps its hash alone"
+        );
         let page = ReorgsPage {
             layout: samples::layout(),
             rows: None,
             next: None,
             count: 0,
+            is_single: false,
+            search: String::new(),
+            hits: Vec::new(),
+            token: None,
         };
         assert!(page.render().unwrap().contains("does not list its reorgs"));
     }

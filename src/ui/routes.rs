@@ -16,8 +16,8 @@ use super::format::sentence;
 use super::request::{PageRequest, is_plain_segment};
 use super::site::Site;
 use super::{
-    add, assets, block, blocks, checkpoint, events, home, lab, mempool, message, peers, proving,
-    raw, receipt, reorgs, reply, search,
+    acknowledge, add, assets, block, blocks, checkpoint, events, home, lab, mempool, message,
+    peers, proving, raw, receipt, reorgs, reply, search,
 };
 use crate::http::{Guard, InvalidHead, check_head};
 
@@ -88,6 +88,18 @@ pub(super) fn routes(
             let response = receipt::submit(&site, &headers, body).await;
             response.unwrap_or_else(|error| error.into_response(&site))
         });
+    let acknowledge = warp::path!("reorgs" / "acknowledge")
+        .and(warp::post())
+        .and(with_site.clone())
+        .and(warp::ext::get())
+        .and(warp::header::headers_cloned())
+        .and(warp::body::stream())
+        .then(
+            |site: Arc<Site>, remote: SocketAddr, headers, body| async move {
+                let response = acknowledge::submit(&site, remote, &headers, body).await;
+                response.unwrap_or_else(|error| error.into_response(&site))
+            },
+        );
     let read = warp::method()
         .and(warp::path::full())
         .and(query)
@@ -101,6 +113,8 @@ pub(super) fn routes(
             },
         );
     add.or(receipt)
+        .unify()
+        .or(acknowledge)
         .unify()
         .or(read)
         .unify()
@@ -123,13 +137,16 @@ async fn get(
     if !matches!(*method, Method::GET | Method::HEAD) {
         return Ok(method_not_allowed(
             site,
-            ["/add", "/receipt"].contains(&path),
+            ["/add", "/receipt", "/reorgs/acknowledge"].contains(&path),
         ));
     }
     if path != "/" && path.ends_with('/') {
         return without_trailing_slash(site, path, &request);
     }
     let segments: Vec<&str> = path[1..].split('/').collect();
+    if !matches!(segments[0], "raw" | "assets" | "events" | "favicon.ico") {
+        site.refresh().await;
+    }
     match segments[..] {
         [""] => home::get(site, &request).await,
         ["blocks"] => blocks::get(site, &request).await,

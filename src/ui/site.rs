@@ -1,6 +1,7 @@
 //! State shared by all pages, and the layout around each.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use http::HeaderMap;
 use tokio::sync::Semaphore;
@@ -12,7 +13,7 @@ use super::csrf::{BrowserSession, CsrfTokens};
 use super::relay::Relay;
 use crate::client::{ClientError, HttpClient};
 use crate::text::{escape, shorten};
-use crate::wire::Status;
+use crate::wire::{NotableReorg, Status};
 
 /// Maximum number of receipt forms that are read at the same time, which bounds the memory for them.
 const MAX_RECEIPT_FORMS: usize = 4;
@@ -23,6 +24,17 @@ const PROGRAM: &str = "blockchain";
 /// Maximum number of characters shown of the title of a network.
 const MAX_TITLE_CHARACTERS: usize = 60;
 
+/// Maximum age of the status that the layout of a page shows a part of.
+const MAX_STATUS_AGE: Duration = Duration::from_secs(1);
+
+/// What the layout of all pages shows of the last status of the node.
+#[derive(Debug, Default)]
+struct LastStatus {
+    title: Option<String>,
+    reorg: Option<NotableReorg>,
+    at: Option<Instant>,
+}
+
 /// The explorer of one node.
 pub(super) struct Site {
     pub(super) client: HttpClient,
@@ -31,41 +43,65 @@ pub(super) struct Site {
     pub(super) relay: Relay,
     /// Permits to read the form of a receipt.
     pub(super) receipt_forms: Semaphore,
-    /// Title of the network, as the last status of the node had it.
-    title: Mutex<Option<String>>,
+    /// Token of the node's administrator, if the explorer runs beside the node.
+    pub(super) admin_token: Option<String>,
+    last_status: Mutex<LastStatus>,
     tokens: CsrfTokens,
     shutdown: CancellationToken,
 }
 
 impl Site {
-    pub(super) fn new(client: HttpClient, base_path: &str, shutdown: CancellationToken) -> Self {
+    pub(super) fn new(
+        client: HttpClient,
+        base_path: &str,
+        admin_token: Option<String>,
+        shutdown: CancellationToken,
+    ) -> Self {
         Self {
             client,
             base: base(base_path),
             relay: Relay::default(),
             receipt_forms: Semaphore::new(MAX_RECEIPT_FORMS),
-            title: Mutex::default(),
+            admin_token,
+            last_status: Mutex::default(),
             tokens: CsrfTokens::new(),
             shutdown,
         }
     }
 
-    /// Requests the status of the node, and remembers the title of its network.
+    /// Requests the status of the node, and remembers what the layout of all pages shows of it.
     pub(super) async fn status(&self) -> Result<Status, ClientError> {
         let status = self.client.status().await?;
-        *self.title.lock().unwrap_or_else(PoisonError::into_inner) = status.title.clone();
+        *self.last_status() = LastStatus {
+            title: status.title.clone(),
+            reorg: status.reorg_to_acknowledge().cloned(),
+            at: Some(Instant::now()),
+        };
         Ok(status)
+    }
+
+    /// Requests the status if it was not requested lately, so that every page shows a warning soon.
+    pub(super) async fn refresh(&self) {
+        let at = self.last_status().at;
+        if at.is_none_or(|at| at.elapsed() > MAX_STATUS_AGE) {
+            // The page itself reports a node that does not respond.
+            let _ = self.status().await;
+        }
+    }
+
+    fn last_status(&self) -> MutexGuard<'_, LastStatus> {
+        let last = self.last_status.lock();
+        last.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the layout of a page.
     pub(super) fn layout(&self, section: Section) -> Layout {
-        let title = self.title.lock().unwrap_or_else(PoisonError::into_inner);
-        Layout::new(
-            &self.base,
-            &self.client.address().to_string(),
-            section,
-            title.as_deref(),
-        )
+        let last = self.last_status();
+        let address = self.client.address().to_string();
+        Layout {
+            reorg: last.reorg.clone(),
+            ..Layout::new(&self.base, &address, section, last.title.as_deref())
+        }
     }
 
     /// Returns the path of a page below the base path.
@@ -134,6 +170,8 @@ pub(super) struct Layout {
     pub(super) section: Section,
     /// Content of the search field.
     pub(super) query: String,
+    /// A deep reorg, or one that traded sealed blocks for open ones, that nobody has acknowledged.
+    pub(super) reorg: Option<NotableReorg>,
 }
 
 impl Layout {
@@ -149,6 +187,7 @@ impl Layout {
             node: node.to_owned(),
             section,
             query: String::new(),
+            reorg: None,
         }
     }
 
@@ -196,7 +235,7 @@ mod tests {
     fn a_base_path_has_one_leading_slash_and_no_trailing_one() {
         for (given, base) in [("", ""), ("/", ""), ("x", "/x"), ("/x/y/", "/x/y")] {
             let client = HttpClient::new("localhost:1".parse().unwrap()).unwrap();
-            let site = Site::new(client, given, CancellationToken::new());
+            let site = Site::new(client, given, None, CancellationToken::new());
             assert_eq!(site.base, base);
             assert_eq!(site.path("/lab"), format!("{base}/lab"));
         }

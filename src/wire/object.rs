@@ -54,14 +54,15 @@ macro_rules! objects {
 pub(crate) use {objects, read_objects};
 
 use super::{
-    AddedLines, Announcement, Block, BlockPage, CheckpointView, DisconnectedBlock, ErrorBody,
-    ErrorDetail, Health, MempoolPage, MempoolStatus, Message, MessageStatus, MiningStatus,
-    Neighbour, NeighbourNews, Neighbours, NetworkStatus, NewMessage, NewNeighbour, NotableReorg,
-    PendingMessage, Position, PostedMessage, Reorg, ReorgPage, SearchHit, SearchPage, SingleBlock,
-    Status, SyncStatus, TipStatus,
+    Acknowledgement, AddedLines, Announcement, Block, BlockPage, CheckpointView, DisconnectedBlock,
+    DisconnectedContent, DisconnectedPage, ErrorBody, ErrorDetail, Health, MempoolPage,
+    MempoolStatus, Message, MessageStatus, MiningStatus, Neighbour, NeighbourNews, Neighbours,
+    NetworkStatus, NewMessage, NewNeighbour, NotableReorg, PendingMessage, Position, PostedMessage,
+    Reorg, ReorgPage, SearchHit, SearchPage, SingleBlock, Status, SyncStatus, TipStatus,
 };
 
 objects!(
+    Acknowledgement,
     AddedLines,
     Announcement,
     Block,
@@ -71,6 +72,8 @@ objects!(
     ErrorDetail,
     Health,
     DisconnectedBlock,
+    DisconnectedContent,
+    DisconnectedPage,
     MempoolPage,
     MempoolStatus,
     Message,

@@ -9,7 +9,7 @@ use warp::http;
 use warp::reply::Response;
 
 use crate::api::admin::Caller;
-use crate::api::reject::{ApiError, json_response};
+use crate::api::reject::{ApiError, json_response, no_content};
 use crate::chain::BlockHash;
 use crate::client::NodeAddress;
 use crate::client::address::InvalidAddress;
@@ -66,12 +66,6 @@ pub(crate) async fn remove(
         return Err(ApiError::not_found("there is no such neighbour"));
     }
     Ok(no_content())
-}
-
-fn no_content() -> Response {
-    let mut response = Response::new(Vec::new().into());
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    response
 }
 
 fn parse(address: &str) -> Result<NodeAddress, ApiError> {

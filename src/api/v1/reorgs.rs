@@ -1,6 +1,8 @@
 //! `/api/v1/reorgs`: a page of reorgs.
 
-use http::StatusCode;
+use bytes::Buf;
+use futures_util::Stream;
+use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::Number;
 use warp::http;
@@ -9,17 +11,22 @@ use warp::reply::Response;
 use crate::api::admin::Caller;
 use crate::api::context::Context;
 use crate::api::query::{page_limit, parse_query};
-use crate::api::reject::{ApiError, json_response};
-
+use crate::api::reject::{ApiError, json_response, no_content};
+use crate::http::read_body;
 use crate::node::Node;
 use crate::store::{DisconnectedRecord, ReorgRecord};
-use crate::wire::{DisconnectedBlock, NotableReorg, Reorg, ReorgPage, calendar_time};
+use crate::wire::{
+    Acknowledgement, DisconnectedBlock, NotableReorg, Reorg, ReorgPage, calendar_time,
+};
 
 /// Maximum number of reorgs on a page.
 const MAX_COUNT: usize = 1000;
 
 /// Default number of reorgs on a page.
 const DEFAULT_COUNT: usize = 100;
+
+/// Maximum number of bytes of an acknowledgement.
+const MAX_BODY_BYTES: usize = 4096;
 
 /// The query of `GET /reorgs`.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -51,6 +58,25 @@ pub(crate) async fn page(
         Ok(json_response(StatusCode::OK, &page))
     };
     context.long_response(caller, page).await
+}
+
+/// `POST /reorgs/acknowledge`, for the administrator.
+pub(crate) async fn acknowledge(
+    node: &Node,
+    caller: &Caller,
+    headers: &HeaderMap,
+    body: impl Stream<Item = Result<impl Buf, warp::Error>> + Send,
+) -> Result<Response, ApiError> {
+    caller.admin?;
+    let body = read_body(headers, body, MAX_BODY_BYTES).await?;
+    let Acknowledgement { number } = serde_json::from_slice(&body).map_err(|error| {
+        ApiError::bad_request(format!("the body is not a valid acknowledgement: {error}"))
+    })?;
+    if number > node.state().reorgs() {
+        return Err(ApiError::not_found(format!("there is no reorg {number}")));
+    }
+    node.acknowledge_reorgs(number).await?;
+    Ok(no_content())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a time for display")]

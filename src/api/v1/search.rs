@@ -171,7 +171,7 @@ fn pending_with(view: &View, words: &[String]) -> Result<Vec<SearchHit>, StoreEr
     Ok(found.take(MAX_TEXT_HITS).map(hit).collect())
 }
 
-fn has_words(text: &str, words: &[String]) -> bool {
+pub(super) fn has_words(text: &str, words: &[String]) -> bool {
     let text = text.to_lowercase();
     !words.is_empty() && words.iter().all(|word| text.contains(word))
 }

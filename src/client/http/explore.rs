@@ -5,7 +5,9 @@ use std::time::Duration;
 use reqwest::{Method, Response};
 
 use super::{ClientError, HttpClient};
-use crate::wire::{BlockPage, Event, Neighbours, ReorgPage, SearchPage};
+use crate::wire::{
+    Acknowledgement, BlockPage, DisconnectedPage, Event, Neighbours, ReorgPage, SearchPage,
+};
 
 /// Maximum time of an event stream.
 const EVENTS_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
@@ -41,6 +43,42 @@ impl HttpClient {
             .query(&[("limit", limit)])
             .query(&from.map(|from| [("from", from)]));
         self.json(request).await
+    }
+
+    /// `GET /api/v1/disconnected`, of one reorg from an index on.
+    pub async fn disconnected(
+        &self,
+        reorg: u64,
+        from: u64,
+        limit: usize,
+    ) -> Result<DisconnectedPage, ClientError> {
+        let request = self.request(Method::GET, "/api/v1/disconnected").query(&[
+            ("reorg", reorg),
+            ("from", from),
+            ("limit", limit as u64),
+        ]);
+        self.json(request).await
+    }
+
+    /// `GET /api/v1/disconnected`, of all reorgs, with this hash, message id or text.
+    pub async fn find_disconnected(
+        &self,
+        text: &str,
+        limit: usize,
+    ) -> Result<DisconnectedPage, ClientError> {
+        let request = self
+            .request(Method::GET, "/api/v1/disconnected")
+            .query(&[("q", text), ("limit", &limit.to_string())]);
+        self.json(request).await
+    }
+
+    /// `POST /api/v1/reorgs/acknowledge`, with the token of the node.
+    pub async fn acknowledge_reorgs(&self, number: u64, token: &str) -> Result<(), ClientError> {
+        let request = self
+            .request(Method::POST, "/api/v1/reorgs/acknowledge")
+            .bearer_auth(token);
+        let body = Acknowledgement { number };
+        self.send(request.json(&body)).await.map(drop)
     }
 
     /// `GET /api/v1/search`; `before` continues an earlier search.

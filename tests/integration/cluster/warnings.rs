@@ -1,7 +1,8 @@
 //! Warnings about a replaced history.
 
-use blockchain::wire::ReorgPage;
+use blockchain::wire::{Block, DisconnectedPage, ReorgPage};
 
+use crate::support::command::Blockchain;
 use crate::support::explorer::Explorer;
 use crate::support::http::request;
 use crate::support::test_node::TestNode;
@@ -42,6 +43,34 @@ fn a_deep_reorg_is_reported_in_log_status_metrics_and_explorer() {
     for text in ["WARN", "from=1", "disconnected=7", "connected=9"] {
         assert!(line.contains(text), "{text} {line}");
     }
+    // The content of the disconnected blocks, and what became of their messages.
+    wait_for("the returned messages", || {
+        (short.status().mempool.count == 0).then_some(())
+    });
+    let kept: DisconnectedPage = short.json("/disconnected?reorg=1");
+    let texts: Vec<_> = kept
+        .blocks
+        .iter()
+        .map(|found| &*found.block.data.message)
+        .collect();
+    assert_eq!(texts, ["0", "1", "2", "3", "4", "5", "6"]);
+    for (found, listed) in kept.blocks.iter().zip(&reorg.left) {
+        assert_eq!(
+            (found.block.index, &found.block.hash),
+            (listed.index, &listed.hash)
+        );
+        assert_eq!(found.block.seal.as_deref(), Some("sealed"));
+        assert!(!found.pending);
+        let again = format!("/blocks/{}", found.mined_in.unwrap());
+        assert_eq!(short.json::<Block>(&again).data.id, listed.message_id);
+    }
+    let find = |text: &str| short.json::<DisconnectedPage>(&format!("/disconnected?q={text}"));
+    assert_eq!(find(&reorg.left[2].hash).blocks, kept.blocks[2..3]);
+    assert_eq!(find(&reorg.left[3].message_id).blocks, kept.blocks[3..4]);
+    assert_eq!(find("4").blocks, kept.blocks[4..5]);
+    let page: DisconnectedPage = short.json("/disconnected?reorg=1&from=2&limit=2");
+    assert_eq!((&page.blocks[..], page.next), (&kept.blocks[1..3], Some(4)));
+    short.get("/api/v1/disconnected?from=2").expect(400);
     let explorer = Explorer::of(short.address(), &[]);
     let home = request(explorer.address(), "GET", "/", &[], &[]).unwrap();
     let html = home.expect(200).text().to_owned();
@@ -49,4 +78,94 @@ fn a_deep_reorg_is_reported_in_log_status_metrics_and_explorer() {
     for text in ["Deep reorg", notice, "/reorgs?from=1"] {
         assert!(html.contains(text), "{text} {html}");
     }
+    // Every page warns, until the administrator has acknowledged the reorg.
+    let page = |path: &str| {
+        let page = request(explorer.address(), "GET", path, &[], &[]).unwrap();
+        page.text().to_owned()
+    };
+    for path in [
+        "/", "/blocks", "/block/1", "/mempool", "/peers", "/lab", "/add", "/nowhere",
+    ] {
+        assert!(page(path).contains("id=\"reorg-banner\""), "{path}");
+    }
+    let reorgs = page("/reorgs?reorg=1");
+    assert_eq!(
+        reorgs.matches("mined again in block").count(),
+        7,
+        "{reorgs}"
+    );
+    assert!(reorgs.contains("blockchain acknowledge 1"), "{reorgs}");
+    let found = page("/reorgs?q=4");
+    assert!(found.contains("Disconnected blocks found: 1"), "{found}");
+    short
+        .request("POST", "/api/v1/reorgs/acknowledge", &[], b"{\"number\":1}")
+        .expect(401);
+    let acknowledge = || Blockchain::new(["acknowledge", "--db"]).args([short.folder()]);
+    acknowledge()
+        .args(["2"])
+        .exits(1)
+        .complains(&["there is no reorg 2"]);
+    acknowledge().succeeds().prints(&["1 reorg acknowledged"]);
+    assert_eq!(short.status().acknowledged_reorg, 1);
+    wait_for("the end of the warning", || {
+        (!page("/blocks").contains("id=\"reorg-banner\"")).then_some(())
+    });
+    short.stop();
+    short.start_again(&["--difficulty", "1"]);
+    assert_eq!(short.status().acknowledged_reorg, 1);
+}
+
+#[test]
+fn a_browser_on_the_machine_of_the_node_acknowledges_a_reorg() {
+    let mut short = TestNode::start(&["--difficulty", "1"]);
+    let long = TestNode::start(&["--difficulty", "1"]);
+    short.mine(&["0", "1", "2", "3", "4", "5", "6"]);
+    long.mine(&["a", "b", "c", "d", "e", "f", "g", "h"]);
+    short.stop();
+    let known = long.address().to_string();
+    short.start_again(&["--difficulty", "1", "--neighbours", &known, "--ui=0"]);
+    wait_for("the reorg", || short.status().notable_reorg);
+    let explorer = wait_for("the explorer", || {
+        let log = short.stderr();
+        let address = log.split("explorer=http://").nth(1)?.split('/').next()?;
+        address.parse().ok()
+    });
+    let page = request(explorer, "GET", "/reorgs", &[], &[])
+        .unwrap()
+        .expect(200);
+    let cookie = page
+        .header("set-cookie")
+        .unwrap()
+        .split(';')
+        .next()
+        .unwrap()
+        .to_owned();
+    let html = page.text().to_owned();
+    let token = html.split("name=\"token\" value=\"").nth(1).unwrap();
+    let token = token.split('"').next().unwrap();
+    let form = format!("number=1&token={token}");
+    let post = |headers: &[(&str, &str)], form: &str| {
+        let kind = ("Content-Type", "application/x-www-form-urlencoded");
+        let headers = [headers, &[kind]].concat();
+        let answer = request(
+            explorer,
+            "POST",
+            "/reorgs/acknowledge",
+            &headers,
+            form.as_bytes(),
+        );
+        answer.unwrap().status
+    };
+    let cookie = ("Cookie", &*cookie);
+    assert_eq!(post(&[], &form), 403);
+    assert_eq!(
+        post(&[cookie, ("X-Forwarded-For", "192.0.2.1")], &form),
+        403
+    );
+    assert_eq!(post(&[cookie], "number=x"), 400);
+    assert_eq!(short.status().acknowledged_reorg, 0);
+    assert_eq!(post(&[cookie], &form), 303);
+    assert_eq!(short.status().acknowledged_reorg, 1);
+    let html = request(explorer, "GET", "/reorgs", &[], &[]).unwrap();
+    assert!(!html.text().contains("reorg-banner"));
 }

@@ -303,18 +303,31 @@ fn a_newer_schema_is_refused_with_both_versions() {
         txn.commit().unwrap();
         old
     };
-    // The one before this is read, and becomes this one.
-    set_schema(2);
-    assert!(StoppedStore::open(&path).is_ok());
-    open(&path).unwrap().close().unwrap();
-    assert_eq!(set_schema(4), Some(3_u32.to_le_bytes().to_vec()));
+    // Earlier ones are read, and become this one.
+    for older in [2, 3] {
+        set_schema(older);
+        let database = Database::open(&path).unwrap();
+        let txn = database.begin_write().unwrap();
+        let disconnected: TableDefinition<'_, (u64, u64), &[u8]> =
+            TableDefinition::new("disconnected");
+        txn.delete_table(disconnected).unwrap();
+        txn.commit().unwrap();
+        drop(database);
+        let stopped = StoppedStore::open(&path).unwrap();
+        let view = stopped.view().unwrap();
+        view.each_disconnected(None, 0, |found| panic!("{found:?}"))
+            .unwrap();
+        drop((view, stopped));
+        open(&path).unwrap().close().unwrap();
+    }
+    assert_eq!(set_schema(5), Some(4_u32.to_le_bytes().to_vec()));
     let error = open(&path).err().unwrap();
     assert!(
         matches!(
             error,
             StoreError::Schema {
-                found: 4,
-                supported: 3
+                found: 5,
+                supported: 4
             }
         ),
         "{error:?}"
@@ -323,7 +336,7 @@ fn a_newer_schema_is_refused_with_both_versions() {
     assert!(error.to_string().ends_with("or a newer version"), "{error}");
     let older = StoreError::Schema {
         found: 1,
-        supported: 3,
+        supported: 4,
     };
     let remedy = "and import the file";
     assert!(older.to_string().ends_with(remedy), "{older}");
