@@ -319,7 +319,7 @@ impl Node {
         self.store.stopped_cleanly()
     }
 
-    /// Returns warnings about open proofs and about clocks that disagree.
+    /// Returns warnings about open proofs, clocks that disagree and a disk that is nearly full.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         if self.state().network.sealed_from.is_none() {
@@ -328,6 +328,9 @@ impl Node {
             warnings.push(text.to_owned());
         }
         warnings.extend(self.clock_warnings());
+        if let Some(shortage) = self.space_shortage() {
+            warnings.push(format!("no messages are accepted or mined: {shortage}"));
+        }
         warnings
     }
 

@@ -126,6 +126,25 @@ impl fmt::Display for Span {
     }
 }
 
+/// A number of bytes, displayed in a binary unit with at most one decimal.
+#[derive(Clone, Copy, Debug)]
+pub struct Size(pub u64);
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
+        let Some((name, bits)) = units.iter().find(|(_, bits)| self.0 >> bits > 0) else {
+            return write!(f, "{}", counted(self.0, "byte"));
+        };
+        // Rounded down: a shortage by a little must not look like enough.
+        let tenths = u128::from(self.0) * 10 >> bits;
+        match tenths % 10 {
+            0 => write!(f, "{} {name}", tenths / 10),
+            tenth => write!(f, "{}.{tenth} {name}", tenths / 10),
+        }
+    }
+}
+
 /// Formats the offset of a clock in seconds, positive if it is ahead. `duration` formats its length.
 pub(crate) fn clock_offset<D: fmt::Display>(offset: f64, duration: impl Fn(f64) -> D) -> String {
     match offset {
@@ -154,7 +173,7 @@ mod tests {
         assert_eq!(super::json_length(text.as_bytes()), json.len() - 2);
     }
 
-    use super::{Span, counted, escape, escape_json};
+    use super::{Size, Span, counted, escape, escape_json};
 
     #[test]
     fn only_1_is_singular() {
@@ -203,6 +222,21 @@ mod tests {
         let escaped = escape_json(&json);
         assert_eq!(escaped, r#""\u009b31m\u007f\u202e\udb40\udc41\u001bé""#);
         assert_eq!(serde_json::from_str::<String>(&escaped).unwrap(), text);
+    }
+
+    #[test]
+    fn sizes_are_rounded_down_to_a_tenth_of_a_unit() {
+        for (bytes, text) in [
+            (0, "0 bytes"),
+            (1, "1 byte"),
+            (1023, "1023 bytes"),
+            (64 << 20, "64 MiB"),
+            ((64 << 20) - 1, "63.9 MiB"),
+            (38_112_395_264, "35.4 GiB"),
+            (u64::MAX, "17179869183.9 GiB"),
+        ] {
+            assert_eq!(Size(bytes).to_string(), text);
+        }
     }
 
     #[test]

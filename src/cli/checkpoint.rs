@@ -1,8 +1,9 @@
-//! `blockchain checkpoint`: prints the line about a block that is worth keeping elsewhere.
+//! `blockchain checkpoint`: prints a line that identifies a block and its history, to keep elsewhere.
+
+mod keep;
 
 use std::fmt;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use qrcode::render::unicode::Dense1x2;
@@ -13,13 +14,8 @@ use super::files::expand;
 use super::names;
 use super::output::{Output, escape};
 use super::proof_source::ProofSourceArgs;
-use crate::fs::{append_to_own, read_regular};
-use crate::proofs::checkpoint::read_trust_file;
 use crate::ui::qr::checkpoint_code;
 use crate::wire::CheckpointView;
-
-/// Maximum size of a trust file that is appended to, in bytes.
-const MAX_FILE_BYTES: u64 = 8 << 20;
 
 #[derive(Debug, Args)]
 pub(super) struct CheckpointArgs {
@@ -32,45 +28,22 @@ pub(super) struct CheckpointArgs {
     /// Draw the line as a QR code
     #[arg(long)]
     qr: bool,
-    /// Also append the line to FILE, which may contain only checkpoints
+    /// Also append the line to FILE, which may contain only checkpoints, unless it is there already;
+    /// the chain must contain the newest checkpoint of FILE
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 }
 
 pub(super) async fn run(args: CheckpointArgs, output: &Output) -> Result<(), Error> {
-    let checkpoint = args.source.open().await?.checkpoint(&args.at).await?;
-    if let Some(path) = &args.output {
-        append(&expand(path), &checkpoint.checkpoint)?;
-    }
+    let source = args.source.open().await?;
+    let checkpoint = match &args.output {
+        None => source.checkpoint(&args.at).await?,
+        Some(path) => keep::keep(&source, &args.at, &expand(path)).await?,
+    };
     output.print(&View {
         checkpoint,
         is_drawn: args.qr,
     })
-}
-
-/// Appends a line to a trust file that is well-formed with it.
-fn append(path: &Path, line: &str) -> Result<(), Error> {
-    let failed = |source| Error::file(path, source);
-    let mut text = match read_regular(path, MAX_FILE_BYTES) {
-        Ok(bytes) => String::from_utf8(bytes)
-            .map_err(|_| Error::usage(format!("{} is not a trust file", path.display())))?,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(failed(error)),
-    };
-    let mut added = String::new();
-    if !text.is_empty() && !text.ends_with('\n') {
-        added.push('\n');
-    }
-    added.push_str(line);
-    added.push('\n');
-    text.push_str(&added);
-    read_trust_file(&text).map_err(|error| {
-        Error::usage(format!("nothing was added to {}: {error}", path.display()))
-    })?;
-    let mut file = append_to_own(path).map_err(failed)?;
-    file.write_all(added.as_bytes())
-        .and_then(|()| file.sync_all())
-        .map_err(failed)
 }
 
 /// The line, drawn on request.

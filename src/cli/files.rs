@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use tracing::info;
 
@@ -41,7 +42,13 @@ pub(super) struct Files {
     pub(super) token: PathBuf,
     /// The latest snapshot.
     pub(super) chain: PathBuf,
+    /// Says that a node has run on the database, so that a missing one is not taken for a new one.
+    pub(super) marker: PathBuf,
 }
+
+/// Content of the marker, for a person who finds it.
+const MARKER_TEXT: &str = "A node has run in this folder. While its database is missing, no node starts here.\n\
+     Delete this file only to start a new chain in this folder.\n";
 
 /// The content of `NAME.address`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -97,7 +104,10 @@ impl Files {
             .extension()
             .and_then(|ending| ending.to_str())
             .unwrap_or_default();
-        if matches!(ending, "redb" | "hash" | "address" | "token" | "log") {
+        if matches!(
+            ending,
+            "redb" | "hash" | "address" | "token" | "log" | "used"
+        ) {
             return Err(Error::usage(format!(
                 "{} cannot be a chain file: .{ending} names another file of a node",
                 chain.display()
@@ -120,9 +130,46 @@ impl Files {
             database: path(".redb"),
             address: path(".address"),
             token: path(".token"),
+            marker: path(".used"),
             chain,
             folder,
         }
+    }
+
+    /// Checks that the database is there if a node has run on it.
+    ///
+    /// # Errors
+    /// If it is missing. A new chain, or the older one of a snapshot, must not take its place unnoticed.
+    pub(super) fn check_not_lost(&self) -> Result<(), Error> {
+        let is_lost = !self.database.exists() && self.marker.exists();
+        if !is_lost {
+            return Ok(());
+        }
+        let (database, folder) = (self.database.display(), self.folder.display());
+        let written = fs::metadata(&self.chain).and_then(|chain| chain.modified());
+        let snapshot = written.map_or(String::new(), |written| {
+            let time = DateTime::<Utc>::from(written).format("%Y-%m-%d %H:%M:%S");
+            format!(
+                "; or import the snapshot of {time} UTC, which has no later messages, with \
+                 \"blockchain import {} --db {folder}\"",
+                self.chain.display()
+            )
+        });
+        Err(Error::failed(format!(
+            "{database} is missing, although a node has run on it"
+        ))
+        .hint(format!(
+            "put the file back{snapshot}; or start a new chain with --force-new-chain or in \
+                     another folder"
+        )))
+    }
+
+    /// Notes that a node runs on the database.
+    pub(super) fn mark_as_used(&self) -> Result<(), Error> {
+        if self.marker.exists() {
+            return Ok(());
+        }
+        self.write_private(&self.marker, MARKER_TEXT.as_bytes())
     }
 
     /// Returns a client of the node that runs on these files.
@@ -236,6 +283,7 @@ impl Files {
             &self.address,
             &self.token,
             &self.chain,
+            &self.marker,
             &hash,
         ] {
             check_own(path).map_err(|source| Error::file(path, source))?;
@@ -248,7 +296,7 @@ impl Files {
         let name = file.file_name().unwrap_or_default();
         let is_log = name.as_encoded_bytes().starts_with(b"miner.log");
         let ending = file.extension().unwrap_or_default();
-        let is_kept = ["redb", "chain", "hash", "address", "token"].map(OsStr::new);
+        let is_kept = ["redb", "chain", "hash", "address", "token", "used"].map(OsStr::new);
         databases_in(folder_of(file)).iter().any(|database| {
             is_log || is_kept.contains(&ending) && database.file_stem() == file.file_stem()
         })

@@ -16,6 +16,7 @@ use std::time::Duration;
 use anstyle::Style;
 use clap::ValueEnum;
 use tracing::field::Field;
+use tracing::level_filters::LevelFilter;
 use tracing::{Subscriber, warn};
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::fmt::MakeWriter;
@@ -94,10 +95,20 @@ pub(super) enum LogFormat {
     Json,
 }
 
-/// Checks the directives of `--log`.
+/// Checks the directives of `--log`. A single word must be a level or a module of this program: as the
+/// name of any module, a misspelled level would turn off all output.
 pub(super) fn directives(text: &str) -> Result<String, String> {
-    EnvFilter::try_new(text).map_err(|error| error.to_string())?;
-    Ok(text.to_owned())
+    let is_level = |word: &str| word.parse::<LevelFilter>().is_ok();
+    let is_own = |word: &str| word == "blockchain" || word.starts_with("blockchain::");
+    let is_meant =
+        |word: &str| word.is_empty() || word.contains('=') || is_own(word) || is_level(word);
+    let has_spans = text.contains('[');
+    if EnvFilter::try_new(text).is_ok()
+        && (has_spans || text.split(',').map(str::trim).all(is_meant))
+    {
+        return Ok(text.to_owned());
+    }
+    Err("use error, warn, info, debug or trace, or directives such as blockchain=debug".to_owned())
 }
 
 fn filter(directives: Option<&str>, default: &str) -> EnvFilter {

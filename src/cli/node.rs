@@ -90,6 +90,9 @@ async fn start(
     let signals = Signals::listen()?;
     fs::create_dir_all(&files.folder).map_err(|source| Error::file(&files.folder, source))?;
     files.check()?;
+    if !args.force_new_chain {
+        files.check_not_lost()?;
+    }
     log::to_file(directives, args.log_format, &files.folder)?;
 
     let settings = Settings {
@@ -121,6 +124,7 @@ async fn start(
     )?;
     let node = Arc::new(node);
     node.peers.keep(&invited_by);
+    files.mark_as_used()?;
     files.remove_leftovers();
     let shutdown = CancellationToken::new();
     signals.stop_with(shutdown.clone());

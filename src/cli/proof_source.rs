@@ -31,7 +31,11 @@ pub(super) struct ProofSourceArgs {
 
 /// A chain that can prove what it holds.
 pub(super) enum ProofSource {
-    Stopped { _store: StoppedStore, view: View },
+    Stopped {
+        _store: StoppedStore,
+        view: View,
+        folder: PathBuf,
+    },
     Node(HttpClient),
 }
 
@@ -40,13 +44,15 @@ impl ProofSourceArgs {
         let Some(folder) = &self.db else {
             return Ok(ProofSource::Node(self.node.client()?));
         };
-        match ChainSource::in_folder(&Files::of_database(&expand(folder))?).await? {
+        let files = Files::of_database(&expand(folder))?;
+        match ChainSource::in_folder(&files).await? {
             ChainSource::Stopped {
                 _store: store,
                 view,
             } => Ok(ProofSource::Stopped {
                 _store: store,
                 view,
+                folder: files.folder,
             }),
             ChainSource::Running(client) => Ok(ProofSource::Node(client)),
             ChainSource::Reference(_) => Err(Error::failed("a reference miner makes no proofs")),
@@ -55,6 +61,23 @@ impl ProofSourceArgs {
 }
 
 impl ProofSource {
+    /// Returns the address of the node, or the folder of the stopped one.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::Node(client) => client.address().to_string(),
+            Self::Stopped { folder, .. } => folder.display().to_string(),
+        }
+    }
+
+    /// Returns the option by which `verify` reads the same chain.
+    pub(super) fn verify_option(&self) -> String {
+        let option = match self {
+            Self::Node(_) => "--node",
+            Self::Stopped { .. } => "--db",
+        };
+        format!("{option} {}", self.name())
+    }
+
     /// Returns the checkpoint of the block named `at`.
     pub(super) async fn checkpoint(&self, at: &str) -> Result<CheckpointView, Error> {
         match self {

@@ -61,9 +61,10 @@ pub async fn change(node: &Arc<Node>, wanted: Network) -> Result<(), ChangeError
     }
     if wanted.difficulty < kept.difficulty {
         warn!(
-            kept = %kept.difficulty,
-            now = %wanted.difficulty,
-            "lowering the difficulty: peers with the old one refuse our blocks"
+            from = %kept.difficulty,
+            to = %wanted.difficulty,
+            "lowering the difficulty for good: once a block is mined at the lower one, this chain \
+             cannot return to the higher one, and nodes that require the higher one refuse it"
         );
     }
     if wanted.difficulty > kept.difficulty || wanted.sealed_from != kept.sealed_from {

@@ -75,12 +75,21 @@ impl fmt::Display for NetworkDifference {
                  to join that network, start a node on a new folder with --genesis {theirs} \
                  --difficulty {their_difficulty}"
             ),
-            Self::Difficulty { ours, theirs } => write!(
-                f,
-                "has difficulty {theirs}, this node {ours}: restart the node with the higher \
-                 difficulty with --difficulty {}; {MEANWHILE}",
-                ours.min(theirs)
-            ),
+            Self::Difficulty { ours, theirs } => {
+                let (weaker, stronger) = if theirs > ours {
+                    ("this node", "the other one")
+                } else {
+                    ("the other one", "this node")
+                };
+                write!(
+                    f,
+                    "has difficulty {theirs}, this node {ours}: restart {weaker} with --difficulty \
+                     {}, on a new folder if its chain is refused; or {stronger} with --difficulty \
+                     {}, which weakens its chain for good; {MEANWHILE}",
+                    ours.max(theirs),
+                    ours.min(theirs)
+                )
+            }
             Self::SealRule { ours, theirs } => write!(
                 f,
                 "has another seal rule ({}, here {}): start both with the same \

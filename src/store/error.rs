@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use crate::chain::InvalidBlock;
 use crate::codec::DecodeError;
-use crate::text::counted;
+use crate::text::{Size, counted};
 
 /// Error of the store.
 #[derive(Clone, Debug, Error)]
@@ -150,7 +150,11 @@ pub enum Rejection {
     #[error("the idempotency key was used for another message")]
     KeyReused,
     /// The disk is nearly full.
-    #[error("{free} bytes are free on the disk, less than the {needed} that must stay free")]
+    #[error(
+        "{} are free on the disk, less than the {} that must stay free (--min-free)",
+        Size(*free),
+        Size(*needed)
+    )]
     NoSpace {
         /// Free bytes.
         free: u64,

@@ -3,6 +3,7 @@
 //! * [`node`], [`network`]: starting a node, what it keeps and what it refuses
 //! * [`join`]: inviting and joining
 //! * [`stop`]: signals, and the log it leaves
+//! * [`lost`]: starting where the database is missing
 //! * [`paths`]: paths and files that cannot be used
 //! * [`add`], [`get`], [`export`], [`verify`]: asking it, and reading its files
 //! * [`foreign`]: asking what is not a node
@@ -14,6 +15,7 @@ mod export;
 mod foreign;
 mod get;
 mod join;
+mod lost;
 mod neighbours;
 mod network;
 mod node;

@@ -6,6 +6,7 @@ mod bad_files;
 mod browser;
 mod command;
 mod faults;
+mod keeping;
 
 use std::collections::BTreeSet;
 use std::io::Write;

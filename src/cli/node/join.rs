@@ -79,6 +79,7 @@ pub(in crate::cli) async fn run(args: JoinArgs, directives: Option<&str>) -> Res
         continue_with(&code, &view, &mut options).await?;
         None
     } else {
+        files.check_not_lost()?;
         if files.chain.exists() {
             let text = format!("{} has a chain without a database", files.folder.display());
             return Err(Error::rejected(text).hint("join with another folder (--db)"));

@@ -34,7 +34,8 @@ impl Remedy {
         })
     }
 
-    /// Lowers the higher difficulty.
+    /// Raises the lower difficulty, which the node refuses if its chain does not meet the higher one.
+    /// To lower the higher one would weaken a chain for good.
     pub(super) fn of_difficulty(
         address: &str,
         network: &NetworkStatus,
@@ -43,11 +44,11 @@ impl Remedy {
         if network.difficulty == own.difficulty {
             return None;
         }
-        let lower = network.difficulty.min(own.difficulty);
+        let higher = network.difficulty.max(own.difficulty);
         Self::on(
-            own.difficulty > lower,
+            own.difficulty < higher,
             address,
-            format!("--difficulty {lower}"),
+            format!("--difficulty {higher}"),
         )
     }
 
@@ -124,10 +125,11 @@ mod tests {
         );
         assert_eq!(remedy.command, command);
         let remedy = Remedy::of_difficulty("a:1", &peer, &own).unwrap();
-        assert_eq!(remedy.command, "blockchain node --difficulty 5");
-        assert_eq!(remedy.node, "a:1, after a stop");
-        let remedy = Remedy::of_difficulty("a:1", &own, &peer).unwrap();
+        assert_eq!(remedy.command, "blockchain node --difficulty 6");
         assert_eq!(remedy.node, "this node, after a stop");
+        let remedy = Remedy::of_difficulty("a:1", &own, &peer).unwrap();
+        assert_eq!(remedy.command, "blockchain node --difficulty 6");
+        assert_eq!(remedy.node, "a:1, after a stop");
         let remedy = Remedy::of_seal_rule("a:1", &own, &peer).unwrap();
         assert_eq!(remedy.command, "blockchain node --require-sealed=1");
         assert_eq!(remedy.node, "this node, after a stop");

@@ -29,7 +29,9 @@ fn the_difficulty_is_kept_and_lowered_with_a_warning() {
     node.mine(&["at difficulty 2"]);
     let log = node.stop();
     assert!(
-        log.contains("WARN") && log.contains("lowering the difficulty"),
+        log.contains("WARN")
+            && log.contains("lowering the difficulty for good")
+            && log.contains("from=6 to=2"),
         "{log}"
     );
     node.start_again(&[]);

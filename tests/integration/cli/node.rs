@@ -194,7 +194,10 @@ fn without_free_space_messages_are_refused_and_reads_served() {
     let health = wait_for("an answer", || get("/health").ok()).expect(503);
     let health: blockchain::wire::Health = health.json();
     assert!(!health.ready);
-    assert!(health.reasons[0].contains("bytes are free"), "{health:?}");
+    assert!(
+        health.reasons[0].contains("are free on the disk"),
+        "{health:?}"
+    );
     crate::support::http::post_message(address, "none left", None)
         .unwrap()
         .expect_error(503, "unavailable");
@@ -202,6 +205,12 @@ fn without_free_space_messages_are_refused_and_reads_served() {
         .unwrap()
         .expect(503);
     get("/data").unwrap().expect(200);
+    let status: blockchain::wire::Status = get("/api/v1/status").unwrap().expect(200).json();
+    let shortage = "GiB are free on the disk, less than the 1000000 GiB";
+    let is_told = |text: &String| text.contains(shortage) && text.contains("no messages");
+    assert!(status.warnings.iter().any(is_told), "{status:?}");
+    let log = node.stderr();
+    assert!(log.contains("WARN") && log.contains(shortage), "{log}");
     assert_eq!(node.stop_with("TERM").code(), Some(0));
     node.start_again(&["--threads", "0"]);
     assert_eq!(node.status().mempool.count, 1);

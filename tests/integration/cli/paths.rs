@@ -116,6 +116,7 @@ fn a_node_refuses_files_that_are_not_regular() {
         "node.hash",
         "node.token",
         "node.address",
+        "node.used",
     ];
     for name in names.into_iter().chain(["miner.log", "miner.log.2"]) {
         let folder = tempfile::tempdir().unwrap();

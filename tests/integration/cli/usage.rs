@@ -49,6 +49,9 @@ fn wrong_usage_is_exit_code_2() {
         "pow solve --difficulty 0",
         "pow check",
         "--log a=b=c get status",
+        "--log inof get status",
+        "--log blockchain,inof get status",
+        "--log blockchain=loud get status",
     ] {
         let finished = Blockchain::new(arguments.split_whitespace()).exits(2);
         assert_eq!(finished.stdout, "", "{arguments}");
@@ -160,4 +163,20 @@ fn errors_are_coloured_only_on_request() {
     );
     let never = wrong().env("CLICOLOR_FORCE", "1").env("NO_COLOR", "1");
     assert_eq!(never.exits(2).stderr, plain);
+}
+
+#[test]
+fn levels_and_directives_of_the_log_are_told_from_misspelled_ones() {
+    for levels in [
+        "info",
+        "WARN",
+        "off",
+        "blockchain,h2=off",
+        "a[b{c=d}]=trace",
+    ] {
+        Blockchain::new(["--log", levels, "completions", "bash"]).succeeds();
+    }
+    Blockchain::new(["--log", "inof", "get", "status"])
+        .exits(2)
+        .complains(&["'inof'", "use error, warn, info, debug or trace"]);
 }

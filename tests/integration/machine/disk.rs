@@ -212,7 +212,10 @@ fn a_full_disk_refuses_only_additions_until_there_is_space() {
     assert_eq!(status, Some(503));
     let refused = |node: &TestNode| {
         let health: Health = node.get("/health").expect(503).json();
-        assert!(health.reasons[0].contains("bytes are free"), "{health:?}");
+        assert!(
+            health.reasons[0].contains("are free on the disk"),
+            "{health:?}"
+        );
         let answer = post_message(node.address(), "no", None).unwrap();
         answer.expect_error(503, "unavailable");
         put_message(node.address(), "no").unwrap().expect(503);

@@ -250,8 +250,8 @@ fn an_append_to_a_trust_file_is_refused_where_it_would_contradict() {
     let before = fs::read(&kept).unwrap();
     let refused = second
         .command(["checkpoint", "--output", text(&kept)])
-        .exits(2);
-    refused.complains(&["nothing was added", "lines 1 and 2"]);
+        .exits(1);
+    refused.complains(&["nothing was added", "block 2 that line 1 keeps"]);
     assert_eq!(fs::read(&kept).unwrap(), before);
 }
 

@@ -1,0 +1,109 @@
+//! `checkpoint --output`: a file of kept checkpoints follows one history only.
+
+use std::fs;
+use std::path::Path;
+
+use super::command::text;
+use super::node_with;
+use crate::support::command::{Blockchain, Finished};
+use crate::support::test_node::TestNode;
+
+/// Appends a checkpoint of a running node to a file.
+fn keep(node: &TestNode, file: &Path, more: &[&str], code: i32) -> Finished {
+    let address = node.address();
+    let (host, port) = (address.ip().to_string(), address.port().to_string());
+    Blockchain::new(["checkpoint", "--host", &host, "--port", &port])
+        .args(["--output", text(file)])
+        .args(more)
+        .exits(code)
+}
+
+fn lines(file: &Path) -> usize {
+    fs::read_to_string(file).unwrap().lines().count()
+}
+
+#[test]
+fn a_checkpoint_is_kept_once_and_in_any_order() {
+    let mut node = node_with(4);
+    let folder = tempfile::tempdir().unwrap();
+    let kept = folder.path().join("kept.txt");
+    keep(&node, &kept, &["--at", "3"], 0);
+    keep(&node, &kept, &[], 0);
+    keep(&node, &kept, &[], 0);
+    // A block below the kept ones, and one that is kept already.
+    keep(&node, &kept, &["--at", "1"], 0);
+    keep(&node, &kept, &["--at", "3"], 0);
+    assert_eq!(lines(&kept), 3);
+    node.mine(&["above the kept ones"]);
+    keep(&node, &kept, &[], 0);
+    node.stop();
+    let db = node.folder();
+    let of_folder = ["checkpoint", "--output", text(&kept), "--db", text(&db)];
+    Blockchain::new(of_folder).exits(0);
+    Blockchain::new(of_folder).args(["--at", "2"]).exits(0);
+    assert_eq!(lines(&kept), 5);
+    // Those of another network are not compared.
+    let other = TestNode::start(&["--difficulty", "1", "--new-genesis=other"]);
+    keep(&other, &kept, &[], 0);
+    assert_eq!(lines(&kept), 6);
+}
+
+#[test]
+fn a_checkpoint_of_another_history_is_refused() {
+    let (node, other) = (node_with(3), node_with(6));
+    let folder = tempfile::tempdir().unwrap();
+    let kept = folder.path().join("kept.txt");
+    keep(&node, &kept, &["--at", "2"], 0);
+    keep(&node, &kept, &[], 0);
+    let before = fs::read(&kept).unwrap();
+    for (at, block, line) in [
+        ("tip", 3, 2),
+        ("3", 3, 2),
+        ("2", 2, 1),
+        ("1", 3, 2),
+        ("5", 3, 2),
+    ] {
+        let refused = keep(&other, &kept, &["--at", at], 1);
+        assert_eq!(refused.stdout, "");
+        refused.complains(&[
+            &format!(
+                "nothing was added to {}: the chain of {} does not contain block {block} that line \
+                 {line} keeps",
+                kept.display(),
+                other.address()
+            ),
+            "hint: the chain was rewritten or is incomplete, or this is another node; compare with",
+            &format!(
+                "blockchain verify --node {} --checkpoint {}",
+                other.address(),
+                kept.display()
+            ),
+        ]);
+    }
+    let mut other = other;
+    other.stop();
+    let db = other.folder();
+    for at in ["tip", "3", "1"] {
+        Blockchain::new(["checkpoint", "--output", text(&kept), "--at", at])
+            .args(["--db", text(&db)])
+            .exits(1)
+            .complains(&["does not contain block 3", "verify --db"]);
+    }
+    assert_eq!(fs::read(&kept).unwrap(), before);
+}
+
+#[test]
+fn a_checkpoint_of_a_shorter_chain_is_refused() {
+    let node = node_with(3);
+    let shorter = TestNode::start(&["--difficulty", "1"]);
+    let folder = tempfile::tempdir().unwrap();
+    let kept = folder.path().join("kept.txt");
+    keep(&node, &kept, &["--at", "2"], 0);
+    for at in ["tip", "0"] {
+        keep(&shorter, &kept, &["--at", at], 1).complains(&[
+            "ends at block 0, below block 2 that line 1 keeps",
+            "verify --node",
+        ]);
+    }
+    assert_eq!(lines(&kept), 1);
+}
