@@ -9,7 +9,7 @@ use serde::Serialize;
 use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::client::{ClientError, HttpClient};
+use crate::client::{ClientError, Events, HttpClient};
 use crate::wire::Event;
 
 /// Events buffered for a slow page. A page that falls further behind is told to reload.
@@ -20,9 +20,6 @@ const MAX_LISTENERS: usize = 300;
 
 /// Delay before the relay connects to the node again.
 const RECONNECT_DELAY: Duration = Duration::from_secs(2);
-
-/// Time without an event after which the connection is considered broken.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Delay before a node without an event stream is tried again.
 const UNSUPPORTED_RETRY_DELAY: Duration = Duration::from_secs(30);
@@ -145,11 +142,16 @@ impl Relay {
             Err(_) => return RelayState::NoEvents,
         };
         self.set_state(RelayState::Connected);
-        while let Ok(Ok(Some(event))) = tokio::time::timeout(IDLE_TIMEOUT, events.next()).await {
+        self.broadcast_all(&mut events).await;
+        // The node may respond to the next attempt.
+        RelayState::Connecting
+    }
+
+    /// Broadcasts the events of a stream until it ends, breaks or falls silent.
+    async fn broadcast_all(&self, events: &mut Events) {
+        while let Ok(Some(event)) = events.next().await {
             self.broadcast(PageEvent::of(&event));
         }
-        // The stream ended, broke or fell silent. The node may respond to the next attempt.
-        RelayState::Connecting
     }
 
     fn set_state(&self, state: RelayState) {
@@ -172,6 +174,10 @@ impl Relay {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+    use tokio::time::Instant;
+
     use super::*;
 
     #[test]
@@ -181,6 +187,51 @@ mod tests {
         relay.set_state(RelayState::NoEvents);
         assert_eq!(receiver.try_recv(), Ok(PageEvent::END));
         assert_eq!(relay.subscribe().unwrap_err(), NotSubscribed::NoEvents);
+    }
+
+    /// Returns an event stream without an event for this time, kept alive by comments or not, and
+    /// then with one event.
+    async fn quiet_stream(quiet: Duration, is_kept_alive: bool) -> Events {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            assert_ne!(stream.read(&mut [0; 4096]).await.unwrap(), 0);
+            let head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
+            stream.write_all(head).await.unwrap();
+            let end = Instant::now() + quiet;
+            while Instant::now() < end {
+                tokio::time::sleep(Duration::from_secs(15)).await;
+                if is_kept_alive {
+                    stream.write_all(b":\n\n").await.unwrap();
+                }
+            }
+            let _ = stream.write_all(b"event: reset\ndata: {}\n\n").await;
+        });
+        let client = HttpClient::new(address.to_string().parse().unwrap()).unwrap();
+        client.events().await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_quiet_event_stream_is_followed_while_it_is_kept_alive() {
+        let mut events = quiet_stream(Duration::from_secs(600), true).await;
+        tokio::time::pause();
+        let relay = Relay::default();
+        let mut receiver = relay.subscribe().unwrap();
+        relay.broadcast_all(&mut events).await;
+        assert_eq!(receiver.try_recv(), Ok(PageEvent::RESET));
+    }
+
+    #[tokio::test]
+    async fn a_silent_event_stream_is_given_up() {
+        let mut events = quiet_stream(Duration::from_secs(600), false).await;
+        tokio::time::pause();
+        let begin = Instant::now();
+        let relay = Relay::default();
+        let mut receiver = relay.subscribe().unwrap();
+        relay.broadcast_all(&mut events).await;
+        assert!(begin.elapsed() < Duration::from_secs(100));
+        assert!(receiver.try_recv().is_err());
     }
 
     #[test]

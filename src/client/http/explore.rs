@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use reqwest::{Method, Response};
+use tokio::time::timeout;
 
 use super::{ClientError, HttpClient};
 use crate::wire::{
@@ -11,6 +12,10 @@ use crate::wire::{
 
 /// Maximum time of an event stream.
 const EVENTS_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
+
+/// Time without a byte after which an event stream is considered broken: four intervals of the
+/// comments that keep it alive.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Maximum number of bytes of one event: the largest message with every byte escaped, and the JSON
 /// around it.
@@ -120,13 +125,15 @@ pub struct Events {
 }
 
 impl Events {
-    /// Returns the next event, or `None` when the stream ends.
+    /// Returns the next event, or `None` when the stream ends or falls silent.
     pub async fn next(&mut self) -> Result<Option<Event>, ClientError> {
         loop {
             if let Some(event) = self.parser.next() {
                 return Ok(Some(event));
             }
-            let chunk = self.response.chunk().await;
+            let Ok(chunk) = timeout(IDLE_TIMEOUT, self.response.chunk()).await else {
+                return Ok(None);
+            };
             match chunk.map_err(|source| self.client.transport_error(source))? {
                 Some(chunk) if self.parser.received.len() + chunk.len() <= MAX_EVENT_BYTES => {
                     self.parser.received.extend_from_slice(&chunk);
