@@ -269,8 +269,15 @@ impl Node {
     ) -> Result<oneshot::Receiver<Result<T, StoreError>>, StoreError> {
         let (sender, receiver) = oneshot::channel();
         if self.executor == Executor::Inline {
-            // The receiver is in scope, so the result arrives.
-            let _ = sender.send(self.store.write(operation));
+            let (done, waiting) = std::sync::mpsc::sync_channel(1);
+            self.store.submit(operation(self.timed(move |result| {
+                // The receiver is alive until it has the result.
+                let _ = done.send(result);
+            })))?;
+            if let Ok(result) = waiting.recv() {
+                // The receiver is in scope, so the result arrives.
+                let _ = sender.send(result);
+            }
             return Ok(receiver);
         }
         self.store.submit(operation(self.timed(move |result| {

@@ -259,12 +259,13 @@ impl Store {
     /// Commits the queued operations and closes the file, recording a clean stop.
     pub fn close(mut self) -> Result<(), StoreError> {
         self.writer.stop();
-        if !self.scrubbed.load(Ordering::Relaxed) {
-            // The next start checks the older blocks again.
-            return Ok(());
+        // Otherwise the next start checks the older blocks again.
+        if self.scrubbed.load(Ordering::Relaxed) {
+            let state = State::clone(&self.state());
+            change(&self.database, state, |edit| edit.set_running(false))?;
         }
-        let state = State::clone(&self.state());
-        change(&self.database, state, |edit| edit.set_running(false))
+        // The writer has ended, so this is the last reference.
+        Arc::into_inner(self.database).map_or(Ok(()), Engine::close)
     }
 }
 

@@ -202,3 +202,33 @@ impl Node {
         self.in_flight.table().ids.contains_key(id)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::Executor;
+    use crate::node::backup::tests::node_with;
+
+    #[tokio::test]
+    async fn an_addition_that_a_closed_store_refuses_is_not_in_flight() {
+        for executor in [Executor::Pool, Executor::Inline] {
+            let (_folder, node) = node_with(executor);
+            let reply = Box::new(|_| panic!("on purpose"));
+            let ended = node.store.submit(Operation::DropBranch(1, reply));
+            ended.unwrap();
+            while node.signals.0.borrow().failure.is_none() {
+                tokio::task::yield_now().await;
+            }
+            loop {
+                let added = node.add_message("late".to_owned(), None).await;
+                match added.unwrap_err() {
+                    AddError::Store(StoreError::Closed) => break,
+                    // The writer's thread has not ended yet.
+                    AddError::Store(StoreError::Overloaded) => {}
+                    error => panic!("{executor:?}: {error}"),
+                }
+            }
+            assert!(node.in_flight.table().ids.is_empty(), "{executor:?}");
+        }
+    }
+}

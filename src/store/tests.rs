@@ -257,9 +257,11 @@ fn an_invalid_block_is_named_by_its_position() {
     assert_eq!(database.state.length(), 1);
 }
 
+mod close;
 mod disconnected;
 mod full_disk;
 mod peers;
+mod renames;
 
 #[test]
 fn a_bare_file_name_is_in_the_working_directory() {

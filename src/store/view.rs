@@ -198,6 +198,23 @@ impl View {
         })
     }
 
+    /// Returns the id that a message has now: the given one, or that of its last renaming.
+    pub fn current_id(&self, id: MessageId) -> Result<MessageId, StoreError> {
+        self.read(|| {
+            let renamed = self.transaction().open_table(tables::RENAMED)?;
+            let mut current = id;
+            // Each renaming of a message is another row.
+            for _ in 0..=renamed.len()? {
+                match renamed.get(current.as_bytes())? {
+                    Some(next) => current = MessageId::from_bytes(*next.value()),
+                    None => return Ok(current),
+                }
+            }
+            let what = format!("table renamed: the ids of message {id} form a circle");
+            Err(StoreError::corrupt(what))
+        })
+    }
+
     /// Returns the history tree over the first `length` blocks.
     pub fn history(&self, length: u64) -> Result<History, StoreError> {
         self.read(|| {

@@ -13,6 +13,10 @@ use crate::pow::Difficulty;
 use crate::store::{Adoption, Network, Store};
 
 pub(in crate::node) fn node() -> (TempDir, Arc<Node>) {
+    node_with(Executor::Pool)
+}
+
+pub(in crate::node) fn node_with(executor: Executor) -> (TempDir, Arc<Node>) {
     let network = Network {
         difficulty: Difficulty::MIN,
         sealed_from: None,
@@ -27,7 +31,7 @@ pub(in crate::node) fn node() -> (TempDir, Arc<Node>) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("node.redb");
     Store::create(&path, &Block::documented_genesis(), network).unwrap();
-    let node = Node::open(&path, 0, settings, Arc::new(SystemClock), Executor::Pool).unwrap();
+    let node = Node::open(&path, 0, settings, Arc::new(SystemClock), executor).unwrap();
     (folder, Arc::new(node))
 }
 
