@@ -34,6 +34,9 @@ enum BackupError {
     /// The store could not read the chain or record the snapshot.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The node is stopping.
+    #[error("the node is stopping")]
+    Stopped,
     /// The files could not be written.
     #[error(transparent)]
     Files(#[from] SnapshotError),
@@ -73,10 +76,10 @@ pub(super) async fn run(
         AtStop::Never => false,
     };
     if !wanted {
-        info!(
-            ?took,
-            "skipping the snapshot at this stop; the last one is older than the chain"
-        );
+        let view = node.view()?;
+        if view.snapshot()?.tip != Some(*node.state().tip.hash.as_bytes()) {
+            info!(at_stop = ?settings.at_stop, ?took, "no snapshot written at the stop");
+        }
         return Ok(());
     }
     // This may be the first snapshot of this run, so its duration is unknown.
@@ -119,6 +122,10 @@ async fn snapshot(
             );
             Ok(None)
         }
+        Err(BackupError::Stopped) => {
+            info!("snapshot abandoned because the node is stopping");
+            Ok(None)
+        }
         Err(BackupError::Store(error)) => Err(error),
     }
 }
@@ -146,18 +153,18 @@ fn write(
     let unchanged = record.clone();
     node.write(|reply| Operation::NoteSnapshot(unchanged, reply))?;
     let mut pages = Pages::up_to(node, tip.index);
-    let mut read_error = None;
+    let mut interruption = None;
     let outcome = files.write(Local::now(), |out| {
         let mut writer = ChainWriter::new(format, out, false)?;
         loop {
-            if give_up() {
-                return Err(std::io::Error::other(
-                    "given up because the node is stopping",
-                ));
-            }
-            let page = pages.next().map_err(|error| {
+            let page = if give_up() {
+                Err(BackupError::Stopped)
+            } else {
+                pages.next().map_err(BackupError::from)
+            };
+            let page = page.map_err(|error| {
                 let text = error.to_string();
-                read_error = Some(error);
+                interruption = Some(error);
                 std::io::Error::other(text)
             })?;
             if page.is_empty() {
@@ -167,8 +174,8 @@ fn write(
         }
         writer.finish().map(drop)
     });
-    if let Some(error) = read_error {
-        return Err(error.into());
+    if let Some(error) = interruption {
+        return Err(error);
     }
     // A file from before the first snapshot was not written by this program.
     if let Written::Replaced { backup } = outcome?

@@ -120,7 +120,7 @@ pub async fn run(
         }
         // After a failure, the next start checks the file.
         Ok(_) => {}
-        Err(_) => info!("a request is still in flight; the next start checks the newest blocks"),
+        Err(_) => info!("a request is still in flight; the next start checks all blocks"),
     }
     outcome
 }

@@ -40,7 +40,8 @@ pub struct SnapshotFiles {
 /// Outcome of writing a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Written {
-    /// The chain file already has the same content.
+    /// There is a chain file, and its hash file names the same content. The chain file itself was not
+    /// read.
     Unchanged,
     /// There was no chain file.
     First,
