@@ -171,11 +171,7 @@ impl From<BodyError> for ApiError {
         match error {
             BodyError::TooLarge { .. } => Self::too_large(error.to_string()),
             BodyError::Incomplete => Self::bad_request(error.to_string()),
-            BodyError::TimedOut => Self::new(
-                StatusCode::REQUEST_TIMEOUT,
-                "body_timeout",
-                error.to_string(),
-            ),
+            BodyError::TimedOut => Self::new(error.status(), "body_timeout", error.to_string()),
         }
     }
 }

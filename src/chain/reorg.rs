@@ -4,6 +4,9 @@
 /// cause reorgs of a few blocks; a deeper one has another cause.
 pub const MAX_SHALLOW_REORG: u64 = 6;
 
+/// Confirmations from which on a block counts as settled: a shallow reorg does not disconnect it.
+pub const SETTLED_CONFIRMATIONS: u64 = MAX_SHALLOW_REORG + 1;
+
 /// Number of blocks that a reorg disconnects and connects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReorgCounts {

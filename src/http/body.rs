@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Buf;
 use futures_util::{Stream, StreamExt};
-use hyper::{HeaderMap, header};
+use hyper::{HeaderMap, StatusCode, header};
 use thiserror::Error;
 
 /// Maximum number of bytes that are read of a body that is too long. A client that is still sending
@@ -33,6 +33,17 @@ pub(crate) enum BodyError {
     /// The body took too long to arrive.
     #[error("the body did not arrive in time")]
     TimedOut,
+}
+
+impl BodyError {
+    /// Returns the status of the response.
+    pub(crate) fn status(self) -> StatusCode {
+        match self {
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Incomplete => StatusCode::BAD_REQUEST,
+            Self::TimedOut => StatusCode::REQUEST_TIMEOUT,
+        }
+    }
 }
 
 /// Reads a body of at most `limit` bytes. `headers` are those of its request.

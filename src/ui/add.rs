@@ -58,7 +58,7 @@ pub(super) async fn submit(
         }
         Err(error @ (BodyError::Incomplete | BodyError::TimedOut)) => {
             return Err(ErrorPage::new(
-                StatusCode::BAD_REQUEST,
+                error.status(),
                 "The message did not arrive",
                 sentence(&error.to_string()),
             ));

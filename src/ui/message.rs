@@ -11,14 +11,12 @@ use super::parts::{HashLink, RelativeTime, Text, now};
 use super::reply;
 use super::request::is_plain_segment;
 use super::site::{Layout, Section, Site};
+use crate::chain::reorg::SETTLED_CONFIRMATIONS;
 use crate::client::ClientError;
 use crate::wire::{Block, MessageState, MessageStatus, Reorg};
 
 /// Number of recent reorgs that are searched for the message.
 const REORGS: usize = 50;
-
-/// Confirmations from which on the page shows the message as settled.
-const SETTLED_CONFIRMATIONS: u64 = 7;
 
 #[derive(Template)]
 #[template(path = "message.html", config = "src/ui/askama.toml")]

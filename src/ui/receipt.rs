@@ -16,7 +16,7 @@ use super::reply;
 use super::request::is_plain_segment;
 use super::site::{Layout, Section, Site};
 use crate::chain::{Block, BlockHash};
-use crate::http::{BodyError, read_body};
+use crate::http::read_body;
 use crate::proofs::checkpoint::read_trust_file;
 use crate::proofs::{Checkpoint, Receipt, Trusted, Verified};
 use crate::wire::calendar_time;
@@ -108,12 +108,8 @@ pub(super) async fn submit(
     };
     let body = read_body(headers, body, MAX_BODY_BYTES).await;
     let body = body.map_err(|error| {
-        let status = match error {
-            BodyError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            BodyError::Incomplete | BodyError::TimedOut => StatusCode::BAD_REQUEST,
-        };
         let text = sentence(&error.to_string());
-        ErrorPage::new(status, "The receipt did not arrive", text)
+        ErrorPage::new(error.status(), "The receipt did not arrive", text)
     })?;
     let form: ReceiptForm = serde_urlencoded::from_bytes(&body).map_err(|_| {
         let text = "Nothing was verified.";

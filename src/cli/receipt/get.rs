@@ -5,14 +5,12 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::chain::Seal;
+use crate::chain::reorg::SETTLED_CONFIRMATIONS;
 use crate::cli::error::Error;
 use crate::cli::files::expand;
 use crate::cli::names::{self, Name};
 use crate::cli::output::{warn, write_to};
 use crate::cli::proof_source::{MAX_BLOCKS, ProofSourceArgs};
-
-/// Confirmations from which on a block counts as settled.
-const SETTLED: u64 = 6;
 
 #[derive(Debug, Args)]
 pub(super) struct GetArgs {
@@ -43,10 +41,10 @@ pub(super) async fn run(args: GetArgs) -> Result<(), Error> {
         .entries
         .last()
         .map_or(size, |entry| entry.block.index);
-    if args.at == "tip" && size - newest + 1 < SETTLED {
+    if args.at == "tip" && size - newest + 1 < SETTLED_CONFIRMATIONS {
         warn(&format!(
-            "block {newest} has {} of {SETTLED} confirmations and can still be disconnected: get \
-             the receipt again when it has more",
+            "block {newest} has {} of {SETTLED_CONFIRMATIONS} confirmations and can still be \
+             disconnected: get the receipt again when it has more",
             size - newest + 1
         ));
     }
