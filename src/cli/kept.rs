@@ -2,7 +2,7 @@
 
 use super::error::{Error, ErrorKind};
 use super::trust::{self, Trust};
-use crate::chain::{History, Passed};
+use crate::chain::{BlockHash, History, Passed};
 use crate::client::{ClientError, HttpClient};
 use crate::proofs::consistency::End;
 use crate::proofs::{Checkpoint, ConsistencyProof, Trusted};
@@ -50,15 +50,7 @@ impl Kept {
     pub(super) fn push(&mut self, passed: &Passed<'_, '_>) {
         let index = passed.block.index;
         if index == 0 {
-            let genesis = passed.hash;
-            let before = self.waiting.len();
-            self.waiting.retain(|(kept, _)| kept.genesis == genesis);
-            if before > 0 && self.waiting.is_empty() {
-                self.finding = Some(NotKept {
-                    index: 0,
-                    problem: format!("no kept checkpoint is of this network (genesis {genesis})"),
-                });
-            }
+            self.finding = self.retain_network(passed.hash).err();
         }
         while let Some((kept, _)) = self.waiting.last()
             && kept.index == index
@@ -80,14 +72,24 @@ impl Kept {
         }
     }
 
+    /// Discards the checkpoints of other networks; there must be one of this network.
+    fn retain_network(&mut self, genesis: BlockHash) -> Result<(), NotKept> {
+        let before = self.waiting.len();
+        self.waiting.retain(|(kept, _)| kept.genesis == genesis);
+        if before > 0 && self.waiting.is_empty() {
+            return Err(NotKept {
+                index: 0,
+                problem: format!("no kept checkpoint is of this network (genesis {genesis})"),
+            });
+        }
+        Ok(())
+    }
+
     /// Returns the number of checkpoints found in the chain, or the first that is not there.
     pub(super) fn finish(mut self) -> Result<u64, NotKept> {
         if let Some((kept, trust)) = self.waiting.pop() {
-            let finding = NotKept {
-                index: kept.index,
-                problem: format!("the chain ends below this kept block ({})", trust.origin),
-            };
-            self.finding.get_or_insert(finding);
+            self.finding
+                .get_or_insert_with(|| ends_below(kept.index, &trust));
         }
         match self.finding {
             Some(finding) => Err(finding),
@@ -95,8 +97,16 @@ impl Kept {
         }
     }
 
-    /// Asks a node for the proof that its tip continues each checkpoint, one request each.
-    pub(super) async fn ask(&self, client: &HttpClient) -> Result<Result<u64, NotKept>, Error> {
+    /// Requests the proof that the tip of a node continues each checkpoint of its network, one
+    /// request each.
+    pub(super) async fn ask(mut self, client: &HttpClient) -> Result<Result<u64, NotKept>, Error> {
+        let genesis = client.status().await?.genesis;
+        let genesis = genesis
+            .parse()
+            .map_err(|_| Error::failed("the node sends a genesis hash that is invalid"))?;
+        if let Err(finding) = self.retain_network(genesis) {
+            return Ok(Err(finding));
+        }
         let mut found = 0;
         for (kept, trust) in self.waiting.iter().rev() {
             let holds = match client.consistency(kept.index, "tip").await {
@@ -108,7 +118,9 @@ impl Kept {
                     let view = client.checkpoint(&kept.index.to_string()).await?;
                     view.checkpoint == kept.to_string()
                 }
-                Err(error) if error.is_not_found() => false,
+                Err(error) if error.is_not_found() => {
+                    return Ok(Err(ends_below(kept.index, trust)));
+                }
                 Err(error) => return Err(ErrorKind::from(error).into()),
             };
             if !holds {
@@ -117,6 +129,14 @@ impl Kept {
             found += 1;
         }
         Ok(Ok(found))
+    }
+}
+
+fn ends_below(index: u64, trust: &Trust) -> NotKept {
+    let origin = &trust.origin;
+    NotKept {
+        index,
+        problem: format!("the chain ends below this kept block ({origin})"),
     }
 }
 

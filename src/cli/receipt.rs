@@ -16,7 +16,7 @@ use super::error::Error;
 use super::files::expand;
 use super::output::{Output, escape};
 use crate::chain::Block;
-use crate::fs::read_regular;
+use crate::fs::open_regular;
 use crate::proofs::{MAX_FILE_BYTES, Receipt, Verified};
 use crate::wire::calendar_time;
 
@@ -47,17 +47,19 @@ pub(super) async fn run(args: ReceiptArgs, output: &Output) -> Result<(), Error>
     }
 }
 
-/// Reads a file of at most [`MAX_FILE_BYTES`]; `-` is the standard input. One that is larger is
-/// returned as far as it exceeds the limit, which every reader of proofs refuses.
+/// Reads a file; `-` is the standard input. Reads at most one byte more than [`MAX_FILE_BYTES`]; every
+/// reader of proofs rejects a longer file.
 pub(super) fn read_proof_file(path: &Path) -> Result<Vec<u8>, Error> {
-    let most = MAX_FILE_BYTES as u64 + 1;
+    let limit = MAX_FILE_BYTES as u64 + 1;
+    let mut bytes = Vec::new();
     if path.as_os_str() == "-" {
-        let mut bytes = Vec::new();
-        let read = std::io::stdin().lock().take(most).read_to_end(&mut bytes);
+        let read = std::io::stdin().lock().take(limit).read_to_end(&mut bytes);
         return read.map(|_| bytes).map_err(Error::stdin);
     }
     let path = expand(path);
-    read_regular(&path, most).map_err(|source| Error::file(&path, source))
+    let read = open_regular(&path).and_then(|file| file.take(limit).read_to_end(&mut bytes));
+    read.map(|_| bytes)
+        .map_err(|source| Error::file(&path, source))
 }
 
 /// A block of a receipt, as JSON.

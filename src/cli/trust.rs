@@ -11,7 +11,7 @@ use crate::proofs::checkpoint::{MAX_TRUST_LINES, read_trust_file};
 use crate::proofs::{Checkpoint, Trusted};
 
 /// Maximum size of a trust file, in bytes: each line with room for a comment.
-const MAX_TRUST_BYTES: u64 = MAX_TRUST_LINES as u64 * 512;
+pub(super) const MAX_TRUST_BYTES: u64 = MAX_TRUST_LINES as u64 * 512;
 
 /// Something that is trusted, and where it was given.
 #[derive(Clone, Debug)]

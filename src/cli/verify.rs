@@ -179,9 +179,12 @@ pub(super) async fn run(args: VerifyArgs, output: &Output) -> Result<(), Error> 
         [] => None,
         values => Some(Kept::read(values)?),
     };
-    if let (true, Some(kept), Some(address)) = (args.quick, &kept, &args.target.node) {
-        return verify_quickly(kept, address, output).await;
-    }
+    let kept = match (kept, &args.target.node) {
+        (Some(kept), Some(address)) if args.quick => {
+            return verify_quickly(kept, address, output).await;
+        }
+        (kept, _) => kept,
+    };
     let mut examiner = Examiner::new(difficulty, require_sealed);
     examiner.kept = kept;
     let report = match (args.target.file, args.target.db, args.target.node) {
@@ -305,7 +308,7 @@ impl fmt::Display for QuickOutput {
     }
 }
 
-async fn verify_quickly(kept: &Kept, address: &NodeAddress, output: &Output) -> Result<(), Error> {
+async fn verify_quickly(kept: Kept, address: &NodeAddress, output: &Output) -> Result<(), Error> {
     let answer = kept.ask(&HttpClient::new(address.clone())?).await?;
     let is_valid = answer.is_ok();
     let verdict = QuickOutput {

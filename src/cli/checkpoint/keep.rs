@@ -7,14 +7,12 @@ use std::path::Path;
 use crate::chain::BlockHash;
 use crate::cli::error::{Error, ErrorKind};
 use crate::cli::proof_source::ProofSource;
+use crate::cli::trust::MAX_TRUST_BYTES;
 use crate::fs::{append_to_own, read_regular};
 use crate::proofs::checkpoint::read_trust_file;
 use crate::proofs::consistency::End;
 use crate::proofs::{Checkpoint, ConsistencyProof};
 use crate::wire::CheckpointView;
-
-/// Maximum size of a trust file that is appended to, in bytes.
-const MAX_FILE_BYTES: u64 = 8 << 20;
 
 /// Maximum number of attempts to read a checkpoint and its proof from one state of a chain.
 const MAX_ATTEMPTS: usize = 5;
@@ -125,7 +123,7 @@ struct KeptFile<'a> {
 
 impl<'a> KeptFile<'a> {
     fn read(path: &'a Path) -> Result<Self, Error> {
-        let text = match read_regular(path, MAX_FILE_BYTES) {
+        let text = match read_regular(path, MAX_TRUST_BYTES) {
             Ok(bytes) => String::from_utf8(bytes)
                 .map_err(|_| Error::usage(format!("{} is not a trust file", path.display())))?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
@@ -159,10 +157,16 @@ impl<'a> KeptFile<'a> {
             "\n"
         };
         let added = format!("{end}{new}\n");
-        read_trust_file(&format!("{}{added}", self.text)).map_err(|error| {
+        let text = format!("{}{added}", self.text);
+        let refused = |why: &dyn std::fmt::Display| {
             let path = self.path.display();
-            Error::usage(format!("nothing was added to {path}: {error}"))
-        })?;
+            Error::usage(format!("nothing was added to {path}: {why}"))
+        };
+        if text.len() as u64 > MAX_TRUST_BYTES {
+            let why = format!("it would have more than {MAX_TRUST_BYTES} bytes");
+            return Err(refused(&why));
+        }
+        read_trust_file(&text).map_err(|error| refused(&error))?;
         let failed = |source| Error::file(self.path, source);
         let mut file = append_to_own(self.path).map_err(failed)?;
         file.write_all(added.as_bytes())
@@ -181,5 +185,32 @@ impl<'a> KeptFile<'a> {
              \"blockchain verify {} --checkpoint {path}\"",
             source.verify_option()
         ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::trust;
+
+    #[test]
+    fn a_line_is_appended_only_to_a_file_that_stays_readable() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kept.txt");
+        let mut text = format!("# {}\n", "x".repeat(997)).repeat(5120);
+        text.truncate(5_119_900);
+        text.push('\n');
+        std::fs::write(&path, &text).unwrap();
+        let hash = "0f".repeat(32);
+        let line = format!("blockchain-checkpoint/1 {hash} 3 {hash} {hash}");
+        let append = || KeptFile::read(&path)?.append(&line.parse().unwrap());
+        let refused = append().unwrap_err().to_string();
+        assert!(refused.contains("nothing was added"), "{refused}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+        text.truncate(1000);
+        std::fs::write(&path, &text).unwrap();
+        append().unwrap();
+        let kept = trust::read_all(&[path.to_str().unwrap().to_owned()]).unwrap();
+        assert_eq!(kept.len(), 1);
     }
 }

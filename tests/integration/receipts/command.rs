@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use blockchain::proofs::MAX_FILE_BYTES;
+
 use super::node_with;
 use crate::support::command::Blockchain;
 use crate::support::random::SeededRng;
@@ -286,6 +288,66 @@ fn verify_holds_a_chain_against_kept_checkpoints() {
     }
     let cut = verify(&[text(&short)]).exits(1);
     cut.prints(&["the chain ends below this kept block", "kept.txt, line 2"]);
+}
+
+#[test]
+fn a_quick_verification_judges_as_a_full_one() {
+    let (long, short) = (node_with(3), node_with(1));
+    let other = TestNode::start(&["--difficulty", "1", "--new-genesis=other"]);
+    other.mine(&["1"]);
+    let (both, foreign) = (long.sibling("both.txt"), long.sibling("foreign.txt"));
+    for (node, file) in [(&long, &both), (&other, &both), (&other, &foreign)] {
+        node.command(["checkpoint", "--output", text(file)])
+            .succeeds();
+    }
+    for (node, kept, code, text_of) in [
+        (&long, &both, 0, "1 kept checkpoint found"),
+        (&other, &both, 0, "1 kept checkpoint found"),
+        (&long, &foreign, 1, "no kept checkpoint is of this network"),
+        (&short, &both, 1, "the chain ends below this kept block"),
+    ] {
+        let address = node.address().to_string();
+        let verify = ["verify", "--node", &address, "--checkpoint", text(kept)];
+        for quick in [&[][..], &["--quick"]] {
+            let shown = Blockchain::new(verify).args(quick).exits(code);
+            shown.prints(&[text_of]);
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_too_large_for_a_receipt_is_not_proven() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("large.json");
+    let file = fs::File::create(&path).unwrap();
+    file.set_len(MAX_FILE_BYTES as u64 + 100).unwrap();
+    let verdict = verdict(1, &path, &["--trust", &"0".repeat(64)]);
+    assert_eq!(verdict["reason"], "not_readable");
+}
+
+#[test]
+fn a_receipt_for_a_block_that_can_still_be_disconnected_comes_with_a_warning() {
+    let node = node_with(6);
+    let early = node.command(["receipt", "get", "1"]).exits(0);
+    assert!(
+        early.stderr.contains("block 1 has 6 of 7 confirmations"),
+        "{early:?}"
+    );
+    node.mine(&["7"]);
+    let settled = node.command(["receipt", "get", "1"]).exits(0);
+    assert_eq!(settled.stderr, "");
+}
+
+#[test]
+fn a_block_named_twice_is_refused_by_a_node_and_by_its_database() {
+    let mut node = node_with(2);
+    let (folder, block) = (node.folder(), node.json::<Value>("/blocks/1"));
+    let get = ["receipt", "get", "1", block["hash"].as_str().unwrap()];
+    let refused = node.command(get).exits(1);
+    refused.complains(&["block 1 is named twice"]);
+    node.stop();
+    let refused = Blockchain::new(get).args(["--db", text(&folder)]).exits(1);
+    refused.complains(&["block 1 is named twice"]);
 }
 
 #[test]

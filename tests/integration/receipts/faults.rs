@@ -10,7 +10,8 @@ use blockchain::chain::Block;
 use super::node_with;
 use crate::support::chain::{ChainBuilder, OPEN_NETWORK, ProofKind};
 use crate::support::command::Blockchain;
-use crate::support::fake_peer::{FakePeer, answer};
+use crate::support::fake_nodes::FakeNode;
+use crate::support::fake_peer::{FakePeer, answer, json};
 use crate::support::in_process_node::InProcessNode;
 use crate::support::random::SeededRng;
 
@@ -18,9 +19,14 @@ use crate::support::random::SeededRng;
 fn an_old_consistency_proof_does_not_stand_in_for_one_of_the_kept_checkpoint() {
     // It ends at the kept checkpoint, so it says nothing about the chain above.
     let old = fs::read_to_string(vector("consistency_6_to_11.json")).unwrap();
-    let liar = FakePeer::start(move |_| answer(200, &[], old.clone()));
-    let address = liar.address().to_string();
     let line = checkpoint(11);
+    let genesis = line.split(' ').nth(1).unwrap();
+    let status = FakeNode::new(&[Block::documented_genesis()]).with("/genesis", genesis);
+    let liar = FakePeer::start(move |request| match request.path() {
+        "/api/v1/status" => json(&status.status),
+        _ => answer(200, &[], old.clone()),
+    });
+    let address = liar.address().to_string();
     let verify = [
         "--json",
         "verify",
