@@ -164,7 +164,7 @@ fn receipt_of_view(view: &View, names: &[Name], at: &str) -> Result<String, Erro
         blocks.push(match name {
             Name::Block(name) => find(view, name)?,
             Name::Message(id) => {
-                let id = view.renamed(id)?.unwrap_or(*id);
+                let id = view.current_id(*id)?;
                 match view.block_of_message(&id)? {
                     Some(block) => block,
                     None if view.pending(&id)?.is_some() => return Err(pending(&id)),
@@ -174,7 +174,13 @@ fn receipt_of_view(view: &View, names: &[Name], at: &str) -> Result<String, Erro
         });
     }
     blocks.sort_by_key(|block| block.index);
-    blocks.dedup();
+    if let Some(pair) = blocks
+        .windows(2)
+        .find(|pair| pair[0].index == pair[1].index)
+    {
+        let text = format!("block {} is named twice", pair[0].index);
+        return Err(Error::rejected(text));
+    }
     if let Some(block) = blocks.iter().find(|block| block.index > under.index) {
         return Err(Error::rejected(format!(
             "block {} is not below block {}, so that block cannot prove it",

@@ -143,6 +143,16 @@ fn a_pending_message_has_no_receipt_until_it_is_mined() {
 }
 
 #[test]
+fn a_receipt_is_found_by_every_spelling_of_an_id() {
+    let node = TestNode::start(&["--difficulty", "1"]);
+    let id = node.mine(&["mined"])[0].to_string();
+    let (a, b, c, d, e) = (&id[..8], &id[8..12], &id[12..16], &id[16..20], &id[20..]);
+    let uuid = format!("{a}-{b}-{c}-{d}-{e}").to_uppercase();
+    let receipt = body(&node, &format!("messages/{id}/receipt"));
+    assert_eq!(body(&node, &format!("messages/{uuid}/receipt")), receipt);
+}
+
+#[test]
 fn requests_that_cannot_be_met_say_why() {
     let node = node_with(3);
     for (path, status, code) in [

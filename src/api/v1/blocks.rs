@@ -152,8 +152,8 @@ pub(crate) fn single(
     which: &str,
     if_none_match: Option<&HeaderValue>,
 ) -> Result<Response, ApiError> {
-    let tip = node.state().tip.index;
     let view = node.view()?;
+    let tip = view.last_block()?.index;
     let block = find(&view, which)?;
     let described = describe(&view, &[block])?.pop();
     let block = described.ok_or_else(no_such_block)?;

@@ -101,26 +101,15 @@ pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<&[u8]>, ApiE
 
 /// `GET /messages/{id}`.
 pub(crate) fn get(node: &Node, id: &str) -> Result<Response, ApiError> {
-    let requested = Lookup::parse(id).id.ok_or_else(|| {
-        ApiError::bad_request("a message id must have 32 hex digits, optionally as a UUID")
-    })?;
+    let requested = parse_id(id)?;
     // Before the view is opened, so that a commit in between is visible in the view.
     let is_in_flight = node.is_in_flight(&requested);
     let view = node.view()?;
     let now = node.clock().millis();
-    let (mut id, mut renamed_from) = (requested, None);
-    // Follow renames first: clients ask for a renamed message under its old id.
-    while let Some(renamed) = view.renamed(&id)? {
-        renamed_from = Some(requested.to_string());
-        id = renamed;
-    }
-    let status = find(&view, &id, now)?.ok_or_else(|| {
-        if is_in_flight {
-            let message = "this message is queued and not on disk yet; ask again in a moment";
-            return ApiError::outcome_unknown(requested, message);
-        }
-        ApiError::not_found("there is no message with this id")
-    })?;
+    // Clients ask for a renamed message under its old id.
+    let id = view.current_id(requested)?;
+    let renamed_from = (id != requested).then(|| requested.to_string());
+    let status = find(&view, &id, now)?.ok_or_else(|| no_such_message(requested, is_in_flight))?;
     Ok(json_response(
         StatusCode::OK,
         &MessageStatus {
@@ -128,6 +117,22 @@ pub(crate) fn get(node: &Node, id: &str) -> Result<Response, ApiError> {
             ..status
         },
     ))
+}
+
+/// Parses the id that a request names.
+pub(super) fn parse_id(id: &str) -> Result<MessageId, ApiError> {
+    Lookup::parse(id).id.ok_or_else(|| {
+        ApiError::bad_request("a message id must have 32 hex digits, optionally as a UUID")
+    })
+}
+
+/// Returns the error for a message that is not in the database.
+pub(super) fn no_such_message(id: MessageId, is_in_flight: bool) -> ApiError {
+    if is_in_flight {
+        let message = "this message is queued and not on disk yet; ask again in a moment";
+        return ApiError::outcome_unknown(id, message);
+    }
+    ApiError::not_found("there is no message with this id")
 }
 
 fn find(view: &View, id: &MessageId, now: u64) -> Result<Option<MessageStatus>, StoreError> {

@@ -8,11 +8,12 @@ use warp::http;
 use warp::reply::Response;
 
 use super::blocks::{find, no_such_block};
+use super::messages::{no_such_message, parse_id};
 use crate::api::admin::Caller;
 use crate::api::context::Context;
 use crate::api::query::parse_query;
 use crate::api::reject::{ApiError, bytes_response, json_response};
-use crate::chain::{Block, BlockHash, MessageId};
+use crate::chain::{Block, BlockHash};
 use crate::node::Node;
 use crate::proofs::MAX_FILE_BYTES;
 use crate::store::{StoreError, View};
@@ -65,15 +66,15 @@ pub(crate) fn of_block(node: &Node, which: &str, raw_query: &str) -> Result<Resp
 /// `GET /messages/{id}/receipt?at=`: of the lowest block that carries the message.
 pub(crate) fn of_message(node: &Node, id: &str, raw_query: &str) -> Result<Response, ApiError> {
     let query: AtQuery = parse_query(raw_query)?;
-    let id: MessageId = id
-        .parse()
-        .map_err(|_| ApiError::bad_request("a message is named by the 32 hex digits of its id"))?;
+    let requested = parse_id(id)?;
+    // Before the view is opened, so that a commit in between is visible in the view.
+    let is_in_flight = node.is_in_flight(&requested);
     let view = node.view()?;
-    let id = view.renamed(&id)?.unwrap_or(id);
+    let id = view.current_id(requested)?;
     let Some(block) = view.block_of_message(&id)? else {
         return Err(match view.pending(&id)? {
             Some(_) => pending(),
-            None => ApiError::not_found("there is no such message"),
+            None => no_such_message(requested, is_in_flight),
         });
     };
     single(&view, block, &query.at)

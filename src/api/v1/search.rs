@@ -136,10 +136,8 @@ fn first_at(view: &View, seconds: f64, length: u64) -> Result<u64, StoreError> {
 }
 
 /// Returns the message with this id, pending or in a block, also if it was renamed since.
-fn by_id(view: &View, mut id: MessageId) -> Result<Option<SearchHit>, StoreError> {
-    while let Some(renamed) = view.renamed(&id)? {
-        id = renamed;
-    }
+fn by_id(view: &View, id: MessageId) -> Result<Option<SearchHit>, StoreError> {
+    let id = view.current_id(id)?;
     if view.pending(&id)?.is_some() {
         return Ok(Some(SearchHit {
             field: SearchField::Id,
