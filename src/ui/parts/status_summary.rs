@@ -98,6 +98,7 @@ mod tests {
         assert_eq!(StatusSummary::of(&status).mining, "paused");
         status.mempool.count = 0;
         assert_eq!(StatusSummary::of(&status).mining, "idle: mempool empty");
+        status.mempool.count = 1;
         status.sync.answering = 0;
         assert_eq!(StatusSummary::of(&status).sync, "no neighbour responds");
         status.sync.fetching_from = Some("a:1".to_owned());
