@@ -3,7 +3,8 @@
 //! From a listener to a handler:
 //! * [`server`]: serves the API on a listener
 //! * `guard`: checks that come before the routes; paths as the reference miner reads them
-//! * `operations`: the table of all operations with their documentation; `paths`: the paths, `Allow`
+//! * `operations`: the table of all operations with their documentation; `operation`: a row of it
+//! * `paths`: the paths, `Allow`
 //!   headers and metric labels that follow from it
 //! * `routes`: dispatches each request to the handler of its operation
 //!

@@ -55,10 +55,10 @@
 //! * [`message`]: the message that a block carries
 //! * [`timestamp`], [`proof`], [`hash`]: values whose exact text is hashed
 //! * [`preimage`]: the text of a block that is hashed
-//! * [`Tip`]: the last block of a chain
+//! * `tip`: [`Tip`], the last block of a chain
 //! * [`history`]: the Merkle tree over all block hashes
 //! * [`seal`]: proofs that commit to the content of their block
-//! * [`check`]: the rules, with a named violation for each
+//! * [`check`]: the rules, with a named violation for each; `precomputed`: the hashes that they compare
 //! * [`fork_choice`]: the rule that chooses between two acceptable chains
 //! * [`reorg`]: the numbers of a switch between them
 

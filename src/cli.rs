@@ -4,6 +4,7 @@
 //! * [`node`] with [`ui`]: servers
 //! * [`add`], [`get`], [`invite`], [`neighbours`], [`acknowledge`]: requests to a running node
 //! * [`monitor`]: checks that nodes extend kept checkpoints
+//! * [`checkpoint`], [`receipt`], [`consistency`]: proofs for readers without a node
 //! * [`export`], [`import`], [`verify`]: chains in files, databases and nodes
 //! * [`pow`], [`completions`]: work without a node
 //!
@@ -12,6 +13,7 @@
 //!   blocks and messages
 //! * [`usage`], [`version`]: help, the version and errors about arguments
 //! * [`source`], [`chain_file`], [`read_ahead`], [`examine`]: chains to read and check
+//! * [`proof_source`], [`trust`], [`kept`]: where proofs come from, and what they are verified against
 //! * [`files`], [`target`], [`port`]: the files of a node, the node to ask, the port to listen on
 //! * [`units`]: durations and sizes
 //! * [`signals`], [`output`], [`log`], [`panics`]: signals, printed values and messages, logs

@@ -13,6 +13,7 @@
 //! Pages:
 //! * [`home`], [`blocks`], [`block`], [`message`], [`mempool`], [`peers`], [`reorgs`], [`search`],
 //!   [`lab`], [`checkpoint`], [`receipt`], [`proving`]: one page each
+//! * [`qr`]: the QR code of a checkpoint; [`verifier`]: the page that verifies receipts offline
 //! * [`add`]: the form for a new message; [`acknowledge`]: the form that ends the warning about a
 //!   reorg; [`csrf`]: keeps other sites from submitting them
 //! * [`raw`]: blocks as JSON, for people and for the scripts

@@ -6,6 +6,7 @@
 //! * [`lines`]: adding many messages
 //! * [`network`]: neighbours, announcements, reorgs
 //! * [`disconnected`]: disconnected blocks with their content
+//! * [`proofs`]: checkpoints
 //! * [`search`]: search results
 //! * [`events`]: server-sent events
 //! * [`lookup`]: parsing of what people type to find a block or a message

@@ -2,6 +2,7 @@
 //!
 //! * `blocks`, `messages`, `lines`, `reorgs`, `search`: reading and adding
 //! * `disconnected`: disconnected blocks with their content
+//! * `proofs`: checkpoints, receipts and consistency proofs
 //! * `events`: the stream of events
 //! * `neighbours`: the peers of the node, and announcements from them
 

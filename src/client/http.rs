@@ -4,6 +4,7 @@
 //! * `add`: adding a message, with retries
 //! * `lines`: adding many messages
 //! * `explore`: the requests of the explorer
+//! * `proofs`: checkpoints, receipts and consistency proofs
 //! * `transport`: [`HttpTransport`], the requests of nodes among each other
 
 mod add;

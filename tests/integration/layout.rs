@@ -236,3 +236,27 @@ fn structs_of_json_documents_are_read_from_objects_alone() {
     assert!(seen > 25, "the structs were not found");
     assert_none(&problems);
 }
+
+#[test]
+fn a_list_of_modules_names_all_of_them() {
+    let mut problems = String::new();
+    // The map of the crate is a table, which another test checks.
+    for source in sources(&["src"]).iter().filter(|s| s.module().is_some()) {
+        let is_item = |line: &&str| line.starts_with("//! * ") || line.starts_with("//!   ");
+        let list: String = source.text.lines().filter(is_item).collect();
+        let code = source.production();
+        let (named, missing): (Vec<_>, Vec<_>) = code
+            .lines()
+            .filter_map(|line| line.strip_suffix(';')?.rsplit_once("mod "))
+            .filter(|(before, _)| before.is_empty() || before.starts_with("pub"))
+            .filter(|(_, name)| !code.contains(&format!("#[cfg(test)]\nmod {name};")))
+            .map(|(_, name)| name)
+            .partition(|name| list.contains(&format!("`{name}`")));
+        if !named.is_empty() {
+            for name in missing {
+                writeln!(problems, "{}: {name}", source.path).unwrap();
+            }
+        }
+    }
+    assert_none(&problems);
+}

@@ -91,10 +91,7 @@ fn describe(
     found: &Disconnected,
     hash: &BlockHash,
 ) -> Result<DisconnectedContent, StoreError> {
-    let mut id = found.block.message.id();
-    while let Some(renamed) = view.renamed(&id)? {
-        id = renamed;
-    }
+    let id = view.current_id(found.block.message.id())?;
     let derived = Derived {
         hash: *hash,
         history_root: found.history_root,
