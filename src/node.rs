@@ -12,13 +12,17 @@
 //! 5. The sessions ([`sync`]) announce the new tip. A peer that receives the announcement fetches
 //!    the missing blocks, and submits them to its own writer, which checks them and follows the
 //!    better chain.
+//! 6. The event stream (`api/v1/events`) reports the block to the explorer, which updates its pages.
+//!
+//! Pending messages are exchanged in the same way. A peer fetches them into its own mempool, and
+//! leaves their mining to the node that accepted them for `LEARNED_MESSAGE_DELAY`.
 //!
 //! The parts, where each uses only those above it:
 //! * [`settings`]: the user's settings, and all limits and intervals; `executor`: where blocking
 //!   work runs
 //! * [`rate`]: limits messages by remote address
-//! * [`clocks`]: clocks that disagree, and blocks from the future
-//! * [`peers`]: the known peers
+//! * [`peers`]: the known peers, and their blocks that are held back
+//! * [`clocks`]: clocks that disagree
 //! * `policy`: the networks, genesis blocks and reorgs that this node accepts
 //! * `learned`: limits on the learned half of the mempool
 //! * `additions`: messages of clients until their outcome is known

@@ -69,11 +69,6 @@ impl Difficulty {
     pub const fn get(self) -> u8 {
         self.0
     }
-
-    /// Returns the expected number of tries for a proof: 16 to the power of the difficulty.
-    pub fn expected_tries(self) -> f64 {
-        16_f64.powi(i32::from(self.0))
-    }
 }
 
 impl Default for Difficulty {
@@ -181,7 +176,6 @@ mod tests {
             "difficulty is not a number between 1 and 64"
         );
         assert_eq!(Difficulty::default().to_string(), "5");
-        assert!((Difficulty::default().expected_tries() - 1_048_576.0).abs() < f64::EPSILON);
     }
 
     #[test]

@@ -53,15 +53,11 @@ impl History {
     /// order of position.
     pub fn append(&mut self, hash: &BlockHash, mut node: impl FnMut(u64, &NodeHash)) {
         let mut at = node_count(self.len);
-        let mut complete: NodeHash = Sha256::new()
-            .chain_update([0])
-            .chain_update(hash.as_bytes())
-            .finalize()
-            .into();
+        let mut complete = leaf_hash(hash.as_bytes());
         node(at, &complete);
         for _ in 0..self.len.trailing_ones() {
             let Some(left) = self.peaks.pop() else { break };
-            complete = parent(&left, &complete);
+            complete = parent_hash(&left, &complete);
             at += 1;
             node(at, &complete);
         }
@@ -74,7 +70,7 @@ impl History {
         let mut peaks = self.peaks.iter().rev();
         match peaks.next() {
             None => Sha256::digest([]).into(),
-            Some(last) => peaks.fold(*last, |right, left| parent(left, &right)),
+            Some(last) => peaks.fold(*last, |right, left| parent_hash(left, &right)),
         }
     }
 }
@@ -202,7 +198,17 @@ fn in_batch(at: u64) -> usize {
         .expect("a batch has fewer than twice as many nodes as leaves, which are in memory")
 }
 
-fn parent(left: &NodeHash, right: &NodeHash) -> NodeHash {
+/// Returns the hash of a leaf with this content.
+pub fn leaf_hash(content: &[u8]) -> NodeHash {
+    Sha256::new()
+        .chain_update([0])
+        .chain_update(content)
+        .finalize()
+        .into()
+}
+
+/// Returns the hash of the parent of two nodes.
+pub(crate) fn parent_hash(left: &NodeHash, right: &NodeHash) -> NodeHash {
     let mut text = Vec::with_capacity(65);
     write_parent(left, right, &mut text);
     Sha256::digest(text).into()
@@ -248,7 +254,7 @@ mod tests {
             [leaf] => Sha256::digest([&[0], &leaf.as_bytes()[..]].concat()).into(),
             _ => {
                 let split = leaves.len().next_power_of_two() / 2;
-                parent(&tree_hash(&leaves[..split]), &tree_hash(&leaves[split..]))
+                parent_hash(&tree_hash(&leaves[..split]), &tree_hash(&leaves[split..]))
             }
         }
     }

@@ -16,9 +16,6 @@ use crate::proofs::{ConsistencyProof, NotProven, Receipt};
 use crate::store::{StoppedStore, View};
 use crate::wire::{CheckpointView, Lookup, MessageState};
 
-/// Maximum number of blocks in one receipt that a node makes.
-pub(super) const MAX_BLOCKS: usize = 100;
-
 /// The options that say whose chain it is.
 #[derive(Debug, Args)]
 pub(super) struct ProofSourceArgs {

@@ -15,12 +15,6 @@ use crate::client::HttpClient;
 use crate::store::{PageLimit, StoppedStore, StoreError, View};
 use crate::wire::PendingMessage;
 
-/// Limits of a page of blocks or messages.
-pub(super) const PAGE: PageLimit = PageLimit {
-    count: 1000,
-    bytes: 4 * 1024 * 1024,
-};
-
 /// A chain to read as one consistent view.
 pub(super) enum ChainSource {
     Stopped { _store: StoppedStore, view: View },
@@ -62,7 +56,7 @@ impl ChainSource {
             Self::Stopped { view, .. } => {
                 let (mut pending, mut next) = (Vec::new(), 0);
                 loop {
-                    let page = view.pending_from(next, PAGE)?;
+                    let page = view.pending_from(next, PageLimit::SCAN)?;
                     let Some(last) = page.last() else { break };
                     next = last.sequence + 1;
                     pending.extend(page.into_iter().map(|pending| pending.message));
@@ -103,7 +97,7 @@ pub(super) fn from_view(
     let read = |sender: &SyncSender<Vec<Block>>| -> Result<(), StoreError> {
         let mut next = 0;
         while next < length {
-            let page = view.blocks(next, PAGE)?;
+            let page = view.blocks(next, PageLimit::SCAN)?;
             next += page.len() as u64;
             if sender.send(page).is_err() {
                 break;

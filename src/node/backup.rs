@@ -19,12 +19,6 @@ use crate::snapshot::files::{SnapshotError, SnapshotFiles, Written};
 use crate::snapshot::format::{ChainReader, ChainWriter, Format};
 use crate::store::{Operation, PageLimit, Rejection, StoreError};
 
-/// Size of the pages in which the chain is read.
-const PAGE: PageLimit = PageLimit {
-    count: 1000,
-    bytes: 4 * 1024 * 1024,
-};
-
 /// Maximum duration of a snapshot at a stop, unless the settings always require one.
 const MAX_AUTO_DURATION: Duration = Duration::from_secs(1);
 
@@ -222,7 +216,7 @@ impl<'a> Pages<'a> {
             None => 0,
         };
         let remaining = (self.until + 1).saturating_sub(next);
-        let page = view.blocks(next, PAGE.at_most(remaining))?;
+        let page = view.blocks(next, PageLimit::SCAN.at_most(remaining))?;
         if let Some(last) = page.last() {
             self.last = Some(Tip::of(last));
         }

@@ -13,56 +13,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::Node;
+use super::peers::held_back::{HeldBack, date};
 use super::settings::{CLOCK_CHECK_INTERVAL, MAX_BLOCK_AHEAD, MAX_CLOCK_OFFSET};
-use crate::chain::Block;
 use crate::store::StoreError;
 use crate::text::Span;
-use crate::wire::calendar_time;
-
-/// The first block of a peer that is held back.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct HeldBack {
-    /// Index of the block.
-    pub index: u64,
-    /// Timestamp of the block in seconds since the epoch.
-    pub timestamp: f64,
-}
-
-impl HeldBack {
-    /// Truncates a page of a peer's blocks before the first one that is too far ahead of the time
-    /// `now`, and returns that block.
-    pub(super) fn cut(page: &mut Vec<Block>, now: f64) -> Option<Self> {
-        let position = page
-            .iter()
-            .position(|block| Self::of(block, now).is_some())?;
-        let held_back = Self::of(&page[position], now);
-        page.truncate(position);
-        held_back
-    }
-
-    /// Returns the block if it must be held back at the time `now`.
-    pub(super) fn of(block: &Block, now: f64) -> Option<Self> {
-        let timestamp = block.timestamp.seconds();
-        (timestamp > now + MAX_BLOCK_AHEAD).then_some(Self {
-            index: block.index,
-            timestamp,
-        })
-    }
-}
-
-impl std::fmt::Display for HeldBack {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { index, timestamp } = *self;
-        write!(
-            f,
-            "has block {index}, dated {}, more than {} h ahead of this machine's clock: it is held \
-             back until then; set the clock of the machine that mined it, or of this one, preferably \
-             by NTP",
-            date(timestamp),
-            MAX_BLOCK_AHEAD / 3600.0
-        )
-    }
-}
 
 /// A disagreement of clocks.
 #[derive(Clone, Debug, PartialEq)]
@@ -118,10 +72,6 @@ impl std::fmt::Display for ClockIssue {
             Self::HeldBack { peer, block } => write!(f, "{peer} {block}"),
         }
     }
-}
-
-fn date(seconds: f64) -> String {
-    calendar_time(seconds).unwrap_or_else(|| format!("{seconds} s after the epoch"))
 }
 
 /// Returns the seconds by which a clock is certainly ahead of the local one (negative if behind),

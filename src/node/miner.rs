@@ -173,10 +173,6 @@ pub async fn run(node: Arc<Node>, shutdown: CancellationToken) -> Result<(), Sto
                 claimed,
                 answer,
             }),
-            Err(StoreError::Overloaded) => {
-                queue.release(claimed);
-                continue;
-            }
             Err(error) => return Err(error),
         }
         if await_commits(&mut in_flight, &mut queue, MAX_IN_FLIGHT_COMMITS, &shutdown).await? {

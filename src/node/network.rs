@@ -9,12 +9,6 @@ use super::Node;
 use crate::chain::{Checker, InvalidBlock};
 use crate::store::{Network, Operation, PageLimit, StoreError};
 
-/// Size of the pages in which the chain is checked.
-const PAGE: PageLimit = PageLimit {
-    count: 1000,
-    bytes: 4 * 1024 * 1024,
-};
-
 /// Why difficulty and seal rule are not changed.
 #[derive(Debug, Error)]
 pub enum ChangeError {
@@ -90,7 +84,7 @@ fn invalid(node: &Node, wanted: Network) -> Result<Option<InvalidBlock>, StoreEr
     let mut checker = Checker::new(wanted.difficulty, wanted.sealed_from);
     let mut next = 0;
     while next < length {
-        let page = view.blocks(next, PAGE)?;
+        let page = view.blocks(next, PageLimit::SCAN)?;
         if let Err(invalid) = checker.push_all(&page, |passed| passed.acceptable) {
             return Ok(Some(invalid));
         }

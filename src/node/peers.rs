@@ -7,6 +7,7 @@
 //! do, and record the results here.
 
 mod fetch;
+pub(super) mod held_back;
 mod listing;
 pub(super) mod lookup;
 mod origin;

@@ -10,6 +10,9 @@ use crate::snapshot::format::Format;
 /// Maximum size of a message of a client in bytes.
 pub const MAX_INGEST_BYTES: usize = 64 * 1024;
 
+/// Default of the maximum size of the chain of a reference miner, as JSON.
+pub const DEFAULT_MAX_CHAIN_BYTES: u64 = 4 * 1024 * 1024 * 1024;
+
 /// Time after which the outcome of an addition that is not on disk is reported as unknown.
 pub(super) const ADD_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -192,7 +195,7 @@ impl Default for PeerSettings {
             gossip_interval: Duration::from_secs(20),
             max_reorg: u64::MAX,
             max_replaceable_genesis_length: 0,
-            max_chain_bytes: 4 * 1024 * 1024 * 1024,
+            max_chain_bytes: DEFAULT_MAX_CHAIN_BYTES,
         }
     }
 }

@@ -7,8 +7,7 @@
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use crate::chain::BlockHash;
-use crate::chain::history::{NodeHash, position};
+use crate::chain::history::{NodeHash, leaf_hash, parent_hash, position};
 
 /// The reason why the hashes of a proof prove nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -124,10 +123,10 @@ pub fn check_inclusion(
             return Err(InvalidProof::TooLong);
         }
         if node & 1 == 1 || node == last {
-            hash = parent(sibling, &hash);
+            hash = parent_hash(sibling, &hash);
             skip_missing_levels(&mut node, &mut last);
         } else {
-            hash = parent(&hash, sibling);
+            hash = parent_hash(&hash, sibling);
         }
         (node, last) = (node >> 1, last >> 1);
     }
@@ -175,11 +174,11 @@ pub fn check_consistency(
             return Err(InvalidProof::TooLong);
         }
         if node & 1 == 1 || node == last {
-            first_hash = parent(sibling, &first_hash);
-            second_hash = parent(sibling, &second_hash);
+            first_hash = parent_hash(sibling, &first_hash);
+            second_hash = parent_hash(sibling, &second_hash);
             skip_missing_levels(&mut node, &mut last);
         } else {
-            second_hash = parent(&second_hash, sibling);
+            second_hash = parent_hash(&second_hash, sibling);
         }
         (node, last) = (node >> 1, last >> 1);
     }
@@ -193,29 +192,6 @@ pub fn check_consistency(
         return Err(InvalidProof::OtherRoot);
     }
     Ok(())
-}
-
-/// Returns the hash of a leaf with this content.
-pub fn leaf_hash(content: &[u8]) -> NodeHash {
-    Sha256::new()
-        .chain_update([0])
-        .chain_update(content)
-        .finalize()
-        .into()
-}
-
-/// Returns the leaf of a block.
-pub fn leaf(hash: &BlockHash) -> NodeHash {
-    leaf_hash(hash.as_bytes())
-}
-
-fn parent(left: &NodeHash, right: &NodeHash) -> NodeHash {
-    Sha256::new()
-        .chain_update([1])
-        .chain_update(left)
-        .chain_update(right)
-        .finalize()
-        .into()
 }
 
 /// At the right edge of a tree that is not complete, a node without a sibling moves up until it is
@@ -245,7 +221,7 @@ fn subtree<E>(
         let level = rest.trailing_zeros();
         rest &= rest - 1;
         let left = node(position(level, (start + rest) >> level))?;
-        joined = Some(joined.map_or(left, |right| parent(&left, &right)));
+        joined = Some(joined.map_or(left, |right| parent_hash(&left, &right)));
     }
     Ok(joined.unwrap_or_else(empty_root))
 }

@@ -19,12 +19,6 @@ use crate::text::counted;
 
 pub use audit::{Audit, IntegrityReport};
 
-/// Size of the pages in which blocks are read.
-const PAGE: PageLimit = PageLimit {
-    count: 1000,
-    bytes: 4 * 1024 * 1024,
-};
-
 /// Checks the newest `count` blocks, their links and their rows in the indexes and the history
 /// tree.
 pub(super) fn check_newest(view: &View, count: u64) -> Result<(), StoreError> {
@@ -41,7 +35,7 @@ pub(crate) fn check_range(view: &View, from: u64, to: u64) -> Result<(), StoreEr
     };
     let mut next = from;
     while next < to {
-        let page = view.blocks(next, PAGE)?;
+        let page = view.blocks(next, PageLimit::SCAN)?;
         if page.is_empty() {
             return Err(StoreError::missing("blocks", next));
         }
@@ -151,7 +145,7 @@ fn check_index_by_message(view: &View) -> Result<(), StoreError> {
 fn check_mempool(view: &View, state: &State) -> Result<u64, StoreError> {
     let (mut next, mut count, mut bytes, mut json_bytes) = (0, 0, 0, 0);
     loop {
-        let page = view.pending_from(next, PAGE)?;
+        let page = view.pending_from(next, PageLimit::SCAN)?;
         let Some(last) = page.last() else { break };
         next = last.sequence + 1;
         for pending in &page {

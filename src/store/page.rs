@@ -14,6 +14,12 @@ pub struct PageLimit {
 }
 
 impl PageLimit {
+    /// The limit of reads that go through the whole chain.
+    pub const SCAN: Self = Self {
+        count: 1000,
+        bytes: 4 * 1024 * 1024,
+    };
+
     /// Returns the same limit for at most `count` items.
     #[must_use]
     pub fn at_most(self, count: u64) -> Self {

@@ -32,12 +32,6 @@ pub struct Adoption {
     pub max_replaceable_genesis_length: u64,
 }
 
-/// Size of the pages in which a branch is checked.
-const PAGE: PageLimit = PageLimit {
-    count: 1000,
-    bytes: 4 * 1024 * 1024,
-};
-
 /// Maximum number of disconnected blocks listed in the record of a reorg.
 const MAX_LISTED_BLOCKS: usize = 100;
 
@@ -159,7 +153,7 @@ impl Edit<'_> {
         let mut rows = self.staged.range((branch, from)..=(branch, u64::MAX))?;
         loop {
             let (mut page, mut page_bytes) = (Vec::new(), 0);
-            while page.len() < PAGE.count && page_bytes < PAGE.bytes {
+            while page.len() < PageLimit::SCAN.count && page_bytes < PageLimit::SCAN.bytes {
                 let Some(row) = rows.next() else { break };
                 let (key, bytes) = row?;
                 page.push(decode_block_of("staged", key.value().1, bytes.value())?);

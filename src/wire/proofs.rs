@@ -8,6 +8,9 @@ use super::calendar_time;
 use crate::chain::{self, Seal};
 use crate::proofs::Checkpoint;
 
+/// Maximum number of blocks that one request for a receipt names.
+pub const MAX_RECEIPT_BLOCKS: usize = 100;
+
 /// `GET /checkpoint`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(remote = "Self")]

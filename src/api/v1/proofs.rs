@@ -18,9 +18,7 @@ use crate::node::Node;
 use crate::proofs::MAX_FILE_BYTES;
 use crate::store::{StoreError, View};
 use crate::wire::CheckpointView;
-
-/// Maximum number of blocks that one request for receipts may name.
-const MAX_BLOCKS: usize = 100;
+use crate::wire::proofs::MAX_RECEIPT_BLOCKS;
 
 /// The query of `GET /checkpoint` and of a single receipt.
 #[derive(Debug, Deserialize)]
@@ -125,8 +123,8 @@ fn parse_batch(raw_query: &str) -> Result<(Vec<String>, String), ApiError> {
             }
         }
     }
-    if !(1..=MAX_BLOCKS).contains(&names.len()) {
-        let text = format!("name 1 to {MAX_BLOCKS} blocks");
+    if !(1..=MAX_RECEIPT_BLOCKS).contains(&names.len()) {
+        let text = format!("name 1 to {MAX_RECEIPT_BLOCKS} blocks");
         return Err(ApiError::bad_request(text));
     }
     Ok((names, at.unwrap_or_else(tip)))

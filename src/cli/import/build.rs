@@ -7,9 +7,8 @@ use crate::cli::chain_file::{Batch, ChainFile, Walk};
 use crate::cli::error::Error;
 use crate::cli::examine::Examiner;
 use crate::cli::files::MIN_FREE;
-use crate::cli::source::PAGE;
 use crate::clock::{Clock, SystemClock};
-use crate::store::{BulkLoad, BulkPage, Network, Operation, Store, StoreError, View};
+use crate::store::{BulkLoad, BulkPage, Network, Operation, PageLimit, Store, StoreError, View};
 
 /// Maximum number of pending messages and approximate maximum size of their texts per write.
 const BATCH_COUNT: usize = 4000;
@@ -23,7 +22,7 @@ impl Carried {
     pub(super) fn from(view: &View) -> Result<Self, StoreError> {
         let (mut carried, mut next) = (Vec::new(), 0);
         loop {
-            let page = view.pending_from(next, PAGE)?;
+            let page = view.pending_from(next, PageLimit::SCAN)?;
             let Some(last) = page.last() else { break };
             next = last.sequence + 1;
             let parts = |pending: crate::store::Pending| (pending.message, pending.arrived);

@@ -10,7 +10,8 @@ use crate::cli::error::Error;
 use crate::cli::files::expand;
 use crate::cli::names::{self, Name};
 use crate::cli::output::{warn, write_to};
-use crate::cli::proof_source::{MAX_BLOCKS, ProofSourceArgs};
+use crate::cli::proof_source::ProofSourceArgs;
+use crate::wire::proofs::MAX_RECEIPT_BLOCKS;
 
 #[derive(Debug, Args)]
 pub(super) struct GetArgs {
@@ -29,8 +30,8 @@ pub(super) struct GetArgs {
 }
 
 pub(super) async fn run(args: GetArgs) -> Result<(), Error> {
-    if args.what.len() > MAX_BLOCKS {
-        let text = format!("a receipt is for at most {MAX_BLOCKS} blocks");
+    if args.what.len() > MAX_RECEIPT_BLOCKS {
+        let text = format!("a receipt is for at most {MAX_RECEIPT_BLOCKS} blocks");
         return Err(Error::usage(text));
     }
     let source = args.source.open().await?;

@@ -4,15 +4,13 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use super::PAGE;
 use crate::chain::{Block, Message};
 use crate::cli::error::Error;
 use crate::client::{HttpTransport, NodeAddress, PeerClient, PeerError, read_blocking};
+use crate::node::settings::DEFAULT_MAX_CHAIN_BYTES;
 use crate::reference::ReadError;
 use crate::reference::json::{ChainBody, JsonChainReader};
-
-/// Maximum size of a chain, in bytes; the default of `node --max-chain-bytes`.
-const MAX_CHAIN_BYTES: u64 = 4 * 1024 * 1024 * 1024;
+use crate::store::PageLimit;
 
 /// A client of one reference miner.
 #[derive(Clone)]
@@ -46,7 +44,10 @@ impl ReferenceMiner {
         &self,
         mut each: impl FnMut(Vec<Block>, u64) -> Result<bool, Error>,
     ) -> Result<(), Error> {
-        let body = self.client.chain(&self.address, MAX_CHAIN_BYTES).await;
+        let body = self
+            .client
+            .chain(&self.address, DEFAULT_MAX_CHAIN_BYTES)
+            .await;
         let body = body.map_err(|error| self.failed(&error))?;
         let (sender, mut pages) = mpsc::channel(2);
         let reading = read_blocking(body, move |reader| {
@@ -55,7 +56,7 @@ impl ReferenceMiner {
                 let block = block.map_err(ReadFailure::Chain)?;
                 bytes += block.message.text().len();
                 page.push(block);
-                if page.len() == PAGE.count || bytes >= PAGE.bytes {
+                if page.len() == PageLimit::SCAN.count || bytes >= PageLimit::SCAN.bytes {
                     bytes = 0;
                     if sender.blocking_send(std::mem::take(&mut page)).is_err() {
                         return Ok(());

@@ -3,9 +3,9 @@
 
 use std::ops::Range;
 
-use super::PAGE;
 use crate::cli::error::Error;
 use crate::client::HttpClient;
+use crate::store::PageLimit;
 use crate::wire::{Block, MempoolPage};
 
 /// Maximum length of a chain read from a node.
@@ -35,7 +35,7 @@ pub(in crate::cli) async fn for_each_page(
     }
     let mut next = range.start;
     while next < range.end {
-        let mut blocks = client.blocks(next, PAGE.count).await?.blocks;
+        let mut blocks = client.blocks(next, PageLimit::SCAN.count).await?.blocks;
         let is_page = (next..)
             .zip(&blocks)
             .all(|(index, block)| index == block.index);
@@ -53,7 +53,7 @@ pub(in crate::cli) async fn for_each_page(
 
 /// Returns all pending messages of a node as one page.
 pub(in crate::cli) async fn mempool(client: &HttpClient) -> Result<MempoolPage, Error> {
-    let mut all = client.mempool(None, PAGE.count).await?;
+    let mut all = client.mempool(None, PageLimit::SCAN.count).await?;
     let mut bytes = 0;
     let mut counted = 0;
     loop {
@@ -72,7 +72,7 @@ pub(in crate::cli) async fn mempool(client: &HttpClient) -> Result<MempoolPage, 
         let Some(after) = all.next else {
             return Ok(all);
         };
-        let page = client.mempool(Some(after), PAGE.count).await?;
+        let page = client.mempool(Some(after), PageLimit::SCAN.count).await?;
         // The cursors of an honest node increase, and no page but the last is empty.
         all.next = page
             .next

@@ -85,7 +85,7 @@ fn a_reorg_fails_a_snapshot_only_if_it_disconnects_what_was_read() {
     let until = node.state().tip.index;
     let mut pages = Pages::up_to(&node, until);
     let mut read = pages.next().unwrap();
-    assert_eq!(read.len(), PAGE.count);
+    assert_eq!(read.len(), PageLimit::SCAN.count);
     switch(&node, 1400);
     read.extend(pages.next().unwrap());
     assert!(pages.next().unwrap().is_empty());

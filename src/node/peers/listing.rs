@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use super::{Peer, Peers};
 use crate::client::NodeAddress;
-use crate::node::clocks::HeldBack;
+use crate::node::peers::held_back::HeldBack;
 use crate::node::settings::ANSWERING_PERIOD;
 use crate::store::{NeighbourRecord, NeighbourStatus};
 use crate::wire::{Neighbour, PeerKind, PeerOrigin, SyncStatus};

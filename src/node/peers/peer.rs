@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::node::clocks::HeldBack;
+use crate::node::peers::held_back::HeldBack;
 use crate::node::settings::{
     GUEST_TIMEOUT, LEARNED_TIMEOUT, MAX_CONFIGURED_BACKOFF, MAX_LEARNED_BACKOFF,
     MISBEHAVIOUR_BACKOFF,

@@ -16,7 +16,7 @@ use super::branch::{Branch, committed, not_followed};
 use super::context::PeerContext;
 use super::error::{Misbehaviour, SyncError};
 use crate::chain::{Block, BlockHash};
-use crate::node::clocks::HeldBack;
+use crate::node::peers::held_back::HeldBack;
 use crate::node::policy::ClaimedChain;
 use crate::node::reorgs;
 use crate::node::settings::SYNC_PAGE;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::client::{NodeAddress, PeerClient};
 use crate::node::Node;
-use crate::node::clocks::HeldBack;
+use crate::node::peers::held_back::HeldBack;
 
 /// The node, the client and the peer of one session.
 pub(super) struct PeerContext {

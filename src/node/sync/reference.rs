@@ -15,7 +15,7 @@ use super::error::{Misbehaviour, SyncError};
 use super::mempool;
 use crate::chain::{Block, BlockHash, Message};
 use crate::client::{BodyReader, NodeAddress, PeerClient, read_blocking};
-use crate::node::clocks::HeldBack;
+use crate::node::peers::held_back::HeldBack;
 use crate::node::policy::Incompatibility;
 use crate::node::settings::{
     REFERENCE_INTERVAL_FACTOR, REFERENCE_REFRESH_INTERVAL, RESCUED_BLOCKS, SYNC_PAGE,

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use proptest::prelude::*;
 
 use super::*;
-use crate::chain::History;
+use crate::chain::{BlockHash, History};
 
 /// A tree of distinct leaves, and its nodes in the order of their positions.
 fn tree(leaves: u64) -> (Vec<BlockHash>, Vec<NodeHash>) {
@@ -23,10 +23,10 @@ fn tree(leaves: u64) -> (Vec<BlockHash>, Vec<NodeHash>) {
 fn tree_hash(leaves: &[BlockHash]) -> NodeHash {
     match leaves {
         [] => empty_root(),
-        [only] => leaf(only),
+        [only] => leaf_hash(only.as_bytes()),
         _ => {
             let (left, right) = leaves.split_at(half(leaves));
-            parent(&tree_hash(left), &tree_hash(right))
+            parent_hash(&tree_hash(left), &tree_hash(right))
         }
     }
 }

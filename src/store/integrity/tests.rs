@@ -12,7 +12,7 @@ fn check_all(view: &View) -> Result<IntegrityReport, StoreError> {
     let mut audit = Audit::new(view)?;
     let network = view.network()?;
     let mut checker = Checker::new(network.difficulty, network.sealed_from);
-    let blocks = view.blocks(0, PAGE)?;
+    let blocks = view.blocks(0, PageLimit::SCAN)?;
     audit.measure(&blocks);
     let pushed = checker.push_all(&blocks, |passed| {
         audit.push(&passed);
