@@ -49,6 +49,7 @@ mod read_ahead;
 mod receipt;
 mod signals;
 mod source;
+mod stamp;
 mod target;
 mod trust;
 mod ui;
@@ -170,6 +171,8 @@ enum Command {
     Consistency(consistency::ConsistencyArgs),
     /// Acknowledge the reorgs that the explorer of a local node warns of
     Acknowledge(acknowledge::AcknowledgeArgs),
+    /// Stamp files: prove later that they existed, without showing them to anyone
+    Stamp(stamp::StampArgs),
     /// Watch nodes and tell when one rewrites its history
     Monitor(Box<monitor::MonitorArgs>),
     /// Solve or check the proof-of-work puzzle by hand
@@ -241,6 +244,7 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), Error> {
         Command::Receipt(args) => receipt::run(args, output).await,
         Command::Consistency(args) => consistency::run(args, output).await,
         Command::Acknowledge(args) => acknowledge::run(args, output).await,
+        Command::Stamp(args) => stamp::run(args, output).await,
         Command::Monitor(args) => monitor::run(*args, *output).await,
         Command::Pow(args) => pow::run(args, output).await,
         Command::Completions(args) => completions::run(&args, Arguments::command()),

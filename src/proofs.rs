@@ -3,13 +3,14 @@
 //! Every sealed block commits, inside its proof, to the RFC 6962 tree over the hashes of all blocks
 //! before it. Whoever keeps the hash of one sealed block, or better a [`Checkpoint`] of any block,
 //! can therefore check any earlier block with about log2(n) hashes. The module makes and verifies
-//! three kinds of files and does nothing else; it reads no file and asks no node.
+//! four kinds of files and does nothing else; it reads no file and asks no node.
 //!
 //! * [`tree`]: inclusion and consistency proofs over the tree
 //! * [`canonical`]: the one form in which a proof is written, and how it is read
 //! * [`checkpoint`]: the line that a careful person keeps, and files of such lines
 //! * [`receipt`]: proves to the keeper of a checkpoint what earlier blocks hold
 //! * [`consistency`]: proves that one checkpoint continues another
+//! * [`stamp`]: proves that one message stands for files
 //!
 //! Nothing stands in these files that is not bound by what their reader keeps. A receipt shows no
 //! proof-of-work weight: a chain of one's own costs one puzzle, so it proves nothing to a reader
@@ -19,6 +20,7 @@ pub mod canonical;
 pub mod checkpoint;
 pub mod consistency;
 pub mod receipt;
+pub mod stamp;
 pub mod tree;
 
 pub use checkpoint::Checkpoint;
@@ -27,7 +29,7 @@ pub use receipt::{Entry, Receipt, Trusted, Verified};
 
 use thiserror::Error;
 
-use crate::chain::BlockHash;
+use crate::chain::{BlockHash, MessageId};
 
 /// Largest index in any of the files: what JavaScript can still count exactly.
 pub const MAX_INDEX: u64 = (1 << 53) - 1;
@@ -82,6 +84,18 @@ pub enum NotProven {
         /// Index of the block.
         index: u64,
     },
+    /// The message of a stamp is not one of a stamp.
+    #[error("its message is not a stamp")]
+    NotAStamp,
+    /// The message of a stamp was not mined when the stamp was written.
+    #[error("message {id} was pending when the stamp was written: upgrade the stamp first")]
+    Pending {
+        /// Id of the message.
+        id: MessageId,
+    },
+    /// The path of a stamp does not lead from the file to the root in its message.
+    #[error("the file is not the one that was stamped: {0}")]
+    OtherFile(#[source] tree::InvalidProof),
     /// Nothing that is trusted names the block.
     #[error("it depends on block {index} with hash {hash}, which is nothing you trust")]
     NotTrusted {
@@ -108,6 +122,9 @@ impl NotProven {
             Self::NotWellFormed(_) => "not_well_formed",
             Self::NotCanonical { .. } => "not_canonical",
             Self::NotInHistory { .. } | Self::NotConsistent(_) => "not_in_history",
+            Self::NotAStamp => "not_a_stamp",
+            Self::Pending { .. } => "pending",
+            Self::OtherFile(_) => "other_file",
             Self::BrokenSeal { .. } => "broken_seal",
             Self::UnboundRoot { .. } => "unbound_root",
             Self::OtherBlock { .. } => "other_block",

@@ -3,7 +3,7 @@
 mod get;
 mod page;
 mod show;
-mod verify;
+pub(super) mod verify;
 
 use std::fmt;
 use std::io::Read;

@@ -200,7 +200,7 @@ impl Verified {
 
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-struct RawReceipt {
+pub(super) struct RawReceipt {
     format: String,
     under: RawBlock,
     root: Hex,
@@ -235,7 +235,7 @@ struct RawEntry {
 }
 
 impl RawReceipt {
-    fn of(receipt: &Receipt) -> Self {
+    pub(super) fn of(receipt: &Receipt) -> Self {
         Self {
             format: FORMAT.to_owned(),
             under: RawBlock::of(&receipt.under),
@@ -244,7 +244,7 @@ impl RawReceipt {
         }
     }
 
-    fn build(self) -> Result<Receipt, String> {
+    pub(super) fn build(self) -> Result<Receipt, String> {
         if self.format != FORMAT {
             return Err(format!("its format is not {FORMAT:?}"));
         }

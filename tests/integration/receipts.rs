@@ -7,6 +7,7 @@ mod browser;
 mod command;
 mod faults;
 mod keeping;
+mod stamps;
 
 use std::collections::BTreeSet;
 use std::io::Write;

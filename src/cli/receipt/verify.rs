@@ -18,6 +18,13 @@ pub(super) struct VerifyArgs {
     /// Receipt file; `-` is standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
+    #[command(flatten)]
+    trust: TrustArgs,
+}
+
+/// The options that say what is trusted.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct TrustArgs {
     /// Trusted hash of a sealed block, checkpoint, or file of checkpoints; repeatable
     #[arg(long, value_name = "HASH|LINE|FILE")]
     trust: Vec<String>,
@@ -29,9 +36,10 @@ pub(super) struct VerifyArgs {
     node: Option<NodeAddress>,
 }
 
+/// The verdict on a receipt.
 #[derive(Serialize)]
-struct Verdict {
-    proven: bool,
+pub(in crate::cli) struct Verdict {
+    pub(in crate::cli) proven: bool,
     by: Option<&'static str>,
     reason: Option<&'static str>,
     message: Option<String>,
@@ -50,52 +58,56 @@ struct Proof {
 }
 
 pub(super) async fn run(args: VerifyArgs, output: &Output) -> Result<(), Error> {
-    if args.trust.is_empty() && args.node.is_none() {
-        return Err(Error::usage("say what you trust with --trust or --node").hint(
-            "--trust takes the hash of a sealed block or a checkpoint that you got from your own \
-             node (\"blockchain checkpoint\"), never from whoever sent you the receipt",
-        ));
-    }
-    let mut trust = trust::read_all(&args.trust)?;
+    let trust = args.trust.read()?;
     let file = read_proof_file(&args.file)?;
-    let verdict = match judge(&file, &args, &mut trust).await? {
-        Ok(verdict) => verdict,
-        Err(error) => Verdict::not_proven(&error),
-    };
+    let verdict = judge(Receipt::read(&file), &args.trust, trust).await?;
     output.print_verdict(&verdict, verdict.proven)
 }
 
-/// Returns the verdict on a receipt file. The outer errors say that it could not be judged.
-async fn judge(
-    file: &[u8],
-    args: &VerifyArgs,
-    trust: &mut Vec<Trust>,
-) -> Result<Result<Verdict, Refusal>, Error> {
-    let checked = Receipt::read(file).and_then(|receipt| {
+impl TrustArgs {
+    /// Reads what is trusted, except a node.
+    pub(in crate::cli) fn read(&self) -> Result<Vec<Trust>, Error> {
+        if self.trust.is_empty() && self.node.is_none() {
+            return Err(Error::usage("say what you trust with --trust or --node").hint(
+            "--trust takes the hash of a sealed block or a checkpoint that you got from your own \
+             node (\"blockchain checkpoint\"), never from whoever sent you the receipt",
+        ));
+        }
+        trust::read_all(&self.trust)
+    }
+}
+
+/// Returns the verdict on a receipt, as it was read. The errors say that it could not be judged.
+pub(in crate::cli) async fn judge(
+    receipt: Result<Receipt, NotProven>,
+    args: &TrustArgs,
+    mut trust: Vec<Trust>,
+) -> Result<Verdict, Error> {
+    let checked = receipt.and_then(|receipt| {
         let (under, entries) = receipt.check()?;
         Ok((receipt, under, entries))
     });
     let (receipt, under, entries) = match checked {
         Ok(checked) => checked,
-        Err(error) => return Ok(Err(error.into())),
+        Err(error) => return Ok(Verdict::not_proven(&error.into())),
     };
-    if let Err(refusal) = follow(&args.via, trust)? {
-        return Ok(Err(refusal));
+    if let Err(refusal) = follow(&args.via, &mut trust)? {
+        return Ok(Verdict::not_proven(&refusal));
     }
     if let Some(address) = &args.node {
         trust.extend(ask(address, under.index).await?);
     }
     let trusted: Vec<_> = trust.iter().map(|trust| trust.trusted).collect();
-    Ok(receipt
-        .tie(&under, &trusted)
-        .map(|at| Verdict::proven(&receipt, &under, &entries, &trust[at]))
-        .map_err(|error| {
+    Ok(match receipt.tie(&under, &trusted) {
+        Ok(at) => Verdict::proven(&receipt, &under, &entries, &trust[at]),
+        Err(error) => {
             let mut refusal = Refusal::from(error);
             if refusal.reason == "not_trusted" {
-                refusal.advise(&under, &entries, trust);
+                refusal.advise(&under, &entries, &trust);
             }
-            refusal
-        }))
+            Verdict::not_proven(&refusal)
+        }
+    })
 }
 
 /// Adds the other ends of consistency proofs whose one end is trusted, in whatever order they were
