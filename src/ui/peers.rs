@@ -41,7 +41,7 @@ pub(super) async fn get(site: &Site, request: &PageRequest) -> Result<Response, 
         summary: StatusSummary::with_peers(&status, peers.as_ref().map(|list| &*list.neighbours)),
         warnings: differences
             .chain(&status.warnings)
-            .map(|warning| Line::new(&shorten_hashes(warning), 400))
+            .map(|warning| Line::new(&format::sentence(&shorten_hashes(warning)), 400))
             .collect(),
         peers: peers.map(|list| {
             let rows = list.neighbours.iter();

@@ -261,7 +261,7 @@ fn neighbours_reorgs_and_search_hits_are_shown() {
             "/",
             &[
                 "1 of 1",
-                "beware &#60;script&#62;",
+                "Beware &#60;script&#62;",
                 "on another network",
                 "65.0 MH/s",
             ][..],
