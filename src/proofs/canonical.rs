@@ -58,10 +58,10 @@ pub(super) fn read<R: DeserializeOwned, T>(
     }
     let raw: R = serde_json::from_slice(bytes).map_err(|error| {
         // A fault of the content can stand before the end of what is JSON.
-        if error.is_data() && serde_json::from_slice::<IgnoredAny>(bytes).is_ok() {
-            NotProven::NotWellFormed(describe(&error))
-        } else {
-            NotProven::NotReadable(format!("it is not JSON: {error}"))
+        match serde_json::from_slice::<IgnoredAny>(bytes) {
+            Ok(_) if error.is_data() => NotProven::NotWellFormed(describe(&error)),
+            Ok(_) => NotProven::NotReadable(describe(&error)),
+            Err(error) => NotProven::NotReadable(format!("it is not JSON: {error}")),
         }
     })?;
     let value = build(raw).map_err(NotProven::NotWellFormed)?;
