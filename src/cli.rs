@@ -4,7 +4,7 @@
 //! * [`node`] with [`ui`]: servers
 //! * [`add`], [`get`], [`invite`], [`neighbours`], [`acknowledge`]: requests to a running node
 //! * [`monitor`]: checks that nodes extend kept checkpoints
-//! * [`checkpoint`], [`receipt`], [`consistency`]: proofs for readers without a node
+//! * [`checkpoint`], [`receipt`], [`consistency`], [`stamp`]: proofs for readers without a node
 //! * [`export`], [`import`], [`verify`]: chains in files, databases and nodes
 //! * [`pow`], [`completions`]: work without a node
 //!

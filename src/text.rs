@@ -137,7 +137,7 @@ impl fmt::Display for Size {
             return write!(f, "{}", counted(self.0, "byte"));
         };
         // Rounded down: a shortage by a little must not look like enough.
-        let tenths = u128::from(self.0) * 10 >> bits;
+        let tenths = (u128::from(self.0) * 10) >> bits;
         match tenths % 10 {
             0 => write!(f, "{} {name}", tenths / 10),
             tenth => write!(f, "{}.{tenth} {name}", tenths / 10),

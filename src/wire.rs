@@ -6,10 +6,11 @@
 //! * [`lines`]: adding many messages
 //! * [`network`]: neighbours, announcements, reorgs
 //! * [`disconnected`]: disconnected blocks with their content
-//! * [`proofs`]: checkpoints
+//! * [`proofs`]: checkpoints of blocks
 //! * [`search`]: search results
 //! * [`events`]: server-sent events
 //! * [`lookup`]: parsing of what people type to find a block or a message
+//! * `renderer`: blocks of a chain as bodies
 //! * `object`: deserialization of all bodies from JSON objects only
 
 pub mod disconnected;
@@ -20,15 +21,15 @@ pub mod messages;
 pub mod network;
 pub(crate) mod object;
 pub mod proofs;
+mod renderer;
 pub mod search;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
 use utoipa::ToSchema;
 
-use crate::chain::{self, Derived, History, derive_all};
+use crate::chain;
 
 pub use disconnected::{Acknowledgement, DisconnectedContent, DisconnectedPage};
 pub use events::Event;
@@ -43,6 +44,8 @@ pub use network::{
     SyncStatus,
 };
 pub use proofs::CheckpointView;
+pub use renderer::BlockRenderer;
+pub(crate) use renderer::render;
 pub use search::{SearchField, SearchHit, SearchPage};
 
 /// A block with the values derived from the chain up to it.
@@ -93,74 +96,6 @@ impl From<&chain::Message> for Message {
     }
 }
 
-/// Number of blocks below which they are rendered on one processor.
-const MIN_PARALLEL_BLOCKS: usize = 64;
-
-/// Renders consecutive blocks of a chain.
-#[derive(Clone, Debug)]
-pub struct BlockRenderer {
-    history: History,
-    previous_proof: Option<chain::Proof>,
-}
-
-impl BlockRenderer {
-    /// Creates a renderer for the blocks after those in `history`; `previous` is the last one of them.
-    pub fn above(history: History, previous: Option<&chain::Block>) -> Self {
-        Self {
-            history,
-            previous_proof: previous.and_then(chain::Block::proof).cloned(),
-        }
-    }
-
-    /// Renders the next block.
-    pub fn render(&mut self, block: &chain::Block) -> Block {
-        let derived = self.derive(std::slice::from_ref(block));
-        render(block, &derived[0])
-    }
-
-    /// Renders the next blocks, on all processors, and converts each with `finish`.
-    pub fn render_all<T: Send>(
-        &mut self,
-        blocks: &[chain::Block],
-        finish: impl Fn(Block) -> T + Sync,
-    ) -> Vec<T> {
-        let derived = self.derive(blocks);
-        let blocks = blocks
-            .par_iter()
-            .with_min_len(MIN_PARALLEL_BLOCKS)
-            .zip(derived);
-        blocks
-            .map(|(block, derived)| finish(render(block, &derived)))
-            .collect()
-    }
-
-    fn derive(&mut self, blocks: &[chain::Block]) -> Vec<Derived> {
-        let derived = derive_all(&mut self.history, self.previous_proof.as_ref(), blocks);
-        if let Some(last) = blocks.last() {
-            self.previous_proof = last.proof().cloned();
-        }
-        derived
-    }
-}
-
-/// Renders a block, given what was derived from the chain up to it.
-pub(crate) fn render(block: &chain::Block, derived: &Derived) -> Block {
-    let previous_hash = block.link.as_ref().map(|link| link.previous_hash);
-    Block {
-        index: block.index,
-        hash: derived.hash.to_string(),
-        previous_hash: previous_hash.map(|hash| hash.to_string()),
-        timestamp: number(block.timestamp),
-        timestamp_text: block.timestamp.to_string(),
-        time: calendar_time(block.timestamp.seconds()),
-        proof: block.proof().map(ToString::to_string),
-        seal: derived.seal.map(|seal| seal.to_string()),
-        history_root: hex::encode(derived.history_root),
-        difficulty: block.proof().map(|_| derived.zeros),
-        data: (&block.message).into(),
-    }
-}
-
 /// Converts the block, ignoring the derived values.
 impl TryFrom<Block> for chain::Block {
     type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -184,13 +119,6 @@ impl TryFrom<Block> for chain::Block {
             message: chain::Message::new(block.data.id.parse()?, block.data.message)?,
             link,
         })
-    }
-}
-
-fn number(timestamp: chain::Timestamp) -> Number {
-    match timestamp.as_integer() {
-        Some(seconds) => seconds.into(),
-        None => Number::from_f64(timestamp.seconds()).unwrap_or_else(|| 0.into()),
     }
 }
 
@@ -313,7 +241,7 @@ impl From<&chain::Tip> for TipStatus {
         Self {
             index,
             hash,
-            timestamp: number(tip.timestamp),
+            timestamp: renderer::number(tip.timestamp),
         }
     }
 }
@@ -382,7 +310,7 @@ mod tests {
     #[test]
     fn the_genesis_block_is_rendered_completely() {
         let genesis = chain::Block::documented_genesis();
-        let block = BlockRenderer::above(History::default(), None).render(&genesis);
+        let block = BlockRenderer::above(chain::History::default(), None).render(&genesis);
         let json = serde_json::to_value(&block).unwrap();
         assert_eq!(json["hash"], chain::BlockHash::of(&genesis).to_string());
         assert_eq!(json["timestamp"].to_string(), "1581268484.244806");

@@ -9,7 +9,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind as Kind};
 use super::error::Error;
 use super::log;
 use super::output::{self, escape, stdout};
-use super::version::Version;
+use super::version::Build;
 
 const MISSING: &str = "a command is missing";
 const SEE_HELP: &str = "\"blockchain --help\" lists the commands";
@@ -21,7 +21,7 @@ const SEE_HELP: &str = "\"blockchain --help\" lists the commands";
 pub(super) fn answer(error: clap::Error) -> Result<(), Error> {
     match error.kind() {
         Kind::DisplayVersion if output::errors_are_json() => {
-            output::Output::new(true).print(&Version::new())
+            output::Output::new(true).print(&Build::new())
         }
         Kind::DisplayHelp | Kind::DisplayVersion => {
             let text = styled(&error.render(), AutoStream::choice(&io::stdout()));

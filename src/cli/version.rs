@@ -14,7 +14,7 @@ pub(super) const VERSION: &str = match option_env!("BLOCKCHAIN_VERSION") {
 
 /// The build and the processor, as `--version --json` prints them.
 #[derive(Debug, Serialize)]
-pub(super) struct Version {
+pub(super) struct Build {
     version: &'static str,
     /// Commit of the sources; null unless a release build was made in a Git repository.
     commit: Option<&'static str>,
@@ -25,7 +25,7 @@ pub(super) struct Version {
     features: Vec<&'static str>,
 }
 
-impl Version {
+impl Build {
     pub(super) fn new() -> Self {
         Self {
             version: VERSION,
@@ -37,7 +37,7 @@ impl Version {
     }
 }
 
-impl fmt::Display for Version {
+impl fmt::Display for Build {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "blockchain {}", self.version)
     }

@@ -173,9 +173,12 @@ impl Node {
     /// Adds messages of a client, all or none; they are on disk when this returns. With `once`, the
     /// id of a message follows from its text, and one that is held already is not added again.
     pub async fn add_lines(&self, texts: Vec<String>, once: bool) -> Result<AddedLines, AddError> {
-        let message = |text| match once {
-            true => Message::once(text),
-            false => Message::new(MessageId::random(), text),
+        let message = |text| {
+            if once {
+                Message::once(text)
+            } else {
+                Message::new(MessageId::random(), text)
+            }
         };
         let messages: Result<Vec<_>, _> = texts.into_iter().map(message).collect();
         let (messages, arrived) = (messages?, self.clock.millis());

@@ -1,6 +1,6 @@
 //! `blockchain receipt verify`.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -186,7 +186,8 @@ impl Refusal {
         let kept = trust::checkpoints(trust);
         let kept = kept.iter().map(|kept| kept.index);
         if let Some(kept) = kept.filter(|kept| *kept >= newest).min() {
-            self.message += &format!(
+            let _ = write!(
+                self.message,
                 "; you keep block {kept}: ask for the receipt under that block (--at {kept}), or \
                  for the consistency proof between the two (--via)"
             );

@@ -48,7 +48,7 @@ impl Remedy {
         Self::on(
             own.difficulty < higher,
             address,
-            format!("--difficulty {higher}"),
+            &format!("--difficulty {higher}"),
         )
     }
 
@@ -66,11 +66,11 @@ impl Remedy {
         Self::on(
             own.sealed_from != Some(first),
             address,
-            format!("--require-sealed={first}"),
+            &format!("--require-sealed={first}"),
         )
     }
 
-    fn on(is_here: bool, address: &str, option: String) -> Option<Self> {
+    fn on(is_here: bool, address: &str, option: &str) -> Option<Self> {
         let address: NodeAddress = address.parse().ok()?;
         Some(Self {
             node: if is_here {

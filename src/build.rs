@@ -6,7 +6,7 @@ use std::process::Command;
 
 fn main() {
     let variable = |name| std::env::var(name).unwrap_or_default();
-    println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=src/build.rs");
     println!("cargo:rustc-env=BLOCKCHAIN_TARGET={}", variable("TARGET"));
     if variable("PROFILE") != "release" {
         return;
