@@ -35,26 +35,73 @@ fn main() {
          `receipt verify` |"
     );
     println!("|---|---|---|---|---|---|---|---|---|---|");
+    let mut bulk = Vec::new();
     for length in lengths {
-        println!("{}", row(length));
+        let folder = tempfile::tempdir().unwrap();
+        chain::database(&folder.path().join("node.redb"), length);
+        bulk.push(bulk_row(folder.path(), length));
+        println!("{}", row(folder.path(), length));
     }
+    println!();
+    println!("| blocks | `verify` of a file | `import` | `export --format json` | first sync |");
+    println!("|---|---|---|---|---|");
+    bulk.iter().for_each(|row| println!("{row}"));
 }
 
-fn row(length: u64) -> String {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("node.redb");
-    chain::database(&path, length);
-    let size = fs::metadata(&path).unwrap().len();
+/// Blocks a second of whole processes that read or write the whole chain.
+fn bulk_row(folder: &Path, length: u64) -> String {
+    let other = tempfile::tempdir().unwrap();
+    let database = folder.to_str().unwrap();
+    let [file, json, imported, synced] =
+        ["chain.bincode", "chain.json", "imported", "synced"].map(|name| other.path().join(name));
+    let timed = |arguments: &[&str]| {
+        let begun = Instant::now();
+        assert!(process::command(arguments).status().unwrap().success());
+        length as f64 / begun.elapsed().as_secs_f64()
+    };
+    let [file, json, imported] = [&file, &json, &imported].map(|path| path.to_str().unwrap());
+    timed(&[
+        "export", "--db", database, "--format", "bincode", "--output", file,
+    ]);
+    let export = timed(&[
+        "export", "--db", database, "--format", "json", "--output", json,
+    ]);
+    fs::remove_file(json).unwrap();
+    let verify = timed(&["verify", file]);
+    let import = timed(&["import", file, "--db", imported]);
+
+    let old = Node::start(folder, &["--threads", "0"]);
+    let neighbour = old.address.to_string();
+    let begun = Instant::now();
+    let options = [
+        "--threads",
+        "0",
+        "--difficulty",
+        "1",
+        "--neighbours",
+        &neighbour,
+    ];
+    fs::create_dir(&synced).unwrap();
+    let new = Node::start(&synced, &options);
+    while process::length(new.address) < length {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let sync = length as f64 / begun.elapsed().as_secs_f64();
+    format!("| {length} | {verify:.0}/s | {import:.0}/s | {export:.0}/s | {sync:.0}/s |")
+}
+
+fn row(folder: &Path, length: u64) -> String {
+    let size = fs::metadata(folder.join("node.redb")).unwrap().len();
 
     let begun = Instant::now();
-    let folder_text = folder.path().to_str().unwrap();
+    let folder_text = folder.to_str().unwrap();
     let verify = process::command(&["verify", "--db", folder_text]).status();
     assert!(verify.unwrap().success());
     let verify = begun.elapsed();
 
     let options = ["--threads", "0"];
-    drop(Node::start(folder.path(), &options));
-    let node = Node::start(folder.path(), &options);
+    drop(Node::start(folder, &options));
+    let node = Node::start(folder, &options);
     let (started_in, resident) = (node.started_in, node.resident());
 
     let blocks = rate(node.address, 64, 50_000, move |number| {
@@ -62,7 +109,7 @@ fn row(length: u64) -> String {
         format!("GET /api/v1/blocks/{index} HTTP/1.1\r\nhost: localhost\r\n\r\n")
     });
     let receipts = receipt_times(node.address, length);
-    let receipt_verify = receipt_verify(node.address, folder.path(), length);
+    let receipt_verify = receipt_verify(node.address, folder, length);
     let chain = chain_rate(node.address);
     let add = rate(node.address, 256, 50_000, |number| {
         format!("PUT /add?message=message%20{number} HTTP/1.1\r\nhost: localhost\r\n\r\n")

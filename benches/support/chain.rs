@@ -6,13 +6,12 @@
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::mpsc;
 
-use blockchain::chain::{Block, History, Message, MessageId, Tip};
+use blockchain::chain::{Block, Checker, History, Message, MessageId, Tip};
 use blockchain::node::miner::{MiningParams, MiningTip};
 use blockchain::node::settings::ProofMode;
 use blockchain::pow::Difficulty;
-use blockchain::store::{Network, Operation, Store};
+use blockchain::store::{BulkLoad, BulkPage, Network};
 
 /// A message; ids are spread over all values, as they come.
 pub fn message(number: u64) -> Message {
@@ -77,20 +76,26 @@ pub fn database(path: &Path, length: u64) {
         difficulty: Difficulty::MIN,
         sealed_from: Some(1),
     };
-    let mut parent = Tip::of(&Block::documented_genesis()).hash;
-    Store::create(path, &Block::documented_genesis(), network).unwrap();
-    let store = Store::open(path, 0, Box::new(|_| {})).unwrap();
+    let genesis = Block::documented_genesis();
+    let mut load = BulkLoad::start(path, &genesis, 0).unwrap();
+    let mut checker = Checker::new(Difficulty::MIN, Some(1));
+    let mut add = |blocks: &[Block]| {
+        let mut page = BulkPage::default();
+        let pushed = checker.push_all(blocks, |passed| {
+            page.push(&passed);
+            passed.acceptable
+        });
+        pushed.unwrap();
+        page.encode(blocks);
+        load.push(page).unwrap();
+    };
+    add(&[genesis]);
     let mut miner = Miner::new(ProofMode::Sealed);
     let mut left = length - 1;
     while left > 0 {
         let blocks = miner.mine(left.min(5000));
         left -= blocks.len() as u64;
-        let tip = Tip::of(blocks.last().unwrap()).hash;
-        let (sender, receiver) = mpsc::channel();
-        let reply = Box::new(move |done| sender.send(done).unwrap());
-        let append = Operation::Append(std::mem::replace(&mut parent, tip), blocks, reply);
-        store.submit(append).unwrap();
-        receiver.recv().unwrap().unwrap();
+        add(&blocks);
     }
-    store.close().unwrap();
+    load.finish(network).unwrap();
 }

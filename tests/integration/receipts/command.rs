@@ -165,7 +165,7 @@ fn a_receipt_is_got_shown_and_verified_with_and_without_a_node() {
     let file = node.sibling("minutes.receipt.json");
     let kept = node.sibling("kept.txt");
     let young = node.command(["receipt", "get", &ids[0], "3", "--output", text(&file)]);
-    young.exits(0).complains(&["has 5 of 6 confirmations"]);
+    young.exits(0).complains(&["has 5 of 7 confirmations"]);
     node.command(["checkpoint", "--output", text(&kept)])
         .succeeds();
     node.command(["checkpoint", "--at", "2", "--output", text(&kept)])
@@ -218,7 +218,7 @@ fn a_receipt_is_got_shown_and_verified_with_and_without_a_node() {
 fn a_young_block_and_an_open_tip_come_with_a_warning() {
     let node = node_with(2);
     let young = node.command(["receipt", "get", "1"]).exits(0);
-    assert!(young.stderr.contains("2 of 6 confirmations"), "{young:?}");
+    assert!(young.stderr.contains("2 of 7 confirmations"), "{young:?}");
     let named = node
         .command(["receipt", "get", "1", "--at", "2"])
         .succeeds();

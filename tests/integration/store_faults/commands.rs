@@ -71,7 +71,8 @@ fn told(output: &Output, what: &str) -> (i32, String) {
     let code = code.unwrap_or_else(|| panic!("{what}: {:?}\n{text}", output.status));
     assert!([0, 1, 3].contains(&code), "{what}: {code}\n{text}");
     assert!(!text.contains("panicked"), "{what}: {text}");
-    assert!(code != 3 || text.contains("error: "), "{what}: {text}");
+    let is_named = text.contains("error: ") || text.contains("{\"error\":");
+    assert!(code != 3 || is_named, "{what}: {text}");
     (code, text)
 }
 

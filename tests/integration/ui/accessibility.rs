@@ -65,7 +65,7 @@ fn peers_are_compared_only_if_they_respond_and_disconnected_blocks_are_found() {
         &format!(
             "--genesis {genesis} --difficulty 5 --accept-open --neighbours 10.0.0.7:12345</code>"
         ),
-        "<code>blockchain node --difficulty 5</code>",
+        "<code>blockchain node --difficulty 6</code>",
         "<svg",
     ] {
         assert!(peers.text().contains(text), "{text}: {}", peers.text());
