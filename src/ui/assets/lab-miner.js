@@ -41,8 +41,8 @@ function receive({ data }) {
   if (active && data.id === job && data.solved) finish(data);
 }
 
-/** Returns `true` while a search is running. */
-export const isSearching = () => active !== null;
+/** Returns `true` while a search is running. A measurement is not one: any search replaces it. */
+export const isSearching = () => active !== null && !active.isMeasurement;
 
 /** Stops the running search; its promise resolves to null. */
 export function stop() {
@@ -56,7 +56,7 @@ export function stop() {
  * Searches for a number that makes the digest of `text` and the number end with `zeros` zeros.
  * Resolves to the last report, or to null if the search was stopped. A new search stops the old one.
  */
-export function search({ text, zeros, from = 0 }, onProgress) {
+export function search({ text, zeros, from = 0, isMeasurement = false }, onProgress) {
   stop();
   return new Promise((resolve, reject) => {
     if (!worker) {
@@ -68,7 +68,7 @@ export function search({ text, zeros, from = 0 }, onProgress) {
         active = null;
       };
     }
-    active = { resolve, reject, onProgress };
+    active = { resolve, reject, onProgress, isMeasurement };
     job++;
     worker.postMessage({ id: job, text, zeros, from });
   });
@@ -77,7 +77,7 @@ export function search({ text, zeros, from = 0 }, onProgress) {
 /** Measures the hash rate with a short search for nothing. */
 export async function measure() {
   if (active) return;
-  await search({ text: "a".repeat(150), zeros: UNREACHABLE }, ({ tries, seconds }) => {
+  await search({ text: "a".repeat(150), zeros: UNREACHABLE, isMeasurement: true }, ({ tries, seconds }) => {
     if (measuredRate(tries, seconds) !== null && seconds > 0.2) stop();
   });
 }

@@ -224,7 +224,7 @@ fn a_young_block_and_an_open_tip_come_with_a_warning() {
         .succeeds();
     assert_eq!(named.stderr, "");
     let absent = node.command(["receipt", "get", &"0".repeat(32)]).exits(1);
-    absent.complains(&["no such message"]);
+    absent.complains(&["there is no message with this id"]);
     let open = TestNode::start(&["--difficulty", "1", "--accept-open", "--proof", "open"]);
     open.mine(&["a", "b"]);
     let receipt = open.command(["receipt", "get", "1"]).exits(0);

@@ -159,6 +159,9 @@ fn a_copy_that_is_mined_again_is_valid_and_still_has_another_tip_hash() {
     scene.node.mine(&["the others go on"]);
     scene.open("/lab?from=5#verdict");
     scene.wait_for_text("You have not changed anything yet");
+    // It appears with the blocks.
+    let is_shown = "return document.getElementById('verdict-for-me').hidden ? 0 : 1";
+    wait_for("the button", || (scene.number(is_shown) == 1).then_some(()));
     scene.browser.click("#verdict-for-me");
     scene.wait_for_text("Valid, and yet exposed");
 }
