@@ -4,6 +4,7 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use super::MonitorError;
 use crate::fs::{append_to_own, check_own, open_regular, persist, read_regular, sync_folder};
@@ -94,6 +95,14 @@ impl Folder {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(self.failed(name, source)),
         }
+    }
+
+    /// Returns the time of the last write to a file, in seconds since the epoch.
+    pub(super) fn modified(&self, name: &str) -> Result<u64, MonitorError> {
+        let modified = fs::metadata(self.path(name)).and_then(|metadata| metadata.modified());
+        let modified = modified.map_err(|source| self.failed(name, source))?;
+        let since = modified.duration_since(UNIX_EPOCH);
+        Ok(since.map_or(0, |since| since.as_secs()))
     }
 
     /// Replaces a file, whole or not at all, and durably.

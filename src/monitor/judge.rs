@@ -330,7 +330,7 @@ impl Judgement {
             if let Some(keeper) = keeper {
                 let keeper = nodes[keeper.node].address();
                 let message = &mut condition.message;
-                message.push_str(&format!("; {keeper} still has the kept history"));
+                *message += &["; ", &*keeper, " still has the kept history"].concat();
                 if let Material::Branches { other, .. } = &mut condition.material {
                     *other = Some(keeper);
                 }

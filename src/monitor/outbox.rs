@@ -167,17 +167,16 @@ fn tell(command: &str, line: &str) {
         let Err(reason) = run(command, line, TIMEOUT) else {
             return;
         };
-        match delay {
-            Some(delay) => {
-                let seconds = delay.as_secs();
-                warn!(reason, seconds, "the command failed; it is run again");
-                thread::sleep(delay);
-            }
-            None => error!(
+        let Some(delay) = delay else {
+            error!(
                 reason,
                 "the command failed; the event stays in events.ndjson"
-            ),
-        }
+            );
+            return;
+        };
+        let seconds = delay.as_secs();
+        warn!(reason, seconds, "the command failed; it is run again");
+        thread::sleep(delay);
     }
 }
 

@@ -5,7 +5,7 @@ use futures_util::future::join_all;
 use super::alarms::Edges;
 use super::branches::Branches;
 use super::checks::checkpoint_of;
-use super::event::{Details, Event, Kind};
+use super::event::{Details, Event, Kind, rfc3339};
 use super::evidence::{self, EventFile};
 use super::judge::{Condition, Judgement, Material, Passing};
 use super::outbox::Outbox;
@@ -121,7 +121,7 @@ impl<S: Source> Monitor<S> {
         }
         self.tell(&events, tell, failure)?;
         if let Some((checkpoint, _)) = advanced {
-            self.state.settled = checkpoint;
+            (self.state.settled, self.state.settled_since) = (checkpoint, now);
         }
         self.state.write()
     }
@@ -158,7 +158,7 @@ impl<S: Source> Monitor<S> {
         let mut message = format!("block {} is settled", checkpoint.index);
         let gap = std::mem::take(&mut self.gap);
         if gap > 0 {
-            message.push_str(&format!("; {gap} new blocks were not fetched"));
+            message = format!("{message}; {gap} new blocks were not fetched");
         }
         Event::new(Kind::Advance, node, now, message).with(Details::Settled {
             settled: checkpoint.to_string(),
@@ -229,7 +229,7 @@ impl<S: Source> Monitor<S> {
                 let old_before = old.clone();
                 let fetched = Branches::fetch(source, old, tip).await;
                 let branches = fetched.unwrap_or_else(|error| {
-                    message.push_str(&format!("; its blocks cannot be fetched: {error}"));
+                    message = format!("{message}; its blocks cannot be fetched: {error}");
                     Branches {
                         fork: None,
                         old: old_before,
@@ -238,13 +238,13 @@ impl<S: Source> Monitor<S> {
                         truncated: true,
                     }
                 });
-                message.push_str(&match (branches.fork, branches.old.first()) {
-                    (Some(fork), _) => format!("; the branches fork above block {fork}"),
-                    (None, Some(lowest)) => {
-                        format!("; the branches fork below block {}", lowest.index)
-                    }
-                    (None, None) => String::new(),
-                });
+                let (fork, lowest) = (branches.fork, branches.old.first());
+                if let Some(fork) = fork {
+                    message = format!("{message}; the branches fork above block {fork}");
+                } else if let Some(lowest) = lowest {
+                    let lowest = lowest.index;
+                    message = format!("{message}; the branches fork below block {lowest}");
+                }
                 let event = event(message).with(Details::Branches {
                     settled: self.state.settled.to_string(),
                     offered: offered.map(|offered| offered.to_string()),
@@ -257,6 +257,32 @@ impl<S: Source> Monitor<S> {
                 self.keep(event, Some(&branches), offered, &branches.files())
             }
         }
+    }
+
+    /// Returns a trust file of the settled checkpoint and the tip of the old branch, each after the
+    /// time since which it is known.
+    fn kept_lines(&self, tip: Option<Checkpoint>) -> String {
+        let State {
+            settled,
+            settled_since,
+            tips,
+            ..
+        } = &self.state;
+        let since = rfc3339(*settled_since);
+        let mut text = format!("# settled since {since}\n{settled}\n");
+        if let Some(tip) = tip {
+            let hash = tip.hash.to_string();
+            let seen = tips.iter().find(|(_, seen)| seen.hash == hash);
+            match seen {
+                Some((node, seen)) => {
+                    let since = rfc3339(seen.since);
+                    text = format!("{text}# the tip of {node} since {since}\n");
+                }
+                None => text.push_str("# the highest block seen of the branch\n"),
+            }
+            text = format!("{text}{tip}\n");
+        }
+        text
     }
 
     /// Returns the highest branch seen, of whichever node.
@@ -293,13 +319,14 @@ impl<S: Source> Monitor<S> {
         let lines = |first: Option<Checkpoint>, tip: Option<Checkpoint>| {
             let tip = tip.filter(|tip| Some(*tip) != first);
             let lines = first.into_iter().chain(tip);
-            lines.map(|line| format!("{line}\n")).collect::<String>()
+            lines.fold(String::new(), |text, line| format!("{text}{line}\n"))
         };
         let kept_tip = match branches {
             Some(branches) => tip_of(Some(&branches.old)),
             None => tip_of(Some(&self.highest_branch())),
         };
         let kept_tip = kept_tip.filter(|tip| tip.index != self.state.settled.index);
+        let kept = self.kept_lines(kept_tip);
         let verdicts = branches.map(|branches| branches.verdicts(&self.state));
         let (old, new) = verdicts.unzip();
         let file = EventFile {
@@ -310,10 +337,7 @@ impl<S: Source> Monitor<S> {
             new,
         };
         let json = serde_json::to_string_pretty(&file).unwrap_or_default() + "\n";
-        let mut files = vec![
-            ("event.json", json),
-            ("kept.txt", lines(Some(self.state.settled), kept_tip)),
-        ];
+        let mut files = vec![("event.json", json), ("kept.txt", kept)];
         if let Some(branches) = branches {
             files.push(("offered.txt", lines(offered, tip_of(Some(&branches.new)))));
         }

@@ -32,14 +32,13 @@ pub async fn open<S: Source>(
         Ok(state) => return reopen_state(state, trust, now),
         Err(folder) => folder,
     };
-    let settled = match trusted(node, &status, trust).await? {
-        Some(checkpoint) => checkpoint,
-        None => {
-            let index = status.tip.index.saturating_sub(settings.depth);
-            line_of(node, &index.to_string()).await?
-        }
+    let settled = if let Some(checkpoint) = trusted(node, &status, trust).await? {
+        checkpoint
+    } else {
+        let index = status.tip.index.saturating_sub(settings.depth);
+        line_of(node, &index.to_string()).await?
     };
-    let mut state = State::new(folder, settled, status.network());
+    let mut state = State::new(folder, settled, now, status.network());
     state.kept.push(&settled, &node.address(), now);
     let origin = if trust.is_empty() {
         "trusted on first use"
@@ -247,7 +246,7 @@ async fn take<S: Source>(
         (tip.index, tip.hash, tip.since) = (line.index, line.hash.to_string(), now);
     }
     state.network = status.network();
-    state.settled = line;
+    (state.settled, state.settled_since) = (line, now);
     state.write()?;
     Ok(event)
 }

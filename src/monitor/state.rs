@@ -78,6 +78,8 @@ pub struct State {
     pub(super) folder: Folder,
     /// The checkpoint that every node must extend.
     pub(super) settled: Checkpoint,
+    /// Time since which it is settled.
+    pub(super) settled_since: u64,
     /// The rules by which blocks are checked.
     pub(super) network: NetworkStatus,
     pub(super) recent: Recent,
@@ -90,10 +92,16 @@ pub struct State {
 
 impl State {
     /// Starts a state in an empty folder. Nothing is written yet.
-    pub(super) fn new(folder: Folder, settled: Checkpoint, network: NetworkStatus) -> Self {
+    pub(super) fn new(
+        folder: Folder,
+        settled: Checkpoint,
+        settled_since: u64,
+        network: NetworkStatus,
+    ) -> Self {
         Self {
             folder,
             settled,
+            settled_since,
             network,
             recent: Recent::default(),
             tips: BTreeMap::new(),
@@ -136,7 +144,8 @@ impl State {
             .collect::<Result<_, _>>();
         let standing = alarms.map_err(|error| damaged(ALARMS, error.to_string()))?;
         let kept = Kept::read(&folder.read(KEPT)?.unwrap_or_default());
-        let mut state = Self::new(folder, settled, network);
+        let since = folder.modified(SETTLED)?;
+        let mut state = Self::new(folder, settled, since, network);
         (state.recent, state.tips, state.standing, state.kept) = (recent, tips, standing, kept);
         state.written = state.parts().into();
         Ok(Ok(state))

@@ -100,8 +100,14 @@ async fn a_rewrite_is_told_once_kept_with_both_branches_and_stands_until_it_is_a
         assert_eq!(file[branch]["sealed"], count);
     }
     let read = |name: &str| std::fs::read_to_string(Path::new(folder).join(name)).unwrap();
-    let kept = format!("{settled}\n{}\n", chain.checkpoint(11));
-    assert_eq!(read("kept.txt"), kept);
+    // The folder alone says what was known, and since when.
+    let kept = read("kept.txt");
+    let trusted = read_trust_file(&kept).unwrap();
+    assert_eq!(trusted, [(2, settled), (4, chain.checkpoint(11))]);
+    assert!(
+        kept.contains("# the tip of a:1 since 2023-11-14T22:13:20Z\n"),
+        "{kept}"
+    );
     assert_eq!(
         read("offered.txt"),
         format!("{}\n{}\n", other.checkpoint(9), other.checkpoint(14))
@@ -156,7 +162,8 @@ async fn a_shorter_chain_is_behind_or_a_rewrite() {
         (&Value::Null, &2.into())
     );
     assert_eq!(event["other"], "b:1");
-    world.accept(&node.chain.borrow().hash(5)).await.unwrap();
+    let hash = node.chain.borrow().hash(5);
+    world.accept(&hash).await.unwrap();
 }
 
 #[tokio::test]

@@ -77,7 +77,8 @@ struct DisconnectedRow {
 
 #[derive(Debug)]
 struct Content {
-    seal: SealBadge,
+    /// The seal state, if it is not the usual one of the chain.
+    seal: Option<SealBadge>,
     line: Line,
     /// Block in which the message was mined again.
     mined_in: Option<u64>,
@@ -85,7 +86,7 @@ struct Content {
 }
 
 impl DisconnectedRow {
-    fn with_content(base: &str, found: &DisconnectedContent) -> Self {
+    fn with_content(base: &str, found: &DisconnectedContent, usual: SealBadge) -> Self {
         let block = &found.block;
         Self {
             reorg: found.reorg,
@@ -93,7 +94,7 @@ impl DisconnectedRow {
             hash: HashLink::new(base, &block.hash),
             message_id: block.data.id.clone(),
             content: Some(Content {
-                seal: SealBadge::of(block),
+                seal: SealBadge::unusual(block, usual),
                 line: Line::new(&block.data.message, MAX_CHARACTERS),
                 mined_in: found.mined_in,
                 is_pending: found.pending,
@@ -126,7 +127,7 @@ impl ReorgRow {
         let Shown { from, max, usual } = shown;
         let content = content.iter().take(max);
         let mut disconnected: Vec<_> = content
-            .map(|found| DisconnectedRow::with_content(base, found))
+            .map(|found| DisconnectedRow::with_content(base, found, usual))
             .collect();
         let known = from + disconnected.len() as u64;
         let bare = reorg.left.iter().filter(|block| block.index >= known);
@@ -218,7 +219,9 @@ pub(super) async fn get(site: &Site, request: &PageRequest) -> Result<Response, 
         let found = site.client.find_disconnected(&search, MAX_HITS).await;
         let found = if_supported(found)?.map_or_else(Vec::new, |page| page.blocks);
         let rows = found.iter();
-        hits.extend(rows.map(|found| DisconnectedRow::with_content(&site.base, found)));
+        hits.extend(
+            rows.map(|found| DisconnectedRow::with_content(&site.base, found, shown.usual)),
+        );
     }
     let (mut rows, mut next) = (None, None);
     if let Some(ReorgPage { reorgs, next: more }) = if_supported(page)? {
@@ -344,8 +347,12 @@ mod tests {
             next: Some(2),
             count: 12,
             is_single: false,
-            search: samples::HOSTILE.to_owned(),
-            hits: vec![DisconnectedRow::with_content("/x", &content(None))],
+            search: "text".to_owned(),
+            hits: vec![DisconnectedRow::with_content(
+                "/x",
+                &content(None),
+                SealBadge::Sealed,
+            )],
             token: None,
         };
         let html = page.render().unwrap();

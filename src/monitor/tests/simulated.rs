@@ -48,7 +48,7 @@ impl Chain {
             let message = Message::new(MessageId::random(), text).unwrap();
             let time = tip.timestamp.seconds() + 0.5;
             let commitment = seal::commitment(tip.index + 1, &tip.hash, &root, &message, time);
-            let proof: Proof = (0..)
+            let proof: Proof = (0..u64::MAX)
                 .map(|nonce| format!("{commitment}{nonce}"))
                 .find(|proof| {
                     pow::proof_is_valid(tip.proof_text(), proof.as_bytes(), Difficulty::MIN)

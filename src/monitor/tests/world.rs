@@ -47,9 +47,8 @@ impl<'a> World<'a> {
     }
 
     /// Runs one round, in a new process after the first or a restart. Returns the exit code.
-    #[track_caller]
-    pub(super) fn round(&mut self) -> impl Future<Output = u8> {
-        async { self.try_round().await.unwrap() }
+    pub(super) async fn round(&mut self) -> u8 {
+        self.try_round().await.unwrap()
     }
 
     /// Runs one round in a new process. Returns `true` if it was killed.
@@ -66,16 +65,15 @@ impl<'a> World<'a> {
     }
 
     async fn try_round(&mut self) -> Result<u8, MonitorError> {
-        let mut monitor = match self.monitor.take() {
-            Some(monitor) => monitor,
-            None => {
-                let root = self.root.path();
-                let opened = settle::open(&self.nodes, root, &[], &self.settings, self.now);
-                let (state, ..) = opened.await?;
-                let outbox = self.command.clone();
-                let outbox = outbox.map(|command| Outbox::read(command, &state).unwrap());
-                Monitor::new(self.nodes.clone(), state, self.settings, outbox, true)
-            }
+        let mut monitor = if let Some(monitor) = self.monitor.take() {
+            monitor
+        } else {
+            let root = self.root.path();
+            let opened = settle::open(&self.nodes, root, &[], &self.settings, self.now);
+            let (state, ..) = opened.await?;
+            let outbox = self.command.clone();
+            let outbox = outbox.map(|command| Outbox::read(command, &state).unwrap());
+            Monitor::new(self.nodes.clone(), state, self.settings, outbox, true)
         };
         if let Some(count) = self.writes_left {
             monitor.state.folder.kill_after(count);
