@@ -45,7 +45,9 @@ fn main() {
     println!();
     println!("| blocks | `verify` of a file | `import` | `export --format json` | first sync |");
     println!("|---|---|---|---|---|");
-    bulk.iter().for_each(|row| println!("{row}"));
+    for row in bulk {
+        println!("{row}");
+    }
 }
 
 /// Blocks a second of whole processes that read or write the whole chain.

@@ -293,7 +293,7 @@ mod tests {
         let file = |nth: usize| {
             let digest: [u8; 32] = Sha256::digest(nth.to_le_bytes()).into();
             let salt = [u8::try_from(nth % 251).unwrap(); SALT_BYTES];
-            ((nth % 3 > 0).then_some(salt), digest)
+            ((!nth.is_multiple_of(3)).then_some(salt), digest)
         };
         (0..count).map(file).collect()
     }

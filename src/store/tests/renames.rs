@@ -17,7 +17,7 @@ fn a_message_that_was_renamed_twice_is_found_by_each_of_its_ids() {
             .change(|edit| edit.append(&parent, &blocks[length..]))
             .unwrap();
     }
-    assert_eq!(database.pending(), [twice.clone()]);
+    assert_eq!(database.pending(), std::slice::from_ref(&twice));
     let view = database.view();
     for id in [mine.id(), once.id(), twice.id()] {
         assert_eq!(view.current_id(id).unwrap(), twice.id());
