@@ -146,9 +146,9 @@ fn a_pending_message_has_no_receipt_until_it_is_mined() {
 #[test]
 fn a_receipt_is_found_by_every_spelling_of_an_id() {
     let node = TestNode::start(&["--difficulty", "1"]);
-    let id = node.mine(&["mined"])[0].to_string();
-    let (a, b, c, d, e) = (&id[..8], &id[8..12], &id[12..16], &id[16..20], &id[20..]);
-    let uuid = format!("{a}-{b}-{c}-{d}-{e}").to_uppercase();
+    let id = node.mine(&["mined"])[0].clone();
+    let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|range| &id[range]);
+    let uuid = parts.join("-").to_uppercase();
     let receipt = body(&node, &format!("messages/{id}/receipt"));
     assert_eq!(body(&node, &format!("messages/{uuid}/receipt")), receipt);
 }

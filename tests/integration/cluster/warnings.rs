@@ -9,6 +9,7 @@ use crate::support::test_node::TestNode;
 use crate::support::wait_for;
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one reorg, seen in every place")]
 fn a_deep_reorg_is_reported_in_log_status_metrics_and_explorer() {
     let mut short = TestNode::start(&["--difficulty", "1"]);
     let long = TestNode::start(&["--difficulty", "1"]);

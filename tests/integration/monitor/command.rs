@@ -140,7 +140,7 @@ fn exit_codes_tell_what_stands() {
     let kept = kept.to_str().unwrap();
     let again = watch.command(&["--once", "--trust", kept]).exits(2);
     assert!(again.stderr.contains("holds a state already"), "{again:?}");
-    let trusting = Watch::new(&[address.clone()]);
+    let trusting = Watch::new(std::slice::from_ref(&address));
     trusting.command(&["--once", "--trust", kept]).exits(0);
     assert_eq!(trusting.file("settled"), watch.file("settled"));
     let tip = node.status().tip.hash;

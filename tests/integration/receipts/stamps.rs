@@ -94,7 +94,7 @@ fn a_pending_stamp_is_completed_later() {
     let file = node.sibling("a.txt");
     fs::write(&file, "a").unwrap();
     let options = ["--no-wait", "--json"];
-    let stamped: Value = stamp(&node, &[file.clone()])
+    let stamped: Value = stamp(&node, std::slice::from_ref(&file))
         .args(options)
         .succeeds()
         .json();
@@ -136,7 +136,7 @@ fn nothing_is_added_if_a_stamp_cannot_be_written() {
         .exits(1)
         .complains(&["minutes 1.txt.stamp.json exists already"]);
     assert_eq!(fs::read(stamp_of(&files[1])).unwrap(), b"kept");
-    stamp(&node, &[folder.clone()])
+    stamp(&node, std::slice::from_ref(&folder))
         .exits(3)
         .complains(&["files", "a folder"]);
     stamp(&node, &[folder.join("none")])

@@ -28,7 +28,7 @@ fn forward(client: &TcpStream, target: SocketAddr) -> io::Result<()> {
         }
         let name = line.split(':').next().unwrap_or_default();
         match name.to_ascii_lowercase().as_str() {
-            "host" => head.push_str(&format!("Host: {target}\r\n")),
+            "host" => head.extend(["Host: ", &target.to_string(), "\r\n"]),
             "connection" => head.push_str("Connection: close\r\n"),
             _ => head.push_str(&line),
         }
