@@ -34,7 +34,8 @@ fn memory_and_files_stay_flat_while_the_chain_grows() {
         .unwrap();
     wait_for("the first poll", || {
         let state = watch.root.path().join("state");
-        (state.exists() && watch.file("recent.ndjson").lines().count() == 1000).then_some(())
+        let has_folder = fs::read_dir(state).is_ok_and(|mut entries| entries.next().is_some());
+        (has_folder && watch.file("recent.ndjson").lines().count() == 1000).then_some(())
     });
     let (begin, mut blocks, mut samples) = (Instant::now(), 0, Vec::new());
     while begin.elapsed() < Duration::from_secs(seconds) {
