@@ -6,12 +6,14 @@
 //! * `operations`: the table of all operations with their documentation; `operation`: a row of it
 //! * `paths`: the paths, `Allow`
 //!   headers and metric labels that follow from it
-//! * `routes`: dispatches each request to the handler of its operation
+//! * `routes`: dispatches each request to the handler of its operation; `access`: who may add or
+//!   announce
 //!
 //! The handlers:
 //! * `documented`: `PUT /add`, `GET /chain`, `/neighbours` and `/data` of the reference miner
 //! * [`v1`]: `/api/v1` and `/health`
 //! * `metrics`: `/metrics`; `exposition`: its two text formats
+//! * `welcome`: the page for a browser that opens the port of the node
 //! * `openapi`: `/openapi.json` and `/docs`
 //!
 //! Shared by the handlers:
@@ -21,6 +23,7 @@
 //! * `find`: the block that a text names
 //! * `query`: query strings; `reject`: errors; `request_metrics`: counters of requests
 
+mod access;
 pub mod admin;
 mod context;
 mod documented;
@@ -39,3 +42,4 @@ mod request_metrics;
 mod routes;
 pub mod server;
 mod v1;
+mod welcome;

@@ -21,8 +21,8 @@ mod response_body;
 mod server;
 
 pub(crate) use body::{BodyError, read_body};
-pub(crate) use guard::ForeignRequest;
 pub use guard::Guard;
+pub(crate) use guard::{ForeignRequest, is_forwarded};
 pub(crate) use head::{InvalidHead, check_head};
 pub use pool::ConnectionPool;
 pub(crate) use pool::raise_open_file_limit;

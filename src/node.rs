@@ -28,6 +28,7 @@
 //! * `additions`: messages of clients until their outcome is known
 //! * [`reorgs`]: logs and counts reorgs
 //! * `neighbours`: adds and removes neighbours for the administrator
+//! * [`profile`]: name, title, and who may add or announce
 //! * [`listening`]: the addresses of this node
 //! * [`sync`]: the session with a peer, and the blocks and messages that it fetches
 //! * `sessions`: supervises the sessions; `discovery`: finds and dials new peers
@@ -46,10 +47,11 @@ mod executor;
 mod learned;
 pub mod listening;
 pub mod miner;
-mod neighbours;
+pub mod neighbours;
 pub mod network;
 pub mod peers;
 mod policy;
+pub mod profile;
 pub(crate) mod rate;
 pub(crate) mod reorgs;
 pub mod run;
@@ -74,6 +76,7 @@ use additions::InFlight;
 use learned::LearnedShares;
 use listening::Listening;
 use peers::Peers;
+use profile::Profile;
 use rate::AddRate;
 use settings::Settings;
 
@@ -152,6 +155,8 @@ pub struct Node {
     pub settings: Settings,
     /// Figures of the miner.
     pub mining: Mining,
+    /// Name, title, and who may add or announce.
+    pub profile: Profile,
     /// The known peers.
     pub peers: Peers,
     /// Rate limit on messages per remote address.
@@ -190,7 +195,10 @@ impl Node {
         clock: Arc<dyn Clock>,
         executor: Executor,
     ) -> Result<Self, StoreError> {
-        let kept = store.view()?.neighbours()?;
+        let view = store.view()?;
+        let kept = view.neighbours()?;
+        let profile = Profile::new(view.profile()?, &settings.peers.profile);
+        drop(view);
         // For a tip of an earlier run only its timestamp is known, which may be in the future.
         let tip = store.state().tip.clone();
         let age = Duration::try_from_secs_f64(clock.seconds() - tip.timestamp.seconds());
@@ -205,7 +213,8 @@ impl Node {
             clock,
             executor,
             id: uuid::Uuid::new_v4().simple().to_string(),
-            peers: Peers::new(&settings.peers, &kept),
+            peers: Peers::new(&settings.peers, &kept, profile.is_closed()),
+            profile,
             add_rate: AddRate::new(settings.add_rate),
             learned_shares: LearnedShares::default(),
             listening: OnceLock::new(),

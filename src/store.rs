@@ -71,7 +71,8 @@ pub use self::page::PageLimit;
 pub use self::reorg::Adoption;
 pub use self::state::State;
 pub use self::tables::{
-    DisconnectedRecord, NeighbourRecord, NeighbourStatus, ReorgRecord, SnapshotRecord,
+    DisconnectedRecord, NeighbourRecord, NeighbourStatus, ProfileRecord, ReorgRecord,
+    SnapshotRecord,
 };
 pub use self::view::{Pending, View};
 pub use self::writer::Listener;

@@ -9,6 +9,7 @@ use thiserror::Error;
 use warp::http;
 
 use super::reject::ApiError;
+use crate::http::is_forwarded;
 
 /// The secret that an administrator sends. Each start of a node generates a new one.
 #[derive(Clone)]
@@ -21,6 +22,8 @@ pub struct Caller {
     pub remote: SocketAddr,
     /// `Ok` if the sender is an administrator.
     pub admin: Result<(), Forbidden>,
+    /// A proxy forwarded the request for somebody else.
+    pub is_forwarded: bool,
 }
 
 /// Reason why a request does not come from an administrator.
@@ -65,9 +68,11 @@ impl Caller {
     /// Determines the sender of a request with these headers. Without a `token` no sender is an
     /// administrator.
     pub fn new(remote: SocketAddr, headers: &HeaderMap, token: Option<&AdminToken>) -> Self {
+        let is_forwarded = is_forwarded(headers);
         Self {
             remote,
-            admin: check(remote, headers, token),
+            admin: check(remote, is_forwarded, headers, token),
+            is_forwarded,
         }
     }
 
@@ -79,13 +84,11 @@ impl Caller {
 
 fn check(
     remote: SocketAddr,
+    is_forwarded: bool,
     headers: &HeaderMap,
     token: Option<&AdminToken>,
 ) -> Result<(), Forbidden> {
     // A proxy on this machine forwards requests of others.
-    let is_forwarded = ["forwarded", "x-forwarded-for"]
-        .into_iter()
-        .any(|name| headers.contains_key(name));
     if is_forwarded || !remote.ip().to_canonical().is_loopback() {
         return Err(Forbidden::Remote);
     }

@@ -8,7 +8,7 @@ use warp::reply::Response;
 
 use super::admin::Caller;
 use super::reject::{self, ApiError};
-use crate::http::{Guard, check_head};
+use crate::http::{ForeignRequest, Guard, check_head};
 use crate::node::rate::AddRate;
 
 /// Checks a request, normalizes its path and adds its [`Caller`] to its extensions. Returns a response
@@ -21,8 +21,8 @@ pub(crate) fn admit<B>(
     if let Err(invalid) = check_head(request) {
         return Some(reject::invalid_head(invalid));
     }
-    if !guard.allows(request.headers()) {
-        return Some(ApiError::forbidden().into_response());
+    if let Err(refused) = guard.check(request.headers()) {
+        return Some(ApiError::refused(&refused).into_response());
     }
     let caller = caller(request.headers());
     request.extensions_mut().insert(caller);
@@ -77,13 +77,19 @@ impl ApiError {
         Self::too_many("this address has added too many messages; try again in a second")
     }
 
-    fn forbidden() -> Self {
-        Self::new(
-            StatusCode::FORBIDDEN,
-            "forbidden",
+    /// 403: a browser addresses the node by another name, or comes from another site.
+    fn refused(refused: &ForeignRequest) -> Self {
+        let remedy = match refused {
+            ForeignRequest::Host(Some(name)) => {
+                format!("; to allow this name, start the node with --allow-host {name}")
+            }
+            ForeignRequest::Host(None) | ForeignRequest::Origin => String::new(),
+        };
+        let message = format!(
             "requests from browsers must address this node by its IP address or an allowed host \
-             name, and come from a page of the node itself",
-        )
+             name, and come from a page of the node itself{remedy}"
+        );
+        Self::new(StatusCode::FORBIDDEN, "forbidden", message)
     }
 }
 

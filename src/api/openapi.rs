@@ -18,6 +18,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement
 use utoipa::openapi::{Content, ContentBuilder, Ref, Required, Response, ResponseBuilder};
 use warp::http;
 
+pub(super) use page::escape;
+
 use super::operation::{Body, Kind, Operation};
 use super::operations::OPERATIONS;
 use super::paths;

@@ -31,7 +31,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     )
     .query(&[("message", Kind::Message, "Text of the message")])
     .headers(&[IDEMPOTENCY_KEY])
-    .errors(&[400, 409, 413, 414, 429, 503]),
+    .errors(&[400, 403, 409, 413, 414, 429, 503]),
     get(
         Endpoint::Chain,
         "/chain",
@@ -178,7 +178,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     )
     .headers(&[IDEMPOTENCY_KEY])
     .body("NewMessage")
-    .errors(&[400, 408, 409, 413, 415, 429, 503]),
+    .errors(&[400, 403, 408, 409, 413, 415, 429, 503]),
     operation(
         Endpoint::PostLines,
         "POST",
@@ -193,7 +193,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         ("ids", Kind::Bool, "true: return the id of each message"),
     ])
     .other_body(&["text/plain", "application/x-ndjson"])
-    .errors(&[400, 408, 413, 415, 429, 503]),
+    .errors(&[400, 403, 408, 413, 415, 429, 503]),
     get(
         Endpoint::Message,
         "/api/v1/messages/{id}",
@@ -313,5 +313,5 @@ pub(super) const OPERATIONS: &[Operation] = &[
         (204, Body::None, "The announcement is accepted"),
     )
     .body("Announcement")
-    .errors(&[400, 413, 415]),
+    .errors(&[400, 403, 413, 415]),
 ];

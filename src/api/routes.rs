@@ -17,7 +17,7 @@ use super::reject::{self, ApiError};
 use super::v1::{
     self, blocks, disconnected, events, lines, messages, neighbours, proofs, reorgs, search,
 };
-use super::{documented, metrics, openapi, paths};
+use super::{access, documented, metrics, openapi, paths, welcome};
 use crate::node::Node;
 
 /// Returns the filter that serves every request. The request must have a [`Caller`] among its
@@ -78,9 +78,11 @@ async fn dispatch(
     let found = paths::find(path)
         .and_then(|known| Some((known.operation(method.as_str())?, known.parameter(path))));
     let Some((operation, parameter)) = found else {
-        return Ok(reject::no_route(&method, path));
+        return Ok(welcome::page(&context.node, &method, path, &headers)
+            .unwrap_or_else(|| reject::no_route(&method, path)));
     };
     let node = &context.node;
+    access::check(node, operation.endpoint, &caller).await?;
     match operation.endpoint {
         Endpoint::Add => Ok(documented::add(&context, &caller, &headers, &query).await),
         Endpoint::Chain => stream(&method, &context, &caller, documented::chain),

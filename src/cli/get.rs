@@ -192,6 +192,12 @@ impl fmt::Display for StatusView {
             status.protocol
         )?;
         writeln!(f, "node id     {}", escape(&status.node_id))?;
+        if let Some(name) = &status.name {
+            writeln!(f, "name        {}", escape(name))?;
+        }
+        if let Some(title) = &status.title {
+            writeln!(f, "title       {}", escape(title))?;
+        }
         writeln!(f, "genesis     {}", escape(&status.genesis))?;
         writeln!(
             f,
@@ -236,6 +242,9 @@ impl fmt::Display for StatusView {
                 status.length,
                 counted(target, "block")
             )?;
+        }
+        if status.closed {
+            writeln!(f, "access      closed: only named neighbours take part")?;
         }
         for difference in &sync.differences {
             writeln!(f, "differs     {}", escape(difference))?;

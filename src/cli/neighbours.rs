@@ -1,4 +1,4 @@
-//! `blockchain neighbours`: adds or removes neighbours of a local node.
+//! `blockchain neighbours`: adds or removes neighbours of a local node, running or stopped.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,9 +7,11 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::error::Error;
-use super::files::{Files, expand};
+use super::files::{Files, MIN_FREE, expand};
 use super::output::Output;
 use crate::client::NodeAddress;
+use crate::node::neighbours::{Change, change_kept};
+use crate::store::{Operation, StoppedStore, Store, StoreError};
 
 #[derive(Debug, Args)]
 pub(super) struct NeighboursArgs {
@@ -30,7 +32,7 @@ struct ChangeArgs {
     /// Address of the neighbour
     #[arg(value_name = "HOST:PORT")]
     address: NodeAddress,
-    /// Folder of the running node whose neighbours change
+    /// Folder of the node, running or stopped whose neighbours change
     #[arg(
         long,
         value_name = "DIR",
@@ -42,35 +44,75 @@ struct ChangeArgs {
 
 /// A change that was made.
 #[derive(Debug, Serialize)]
-struct Change {
+struct Outcome {
     address: String,
     known: bool,
+    #[serde(skip)]
+    is_closed: bool,
 }
 
-impl fmt::Display for Change {
+impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let outcome = if self.known {
-            "is a neighbour"
-        } else {
-            "was removed"
-        };
-        write!(f, "{} {outcome}", self.address)
+        let address = &self.address;
+        if self.known {
+            return write!(f, "{address} is a neighbour");
+        }
+        writeln!(f, "{address} was removed")?;
+        if !self.is_closed {
+            writeln!(
+                f,
+                "It can announce itself again from a new address, because this node is open; to \
+                 follow named neighbours only, start the node with --closed."
+            )?;
+        }
+        write!(
+            f,
+            "To connect the two again, add the neighbour on each side that removed it."
+        )
     }
 }
 
 pub(super) async fn run(args: NeighboursArgs, output: &Output) -> Result<(), Error> {
-    let (change, known) = match args.command {
-        NeighboursCommand::Add(change) => (change, true),
-        NeighboursCommand::Remove(change) => (change, false),
+    let (args, change) = match args.command {
+        NeighboursCommand::Add(args) => (args, Change::Add),
+        NeighboursCommand::Remove(args) => (args, Change::Remove),
     };
-    let files = Files::of_database(&expand(&change.db))?;
-    let client = files.running_node().await?;
-    let token = files.read_token()?;
-    let address = change.address.to_string();
-    if known {
-        client.add_neighbour(&address, &token).await?;
-    } else {
-        client.remove_neighbour(&address, &token).await?;
+    let files = Files::of_database(&expand(&args.db))?;
+    let address = args.address.to_string();
+    let is_closed = match StoppedStore::open(&files.database) {
+        Ok(stopped) => {
+            let is_closed = stopped.view()?.profile()?.closed;
+            drop(stopped);
+            change_stopped(&files, change, &args.address).await?;
+            is_closed
+        }
+        Err(StoreError::Busy { path }) => {
+            let client = files.client_of_running(&path).await?;
+            let token = files.read_token()?;
+            match change {
+                Change::Add => client.add_neighbour(&address, &token).await?,
+                Change::Remove => client.remove_neighbour(&address, &token).await?,
+            }
+            client.status().await?.closed
+        }
+        Err(error) => return Err(error.into()),
+    };
+    output.print(&Outcome {
+        address,
+        known: change == Change::Add,
+        is_closed,
+    })
+}
+
+/// Changes the neighbours in the database of a stopped node.
+async fn change_stopped(files: &Files, change: Change, address: &NodeAddress) -> Result<(), Error> {
+    let store = Store::open(&files.database, MIN_FREE, Box::new(|_| {}))?;
+    let kept = store.view()?.neighbours()?;
+    let changed = change_kept(&kept, change, address).await;
+    if let Some(records) = changed {
+        store.write(|reply| Operation::SetNeighbours(records, reply))?;
+        return Ok(store.close()?);
     }
-    output.print(&Change { address, known })
+    store.close()?;
+    Err(Error::rejected(format!("{address} is removed already")))
 }

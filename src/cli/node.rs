@@ -34,7 +34,7 @@ use crate::client::{HttpClient, HttpTransport, NodeAddress, PeerClient};
 use crate::clock::SystemClock;
 use crate::node::listening::Listening;
 use crate::node::peers::ListenScope;
-use crate::node::settings::{Settings, SnapshotSettings};
+use crate::node::settings::{PeerSettings, Settings, SnapshotSettings};
 use crate::node::sync::genesis;
 use crate::node::{Executor, Node, network, run};
 use crate::store::Network;
@@ -105,7 +105,10 @@ async fn start(
             max_backups: args.max_backups,
             at_stop: args.snapshot_at_stop.into(),
         }),
-        peers: args.peers.settings(),
+        peers: PeerSettings {
+            profile: args.profile.change(),
+            ..args.peers.settings()
+        },
         add_rate: NonZeroU32::new(args.add_rate),
     };
     let transport = HttpTransport::new().map_err(Error::failed)?;
@@ -298,6 +301,9 @@ async fn settle_network(args: &NodeOptions, node: &Arc<Node>) -> Result<(), Erro
             "this database requires sealed blocks, so --proof open is refused",
         ));
     }
+    if args.profile.change().allow_add.is_some() && !node.profile.is_closed() {
+        return Err(Error::usage("--allow-add requires --closed"));
+    }
     let wanted = Network {
         difficulty: args.difficulty.unwrap_or(kept.difficulty),
         sealed_from: match args.require_sealed {
@@ -311,7 +317,8 @@ async fn settle_network(args: &NodeOptions, node: &Arc<Node>) -> Result<(), Erro
         .map_err(|error| match error {
             network::ChangeError::Store(error) => error.into(),
             error => Error::rejected(error),
-        })
+        })?;
+    Ok(node.keep_profile().await?)
 }
 
 fn announce(args: &NodeOptions, node: &Node, address: SocketAddr) {

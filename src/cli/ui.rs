@@ -79,10 +79,20 @@ pub(super) fn warn_if_public(host: &str, address: SocketAddr) {
     }
 }
 
-/// Returns a guard that accepts these host names.
+/// Returns a guard that accepts these host names and those of this machine.
 pub(super) fn guard(names: &[String]) -> Guard {
+    let own = rustix::system::uname();
+    let own = own.nodename().to_str().unwrap_or_default();
+    let short = own.split('.').next().unwrap_or_default();
+    // Machines on a local network find each other by names below `.local` (multicast DNS).
+    let local = format!("{short}.local");
+    let own = [own, short, &local];
+    let names = names.iter().map(String::as_str);
     Guard {
-        allowed_hosts: names.iter().map(|host| host.to_ascii_lowercase()).collect(),
+        allowed_hosts: names
+            .chain(own.into_iter().filter(|_| !short.is_empty()))
+            .map(str::to_ascii_lowercase)
+            .collect(),
     }
 }
 

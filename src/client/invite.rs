@@ -22,6 +22,7 @@ use super::NodeAddress;
 use super::address::{DEFAULT_PORT, InvalidAddress};
 use crate::chain::BlockHash;
 use crate::pow::Difficulty;
+use crate::wire::Status;
 
 /// Maximum number of addresses in a code.
 pub const MAX_ADDRESSES: usize = 16;
@@ -117,6 +118,20 @@ impl InviteCode {
         };
         code.check()?;
         Ok(code)
+    }
+
+    /// Returns the code of the network of a node that other machines reach.
+    pub fn of(status: &Status) -> Option<Self> {
+        let addresses = status.addresses.iter().take(MAX_ADDRESSES);
+        let addresses = addresses.filter_map(|address| address.parse().ok());
+        Self::new(
+            addresses.filter(is_for_codes).collect(),
+            &status.genesis.parse().ok()?,
+            SAFE_GENESIS_DIGITS,
+            Difficulty::new(status.difficulty).ok()?,
+            status.sealed_from,
+        )
+        .ok()
     }
 
     /// Returns the addresses, at least one.

@@ -10,6 +10,12 @@ use std::net::IpAddr;
 use hyper::http::uri::Authority;
 use hyper::{HeaderMap, header};
 
+/// Returns `true` if the headers say that a proxy forwarded the request for somebody else.
+pub(crate) fn is_forwarded(headers: &HeaderMap) -> bool {
+    let names = ["forwarded", "x-forwarded-for"];
+    names.into_iter().any(|name| headers.contains_key(name))
+}
+
 /// Decides which requests of browsers are allowed.
 #[derive(Clone, Debug, Default)]
 pub struct Guard {
@@ -27,11 +33,6 @@ pub(crate) enum ForeignRequest {
 }
 
 impl Guard {
-    /// Returns `true` if a request with these headers is allowed.
-    pub(crate) fn allows(&self, headers: &HeaderMap) -> bool {
-        self.check(headers).is_ok()
-    }
-
     /// Checks the headers of a request.
     pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), ForeignRequest> {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
@@ -82,7 +83,7 @@ mod tests {
         for (name, value) in headers {
             map.insert(*name, value.parse().unwrap());
         }
-        guard.allows(&map)
+        guard.check(&map).is_ok()
     }
 
     #[test]

@@ -1,10 +1,45 @@
 //! Adds and removes neighbours for the administrator.
 
 use super::Node;
-use super::peers::lookup::resolve;
-use super::peers::with_resolved;
+use super::peers::lookup::{resolve, resolve_names};
+use super::peers::{Peers, with_resolved};
+use super::settings::PeerSettings;
 use crate::client::NodeAddress;
 use crate::store::{NeighbourRecord, Operation, StoreError};
+
+/// A change of the neighbours by the administrator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Follow a neighbour.
+    Add,
+    /// Ignore a neighbour until it is added again.
+    Remove,
+}
+
+/// Applies a change to the kept neighbours of a stopped node, also to a neighbour that only the
+/// options of a later run name. Returns `None` if it is removed already.
+pub async fn change_kept(
+    kept: &[NeighbourRecord],
+    change: Change,
+    address: &NodeAddress,
+) -> Option<Vec<NeighbourRecord>> {
+    let settings = PeerSettings {
+        max_neighbours: usize::MAX,
+        ..PeerSettings::default()
+    };
+    let peers = Peers::new(&settings, kept, false);
+    let names = [peers.names(), vec![address.clone()]].concat();
+    let resolved = resolve_names(names).await;
+    let addresses: Vec<_> = with_resolved(address, &resolved).into_iter().collect();
+    if change == Change::Remove && peers.is_removed(&addresses) {
+        return None;
+    }
+    peers.add(address.clone(), &resolved);
+    if change == Change::Remove {
+        peers.remove(address, &resolved);
+    }
+    Some(peers.records())
+}
 
 impl Node {
     /// Stores the neighbours to keep across restarts.

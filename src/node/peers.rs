@@ -4,7 +4,7 @@
 //! peers come from others, up to the maximum number of neighbours, and are kept in the database;
 //! *guests* ask this node beyond that maximum, and are asked only when they announce something.
 //! Nothing here sends a request: sessions ([`super::sync`]) and discovery ([`super::discovery`])
-//! do, and record the results here.
+//! do, and record the results here. A closed node has configured peers only.
 
 mod fetch;
 pub(super) mod held_back;
@@ -65,11 +65,13 @@ struct Inner {
     candidates: BTreeMap<NodeAddress, (Candidate, Option<IpAddr>)>,
     listen_scope: ListenScope,
     fetching: Option<Fetching>,
+    /// Nobody becomes a peer but the neighbours that the administrator names.
+    is_closed: bool,
 }
 
 impl Peers {
     /// Creates the peers from the configured neighbours and those kept from earlier runs.
-    pub(super) fn new(settings: &PeerSettings, kept: &[NeighbourRecord]) -> Self {
+    pub(super) fn new(settings: &PeerSettings, kept: &[NeighbourRecord], is_closed: bool) -> Self {
         let removed = Removals::from_records(kept);
         let of = |status| {
             let kept = kept.iter().filter(move |record| record.status == status);
@@ -91,7 +93,7 @@ impl Peers {
             peers.entry(address).or_insert_with(Peer::added);
         }
         for address in of(NeighbourStatus::Learned) {
-            if peers.len() < settings.max_neighbours {
+            if peers.len() < settings.max_neighbours && !is_closed {
                 peers
                     .entry(address)
                     .or_insert_with_key(|address| Peer::learned(net_group(address, &[])));
@@ -105,6 +107,7 @@ impl Peers {
                 candidates: BTreeMap::new(),
                 listen_scope: ListenScope::default(),
                 fetching: None,
+                is_closed,
             }),
             changed: Notify::new(),
             candidates_changed: Notify::new(),
@@ -272,7 +275,8 @@ impl Peers {
             return;
         }
         let named_by = Some(rate_limit_key(from));
-        let is_welcome = !inner.removed.contains(&address)
+        let is_welcome = !inner.is_closed
+            && !inner.removed.contains(&address)
             && inner.listen_scope.allows(&address)
             && (inner.candidates.len() < MAX_CANDIDATES || inner.evict_candidate(named_by));
         if is_welcome {
@@ -292,6 +296,7 @@ impl Peers {
         let mut inner = self.lock();
         let is_new = !inner.peers.contains_key(&address) && !inner.aliases.contains_key(&address);
         let is_welcome = is_new
+            && !inner.is_closed
             && !inner.removed.contains(&address)
             && inner.listen_scope.allows(&address)
             && inner.candidates.len() < MAX_CANDIDATES / 2;

@@ -4,6 +4,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::profile::ProfileChange;
 use crate::client::NodeAddress;
 use crate::snapshot::format::Format;
 
@@ -182,6 +183,8 @@ pub struct PeerSettings {
     pub max_replaceable_genesis_length: u64,
     /// Maximum size of a reference miner's chain in bytes.
     pub max_chain_bytes: u64,
+    /// Changes of name, title and access.
+    pub profile: ProfileChange,
 }
 
 impl Default for PeerSettings {
@@ -196,6 +199,7 @@ impl Default for PeerSettings {
             max_reorg: u64::MAX,
             max_replaceable_genesis_length: 0,
             max_chain_bytes: DEFAULT_MAX_CHAIN_BYTES,
+            profile: ProfileChange::default(),
         }
     }
 }

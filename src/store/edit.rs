@@ -9,7 +9,7 @@ use redb::{Table, WriteTransaction};
 use super::error::{Rejection, StoreError};
 use super::network::Network;
 use super::state::State;
-use super::tables::{self, NeighbourRecord, NetworkRecord, SnapshotRecord};
+use super::tables::{self, NeighbourRecord, NetworkRecord, ProfileRecord, SnapshotRecord};
 use super::value;
 
 /// Result of an operation: the outer error is a failed database, the inner one a rejection.
@@ -93,6 +93,11 @@ impl<'txn> Edit<'txn> {
         let number = number.min(self.state.totals.reorgs);
         self.meta
             .insert(tables::ACKNOWLEDGED, &*value::encode(&number))?;
+        Ok(())
+    }
+
+    pub(crate) fn set_profile(&mut self, record: &ProfileRecord) -> Result<(), StoreError> {
+        self.meta.insert(tables::PROFILE, &*value::encode(record))?;
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use super::mempool::{Added, Addition};
 use super::network::Network;
 use super::panics::guarded;
 use super::reorg::Adoption;
-use super::tables::{NeighbourRecord, ReorgRecord, SnapshotRecord};
+use super::tables::{NeighbourRecord, ProfileRecord, ReorgRecord, SnapshotRecord};
 use crate::chain::{Block, BlockHash, Message};
 
 /// Receives the result of an operation on the writer's thread. It must not block.
@@ -40,6 +40,8 @@ pub enum Operation {
     SetNeighbours(Vec<NeighbourRecord>, Reply<()>),
     /// Changes difficulty or seal rule; the caller has checked the chain.
     SetNetwork(Network, Reply<()>),
+    /// Replaces the options that later runs keep.
+    SetProfile(ProfileRecord, Reply<()>),
     /// Records what the snapshot files hold.
     NoteSnapshot(SnapshotRecord, Reply<()>),
 }
@@ -102,6 +104,9 @@ impl Operation {
                     edit.set_network(network).map(Ok)
                 })
             }
+            Self::SetProfile(record, reply) => Job::new(Housekeeping, RECORD, reply, move |edit| {
+                edit.set_profile(&record).map(Ok)
+            }),
             Self::NoteSnapshot(record, reply) => {
                 Job::new(Housekeeping, RECORD, reply, move |edit| {
                     edit.note_snapshot(&record).map(Ok)

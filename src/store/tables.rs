@@ -20,7 +20,7 @@
 //! | `reorgs` | number of the reorg, from 1 | [`ReorgRecord`] |
 //! | `disconnected` | (number of the reorg, index) | [`DisconnectedContent`] |
 //! | `neighbours` | `HOST:PORT` | [`NeighbourRecord`] |
-//! | `meta` | name | `schema`: u32, little endian; `network`, `totals`, `snapshot`, `acknowledged`: records; `running`: empty |
+//! | `meta` | name | `schema`: u32, little endian; `network`, `totals`, `snapshot`, `acknowledged`, `profile`: records; `running`: empty |
 
 use redb::TableDefinition;
 use serde::{Deserialize, Serialize};
@@ -64,6 +64,7 @@ pub(crate) const TOTALS: &str = "totals";
 pub(crate) const SNAPSHOT: &str = "snapshot";
 /// Number of the last reorg that the administrator acknowledged.
 pub(crate) const ACKNOWLEDGED: &str = "acknowledged";
+pub(crate) const PROFILE: &str = "profile";
 /// Present while a node has the database open, and after a kill.
 pub(crate) const RUNNING: &str = "running";
 
@@ -125,6 +126,19 @@ pub struct SnapshotRecord {
     pub tip: Option<[u8; 32]>,
     /// File names of the backups written by this program, oldest first. Only these may be deleted.
     pub backups: Vec<String>,
+}
+
+/// The options of a node that later runs keep.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProfileRecord {
+    /// Name of the node.
+    pub name: Option<String>,
+    /// Title of the network.
+    pub title: Option<String>,
+    /// The node follows named neighbours only.
+    pub closed: bool,
+    /// Networks that may add to a closed node, in CIDR notation; `None` for the default.
+    pub allow_add: Option<Vec<String>>,
 }
 
 /// One reorg.

@@ -8,7 +8,9 @@ use super::error::StoreError;
 use super::network::Network;
 use super::page::{PageLimit, absent, consecutive, take_page};
 use super::panics::guarded;
-use super::tables::{self, NeighbourRecord, PendingRecord, ReorgRecord, SnapshotRecord, Totals};
+use super::tables::{
+    self, NeighbourRecord, PendingRecord, ProfileRecord, ReorgRecord, SnapshotRecord, Totals,
+};
 use super::value::{self, decode_block};
 use crate::chain::history::NodeHash;
 use crate::chain::{Block, BlockHash, History, Message, MessageId};
@@ -310,6 +312,11 @@ impl View {
     /// Returns the number of the last reorg that the administrator acknowledged; 0 for none.
     pub fn acknowledged(&self) -> Result<u64, StoreError> {
         Ok(self.find_meta(tables::ACKNOWLEDGED)?.unwrap_or_default())
+    }
+
+    /// Returns the options that later runs keep.
+    pub fn profile(&self) -> Result<ProfileRecord, StoreError> {
+        Ok(self.find_meta(tables::PROFILE)?.unwrap_or_default())
     }
 
     fn meta<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<T, StoreError> {

@@ -13,6 +13,7 @@ use warp::reply::Response;
 use super::error_page::ErrorPage;
 use super::format::sentence;
 use super::reply;
+use super::request::{PageRequest, is_local};
 use super::site::{Layout, MessageForm, Section, Site};
 use crate::client::ClientError;
 use crate::http::{BodyError, read_body};
@@ -38,8 +39,30 @@ struct Submission {
 }
 
 /// `GET /add`: the form on a page of its own.
-pub(super) fn form(site: &Site, headers: &HeaderMap) -> Response {
-    page(site, headers, StatusCode::OK, String::new(), None)
+pub(super) async fn form(site: &Site, request: &PageRequest) -> Response {
+    // Only the status tells whether the node is closed; a reference miner has none.
+    let _ = site.status().await;
+    let sender = Sender {
+        headers: &request.headers,
+        remote: request.remote,
+    };
+    if site.is_closed() && !sender.is_local() {
+        return page(site, sender, StatusCode::FORBIDDEN, String::new(), None);
+    }
+    page(site, sender, StatusCode::OK, String::new(), None)
+}
+
+/// The sender of a request.
+#[derive(Clone, Copy)]
+struct Sender<'a> {
+    headers: &'a HeaderMap,
+    remote: SocketAddr,
+}
+
+impl Sender<'_> {
+    fn is_local(self) -> bool {
+        is_local(self.remote, self.headers)
+    }
 }
 
 /// `POST /add`: adds the message to the node and redirects to the page of the message.
@@ -49,12 +72,13 @@ pub(super) async fn submit(
     headers: &HeaderMap,
     body: impl Stream<Item = Result<impl Buf, warp::Error>> + Send,
 ) -> Result<Response, ErrorPage> {
+    let sender = Sender { headers, remote };
     let body = match read_body(headers, body, MAX_BODY_BYTES).await {
         Ok(body) => body,
         Err(BodyError::TooLarge { .. }) => {
             let (status, text) = (StatusCode::PAYLOAD_TOO_LARGE, "The message is too long.");
             let error = Some(text.to_owned());
-            return Ok(page(site, headers, status, String::new(), error));
+            return Ok(page(site, sender, status, String::new(), error));
         }
         Err(error @ (BodyError::Incomplete | BodyError::TimedOut)) => {
             return Err(ErrorPage::new(
@@ -73,19 +97,32 @@ pub(super) async fn submit(
     };
     // Browsers submit every line break as CR LF.
     let message = message.replace("\r\n", "\n");
-    let reject = |status, text: String| page(site, headers, status, message.clone(), Some(text));
+    let reject = |status, text: String| page(site, sender, status, message.clone(), Some(text));
     if !site.verify_form(headers, &token) {
         let text = "This form has expired: it belongs to another session, or the explorer was \
             restarted. The message was not added. Submit it again.";
         return Ok(reject(StatusCode::FORBIDDEN, text.to_owned()));
     }
+    // A closed node would refuse what others send through this explorer, too.
+    let _ = site.status().await;
+    if site.is_closed() && !sender.is_local() {
+        return Ok(page(
+            site,
+            sender,
+            StatusCode::FORBIDDEN,
+            String::new(),
+            None,
+        ));
+    }
     if message.is_empty() {
         let text = "The message is empty.".to_owned();
         return Ok(reject(StatusCode::BAD_REQUEST, text));
     }
+    // The node would take a forwarded message for that of somebody else.
+    let client = (!sender.is_local()).then_some(remote.ip());
     let message_page =
         |id: &dyn std::fmt::Display| reply::see_other(&site.path(&format!("/message/{id}")));
-    Ok(match site.client.add_for(remote.ip(), &message).await {
+    Ok(match site.client.add_for(client, &message).await {
         Ok(Some(id)) => message_page(&id),
         // A reference miner returns no id.
         Ok(None) => reply::see_other(&site.path("/mempool")),
@@ -133,12 +170,12 @@ fn outcome_unknown<I: std::fmt::Display>(source: &ClientError, id: Option<I>) ->
 
 fn page(
     site: &Site,
-    headers: &HeaderMap,
+    sender: Sender<'_>,
     status: StatusCode,
     text: String,
     error: Option<String>,
 ) -> Response {
-    let (form, session) = site.form(headers);
+    let (form, session) = site.form(sender.headers, sender.is_local());
     let page = AddPage {
         layout: site.layout(Section::None),
         form: MessageForm { text, ..form },

@@ -89,7 +89,7 @@ pub(super) async fn get(site: &Site, request: &PageRequest) -> Result<Response, 
     } else {
         client.mempool(None, ROWS).await?.messages
     };
-    let (form, session) = site.form(&request.headers);
+    let (form, session) = site.form(&request.headers, request.is_local());
     let peers = if_supported(peers)?.map(|list| list.neighbours);
     let is_guest = |peer: &&Neighbour| peer.origin == PeerOrigin::Guest;
     let page = HomePage {

@@ -35,8 +35,10 @@ struct Query {
 /// `GET /mempool?after=SEQ`.
 pub(super) async fn get(site: &Site, request: &PageRequest) -> Result<Response, ErrorPage> {
     let after = request.parse_query::<Query>()?.after;
-    let mempool = site.client.mempool(after, ROWS).await?;
-    let (form, session) = site.form(&request.headers);
+    // Only the status tells whether the node is closed; a reference miner has none.
+    let (mempool, _) = tokio::join!(site.client.mempool(after, ROWS), site.status());
+    let mempool = mempool?;
+    let (form, session) = site.form(&request.headers, request.is_local());
     let page = MempoolPage {
         layout: site.layout(Section::Mempool),
         form,

@@ -5,13 +5,15 @@ use http::StatusCode;
 use warp::http;
 use warp::reply::Response;
 
-use super::address::PageAddress;
+use super::address::{self, PageAddress};
 use super::error_page::{ErrorPage, if_supported};
 use super::format;
 use super::parts::{HashLink, Line, PeerRow, StatusSummary, shorten_hashes};
+use super::qr::invite_code;
 use super::reply;
 use super::request::PageRequest;
 use super::site::{Layout, Section, Site};
+use crate::client::InviteCode;
 use crate::wire::Status;
 
 #[derive(Template)]
@@ -24,8 +26,28 @@ struct PeersPage {
     summary: StatusSummary,
     /// Warnings of the node, and differences of network between it and its peers.
     warnings: Vec<Line>,
+    /// Name of the node.
+    own_name: Option<Line>,
+    invitation: Option<Invitation>,
     /// `None` if the node does not list its peers.
     peers: Option<Vec<PeerRow>>,
+}
+
+/// The way into the network for another machine.
+struct Invitation {
+    code: String,
+    /// An SVG drawing of the code.
+    drawing: Option<String>,
+}
+
+impl Invitation {
+    fn new(status: &Status) -> Option<Self> {
+        let code = InviteCode::of(status)?.to_string();
+        Some(Self {
+            drawing: invite_code(&code).and_then(|drawn| address::draw(&drawn)),
+            code,
+        })
+    }
 }
 
 /// `GET /peers`.
@@ -39,6 +61,8 @@ pub(super) async fn get(site: &Site, request: &PageRequest) -> Result<Response, 
         address: PageAddress::of(&request.headers, &site.base),
         genesis: HashLink::new(&site.base, &status.genesis),
         summary: StatusSummary::with_peers(&status, peers.as_ref().map(|list| &*list.neighbours)),
+        own_name: status.name.as_ref().map(|name| Line::new(name, 24)),
+        invitation: Invitation::new(&status),
         warnings: differences
             .chain(&status.warnings)
             .map(|warning| Line::new(&format::sentence(&shorten_hashes(warning)), 400))
@@ -66,6 +90,8 @@ mod tests {
             address: None,
             genesis: HashLink::new("/x", &status.genesis),
             summary: StatusSummary::with_peers(&status, None),
+            own_name: Some(Line::new(samples::HOSTILE, 24)),
+            invitation: Invitation::new(&status),
             warnings: vec![Line::new(samples::HOSTILE, 400)],
             peers,
             status,
@@ -78,6 +104,7 @@ mod tests {
         let own = samples::status();
         let mut peer = Neighbour {
             address: samples::HOSTILE.to_owned(),
+            name: Some(samples::HOSTILE.to_owned()),
             kind: PeerKind::Ours,
             origin: PeerOrigin::Configured,
             tip: Some(Position {
@@ -115,6 +142,20 @@ mod tests {
         (peer.failures, peer.last_answer) = (0, None);
         let html = page(Some(vec![PeerRow::new("/x", &peer, &own)]));
         assert!(html.contains("never") && !compares(&html), "{html}");
+    }
+
+    #[test]
+    fn the_page_invites_to_a_node_that_others_reach() {
+        let invite = |addresses: &[&str]| {
+            let mut status = samples::status();
+            status.addresses = addresses.iter().map(ToString::to_string).collect();
+            Invitation::new(&status)
+        };
+        assert!(invite(&[]).is_none() && invite(&["a b", "a_b:1"]).is_none());
+        let invitation = invite(&["192.0.2.7:12345"]).unwrap();
+        let digits = "c0".repeat(16);
+        assert_eq!(invitation.code, format!("192.0.2.7/{digits}/d5/s1"));
+        assert!(invitation.drawing.unwrap().starts_with("<svg"));
     }
 
     #[test]

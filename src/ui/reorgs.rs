@@ -237,7 +237,7 @@ pub(super) async fn get(site: &Site, request: &PageRequest) -> Result<Response, 
         }
         rows = Some(fetched);
     }
-    let (form, session) = site.form(&request.headers);
+    let (form, session) = site.form(&request.headers, request.is_local());
     let page = ReorgsPage {
         layout: site.layout(Section::Reorgs),
         rows,

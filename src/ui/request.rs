@@ -1,18 +1,28 @@
 //! The part of a request that pages read.
 
+use std::net::SocketAddr;
+
 use http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
 use warp::http;
 
 use super::error_page::ErrorPage;
+use crate::http::is_forwarded;
 
 /// Headers and query of a request for a page.
 pub(super) struct PageRequest {
     pub(super) headers: HeaderMap,
     pub(super) query: String,
+    /// Address of the browser or the last proxy.
+    pub(super) remote: SocketAddr,
 }
 
 impl PageRequest {
+    /// Returns `true` if the browser is on the machine of the explorer.
+    pub(super) fn is_local(&self) -> bool {
+        is_local(self.remote, &self.headers)
+    }
+
     /// Parses the query string. Form fields that were left empty count as absent.
     ///
     /// # Errors
@@ -35,6 +45,11 @@ impl PageRequest {
                 )
             })
     }
+}
+
+/// Returns `true` if a request comes from the machine of the explorer, and not through a proxy there.
+pub(super) fn is_local(remote: SocketAddr, headers: &HeaderMap) -> bool {
+    remote.ip().to_canonical().is_loopback() && !is_forwarded(headers)
 }
 
 /// Returns `true` if a path segment holds ASCII letters and digits only. Other segments must not

@@ -104,10 +104,15 @@ pub(super) fn routes(
         .and(warp::path::full())
         .and(query)
         .and(warp::header::headers_cloned())
+        .and(warp::ext::get())
         .and(with_site)
         .and_then(
-            |method, path: FullPath, query, headers, site: Arc<Site>| async move {
-                let request = PageRequest { headers, query };
+            |method, path: FullPath, query, headers, remote, site: Arc<Site>| async move {
+                let request = PageRequest {
+                    headers,
+                    query,
+                    remote,
+                };
                 let response = get(&method, path.as_str(), request, &site).await;
                 Ok::<_, Rejection>(response.unwrap_or_else(|error| error.into_response(&site)))
             },
@@ -159,7 +164,7 @@ async fn get(
         ["peers"] => peers::get(site, &request).await,
         ["reorgs"] => reorgs::get(site, &request).await,
         ["lab"] => lab::get(site, &request).await,
-        ["add"] => Ok(add::form(site, &request.headers)),
+        ["add"] => Ok(add::form(site, &request).await),
         ["events"] => events::get(site),
         ["raw", "block", name] => raw::block(site, name).await,
         ["checkpoint"] => checkpoint::get(site, &request).await,

@@ -16,6 +16,7 @@ pub(super) fn layout() -> Layout {
 
 pub(super) fn form() -> MessageForm {
     MessageForm {
+        is_open: true,
         base: "/x".to_owned(),
         token: "f0".repeat(32),
         text: String::new(),

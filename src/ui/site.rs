@@ -31,6 +31,7 @@ const MAX_STATUS_AGE: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 struct LastStatus {
     title: Option<String>,
+    is_closed: bool,
     reorg: Option<NotableReorg>,
     at: Option<Instant>,
 }
@@ -74,6 +75,7 @@ impl Site {
         let status = self.client.status().await?;
         *self.last_status() = LastStatus {
             title: status.title.clone(),
+            is_closed: status.closed,
             reorg: status.reorg_to_acknowledge().cloned(),
             at: Some(Instant::now()),
         };
@@ -109,10 +111,21 @@ impl Site {
         format!("{}{rest}", self.base)
     }
 
-    /// Returns the empty form for a new message, and the session that may submit it.
-    pub(super) fn form(&self, headers: &HeaderMap) -> (MessageForm, BrowserSession) {
+    /// Returns `true` if the last status of the node said that it is closed.
+    pub(super) fn is_closed(&self) -> bool {
+        self.last_status().is_closed
+    }
+
+    /// Returns the empty form for a new message, and the session that may submit it. Only a browser
+    /// on the machine of the explorer gets a form of a closed node.
+    pub(super) fn form(
+        &self,
+        headers: &HeaderMap,
+        is_local: bool,
+    ) -> (MessageForm, BrowserSession) {
         let session = BrowserSession::of(headers);
         let form = MessageForm {
+            is_open: is_local || !self.is_closed(),
             base: self.base.clone(),
             token: self.tokens.token(&session),
             text: String::new(),
@@ -208,6 +221,8 @@ impl Layout {
 /// The form for a new message.
 #[derive(Clone, Debug)]
 pub(super) struct MessageForm {
+    /// This browser may add messages.
+    pub(super) is_open: bool,
     pub(super) base: String,
     pub(super) token: String,
     pub(super) text: String,

@@ -47,6 +47,9 @@ pub enum PeerOrigin {
 pub struct Neighbour {
     /// `HOST:PORT`.
     pub address: String,
+    /// Name that its operator gave it; null if there is none.
+    #[serde(default)]
+    pub name: Option<String>,
     /// Program that it runs.
     pub kind: PeerKind,
     /// Origin of the neighbour.

@@ -6,6 +6,7 @@
 //! * [`claims`]: false lengths, tips and node ids
 //! * [`messages`]: pending messages
 //! * [`announcements`]: false and excessive announcements
+//! * [`closed`]: a node that is closed to strangers
 //! * [`neighbours`]: the neighbours that peers name
 //! * `per_address`: limits shared by all peers of one remote address
 //! * [`reference`]: fake reference miners
@@ -14,6 +15,7 @@ mod announcements;
 mod answers;
 mod chains;
 mod claims;
+mod closed;
 mod messages;
 mod neighbours;
 #[cfg(target_os = "linux")]

@@ -58,7 +58,10 @@ fn row(neighbour: &Neighbour) -> [String; 8] {
         format!("{} {}", tip.index, escape(&start))
     });
     [
-        escape(&neighbour.address).into_owned(),
+        match &neighbour.name {
+            Some(name) => format!("{} ({})", escape(&neighbour.address), escape(name)),
+            None => escape(&neighbour.address).into_owned(),
+        },
         kind.to_owned(),
         origin.to_owned(),
         tip.unwrap_or_else(none),

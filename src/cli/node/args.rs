@@ -1,6 +1,7 @@
 //! The options of `blockchain node`.
 
 mod peers;
+mod profile;
 
 use std::path::PathBuf;
 
@@ -17,6 +18,7 @@ use crate::snapshot::format::Format;
 
 use crate::cli::units::{Interval, parse_size};
 pub(super) use peers::{GenesisArg, PeerOptions};
+pub(super) use profile::ProfileOptions;
 
 /// Headings of groups of options. Options of other nodes are in [`peers`].
 const MINING: &str = "Mining";
@@ -251,6 +253,8 @@ pub(in crate::cli) struct NodeOptions {
         env = "BLOCKCHAIN_NODE_MIN_FREE"
     )]
     pub(super) min_free: u64,
+    #[command(flatten)]
+    pub(super) profile: ProfileOptions,
     #[command(flatten)]
     pub(super) peers: PeerOptions,
 }

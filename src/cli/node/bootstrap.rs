@@ -16,13 +16,13 @@ use crate::cli::signals::Signals;
 use crate::clock::{Clock, SystemClock};
 use crate::snapshot::files::SnapshotFiles;
 use crate::snapshot::format::{ChainWriter, Format};
-use crate::store::{Network, Store, StoreError};
+use crate::store::{Network, StoppedStore, Store, StoreError};
 
 /// Creates the database if it is missing or if a new chain is forced. `joined` is the genesis block
 /// of the network to join.
 ///
 /// # Errors
-/// If an option for a new database is given and there is one already.
+/// If an option for a new database is given and there is another one already.
 pub(super) fn make_database(
     args: &NodeOptions,
     rules: Rules,
@@ -34,10 +34,8 @@ pub(super) fn make_database(
         return force_new_chain(args, rules, files, joined, signals);
     }
     if files.database.exists() {
-        if args.new_genesis.is_some() {
-            let error = format!("{} already has a chain", files.folder.display());
-            return Err(Error::rejected(error)
-                .hint("use --new-genesis with a new folder or with --force-new-chain"));
+        if let Some(text) = &args.new_genesis {
+            check_own_genesis(files, text)?;
         }
         return Ok(());
     }
@@ -62,6 +60,21 @@ pub(super) fn make_database(
     }
     info!(path = %files.database.display(), genesis = %BlockHash::of(&genesis), "new database");
     Ok(())
+}
+
+/// Checks that the database has a genesis block as `--new-genesis` makes one, so that the option may
+/// stay on a later start.
+fn check_own_genesis(files: &Files, text: &str) -> Result<(), Error> {
+    let stopped = StoppedStore::open(&files.database)?;
+    let genesis = stopped.view()?.block(0)?;
+    let documented = Block::documented_genesis();
+    let is_own = |block: &Block| block.message.text() == text && *block != documented;
+    if genesis.as_ref().is_some_and(is_own) {
+        return Ok(());
+    }
+    let error = format!("{} already has a chain", files.folder.display());
+    Err(Error::rejected(error)
+        .hint("use --new-genesis with a new folder or with --force-new-chain"))
 }
 
 /// Returns the genesis block of a new chain. With `--force-new-chain`, the documented rules call for

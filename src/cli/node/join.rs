@@ -44,6 +44,7 @@ struct Found {
     genesis: Block,
     hash: BlockHash,
     network: Network,
+    title: Option<String>,
 }
 
 /// Why a node cannot be joined.
@@ -87,6 +88,7 @@ pub(in crate::cli) async fn run(args: JoinArgs, directives: Option<&str>) -> Res
         let found = find(&code).await?;
         confirm(&code, &found, yes)?;
         options.set_network(found.hash, found.network)?;
+        options.profile.set_title(found.title.as_deref());
         if found.network.sealed_from.is_none() {
             options.accept_open = true;
         } else {
@@ -310,6 +312,7 @@ async fn ask(
                 difficulty,
                 sealed_from: status.sealed_from,
             },
+            title: status.title.clone(),
         }),
     }
 }

@@ -22,25 +22,30 @@ impl HttpClient {
     /// after a temporary failure, and for up to a minute while the node is rate limiting. An
     /// idempotency key makes the node add the message once.
     pub async fn add(&self, text: &str) -> Result<Option<String>, ClientError> {
-        self.add_with_retries(text, None).await
+        self.add_with_retries(text, None, MAX_RATE_DELAY).await
     }
 
-    /// Adds a message for a client at another address. Does not retry when the node is rate limiting.
-    pub async fn add_for(&self, client: IpAddr, text: &str) -> Result<Option<String>, ClientError> {
-        self.add_with_retries(text, Some(client)).await
+    /// Adds a message for a client, at another address if one is given. Does not retry when the node
+    /// is rate limiting.
+    pub async fn add_for(
+        &self,
+        client: Option<IpAddr>,
+        text: &str,
+    ) -> Result<Option<String>, ClientError> {
+        self.add_with_retries(text, client, Duration::ZERO).await
     }
 
     async fn add_with_retries(
         &self,
         text: &str,
         client: Option<IpAddr>,
+        mut rate_delay_left: Duration,
     ) -> Result<Option<String>, ClientError> {
         let mut headers = HeaderMap::new();
         if let Some(value) = client.and_then(|client| client.to_string().parse().ok()) {
             headers.insert("x-forwarded-for", value);
         }
         let key = uuid::Uuid::new_v4().to_string();
-        let mut rate_delay_left = client.map_or(MAX_RATE_DELAY, |_| Duration::ZERO);
         let mut retry_delays = [100, 400, 1000].into_iter().map(Duration::from_millis);
         let mut attempts = Attempts::default();
         loop {

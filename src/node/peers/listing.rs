@@ -1,5 +1,7 @@
 //! Lists and counts of the peers, for the API, other nodes and the database.
 
+use std::net::IpAddr;
+
 use tokio::time::Instant;
 
 use super::{Peer, Peers};
@@ -41,6 +43,12 @@ impl Peers {
         let answering = inner.peers.iter().filter(|(_, peer)| answers(peer));
         let addresses = answering.map(|(address, _)| address.clone());
         addresses.filter(|address| !address.is_ipv6()).collect()
+    }
+
+    /// Returns `true` if a peer has this IP address.
+    pub(in crate::node) fn has_ip(&self, ip: IpAddr) -> bool {
+        let inner = self.lock();
+        inner.peers.keys().any(|address| address.ip() == Some(ip))
     }
 
     /// Returns the number of peers of a kind.
@@ -110,6 +118,7 @@ fn describe(address: &NodeAddress, peer: &Peer, now: Instant) -> Neighbour {
     let delay = peer.retry_at.map(|at| at.saturating_duration_since(now));
     Neighbour {
         address: address.to_string(),
+        name: peer.name.clone(),
         kind: peer.kind,
         origin: peer.origin,
         tip: peer.tip.clone(),

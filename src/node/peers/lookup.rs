@@ -44,10 +44,26 @@ pub(in crate::node) async fn resolve(node: &Node, names: Vec<NodeAddress>) -> Re
     join_all(lookups).await.into_iter().collect()
 }
 
-/// Returns the addresses that a host name resolves to, and none for an IP address. Returns `None`
-/// if the lookup fails.
+/// Resolves host names concurrently, without a running node.
+pub(in crate::node) async fn resolve_names(names: Vec<NodeAddress>) -> Resolved {
+    let lookups = names.into_iter().map(async |name| {
+        let found = look_up_name(&name).await.unwrap_or_default();
+        (name, found)
+    });
+    join_all(lookups).await.into_iter().collect()
+}
+
+/// Returns the addresses that a host name resolves to. Returns `None` if the lookup fails.
 async fn look_up(node: &Node, address: &NodeAddress) -> Option<Vec<NodeAddress>> {
-    if address.ip().is_some() || node.executor == Executor::Inline {
+    if node.executor == Executor::Inline {
+        return Some(Vec::new());
+    }
+    look_up_name(address).await
+}
+
+/// Returns the addresses that a host name resolves to, and none for an IP address.
+async fn look_up_name(address: &NodeAddress) -> Option<Vec<NodeAddress>> {
+    if address.ip().is_some() {
         return Some(Vec::new());
     }
     let lookup = tokio::net::lookup_host((address.host(), address.port()));

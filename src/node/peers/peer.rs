@@ -48,6 +48,8 @@ pub(crate) struct Peer {
     pub tip: Option<Position>,
     /// Genesis, difficulty and seal rule.
     pub network: Option<NetworkStatus>,
+    /// Name that its operator gave it.
+    pub name: Option<String>,
     /// Version of its program.
     pub version: Option<String>,
     /// Time of its last answer.
@@ -94,6 +96,7 @@ impl Peer {
             node_id: None,
             tip: None,
             network: None,
+            name: None,
             version: None,
             last_answer: None,
             not_followed: None,

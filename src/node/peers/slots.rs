@@ -42,8 +42,9 @@ impl Peers {
     pub(in crate::node) fn has_room(&self) -> bool {
         let inner = self.lock();
         let keys = inner.peers_of(PeerOrigin::Learned);
-        inner.neighbours() < self.max_neighbours
-            || most_crowded(keys.map(|(_, peer)| Some(peer.net_group)), &None).is_some()
+        !inner.is_closed
+            && (inner.neighbours() < self.max_neighbours
+                || most_crowded(keys.map(|(_, peer)| Some(peer.net_group)), &None).is_some())
     }
 
     /// Returns `true` if there is a slot for a neighbour of this group.
@@ -75,7 +76,7 @@ impl Peers {
         shares_network: bool,
     ) -> bool {
         let mut inner = self.lock();
-        if inner.removed.contains(&address) {
+        if inner.removed.contains(&address) || inner.is_closed {
             return false;
         }
         if let Some(known) = inner.peers.get_mut(&address) {
@@ -195,7 +196,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_newcomer_gets_a_slot_of_the_most_crowded_group() {
         use PeerOrigin::{Guest, Learned};
-        let peers = Peers::new(&PeerSettings::default(), &[]);
+        let peers = Peers::new(&PeerSettings::default(), &[], false);
         for port in 1..=40 {
             admit(&peers, "10.0.0.2", port);
             tokio::time::advance(std::time::Duration::from_millis(1)).await;
@@ -224,6 +225,7 @@ mod tests {
                 ..PeerSettings::default()
             },
             &[],
+            false,
         );
         for number in 1..=MAX_GUESTS {
             admit(&peers, &format!("10.0.1.{number}"), 1);
@@ -241,7 +243,7 @@ mod tests {
             configured: (1..=3).map(|port| at("10.0.0.2", port).0).collect(),
             ..PeerSettings::default()
         };
-        let peers = Peers::new(&settings, &[]);
+        let peers = Peers::new(&settings, &[], false);
         assert!(!peers.has_room());
         assert_eq!(admit(&peers, "10.0.0.3", 1), Some(PeerOrigin::Guest));
         assert_eq!(count(&peers, "10.0.0.3", PeerOrigin::Learned), 0);
@@ -249,7 +251,7 @@ mod tests {
 
     #[test]
     fn naming_many_candidates_does_not_delay_others() {
-        let peers = Peers::new(&PeerSettings::default(), &[]);
+        let peers = Peers::new(&PeerSettings::default(), &[], false);
         let announcement = PeerAnnouncement {
             tip: String::new(),
             length: 1,

@@ -26,7 +26,7 @@ fn peers(configured: &[u16]) -> Peers {
         configured: configured.iter().copied().map(address).collect(),
         ..PeerSettings::default()
     };
-    Peers::new(&settings, &[])
+    Peers::new(&settings, &[], false)
 }
 
 fn request(peers: &Peers, port: u16, announcement: Option<PeerAnnouncement>) {
@@ -128,7 +128,7 @@ fn resolved(names: &[(&str, &str)]) -> Resolved {
 
 /// Returns the peers after a restart, from the records in the database.
 fn restarted(peers: &Peers) -> Peers {
-    Peers::new(&PeerSettings::default(), &peers.records())
+    Peers::new(&PeerSettings::default(), &peers.records(), false)
 }
 
 fn named(peers: &Peers, text: &str) -> bool {
@@ -260,7 +260,7 @@ fn kept_addresses_in_other_spellings_are_read() {
         record("[2001:DB8::A]:1", NeighbourStatus::Learned),
         record("no address", NeighbourStatus::Removed),
     ];
-    let peers = Peers::new(&PeerSettings::default(), &kept);
+    let peers = Peers::new(&PeerSettings::default(), &kept, false);
     let known: Vec<_> = peers.list().into_iter().map(|one| one.address).collect();
     assert_eq!(known, ["10.0.0.2:1", "[2001:db8::a]:1"]);
     let removed = ["127.0.0.1:1", "10.0.0.1:1", "node.example:1"].map(at);

@@ -20,6 +20,7 @@ use crate::client::{NodeAddress, PeerClient};
 use crate::node::peers::SessionHandle;
 use crate::node::peers::lookup::drop_if_removed;
 use crate::node::policy::{ClaimedChain, Incompatibility};
+use crate::node::profile::{MAX_NAME, is_label};
 use crate::node::settings::ANNOUNCE_INTERVAL;
 use crate::node::{Node, PROTOCOL, clocks};
 use crate::store::StoreError;
@@ -283,6 +284,8 @@ impl PeerSession {
             (peer.tip, peer.network) = (Some(position), Some(network.clone()));
             let version = status.version.chars().filter(char::is_ascii_graphic);
             peer.version = Some(version.take(40).collect());
+            let is_name = |name: &&String| is_label(name, MAX_NAME);
+            peer.name = status.name.as_ref().filter(is_name).cloned();
         });
         if status.protocol != PROTOCOL {
             let theirs = status.protocol;

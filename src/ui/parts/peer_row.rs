@@ -13,6 +13,7 @@ use crate::wire::{Neighbour, NetworkStatus, PeerKind, PeerOrigin, Position, Stat
 #[derive(Debug)]
 pub(in crate::ui) struct PeerRow {
     pub(in crate::ui) address: Line,
+    pub(in crate::ui) name: Option<Line>,
     pub(in crate::ui) kind: &'static str,
     pub(in crate::ui) origin: &'static str,
     pub(in crate::ui) version: Option<Line>,
@@ -50,6 +51,7 @@ impl PeerRow {
         let network = peer.network.as_ref().filter(|_| is_responding);
         Self {
             address: Line::new(&peer.address, 80),
+            name: peer.name.as_ref().map(|name| Line::new(name, 24)),
             kind: match peer.kind {
                 PeerKind::Unknown => "unknown program",
                 PeerKind::Ours => "this program",

@@ -205,3 +205,40 @@ fn a_node_refuses_to_be_its_own_neighbour() {
     let known: Neighbours = node.json("/neighbours");
     assert_eq!(known.neighbours, []);
 }
+
+#[test]
+fn title_and_name_are_kept_and_shown() {
+    let mut host =
+        TestNode::start(&[OWN_NETWORK, &["--title", "Class 8b", "--name", "Ms Ada"]].concat());
+    let address = host.address().to_string();
+    let shown = |node: &TestNode| (node.status().title, node.status().name);
+    let expected = (Some("Class 8b".to_owned()), Some("Ms Ada".to_owned()));
+    assert_eq!(shown(&host), expected);
+    let guest = TestNode::join(&address, &["--yes", "--name", "Zoë"]);
+    assert_eq!(
+        shown(&guest),
+        (Some("Class 8b".to_owned()), Some("Zoë".to_owned()))
+    );
+    wait_for("the name of the neighbour", || {
+        let known: Neighbours = guest.json("/neighbours");
+        (known.neighbours[0].name.as_deref() == Some("Ms Ada")).then_some(())
+    });
+    let text = guest.command(["get", "neighbours"]).succeeds().stdout;
+    assert!(text.contains("(Ms Ada)"), "{text}");
+    host.stop();
+    host.start_again(&[]);
+    assert_eq!(shown(&host), expected);
+    host.stop();
+    host.start_again(&["--title=", "--name", "Ada"]);
+    assert_eq!(shown(&host), (None, Some("Ada".to_owned())));
+    for (option, text) in [
+        ("--name", "1234567890123456789012345"),
+        ("--title", "a\u{1b}[2J"),
+    ] {
+        let refused = Blockchain::new(["node", "--port", "0", option, text]).exits(2);
+        assert!(
+            refused.stderr.contains("printable characters"),
+            "{refused:?}"
+        );
+    }
+}

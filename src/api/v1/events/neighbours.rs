@@ -89,6 +89,7 @@ mod tests {
 
     fn neighbour(port: u16, kind: PeerKind, age: f64) -> Neighbour {
         Neighbour {
+            name: None,
             address: format!("host:{port}"),
             kind,
             origin: PeerOrigin::Learned,

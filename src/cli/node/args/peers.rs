@@ -146,6 +146,7 @@ impl PeerOptions {
                 None => MAX_REPLACEABLE_GENESIS_LENGTH,
             },
             max_chain_bytes: self.max_chain_bytes,
+            ..PeerSettings::default()
         }
     }
 }

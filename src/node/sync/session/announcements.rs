@@ -1,9 +1,11 @@
 //! Announcements: sends ours to the peer, and follows those of the peer.
 
 use tokio::time::Instant;
+use tracing::debug;
 
 use super::PeerSession;
 use crate::chain::BlockHash;
+use crate::client::PeerError;
 use crate::client::peer::Identity;
 use crate::node::PROTOCOL;
 use crate::node::peers::PeerAnnouncement;
@@ -107,6 +109,11 @@ impl PeerSession {
         };
         match self.context.client.announce(peer, &announcement).await {
             Ok(()) => Ok(()),
+            // A closed node takes no announcements from this address, but may still be read.
+            Err(PeerError::Status { status: 403, .. }) => {
+                debug!(%peer, "the peer is closed to the announcements of this node");
+                Ok(())
+            }
             Err(error) => self.settle(Err(error.into())),
         }
     }
