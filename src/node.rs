@@ -18,6 +18,7 @@
 //! leaves their mining to the node that accepted them for `LEARNED_MESSAGE_DELAY`.
 //!
 //! The parts, where each uses only those above it:
+//! * [`profile`]: name, title, and who may add or announce
 //! * [`settings`]: the user's settings, and all limits and intervals; `executor`: where blocking
 //!   work runs
 //! * [`rate`]: limits messages by remote address
@@ -28,7 +29,6 @@
 //! * `additions`: messages of clients until their outcome is known
 //! * [`reorgs`]: logs and counts reorgs
 //! * `neighbours`: adds and removes neighbours for the administrator
-//! * [`profile`]: name, title, and who may add or announce
 //! * [`listening`]: the addresses of this node
 //! * [`sync`]: the session with a peer, and the blocks and messages that it fetches
 //! * `sessions`: supervises the sessions; `discovery`: finds and dials new peers
@@ -67,7 +67,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Mutex, oneshot, watch};
 
 use crate::chain::{BlockHash, Message};
 use crate::clock::Clock;
@@ -75,6 +75,7 @@ use crate::store::{Listener, Operation, Rejection, Reply, State, Store, StoreErr
 use additions::InFlight;
 use learned::LearnedShares;
 use listening::Listening;
+use neighbours::NeighbourIps;
 use peers::Peers;
 use profile::Profile;
 use rate::AddRate;
@@ -157,6 +158,7 @@ pub struct Node {
     pub mining: Mining,
     /// Name, title, and who may add or announce.
     pub profile: Profile,
+    neighbour_ips: Mutex<NeighbourIps>,
     /// The known peers.
     pub peers: Peers,
     /// Rate limit on messages per remote address.
@@ -215,6 +217,7 @@ impl Node {
             id: uuid::Uuid::new_v4().simple().to_string(),
             peers: Peers::new(&settings.peers, &kept, profile.is_closed()),
             profile,
+            neighbour_ips: Mutex::default(),
             add_rate: AddRate::new(settings.add_rate),
             learned_shares: LearnedShares::default(),
             listening: OnceLock::new(),

@@ -7,7 +7,7 @@ use std::hash::BuildHasher;
 use serde::Serialize;
 
 use super::kept::{Kept, NotKept};
-use crate::chain::{Block, BlockHash, Checker, InvalidBlock, MessageId, Passed};
+use crate::chain::{Block, BlockHash, Checker, InvalidBlock, MessageId, Passed, Seal};
 use crate::pow::Difficulty;
 use crate::reference::ReadError;
 
@@ -127,6 +127,8 @@ pub(super) struct Examiner {
     pub(super) checker: Checker,
     pub(super) genesis: Option<Block>,
     pub(super) finding: Option<VerifyFinding>,
+    /// Index of the last block that is not sealed.
+    pub(super) last_open: u64,
     pub(super) pending: u64,
     /// The checkpoints that the chain must hold, if any were named.
     pub(super) kept: Option<Kept>,
@@ -161,6 +163,7 @@ impl Examiner {
             checker: Checker::new(difficulty.unwrap_or(Difficulty::MIN), sealed_from),
             genesis: None,
             finding: None,
+            last_open: 0,
             pending: 0,
             kept: None,
             ids: Some(SeenIds::default()),
@@ -181,8 +184,14 @@ impl Examiner {
                 kept.push(&passed);
             }
             let Passed {
-                block, acceptable, ..
+                block,
+                acceptable,
+                seal,
+                ..
             } = passed;
+            if seal != Some(Seal::Sealed) {
+                self.last_open = block.index;
+            }
             if let Err(violation) = acceptable {
                 let index = block.index;
                 unacceptable.get_or_insert(InvalidBlock { index, violation });

@@ -6,6 +6,7 @@
 //! no node can start on it meanwhile.
 
 mod build;
+mod require_sealed;
 
 use std::fmt;
 use std::fs;
@@ -18,6 +19,7 @@ use serde::Serialize;
 use tempfile::TempPath;
 
 use self::build::{Build, Carried};
+use self::require_sealed::RequireSealed;
 use super::chain_file::ChainFile;
 use super::error::{Error, ErrorKind};
 use super::examine::Examiner;
@@ -47,6 +49,17 @@ pub(super) struct ImportArgs {
     /// Set an existing chain aside under a dated name and keep its pending messages
     #[arg(long, alias = "force_new_chain")]
     force_new_chain: bool,
+    /// Require sealed blocks from block FROM on; without FROM, from the block after the last open one
+    /// (default: from the first block after the imported ones)
+    #[arg(
+        long,
+        alias = "require_sealed",
+        value_name = "FROM",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "all"
+    )]
+    require_sealed: Option<RequireSealed>,
 }
 
 /// Parameters of an import.
@@ -60,6 +73,8 @@ pub(super) struct Request<'a> {
     pub(super) force_new_chain: bool,
     /// Accepts open proofs after the imported blocks, as a network with reference miners requires.
     pub(super) accept_open: bool,
+    /// First index that must be sealed; `None` for the first one after the imported blocks.
+    pub(super) require_sealed: Option<RequireSealed>,
 }
 
 /// The result of an import.
@@ -147,6 +162,7 @@ pub(super) fn run(args: &ImportArgs, output: Output, signals: &Signals) -> Resul
             difficulty: args.difficulty,
             force_new_chain: args.force_new_chain,
             accept_open: false,
+            require_sealed: args.require_sealed,
         },
         signals,
     )?;
@@ -171,9 +187,15 @@ pub(super) fn import(
     signals.note(&new);
     let network = |examiner: &Examiner| Network {
         difficulty: difficulty_of(examiner, request.difficulty).0,
-        sealed_from: (!request.accept_open).then(|| examiner.blocks()),
+        sealed_from: match request.require_sealed {
+            _ if request.accept_open => None,
+            None => Some(examiner.blocks()),
+            Some(RequireSealed::All) => Some(examiner.last_open + 1),
+            Some(RequireSealed::From(index)) => Some(index),
+        },
     };
-    let mut examiner = Examiner::new(request.difficulty, None);
+    let sealed_from = request.require_sealed.and_then(RequireSealed::index);
+    let mut examiner = Examiner::new(request.difficulty, sealed_from);
     // The database counts repeated ids when it sorts them.
     examiner.ids = None;
     let mut build = Build::new(&new, examiner, &network, std::mem::take(&mut old.carried));

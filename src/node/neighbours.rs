@@ -1,4 +1,10 @@
-//! Adds and removes neighbours for the administrator.
+//! Adds and removes neighbours for the administrator, and tells who is one.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::Node;
 use super::peers::lookup::{resolve, resolve_names};
@@ -6,6 +12,17 @@ use super::peers::{Peers, with_resolved};
 use super::settings::PeerSettings;
 use crate::client::NodeAddress;
 use crate::store::{NeighbourRecord, Operation, StoreError};
+
+/// Time for which the addresses of neighbours with host names are remembered.
+const LOOKUP_PERIOD: Duration = Duration::from_secs(30);
+
+/// The addresses of the neighbours with host names, and the time of their lookup.
+#[derive(Debug, Default)]
+pub(super) struct NeighbourIps {
+    names: Vec<NodeAddress>,
+    ips: BTreeSet<IpAddr>,
+    at: Option<Instant>,
+}
 
 /// A change of the neighbours by the administrator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,5 +91,46 @@ impl Node {
             self.keep_neighbours(self.peers.records()).await?;
         }
         Ok(was_known)
+    }
+
+    /// Stores the profile if it has changed.
+    pub async fn keep_profile(&self) -> Result<(), StoreError> {
+        let record = self.profile.record().clone();
+        if self.view()?.profile()? == record {
+            return Ok(());
+        }
+        let done = self.submit(|reply| Operation::SetProfile(record, reply))?;
+        done.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// Returns `true` if a node at this address may announce something: a closed node listens to
+    /// the addresses of its named neighbours only, including those of their host names.
+    pub(crate) async fn may_announce(&self, from: IpAddr, is_forwarded: bool) -> bool {
+        if !self.profile.is_closed() {
+            return true;
+        }
+        let from = from.to_canonical();
+        if is_forwarded {
+            return false;
+        }
+        if self.peers.has_ip(from) {
+            return true;
+        }
+        let names = self.peers.names();
+        if names.is_empty() {
+            return false;
+        }
+        let mut known = self.neighbour_ips.lock().await;
+        let is_recent = known.at.is_some_and(|at| at.elapsed() < LOOKUP_PERIOD);
+        if !is_recent || known.names != names {
+            let resolved = resolve(self, names.clone()).await;
+            let ips = resolved.values().flatten().filter_map(NodeAddress::ip);
+            *known = NeighbourIps {
+                ips: ips.collect(),
+                names,
+                at: Some(Instant::now()),
+            };
+        }
+        known.ips.contains(&from)
     }
 }

@@ -6,18 +6,11 @@
 //! `--allow-add` only. Everybody may read. This checks addresses, not people: it is no
 //! authentication.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::time::Duration;
 
 use ipnet::IpNet;
-use tokio::sync::Mutex;
-use tokio::time::Instant;
 
-use super::Node;
-use super::peers::lookup::resolve;
-use crate::client::NodeAddress;
-use crate::store::{Operation, ProfileRecord, StoreError};
+use crate::store::ProfileRecord;
 use crate::text::is_unsafe;
 
 /// Maximum number of characters of the name of a node.
@@ -28,9 +21,6 @@ pub const MAX_TITLE: usize = 60;
 
 /// Networks that may add to a closed node if none are named: this machine.
 const DEFAULT_ALLOW_ADD: [&str; 2] = ["127.0.0.0/8", "::1/128"];
-
-/// Time for which the addresses of neighbours with host names are remembered.
-const LOOKUP_PERIOD: Duration = Duration::from_secs(30);
 
 /// The options that change the profile; `None` keeps what the database has.
 #[derive(Clone, Debug, Default)]
@@ -51,15 +41,6 @@ pub struct Profile {
     record: ProfileRecord,
     /// Networks that may add to a closed node.
     allow_add: Vec<IpNet>,
-    neighbour_ips: Mutex<NeighbourIps>,
-}
-
-/// The addresses of the neighbours with host names, and the time of their lookup.
-#[derive(Debug, Default)]
-struct NeighbourIps {
-    names: Vec<NodeAddress>,
-    ips: BTreeSet<IpAddr>,
-    at: Option<Instant>,
 }
 
 /// Returns `true` if a text may be a name or title: printable, without spaces around it.
@@ -71,6 +52,11 @@ pub fn is_label(text: &str, max_characters: usize) -> bool {
 }
 
 impl Profile {
+    /// Returns the record to keep in the database.
+    pub(super) fn record(&self) -> &ProfileRecord {
+        &self.record
+    }
+
     /// Returns the kept profile with the changes.
     pub(super) fn new(kept: ProfileRecord, change: &ProfileChange) -> Self {
         let mut record = kept;
@@ -101,7 +87,6 @@ impl Profile {
         Self {
             record,
             allow_add: networks,
-            neighbour_ips: Mutex::default(),
         }
     }
 
@@ -126,49 +111,6 @@ impl Profile {
         let from = from.to_canonical();
         let is_allowed = || self.allow_add.iter().any(|network| network.contains(&from));
         !self.is_closed() || !is_forwarded && is_allowed()
-    }
-}
-
-impl Node {
-    /// Stores the profile if it has changed.
-    pub async fn keep_profile(&self) -> Result<(), StoreError> {
-        let record = self.profile.record.clone();
-        if self.view()?.profile()? == record {
-            return Ok(());
-        }
-        let done = self.submit(|reply| Operation::SetProfile(record, reply))?;
-        done.await.unwrap_or(Err(StoreError::Closed))
-    }
-
-    /// Returns `true` if a node at this address may announce something: a closed node listens to
-    /// the addresses of its named neighbours only, including those of their host names.
-    pub(crate) async fn may_announce(&self, from: IpAddr, is_forwarded: bool) -> bool {
-        if !self.profile.is_closed() {
-            return true;
-        }
-        let from = from.to_canonical();
-        if is_forwarded {
-            return false;
-        }
-        if self.peers.has_ip(from) {
-            return true;
-        }
-        let names = self.peers.names();
-        if names.is_empty() {
-            return false;
-        }
-        let mut known = self.profile.neighbour_ips.lock().await;
-        let is_recent = known.at.is_some_and(|at| at.elapsed() < LOOKUP_PERIOD);
-        if !is_recent || known.names != names {
-            let resolved = resolve(self, names.clone()).await;
-            let ips = resolved.values().flatten().filter_map(NodeAddress::ip);
-            *known = NeighbourIps {
-                ips: ips.collect(),
-                names,
-                at: Some(Instant::now()),
-            };
-        }
-        known.ips.contains(&from)
     }
 }
 

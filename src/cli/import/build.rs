@@ -8,15 +8,22 @@ use crate::cli::error::Error;
 use crate::cli::examine::Examiner;
 use crate::cli::files::MIN_FREE;
 use crate::clock::{Clock, SystemClock};
-use crate::store::{BulkLoad, BulkPage, Network, Operation, PageLimit, Store, StoreError, View};
+use crate::store::{
+    BulkLoad, BulkPage, Network, Operation, PageLimit, ProfileRecord, Store, StoreError, View,
+};
 
 /// Maximum number of pending messages and approximate maximum size of their texts per write.
 const BATCH_COUNT: usize = 4000;
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
 
-/// Pending messages of the old database with their arrival times, in milliseconds.
+/// What the new database takes over from the old one.
 #[derive(Default)]
-pub(super) struct Carried(Vec<(Message, u64)>);
+pub(super) struct Carried {
+    /// Pending messages with their arrival times, in milliseconds.
+    messages: Vec<(Message, u64)>,
+    /// Name, title and access: a closed node must not become open.
+    profile: ProfileRecord,
+}
 
 impl Carried {
     pub(super) fn from(view: &View) -> Result<Self, StoreError> {
@@ -28,7 +35,10 @@ impl Carried {
             let parts = |pending: crate::store::Pending| (pending.message, pending.arrived);
             carried.extend(page.into_iter().map(parts));
         }
-        Ok(Self(carried))
+        Ok(Self {
+            messages: carried,
+            profile: view.profile()?,
+        })
     }
 }
 
@@ -38,7 +48,7 @@ pub(super) struct Build<'a> {
     pub(super) examiner: Examiner,
     /// Chooses the parameters of the network, after the last block.
     network: &'a dyn Fn(&Examiner) -> Network,
-    /// Pending messages of the old database.
+    /// What is taken over from the old database.
     carried: Carried,
     stage: Stage,
     messages: Vec<(Message, u64)>,
@@ -141,8 +151,9 @@ impl<'a> Build<'a> {
         let summary = load.finish((self.network)(&self.examiner))?;
         let store = Store::open(self.path, MIN_FREE, Box::new(|_| {}))?;
         // Clients know the ids of carried messages, so those take precedence over the file's.
-        let carried = std::mem::take(&mut self.carried.0);
-        store.write(|reply| Operation::Restore(carried, reply))?;
+        let Carried { messages, profile } = std::mem::take(&mut self.carried);
+        store.write(|reply| Operation::Restore(messages, reply))?;
+        store.write(|reply| Operation::SetProfile(profile, reply))?;
         self.stage = Stage::Pending(store, summary.repeated_ids);
         Ok(())
     }

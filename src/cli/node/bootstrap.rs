@@ -169,6 +169,7 @@ fn import_chain(
         difficulty: args.difficulty,
         force_new_chain: args.force_new_chain,
         accept_open: rules.accept_open(args),
+        require_sealed: None,
     };
     let report = import(files, request, signals)?;
     info!(

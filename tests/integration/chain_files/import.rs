@@ -10,6 +10,8 @@ use serde_json::Value;
 use blockchain::store::StoppedStore;
 
 use crate::support::check::check_file;
+use crate::support::command::Blockchain;
+use crate::support::test_node::TestNode;
 
 use super::{Folder, add, fails, fixture, json, pending, program, run, stderr, succeeds};
 
@@ -260,4 +262,51 @@ fn a_killed_import_leaves_the_old_database_or_the_new() {
         let left: Vec<_> = left.filter(|name| name.ends_with(".import")).collect();
         assert!(left.is_empty(), "{left:?}");
     }
+}
+
+#[test]
+fn an_imported_chain_has_its_old_seal_rule_again() {
+    let mut node = TestNode::start(&["--difficulty", "1"]);
+    node.mine(&["one", "two"]);
+    node.stop();
+    let file = node.folder().join("node.chain");
+    for (option, expected) in [
+        (None, "every block from 3 on must be sealed"),
+        (
+            Some("--require-sealed"),
+            "every block from 1 on must be sealed",
+        ),
+        (
+            Some("--require-sealed=2"),
+            "every block from 2 on must be sealed",
+        ),
+    ] {
+        let target = tempfile::tempdir().unwrap();
+        Blockchain::new(["import", file.to_str().unwrap(), "--db"])
+            .args([target.path()])
+            .args(option)
+            .exits(0)
+            .prints(&[expected]);
+    }
+}
+
+#[test]
+fn an_import_keeps_a_closed_node_closed() {
+    let mut node = TestNode::start(&["--difficulty", "1", "--closed", "--title", "Class 8b"]);
+    node.mine(&["one"]);
+    node.stop();
+    let file = node.folder().join("node.chain");
+    let copy = node.sibling("copy.chain");
+    std::fs::copy(file, &copy).unwrap();
+    Blockchain::new([
+        "import",
+        copy.to_str().unwrap(),
+        "--force-new-chain",
+        "--db",
+    ])
+    .args([node.folder()])
+    .exits(0);
+    node.start_again(&[]);
+    let status = node.status();
+    assert!(status.closed && status.title.as_deref() == Some("Class 8b"));
 }

@@ -242,3 +242,40 @@ fn title_and_name_are_kept_and_shown() {
         );
     }
 }
+
+#[test]
+fn thirty_nodes_join_at_once_and_reach_one_tip() {
+    let host = TestNode::start(OWN_NETWORK);
+    host.mine(&["one", "two", "three"]);
+    let code = invite(&host, &[]);
+    let options = ["--threads", "0", "--snapshot-at-stop", "never"];
+    let guests: Vec<_> = std::thread::scope(|scope| {
+        let joining: Vec<_> = (0..30)
+            .map(|_| scope.spawn(|| TestNode::join(&code, &options)))
+            .collect();
+        joining.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    let nodes: Vec<_> = guests.iter().chain([&host]).collect();
+    wait_for_tip(&nodes, 4);
+    // The message of one of them reaches all.
+    guests[7].add("from a guest");
+    wait_for_tip(&nodes, 5);
+}
+
+#[test]
+fn a_unit_that_restarts_join_again_and_again_is_harmless() {
+    let host = TestNode::start(OWN_NETWORK);
+    let mut guest = TestNode::join(&invite(&host, &[]), &[]);
+    guest.mine(&["before"]);
+    for run in 0..4 {
+        if run % 2 == 0 {
+            guest.kill();
+        } else {
+            guest.stop();
+        }
+        guest.start_again(&[]);
+    }
+    wait_for_tip(&[&host, &guest], 2);
+    let known: Neighbours = guest.json("/neighbours");
+    assert_eq!(known.neighbours.len(), 1, "{known:?}");
+}

@@ -111,6 +111,30 @@ fn changing_neighbours_needs_the_token() {
     let (mut node, address) = (TestNode::start(QUIET), "127.0.0.1:1");
     std::fs::write(node.folder().join("node.token"), "0".repeat(64)).unwrap();
     change(&node, "add", address).exits(1).complains(&["401"]);
+}
+
+#[test]
+fn the_neighbours_of_a_stopped_node_are_changed() {
+    let (mut node, other) = (TestNode::start(QUIET), TestNode::start(QUIET));
+    let address = other.address().to_string();
     node.stop();
-    change(&node, "add", address).exits(3);
+    change(&node, "add", &address).succeeds();
+    node.start_again(QUIET);
+    answers(&node, &address);
+    node.stop();
+    change(&node, "remove", &address).succeeds().prints(&[
+        "was removed\n",
+        "--closed",
+        "on each side that removed it",
+    ]);
+    change(&node, "remove", &address)
+        .exits(1)
+        .complains(&["is removed already"]);
+    node.start_again(&[QUIET, &["--neighbours", &address]].concat());
+    assert_eq!(list(&node).neighbours, []);
+    node.stop();
+    node.start_again(&[QUIET, &["--closed"]].concat());
+    change(&node, "add", &address).succeeds();
+    let printed = change(&node, "remove", &address).succeeds().stdout;
+    assert!(!printed.contains("--closed"), "{printed}");
 }

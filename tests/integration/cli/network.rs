@@ -46,6 +46,26 @@ fn the_difficulty_is_kept_and_lowered_with_a_warning() {
 }
 
 #[test]
+fn a_new_genesis_may_be_named_again_on_its_own_chain() {
+    let own = ["--new-genesis=Class 8b"];
+    let mut node = TestNode::start(&own);
+    let genesis = node.status().genesis;
+    node.stop();
+    node.start_again(&own);
+    assert_eq!(node.status().genesis, genesis);
+    node.stop();
+    refused(
+        &node,
+        &["--new-genesis=Class 8c"],
+        &["already has a chain", "--force-new-chain"],
+    );
+    refused(&node, &["--new-genesis"], &["already has a chain"]);
+    let mut documented = TestNode::start(&[]);
+    documented.stop();
+    refused(&documented, &["--new-genesis"], &["already has a chain"]);
+}
+
+#[test]
 fn a_difficulty_above_the_chain_is_refused_naming_the_block() {
     let mut node = TestNode::start(&["--difficulty", "1"]);
     node.mine(&["one", "two"]);
