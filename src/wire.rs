@@ -165,7 +165,6 @@ pub struct Status {
     /// Random id of the running node, new at each start.
     pub node_id: String,
     /// Name that the operator gave the node; null if there is none.
-    #[serde(default)]
     pub name: Option<String>,
     /// `true` if this node follows named neighbours only, and takes messages from some addresses only.
     #[serde(default)]
