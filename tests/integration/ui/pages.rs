@@ -122,6 +122,9 @@ fn a_message_is_followed_from_pending_to_mined() {
             "{}",
             html.text()
         );
+        // A live update puts the links here once the message is mined.
+        let place = "<p id=\"message-proofs\" class=\"screen-only\" data-live></p>";
+        assert!(html.text().contains(place), "{}", html.text());
         let pool = explorer.get("/mempool").expect(200);
         assert!(pool.text().contains("1 pending message") && pool.text().contains("on its way"));
     }
@@ -134,6 +137,7 @@ fn a_message_is_followed_from_pending_to_mined() {
         "The message is in the chain",
         "href=\"/block/1\"",
         "2 confirmations",
+        "<p id=\"message-proofs\" class=\"screen-only\" data-live><a",
     ] {
         assert!(html.text().contains(text), "{text}: {}", html.text());
     }
