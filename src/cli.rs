@@ -11,7 +11,7 @@
 //! Shared by the commands, from the top down:
 //! * [`config`], [`environment`], [`names`]: options from a file and from variables, and names of
 //!   blocks and messages
-//! * [`usage`], [`version`]: help, the version and errors about arguments
+//! * [`usage`], [`version`], [`suggest`]: help, the version, errors about arguments, and suggestions
 //! * [`source`], [`chain_file`], [`read_ahead`], [`examine`]: chains to read and check
 //! * [`proof_source`], [`trust`], [`kept`]: where proofs come from, and what they are verified against
 //! * [`files`], [`target`], [`port`]: the files of a node, the node to ask, the port to listen on
@@ -50,6 +50,7 @@ mod receipt;
 mod signals;
 mod source;
 mod stamp;
+mod suggest;
 mod target;
 mod trust;
 mod ui;
@@ -197,6 +198,7 @@ fn run_arguments() -> ExitCode {
         Ok(None) => return ExitCode::SUCCESS,
         Err(error) => return report(&error),
     };
+    suggest::warn_of_unknown_variables(&Arguments::command());
     // The store's hook passes panics that do not concern it to the hook installed before.
     panics::report();
     store::panics::watch(|error| {

@@ -4,13 +4,13 @@ mod lines;
 
 use std::fmt;
 use std::io::{self, Read};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde::Serialize;
 
 use super::error::Error;
-use super::output::Output;
+use super::output::{Output, warn};
 use super::target::NodeArgs;
 use crate::client::HttpClient;
 use crate::node::settings::MAX_INGEST_BYTES;
@@ -18,6 +18,9 @@ use crate::wire::MessageState;
 
 /// Interval between requests for the state of a message with `--wait`.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Time after which `--wait` says why a message may never be mined.
+const NOTICE_DELAY: Duration = Duration::from_secs(3);
 
 /// Byte order mark in UTF-8.
 const BOM: &[u8] = b"\xef\xbb\xbf";
@@ -158,6 +161,8 @@ async fn wait(client: &HttpClient, added: Added) -> Result<Added, Error> {
         ))
         .hint("look for the message in GET /data and GET /chain of that node"));
     };
+    let begin = Instant::now();
+    let mut is_told = false;
     loop {
         let status = client.message(id).await?;
         if status.state == MessageState::Mined {
@@ -167,6 +172,16 @@ async fn wait(client: &HttpClient, added: Added) -> Result<Added, Error> {
                 renamed_to,
                 ..added
             });
+        }
+        if !is_told && begin.elapsed() > NOTICE_DELAY {
+            is_told = true;
+            let node = client.status().await?;
+            if node.mining.threads == 0 && node.sync.answering == 0 {
+                warn(
+                    "the message is still pending: this node does not mine (--threads 0), and no \
+                     neighbour answers",
+                );
+            }
         }
         tokio::time::sleep(POLL_INTERVAL).await;
     }

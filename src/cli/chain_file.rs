@@ -10,10 +10,11 @@ use rustix::fs::FileType;
 use sha2::{Digest, Sha256};
 
 use super::error::Error;
+use super::files::is_database;
 use super::output::{bytes_bar, warn};
 use super::read_ahead::read_ahead;
 use crate::chain::{Block, Message};
-use crate::fs::open_regular;
+use crate::fs::{folder_of, open_regular};
 use crate::reference::ReadError;
 use crate::snapshot::digest::DigestFile;
 use crate::snapshot::format::{ChainReader, Format, Item};
@@ -78,6 +79,13 @@ impl ChainFile {
             });
         }
         let file = open_regular(path).map_err(|source| Error::file(path, source))?;
+        if is_database(path) {
+            let (shown, folder) = (path.display(), folder_of(path).display());
+            return Err(
+                Error::failed(format!("{shown} is a database, not a chain file"))
+                    .hint(format!("name its folder: --db {folder}")),
+            );
+        }
         Ok(Self {
             name: path.display().to_string(),
             input: Input::File(file),

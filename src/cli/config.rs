@@ -15,6 +15,7 @@ use toml::de::{DeString, DeTable, DeValue};
 use super::environment::{Environment, check_value, is_optional_value, set_flag};
 use super::error::Error;
 use super::files::expand;
+use super::suggest::Options;
 use super::usage::answer;
 use crate::fs::open_regular;
 
@@ -53,8 +54,9 @@ pub(super) fn parse<A: Parser>(
     let text = read(&path)?;
     let entries = entries(&text).map_err(|(line, reason)| wrong(line, reason))?;
     let mut command = A::command();
+    let options = Options::of(&command);
     for entry in &entries {
-        let mut outcome = Err("there is no such option".to_owned());
+        let mut outcome = Err(options.explain(&entry.table, &entry.key));
         command = entry.apply(command, &mut outcome);
         outcome.map_err(|reason| wrong(entry.line, format!("{}: {reason}", entry.name())))?;
     }

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use thiserror::Error;
 
 use crate::client::ClientError;
+use crate::fs::folder_of;
 use crate::monitor::MonitorError;
 use crate::node::run::RunError;
 use crate::store::{Rejection, StoreError};
@@ -256,10 +257,14 @@ fn store_hint(error: &StoreError) -> Option<String> {
         StoreError::Busy { .. } => {
             Some("stop the node that runs on it, or name another folder with --db".to_owned())
         }
-        StoreError::NotADatabase { path } => Some(format!(
-            "restore a chain with \"blockchain import FILE --db {} --force-new-chain\"",
-            path.display()
-        )),
+        StoreError::NotADatabase { path } => {
+            let is_default = path.file_name().is_some_and(|name| name == "node.redb");
+            let db = if is_default { folder_of(path) } else { path };
+            Some(format!(
+                "restore a chain with \"blockchain import FILE --db {} --force-new-chain\"",
+                db.display()
+            ))
+        }
         StoreError::Corrupt { .. } => Some(
             "restore the chain from a snapshot with \"blockchain import FILE --db DIR \
              --force-new-chain\""

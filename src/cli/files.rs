@@ -70,6 +70,21 @@ impl Files {
         )
     }
 
+    /// Returns the files in the folder of `node --db`, which may not exist yet.
+    ///
+    /// # Errors
+    /// If it is a file.
+    pub(super) fn in_new_folder(folder: &Path) -> Result<Self, Error> {
+        if !folder.is_file() {
+            return Ok(Self::in_folder(folder));
+        }
+        let parent = folder_of(folder).display();
+        Err(
+            Error::failed(format!("{}: not a folder but a file", folder.display()))
+                .hint(format!("name a folder: --db {parent}")),
+        )
+    }
+
     /// Returns the files that `--db` names: those in the folder of `node --db` or of `miner start`.
     /// If a folder has several databases, the path of one of them selects it.
     pub(super) fn of_database(path: &Path) -> Result<Self, Error> {
@@ -318,6 +333,18 @@ fn databases_in(folder: &Path) -> Vec<PathBuf> {
     databases
 }
 
+/// Checks that the folder of a new file exists.
+pub(super) fn check_folder_of(file: &Path) -> Result<(), Error> {
+    let folder = folder_of(file);
+    if folder.exists() {
+        return Ok(());
+    }
+    let (file, folder) = (file.display(), folder.display());
+    Err(Error::failed(format!(
+        "cannot write {file}: the folder {folder} does not exist"
+    )))
+}
+
 /// Returns the target of a path after links, if a command may replace the file there: a regular file
 /// that does not belong to a node.
 pub(super) fn replaceable(path: &Path) -> Result<PathBuf, Error> {
@@ -329,6 +356,7 @@ pub(super) fn replaceable(path: &Path) -> Result<PathBuf, Error> {
         return Err(belongs_to_a_node());
     }
     let Ok(metadata) = fs::symlink_metadata(&file) else {
+        check_folder_of(&file)?;
         return Ok(file);
     };
     if !metadata.is_file() {
@@ -343,7 +371,8 @@ pub(super) fn replaceable(path: &Path) -> Result<PathBuf, Error> {
     Ok(file)
 }
 
-fn is_database(path: &Path) -> bool {
+/// Returns `true` if a file begins as a database does.
+pub(super) fn is_database(path: &Path) -> bool {
     let mut begin = [0; 4];
     let read = File::open(path).and_then(|mut file| file.read_exact(&mut begin));
     read.is_ok() && begin == *b"redb"

@@ -4,6 +4,8 @@ mod chain;
 mod data;
 mod neighbours;
 mod reference;
+mod reorgs;
+mod search;
 
 use std::fmt;
 
@@ -63,6 +65,24 @@ enum GetCommand {
         #[command(flatten)]
         node: NodeArgs,
     },
+    /// Find blocks and messages by index, hash, ID, date or words of the text
+    Search {
+        /// Words, or a phrase in quotation marks
+        text: String,
+        /// Continue a text search below this block
+        #[arg(long, value_name = "INDEX")]
+        before: Option<u64>,
+        #[command(flatten)]
+        node: NodeArgs,
+    },
+    /// Print the reorgs of the node, latest first
+    Reorgs {
+        /// Number of the first reorg to print (default: the latest)
+        #[arg(long, value_name = "NUMBER")]
+        from: Option<u64>,
+        #[command(flatten)]
+        node: NodeArgs,
+    },
     /// Print the status of the node
     Status {
         #[command(flatten)]
@@ -77,6 +97,10 @@ pub(super) async fn run(args: GetArgs, output: &Output) -> Result<(), Error> {
         GetCommand::Message { id, node } => message(node.client()?, id, output).await,
         GetCommand::Data { node } => data::run(node.client()?, output).await,
         GetCommand::Neighbours { node } => neighbours::run(&node.client()?, output).await,
+        GetCommand::Search { text, before, node } => {
+            search::run(&node.client()?, &text, before, output).await
+        }
+        GetCommand::Reorgs { from, node } => reorgs::run(&node.client()?, from, output).await,
         GetCommand::Status { node } => output.print(&StatusView(node.client()?.status().await?)),
     }
 }

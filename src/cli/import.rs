@@ -179,7 +179,21 @@ pub(super) fn import(
     signals: &Signals,
 ) -> Result<ImportReport, Error> {
     let folder = &files.folder;
+    let is_new = !folder.exists();
     fs::create_dir_all(folder).map_err(|source| Error::file(folder, source))?;
+    let imported = import_into(files, request, signals);
+    if is_new && imported.is_err() {
+        // Succeeds only if nothing else was put there meanwhile.
+        let _ = fs::remove_dir(folder);
+    }
+    imported
+}
+
+fn import_into(
+    files: &Files,
+    request: Request<'_>,
+    signals: &Signals,
+) -> Result<ImportReport, Error> {
     files.check()?;
     let mut old = Old::lock(files, request.force_new_chain)?;
     let mut file = ChainFile::open(request.path)?;

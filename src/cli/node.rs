@@ -40,7 +40,7 @@ use crate::node::{Executor, Node, network, run};
 use crate::store::Network;
 
 pub(super) async fn run(args: NodeArgs, directives: Option<&str>) -> Result<(), Error> {
-    let files = Files::in_folder(&expand(&args.db));
+    let files = Files::in_new_folder(&expand(&args.db))?;
     start(&files, args.options, Rules::Ours, directives, None).await
 }
 

@@ -1,5 +1,6 @@
 //! Where commands get checkpoints and proofs from: a node, or the database of a stopped one.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -112,7 +113,7 @@ impl ProofSource {
             Self::Node(client) => client.consistency(from, to).await?,
             Self::Stopped { view, .. } => {
                 let lower = view.block(from)?;
-                let lower = lower.ok_or_else(|| no_such_block(&from.to_string()))?;
+                let lower = lower.ok_or_else(|| no_such_block(view, &from.to_string()))?;
                 let (from, to) = (lower, find(view, to)?);
                 if from.index >= to.index {
                     let (from, to) = (from.index, to.index);
@@ -151,6 +152,9 @@ async fn receipt_of_node(client: &HttpClient, names: &[Name], at: &str) -> Resul
             }
         });
     }
+    // A block may be named twice, by its index and by its message.
+    let mut seen = HashSet::new();
+    blocks.retain(|block| seen.insert(block.clone()));
     Ok(client.receipts(&blocks, at).await?)
 }
 
@@ -197,15 +201,19 @@ fn pending(id: &MessageId) -> Error {
         .hint("wait until it is mined")
 }
 
-fn no_such_block(name: &str) -> Error {
-    Error::rejected(format!("there is no block {name}"))
+fn no_such_block(view: &View, name: &str) -> Error {
+    let tip = match (name.parse::<u64>(), view.last_block()) {
+        (Ok(_), Ok(tip)) => format!(": the tip is block {}", tip.index),
+        _ => String::new(),
+    };
+    Error::rejected(format!("there is no block {name}{tip}"))
 }
 
 /// Returns the block that a text names: `tip`, an index, a hash or the beginning of one.
 fn find(view: &View, name: &str) -> Result<Block, Error> {
     match find_block(view, &Lookup::block_name(name)) {
         Ok(Some(block)) => Ok(block),
-        Ok(None) => Err(no_such_block(name)),
+        Ok(None) => Err(no_such_block(view, name)),
         Err(error @ FindError::Invalid) => Err(Error::usage(format!("{name:?}: {error}"))),
         Err(error @ FindError::Ambiguous(_)) => Err(Error::rejected(error)),
         Err(FindError::Store(error)) => Err(error.into()),

@@ -11,12 +11,14 @@ use std::path::Path;
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
+use serde::de::IgnoredAny;
 
 use super::error::Error;
 use super::files::expand;
 use super::output::{Output, escape};
 use crate::chain::Block;
 use crate::fs::open_regular;
+use crate::proofs::checkpoint::read_trust_file;
 use crate::proofs::{MAX_FILE_BYTES, Receipt, Verified};
 use crate::wire::calendar_time;
 
@@ -60,6 +62,20 @@ pub(super) fn read_proof_file(path: &Path) -> Result<Vec<u8>, Error> {
     let read = open_regular(&path).and_then(|file| file.take(limit).read_to_end(&mut bytes));
     read.map(|_| bytes)
         .map_err(|source| Error::file(&path, source))
+}
+
+/// Returns what a file holds instead of a receipt, if it is one that is easily taken for one.
+fn other_kind(file: &[u8]) -> Option<&'static str> {
+    let is_trust_file = str::from_utf8(file)
+        .is_ok_and(|text| read_trust_file(text).is_ok_and(|kept| !kept.is_empty()));
+    let is_list = || serde_json::from_slice::<Vec<IgnoredAny>>(file).is_ok();
+    if is_trust_file {
+        Some("checkpoint lines")
+    } else if is_list() {
+        Some("a list, such as an export")
+    } else {
+        None
+    }
 }
 
 /// A block of a receipt, as JSON.

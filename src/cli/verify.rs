@@ -213,7 +213,16 @@ pub(super) async fn run(args: VerifyArgs, output: &Output) -> Result<(), Error> 
 }
 
 fn verify_file(path: &Path, mut examiner: Examiner) -> Result<VerifyOutput, Error> {
-    let mut file = ChainFile::open(path)?;
+    let mut file = ChainFile::open(path).map_err(|error| {
+        if path.is_dir() {
+            error.hint(format!(
+                "verify the database in it with --db {}",
+                path.display()
+            ))
+        } else {
+            error
+        }
+    })?;
     let walk = file.walk(|batch| {
         examiner.pending += batch.pending.len() as u64;
         Ok(examiner.push_all(&batch.blocks, |_| {}))

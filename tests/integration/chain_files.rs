@@ -86,10 +86,12 @@ impl Folder {
         self.0.path().join(name).to_str().unwrap().to_owned()
     }
 
-    /// Returns the sorted file names of one of its folders.
+    /// Returns the sorted file names of one of its folders; none if it does not exist.
     fn names(&self, folder: &str) -> Vec<String> {
-        let entries = fs::read_dir(self.0.path().join(folder)).unwrap();
+        let entries = fs::read_dir(self.0.path().join(folder));
         let mut names: Vec<_> = entries
+            .into_iter()
+            .flatten()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
         names.sort();

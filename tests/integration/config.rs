@@ -97,7 +97,7 @@ fn invalid_keys_and_values_are_named_with_their_line() {
     for (content, reason) in [
         (
             "[node]\n\nprot = 1",
-            "line 3: prot in [node]: there is no such option",
+            "line 3: prot in [node]: there is no such option; did you mean port?",
         ),
         (
             "[node]\nmax_reorg = 1",
@@ -109,7 +109,10 @@ fn invalid_keys_and_values_are_named_with_their_line() {
             "line 2: force-new-chain in [node]: there is",
         ),
         ("[Node]\nport = 1", "line 2: port in [Node]: there is"),
-        ("[nodes]\nport = 1", "line 2: port in [nodes]: there is"),
+        (
+            "[nodes]\nport = 1",
+            "line 2: port in [nodes]: there is no section [nodes]; did you mean [node]?",
+        ),
         ("port = 1", "line 1: port: there is"),
         ("node = 1", "line 1: node: there is"),
         ("json = true", "line 1: json: there is"),

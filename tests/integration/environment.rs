@@ -184,3 +184,15 @@ fn an_ipv6_host_may_be_in_brackets() {
             .complains(&["write --host 127.0.0.1 --port 21001"]);
     }
 }
+
+#[test]
+fn a_variable_that_is_nearly_an_option_is_a_warning() {
+    let finished = Blockchain::new(["completions", "bash"])
+        .env("BLOCKCHAIN_NODE_PROT", "1234")
+        .exits(0);
+    finished.complains(&[
+        "warning: ",
+        "BLOCKCHAIN_NODE_PROT",
+        "did you mean BLOCKCHAIN_NODE_PORT?",
+    ]);
+}

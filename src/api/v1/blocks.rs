@@ -137,13 +137,22 @@ pub(super) fn describe(view: &View, blocks: &[Block]) -> Result<Vec<wire::Block>
     Ok(renderer.render_all(blocks, |block| block))
 }
 
-pub(super) fn no_such_block() -> ApiError {
-    ApiError::not_found("there is no such block")
+/// Returns the error about a block that a request names and the chain does not have.
+pub(super) fn no_such_block(view: &View, which: &str) -> ApiError {
+    let index = which.parse::<u64>().ok();
+    match index.map(|_| view.last_block()) {
+        None => ApiError::not_found(format!("there is no block {which}")),
+        Some(Ok(tip)) => ApiError::not_found(format!(
+            "there is no block {which}: the tip is block {}",
+            tip.index
+        )),
+        Some(Err(error)) => error.into(),
+    }
 }
 
 /// Returns the block that a request names.
 pub(super) fn find(view: &View, which: &str) -> Result<Block, ApiError> {
-    find_block(view, which)?.ok_or_else(no_such_block)
+    find_block(view, which)?.ok_or_else(|| no_such_block(view, which))
 }
 
 /// `GET /blocks/{index|hash|tip}`.
@@ -156,11 +165,11 @@ pub(crate) fn single(
     let tip = view.last_block()?.index;
     let block = find(&view, which)?;
     let described = describe(&view, &[block])?.pop();
-    let block = described.ok_or_else(no_such_block)?;
+    let block = described.ok_or_else(|| no_such_block(&view, which))?;
     // A block with a given hash never changes; only its confirmations do, which the tag includes.
     let confirmations = tip.saturating_sub(block.index) + 1;
     let tag = HeaderValue::try_from(format!("\"{}-{confirmations}\"", block.hash))
-        .map_err(|_| no_such_block())?;
+        .map_err(|_| no_such_block(&view, which))?;
     let mut response = if if_none_match == Some(&tag) {
         let mut response = Response::new(Vec::new().into());
         *response.status_mut() = StatusCode::NOT_MODIFIED;

@@ -98,7 +98,8 @@ pub(crate) fn consistency(node: &Node, raw_query: &str) -> Result<Response, ApiE
     let query: ConsistencyQuery = parse_query(raw_query)?;
     let view = node.view()?;
     let to = find(&view, &query.to)?;
-    let from = view.block(query.from)?.ok_or_else(no_such_block)?;
+    let from = view.block(query.from)?;
+    let from = from.ok_or_else(|| no_such_block(&view, &query.from.to_string()))?;
     if from.index >= to.index {
         return Err(ApiError::bad_request(format!(
             "from must be below to; block {} is not below block {}",

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use crate::chain::BlockHash;
 use crate::cli::error::{Error, ErrorKind};
+use crate::cli::files::check_folder_of;
 use crate::cli::proof_source::ProofSource;
 use crate::cli::trust::MAX_TRUST_BYTES;
 use crate::fs::{append_to_own, read_regular};
@@ -126,7 +127,10 @@ impl<'a> KeptFile<'a> {
         let text = match read_regular(path, MAX_TRUST_BYTES) {
             Ok(bytes) => String::from_utf8(bytes)
                 .map_err(|_| Error::usage(format!("{} is not a trust file", path.display())))?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                check_folder_of(path)?;
+                String::new()
+            }
             Err(error) => return Err(Error::file(path, error)),
         };
         let kept = read_trust_file(&text).map_err(|error| {

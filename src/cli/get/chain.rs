@@ -93,7 +93,7 @@ impl<W: Write> Printer<W> {
 }
 
 /// A block as a line of a list.
-struct Line<'a>(&'a Block);
+pub(super) struct Line<'a>(pub(super) &'a Block);
 
 impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -73,7 +73,7 @@ pub(in crate::cli) async fn run(args: JoinArgs, directives: Option<&str>) -> Res
     if let Some(weakness) = code.genesis().and_then(GenesisPrefix::weakness) {
         warn(&weakness);
     }
-    let files = Files::in_folder(&expand(&db));
+    let files = Files::in_new_folder(&expand(&db))?;
     let genesis = if files.database.exists() {
         let stopped = StoppedStore::open(&files.database)?;
         let view = stopped.view()?;

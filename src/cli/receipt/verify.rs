@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Serialize;
 
-use super::{BlockOutput, EntryOutput, read_proof_file};
+use super::{BlockOutput, EntryOutput, other_kind, read_proof_file};
 use crate::cli::error::Error;
 use crate::cli::output::{Output, escape};
 use crate::cli::trust::{self, Origin, Trust};
@@ -60,7 +60,14 @@ struct Proof {
 pub(super) async fn run(args: VerifyArgs, output: &Output) -> Result<(), Error> {
     let trust = args.trust.read()?;
     let file = read_proof_file(&args.file)?;
-    let verdict = judge(Receipt::read(&file), &args.trust, trust).await?;
+    let receipt = Receipt::read(&file);
+    let is_receipt = receipt.is_ok();
+    let mut verdict = judge(receipt, &args.trust, trust).await?;
+    if let Some(kind) = other_kind(&file).filter(|_| !is_receipt) {
+        verdict.message = Some(format!(
+            "the file holds {kind}, not a receipt; name the file that \"blockchain receipt get\" wrote"
+        ));
+    }
     output.print_verdict(&verdict, verdict.proven)
 }
 

@@ -16,9 +16,12 @@ const RETRY_DELAY: Duration = Duration::from_secs(2);
 
 /// Asks the neighbours in turn until one has the genesis block with this hash.
 pub async fn fetch(client: &PeerClient, neighbours: &[NodeAddress], wanted: BlockHash) -> Block {
+    let asked: Vec<_> = neighbours.iter().map(ToString::to_string).collect();
     info!(
+        neighbours = asked.join(","),
         genesis = %wanted,
-        "waiting for a neighbour with this genesis block; the API starts when it is fetched"
+        "waiting for a neighbour with this genesis block; the API starts when it is fetched. If none \
+         of them has it, stop this node and name others"
     );
     loop {
         for peer in neighbours {

@@ -250,3 +250,30 @@ fn a_message_is_reported_as_added_if_waiting_for_it_fails() {
     let added = add_to(leaving, &["--wait"]).exits(3);
     assert_eq!(added.stdout, format!("{id}\n"));
 }
+
+#[test]
+fn waiting_for_a_node_that_does_not_mine_says_so() {
+    let node = TestNode::start(&["--threads", "0"]);
+    let address = node.address();
+    let mut waiting = std::process::Command::new(crate::support::command::BINARY)
+        .args([
+            "add",
+            "never mined",
+            "--wait",
+            "--host",
+            &address.to_string(),
+        ])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let stderr = waiting.stderr.take().unwrap();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(stderr), &mut line).unwrap();
+    waiting.kill().unwrap();
+    waiting.wait().unwrap();
+    assert!(
+        line.contains("this node does not mine (--threads 0)"),
+        "{line}"
+    );
+}

@@ -258,3 +258,22 @@ fn a_node_may_be_named_by_its_url() {
     node.command(["get", "status", "--host", "http://127.0.0.1"])
         .succeeds();
 }
+
+#[test]
+fn blocks_and_pending_messages_are_found() {
+    let node = TestNode::start(&["--difficulty", "1"]);
+    node.mine(&["budget of spring", "minutes of autumn"]);
+    let get = |arguments: &[&str]| node.command([&["get"], arguments].concat());
+    let found = get(&["search", "SPRING budget"]).succeeds().stdout;
+    assert!(
+        found.contains("       1  ") && found.contains("budget of spring"),
+        "{found}"
+    );
+    assert_eq!(found.lines().count(), 1, "{found}");
+    get(&["search", "winter"])
+        .exits(1)
+        .prints(&["nothing was found"]);
+    let nothing: serde_json::Value = get(&["search", "winter", "--json"]).exits(1).json();
+    assert_eq!(nothing["hits"], serde_json::json!([]));
+    assert_eq!(get(&["reorgs"]).succeeds().stdout, "0 reorgs\n");
+}

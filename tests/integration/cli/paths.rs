@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use crate::support::command::{BINARY, Blockchain, foreign_variables, signal};
+use crate::support::test_node::TestNode;
 use crate::support::wait_for;
 
 fn node(folder: &Path) -> Blockchain {
@@ -207,4 +208,53 @@ fn a_file_size_limit_is_a_named_error() {
         "{told}"
     );
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn files_and_folders_that_are_mixed_up_are_named_with_the_right_option() {
+    let mut node = TestNode::start(&["--difficulty", "1"]);
+    node.mine(&["one"]);
+    node.stop();
+    let (folder, database) = (node.folder(), node.folder().join("node.redb"));
+    let (folder, database) = (folder.to_str().unwrap(), database.to_str().unwrap());
+    let name_the_folder = format!("--db {folder}");
+    Blockchain::new(["node", "--port", "0", "--db", database])
+        .exits(3)
+        .complains(&[
+            "node.redb: not a folder but a file",
+            "hint: ",
+            &name_the_folder,
+        ]);
+    let fresh = node.sibling("fresh");
+    let fresh = fresh.to_str().unwrap();
+    for command in [
+        &["verify", database][..],
+        &["import", database, "--db", fresh],
+    ] {
+        Blockchain::new(command).exits(3).complains(&[
+            "node.redb is a database, not a chain file",
+            &name_the_folder,
+        ]);
+    }
+    assert!(
+        !Path::new(fresh).exists(),
+        "a failed import leaves no folder behind"
+    );
+    Blockchain::new(["verify", folder])
+        .exits(3)
+        .complains(&["not a regular file but a folder", &name_the_folder]);
+    for command in [
+        &["checkpoint", "--db", folder, "--output"][..],
+        &["export", "--db", folder, "--output"],
+        &["receipt", "get", "1", "--db", folder, "--output"],
+    ] {
+        let file = node.sibling("missing/x.json");
+        let refused = Blockchain::new(command).args([&file]).exits(3);
+        let text = format!(
+            "cannot write {}: the folder {} does not exist",
+            file.display(),
+            node.sibling("missing").display()
+        );
+        refused.complains(&[&text]);
+    }
 }

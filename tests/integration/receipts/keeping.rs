@@ -107,3 +107,42 @@ fn a_checkpoint_of_a_shorter_chain_is_refused() {
     }
     assert_eq!(lines(&kept), 1);
 }
+
+#[test]
+fn what_is_no_receipt_and_what_is_named_twice_is_said() {
+    let mut node = node_with(3);
+    let folder = tempfile::tempdir().unwrap();
+    let (kept, export) = (folder.path().join("kept.txt"), folder.path().join("e.json"));
+    keep(&node, &kept, &[], 0);
+    let address = node.address();
+    let (host, port) = (address.ip().to_string(), address.port().to_string());
+    let of_node = ["--host", &host, "--port", &port];
+    let to = ["--output", text(&export)];
+    Blockchain::new(["export"]).args(of_node).args(to).exits(0);
+    for (file, content) in [
+        (&kept, "checkpoint lines"),
+        (&export, "a list, such as an export"),
+    ] {
+        Blockchain::new(["receipt", "verify", text(file), "--trust", text(&kept)])
+            .exits(1)
+            .prints(&[
+                &format!("NOT PROVEN: the file holds {content}, not a receipt"),
+                "blockchain receipt get",
+            ]);
+    }
+    let id = node.mine(&["twice"]).remove(0);
+    let receipt = Blockchain::new(["receipt", "get", &id, &id, "4", "2", "--at", "tip"]);
+    let receipt = receipt.args(of_node).exits(0).stdout;
+    node.mine(&["tip"]);
+    let again = Blockchain::new(["receipt", "get", "4", "2", "--at", "4"]);
+    assert_eq!(receipt, again.args(of_node).exits(0).stdout);
+    Blockchain::new(["get", "block", "99"])
+        .args(of_node)
+        .exits(1)
+        .complains(&["there is no block 99: the tip is block 5"]);
+    node.stop();
+    let db = node.folder();
+    Blockchain::new(["checkpoint", "--at", "99", "--db", text(&db)])
+        .exits(1)
+        .complains(&["there is no block 99: the tip is block 5"]);
+}
