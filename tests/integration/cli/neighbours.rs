@@ -108,7 +108,7 @@ fn a_neighbour_that_comes_or_goes_is_an_event() {
 
 #[test]
 fn changing_neighbours_needs_the_token() {
-    let (mut node, address) = (TestNode::start(QUIET), "127.0.0.1:1");
+    let (node, address) = (TestNode::start(QUIET), "127.0.0.1:1");
     std::fs::write(node.folder().join("node.token"), "0".repeat(64)).unwrap();
     change(&node, "add", address).exits(1).complains(&["401"]);
 }

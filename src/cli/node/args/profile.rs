@@ -31,7 +31,7 @@ pub(in crate::cli::node) struct ProfileOptions {
         env = "BLOCKCHAIN_NODE_CLOSED"
     )]
     closed: Option<bool>,
-    /// Networks that may add messages to a closed node (default: 127.0.0.0/8,::1)
+    /// Networks that may add messages to a closed node (default: loopback addresses)
     #[arg(
         long,
         alias = "allow_add",
