@@ -173,7 +173,7 @@ mod tests {
             (
                 "",
                 "port",
-                "there is no such option here; it belongs to [client] or [node]",
+                "there is no such option here; it belongs to [client] or [node] or [ui]",
             ),
             (
                 "node",
