@@ -75,6 +75,15 @@ const GLOBAL_OPTIONS: &str = "Global options";
 
 /// Text below the help of the whole program.
 const AFTER_HELP: &str = "\
+Tasks:
+  Back up         blockchain export --with-mempool --output backup.json
+  Restore         blockchain import backup.json --db DIR
+  Second machine  blockchain node --host 0.0.0.0; blockchain invite; there: blockchain join CODE
+  Closed network  blockchain node --closed --neighbours HOST:PORT
+  Watch nodes     blockchain monitor HOST:PORT HOST:PORT
+  Prove offline   blockchain checkpoint --output kept.txt; blockchain receipt get ID
+  Add a log       blockchain add --lines --once < FILE
+
 Exit codes:
   0    Success
   1    Negative answer: not valid, not found or rejected
@@ -158,9 +167,9 @@ enum Command {
     Get(get::GetArgs),
     /// Add or remove neighbours of a running node on this machine
     Neighbours(neighbours::NeighboursArgs),
-    /// Export the chain of a node or a database to a file
+    /// Back up: export the chain of a node or a database to a file
     Export(export::ExportArgs),
-    /// Import a chain file into a stopped node
+    /// Restore a backup: import a chain file into a new or stopped node
     Import(import::ImportArgs),
     /// Verify the chain of a file, a database or a node
     Verify(verify::VerifyArgs),

@@ -38,7 +38,7 @@ pub(super) struct AddArgs {
     #[arg(long)]
     lines: bool,
     /// With --lines: do not add a message again that is pending or mined already, so that input can
-    /// be repeated after a failure
+    /// be repeated after a failure. Equal lines count as one message
     #[arg(long, requires = "lines")]
     once: bool,
     /// With --lines: each line is a JSON object, and its text under this key is the message

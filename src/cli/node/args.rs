@@ -96,7 +96,8 @@ pub(in crate::cli) struct NodeOptions {
         env = "BLOCKCHAIN_NODE_UI"
     )]
     pub(super) ui: Option<u16>,
-    /// Additional host name under which browsers may reach the node and the explorer; repeatable
+    /// Additional host name under which browsers may reach the node and the explorer; repeatable. It
+    /// guards against forged host names and is no access control
     #[arg(
         long,
         alias = "allow_host",

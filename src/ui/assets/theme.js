@@ -27,7 +27,7 @@
   document.addEventListener("DOMContentLoaded", () => {
     const presentation = document.getElementById("present");
     const updatePresentation = () => {
-      presentation.textContent = isPresented ? "End" : "Present";
+      presentation.textContent = isPresented ? "Stop presenting" : "Present";
       presentation.setAttribute("aria-label", isPresented ? "End the presentation" : "Present: show larger, for a projector");
     };
     presentation.hidden = false;
