@@ -23,6 +23,8 @@ mod crash;
 mod documents;
 /// Options from environment variables.
 mod environment;
+/// Programs beside a node, with the files of `docker/`: shippers of logs, Git, Prometheus.
+mod integrations;
 /// The source tree keeps its own rules.
 mod layout;
 /// Faults of the machine: full and failing disks, a halted process, clocks, few file handles.
