@@ -189,7 +189,7 @@ enum Command {
     Pow(pow::PowArgs),
     /// Generate shell completions
     Completions(completions::CompletionsArgs),
-    /// Generate a man page
+    /// Generate man pages
     Man(completions::ManArgs),
 }
 

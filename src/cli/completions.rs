@@ -1,6 +1,8 @@
 //! `blockchain completions` and `blockchain man`: generates shell completions and man pages.
 
+use std::fs;
 use std::io::Write;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Command};
 use clap_complete::Shell;
@@ -21,6 +23,9 @@ pub(super) struct ManArgs {
     /// Command to describe, such as `get block` (default: the whole program)
     #[arg(num_args = 0..)]
     command: Vec<String>,
+    /// Write the page of every command to this folder instead, as packages do
+    #[arg(long, value_name = "DIR", conflicts_with = "command")]
+    dir: Option<PathBuf>,
 }
 
 /// Prints the completion script of a shell.
@@ -31,8 +36,11 @@ pub(super) fn run(args: &CompletionsArgs, mut command: Command) -> Result<(), Er
     print(&script)
 }
 
-/// Prints a man page.
+/// Prints a man page, or writes all of them to a folder.
 pub(super) fn run_man(args: &ManArgs, mut command: Command) -> Result<(), Error> {
+    if let Some(folder) = &args.dir {
+        return write_all(folder, command);
+    }
     // Gives the subcommands their full names.
     command.build();
     for name in &args.command {
@@ -48,6 +56,13 @@ pub(super) fn run_man(args: &ManArgs, mut command: Command) -> Result<(), Error>
         .render(&mut page)
         .map_err(|source| Error::io("man page", source))?;
     print(&page)
+}
+
+/// Writes a man page of each command with its subcommands.
+fn write_all(folder: &Path, command: Command) -> Result<(), Error> {
+    fs::create_dir_all(folder)
+        .and_then(|()| clap_mangen::generate_to(command, folder))
+        .map_err(|source| Error::file(folder, source))
 }
 
 fn print(text: &[u8]) -> Result<(), Error> {

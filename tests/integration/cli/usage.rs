@@ -104,6 +104,25 @@ fn completions_and_man_pages_cover_the_command_line() {
     }
 }
 
+#[test]
+fn man_writes_the_page_of_every_command_to_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let pages = folder.path().join("man/man1");
+    let write = ["man", "--dir", pages.to_str().unwrap()];
+    assert_eq!(Blockchain::new(write).succeeds().stdout, "");
+    for command in COMMANDS.split('|') {
+        let name = format!("blockchain-{}", command.replace(' ', "-"));
+        let page = std::fs::read_to_string(pages.join(format!("{name}.1"))).unwrap();
+        assert!(page.contains(&format!(".TH {name} 1")), "{page}");
+    }
+    let file = pages.join("blockchain.1");
+    let inside_a_file = ["man", "--dir", file.to_str().unwrap()];
+    Blockchain::new(inside_a_file)
+        .exits(3)
+        .complains(&["blockchain.1"]);
+    Blockchain::new(["man", "add", "--dir", "."]).exits(2);
+}
+
 /// All commands, each with its own help.
 const COMMANDS: &str = "node|miner|miner start|ui|add|get|get chain|get block|get message|get data|\
     get neighbours|get status|neighbours|neighbours add|neighbours remove|export|import|verify|\
