@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import textwrap
 import tomllib
 
 target, version, architecture, output = sys.argv[1:]
@@ -38,7 +39,7 @@ with tempfile.TemporaryDirectory() as root:
     for script in ("postinst", "prerm", "postrm"):
         install(f"{deb['maintainer-scripts']}/{script}", f"DEBIAN/{script}", 0o755)
     size = sum(file.stat().st_size for file in pathlib.Path(root).rglob("*") if file.is_file()) // 1024
-    description = "".join(f" {line.strip()}\n" for line in deb["extended-description"].splitlines())
+    description = textwrap.indent(textwrap.fill(deb["extended-description"], 79), " ") + "\n"
     pathlib.Path(root, "DEBIAN/control").write_text(
         f"Package: {package['name']}\nVersion: {version}\nArchitecture: {architecture}\n"
         f"Maintainer: {deb['maintainer']}\nSection: {deb['section']}\nPriority: optional\n"
