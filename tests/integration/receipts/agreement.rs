@@ -39,6 +39,9 @@ def reason_of(refused):
 def judge(case):
     try: text = bytes.fromhex(case["hex"]).decode("utf-8")
     except UnicodeDecodeError: return [False, "not_readable"]
+    # The parser judges a number before it has seen that the rest is not JSON.
+    try: json.loads(text)
+    except (ValueError, RecursionError): return [False, "not_readable"]
     trusted = [t if receipt.HEX64.match(t) else receipt.read_checkpoint(t) for t in case["trust"]]
     try:
         if case["kind"] == "consistency":
