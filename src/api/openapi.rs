@@ -14,7 +14,9 @@ use utoipa::openapi::path::{
     HttpMethod, OperationBuilder, Parameter, ParameterBuilder, ParameterIn, Paths,
 };
 use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
+use utoipa::openapi::schema::{Object, SchemaType, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::server::Server;
 use utoipa::openapi::{Content, ContentBuilder, Ref, Required, Response, ResponseBuilder};
 use warp::http;
 
@@ -115,6 +117,7 @@ fn document() -> utoipa::openapi::OpenApi {
             .to_owned(),
     );
     document.info.license = None;
+    document.servers = Some(vec![Server::new("/")]);
     let mut paths = Paths::new();
     for operation in OPERATIONS {
         let described = describe(operation);
@@ -141,7 +144,10 @@ fn method(name: &str) -> HttpMethod {
 }
 
 fn describe(operation: &Operation) -> utoipa::openapi::path::Operation {
+    let (tag, id) = operation.endpoint.tag_and_id();
     let mut described = OperationBuilder::new()
+        .operation_id(Some(id))
+        .tag(tag)
         .summary(Some(operation.about))
         .request_body(operation.body.map(request_body));
     let in_path = operation.path.split('/').filter_map(|part| {
@@ -191,6 +197,7 @@ fn parameter(name: &str, place: ParameterIn, kind: Kind, about: Option<&str>) ->
         .required(required)
         .description(about)
         .schema(Some(kind.schema()))
+        .example(kind.example(name))
         .build()
 }
 
@@ -219,11 +226,17 @@ fn contents(body: Body) -> Vec<(&'static str, Content)> {
     match body {
         Body::None => Vec::new(),
         Body::Json(schema) => {
-            let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(schema)));
+            let content = ContentBuilder::new()
+                .schema(Some(Ref::from_schema_name(schema)))
+                .example(parameters::example_of(schema));
             vec![("application/json", content.build())]
         }
         Body::Other(kinds) => {
-            let content = |kind: &&'static str| (*kind, ContentBuilder::new().build());
+            let content = |kind: &&'static str| {
+                let text = || Object::with_type(SchemaType::Type(Type::String));
+                let schema = kind.starts_with("text/").then(text);
+                (*kind, ContentBuilder::new().schema(schema).build())
+            };
             kinds.iter().map(content).collect()
         }
     }
@@ -236,6 +249,8 @@ mod tests {
     #[test]
     fn every_operation_is_documented_and_has_a_label_and_its_allowed_methods() {
         let document = serde_json::to_value(document()).unwrap();
+        let mut ids = std::collections::BTreeSet::new();
+        assert_eq!(document["servers"][0]["url"], "/");
         for operation in OPERATIONS {
             let path = paths::find(operation.path).unwrap();
             assert_eq!(path.template, operation.path);
@@ -251,6 +266,20 @@ mod tests {
             assert_eq!(found, documented, "{}", operation.path);
             let described = &item[&operation.method.to_lowercase()];
             assert_eq!(described["summary"], operation.about);
+            let id = described["operationId"].as_str().unwrap();
+            assert!(ids.insert(id.to_owned()), "{id} is not unique");
+            assert_eq!(described["tags"].as_array().unwrap().len(), 1, "{id}");
+            for parameter in described["parameters"].as_array().into_iter().flatten() {
+                assert!(!parameter["example"].is_null(), "{id}: {parameter}");
+            }
+            for (kind, content) in described["requestBody"]["content"]
+                .as_object()
+                .into_iter()
+                .flatten()
+            {
+                let has_example = kind != "application/json" || content["example"].is_object();
+                assert!(has_example, "{id}");
+            }
         }
     }
 

@@ -35,6 +35,44 @@ pub(super) enum Endpoint {
     Announce,
 }
 
+impl Endpoint {
+    /// Returns the tag and the `operationId`, from which generated clients take their names.
+    pub(super) fn tag_and_id(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Add => ("reference", "addReferenceMessage"),
+            Self::Chain => ("reference", "getReferenceChain"),
+            Self::Data => ("reference", "getReferenceData"),
+            Self::DocumentedNeighbours => ("reference", "getReferenceNeighbours"),
+            Self::Health => ("node", "getHealth"),
+            Self::Metrics => ("node", "getMetrics"),
+            Self::OpenApi => ("node", "getOpenApi"),
+            Self::Docs => ("node", "getDocs"),
+            Self::DocsStyle => ("node", "getDocsStyle"),
+            Self::Status => ("node", "getStatus"),
+            Self::BlockPage => ("blocks", "listBlocks"),
+            Self::Block => ("blocks", "getBlock"),
+            Self::Checkpoint => ("proofs", "getCheckpoint"),
+            Self::BlockReceipt => ("proofs", "getBlockReceipt"),
+            Self::MessageReceipt => ("proofs", "getMessageReceipt"),
+            Self::Receipts => ("proofs", "getReceipts"),
+            Self::Consistency => ("proofs", "getConsistencyProof"),
+            Self::PostMessage => ("messages", "addMessage"),
+            Self::PostLines => ("messages", "addLines"),
+            Self::Message => ("messages", "getMessage"),
+            Self::Mempool => ("messages", "listPendingMessages"),
+            Self::Reorgs => ("blocks", "listReorgs"),
+            Self::AcknowledgeReorgs => ("blocks", "acknowledgeReorgs"),
+            Self::Disconnected => ("blocks", "listDisconnectedBlocks"),
+            Self::Search => ("blocks", "search"),
+            Self::Events => ("node", "streamEvents"),
+            Self::Neighbours => ("neighbours", "listNeighbours"),
+            Self::AddNeighbour => ("neighbours", "addNeighbour"),
+            Self::RemoveNeighbour => ("neighbours", "removeNeighbour"),
+            Self::Announce => ("neighbours", "announce"),
+        }
+    }
+}
+
 /// The type of a parameter.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Kind {

@@ -66,8 +66,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "/metrics",
         "Returns metrics for Prometheus",
         Body::Other(&[
-            "text/plain; version=0.0.4; charset=utf-8",
-            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            "text/plain",
+            "application/openmetrics-text",
         ]),
     ),
     get(Endpoint::OpenApi, "/openapi.json", "Returns this document", ANY_JSON),

@@ -20,6 +20,7 @@ td, th { border-top: 1px solid #d0d7de; padding: .25rem .75rem .25rem 0; text-al
   vertical-align: top }
 td:first-child { width: 14rem; overflow-wrap: anywhere }
 td:nth-child(2) { width: 14rem }
+pre { overflow-x: auto }
 code { font-family: ui-monospace, monospace; font-size: .9rem }
 @media (prefers-color-scheme: dark) {
   body { color: #e6edf3; background: #0d1117 }
@@ -54,6 +55,7 @@ pub(super) fn render(document: &Value) -> String {
 
 fn render_operation(page: &mut String, method: &str, path: &str, operation: &Value) {
     let about = text(&operation["summary"]);
+    let raw_path = path;
     let path = escape(path);
     let mut rows = String::new();
     for parameter in operation["parameters"].as_array().into_iter().flatten() {
@@ -86,8 +88,42 @@ fn render_operation(page: &mut String, method: &str, path: &str, operation: &Val
     // Writing into a String cannot fail.
     let _ = write!(
         page,
-        "<h3><code>{method} {path}</code></h3>\n<p>{about}{admin}</p>\n<table>{rows}</table>\n"
+        "<h3><code>{method} {path}</code></h3>\n<p>{about}{admin}</p>\n\
+         <pre tabindex=\"0\"><code>{}</code></pre>\n<table>{rows}</table>\n",
+        escape(&curl_example(method, raw_path, operation))
     );
+}
+
+/// Returns a command that calls an operation of a node on this machine.
+fn curl_example(method: &str, path: &str, operation: &Value) -> String {
+    let plain = |value: &Value| value.as_str().map_or(value.to_string(), str::to_owned);
+    let mut path = path.to_owned();
+    let mut query = String::new();
+    for parameter in operation["parameters"].as_array().into_iter().flatten() {
+        let name = plain(&parameter["name"]);
+        let example = plain(&parameter["example"]);
+        if parameter["in"] == "path" {
+            path = path.replace(&format!("{{{name}}}"), &example);
+        } else if parameter["in"] == "query" && parameter["required"] == true {
+            query.push(if query.is_empty() { '?' } else { '&' });
+            let _ = write!(query, "{name}={example}");
+        }
+    }
+    let mut command = format!("curl -X {method} 'localhost:12345{path}{query}'");
+    if method == "GET" {
+        command = command.replacen(" -X GET", "", 1);
+    }
+    if operation["security"].is_array() {
+        command.push_str(" -H \"Authorization: Bearer $(cat node.token)\"");
+    }
+    if let Some((kind, content)) = entries(&operation["requestBody"]["content"]).next() {
+        let body = match &content["example"] {
+            Value::Null => "hello".to_owned(),
+            example => example.to_string(),
+        };
+        let _ = write!(command, " -H 'Content-Type: {kind}' -d '{body}'");
+    }
+    command
 }
 
 fn render_schema(page: &mut String, name: &str, schema: &Value) {

@@ -1,6 +1,7 @@
 //! Schemas of the parameters of operations, so that programs that read the document know which values
 //! are valid.
 
+use serde_json::{Value, json};
 use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
 use crate::api::operation::Kind;
@@ -51,5 +52,35 @@ impl Kind {
                 .max_length(Some(MAX_KEY_BYTES)),
         }
         .build()
+    }
+
+    /// Returns a valid value.
+    pub(super) fn example(self, name: &str) -> Option<Value> {
+        Some(match self {
+            Self::Text if name == "address" => json!("192.0.2.1:12345"),
+            Self::Text if name == "Last-Event-ID" => json!("0"),
+            Self::Text => json!("text"),
+            Self::Message | Self::Search => json!("hello"),
+            Self::Bool => json!(true),
+            Self::Index | Self::RequiredIndex => json!(0),
+            Self::Limit => json!(10),
+            Self::Order => json!("desc"),
+            Self::Block | Self::RequiredBlock => json!("tip"),
+            Self::Id => json!("00000000000000000000000000000000"),
+            Self::Key => json!("order-17"),
+        })
+    }
+}
+
+/// Returns a valid request body with this schema.
+pub(super) fn example_of(schema: &str) -> Option<Value> {
+    match schema {
+        "NewMessage" => Some(json!({"message": "hello"})),
+        "NewNeighbour" => Some(json!({"address": "192.0.2.1:12345"})),
+        "Acknowledgement" => Some(json!({"number": 0})),
+        "Announcement" => Some(json!({
+            "protocol": 1, "address": ":12345", "tip": "0".repeat(64), "length": 1,
+        })),
+        _ => None,
     }
 }

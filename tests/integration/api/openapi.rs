@@ -54,6 +54,8 @@ fn the_docs_page_loads_nothing_external_and_runs_no_script() {
         "PUT /add",
         "MessageStatus",
         "confirmations",
+        "curl &#39;localhost:12345/api/v1/blocks/tip&#39;",
+        "-X PUT &#39;localhost:12345/add?message=hello&#39;",
     ] {
         assert!(text.contains(part), "{part}");
     }
