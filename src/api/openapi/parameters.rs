@@ -80,6 +80,7 @@ pub(super) fn example_of(schema: &str) -> Option<Value> {
         "Acknowledgement" => Some(json!({"number": 0})),
         "Announcement" => Some(json!({
             "protocol": 1, "address": ":12345", "tip": "0".repeat(64), "length": 1,
+            "mempool_seq": 0,
         })),
         _ => None,
     }
