@@ -197,7 +197,7 @@ fn parameter(name: &str, place: ParameterIn, kind: Kind, about: Option<&str>) ->
         .required(required)
         .description(about)
         .schema(Some(kind.schema()))
-        .example(kind.example(name))
+        .example(Some(kind.example(name)))
         .build()
 }
 

@@ -55,8 +55,8 @@ impl Kind {
     }
 
     /// Returns a valid value.
-    pub(super) fn example(self, name: &str) -> Option<Value> {
-        Some(match self {
+    pub(super) fn example(self, name: &str) -> Value {
+        match self {
             Self::Text if name == "address" => json!("192.0.2.1:12345"),
             Self::Text if name == "Last-Event-ID" => json!("0"),
             Self::Text => json!("text"),
@@ -68,7 +68,7 @@ impl Kind {
             Self::Block | Self::RequiredBlock => json!("tip"),
             Self::Id => json!("00000000000000000000000000000000"),
             Self::Key => json!("order-17"),
-        })
+        }
     }
 }
 

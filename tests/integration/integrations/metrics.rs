@@ -22,7 +22,11 @@ const USERS: &[&str] = &[
 fn named_metrics(text: &str) -> BTreeSet<&str> {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
     words
-        .filter(|word| word.starts_with("blockchain_"))
+        .filter(|word| {
+            // A digit follows in the name of the Debian package.
+            let name = word.strip_prefix("blockchain_");
+            name.is_some_and(|name| name.starts_with(|first: char| first.is_ascii_lowercase()))
+        })
         .collect()
 }
 
