@@ -1,7 +1,7 @@
 //! The monitor of a network: it keeps checkpoints, checks that every node still extends them, tells
 //! somebody when one does not, and keeps both branches.
 //!
-//! A sealed chain can be rewritten by whoever does its work again. Nobody can do so unnoticed while
+//! A sealed chain can be rewritten by anyone who does its work again. Nobody can do so unnoticed while
 //! somebody else keeps an older checkpoint and looks. The parts:
 //!
 //! * [`event`]: the events that are told

@@ -1,20 +1,20 @@
-//! Proofs that leave the node: small files that show a stranger, offline, what a chain holds.
+//! Proofs for readers without a node: files that prove offline that a chain contains a block.
 //!
 //! Every sealed block commits, inside its proof, to the RFC 6962 tree over the hashes of all blocks
-//! before it. Whoever keeps the hash of one sealed block, or better a [`Checkpoint`] of any block,
-//! can therefore check any earlier block with about log2(n) hashes. The module makes and verifies
-//! four kinds of files and does nothing else; it reads no file and asks no node.
+//! before it. A reader who has stored the hash of one sealed block, or a [`Checkpoint`] of any block,
+//! can therefore verify any earlier block with about log2(n) hashes. This module makes and verifies
+//! the files; it reads no file and asks no node.
 //!
 //! * [`tree`]: inclusion and consistency proofs over the tree
-//! * [`canonical`]: the one form in which a proof is written, and how it is read
-//! * [`checkpoint`]: the line that a careful person keeps, and files of such lines
-//! * [`receipt`]: proves to the keeper of a checkpoint what earlier blocks hold
-//! * [`consistency`]: proves that one checkpoint continues another
-//! * [`stamp`]: proves that one message stands for files
+//! * [`canonical`]: the one form in which a proof is written
+//! * [`checkpoint`]: a line that identifies a block and its history, and files of such lines
+//! * [`receipt`]: inclusion proofs for blocks
+//! * [`consistency`]: proofs that one checkpoint continues another
+//! * [`stamp`]: proofs that one message stands for files
 //!
-//! Nothing stands in these files that is not bound by what their reader keeps. A receipt shows no
-//! proof-of-work weight: a chain of one's own costs one puzzle, so it proves nothing to a reader
-//! who takes the checkpoint from the same hand.
+//! Every field of these files is authenticated by the trusted hash or checkpoint. A receipt does not
+//! prove work: anyone can mine a short chain, so a checkpoint must not come from the sender of the
+//! receipt.
 
 pub mod canonical;
 pub mod checkpoint;

@@ -116,7 +116,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     get(
         Endpoint::Checkpoint,
         "/api/v1/checkpoint",
-        "Returns the checkpoint of a block: the line that is worth keeping elsewhere",
+        "Returns the checkpoint line of a block, to be stored outside the node",
         Body::Json("CheckpointView"),
     )
     .query(&[AT])
@@ -124,8 +124,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
     get(
         Endpoint::BlockReceipt,
         "/api/v1/blocks/{block}/receipt",
-        "Returns a receipt for a block, as a file; 409 above if the block named by at is not above it, \
-         503 damaged if the node cannot prove it",
+        "Returns a receipt for a block, as a file; 409 above if the block is above the block named by \
+         at; 503 damaged if the history tree is damaged",
         ANY_JSON,
     )
     .query(&[AT])

@@ -26,7 +26,7 @@ pub(super) struct AcknowledgeArgs {
     db: PathBuf,
 }
 
-/// What was acknowledged.
+/// Result of the command.
 #[derive(Debug, Serialize)]
 struct Acknowledged {
     acknowledged_reorg: u64,

@@ -14,7 +14,7 @@ use crate::monitor::MonitorError;
 use crate::node::run::RunError;
 use crate::store::{Rejection, StoreError};
 
-/// Why a command failed.
+/// Cause of a failed command.
 #[derive(Debug)]
 pub(super) struct Error {
     pub(super) kind: Box<ErrorKind>,

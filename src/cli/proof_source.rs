@@ -1,4 +1,4 @@
-//! Where commands get checkpoints and proofs from: a node, or the database of a stopped one.
+//! Sources of checkpoints and proofs: a node, or the database of a stopped one.
 
 use std::collections::HashSet;
 use std::path::PathBuf;

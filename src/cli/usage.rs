@@ -1,4 +1,4 @@
-//! What the parser of arguments answers instead of a command: help, the version, errors of usage.
+//! Output of the argument parser in place of a command: help, the version, errors of usage.
 
 use std::io::{self, Write};
 

@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_a_client_still_sends_is_read_for_a_limited_time() {
+    async fn remaining_request_bytes_are_drained_for_a_limited_time() {
         let (near, mut far) = tokio::io::duplex(1000);
         let linger = tokio::spawn(Connection::new(near, None).linger());
         far.write_all(&vec![0; 100_000]).await.unwrap();

@@ -5,7 +5,7 @@ use super::event::{Event, Kind};
 use super::judge::{Condition, Judgement, Material};
 use super::state::{Standing, State};
 
-/// What is to be told.
+/// Changes to report.
 #[derive(Debug, Default)]
 pub(super) struct Edges {
     /// Conditions to tell, and the evidence folder that they have already.

@@ -86,7 +86,7 @@ pub struct Event {
     pub node: String,
     /// The event in words.
     pub message: String,
-    /// What else belongs to the kind.
+    /// Further fields of the kind.
     #[serde(flatten)]
     pub details: Details,
 }
@@ -118,7 +118,7 @@ pub enum Details {
     Branches {
         /// The kept checkpoint.
         settled: String,
-        /// What the node has instead.
+        /// Checkpoint of the node at the same index.
         offered: Option<String>,
         /// Index of the last common block, if known.
         fork: Option<u64>,

@@ -1,4 +1,4 @@
-//! What the answers of all nodes mean together: the conditions that hold now.
+//! Combines the answers of all nodes to the conditions that hold now.
 
 use super::Settings;
 use super::event::{Details, Event, Kind, rfc3339};
@@ -19,12 +19,12 @@ pub(super) struct Condition {
     pub(super) material: Material,
 }
 
-/// What belongs into the evidence.
+/// Content of the evidence.
 #[derive(Debug)]
 pub(super) enum Material {
     None,
     Branches {
-        /// What the node has at the settled index.
+        /// Checkpoint of the node at the settled index.
         offered: Option<Checkpoint>,
         /// Index of its tip.
         tip: u64,

@@ -22,7 +22,7 @@ const MAX_NEW_BLOCKS: usize = 10_000;
 /// Maximum number of blocks of a page.
 pub(super) const PAGE: usize = 1000;
 
-/// What is known before the poll.
+/// State before the poll.
 #[derive(Clone, Copy, Debug)]
 pub struct Known<'a> {
     /// The checkpoint to extend.

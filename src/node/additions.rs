@@ -14,7 +14,7 @@ use crate::chain::message::TextTooLong;
 use crate::chain::{Message, MessageId};
 use crate::store::{Added, AddedLines, Addition, Operation, StoreError};
 
-/// Why a message was not added.
+/// Error of [`Node::add_message`] and [`Node::add_lines`].
 #[derive(Debug, Error)]
 pub enum AddError {
     /// The text is longer than a block may carry.

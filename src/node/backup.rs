@@ -22,7 +22,7 @@ use crate::store::{Operation, PageLimit, Rejection, StoreError};
 /// Maximum duration of a snapshot at a stop, unless the settings always require one.
 const MAX_AUTO_DURATION: Duration = Duration::from_secs(1);
 
-/// Why a snapshot was not written.
+/// Error of writing a snapshot.
 #[derive(Debug, Error)]
 enum BackupError {
     /// The store could not read the chain or record the snapshot.

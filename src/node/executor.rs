@@ -1,4 +1,4 @@
-//! Where a node runs its blocking work.
+//! The executor of a node's blocking work.
 
 /// Runs the reads and writes of a node on the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

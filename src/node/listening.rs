@@ -14,7 +14,7 @@ const MAX_ADDRESSES: usize = 4;
 /// machine only.
 const INNER_INTERFACES: [&str; 5] = ["docker", "br-", "virbr", "cni", "lxc"];
 
-/// What a running node listens on.
+/// Addresses on which a running node listens.
 #[derive(Clone, Debug)]
 pub struct Listening {
     /// Address of the listener.

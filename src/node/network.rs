@@ -9,7 +9,7 @@ use super::Node;
 use crate::chain::{Checker, InvalidBlock};
 use crate::store::{Network, Operation, PageLimit, StoreError};
 
-/// Why difficulty and seal rule are not changed.
+/// Reason for keeping the difficulty and the seal rule.
 #[derive(Debug, Error)]
 pub enum ChangeError {
     /// The chain is invalid at the requested difficulty or seal rule.

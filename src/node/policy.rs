@@ -13,7 +13,7 @@ use crate::store::StoreError;
 use crate::text::counted;
 use crate::wire::NetworkStatus;
 
-/// Why this node does not follow a peer although neither side breaks a rule. The text continues a
+/// Reason not to follow a peer although neither side breaks a rule. The text continues a
 /// sentence that begins with the peer, and ends with the remedy.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(super) enum Incompatibility {
@@ -58,7 +58,7 @@ pub(super) enum NetworkDifference {
     },
 }
 
-/// Until two networks are the same.
+/// Consequence of a network difference, appended to its remedy.
 const MEANWHILE: &str = "until then, blocks are followed as far as they are valid here, and pending messages are not \
      shared";
 

@@ -12,7 +12,7 @@ use super::{Node, backup, clocks, discovery, miner, scrub, sessions, space};
 use crate::client::PeerClient;
 use crate::store::StoreError;
 
-/// Why a node stopped without a request.
+/// Reason of a stop that was not requested.
 #[derive(Debug, Error)]
 pub enum RunError {
     /// A task failed because the store did.

@@ -70,7 +70,7 @@ impl std::fmt::Display for ProofMode {
 /// take at most about 2 % of the time, however long the chain is.
 pub(super) const SNAPSHOT_INTERVAL_FACTOR: u32 = 50;
 
-/// When to write a snapshot at a stop of the node.
+/// Condition for writing a snapshot when the node stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AtStop {
     /// Always.
@@ -92,7 +92,7 @@ pub struct SnapshotSettings {
     pub interval: Duration,
     /// Maximum number of backups kept, of those written by this program.
     pub max_backups: usize,
-    /// When to write a snapshot at a stop.
+    /// Condition for writing a snapshot when the node stops.
     pub at_stop: AtStop,
 }
 

@@ -1,9 +1,9 @@
 //! The one form in which proofs are written: the ASCII that Python's `json.dumps(value, indent=1)`
 //! and a final line feed give, with the keys in a fixed order.
 //!
-//! A file is read only if writing its content again gives the same bytes. So there are no duplicate
-//! or hidden keys, no second spelling of anything, nothing that one parser sees and another does
-//! not, and nothing that a terminal would act upon.
+//! A file is read only if writing its content again gives the same bytes. So it has no duplicate or
+//! hidden keys and no second spelling of anything, parsers cannot disagree about it, and it contains
+//! no terminal control characters.
 
 use std::io::{self, Write};
 

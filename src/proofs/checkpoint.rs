@@ -1,4 +1,5 @@
-//! Checkpoints: the one line about a block that a careful person keeps, and files of such lines.
+//! Checkpoints: one line that identifies a block and its history root, and files of such lines
+//! (trust files).
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,8 +17,8 @@ const FORMAT: &str = "blockchain-checkpoint/1";
 /// Maximum number of lines of a trust file.
 pub const MAX_TRUST_LINES: usize = 10_000;
 
-/// A block of a chain, with the root over all blocks before it. Whoever keeps it recognises every
-/// earlier block of that chain.
+/// A block of a chain, with the root over all blocks before it. It authenticates every earlier block
+/// of that chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
     /// Hash of the genesis block.
@@ -75,10 +76,10 @@ fn index(word: &str) -> Option<u64> {
     (is_plain && !has_leading_zero && index <= MAX_INDEX).then_some(index)
 }
 
-/// The reason why a text is not a checkpoint line.
+/// Error for a text that is not a checkpoint line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum InvalidCheckpoint {
-    /// The first word is another one.
+    /// The format word is missing or unknown.
     #[error("a checkpoint line begins with {FORMAT:?}")]
     Format,
     /// There are fewer or more than five words.
@@ -89,7 +90,7 @@ pub enum InvalidCheckpoint {
         "the index of a checkpoint line is a whole number without leading zeros, at most 2^53-1"
     )]
     Index,
-    /// One of the hashes is not one.
+    /// A hash is not 64 hex digits.
     #[error("the genesis, hash and root of a checkpoint line are 64 hex digits each")]
     Hash,
 }
@@ -99,8 +100,8 @@ pub enum InvalidCheckpoint {
 ///
 /// # Errors
 /// A line that is anything else, more than [`MAX_TRUST_LINES`] lines, and two checkpoints of one
-/// network and index that differ: a file that took any text would trust a line that somebody
-/// quoted into it.
+/// network and index that differ. Other text is rejected, so that a quoted line is not trusted by
+/// mistake.
 pub fn read_trust_file(text: &str) -> Result<Vec<(usize, Checkpoint)>, InvalidTrustFile> {
     let mut kept: Vec<(usize, Checkpoint)> = Vec::new();
     let mut first_of = std::collections::HashMap::new();

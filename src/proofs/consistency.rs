@@ -123,7 +123,7 @@ impl ConsistencyProof {
         })
     }
 
-    /// Checks the proof for whoever keeps `trusted`. Returns the other end as a checkpoint of the
+    /// Verifies the proof against trusted checkpoints. Returns the other end as a checkpoint of the
     /// same network.
     ///
     /// # Errors

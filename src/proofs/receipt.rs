@@ -1,11 +1,11 @@
-//! Receipts: what certain blocks of a chain hold, for whoever trusts a later block of it.
+//! Receipts: inclusion proofs for blocks, verified against a trusted later block.
 //!
 //! The later block, `under`, commits to the tree over all blocks before it. Each entry carries one
-//! of those blocks and the path from its hash to the root. Verifying takes no node: hash each
-//! block, follow the paths, check the seals, and tie `under` to something the reader trusts.
+//! of those blocks and the path from its hash to the root. Verifying needs no node: hash each
+//! block, follow the paths, check the seals, and compare `under` with what the reader trusts.
 //!
-//! A positive verdict says that the chain with that later block holds exactly these blocks. It does
-//! not say who wrote a message, that a clock was right, or that anybody still follows the chain.
+//! A positive verdict says that the chain with that later block contains exactly these blocks. It
+//! does not say who wrote a message, that a clock was right, or that the chain is still the best one.
 
 use std::collections::HashMap;
 
@@ -33,7 +33,7 @@ pub struct Receipt {
     pub under: Block,
     /// Its history root.
     pub root: NodeHash,
-    /// Earlier blocks by rising index; with none, the receipt is one for `under` itself.
+    /// Earlier blocks by ascending index; with none, the receipt is one for `under` itself.
     pub entries: Vec<Entry>,
 }
 
@@ -69,7 +69,7 @@ pub struct Verified {
 }
 
 impl Receipt {
-    /// Makes a receipt for `blocks`, which must be of the chain below `under`, in rising order.
+    /// Makes a receipt for `blocks`, which must be of the chain below `under`, in ascending order.
     ///
     /// # Errors
     /// Those of `node`, which reads the node of the history tree at a position. Each position is
@@ -121,8 +121,8 @@ impl Receipt {
         canonical::write(&RawReceipt::of(self))
     }
 
-    /// Checks everything but whether `under` is trusted: the paths and the seals. Returns what was
-    /// checked of `under` and of each entry.
+    /// Checks the paths and the seals, but not whether `under` is trusted. Returns the checked
+    /// description of `under` and of each entry.
     ///
     /// # Errors
     /// [`NotProven::BrokenSeal`] or [`NotProven::NotInHistory`].
@@ -143,8 +143,9 @@ impl Receipt {
         Ok((under, entries.collect::<Result<_, _>>()?))
     }
 
-    /// Ties the block `under`, as [`check`](Self::check) returned it, to what the reader trusts.
-    /// Returns the position in `trusted` of what proves it; a checkpoint goes before a bare hash.
+    /// Compares the block `under`, as [`check`](Self::check) returned it, with what the reader
+    /// trusts. Returns the position in `trusted` of the item that proves it; a checkpoint has
+    /// precedence over a bare hash.
     ///
     /// # Errors
     /// [`NotProven::OtherBlock`] if a checkpoint contradicts the receipt and nothing else proves
@@ -218,8 +219,8 @@ struct RawBlock {
     message: String,
 }
 
-/// The keys of a block and its own; they are listed because `flatten` and `deny_unknown_fields` do
-/// not go together.
+/// The fields of [`RawBlock`] and those of an entry. serde does not support `flatten` together with
+/// `deny_unknown_fields`.
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct RawEntry {

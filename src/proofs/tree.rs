@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use crate::chain::history::{NodeHash, leaf_hash, parent_hash, position};
 
-/// The reason why the hashes of a proof prove nothing.
+/// Error of [`check_inclusion`] and [`check_consistency`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum InvalidProof {
     /// The index is not below the size of the tree.
@@ -105,7 +105,7 @@ pub fn consistency_path<E>(
 /// of the leaf: of the history tree, the hash of a block.
 ///
 /// # Errors
-/// Says where the path fails; a path that is longer or shorter than needed does.
+/// [`InvalidProof`] if the path does not lead to the root or has the wrong length.
 pub fn check_inclusion(
     leaf: &[u8],
     index: u64,
@@ -141,7 +141,7 @@ pub fn check_inclusion(
 /// 2.1.4.2). `first` must be below `second`.
 ///
 /// # Errors
-/// Says where the proof fails.
+/// [`InvalidProof`] if the hashes do not lead to both roots or have the wrong number.
 pub fn check_consistency(
     first: u64,
     second: u64,

@@ -16,7 +16,7 @@ pub enum ReadError {
     /// The source returned an error.
     #[error("{place}: the bytes cannot be read: {source}")]
     Io {
-        /// Where reading stopped.
+        /// Location at which reading stopped.
         place: Place,
         /// Error of the source.
         source: io::Error,

@@ -108,7 +108,7 @@ pub enum StoreError {
     Closed,
 }
 
-/// Why an operation was rejected; the database is intact and unchanged.
+/// Reason for rejecting an operation; the database is intact and unchanged.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Rejection {

@@ -80,7 +80,7 @@ mod tests {
 
     /// A damaged page in the list of free pages made the engine do this.
     #[test]
-    fn a_panic_while_cleaning_up_after_one_ends_the_process_in_order() {
+    fn a_panic_during_unwinding_runs_the_abort_handler() {
         if std::env::var_os(CHILD).is_some() {
             watch(|error| {
                 writeln!(std::io::stderr(), "error: {error}").unwrap();
@@ -95,7 +95,7 @@ mod tests {
             unreachable!("two panics at once abort");
         }
         let name = "store::panics::tests::\
-                    a_panic_while_cleaning_up_after_one_ends_the_process_in_order";
+                    a_panic_during_unwinding_runs_the_abort_handler";
         let child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", name, "--nocapture"])
             .env(CHILD, "1")

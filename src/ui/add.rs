@@ -190,7 +190,7 @@ mod tests {
     use crate::ui::samples;
 
     #[test]
-    fn a_rejected_message_stays_in_the_form_and_assert_inert() {
+    fn a_rejected_message_stays_in_the_form_and_is_inert() {
         let form = MessageForm {
             text: "\n</textarea><script>alert(1)</script>".to_owned(),
             ..samples::form()

@@ -169,7 +169,7 @@ mod tests {
     use crate::ui::samples;
 
     #[test]
-    fn an_error_page_shows_status_and_text_and_assert_inert() {
+    fn an_error_page_shows_status_and_text_and_is_inert() {
         let page = ErrorTemplate {
             layout: samples::layout(),
             status: StatusCode::BAD_GATEWAY,

@@ -27,7 +27,7 @@ const MAX_TITLE_CHARACTERS: usize = 60;
 /// Maximum age of the status that the layout of a page shows a part of.
 const MAX_STATUS_AGE: Duration = Duration::from_secs(1);
 
-/// What the layout of all pages shows of the last status of the node.
+/// Part of the last status of the node that the layout of all pages shows.
 #[derive(Debug, Default)]
 struct LastStatus {
     title: Option<String>,

@@ -1,5 +1,4 @@
-//! `/checkpoint`: a block as a line to keep. The other proofs are files of their own form
-//! ([`crate::proofs`]).
+//! `/checkpoint`: the checkpoint of a block. The other proofs are files ([`crate::proofs`]).
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -15,7 +14,7 @@ pub const MAX_RECEIPT_BLOCKS: usize = 100;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(remote = "Self")]
 pub struct CheckpointView {
-    /// The line to keep.
+    /// The checkpoint line, to be stored outside the node.
     pub checkpoint: String,
     /// Hash of the genesis block.
     pub genesis: String,
@@ -27,9 +26,9 @@ pub struct CheckpointView {
     pub history_root: String,
     /// `sealed` or `open`; null for the genesis block.
     pub seal: Option<String>,
-    /// The time by RFC 3339 in UTC; null if it is outside what a calendar can say.
+    /// Time in RFC 3339 format (UTC); null if it is outside the range of calendar dates.
     pub time: Option<String>,
-    /// Number of blocks from this one up to the tip, both counted.
+    /// Number of blocks from this one to the tip, inclusive.
     pub confirmations: u64,
 }
 

@@ -16,7 +16,7 @@ use crate::store::{
 const BATCH_COUNT: usize = 4000;
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
 
-/// What the new database takes over from the old one.
+/// Records that the new database takes over from the old one.
 #[derive(Default)]
 pub(super) struct Carried {
     /// Pending messages with their arrival times, in milliseconds.
@@ -48,7 +48,7 @@ pub(super) struct Build<'a> {
     pub(super) examiner: Examiner,
     /// Chooses the parameters of the network, after the last block.
     network: &'a dyn Fn(&Examiner) -> Network,
-    /// What is taken over from the old database.
+    /// Records of the old database.
     carried: Carried,
     stage: Stage,
     messages: Vec<(Message, u64)>,

@@ -30,7 +30,7 @@ const ATTEMPTS: u32 = 3;
 /// Delay between two attempts.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// What a node that joins a network starts with.
+/// Parameters with which a node that joins a network starts.
 pub(super) struct Joined {
     /// The genesis block for a new database.
     pub(super) genesis: Option<Block>,
@@ -47,7 +47,7 @@ struct Found {
     title: Option<String>,
 }
 
-/// Why a node cannot be joined.
+/// Reason for not joining a node.
 enum NotJoined {
     /// It gave no answer.
     Silent(PeerError),

@@ -170,7 +170,7 @@ async fn ask(address: &NodeAddress, index: u64) -> Result<Option<Trust>, Error> 
     }))
 }
 
-/// Why a receipt is not proven.
+/// Reason for not accepting a receipt.
 struct Refusal {
     reason: &'static str,
     message: String,

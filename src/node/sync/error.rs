@@ -19,7 +19,7 @@ pub(super) fn shown(text: &str) -> String {
     escape(text).chars().take(MAX_SHOWN).collect()
 }
 
-/// Why a round with a peer failed. The texts continue a sentence that begins with the peer.
+/// Error of a round with a peer. The texts continue a sentence that begins with the peer.
 #[derive(Debug, Error)]
 pub(in crate::node) enum SyncError {
     /// The request failed.

@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_is_refused() {
+    fn a_malformed_response_is_rejected() {
         for (body, expected) in [
             ("", "byte 0: not readable: the response is truncated"),
             (

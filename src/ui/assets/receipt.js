@@ -279,7 +279,7 @@ function verifyConsistency(proof, trusted) {
 }
 
 /**
- * Verifies the text of a receipt or consistency proof for whoever trusts these hashes and
+ * Verifies the text of a receipt or consistency proof for a reader who trusts these hashes and
  * checkpoints. Returns the verdict that the command line prints as JSON, with the block itself in
  * `message` and `id` of `under` as `content`.
  */

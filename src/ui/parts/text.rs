@@ -277,7 +277,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn markup_assert_inert_and_hidden_characters_are_shown() {
+    fn markup_is_inert_and_hidden_characters_are_shown() {
         let hostile = "<script>alert(1)</script>\u{202e}\u{0}\x1b[31m\"'&\u{200b}";
         for html in [
             Text::new(hostile).render().unwrap(),

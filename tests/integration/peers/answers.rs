@@ -210,7 +210,7 @@ fn compressed_bodies_are_not_unpacked() {
 }
 
 #[test]
-fn a_server_that_is_no_node_is_held_off() {
+fn a_server_that_is_not_a_node_is_put_in_backoff() {
     let other = format!("{{\"message\": \"{MARKER}\"}}");
     let replies = [
         answer(503, &[], MARKER),

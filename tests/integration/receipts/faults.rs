@@ -16,7 +16,7 @@ use crate::support::in_process_node::InProcessNode;
 use crate::support::random::SeededRng;
 
 #[test]
-fn an_old_consistency_proof_does_not_stand_in_for_one_of_the_kept_checkpoint() {
+fn a_consistency_proof_of_an_older_checkpoint_is_rejected() {
     // It ends at the kept checkpoint, so it says nothing about the chain above.
     let old = fs::read_to_string(vector("consistency_6_to_11.json")).unwrap();
     let line = checkpoint(11);

@@ -1,4 +1,4 @@
-//! The least of an HTTP client: one request a connection, the answer as it came.
+//! A minimal HTTP client: one request per connection, the response as received.
 
 use std::cmp::Ordering;
 use std::io::{self, Read, Write};

@@ -1,5 +1,4 @@
-//! Where the explorer is shown: projector, phone, forced colours, another time zone; and what a reader
-//! finds there.
+//! The explorer on a projector, a phone, in forced colours and in another time zone.
 
 use serde_json::json;
 
