@@ -13,7 +13,7 @@ const MAX_AMBIGUOUS: usize = 10;
 /// The reason why a text names no single block.
 #[derive(Debug, Error)]
 pub(crate) enum FindError {
-    /// The text is no name of a block.
+    /// The text is not the name of a block.
     #[error("name a block by its index, its hash (at least {MIN_HASH_DIGITS} digits) or tip")]
     Invalid,
     /// Several hashes begin with the text.

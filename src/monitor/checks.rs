@@ -107,7 +107,7 @@ pub fn judge_branch(blocks: &[Block], fork: Option<u64>, network: &NetworkStatus
 }
 
 /// Checks consecutive blocks by the rules: links, puzzle, times, and each seal against the history
-/// root that the block states. Without `parent`, the first block is checked by itself alone. The
+/// root that the block states. Without `parent`, the first block is checked alone. The
 /// error names the block and the rule.
 pub fn check_blocks(
     parent: Option<&Block>,

@@ -1,7 +1,7 @@
 //! Clocks that disagree: the local clock and those of the neighbours, and blocks from the future.
 //!
 //! A block dated more than [`MAX_BLOCK_AHEAD`] ahead of the local clock is held back until it is no
-//! longer that far ahead. Neither side is at fault by its own clock, so this is no misbehaviour;
+//! longer that far ahead. Such a block is not misbehaviour: by its own clock, neither side is at fault;
 //! but both are warned, because the network is split until the wrong clock is set. The local clock
 //! is compared with the times in the status of neighbours that run this program. It is never
 //! changed.

@@ -1,6 +1,6 @@
 //! The known peers and their state.
 //!
-//! There are three kinds: *configured* peers are named by the user and retried for ever; *learned*
+//! There are three kinds: *configured* peers are named by the user and retried indefinitely; *learned*
 //! peers come from others, up to the maximum number of neighbours, and are kept in the database;
 //! *guests* ask this node beyond that maximum, and are asked only when they announce something.
 //! Nothing here sends a request: sessions ([`super::sync`]) and discovery ([`super::discovery`])

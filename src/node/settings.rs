@@ -163,7 +163,7 @@ pub const MAX_REPLACEABLE_GENESIS_LENGTH: u64 = 7;
 /// Settings of the network of peers.
 #[derive(Clone, Debug)]
 pub struct PeerSettings {
-    /// Neighbours named by the user, which are retried for ever.
+    /// Neighbours named by the user, which are retried indefinitely.
     pub configured: Vec<NodeAddress>,
     /// Maximum number of neighbours, including configured ones.
     pub max_neighbours: usize,

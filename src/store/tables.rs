@@ -214,7 +214,7 @@ pub struct NeighbourRecord {
 pub enum NeighbourStatus {
     /// It was learned from other nodes.
     Learned,
-    /// The administrator added it: connecting to it is retried for ever.
+    /// The administrator added it: connecting to it is retried indefinitely.
     Added,
     /// The administrator removed it: it is ignored until it is added again.
     Removed,

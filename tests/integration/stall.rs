@@ -91,7 +91,7 @@ impl Stalling {
 }
 
 impl Drop for Stalling {
-    /// A failed test must not wait for the disk for ever.
+    /// A failed test must not wait for the disk indefinitely.
     fn drop(&mut self) {
         self.disk.resume();
     }

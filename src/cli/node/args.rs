@@ -97,7 +97,7 @@ pub(in crate::cli) struct NodeOptions {
     )]
     pub(super) ui: Option<u16>,
     /// Additional host name under which browsers may reach the node and the explorer; repeatable. It
-    /// guards against forged host names and is no access control
+    /// guards against forged host names and is not access control
     #[arg(
         long,
         alias = "allow_host",

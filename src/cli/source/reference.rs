@@ -90,7 +90,7 @@ impl ReferenceMiner {
                 "the chain of the reference miner at {} is not valid: {error}",
                 self.address
             )),
-            // A response that is no chain says nothing about the chain.
+            // A response that is not a chain says nothing about the chain.
             ReadFailure::Chain(error) => Error::failed(format!(
                 "the response of {} to /chain cannot be read: {error}",
                 self.address

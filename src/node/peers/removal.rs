@@ -14,7 +14,7 @@ use crate::client::NodeAddress;
 use crate::store::{NeighbourRecord, NeighbourStatus};
 use crate::wire::PeerOrigin;
 
-/// Maximum number of addresses kept for one removed neighbour, which can invent new names for ever.
+/// Maximum number of addresses kept for one removed neighbour, which can invent new names indefinitely.
 pub(super) const MAX_REMOVED_ADDRESSES: usize = 64;
 
 /// The addresses that host names resolve to.

@@ -319,7 +319,7 @@ impl PeerSession {
             }
             match (followed, &difference) {
                 (Err(SyncError::NotBetter), _) => {}
-                // A block that is valid on the peer's network is no misbehaviour.
+                // A block that is valid on the peer's network is not misbehaviour.
                 (Err(SyncError::Misbehaved(misbehaviour)), Some(difference)) => {
                     return Err(SyncError::InvalidHere {
                         misbehaviour,

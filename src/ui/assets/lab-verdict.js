@@ -101,7 +101,7 @@ async function loadKept(copy) {
   compareKept();
 }
 
-// While the copy was mined, the others went on.
+// While the copy was mined, the others added blocks.
 async function loadTip(copy) {
   try {
     const response = await fetch(lab.dataset.tip);

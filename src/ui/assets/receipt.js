@@ -1,4 +1,4 @@
-// Reads and verifies receipts and consistency proofs: the rules of the program, written once more
+// Reads and verifies receipts and consistency proofs: a second implementation of the rules
 // for browsers. Nothing here touches the page or the network.
 
 import { sha256 } from "./sha256.js";
@@ -210,7 +210,7 @@ function readFile(text) {
   let value;
   try {
     value = JSON.parse(text);
-    // Half of a surrogate pair is no text for other parsers.
+    // Half of a surrogate pair is not a text for other parsers.
     JSON.stringify(value, (key, part) => {
       if (!isText(key) || (typeof part === "string" && !isText(part))) throw new SyntaxError();
       return part;

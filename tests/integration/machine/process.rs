@@ -91,7 +91,7 @@ fn a_halted_node_catches_up_and_delays_no_other() {
         assert_eq!(found, expected);
     }
     eprintln!(
-        "halted for {seconds} s; one tip {healed:.1?} after it went on; {} messages, each in one \
+        "halted for {seconds} s; one tip {healed:.1?} after it resumed; {} messages, each in one \
          block; slowest addition and status of the others {slowest:.1?}",
         texts.len()
     );

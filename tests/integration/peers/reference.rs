@@ -147,7 +147,7 @@ fn a_reference_miner_gets_only_documented_requests_and_its_chain_is_fetched_only
 fn chains_that_are_invalid_are_refused() {
     let good = chain_above(&genesis(), 2, ProofKind::Open).blocks;
     let longer = chain_above(&good, 3, ProofKind::Open).blocks;
-    // A miner that took a chain while it mined: its next block stands on its old tip.
+    // A miner that took a chain while it mined: the parent of its next block is its old tip.
     let mut old_tip = chain_above(&good, 1, ProofKind::Open).blocks;
     let mut stray = chain_above(&genesis(), 3, ProofKind::Open).blocks.remove(3);
     stray.link.as_mut().unwrap().previous_hash = BlockHash::of(&genesis()[0]);

@@ -197,7 +197,7 @@ fn vectors() -> Vec<Case> {
     cases
 }
 
-/// Changes one field of a file in canonical form, where each field stands on a line of its own.
+/// Changes one field of a file in canonical form, where each field has a line of its own.
 fn change_field(text: &str, random: &mut SeededRng) -> (String, String) {
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     let at = loop {

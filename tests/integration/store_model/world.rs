@@ -171,7 +171,7 @@ impl World {
                 branch.remove(1);
                 self.adopt(&branch, Some(first + 1), rng);
             }
-            // Joins nowhere: its first block stands on another one than ours.
+            // Joins nowhere: the parent of its first block is not one of ours.
             1 if first > 0 => {
                 let link = branch[0].link.as_mut().unwrap();
                 link.previous_hash = BlockHash::from_bytes([9; 32]);
