@@ -140,13 +140,18 @@ fn rsyslog_adds_each_line_once_although_the_node_is_killed() {
         return skip(test, "rsyslog with omprog is missing");
     };
     let mut node = TestNode::start(&["--difficulty", "1"]);
-    let port = node.address().port().to_string();
     let folder = tempfile::tempdir().unwrap();
     let inside = |name: &str| folder.path().join(name).display().to_string();
+    // The node has another port after each start.
+    let keep_port = |node: &TestNode| {
+        fs::write(inside("port"), node.address().port().to_string()).unwrap();
+    };
+    keep_port(&node);
+    let ask = format!("blockchain add --port $(cat {})", inside("port"));
     copy(
         "docker/rsyslog-to-chain",
         &folder.path().join("to-chain"),
-        &[],
+        &[("blockchain add", &ask)],
     );
     let action = folder.path().join("action.conf");
     let binary = inside("to-chain");
@@ -166,7 +171,6 @@ fn rsyslog_adds_each_line_once_although_the_node_is_killed() {
     let process = Command::new(daemon)
         .args(["-n", "-f", &inside("rsyslog.conf"), "-i", &inside("pid")])
         .env("PATH", search_path(folder.path()))
-        .env("BLOCKCHAIN_CLIENT_PORT", &port)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
@@ -193,7 +197,8 @@ fn rsyslog_adds_each_line_once_although_the_node_is_killed() {
     (20..40).for_each(send);
     node.kill();
     (40..60).for_each(send);
-    node.start_again(&["--port", &port]);
+    node.start_again(&[]);
+    keep_port(&node);
     let counts = wait_for("the other lines", || {
         let counts = counts(&node);
         let lines = counts.keys().filter(|message| message.ends_with(" of 60"));
