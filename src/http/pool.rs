@@ -26,9 +26,9 @@ const WANTED_OPEN_FILES: u64 = 4 * MAX_CONNECTIONS as u64;
 /// responses do not count.
 const MAX_HELD_BYTES: u64 = 20 * 1024 * 1024;
 
-/// Maximum number of bytes that one request can make the server hold: the longest body and head.
-/// The server discards the rest of a longer body.
-const MAX_REQUEST_BYTES: u64 = 512 * 1024;
+/// Maximum number of bytes that one request can make the server hold: the longest body, which is one
+/// of lines, and the longest head. The server discards the rest of a longer body.
+const MAX_REQUEST_BYTES: u64 = 8 * 1024 * 1024 + 512 * 1024;
 
 /// Sending this many bytes resets the idle timer.
 const IDLE_RESET_BYTES: u64 = 64 * 1024;
@@ -386,7 +386,7 @@ mod tests {
         guards[1].set_server_busy(true);
         guards[1].record_response(MAX_HELD_BYTES / 2);
         // The rest of a longer request is not held.
-        guards[2].record_received(1 << 20);
+        guards[2].record_received(usize::try_from(2 * MAX_REQUEST_BYTES).unwrap());
         guards[2].record_sent(1 << 15);
         guards[3].record_response(MAX_HELD_BYTES / 2 - MAX_REQUEST_BYTES + (1 << 15) - 100);
         assert_eq!(evicted(), [false; 4]);
