@@ -80,7 +80,7 @@ pub enum MonitorError {
     Client(#[from] ClientError),
     /// The request contradicts the state or the nodes.
     #[error("{0}")]
-    Refused(String),
+    Rejected(String),
     /// The arguments do not fit the state.
     #[error("{0}")]
     Usage(String),

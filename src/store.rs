@@ -128,7 +128,7 @@ impl Store {
         sync_folder(folder).map_err(|source| io_error(folder, source))
     }
 
-    /// Opens a database and starts its writer. Writes are refused while fewer than `min_free` bytes
+    /// Opens a database and starts its writer. Writes are rejected while fewer than `min_free` bytes
     /// are free on the disk.
     pub fn open(path: &Path, min_free: u64, listener: Listener) -> Result<Self, StoreError> {
         let database = Engine::open(path)?;

@@ -1,4 +1,4 @@
-//! Access to a closed node: additions and announcements of strangers are refused, in this one place
+//! Access to a closed node: additions and announcements of strangers are rejected, in this one place
 //! for all operations. Everybody may read.
 
 use http::StatusCode;

@@ -21,8 +21,8 @@ pub(crate) fn admit<B>(
     if let Err(invalid) = check_head(request) {
         return Some(reject::invalid_head(invalid));
     }
-    if let Err(refused) = guard.check(request.headers()) {
-        return Some(ApiError::refused(&refused).into_response());
+    if let Err(rejected) = guard.check(request.headers()) {
+        return Some(ApiError::rejected(&rejected).into_response());
     }
     let caller = caller(request.headers());
     request.extensions_mut().insert(caller);
@@ -78,8 +78,8 @@ impl ApiError {
     }
 
     /// 403: a browser addresses the node by another name, or comes from another site.
-    fn refused(refused: &ForeignRequest) -> Self {
-        let remedy = match refused {
+    fn rejected(rejected: &ForeignRequest) -> Self {
+        let remedy = match rejected {
             ForeignRequest::Host(Some(name)) => {
                 format!("; to allow this name, start the node with --allow-host {name}")
             }

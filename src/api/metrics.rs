@@ -215,14 +215,14 @@ fn peers(registry: &mut Registry, node: &Node) {
         }
     }
     registry.register("peers", "Number of known peers", counts);
-    let refused = node.peers.sync_status().differences.len();
+    let rejected = node.peers.sync_status().differences.len();
     let held_back = list.iter().filter(|peer| peer.held_back.is_some());
     let answering = node.peers.answering().len();
     for (name, help, count) in [
         (
             "peers_refused",
             "Number of peers that answer but are not followed",
-            refused,
+            rejected,
         ),
         (
             "peers_held_back",

@@ -176,8 +176,8 @@ fn describe(operation: &Operation) -> utoipa::openapi::path::Operation {
         let reason = StatusCode::from_u16(*status).ok();
         let reason = reason.and_then(|status| status.canonical_reason());
         let body = paths::has_own_errors(operation.path).then_some(Body::Json("ErrorBody"));
-        let refused = response(reason.unwrap_or_default(), body);
-        described = described.response(status.to_string(), refused);
+        let rejected = response(reason.unwrap_or_default(), body);
+        described = described.response(status.to_string(), rejected);
     }
     if operation.is_for_admin {
         described = described.security(SecurityRequirement::new::<_, [&str; 0], &str>(ADMIN, []));

@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 
 use super::reject::ApiError;
 
-/// Parses a query string. Unknown parameters are refused, so that a mistyped one is noticed.
+/// Parses a query string. Unknown parameters are rejected, so that a mistyped one is noticed.
 ///
 /// # Errors
 /// 400 if the query string is invalid.

@@ -145,8 +145,8 @@ impl From<StoreError> for ApiError {
                 Self::new(StatusCode::CONFLICT, "key_reused", error.to_string())
             }
             StoreError::Rejected(
-                refusal @ (Rejection::MempoolFull { .. } | Rejection::NoSpace { .. }),
-            ) => Self::unavailable(refusal.to_string()),
+                rejection @ (Rejection::MempoolFull { .. } | Rejection::NoSpace { .. }),
+            ) => Self::unavailable(rejection.to_string()),
             StoreError::Overloaded | StoreError::Closed => Self::unavailable(error.to_string()),
             error => {
                 tracing::error!(error = &error as &dyn std::error::Error, "a request failed");

@@ -55,7 +55,7 @@ pub(super) struct Walk {
 }
 
 impl ChainFile {
-    /// Returns an error that refuses this file.
+    /// Returns an error that rejects this file.
     pub(super) fn rejected(&self, reason: impl Display) -> Error {
         Error::rejected(format!("{}: {reason}", self.name))
     }

@@ -27,7 +27,7 @@ pub(super) enum ErrorKind {
     /// The answer is no; it was printed already. Exit code 1.
     #[error("the answer is no")]
     Negative,
-    /// The request was understood and refused. Exit code 1.
+    /// The request was understood and rejected. Exit code 1.
     #[error("{0}")]
     Rejected(String),
     /// The arguments are invalid. Exit code 2.
@@ -72,7 +72,7 @@ impl From<MonitorError> for Error {
         match error {
             MonitorError::State { path, source } => Self::file(&path, source),
             MonitorError::Client(error) => ErrorKind::from(error).into(),
-            MonitorError::Refused(text) => Self::rejected(text),
+            MonitorError::Rejected(text) => Self::rejected(text),
             MonitorError::Usage(text) => Self::usage(text),
             error @ MonitorError::Busy { .. } => Self::failed(error)
                 .hint("stop the other monitor, or name another folder with --state"),
@@ -194,7 +194,7 @@ impl Error {
         match &*self.kind {
             ErrorKind::ClosedOutput => ExitCode::SUCCESS,
             ErrorKind::Negative | ErrorKind::Rejected(_) => ExitCode::from(1),
-            ErrorKind::Client(error) if error.is_refused() => ExitCode::from(1),
+            ErrorKind::Client(error) if error.is_rejected() => ExitCode::from(1),
             ErrorKind::Usage(_) | ErrorKind::Arguments { .. } => ExitCode::from(2),
             _ => ExitCode::from(3),
         }
@@ -226,12 +226,12 @@ fn client_code(error: &ClientError) -> &'static str {
     match error {
         ClientError::Unreachable { .. } => "unreachable",
         ClientError::TimedOut { .. } => "timed_out",
-        ClientError::Refused { status: 404, .. } => "not_found",
-        ClientError::Refused { status: 429, .. } => "rate_limited",
-        ClientError::Refused {
+        ClientError::Rejected { status: 404, .. } => "not_found",
+        ClientError::Rejected { status: 429, .. } => "rate_limited",
+        ClientError::Rejected {
             status: 400..500, ..
         } => "rejected",
-        ClientError::Refused { .. } => "node_failed",
+        ClientError::Rejected { .. } => "node_failed",
         ClientError::OutcomeUnknown { .. } => "outcome_unknown",
         ClientError::Reference { .. } => "reference_miner",
         ClientError::NotANode { .. } => "not_a_node",

@@ -187,7 +187,7 @@ impl Export {
                 .prefix(&unfinished_prefix(path))
                 .permissions(Permissions::from_mode(0o666))
                 .tempfile_in(folder)?;
-            // A file system without locks refuses this; there, no leftover is ever removed.
+            // A file system without locks rejects this; there, no leftover is ever removed.
             let _ = file.as_file().lock();
             // An export that starts at this moment may have locked and removed the file first.
             if file.path().exists() {

@@ -69,7 +69,7 @@ pub(super) struct Request<'a> {
     pub(super) path: &'a Path,
     /// Difficulty of the network; `None` to infer it from the chain.
     pub(super) difficulty: Option<Difficulty>,
-    /// Sets an existing chain aside instead of refusing the import.
+    /// Sets an existing chain aside instead of rejecting the import.
     pub(super) force_new_chain: bool,
     /// Accepts open proofs after the imported blocks, as a network with reference miners requires.
     pub(super) accept_open: bool,

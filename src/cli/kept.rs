@@ -114,7 +114,7 @@ impl Kept {
                 Ok(file) => ConsistencyProof::read(&file)
                     .is_ok_and(|proof| proof.from == End::from(kept) && proof.check().is_ok()),
                 // The tip is at the checkpoint itself.
-                Err(ClientError::Refused { status: 400, .. }) => {
+                Err(ClientError::Rejected { status: 400, .. }) => {
                     let view = client.checkpoint(&kept.index.to_string()).await?;
                     view.checkpoint == kept.to_string()
                 }

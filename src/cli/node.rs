@@ -273,7 +273,7 @@ async fn prepare(
     Ok((listener, explorer))
 }
 
-/// Applies the options about the network to the database, or refuses them.
+/// Applies the options about the network to the database, or rejects them.
 async fn settle_network(args: &NodeOptions, node: &Arc<Node>) -> Result<(), Error> {
     let kept = node.state().network;
     if let Some(GenesisArg::Hash(wanted)) = args.peers.genesis
@@ -292,13 +292,13 @@ async fn settle_network(args: &NodeOptions, node: &Arc<Node>) -> Result<(), Erro
     }
     if args.accept_open && kept.sealed_from.is_some() {
         return Err(Error::rejected(
-            "this database requires sealed blocks, so --accept-open is refused",
+            "this database requires sealed blocks, so --accept-open is rejected",
         )
         .hint("use --accept-open with a new folder (--db)"));
     }
     if args.proof == ProofArg::Open && kept.sealed_from.is_some() {
         return Err(Error::rejected(
-            "this database requires sealed blocks, so --proof open is refused",
+            "this database requires sealed blocks, so --proof open is rejected",
         ));
     }
     if args.profile.change().allow_add.is_some() && !node.profile.is_closed() {

@@ -77,13 +77,13 @@ fn read_file(path: &Path) -> Result<Vec<Trust>, Error> {
             error
         }
     })?;
-    let refused = |why: &dyn fmt::Display| {
-        Error::usage(format!("trust file {} is refused: {why}", path.display()))
+    let rejected = |why: &dyn fmt::Display| {
+        Error::usage(format!("trust file {} is rejected: {why}", path.display()))
     };
-    let text = String::from_utf8(bytes).map_err(|error| refused(&error))?;
-    let kept = read_trust_file(&text).map_err(|error| refused(&error))?;
+    let text = String::from_utf8(bytes).map_err(|error| rejected(&error))?;
+    let kept = read_trust_file(&text).map_err(|error| rejected(&error))?;
     if kept.is_empty() {
-        return Err(refused(&"it holds no checkpoint"));
+        return Err(rejected(&"it holds no checkpoint"));
     }
     let trust = |(line, checkpoint)| Trust {
         trusted: Trusted::Checkpoint(checkpoint),

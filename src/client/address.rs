@@ -3,7 +3,7 @@
 //! Addresses are compared by their text, so each has exactly one: an IP address is written as the
 //! standard library writes it, an IPv4-mapped IPv6 address as IPv4, and a host name in lower case
 //! without its final dot. Other spellings of IPv4 addresses (`127.1`, `0x7f000001`), which resolvers
-//! accept but which look like names, are refused.
+//! accept but which look like names, are rejected.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -84,7 +84,7 @@ impl NodeAddress {
                 Err(InvalidAddress::Host(rest.to_owned()))
             }
             Some((host, port)) if !port.ends_with(']') => {
-                // The reference miner accepts spaces around a port. A sign is refused, which the standard
+                // The reference miner accepts spaces around a port. A sign is rejected, which the standard
                 // library would accept.
                 let digits =
                     Some(port.trim()).filter(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn an_invalid_address_is_refused() {
+    fn an_invalid_address_is_rejected() {
         for text in [
             "",
             ":1",
@@ -376,8 +376,8 @@ mod tests {
             assert!(text.parse::<NodeAddress>().is_err(), "{text}");
         }
         for scheme in ["https", "tcp", "FTP", "ws"] {
-            let refused = format!("{scheme}://a:1/x").parse::<NodeAddress>();
-            assert_eq!(refused, Err(InvalidAddress::Scheme(scheme.to_owned())));
+            let rejected = format!("{scheme}://a:1/x").parse::<NodeAddress>();
+            assert_eq!(rejected, Err(InvalidAddress::Scheme(scheme.to_owned())));
         }
     }
 }

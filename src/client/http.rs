@@ -42,7 +42,7 @@ const MAX_RESPONSE_BYTES: usize = 64 * 1024 * 1024;
 #[derive(Debug, Error)]
 pub enum ClientError {
     /// The connection failed.
-    #[error("{} {address}", if is_refused(source) { "no node is listening on" } else { "no answer from" })]
+    #[error("{} {address}", if is_connection_refused(source) { "no node is listening on" } else { "no answer from" })]
     Unreachable {
         /// Address of the node.
         address: NodeAddress,
@@ -58,7 +58,7 @@ pub enum ClientError {
     },
     /// The node answered with an error.
     #[error("{address} answered {status}: {message}")]
-    Refused {
+    Rejected {
         /// Address of the node.
         address: NodeAddress,
         /// Status code of the response.
@@ -110,7 +110,7 @@ pub enum ClientError {
 }
 
 /// Returns `true` if no process listens on the address.
-fn is_refused(error: &reqwest::Error) -> bool {
+fn is_connection_refused(error: &reqwest::Error) -> bool {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
         let io = error.downcast_ref::<std::io::Error>();
@@ -132,24 +132,24 @@ fn advice(id: Option<MessageId>) -> String {
 impl ClientError {
     /// Returns `true` if the node answered 404.
     pub fn is_not_found(&self) -> bool {
-        matches!(self, Self::Refused { status: 404, .. })
+        matches!(self, Self::Rejected { status: 404, .. })
     }
 
     /// Returns `true` if the node answered that its own data is damaged.
     pub fn is_damage(&self) -> bool {
-        matches!(self, Self::Refused { code, .. } if code == "damaged")
+        matches!(self, Self::Rejected { code, .. } if code == "damaged")
     }
 
     /// Returns `true` if the node does not know if it has carried out the request.
     fn is_unknown_outcome(&self) -> bool {
-        matches!(self, Self::Refused { code, .. } if code == "outcome_unknown")
+        matches!(self, Self::Rejected { code, .. } if code == "outcome_unknown")
     }
 
     /// Returns `true` if the node has no such path, or not with this method.
     pub(crate) fn is_unsupported(&self) -> bool {
         matches!(
             self,
-            Self::Refused {
+            Self::Rejected {
                 status: 404 | 405,
                 ..
             }
@@ -161,18 +161,18 @@ impl ClientError {
         matches!(self, Self::Reference { .. })
     }
 
-    /// Returns `true` if a node understood the request and refused it.
-    pub fn is_refused(&self) -> bool {
-        matches!(self, Self::Refused { status: 400..500, .. } if !self.is_rate_limit())
+    /// Returns `true` if a node understood the request and rejected it.
+    pub fn is_rejected(&self) -> bool {
+        matches!(self, Self::Rejected { status: 400..500, .. } if !self.is_rate_limit())
     }
 
     /// Returns `true` if no process listens on the node's address.
     pub(crate) fn is_not_listening(&self) -> bool {
-        matches!(self, Self::Unreachable { source, .. } if is_refused(source))
+        matches!(self, Self::Unreachable { source, .. } if is_connection_refused(source))
     }
 
     fn is_rate_limit(&self) -> bool {
-        matches!(self, Self::Refused { status: 429, .. })
+        matches!(self, Self::Rejected { status: 429, .. })
     }
 }
 
@@ -306,7 +306,7 @@ impl HttpClient {
         Ok(body)
     }
 
-    /// Reads an error response. Only an error in a format of nodes counts as a refusal by the node.
+    /// Reads an error response. Only an error in a format of nodes counts as a rejection by the node.
     async fn read_error(&self, response: Response) -> ClientError {
         let status = response.status().as_u16();
         let seconds = response.headers().get(header::RETRY_AFTER);
@@ -341,7 +341,7 @@ impl HttpClient {
                 content,
             };
         };
-        ClientError::Refused {
+        ClientError::Rejected {
             address,
             status,
             code,

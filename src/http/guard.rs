@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_from_another_origin_is_refused() {
+    fn a_request_from_another_origin_is_rejected() {
         let host = ("host", "127.0.0.1:12345");
         assert!(allows(&[host, ("origin", "http://127.0.0.1:12345")]));
         for origin in ["http://evil.example", "null", "http://127.0.0.1:8080", ""] {

@@ -1,6 +1,6 @@
 //! Checks of a request head before any route sees the request.
 //!
-//! `hyper` refuses a head that breaks the syntax of RFC 9112. The checks here are those it leaves to
+//! `hyper` rejects a head that breaks the syntax of RFC 9112. The checks here are those it leaves to
 //! its user: the form of the request target, the `Host` header, and expectations.
 
 use std::net::Ipv6Addr;
@@ -9,7 +9,7 @@ use hyper::http::uri::{Authority, Scheme};
 use hyper::{HeaderMap, Method, Request, StatusCode, Uri, Version, header};
 use thiserror::Error;
 
-/// Reason why a request is refused by its head alone. The bytes that follow such a head cannot be
+/// Reason why a request is rejected by its head alone. The bytes that follow such a head cannot be
 /// trusted to be another request, so the connection is closed after the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub(crate) enum InvalidHead {

@@ -193,8 +193,8 @@ fn failed(error: &ClientError, what: &str) -> Try {
 /// Returns `true` if the node itself answered, and not that it is overloaded.
 fn is_answer(error: &ClientError) -> bool {
     match error {
-        ClientError::Refused { status: 503, .. } => error.is_damage(),
-        ClientError::Refused { status, .. } => *status != 429,
+        ClientError::Rejected { status: 503, .. } => error.is_damage(),
+        ClientError::Rejected { status, .. } => *status != 429,
         ClientError::Malformed { .. } => true,
         _ => false,
     }

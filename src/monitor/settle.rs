@@ -113,7 +113,7 @@ async fn first_answer<'a, S: Source>(
             Ok(status) if is_of_network(&status, trust) => return Ok((node, status)),
             Ok(status) => {
                 let (address, genesis) = (node.address(), status.genesis);
-                error.get_or_insert(MonitorError::Refused(format!(
+                error.get_or_insert(MonitorError::Rejected(format!(
                     "{address} belongs to another network than what you trust (genesis {genesis})"
                 )));
             }
@@ -157,7 +157,7 @@ async fn trusted<S: Source>(
                         hash: *hash,
                         ..kept
                     },
-                    Err(error) => return Err(MonitorError::Refused(error.to_string())),
+                    Err(error) => return Err(MonitorError::Rejected(error.to_string())),
                 }
             }
         };
@@ -173,7 +173,7 @@ async fn line_of<S: Source>(node: &S, at: &str) -> Result<Checkpoint, MonitorErr
     let line = view.checkpoint.parse();
     line.map_err(|error| {
         let address = node.address();
-        MonitorError::Refused(format!("{address} sent no valid checkpoint: {error}"))
+        MonitorError::Rejected(format!("{address} sent no valid checkpoint: {error}"))
     })
 }
 
@@ -214,7 +214,7 @@ pub async fn accept<S: Source>(
         return take(state, node, line, &status, now).await;
     }
     let reason = reason.unwrap_or_default();
-    Err(MonitorError::Refused(format!(
+    Err(MonitorError::Rejected(format!(
         "no node has block {hash} at index {}: {reason}",
         state.settled.index
     )))

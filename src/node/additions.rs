@@ -121,11 +121,11 @@ impl Drop for Request {
 
 /// Returns `true` if an operation that ended with this error may nevertheless be on disk.
 fn may_be_stored(error: &StoreError) -> bool {
-    let is_refusal = matches!(
+    let is_rejection = matches!(
         error,
         StoreError::Rejected(_) | StoreError::Overloaded | StoreError::Closed
     );
-    !is_refusal
+    !is_rejection
 }
 
 impl Node {
@@ -159,12 +159,12 @@ impl Node {
             Ok(answer) => answer,
             Err(error) => {
                 self.in_flight.leave(id, keyed);
-                return Err(self.refused(id, error));
+                return Err(self.rejected(id, error));
             }
         };
         match tokio::time::timeout(settings::ADD_TIMEOUT, answer).await {
             Ok(Ok(Ok(added))) => Ok(added),
-            Ok(Ok(Err(error))) if !may_be_stored(&error) => Err(self.refused(id, error)),
+            Ok(Ok(Err(error))) if !may_be_stored(&error) => Err(self.rejected(id, error)),
             // A dropped answer is unknown too: a writer may panic after its commit.
             Ok(Ok(Err(_)) | Err(_)) | Err(_) => Err(AddError::OutcomeUnknown { id }),
         }
@@ -191,7 +191,7 @@ impl Node {
     }
 
     /// Returns the error of a rejected request. An earlier request with the same id may be stored.
-    fn refused(&self, id: MessageId, error: StoreError) -> AddError {
+    fn rejected(&self, id: MessageId, error: StoreError) -> AddError {
         if self.is_in_flight(&id) {
             AddError::OutcomeUnknown { id }
         } else {
@@ -213,7 +213,7 @@ mod tests {
     use crate::node::backup::tests::node_with;
 
     #[tokio::test]
-    async fn an_addition_that_a_closed_store_refuses_is_not_in_flight() {
+    async fn an_addition_that_a_closed_store_rejects_is_not_in_flight() {
         for executor in [Executor::Pool, Executor::Inline] {
             let (_folder, node) = node_with(executor);
             let reply = Box::new(|_| panic!("on purpose"));

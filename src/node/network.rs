@@ -58,7 +58,7 @@ pub async fn change(node: &Arc<Node>, wanted: Network) -> Result<(), ChangeError
             from = %kept.difficulty,
             to = %wanted.difficulty,
             "lowering the difficulty for good: once a block is mined at the lower one, this chain \
-             cannot return to the higher one, and nodes that require the higher one refuse it"
+             cannot return to the higher one, and nodes that require the higher one reject it"
         );
     }
     if wanted.difficulty > kept.difficulty || wanted.sealed_from != kept.sealed_from {

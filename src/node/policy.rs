@@ -84,7 +84,7 @@ impl fmt::Display for NetworkDifference {
                 write!(
                     f,
                     "has difficulty {theirs}, this node {ours}: restart {weaker} with --difficulty \
-                     {}, on a new folder if its chain is refused; or {stronger} with --difficulty \
+                     {}, on a new folder if its chain is rejected; or {stronger} with --difficulty \
                      {}, which weakens its chain for good; {MEANWHILE}",
                     ours.max(theirs),
                     ours.min(theirs)
@@ -151,7 +151,7 @@ impl Node {
         }
     }
 
-    /// Returns `true` if another genesis block that is refused now will be refused later as well.
+    /// Returns `true` if another genesis block that is rejected now will be rejected later as well.
     pub(super) fn is_past_first_round(&self) -> bool {
         self.max_replaceable_genesis_length() == 0 || self.peers.first_round_ended()
     }

@@ -131,7 +131,7 @@ pub fn read_trust_file(text: &str) -> Result<Vec<(usize, Checkpoint)>, InvalidTr
     Ok(kept)
 }
 
-/// The reason why a trust file is refused.
+/// The reason why a trust file is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum InvalidTrustFile {
     /// A line is neither blank, nor a comment, nor a checkpoint.
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn other_lines_are_refused_with_the_reason() {
+    fn other_lines_are_rejected_with_the_reason() {
         let line = LINES.lines().next().unwrap();
         let changed = |from: &str, to: &str| line.replacen(from, to, 1).parse::<Checkpoint>();
         assert_eq!(changed("/1", "/2"), Err(InvalidCheckpoint::Format));

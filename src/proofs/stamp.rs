@@ -375,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stamp_with_a_changed_field_is_refused() {
+    fn a_stamp_with_a_changed_field_is_rejected() {
         let text = str::from_utf8(STAMP).unwrap();
         for (from, to) in [
             ("stamp/1", "stamp/2"),

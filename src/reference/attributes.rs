@@ -50,7 +50,7 @@ pub(super) struct Located<'a> {
 }
 
 impl Located<'_> {
-    fn refused(&self, name: &str, expected: &str) -> ReadError {
+    fn rejected(&self, name: &str, expected: &str) -> ReadError {
         let reason = format!("the {name} is {}, expected {expected}", self.value);
         ReadError::not_well_formed(self.at, reason)
     }
@@ -60,7 +60,7 @@ impl Located<'_> {
             Value::Integer(digits) => Proof::try_from(digits.into_owned()).map_err(|_| {
                 ReadError::not_well_formed(self.at, format!("the {name} has too many digits"))
             }),
-            _ => Err(self.refused(name, expected)),
+            _ => Err(self.rejected(name, expected)),
         }
     }
 
@@ -75,7 +75,7 @@ impl Located<'_> {
         let time = match &self.value {
             Value::Float(seconds) => Timestamp::float(*seconds),
             Value::Integer(digits) => digits.parse(),
-            _ => return Err(self.refused("time", "a number")),
+            _ => return Err(self.rejected("time", "a number")),
         };
         time.map_err(|error| ReadError::not_well_formed(self.at, error.to_string()))
     }
@@ -97,11 +97,11 @@ impl MessageAttributes<'_> {
             Value::Text(digits) => hex_digits(digits).map(MessageId::from_bytes),
             _ => None,
         }
-        .ok_or_else(|| id.refused("id", "32 lower-case hex digits"))?;
+        .ok_or_else(|| id.rejected("id", "32 lower-case hex digits"))?;
         match text.value {
             Value::Text(content) => Message::new(id, content.into_owned())
                 .map_err(|error| ReadError::not_well_formed(text.at, error.to_string())),
-            _ => Err(text.refused("message", "text")),
+            _ => Err(text.rejected("message", "text")),
         }
     }
 }

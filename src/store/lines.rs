@@ -122,10 +122,10 @@ mod tests {
             let text = |nth: u64| Message::once(nth.to_string()).unwrap();
             (0..count).map(text).collect::<Vec<_>>()
         };
-        let refused = database.change(|edit| edit.add_lines(many(MAX_COUNT + 1), 0));
+        let rejected = database.change(|edit| edit.add_lines(many(MAX_COUNT + 1), 0));
         assert!(
-            matches!(refused, Err(Rejection::MempoolFull { .. })),
-            "{refused:?}"
+            matches!(rejected, Err(Rejection::MempoolFull { .. })),
+            "{rejected:?}"
         );
         assert_eq!(database.state.mempool_count(), 0);
         let added = database.change(|edit| edit.add_lines(many(MAX_COUNT), 0));

@@ -131,19 +131,19 @@ fn blocks_bytes(blocks: &[Block]) -> usize {
 /// Class of an operation, which decides the limits that apply to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Adds messages: refused while the queue or the disk is full.
+    /// Adds messages: rejected while the queue or the disk is full.
     Messages,
-    /// Adds blocks: refused while the disk is full.
+    /// Adds blocks: rejected while the disk is full.
     Blocks,
     /// Like `Blocks`, and the last of its commit, because a reorg may rewrite anything.
     Reorg,
-    /// Keeps small records of the node's own tasks, or frees space. Never refused: there are few at
+    /// Keeps small records of the node's own tasks, or frees space. Never rejected: there are few at
     /// a time, and a task could only retry.
     Housekeeping,
 }
 
 impl Kind {
-    /// Returns `true` if the operation is refused while the disk is full.
+    /// Returns `true` if the operation is rejected while the disk is full.
     pub(super) fn needs_space(self) -> bool {
         self != Self::Housekeeping
     }
@@ -176,8 +176,8 @@ impl Job {
     }
 
     /// Answers the operation without applying it.
-    pub(super) fn refuse(self, error: StoreError) {
-        self.work.refuse(error);
+    pub(super) fn reject(self, error: StoreError) {
+        self.work.reject(error);
     }
 }
 
@@ -186,7 +186,7 @@ pub(super) type Answer = Box<dyn FnOnce(Result<(), &StoreError>)>;
 
 trait Work: Send {
     fn apply(self: Box<Self>, edit: &mut Edit<'_>) -> Result<Answer, StoreError>;
-    fn refuse(self: Box<Self>, error: StoreError);
+    fn reject(self: Box<Self>, error: StoreError);
 }
 
 struct Replying<T, F> {
@@ -211,7 +211,7 @@ impl<T: 'static, F: FnOnce(&mut Edit<'_>) -> Outcome<T> + Send> Work for Replyin
         }
     }
 
-    fn refuse(self: Box<Self>, error: StoreError) {
+    fn reject(self: Box<Self>, error: StoreError) {
         (self.reply)(Err(error));
     }
 }

@@ -6,10 +6,10 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use super::error::StoreError;
 use super::operation::{Job, Kind};
 
-/// Number of queued operations at which further messages are refused.
+/// Number of queued operations at which further messages are rejected.
 const MAX_COUNT: usize = 16_384;
 
-/// Number of queued bytes at which further messages are refused. Below it, an operation of any size
+/// Number of queued bytes at which further messages are rejected. Below it, an operation of any size
 /// is accepted. Blocks are always accepted: their producers have few in flight at a time and must
 /// not be crowded out by clients.
 const MAX_BYTES: usize = 64 * 1024 * 1024;
@@ -77,19 +77,19 @@ impl Queue {
         (!batch.is_empty()).then_some(batch)
     }
 
-    /// Refuses further operations; those in the queue are still handed out.
+    /// Rejects further operations; those in the queue are still handed out.
     pub(super) fn close(&self) {
         self.lock().is_closed = true;
         self.changed.notify_one();
     }
 
-    /// Refuses further operations and those in the queue, which were not written.
+    /// Rejects further operations and those in the queue, which were not written.
     pub(super) fn abandon(&self) {
         self.close();
-        let refused = std::mem::take(&mut self.lock().jobs);
+        let rejected = std::mem::take(&mut self.lock().jobs);
         // Replies run without the lock, because they may submit further operations.
-        for job in refused {
-            job.refuse(StoreError::Closed);
+        for job in rejected {
+            job.reject(StoreError::Closed);
         }
     }
 
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn only_messages_are_refused_by_a_full_queue() {
+    fn only_messages_are_rejected_by_a_full_queue() {
         for (each, expected) in [(1, MAX_COUNT), (MAX_BYTES / 100, 101), (2 * MAX_BYTES, 1)] {
             let queue = Queue::default();
             let taken = (0..=MAX_COUNT).take_while(|_| push(&queue, Kind::Messages, each));
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn an_abandoned_queue_refuses_queued_operations() {
+    fn an_abandoned_queue_rejects_queued_operations() {
         let queue = Queue::default();
         let (sender, answer) = std::sync::mpsc::channel();
         let reply = Box::new(move |outcome: Result<(), StoreError>| sender.send(outcome).unwrap());

@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::chain::ReorgCounts;
 
-/// Version of this schema. A database with a newer one is refused.
+/// Version of this schema. A database with a newer one is rejected.
 pub(crate) const SCHEMA_VERSION: u32 = 4;
 
 /// Oldest schema that can be opened; the first start upgrades it. Its values have no checksums

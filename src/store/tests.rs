@@ -158,8 +158,8 @@ fn a_full_mempool_accepts_only_messages_returned_by_a_reorg() {
             database.state.mempool_count(),
             database.state.mempool_bytes(),
         );
-        let refused = Err(Rejection::MempoolFull { count, bytes });
-        assert_eq!(database.add(message(2, "four"), None, 0), refused);
+        let rejected = Err(Rejection::MempoolFull { count, bytes });
+        assert_eq!(database.add(message(2, "four"), None, 0), rejected);
         let reorg = database.adopt(&[message(3, "b"), message(4, "c")]).unwrap();
         assert_eq!(
             (reorg.returned, database.pending()),
@@ -246,13 +246,13 @@ fn an_invalid_block_is_named_by_its_position() {
         chain(&[message(1, "a"), message(2, "b")]),
     );
     blocks[2].index = 77;
-    let refused = database.change(|edit| edit.append(&parent, &blocks[1..]));
+    let rejected = database.change(|edit| edit.append(&parent, &blocks[1..]));
     assert!(
         matches!(
-            refused,
+            rejected,
             Err(Rejection::Invalid(InvalidBlock { index: 2, .. }))
         ),
-        "{refused:?}"
+        "{rejected:?}"
     );
     assert_eq!(database.state.length(), 1);
 }

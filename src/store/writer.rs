@@ -130,7 +130,7 @@ impl WriterThread {
         let shortage = (self.free_space)().filter(|(free, needed)| free < needed);
         if let Some((free, needed)) = shortage {
             for job in batch.extract_if(.., |job| job.kind.needs_space()) {
-                job.refuse(Rejection::NoSpace { free, needed }.into());
+                job.reject(Rejection::NoSpace { free, needed }.into());
             }
             if batch.is_empty() {
                 return Ok(());
@@ -166,7 +166,7 @@ impl WriterThread {
                     answer(Err(&error));
                 }
                 for job in batch {
-                    job.refuse(error.clone());
+                    job.reject(error.clone());
                 }
                 Err(error)
             }

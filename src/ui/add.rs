@@ -103,7 +103,7 @@ pub(super) async fn submit(
             restarted. The message was not added. Submit it again.";
         return Ok(reject(StatusCode::FORBIDDEN, text.to_owned()));
     }
-    // A closed node would refuse what others send through this explorer, too.
+    // A closed node would reject what others send through this explorer, too.
     let _ = site.status().await;
     if site.is_closed() && !sender.is_local() {
         return Ok(page(
@@ -126,7 +126,7 @@ pub(super) async fn submit(
         Ok(Some(id)) => message_page(&id),
         // A reference miner returns no id.
         Ok(None) => reply::see_other(&site.path("/mempool")),
-        Err(ClientError::Refused {
+        Err(ClientError::Rejected {
             status,
             message: reason,
             ..
@@ -140,7 +140,7 @@ pub(super) async fn submit(
             source,
         }) => match site.client.message(&id.to_string()).await {
             // An error that names the id means that the message is queued but not stored yet.
-            Ok(_) | Err(ClientError::Refused { id: Some(_), .. }) => message_page(&id),
+            Ok(_) | Err(ClientError::Rejected { id: Some(_), .. }) => message_page(&id),
             Err(_) => reject(StatusCode::BAD_GATEWAY, outcome_unknown(&source, Some(&id))),
         },
         Err(ClientError::OutcomeUnknown { id: None, source }) => reject(

@@ -68,7 +68,7 @@ pub(super) async fn get(site: &Site, name: &str) -> Result<Response, ErrorPage> 
         Ok(block) => block,
         Err(error)
             if error.is_not_found()
-                || matches!(error, ClientError::Refused { status: 400, .. }) =>
+                || matches!(error, ClientError::Rejected { status: 400, .. }) =>
         {
             if search::is_disconnected(site, name).await {
                 return Ok(reply::see_other(&site.path(&format!("/search?q={name}"))));

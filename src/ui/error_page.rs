@@ -130,11 +130,11 @@ impl From<ClientError> for ErrorPage {
                 StatusCode::GATEWAY_TIMEOUT,
                 format!("The node at {address} did not respond in time"),
             ),
-            ClientError::Refused { status: 429, .. } => (
+            ClientError::Rejected { status: 429, .. } => (
                 StatusCode::TOO_MANY_REQUESTS,
                 "The node is rate limiting requests".to_owned(),
             ),
-            ClientError::Refused { status: 503, .. } => (
+            ClientError::Rejected { status: 503, .. } => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "The node is temporarily unavailable".to_owned(),
             ),
@@ -142,7 +142,7 @@ impl From<ClientError> for ErrorPage {
                 StatusCode::BAD_GATEWAY,
                 "The message may have been added".to_owned(),
             ),
-            ClientError::Refused { address, .. }
+            ClientError::Rejected { address, .. }
             | ClientError::Reference { address, .. }
             | ClientError::NotANode { address, .. }
             | ClientError::Malformed { address, .. } => (

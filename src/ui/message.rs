@@ -89,13 +89,13 @@ pub(super) async fn get(site: &Site, id: &str) -> Result<Response, ErrorPage> {
     let (status, reorgs) = tokio::join!(site.client.message(id), site.client.reorgs(None, REORGS));
     let status = match status {
         Ok(status) => status,
-        Err(ClientError::Refused {
+        Err(ClientError::Rejected {
             status: 400 | 404, ..
         }) => {
             let text = "Neither the chain nor the mempool of this node has a message with this id.";
             return Err(ErrorPage::no_such("Message", text));
         }
-        Err(ClientError::Refused { id: Some(_), .. }) => {
+        Err(ClientError::Rejected { id: Some(_), .. }) => {
             return Err(ErrorPage::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "This message is not stored yet",

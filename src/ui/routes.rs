@@ -48,7 +48,7 @@ pub(super) fn admit<B>(
     if let Ok(uri) = rest.parse::<Uri>() {
         *request.uri_mut() = uri;
     }
-    // The style of the page that explains the refusal is public.
+    // The style of the page that explains the rejection is public.
     if is_asset(request.uri().path()) {
         return None;
     }

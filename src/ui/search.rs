@@ -109,7 +109,7 @@ pub(super) async fn get(site: &Site, request: &PageRequest) -> Result<Response, 
                 );
                 exact::hits(site, &text, status.tip.index).await?
             }
-            Err(ClientError::Refused {
+            Err(ClientError::Rejected {
                 status: 400,
                 message,
                 ..

@@ -1,6 +1,6 @@
 //! Every command of the real binary: what it prints where, and its exit code.
 //!
-//! * [`node`], [`network`]: starting a node, what it keeps and what it refuses
+//! * [`node`], [`network`]: starting a node, what it keeps and what it rejects
 //! * [`join`]: inviting and joining
 //! * [`stop`]: signals, and the log it leaves
 //! * [`lost`]: starting where the database is missing

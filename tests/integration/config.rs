@@ -34,7 +34,7 @@ impl ConfigFile {
 
     /// Expects that a node does not start with it.
     #[track_caller]
-    fn refused(&self) -> Finished {
+    fn rejected(&self) -> Finished {
         let database = self.folder.path().join("db");
         self.run("node --port 0 --db").args([database]).exits(2)
     }
@@ -170,41 +170,41 @@ fn invalid_keys_and_values_are_named_with_their_line() {
         ("[node]\nport = 1\nport = 2", "line 3: duplicate key"),
         ("[node\n", "line 1: "),
     ] {
-        let finished = ConfigFile::new(content).refused();
+        let finished = ConfigFile::new(content).rejected();
         finished.complains(&["error: ", "blockchain.toml, ", reason]);
     }
     let pair = ConfigFile::new("[node]\naccept-open = true\nrequire-sealed = \"tip\"");
-    pair.refused()
+    pair.rejected()
         .complains(&["--accept-open and --require-sealed cannot be used together"]);
     let pair = ConfigFile::new("[node]\nnew-genesis = \"a\"\ngenesis = \"any\"");
-    pair.refused()
+    pair.rejected()
         .complains(&["--new-genesis and --genesis cannot be used together"]);
 }
 
 #[test]
-fn hostile_configuration_files_are_refused_and_escaped() {
+fn hostile_configuration_files_are_rejected_and_escaped() {
     let escape = ConfigFile::new("[node]\n\"po\\u001b[2Jrt\" = 1\n");
     let escape = escape
-        .refused()
+        .rejected()
         .complains(&["line 2: po\\u{1b}[2Jrt in [node]"]);
     assert!(!escape.stderr.contains('\u{1b}'), "{escape:?}");
     let value = ConfigFile::new("[node]\nhost = 1\nport = \"\\u001b[2J\\u202e\"\n");
     let value = value
-        .refused()
+        .rejected()
         .complains(&["line 3: port in [node]: \"\\u{1b}[2J\\u{202e}\""]);
     assert!(!value.stderr.contains('\u{202e}'), "{value:?}");
 
     let latin1 = ConfigFile::new(b"[node]\n# \xe4\n");
     latin1
-        .refused()
+        .rejected()
         .complains(&["blockchain.toml: is not UTF-8 text"]);
     let fits = ConfigFile::new("#".repeat(64 * 1024));
     fits.run("pow check --proof 1 --difficulty 1").succeeds();
     let long = ConfigFile::new("#".repeat(64 * 1024 + 1));
-    long.refused()
+    long.rejected()
         .complains(&["blockchain.toml: has more than 64 KiB"]);
     let deep = format!("a = {}", "[".repeat(60_000));
-    ConfigFile::new(deep).refused().complains(&["line 1: "]);
+    ConfigFile::new(deep).rejected().complains(&["line 1: "]);
 
     let node = Blockchain::new(["pow", "check", "--proof", "1", "--config", "/dev/zero"]);
     node.exits(3).complains(&["/dev/zero: ", "a device"]);

@@ -149,7 +149,7 @@ fn a_chain_file_alone_in_a_folder_is_imported_at_the_first_start() {
 }
 
 #[test]
-fn multiple_or_invalid_chain_files_are_refused_and_unchanged() {
+fn multiple_or_invalid_chain_files_are_rejected_and_unchanged() {
     let mut node = TestNode::stopped();
     fs::create_dir(node.folder()).unwrap();
     for name in ["a.chain", "b.chain"] {

@@ -118,23 +118,23 @@ impl Scene {
     #[track_caller]
     fn wait_until_held_off(&self, reason: &str) {
         for which in 0..self.bad.len() {
-            self.wait_until_refused(which, reason, |listed| listed.failures > 0);
+            self.wait_until_rejected(which, reason, |listed| listed.failures > 0);
         }
     }
 
     /// Waits until the node says so of a bad neighbour that it does not hold off.
     #[track_caller]
-    fn wait_until_refused_without_failure(&self, reason: &str) {
-        self.wait_until_refused(0, reason, |listed| listed.failures == 0);
+    fn wait_until_rejected_without_failure(&self, reason: &str) {
+        self.wait_until_rejected(0, reason, |listed| listed.failures == 0);
     }
 
     #[track_caller]
-    fn wait_until_refused(&self, which: usize, reason: &str, is_so: impl Fn(&Neighbour) -> bool) {
+    fn wait_until_rejected(&self, which: usize, reason: &str, is_so: impl Fn(&Neighbour) -> bool) {
         let deadline = Instant::now() + 3 * BLOCK_TIMEOUT;
         loop {
             let listed = self.listed(which);
-            let refused = listed.refused.as_ref();
-            if refused.is_some_and(|why| why.contains(reason)) && is_so(&listed) {
+            let rejected = listed.refused.as_ref();
+            if rejected.is_some_and(|why| why.contains(reason)) && is_so(&listed) {
                 return;
             }
             let log = || self.node.stderr();

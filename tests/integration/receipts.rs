@@ -134,8 +134,8 @@ fn a_pending_message_has_no_receipt_until_it_is_mined() {
     node.get(&unknown).expect_error(404, "not_found");
     node.get("/api/v1/messages/x/receipt")
         .expect_error(400, "bad_request");
-    let refused = node.command(["receipt", "get", &id]).exits(1);
-    refused.complains(&["pending"]);
+    let rejected = node.command(["receipt", "get", &id]).exits(1);
+    rejected.complains(&["pending"]);
 
     let node = TestNode::start(&["--difficulty", "1"]);
     let ids = node.mine(&["mined"]);

@@ -94,15 +94,15 @@ fn every_captured_request_gets_the_captured_response() {
         let (status, body) = exchange(&node, &capture.request());
         // HTTP/2.0 is not a version this server knows, which it calls a bad request, and so it does
         // HTTP/1.1 without a Host.
-        let is_refused = ["raw_http2", "raw_http11_nohost"].contains(&&*capture.name);
+        let is_rejected = ["raw_http2", "raw_http11_nohost"].contains(&&*capture.name);
         // A reference miner hides that /add has another method.
         let is_named = capture.name == "add_post";
         let expected = match capture.status {
-            _ if is_refused => 400,
+            _ if is_rejected => 400,
             _ if is_named => 405,
             status => status,
         };
-        let same_body = is_refused
+        let same_body = is_rejected
             || is_named
             || capture.body.is_null()
             || serde_json::from_slice(&body).is_ok_and(|body| agrees(&body, &capture.body));

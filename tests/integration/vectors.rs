@@ -15,13 +15,13 @@ use serde_json::value::RawValue;
 #[derive(Deserialize)]
 struct ValidChain {
     name: String,
-    /// First block that is refused at difficulty 1, 2, 3, 4 and 5.
-    first_refused: [Option<u64>; 5],
+    /// First block that is rejected at difficulty 1, 2, 3, 4 and 5.
+    first_rejected: [Option<u64>; 5],
     blocks: Vec<Row>,
 }
 
 #[derive(Deserialize)]
-struct RefusedChain {
+struct RejectedChain {
     name: String,
     difficulty: u8,
     block: u64,
@@ -55,7 +55,7 @@ impl Row {
     }
 }
 
-/// The place of the first block that is refused, and why.
+/// The place of the first block that is rejected, and why.
 fn verdict(rows: &[Row], zeros: u8) -> Option<(u64, RuleViolation)> {
     let mut checker = Checker::new(Difficulty::new(zeros).unwrap(), None);
     rows.iter().find_map(|row| {
@@ -92,7 +92,7 @@ fn chains_are_valid_up_to_the_difficulty_of_the_reference_miner() {
     let json = include_str!("../fixtures/chains/valid.json");
     let chains: Vec<ValidChain> = serde_json::from_str(json).unwrap();
     for chain in &chains {
-        for (zeros, expected) in (1..).zip(chain.first_refused) {
+        for (zeros, expected) in (1..).zip(chain.first_rejected) {
             let found = verdict(&chain.blocks, zeros);
             let place = found.as_ref().map(|(place, _)| *place);
             assert_eq!(place, expected, "{} at difficulty {zeros}", chain.name);
@@ -108,9 +108,9 @@ fn chains_are_valid_up_to_the_difficulty_of_the_reference_miner() {
 }
 
 #[test]
-fn changed_chains_are_refused_at_the_right_block_by_the_right_rule() {
-    let json = include_str!("../fixtures/chains/refused.json");
-    let chains: Vec<RefusedChain> = serde_json::from_str(json).unwrap();
+fn changed_chains_are_rejected_at_the_right_block_by_the_right_rule() {
+    let json = include_str!("../fixtures/chains/rejected.json");
+    let chains: Vec<RejectedChain> = serde_json::from_str(json).unwrap();
     assert_eq!(chains.len(), 12);
     for chain in &chains {
         let (place, violation) = verdict(&chain.blocks, chain.difficulty).unwrap();

@@ -305,7 +305,7 @@ fn a_chain_is_valid_up_to_the_difficulty_of_its_easiest_proof() {
         let time = tip.timestamp.next(0.0);
         chain.push(tip.successor(message("x"), time, exact.unwrap()));
     }
-    for (zeros, refused) in [
+    for (zeros, rejected) in [
         (1, None),
         (2, Some((3, 1))),
         (3, Some((2, 2))),
@@ -316,7 +316,7 @@ fn a_chain_is_valid_up_to_the_difficulty_of_its_easiest_proof() {
             let violation = checker.push(block).err()?;
             Some((block.index, violation))
         });
-        let expected = refused.map(|(index, found)| {
+        let expected = rejected.map(|(index, found)| {
             let expected = difficulty(zeros);
             (index, RuleViolation::ProofOfWork { expected, found })
         });

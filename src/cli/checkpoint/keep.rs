@@ -50,7 +50,7 @@ pub(super) async fn keep(
         let tip = (view.index + view.confirmations).saturating_sub(1);
         if tip < kept.index {
             let ends = format!("ends at block {tip}, below block {}", kept.index);
-            return Err(file.refused(source, &ends, line));
+            return Err(file.rejected(source, &ends, line));
         }
         match compare(source, &kept, &new).await? {
             Comparison::Continues => {
@@ -59,7 +59,7 @@ pub(super) async fn keep(
             }
             Comparison::Differs => {
                 let lacks = format!("does not contain block {}", kept.index);
-                return Err(file.refused(source, &lacks, line));
+                return Err(file.rejected(source, &lacks, line));
             }
             Comparison::Stale => {}
         }
@@ -162,15 +162,15 @@ impl<'a> KeptFile<'a> {
         };
         let added = format!("{end}{new}\n");
         let text = format!("{}{added}", self.text);
-        let refused = |why: &dyn std::fmt::Display| {
+        let rejected = |why: &dyn std::fmt::Display| {
             let path = self.path.display();
             Error::usage(format!("nothing was added to {path}: {why}"))
         };
         if text.len() as u64 > MAX_TRUST_BYTES {
             let why = format!("it would have more than {MAX_TRUST_BYTES} bytes");
-            return Err(refused(&why));
+            return Err(rejected(&why));
         }
-        read_trust_file(&text).map_err(|error| refused(&error))?;
+        read_trust_file(&text).map_err(|error| rejected(&error))?;
         let failed = |source| Error::file(self.path, source);
         let mut file = append_to_own(self.path).map_err(failed)?;
         file.write_all(added.as_bytes())
@@ -179,7 +179,7 @@ impl<'a> KeptFile<'a> {
     }
 
     /// Returns the error about a chain without the checkpoint in `line`.
-    fn refused(&self, source: &ProofSource, problem: &str, line: usize) -> Error {
+    fn rejected(&self, source: &ProofSource, problem: &str, line: usize) -> Error {
         let (path, name) = (self.path.display(), source.name());
         Error::rejected(format!(
             "nothing was added to {path}: the chain of {name} {problem} that line {line} keeps"
@@ -208,8 +208,8 @@ mod tests {
         let hash = "0f".repeat(32);
         let line = format!("blockchain-checkpoint/1 {hash} 3 {hash} {hash}");
         let append = || KeptFile::read(&path)?.append(&line.parse().unwrap());
-        let refused = append().unwrap_err().to_string();
-        assert!(refused.contains("nothing was added"), "{refused}");
+        let rejected = append().unwrap_err().to_string();
+        assert!(rejected.contains("nothing was added"), "{rejected}");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
         text.truncate(1000);
         std::fs::write(&path, &text).unwrap();

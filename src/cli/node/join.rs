@@ -66,7 +66,7 @@ pub(in crate::cli) async fn run(args: JoinArgs, directives: Option<&str>) -> Res
     let code: InviteCode = code.parse().map_err(|error| {
         Error::usage(error).hint("\"blockchain invite\" prints the code on a node of the network")
     })?;
-    refuse_other_networks(&options)?;
+    reject_other_networks(&options)?;
     if options.host.is_none() && !code.addresses().iter().all(is_loopback) {
         options.host = Some(all_interfaces(&code).to_owned());
     }
@@ -104,8 +104,8 @@ pub(in crate::cli) async fn run(args: JoinArgs, directives: Option<&str>) -> Res
     super::start(&files, options, Rules::Ours, directives, Some(joined)).await
 }
 
-/// Refuses the options that choose a network, which the code does.
-fn refuse_other_networks(options: &NodeOptions) -> Result<(), Error> {
+/// Rejects the options that choose a network, which the code does.
+fn reject_other_networks(options: &NodeOptions) -> Result<(), Error> {
     let given = [
         ("--force-new-chain", options.force_new_chain),
         ("--new-genesis", options.new_genesis.is_some()),

@@ -98,8 +98,8 @@ pub(in crate::cli) async fn judge(
         Ok(checked) => checked,
         Err(error) => return Ok(Verdict::not_proven(&error.into())),
     };
-    if let Err(refusal) = follow(&args.via, &mut trust)? {
-        return Ok(Verdict::not_proven(&refusal));
+    if let Err(rejection) = follow(&args.via, &mut trust)? {
+        return Ok(Verdict::not_proven(&rejection));
     }
     if let Some(address) = &args.node {
         trust.extend(ask(address, under.index).await?);
@@ -108,23 +108,23 @@ pub(in crate::cli) async fn judge(
     Ok(match receipt.tie(&under, &trusted) {
         Ok(at) => Verdict::proven(&receipt, &under, &entries, &trust[at]),
         Err(error) => {
-            let mut refusal = Refusal::from(error);
-            if refusal.reason == "not_trusted" {
-                refusal.advise(&under, &entries, &trust);
+            let mut rejection = Rejection::from(error);
+            if rejection.reason == "not_trusted" {
+                rejection.advise(&under, &entries, &trust);
             }
-            Verdict::not_proven(&refusal)
+            Verdict::not_proven(&rejection)
         }
     })
 }
 
 /// Adds the other ends of consistency proofs whose one end is trusted, in whatever order they were
 /// named.
-fn follow(paths: &[PathBuf], trust: &mut Vec<Trust>) -> Result<Result<(), Refusal>, Error> {
+fn follow(paths: &[PathBuf], trust: &mut Vec<Trust>) -> Result<Result<(), Rejection>, Error> {
     let mut proofs = Vec::new();
     for path in paths {
         match ConsistencyProof::read(&read_proof_file(path)?) {
             Ok(proof) => proofs.push((path, proof)),
-            Err(error) => return Ok(Err(Refusal::via(path, &error))),
+            Err(error) => return Ok(Err(Rejection::via(path, &error))),
         }
     }
     while !proofs.is_empty() {
@@ -140,12 +140,12 @@ fn follow(paths: &[PathBuf], trust: &mut Vec<Trust>) -> Result<Result<(), Refusa
                 false
             }
             Err(error) => {
-                failed = Some(Refusal::via(path, &error));
+                failed = Some(Rejection::via(path, &error));
                 true
             }
         });
-        if let (Some(refusal), true) = (failed, proofs.len() == before) {
-            return Ok(Err(refusal));
+        if let (Some(rejection), true) = (failed, proofs.len() == before) {
+            return Ok(Err(rejection));
         }
     }
     Ok(Ok(()))
@@ -171,12 +171,12 @@ async fn ask(address: &NodeAddress, index: u64) -> Result<Option<Trust>, Error> 
 }
 
 /// Reason for not accepting a receipt.
-struct Refusal {
+struct Rejection {
     reason: &'static str,
     message: String,
 }
 
-impl Refusal {
+impl Rejection {
     /// A consistency proof that leads nowhere.
     fn via(path: &Path, error: &NotProven) -> Self {
         Self {
@@ -186,7 +186,7 @@ impl Refusal {
     }
 }
 
-impl Refusal {
+impl Rejection {
     /// Says how the receipt can be had under a checkpoint that the reader keeps.
     fn advise(&mut self, under: &Verified, entries: &[Verified], trust: &[Trust]) {
         let newest = entries.last().map_or(under.index, |entry| entry.index);
@@ -202,7 +202,7 @@ impl Refusal {
     }
 }
 
-impl From<NotProven> for Refusal {
+impl From<NotProven> for Rejection {
     fn from(error: NotProven) -> Self {
         Self {
             reason: error.reason(),
@@ -212,12 +212,12 @@ impl From<NotProven> for Refusal {
 }
 
 impl Verdict {
-    fn not_proven(refusal: &Refusal) -> Self {
+    fn not_proven(rejection: &Rejection) -> Self {
         Self {
             proven: false,
             by: None,
-            reason: Some(refusal.reason),
-            message: Some(refusal.message.clone()),
+            reason: Some(rejection.reason),
+            message: Some(rejection.message.clone()),
             under: None,
             entries: Vec::new(),
             proof: None,

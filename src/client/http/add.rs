@@ -1,5 +1,5 @@
 //! Adding a message. Attempts are repeated with the same idempotency key, and the message is never
-//! reported as refused if it may have been stored.
+//! reported as rejected if it may have been stored.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -103,7 +103,7 @@ struct Attempts {
 impl Attempts {
     fn record(&mut self, error: &ClientError) {
         self.may_be_added |= may_have_added(error);
-        if let ClientError::Refused { id: Some(id), .. } = error {
+        if let ClientError::Rejected { id: Some(id), .. } = error {
             self.id = Some(*id);
         }
     }
@@ -130,7 +130,9 @@ pub(super) fn may_have_added(error: &ClientError) -> bool {
         ClientError::Unreachable { source, .. } => !source.is_connect(),
         // A node that answers 503 without an id did not store the message. Any other 5xx may come from a
         // gateway, which does not know.
-        ClientError::Refused { status, id, .. } => id.is_some() || *status >= 500 && *status != 503,
+        ClientError::Rejected { status, id, .. } => {
+            id.is_some() || *status >= 500 && *status != 503
+        }
         ClientError::NotANode { status, .. } => *status >= 500,
         ClientError::Reference { .. } => false,
     }
@@ -139,7 +141,7 @@ pub(super) fn may_have_added(error: &ClientError) -> bool {
 /// Returns `true` if a retry may succeed.
 pub(super) fn is_temporary(error: &ClientError) -> bool {
     match error {
-        ClientError::Refused { status: 503, .. } => true,
+        ClientError::Rejected { status: 503, .. } => true,
         ClientError::Unreachable { source, .. } => !source.is_timeout(),
         _ => false,
     }
@@ -148,7 +150,7 @@ pub(super) fn is_temporary(error: &ClientError) -> bool {
 /// Returns the delay before a retry if the node is rate limiting.
 pub(super) fn rate_delay(error: &ClientError) -> Option<Duration> {
     match error {
-        ClientError::Refused {
+        ClientError::Rejected {
             status: 429,
             retry_after,
             ..

@@ -47,7 +47,7 @@ fn a_prefix_of_less_than_32_digits_is_marked_short() {
 }
 
 #[test]
-fn an_invalid_code_is_refused_and_hardly_quoted() {
+fn an_invalid_code_is_rejected_and_hardly_quoted() {
     let digits = "9".repeat(100_000);
     for (text, reason) in [
         (String::new(), "is empty"),
@@ -163,7 +163,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_refused_or_read_back(text in "[a-fA-F0-9.:/+\\[\\]dsoDSO-]{0,80}|\\PC{0,40}") {
+    fn any_text_is_rejected_or_read_back(text in "[a-fA-F0-9.:/+\\[\\]dsoDSO-]{0,80}|\\PC{0,40}") {
         if let Ok(code) = parse(&text) {
             prop_assert_eq!(parse(&code.to_string()), Ok(code));
         }

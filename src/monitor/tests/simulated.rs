@@ -134,12 +134,12 @@ impl SimulatedNode {
         }
     }
 
-    fn refused(&self, status: u16) -> ClientError {
-        ClientError::Refused {
+    fn rejected(&self, status: u16) -> ClientError {
+        ClientError::Rejected {
             address: self.name.parse().unwrap(),
             status,
             code: String::new(),
-            message: "refused".to_owned(),
+            message: "rejected".to_owned(),
             retry_after: None,
             id: None,
         }
@@ -149,7 +149,7 @@ impl SimulatedNode {
         self.chain
             .borrow()
             .find(name)
-            .ok_or_else(|| self.refused(404))
+            .ok_or_else(|| self.rejected(404))
     }
 
     fn node_at(nodes: &[NodeHash]) -> impl FnMut(u64) -> Result<NodeHash, ClientError> {
@@ -198,7 +198,7 @@ impl Source for &SimulatedNode {
         let to = self.found(to)?;
         let from = self.found(&from.to_string())?;
         if from >= to {
-            return Err(self.refused(400));
+            return Err(self.rejected(400));
         }
         let chain = self.chain.borrow();
         let end = |index: usize| (index as u64, BlockHash::of(&chain.blocks[index]));

@@ -96,8 +96,8 @@ fn a_reorg_fails_a_snapshot_only_if_it_disconnects_what_was_read() {
     let mut pages = Pages::up_to(&node, until);
     pages.next().unwrap();
     switch(&node, 999);
-    let refused = StoreError::Rejected(Rejection::StaleTip);
-    assert_eq!(pages.next().unwrap_err().to_string(), refused.to_string());
+    let rejected = StoreError::Rejected(Rejection::StaleTip);
+    assert_eq!(pages.next().unwrap_err().to_string(), rejected.to_string());
 }
 
 #[tokio::test]

@@ -125,7 +125,7 @@ fn describe(address: &NodeAddress, peer: &Peer, now: Instant) -> Neighbour {
         last_answer: peer.last_answer.map(|at| (now - at).as_secs_f64()),
         failures: peer.failures,
         retry_in: delay.map(|delay| delay.as_secs_f64()),
-        refused: peer.refused().cloned(),
+        refused: peer.reason_not_followed().cloned(),
         network: peer.network.clone(),
         version: peer.version.clone(),
         clock_offset: peer.clock_offset,

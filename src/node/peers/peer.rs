@@ -183,7 +183,7 @@ impl Peer {
     }
 
     /// Returns the reason why this peer is unreachable or not followed.
-    pub(super) fn refused(&self) -> Option<&String> {
+    pub(super) fn reason_not_followed(&self) -> Option<&String> {
         self.last_error.as_ref().or(self.not_followed.as_ref())
     }
 

@@ -119,7 +119,7 @@ impl Drop for Branch {
     fn drop(&mut self) {
         if self.is_staged {
             let number = self.number;
-            // Only a closed store refuses this; the next start deletes the staged blocks.
+            // Only a closed store rejects this; the next start deletes the staged blocks.
             let _ = self
                 .node
                 .submit(|reply| Operation::DropBranch(number, reply));

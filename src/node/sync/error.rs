@@ -52,7 +52,7 @@ pub(in crate::node) enum SyncError {
     /// The peer's address has used up its share of learned messages for now.
     #[error("has more messages than its address may add now")]
     RateLimited { retry_after: Duration },
-    /// Our database refused an operation or failed.
+    /// Our database rejected an operation or failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -50,8 +50,8 @@ struct PeerSession {
     wake_at: Instant,
     chain_due: Instant,
     data_due: Instant,
-    /// Tip of a refused chain, which is not fetched again.
-    refused_tip: Option<BlockHash>,
+    /// Tip of a rejected chain, which is not fetched again.
+    rejected_tip: Option<BlockHash>,
     /// Tip of a valid chain that was not better than ours.
     not_better_tip: Option<BlockHash>,
     /// Number of consecutive rounds in which our own chain moved.
@@ -80,7 +80,7 @@ pub(in crate::node) async fn run(
         wake_at: now,
         chain_due: now,
         data_due: now,
-        refused_tip: None,
+        rejected_tip: None,
         not_better_tip: None,
         local_moves: 0,
         peer_moves: 0,
@@ -188,7 +188,7 @@ impl PeerSession {
             }
             Err(SyncError::Store(StoreError::Rejected(rejection))) => {
                 peers.answered(peer);
-                debug!(%peer, reason = %rejection, "the store refused data of a peer");
+                debug!(%peer, reason = %rejection, "the store rejected data of a peer");
             }
             Err(SyncError::Store(StoreError::Overloaded) | SyncError::NotBetter) => {
                 peers.answered(peer);
@@ -295,7 +295,7 @@ impl PeerSession {
         self.follow(claim, Some(network), next, true).await
     }
 
-    /// Fetches the blocks and messages of a node of this program that are missing here. A refused
+    /// Fetches the blocks and messages of a node of this program that are missing here. A rejected
     /// chain is remembered only if it is `certain` that the peer itself made the claim.
     async fn follow(
         &mut self,
@@ -305,14 +305,14 @@ impl PeerSession {
         certain: bool,
     ) -> Result<(), SyncError> {
         let difference = network.and_then(|theirs| self.context.node.network_difference(&theirs));
-        if ![self.refused_tip, self.not_better_tip].contains(&Some(claim.tip)) {
+        if ![self.rejected_tip, self.not_better_tip].contains(&Some(claim.tip)) {
             let followed = chain::follow(&self.context, &claim).await;
             match &followed {
-                Err(SyncError::Misbehaved(_)) if certain => self.refused_tip = Some(claim.tip),
+                Err(SyncError::Misbehaved(_)) if certain => self.rejected_tip = Some(claim.tip),
                 Err(SyncError::Incompatible(_))
                     if certain && self.context.node.is_past_first_round() =>
                 {
-                    self.refused_tip = Some(claim.tip);
+                    self.rejected_tip = Some(claim.tip);
                 }
                 Err(SyncError::NotBetter) => self.not_better_tip = Some(claim.tip),
                 _ => {}
@@ -342,7 +342,7 @@ impl PeerSession {
         if !matches!(fetched, Ok(()) | Err(SyncError::RateLimited { .. })) {
             return fetched;
         }
-        if certain && self.refused_tip != Some(claim.tip) {
+        if certain && self.rejected_tip != Some(claim.tip) {
             let (peers, peer) = (&self.context.node.peers, &self.context.peer);
             peers.with(peer, |peer| peer.not_followed = None);
         }

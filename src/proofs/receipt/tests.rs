@@ -93,7 +93,7 @@ fn a_consistency_proof_binds_the_earlier_root_and_the_earlier_block() {
 /// Each character is replaced, removed and doubled. The one change that leaves a true receipt is
 /// that of a whole entry, which no single character makes.
 #[test]
-fn every_single_change_of_a_file_is_refused() {
+fn every_single_change_of_a_file_is_rejected() {
     for text in RECEIPTS.into_iter().filter(|text| text.len() < 3000) {
         let trusted = [Trusted::Checkpoint(kept(
             Receipt::read(text.as_bytes()).unwrap().under.index,
@@ -179,7 +179,7 @@ fn an_error_does_not_repeat_the_file() {
 }
 
 #[test]
-fn a_second_spelling_of_the_same_content_is_refused() {
+fn a_second_spelling_of_the_same_content_is_rejected() {
     let first_hash = "832d74a83766dbe6fa3cd0265586be6150cff7fec64674ede03be95b4a6fbc5b";
     for (from, to, reason) in [
         ("\n", "\r\n", "not_canonical"),

@@ -75,7 +75,7 @@ fn address(cursor: &mut TextCursor<'_>) -> Parsed<Option<(String, u16)>> {
     let mut parts = Vec::new();
     cursor.object("an address", |cursor, key| {
         if key != "py/tuple" {
-            return cursor.refuse(format!("expected py/tuple, found the key {}", quoted(key)));
+            return cursor.reject(format!("expected py/tuple, found the key {}", quoted(key)));
         }
         parts.clear();
         cursor.list("host and port", |cursor| {
@@ -119,7 +119,7 @@ fn whole_collection(
         let mut seen = false;
         cursor.object("a set", |cursor, key| {
             if seen || !matches!(key, "py/set" | "py/tuple") {
-                return cursor.refuse(format!(
+                return cursor.reject(format!(
                     "expected one py/set, found the key {}",
                     quoted(key)
                 ));
@@ -133,6 +133,6 @@ fn whole_collection(
     match cursor.next() {
         Err(Stop::Incomplete) => Ok(()),
         Err(stop) => Err(stop),
-        Ok(_) => cursor.refuse("unexpected data after the end of the set"),
+        Ok(_) => cursor.reject("unexpected data after the end of the set"),
     }
 }

@@ -148,7 +148,7 @@ fn after(cursor: &mut TextCursor<'_>) -> Parsed<()> {
         cursor.next()?;
         let (key, _) = cursor.string()?;
         if key == "chain" {
-            return cursor.refuse("a second chain");
+            return cursor.reject("a second chain");
         }
         cursor.expect(b':', "a colon")?;
         cursor.value()?;

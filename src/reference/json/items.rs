@@ -44,22 +44,22 @@ impl Objects {
     }
 
     fn resolve(&self, number: &Located<'_>) -> Result<Message, ReadError> {
-        let refused = |reason: String| Err(ReadError::not_readable(number.at, reason));
+        let rejected = |reason: String| Err(ReadError::not_readable(number.at, reason));
         let wanted: Option<u64> = match &number.value {
             Value::Integer(digits) => digits.parse().ok(),
             _ => None,
         };
         match wanted.filter(|number| *number > 0) {
-            None => refused(format!(
+            None => rejected(format!(
                 "py/id is {}, expected a number from 1",
                 number.value
             )),
             Some(_) if self.uncertain => {
-                refused("py/id after an unknown key with objects is not supported".to_owned())
+                rejected("py/id after an unknown key with objects is not supported".to_owned())
             }
             Some(number) => match self.recent.get(number) {
                 Some(message) => Ok(message.clone()),
-                None => refused(format!(
+                None => rejected(format!(
                     "py/id {number} is not one of the most recent messages"
                 )),
             },
@@ -91,10 +91,10 @@ fn tagged<'a>(
             return Ok(());
         }
         if key.starts_with("py/") {
-            return cursor.refuse(format!("the tag {} is not allowed here", quoted(key)));
+            return cursor.reject(format!("the tag {} is not allowed here", quoted(key)));
         }
         if properties.contains(&key) {
-            return cursor.refuse(format!("the key {} cannot be set", quoted(key)));
+            return cursor.reject(format!("the key {} cannot be set", quoted(key)));
         }
         cursor.value().map(|_| ())
     };

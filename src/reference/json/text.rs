@@ -67,7 +67,7 @@ impl<'a> TextCursor<'a> {
         self.nested
     }
 
-    pub(super) fn refuse<T>(&self, reason: impl Into<String>) -> Parsed<T> {
+    pub(super) fn reject<T>(&self, reason: impl Into<String>) -> Parsed<T> {
         Err(ReadError::not_readable(self.offset(), reason).into())
     }
 
@@ -107,7 +107,7 @@ impl<'a> TextCursor<'a> {
     #[cold]
     fn unexpected<T>(&self, expected: impl Display) -> Parsed<T> {
         let found = byte(self.peek()?);
-        self.refuse(format!("expected {expected}, found {found}"))
+        self.reject(format!("expected {expected}, found {found}"))
     }
 
     /// Consumes an object. `entry` is called at the value of each key and consumes it.
@@ -162,7 +162,7 @@ impl<'a> TextCursor<'a> {
 
     fn nested_value(&mut self, depth: usize) -> Parsed<Value<'a>> {
         if depth > MAX_DEPTH {
-            return self.refuse(format!("nested deeper than {MAX_DEPTH} levels"));
+            return self.reject(format!("nested deeper than {MAX_DEPTH} levels"));
         }
         match self.next()? {
             b'"' => Ok(match self.string()? {
@@ -180,7 +180,7 @@ impl<'a> TextCursor<'a> {
                 self.nested = true;
                 self.object("an object", |cursor, key| {
                     if key.starts_with("py/") {
-                        return cursor.refuse(format!("the tag {} is not allowed", quoted(key)));
+                        return cursor.reject(format!("the tag {} is not allowed", quoted(key)));
                     }
                     cursor.nested_value(depth + 1).map(|_| ())
                 })?;
@@ -247,7 +247,7 @@ impl<'a> TextCursor<'a> {
             // Rust and Python both round correctly, and to infinity if the value is too large.
             (false, _) => match text.parse() {
                 Ok(value) => Ok(Value::Float(value)),
-                Err(_) => self.refuse("expected a number"),
+                Err(_) => self.reject("expected a number"),
             },
         }
     }
@@ -288,7 +288,7 @@ impl<'a> TextCursor<'a> {
             }
             b'\\' => match self.escape()? {
                 Some(character) => Ok(Some(character.to_string().into())),
-                None => self.refuse("lone surrogate"),
+                None => self.reject("lone surrogate"),
             },
             _ => self.run().map(|run| Some(run.into())),
         }
@@ -303,13 +303,13 @@ impl<'a> TextCursor<'a> {
             Ok(text) => {
                 self.at += end;
                 if rest[end] < 0x20 {
-                    return self.refuse(format!("raw control character {}", byte(rest[end])));
+                    return self.reject(format!("raw control character {}", byte(rest[end])));
                 }
                 Ok(text)
             }
             Err(error) => {
                 self.at += error.valid_up_to();
-                self.refuse("the text is not UTF-8")
+                self.reject("the text is not UTF-8")
             }
         }
     }
@@ -325,7 +325,7 @@ impl<'a> TextCursor<'a> {
             b'b' => '\u{8}',
             b'f' => '\u{c}',
             b'u' => return self.unicode_escape(),
-            _ => return self.refuse(format!("unknown escape \\ and {}", byte(letter))),
+            _ => return self.reject(format!("unknown escape \\ and {}", byte(letter))),
         };
         self.at += 2;
         Ok(Some(character))
@@ -357,7 +357,7 @@ impl<'a> TextCursor<'a> {
         let mut unit = 0;
         for digit in digits {
             let Some(value) = char::from(*digit).to_digit(16) else {
-                return self.refuse("expected four hex digits after \\u");
+                return self.reject("expected four hex digits after \\u");
             };
             unit = unit << 4 | value;
         }

@@ -68,7 +68,7 @@ impl<R: Read> ChainReader<R> {
 
     fn advance(&mut self) -> Done<Option<Block>> {
         if self.offset() == 0 && !self.source.has_more()? {
-            return self.source.refuse("the file is empty");
+            return self.source.reject("the file is empty");
         }
         loop {
             let position = self.position;
@@ -100,9 +100,9 @@ impl<R: Read> ChainReader<R> {
             ([.., last], _) => {
                 let found = last.describe();
                 self.source
-                    .refuse(format!("expected a list of blocks, found {found}"))
+                    .reject(format!("expected a list of blocks, found {found}"))
             }
-            ([], _) => self.source.refuse("the pickle holds nothing"),
+            ([], _) => self.source.reject("the pickle holds nothing"),
         }
     }
 
@@ -114,7 +114,7 @@ impl<R: Read> ChainReader<R> {
                 if at > 0 || version > 5 {
                     return self
                         .source
-                        .refuse(format!("protocol {version} is not supported"));
+                        .reject(format!("protocol {version} is not supported"));
                 }
             }
             op::FRAME => {
@@ -126,7 +126,7 @@ impl<R: Read> ChainReader<R> {
             op::MARK => {
                 return self
                     .source
-                    .refuse(format!("nested deeper than {MAX_MARKS} marks"));
+                    .reject(format!("nested deeper than {MAX_MARKS} marks"));
             }
             op::BUILD => return self.build(at),
             code @ (op::NEWOBJ | op::REDUCE) => self.object(code)?,
@@ -165,7 +165,7 @@ impl<R: Read> ChainReader<R> {
                 if self.stack.len() >= MAX_STACK {
                     return self
                         .source
-                        .refuse(format!("more than {MAX_STACK} values on the stack"));
+                        .reject(format!("more than {MAX_STACK} values on the stack"));
                 }
                 self.stack.push(item);
             }
@@ -177,7 +177,7 @@ impl<R: Read> ChainReader<R> {
         let floor = self.marks.last().copied().unwrap_or(0);
         match self.stack.pop() {
             Some(item) if self.stack.len() >= floor => Ok(item),
-            _ => self.source.refuse("the stack is empty"),
+            _ => self.source.reject("the stack is empty"),
         }
     }
 
@@ -186,26 +186,26 @@ impl<R: Read> ChainReader<R> {
         if self.stack.len() > self.marks.last().copied().unwrap_or(0) {
             return Ok(());
         }
-        self.source.refuse("the stack is empty")
+        self.source.reject("the stack is empty")
     }
 
     fn above_mark(&mut self) -> Done<Vec<Item>> {
         match self.marks.pop() {
             Some(mark) => Ok(self.stack.split_off(mark.min(self.stack.len()))),
-            None => self.source.refuse("there is no mark"),
+            None => self.source.reject("there is no mark"),
         }
     }
 
     fn put(&mut self, number: u64) -> Done {
         self.check_target()?;
         let Some(last) = self.stack.last() else {
-            return self.source.refuse("the stack is empty");
+            return self.source.reject("the stack is empty");
         };
         if self.memo.put(number, last.to_shared()) {
             return Ok(());
         }
         self.source
-            .refuse(format!("memo number {number} is lower than the one before"))
+            .reject(format!("memo number {number} is lower than the one before"))
     }
 
     /// Creates an object without attributes.
@@ -222,7 +222,7 @@ impl<R: Read> ChainReader<R> {
             _ => {
                 return self
                     .source
-                    .refuse("expected a block or a message to be created");
+                    .reject("expected a block or a message to be created");
             }
         };
         self.objects += 1;
@@ -234,7 +234,7 @@ impl<R: Read> ChainReader<R> {
     fn build(&mut self, at: u64) -> Done<Step> {
         let (attributes, object) = (self.pop()?, self.pop()?);
         let (Item::Dict(attributes), Item::Fresh(class, number)) = (attributes, object) else {
-            return self.source.refuse("expected an object and its attributes");
+            return self.source.reject("expected an object and its attributes");
         };
         if class == Class::Data {
             let message = attributes.into_message().into_message(at)?;
@@ -259,12 +259,12 @@ impl<R: Read> ChainReader<R> {
     fn set_items(&mut self, items: Vec<Item>, at: u64) -> Done {
         self.check_target()?;
         let Some(Item::Dict(attributes)) = self.stack.last_mut() else {
-            return self.source.refuse("expected a dictionary");
+            return self.source.reject("expected a dictionary");
         };
         let mut items = items.into_iter();
         while let Some(key) = items.next() {
             let Some(value) = items.next() else {
-                return self.source.refuse("a key without a value");
+                return self.source.reject("a key without a value");
             };
             if let Item::Shared(Shared::Text(name)) = key {
                 Attributes::set(attributes, &name, value, at, &self.recent);
@@ -278,7 +278,7 @@ impl<R: Read> ChainReader<R> {
         match self.stack.last() {
             Some(Item::List) if self.stack.len() > 1 => return Ok(()),
             Some(Item::List) => {}
-            _ => return self.source.refuse("expected a list"),
+            _ => return self.source.reject("expected a list"),
         }
         for item in items {
             match item {
@@ -293,7 +293,7 @@ impl<R: Read> ChainReader<R> {
                     let found = other.describe();
                     return self
                         .source
-                        .refuse(format!("expected a block, found {found}"));
+                        .reject(format!("expected a block, found {found}"));
                 }
             }
         }

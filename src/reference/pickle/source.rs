@@ -32,7 +32,7 @@ impl<R: Read> Source<R> {
         self.buffer.offset()
     }
 
-    pub(super) fn refuse<T>(&self, reason: impl Into<String>) -> Result<T, ReadError> {
+    pub(super) fn reject<T>(&self, reason: impl Into<String>) -> Result<T, ReadError> {
         Err(ReadError::not_readable(self.offset(), reason))
     }
 
@@ -112,7 +112,7 @@ impl<R: Read> Source<R> {
             }
             searched = bytes.len();
             if searched > MAX_LINE_BYTES {
-                return self.refuse(format!("a line of more than {MAX_LINE_BYTES} bytes"));
+                return self.reject(format!("a line of more than {MAX_LINE_BYTES} bytes"));
             }
             self.need(searched + 1)?;
         }
@@ -170,11 +170,11 @@ impl<R: Read> Source<R> {
     /// Begins a frame of `length` bytes.
     pub(super) fn begin_frame(&mut self, length: u64) -> Result<(), ReadError> {
         if self.frame_end.is_some() {
-            return self.refuse("a frame inside a frame");
+            return self.reject("a frame inside a frame");
         }
         match self.offset().checked_add(length) {
             Some(end) if length > 0 => self.frame_end = Some(end),
-            _ => return self.refuse(format!("a frame of {length} bytes")),
+            _ => return self.reject(format!("a frame of {length} bytes")),
         }
         Ok(())
     }
@@ -182,7 +182,7 @@ impl<R: Read> Source<R> {
     /// Checks, after an instruction, that it did not cross the end of its frame.
     pub(super) fn check_frame(&mut self) -> Result<(), ReadError> {
         match self.frame_end {
-            Some(end) if end < self.offset() => self.refuse(format!(
+            Some(end) if end < self.offset() => self.reject(format!(
                 "the frame ends inside an instruction, at byte {end}"
             )),
             Some(end) if end == self.offset() => {
@@ -196,12 +196,12 @@ impl<R: Read> Source<R> {
     /// Checks, after the last instruction, that the frame and the file end.
     pub(super) fn check_end(&mut self) -> Result<(), ReadError> {
         if let Some(end) = self.frame_end {
-            return self.refuse(format!(
+            return self.reject(format!(
                 "the chain ends before its frame, which ends at byte {end}"
             ));
         }
         if self.has_more()? {
-            return self.refuse("unexpected data after the end of the chain");
+            return self.reject("unexpected data after the end of the chain");
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Spellings of JSON: taken where nothing changes, refused with a reason where something would.
+//! Spellings of JSON: taken where nothing changes, rejected with a reason where something would.
 
 use super::*;
 use crate::chain::BlockHash;
@@ -95,7 +95,7 @@ fn the_type_of_a_time_is_kept() {
 }
 
 #[track_caller]
-fn assert_refused(text: &str, expected: &str) {
+fn assert_rejected(text: &str, expected: &str) {
     assert_eq!(read(text).unwrap_err().to_string(), expected, "{text}");
 }
 
@@ -188,7 +188,7 @@ fn other_formats_are_not_readable() {
         ),
     ];
     for (text, expected) in cases {
-        assert_refused(&text, expected);
+        assert_rejected(&text, expected);
     }
     for bytes in [
         &b"\xff\xfe[\0"[..],
@@ -255,7 +255,7 @@ fn values_that_no_block_can_have_are_not_well_formed() {
         ),
     ];
     for (text, expected) in cases {
-        assert_refused(&text, expected);
+        assert_rejected(&text, expected);
     }
 }
 

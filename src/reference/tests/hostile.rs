@@ -148,7 +148,7 @@ proptest! {
     }
 }
 
-/// The reason for refusing these bytes, without the place.
+/// The reason for rejecting these bytes, without the place.
 fn reason(format: Format, bytes: &[u8]) -> String {
     let text = format.read(bytes).unwrap_err().to_string();
     text.split_once(": ").unwrap().1.to_owned()

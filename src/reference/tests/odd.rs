@@ -29,7 +29,7 @@ fn invalid_chains_are_rejected_with_the_reason() {
         }
     }
     assert_eq!(messages.len(), 42);
-    assert_eq!(messages.concat(), include_str!("refused.txt"));
+    assert_eq!(messages.concat(), include_str!("rejected.txt"));
 }
 
 #[test]

@@ -246,11 +246,11 @@ pub(super) fn read_array<E: From<ReadError>>(
                 _ => {
                     let reason =
                         format!("expected `{BLOCKS}` or `{MEMPOOL}`, found {}", quoted(&key));
-                    return Err(scanner.refuse(reason).into());
+                    return Err(scanner.reject(reason).into());
                 }
             };
             if std::mem::replace(&mut seen[nth], true) {
-                return Err(scanner.refuse(format!("duplicate key `{key}`")).into());
+                return Err(scanner.reject(format!("duplicate key `{key}`")).into());
             }
             if nth == 0 {
                 blocks(&mut scanner, each)?;
@@ -265,7 +265,7 @@ pub(super) fn read_array<E: From<ReadError>>(
     match scanner.peek()? {
         None => Ok(()),
         Some(_) => Err(scanner
-            .refuse("unexpected data after the end of the chain")
+            .reject("unexpected data after the end of the chain")
             .into()),
     }
 }

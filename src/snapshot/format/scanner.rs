@@ -35,7 +35,7 @@ impl<R: Read> Scanner<R> {
     }
 
     /// Returns an error at the current position.
-    pub(super) fn refuse(&self, reason: impl Into<String>) -> ReadError {
+    pub(super) fn reject(&self, reason: impl Into<String>) -> ReadError {
         ReadError::not_readable(self.offset, reason).on_line(self.line)
     }
 
@@ -83,8 +83,8 @@ impl<R: Read> Scanner<R> {
                 self.offset += 1;
                 Ok(())
             }
-            Some(found) => Err(self.refuse(format!("expected {what}, found {}", byte(found)))),
-            None => Err(self.refuse("the file is truncated")),
+            Some(found) => Err(self.reject(format!("expected {what}, found {}", byte(found)))),
+            None => Err(self.reject("the file is truncated")),
         }
     }
 
@@ -110,9 +110,9 @@ impl<R: Read> Scanner<R> {
         match self.peek()? {
             Some(found) if found == opening => {}
             Some(found) => {
-                return Err(self.refuse(format!("expected {what}, found {}", byte(found))));
+                return Err(self.reject(format!("expected {what}, found {}", byte(found))));
             }
-            None => return Err(self.refuse("the file is truncated")),
+            None => return Err(self.reject("the file is truncated")),
         }
         (self.start, self.start_line) = (self.offset, self.line);
         self.take_value()?;
@@ -153,9 +153,9 @@ impl<R: Read> Scanner<R> {
             complete.map(drop)
         } else if complete? {
             let reason = format!("one block takes more than {MAX_BLOCK_BYTES} bytes");
-            Err(self.refuse(reason))
+            Err(self.reject(reason))
         } else {
-            Err(self.refuse("the file is truncated"))
+            Err(self.reject("the file is truncated"))
         }
     }
 

@@ -173,15 +173,15 @@ struct Columns {
 
 impl Columns {
     fn named(names: &StringRecord) -> Result<Self, ReadError> {
-        let refuse = |reason: String| ReadError::not_readable(0, reason).on_line(1);
+        let reject = |reason: String| ReadError::not_readable(0, reason).on_line(1);
         for name in COLUMNS {
             if names.iter().filter(|found| found.trim() == name).count() > 1 {
-                return Err(refuse(format!("duplicate column `{name}`")));
+                return Err(reject(format!("duplicate column `{name}`")));
             }
         }
         let find = |name: &str| names.iter().position(|found| found.trim() == name);
         let needed =
-            |name: &str| find(name).ok_or_else(|| refuse(format!("missing column `{name}`")));
+            |name: &str| find(name).ok_or_else(|| reject(format!("missing column `{name}`")));
         Ok(Self {
             index: needed("index")?,
             hash: find("hash"),

@@ -32,7 +32,7 @@ fn content(bytes: &[u8]) -> Result<Content, ReadError> {
 }
 
 #[track_caller]
-fn refused(text: &str) -> String {
+fn rejected(text: &str) -> String {
     content(text.as_bytes()).unwrap_err().to_string()
 }
 
@@ -118,7 +118,7 @@ fn cells_that_look_like_formulas_are_prefixed() {
 fn a_wrong_hash_is_rejected() {
     for format in [Format::Json, Format::Ndjson, Format::Csv] {
         let changed = text(format).replace("very first", "very worst");
-        let error = refused(&changed);
+        let error = rejected(&changed);
         let expected = format!(
             "the block was changed: its content no longer matches its hash, which is \
              \"{GENESIS_HASH}\" here and "
@@ -151,7 +151,7 @@ fn errors_contain_their_place() {
     let line = text(Format::Ndjson);
     let two = format!("{line}{}", line.replace("\"index\":0", "\"index\":-1"));
     assert_eq!(
-        refused(&two),
+        rejected(&two),
         format!(
             "block 1, line 2, byte {}: not well-formed: invalid value: integer `-1`, expected u64",
             line.len()
@@ -202,7 +202,7 @@ fn errors_contain_their_place() {
     ] {
         let changed = line.replace(from, to);
         assert_ne!(changed, line);
-        let error = refused(&changed);
+        let error = rejected(&changed);
         assert!(
             error.starts_with("block 0, line 1, byte 0: ") && error.contains(reason),
             "{error}"
@@ -225,18 +225,18 @@ fn errors_contain_their_place() {
             r#"the index is "0x", expected an integer"#,
         ),
     ] {
-        let error = refused(&changed);
+        let error = rejected(&changed);
         assert!(error.contains(reason), "{error}");
     }
-    assert!(refused("index,id\n").contains("missing column"));
+    assert!(rejected("index,id\n").contains("missing column"));
     assert!(
-        refused("{\"blocks\": [], \"mempool\": []}")
+        rejected("{\"blocks\": [], \"mempool\": []}")
             .ends_with("not well-formed: the chain has no block")
     );
-    assert!(refused("{\"mempool\": []}").ends_with("not well-formed: the chain has no block"));
-    assert!(refused("{\"blocks\": [], \"more\": []}").contains("the chain has no block"));
+    assert!(rejected("{\"mempool\": []}").ends_with("not well-formed: the chain has no block"));
+    assert!(rejected("{\"blocks\": [], \"more\": []}").contains("the chain has no block"));
     assert!(
-        refused(&format!("{}x", text(Format::Json)))
+        rejected(&format!("{}x", text(Format::Json)))
             .ends_with("unexpected data after the end of the chain")
     );
 }

@@ -47,7 +47,7 @@ fn messages_and_blocks_are_rejected_on_a_full_disk() {
 }
 
 #[test]
-fn a_batch_that_is_refused_for_lack_of_space_makes_no_commit() {
+fn a_batch_that_is_rejected_for_lack_of_space_makes_no_commit() {
     let database = TestDatabase::new(&[]);
     let commits = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&commits);
@@ -61,9 +61,9 @@ fn a_batch_that_is_refused_for_lack_of_space_makes_no_commit() {
         key: None,
         arrived: 0,
     };
-    let refused = store.write(|reply| Operation::Add(addition, reply));
+    let rejected = store.write(|reply| Operation::Add(addition, reply));
     assert!(matches!(
-        refused,
+        rejected,
         Err(StoreError::Rejected(Rejection::NoSpace { .. }))
     ));
     // The batch has ended when the next operation is answered.

@@ -64,8 +64,8 @@ fn learned_messages_fill_half_and_are_evicted_for_clients() {
             .unwrap();
     }
     assert_eq!(database.state.totals.learned_count, 0);
-    let refused = database.add(numbered(9000, MAX_TEXT_BYTES), None, 0);
-    assert!(matches!(refused, Err(Rejection::MempoolFull { .. })));
+    let rejected = database.add(numbered(9000, MAX_TEXT_BYTES), None, 0);
+    assert!(matches!(rejected, Err(Rejection::MempoolFull { .. })));
     database.check_counts();
 }
 

@@ -117,7 +117,7 @@ export class ChainCopy {
     this.recheck(at);
   }
 
-  /** Returns the position of the first block that a node would refuse, or -1. */
+  /** Returns the position of the first block that a node would reject, or -1. */
   firstBroken() {
     return this.results.findIndex(({ passed }) => !passed);
   }

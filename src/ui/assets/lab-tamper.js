@@ -70,7 +70,7 @@ function describe() {
   text.className = `verdict ${at < 0 ? "good" : "bad"}`;
   if (at >= 0) {
     const order = broken === 1 ? "Mine it." : "Mine them from left to right.";
-    text.textContent = `A node would refuse this copy at block ${copy.blocks[at].index}. ${broken === 1 ? "1 block is" : `${broken} blocks are`} broken. ${order}`;
+    text.textContent = `A node would reject this copy at block ${copy.blocks[at].index}. ${broken === 1 ? "1 block is" : `${broken} blocks are`} broken. ${order}`;
   } else if (!copy.isChanged()) {
     text.textContent = "The copy is valid and identical to the chain of the node. Change a message.";
   } else if (missingBlocks() > 0) {

@@ -45,8 +45,8 @@ function rules(copy) {
 function status(copy) {
   if (!copy) return ["", "The copy of step 4 is not loaded."];
   if (!copy.isChanged()) return ["", "You have not changed anything yet, so your copy and the chain of the others are the same. Change a message in step 4, or let the page do it."];
-  if (copy.firstBroken() >= 0) return ["bad", `Your copy is not repaired yet: ${counted(copy.countBroken(), "block")} would be refused. Mine them in step 4, or let the page do it.`];
-  if (missingBlocks() > 0) return ["bad", `Your copy is not complete: ${counted(missingBlocks(), "block")} after it still point to the old hash. Mining them again takes ${restCost(missingBlocks())}. Until they are mined, too, every node refuses the copy. Show newer blocks in step 4 to see a complete repair.`];
+  if (copy.firstBroken() >= 0) return ["bad", `Your copy is not repaired yet: ${counted(copy.countBroken(), "block")} would be rejected. Mine them in step 4, or let the page do it.`];
+  if (missingBlocks() > 0) return ["bad", `Your copy is not complete: ${counted(missingBlocks(), "block")} after it still point to the old hash. Mining them again takes ${restCost(missingBlocks())}. Until they are mined, too, every node rejects the copy. Show newer blocks in step 4 to see a complete repair.`];
   return ["good", "Your copy is complete, and a check of it finds nothing wrong:"];
 }
 
@@ -79,7 +79,7 @@ function show() {
   const work = effort?.tries ? `The repair took ${largeNumber(effort.tries)} tries and ${duration(effort.seconds)}. ` : "";
   get("verdict-effort").textContent = copy.difficulty === chainDifficulty
     ? work
-    : `${work}With the ${counted(chainDifficulty, "zero")} that this chain requires it would have taken ${expectedTime(copy.results.filter(({ hash }, at) => hash !== copy.original[at].hash).length * 16 ** chainDifficulty)}, and without them a node refuses the copy at once. Suppose that somebody has done this work:`;
+    : `${work}With the ${counted(chainDifficulty, "zero")} that this chain requires it would have taken ${expectedTime(copy.results.filter(({ hash }, at) => hash !== copy.original[at].hash).length * 16 ** chainDifficulty)}, and without them a node rejects the copy at once. Suppose that somebody has done this work:`;
   loadKept(copy);
 }
 

@@ -189,7 +189,7 @@ function listen() {
   addEventListener("pagehide", () => source.close());
 }
 
-// Without the host name of the browser, the server refuses every form.
+// Without the host name of the browser, the server rejects every form.
 function reportReplacedHost(form) {
   if (form.dataset.host === location.host.toLowerCase()) return;
   const warning = form.querySelector(".proxy");

@@ -34,7 +34,7 @@ impl Remedy {
         })
     }
 
-    /// Raises the lower difficulty, which the node refuses if its chain does not meet the higher one.
+    /// Raises the lower difficulty, which the node rejects if its chain does not meet the higher one.
     /// To lower the higher one would weaken a chain for good.
     pub(super) fn of_difficulty(
         address: &str,

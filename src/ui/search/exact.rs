@@ -50,7 +50,7 @@ pub(super) async fn hits(site: &Site, text: &str, tip: u64) -> Result<SearchPage
 fn if_found<T>(answer: Result<T, ClientError>) -> Result<Option<T>, ErrorPage> {
     match answer {
         Ok(answer) => Ok(Some(answer)),
-        Err(ClientError::Refused {
+        Err(ClientError::Rejected {
             status: 400 | 404, ..
         }) => Ok(None),
         Err(error) => Err(error.into()),

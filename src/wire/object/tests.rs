@@ -80,12 +80,12 @@ fn takes_objects_only<T: DeserializeOwned + Serialize>(document: &str) -> usize 
     // In the order of the fields, as a derived reader would take their values.
     let changed = with_lists(&serde_json::to_string(&value).unwrap());
     for document in &changed {
-        let refused = serde_json::from_str::<T>(document).err();
-        let refused = refused.unwrap_or_else(|| panic!("taken: {document}"));
-        let refused = refused.to_string();
+        let rejected = serde_json::from_str::<T>(document).err();
+        let rejected = rejected.unwrap_or_else(|| panic!("taken: {document}"));
+        let rejected = rejected.to_string();
         assert!(
-            refused.contains("invalid type: sequence"),
-            "{refused}: {document}"
+            rejected.contains("invalid type: sequence"),
+            "{rejected}: {document}"
         );
     }
     changed.len()

@@ -88,7 +88,7 @@ fn pages_describe_blocks_like_single_requests() {
 }
 
 #[test]
-fn a_single_block_is_found_or_refused() {
+fn a_single_block_is_found_or_rejected() {
     let node = seven();
     for (name, status, code) in [
         ("8", 404, "not_found"),

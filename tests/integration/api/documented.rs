@@ -57,7 +57,7 @@ fn a_new_node_answers_like_the_reference_miner() {
 }
 
 #[test]
-fn other_paths_and_methods_are_refused_as_documented() {
+fn other_paths_and_methods_are_rejected_as_documented() {
     let node = idle();
     let missing = |name: &str| json!({"message": format!("'{name}' is not a valid endpoint!")});
     for (method, target, name) in [
@@ -146,7 +146,7 @@ fn add_takes_the_first_decoded_value_of_the_query() {
 }
 
 #[test]
-fn an_add_without_a_message_in_the_query_is_refused() {
+fn an_add_without_a_message_in_the_query_is_rejected() {
     let node = idle();
     let form = [("Content-Type", "application/x-www-form-urlencoded")];
     let json = [("Content-Type", "application/json")];

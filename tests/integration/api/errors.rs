@@ -116,7 +116,7 @@ fn an_idempotency_key_has_1_to_256_bytes() {
 }
 
 #[test]
-fn an_oversized_body_is_refused_and_not_buffered() {
+fn an_oversized_body_is_rejected_and_not_buffered() {
     let node = TestNode::start(&["--threads", "0"]);
     let kind = [("Content-Type", "application/json")];
     // More than the buffers of the connection hold: the answer has to wait for the rest.

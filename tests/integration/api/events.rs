@@ -226,7 +226,7 @@ fn a_client_too_far_behind_is_reset() {
 }
 
 #[test]
-fn the_forty_ninth_local_stream_is_refused_until_one_ends() {
+fn the_forty_ninth_local_stream_is_rejected_until_one_ends() {
     let node = TestNode::start(&["--threads", "0"]);
     let mut open: Vec<_> = (0..STREAMS)
         .map(|_| Events::from_now(node.address()))

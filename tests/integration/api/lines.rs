@@ -156,15 +156,17 @@ fn add_lines_sends_lines_together_and_once_if_asked() {
     let printed: Value = serde_json::from_str(&printed).unwrap();
     assert_eq!(texts(&node)[2], "c\nd");
     assert_eq!(printed, json!({"id": node.pending()[2].id}));
-    let refused = node.command(["add", "--lines", "--field", "log"]);
-    let refused = refused.stdin("{\"log\":\"e\"}\n{\"msg\":\"f\"}\n").exits(1);
-    assert!(refused.stderr.contains("line 2: "), "{refused:?}");
+    let rejected = node.command(["add", "--lines", "--field", "log"]);
+    let rejected = rejected
+        .stdin("{\"log\":\"e\"}\n{\"msg\":\"f\"}\n")
+        .exits(1);
+    assert!(rejected.stderr.contains("line 2: "), "{rejected:?}");
     assert!(
-        refused.stderr.contains("under the key \"log\""),
-        "{refused:?}"
+        rejected.stderr.contains("under the key \"log\""),
+        "{rejected:?}"
     );
     assert_eq!(
-        refused.stdout.lines().count(),
+        rejected.stdout.lines().count(),
         1,
         "the lines before it are added"
     );
@@ -189,8 +191,8 @@ fn lines_are_added_one_by_one_to_a_reference_miner() {
         Blockchain::new(arguments).args(options)
     };
     command(&[]).stdin("a\nb\n").succeeds();
-    let refused = command(&["--once"]).stdin("c\n").exits(3);
-    refused.complains(&["does not support --once", "add the lines without --once"]);
+    let rejected = command(&["--once"]).stdin("c\n").exits(3);
+    rejected.complains(&["does not support --once", "add the lines without --once"]);
     assert_eq!(
         *messages.lock().unwrap(),
         ["/add?message=a", "/add?message=b"]

@@ -46,7 +46,7 @@ fn answers_soon(node: &TestNode) {
 }
 
 #[test]
-fn the_thirteenth_local_stream_is_refused_until_one_ends() {
+fn the_thirteenth_local_stream_is_rejected_until_one_ends() {
     let mut node = full();
     let mut readers: Vec<_> = (0..STREAMS).map(|_| slow_reader(node.address())).collect();
     for target in ["/data", "/chain"] {

@@ -49,7 +49,7 @@ fn a_message_is_pending_then_mined_then_confirmed() {
 }
 
 #[test]
-fn two_idempotency_keys_in_one_request_are_refused() {
+fn two_idempotency_keys_in_one_request_are_rejected() {
     let node = TestNode::start(&["--threads", "0"]);
     let json = ("Content-Type", "application/json");
     let keys = [json, ("Idempotency-Key", "a"), ("Idempotency-Key", "b")];
@@ -200,7 +200,7 @@ fn any_text_round_trips() {
 }
 
 #[test]
-fn an_invalid_message_body_is_refused() {
+fn an_invalid_message_body_is_rejected() {
     let node = TestNode::start(&["--threads", "0"]);
     let kind = [("Content-Type", "application/json; charset=utf-8")];
     let send = |body: &[u8]| node.request("POST", "/api/v1/messages", &kind, body);

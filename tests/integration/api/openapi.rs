@@ -77,7 +77,7 @@ fn the_docs_page_loads_nothing_external_and_runs_no_script() {
 }
 
 #[test]
-fn every_refusal_is_documented() {
+fn every_rejection_is_documented() {
     let node = TestNode::start(&["--threads", "0"]);
     let document: Value = node.get("/openapi.json").expect(200).json();
     let schema = |path: &str, method: &str, name: &str| {

@@ -141,7 +141,7 @@ fn a_text_search_continues_where_it_stopped() {
 }
 
 #[test]
-fn invalid_searches_are_refused() {
+fn invalid_searches_are_rejected() {
     let node = TestNode::start(&["--threads", "0"]);
     let long = format!("?q={}", "x".repeat(257));
     for query in ["", "?q=", "?q=a&q=b", "?q=a&before=-1", "?text=a", &long] {
@@ -160,18 +160,18 @@ fn two_local_searches_run_at_a_time() {
     // Long texts without the one looked for: each search takes its whole time.
     let texts = vec!["x".repeat(60_000); 400];
     let (node, _maker) = with_texts(&texts);
-    let refused = std::thread::scope(|scope| {
+    let rejected = std::thread::scope(|scope| {
         let ask = || {
             let target = "/api/v1/search?q=y";
             let answers = (0..5).map(|_| request(node.address, "GET", target, &[], &[]).unwrap());
-            let mut refused = 0;
+            let mut rejected = 0;
             for answer in answers {
                 if answer.status == 429 {
                     answer.expect_error(429, "too_many_requests");
-                    refused += 1;
+                    rejected += 1;
                 }
             }
-            refused
+            rejected
         };
         let threads: Vec<_> = (0..6).map(|_| scope.spawn(ask)).collect();
         threads
@@ -179,7 +179,7 @@ fn two_local_searches_run_at_a_time() {
             .map(|thread| thread.join().unwrap())
             .sum::<u32>()
     });
-    assert!((1..=28).contains(&refused), "{refused}");
+    assert!((1..=28).contains(&rejected), "{rejected}");
     page(node.address, "y", None);
 }
 

@@ -1,4 +1,4 @@
-//! Parsable request heads without a valid target or host: the node and the explorer refuse them with
+//! Parsable request heads without a valid target or host: the node and the explorer reject them with
 //! the right status before any route handles them.
 
 use std::io::{Read, Write};
@@ -72,7 +72,7 @@ fn assert_heads(address: SocketAddr, root: u16) {
         let head = format!("{line}\r\n{headers}Connection: close\r\n\r\n");
         match exchange(address, head.as_bytes()) {
             Ok(answer) if answer.status == expected => {
-                // What follows a refused head may be anything, such as the bytes for a tunnel.
+                // What follows a rejected head may be anything, such as the bytes for a tunnel.
                 let closes = answer.header("connection") == Some("close");
                 if expected != root && !closes {
                     problems.push(format!("{line} {headers:?}: stays open"));
@@ -89,7 +89,7 @@ fn assert_heads(address: SocketAddr, root: u16) {
 }
 
 #[test]
-fn a_node_refuses_heads_without_a_valid_target_or_host() {
+fn a_node_rejects_heads_without_a_valid_target_or_host() {
     let mut node = TestNode::start(&["--threads", "0"]);
     assert_heads(node.address(), 404);
     let log = node.stop();
@@ -97,7 +97,7 @@ fn a_node_refuses_heads_without_a_valid_target_or_host() {
 }
 
 #[test]
-fn the_explorer_refuses_heads_without_a_valid_target_or_host() {
+fn the_explorer_rejects_heads_without_a_valid_target_or_host() {
     let node = TestNode::start(&["--threads", "0"]);
     let explorer = Explorer::of(node.address(), &[]);
     assert_heads(explorer.address(), 200);
@@ -106,7 +106,7 @@ fn the_explorer_refuses_heads_without_a_valid_target_or_host() {
 }
 
 #[test]
-fn refused_heads_are_counted_and_not_logged() {
+fn rejected_heads_are_counted_and_not_logged() {
     let mut node = TestNode::start(&["--threads", "0"]);
     for _ in 0..50 {
         let head = b"GET a:1 HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -154,7 +154,7 @@ fn proxies_are_told_not_to_buffer_events() {
 }
 
 #[test]
-fn a_declared_length_above_the_limit_is_refused_before_the_body_is_asked_for() {
+fn a_declared_length_above_the_limit_is_rejected_before_the_body_is_asked_for() {
     let node = TestNode::start(&["--threads", "0"]);
     let explorer = Explorer::of(node.address(), &[]);
     for (address, path, length) in [

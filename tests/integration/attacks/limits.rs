@@ -1,4 +1,4 @@
-//! Requests just below, at and just above each limit: accepted, or refused with the reason, and
+//! Requests just below, at and just above each limit: accepted, or rejected with the reason, and
 //! neither leaves memory allocated.
 
 use crate::support::http::{
@@ -73,7 +73,7 @@ fn bodies_have_a_limit_by_route() {
     let message = 6 * MESSAGE + 1024;
     for (path, most) in [("/api/v1/messages", message), ("/api/v1/announce", 4096)] {
         for (length, status) in [(most - 1, 400), (most, 400), (most + 1, 413)] {
-            // Of blanks alone, so that a body that is read is refused for what it is.
+            // Of blanks alone, so that a body that is read is rejected for what it is.
             let body = vec![b' '; length];
             let answer = node.request("POST", path, &json, &body);
             assert_eq!(answer.status, status, "{path} {length}");
@@ -108,9 +108,9 @@ fn unterminated_request_heads_are_bounded() {
                 let address = node.address();
                 scope.spawn(move || {
                     let answer = exchange(address, head.as_bytes());
-                    let is_refused =
+                    let is_rejected =
                         |answer: TransportResponse| (400..500).contains(&answer.status);
-                    assert!(answer.map_or(true, is_refused), "{head:.20}");
+                    assert!(answer.map_or(true, is_rejected), "{head:.20}");
                 });
             }
         });
@@ -123,7 +123,7 @@ fn unterminated_request_heads_are_bounded() {
 }
 
 #[test]
-fn deeply_nested_json_is_refused() {
+fn deeply_nested_json_is_rejected() {
     let node = TestNode::start(&["--threads", "0"]);
     let json = [("Content-Type", "application/json")];
     for (open, close) in [
@@ -138,9 +138,9 @@ fn deeply_nested_json_is_refused() {
             for body in [whole, half] {
                 for path in ["/api/v1/messages", "/api/v1/announce"] {
                     let answer = node.request("POST", path, &json, body.as_bytes());
-                    let is_refused = matches!(answer.status, 400 | 413);
+                    let is_rejected = matches!(answer.status, 400 | 413);
                     assert!(
-                        is_refused,
+                        is_rejected,
                         "{path} {depth} times {open:?}: {}",
                         answer.status
                     );

@@ -33,13 +33,13 @@ fn exceeding_the_add_rate_is_429_with_retry_after() {
             break;
         }
     }
-    // Both count as one, and what is refused is not taken.
-    let refused = std::iter::repeat_with(|| (post(), put())).take(50);
-    let (post_refused, put_refused) = refused
+    // Both count as one, and what is rejected is not taken.
+    let rejected = std::iter::repeat_with(|| (post(), put())).take(50);
+    let (post_rejected, put_rejected) = rejected
         .filter(|(post, put)| post.status == 429 && put.status == 429)
         .last()
         .expect("one after the other at more than five a second");
-    for answer in [post_refused, put_refused] {
+    for answer in [post_rejected, put_rejected] {
         assert_eq!(answer.header("retry-after"), Some("1"));
         answer.expect_error(429, "too_many_requests");
     }
@@ -78,7 +78,7 @@ fn a_rate_limited_body_is_read_before_the_response() {
 }
 
 #[test]
-fn without_a_rate_nothing_is_refused() {
+fn without_a_rate_nothing_is_rejected() {
     let node = TestNode::start(&["--threads", "0", "--add-rate", "0"]);
     let put = || node.request("PUT", "/add?message=a", &[FORWARDED], &[]);
     for _ in 0..60 {
@@ -115,7 +115,7 @@ fn add_honours_retry_after() {
     let node = TestNode::start(&["--threads", "0", "--add-rate", "5"]);
     let port = proxy(node.address()).port().to_string();
     let begun = Instant::now();
-    // Beside each other, so that some are refused again and again.
+    // Beside each other, so that some are rejected again and again.
     std::thread::scope(|scope| {
         for number in 0..10 {
             let add = Blockchain::new(["add", "--lines", "--port", &port]);
@@ -125,7 +125,7 @@ fn add_honours_retry_after() {
     });
     assert!(
         begun.elapsed() > Duration::from_secs(2),
-        "nothing was refused"
+        "nothing was rejected"
     );
     assert_eq!(node.status().mempool.count, 20);
 }

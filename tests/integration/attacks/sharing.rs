@@ -32,16 +32,16 @@ fn ask(source: Ipv4Addr, node: SocketAddr, target: &str) -> io::Result<Transport
     read_answer(stream, false)
 }
 
-/// Opens as many as it may and keeps them. Returns how many were refused, too.
+/// Opens as many as it may and keeps them. Returns how many were rejected, too.
 fn hoard(node: SocketAddr, target: &str, count: usize) -> (Vec<TcpStream>, usize) {
     let opened = (0..count).map(|_| begin(GREEDY, node, target));
-    let (held, refused): (Vec<_>, Vec<_>) = opened.partition(|(_, status)| *status == 200);
-    assert!(refused.iter().all(|(_, status)| *status == 503));
+    let (held, rejected): (Vec<_>, Vec<_>) = opened.partition(|(_, status)| *status == 200);
+    assert!(rejected.iter().all(|(_, status)| *status == 503));
     let held: Vec<_> = held.into_iter().map(|(stream, _)| stream).collect();
-    (held, refused.len())
+    (held, rejected.len())
 }
 
-/// Asks for everything that is shared. Returns what was refused or took long.
+/// Asks for everything that is shared. Returns what was rejected or took long.
 fn newcomer(address: SocketAddr) -> Vec<(&'static str, u16, Duration)> {
     let targets = [
         "/chain",
@@ -72,10 +72,10 @@ fn one_address_does_not_shut_out_another() {
         }
     });
     let address = node.address();
-    let (_streams, refused) = hoard(address, "/data", 20);
-    assert!(refused >= 4, "{refused}");
-    let (_events, refused) = hoard(address, "/api/v1/events", 80);
-    assert!(refused >= 16, "{refused}");
+    let (_streams, rejected) = hoard(address, "/data", 20);
+    assert!(rejected >= 4, "{rejected}");
+    let (_events, rejected) = hoard(address, "/api/v1/events", 80);
+    assert!(rejected >= 16, "{rejected}");
     let share = ask(GREEDY, address, "/chain").unwrap();
     let told = share.expect_error(503, "unavailable");
     assert!(
@@ -92,8 +92,8 @@ fn one_address_does_not_shut_out_another() {
                 }
             });
         }
-        let refused: Vec<_> = (0..5).flat_map(|_| newcomer(address)).collect();
+        let rejected: Vec<_> = (0..5).flat_map(|_| newcomer(address)).collect();
         ended.store(true, Ordering::Relaxed);
-        assert!(refused.is_empty(), "{refused:?}");
+        assert!(rejected.is_empty(), "{rejected:?}");
     });
 }

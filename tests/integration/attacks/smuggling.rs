@@ -1,6 +1,6 @@
 //! Requests that a proxy and a node could read in two ways. Each is followed on its connection by
 //! a request that adds a message: either the first has one reading and both are answered, or it is
-//! refused and the connection closed. What stands in the body of the first is never taken for a
+//! rejected and the connection closed. What stands in the body of the first is never taken for a
 //! request.
 
 mod vectors;
@@ -45,21 +45,21 @@ fn added(node: &TestNode) -> (usize, usize) {
 
 #[test]
 #[expect(clippy::print_stderr, reason = "the count is for whoever runs this")]
-fn an_ambiguous_request_is_refused() {
+fn an_ambiguous_request_is_rejected() {
     let node = TestNode::start(&["--threads", "0"]);
     let vectors = vectors();
     let mut problems = Vec::new();
-    let (mut clear, mut refused) = (0, 0);
+    let (mut clear, mut rejected) = (0, 0);
     let mut before = added(&node);
     for (name, bytes, expected) in &vectors {
         let statuses = statuses(&node, &[bytes.as_bytes(), NEXT.as_bytes()].concat());
         let after = added(&node);
         let (hidden, next) = (after.0 - before.0, after.1 - before.1);
         before = after;
-        // Two answers, the second to the honest request; or one refusal; or none.
+        // Two answers, the second to the honest request; or one rejection; or none.
         let reading = match (&statuses[..], next) {
             ([_, 200], 1) => Reading::Clear,
-            ([400..500] | [], 0) => Reading::Refused,
+            ([400..500] | [], 0) => Reading::Rejected,
             _ => {
                 problems.push(format!("{name}: {statuses:?}, {next} added"));
                 continue;
@@ -70,11 +70,11 @@ fn an_ambiguous_request_is_refused() {
         }
         match reading {
             Reading::Clear => clear += 1,
-            _ => refused += 1,
+            _ => rejected += 1,
         }
     }
     eprintln!(
-        "{} vectors: {clear} with one reading, {refused} refused",
+        "{} vectors: {clear} with one reading, {rejected} rejected",
         vectors.len()
     );
     assert!(problems.is_empty(), "{problems:#?}");

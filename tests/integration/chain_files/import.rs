@@ -88,7 +88,7 @@ fn an_import_takes_the_network_rules_from_the_chain() {
 }
 
 #[test]
-fn broken_seals_are_refused() {
+fn broken_seals_are_rejected() {
     let folder = Folder::new();
     let forged = fixture("sealed/sealed_forged.chain");
     let forged = forged.to_str().unwrap();
@@ -134,7 +134,7 @@ fn an_existing_chain_is_set_aside_and_its_pending_messages_are_kept() {
         assert!(text.contains(expected), "{text}");
     }
     assert_eq!(check_file(&database).unwrap(), before);
-    // A chain that is refused changes nothing even so.
+    // A chain that is rejected changes nothing even so.
     let broken = fixture("chains/invalid/json_proof_wrong.chain");
     fails(
         1,

@@ -131,7 +131,7 @@ const REASONS: [(&str, &str); 28] = [
 ];
 
 #[test]
-fn every_invalid_chain_is_refused_for_its_reason() {
+fn every_invalid_chain_is_rejected_for_its_reason() {
     let folder = Folder::new();
     let mut seen = 0;
     for (name, chain) in table("chains/odd_expected.json") {
@@ -195,7 +195,7 @@ fn the_json_report_names_class_rule_and_position() {
 }
 
 #[test]
-fn an_object_written_as_a_list_is_refused() {
+fn an_object_written_as_a_list_is_rejected() {
     let folder = Folder::new();
     let db = folder.imported("db", "chains/json_3.chain");
     for format in ["json", "ndjson"] {

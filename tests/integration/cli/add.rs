@@ -102,7 +102,7 @@ fn add_can_wait_until_a_message_is_mined() {
 }
 
 #[test]
-fn a_message_of_maximum_length_is_accepted_and_a_longer_one_refused() {
+fn a_message_of_maximum_length_is_accepted_and_a_longer_one_rejected() {
     let node = idle();
     let longest = "x".repeat(LIMIT);
     node.command(["add", &longest]).succeeds();
@@ -126,20 +126,20 @@ fn a_message_of_maximum_length_is_accepted_and_a_longer_one_refused() {
             .exits(1)
             .complains(&words);
         let lines = format!("fits\n{longer}\nnever read\n");
-        let refused = node.command(["add", "--lines"]).stdin(lines).exits(1);
+        let rejected = node.command(["add", "--lines"]).stdin(lines).exits(1);
         assert!(
-            refused
+            rejected
                 .stderr
                 .contains("line 2: it is longer than the 65536 bytes allowed"),
-            "{refused:?}"
+            "{rejected:?}"
         );
-        assert_eq!(refused.stdout.lines().count(), 1);
+        assert_eq!(rejected.stdout.lines().count(), 1);
     }
     assert_eq!(texts(&node).len(), 7);
 }
 
 #[test]
-fn an_invalid_message_is_refused() {
+fn an_invalid_message_is_rejected() {
     let node = idle();
     let empty = ["the message is empty"];
     node.command(["add", ""]).exits(1).complains(&empty);
@@ -224,8 +224,8 @@ fn a_truncated_response_leaves_the_outcome_unknown() {
     };
     add_to(reference, &[]).exits(3).complains(&look);
     let busy = r#"{"error": {"code": "unavailable", "message": "the disk is full"}}"#;
-    let refused = add_to(move |_| answer(503, &[], busy), &[]).exits(3);
-    assert!(!refused.stderr.contains("may have been"), "{refused:?}");
+    let rejected = add_to(move |_| answer(503, &[], busy), &[]).exits(3);
+    assert!(!rejected.stderr.contains("may have been"), "{rejected:?}");
 }
 
 #[test]

@@ -167,10 +167,10 @@ fn an_output_that_cannot_be_written_is_a_failure() {
 
 #[test]
 fn a_refused_connection_is_one_line_and_a_hint() {
-    let refused = Blockchain::new(["get", "chain", "--port", "1"]).exits(3);
+    let rejected = Blockchain::new(["get", "chain", "--port", "1"]).exits(3);
     let expected = "error: no node is listening on 127.0.0.1:1\n\
                     hint: start one with \"blockchain node\"\n";
-    assert_eq!(refused.stderr, expected);
+    assert_eq!(rejected.stderr, expected);
 }
 
 #[test]

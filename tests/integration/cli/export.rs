@@ -169,9 +169,9 @@ fn binary_formats_are_not_written_to_a_terminal() {
     };
     let file = node.sibling("chain");
     for format in ["bincode", "pickle"] {
-        let refused = export(format, &[]);
-        let stderr = String::from_utf8(refused.stderr).unwrap();
-        assert_eq!(refused.status.code(), Some(2), "{stderr}");
+        let rejected = export(format, &[]);
+        let stderr = String::from_utf8(rejected.stderr).unwrap();
+        assert_eq!(rejected.status.code(), Some(2), "{stderr}");
         for text in [format, "not for a terminal", "--output", "pipe"] {
             assert!(stderr.contains(text), "no {text:?} in {stderr}");
         }

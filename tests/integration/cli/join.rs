@@ -18,16 +18,16 @@ fn invite(node: &TestNode, options: &[&str]) -> String {
     printed.stdout.trim().to_owned()
 }
 
-/// A `join` that is refused with this exit code, and leaves no folder behind.
+/// A `join` that is rejected with this exit code, and leaves no folder behind.
 #[track_caller]
-fn refused(code: &str, exit_code: i32) -> Finished {
+fn rejected(code: &str, exit_code: i32) -> Finished {
     let root = tempfile::tempdir().unwrap();
     let folder = root.path().join("node");
-    let refused = Blockchain::new(["join", code, "--port", "0", "--db"])
+    let rejected = Blockchain::new(["join", code, "--port", "0", "--db"])
         .args([&folder])
         .exits(exit_code);
     assert!(!folder.exists());
-    refused
+    rejected
 }
 
 fn wait_for_tip(nodes: &[&TestNode], length: u64) {
@@ -92,10 +92,10 @@ fn a_code_of_another_network_changes_nothing() {
     let code = invite(&host, &[]);
     let (address, rest) = code.split_once('/').unwrap();
     let digit = if rest.starts_with('0') { "1" } else { "0" };
-    refused(&format!("{address}/{digit}{}", &rest[1..]), 1).complains(&["has the genesis block"]);
-    refused(&code.replace("/d3", "/d2"), 1).complains(&["has difficulty 3", "the code says 2"]);
-    refused(&code.replace("/d3", "/d4"), 1).complains(&["has difficulty 3", "the code says 4"]);
-    refused(&code.replace("/s1", "/so"), 1).complains(&["seal rule", "open proofs accepted"]);
+    rejected(&format!("{address}/{digit}{}", &rest[1..]), 1).complains(&["has the genesis block"]);
+    rejected(&code.replace("/d3", "/d2"), 1).complains(&["has difficulty 3", "the code says 2"]);
+    rejected(&code.replace("/d3", "/d4"), 1).complains(&["has difficulty 3", "the code says 4"]);
+    rejected(&code.replace("/s1", "/so"), 1).complains(&["seal rule", "open proofs accepted"]);
 
     let other = TestNode::start(&["--new-genesis=other", "--difficulty", "3"]);
     let mut guest = TestNode::join(&invite(&other, &[]), &[]);
@@ -123,7 +123,7 @@ fn a_code_of_another_network_changes_nothing() {
 fn what_the_code_leaves_open_is_printed_and_must_be_accepted() {
     let host = TestNode::start(OWN_NETWORK);
     let (address, genesis) = (host.address().to_string(), host.status().genesis);
-    refused(&address, 2).complains(&[
+    rejected(&address, 2).complains(&[
         "and the code does not: genesis",
         &genesis,
         "difficulty 3",
@@ -133,7 +133,7 @@ fn what_the_code_leaves_open_is_printed_and_must_be_accepted() {
         "--yes",
     ]);
     let short = format!("{address}/{}", &genesis[..8]);
-    refused(&short, 2).complains(&["good in a classroom", "difficulty 3", "--yes"]);
+    rejected(&short, 2).complains(&["good in a classroom", "difficulty 3", "--yes"]);
     let short = invite(&host, &["--short"]);
     let guest = TestNode::join(&short, &[]);
     assert!(guest.stderr().contains("2^32 hashes"));
@@ -144,9 +144,9 @@ fn a_code_without_an_answer_or_a_meaning_has_its_exit_code() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = nobody.local_addr().unwrap().to_string();
     drop(nobody);
-    refused(&address, 3).complains(&["no answer from", "--host 0.0.0.0"]);
+    rejected(&address, 3).complains(&["no answer from", "--host 0.0.0.0"]);
     let code = format!("{address}+127.0.0.1:1/c0c0c0c0/d5/s1");
-    refused(&code, 3).complains(&["none of the 2 nodes"]);
+    rejected(&code, 3).complains(&["none of the 2 nodes"]);
     for hostile in [
         "a".repeat(1025),
         format!("a/c0c0c0c0/d{}", "9".repeat(100_000)),
@@ -154,7 +154,7 @@ fn a_code_without_an_answer_or_a_meaning_has_its_exit_code() {
         "[fe80::1%eth0]/c0c0c0c0".to_owned(),
         String::new(),
     ] {
-        let told = refused(&hostile, 2).stderr;
+        let told = rejected(&hostile, 2).stderr;
         assert!(told.len() < 400 && !told.contains('\u{1b}'), "{told:?}");
     }
     for option in [
@@ -172,17 +172,17 @@ fn a_code_without_an_answer_or_a_meaning_has_its_exit_code() {
 #[test]
 fn a_node_on_loopback_invites_nobody_without_an_address() {
     let mut node = TestNode::start(OWN_NETWORK);
-    let refuse = |node: &TestNode| {
+    let reject = |node: &TestNode| {
         Blockchain::new(["invite", "--db"])
             .args([node.folder()])
             .exits(1)
             .complains(&["loopback only", "--host 0.0.0.0", "--address"]);
     };
-    refuse(&node);
+    reject(&node);
     assert!(!node.stderr().contains("join"), "{}", node.stderr());
     let code = invite(&node, &[]);
     node.stop();
-    refuse(&node);
+    reject(&node);
     assert_eq!(invite(&node, &[]), code);
     Blockchain::new(["invite", "--address", "a_b", "--db"])
         .args([node.folder()])
@@ -193,7 +193,7 @@ fn a_node_on_loopback_invites_nobody_without_an_address() {
 }
 
 #[test]
-fn a_node_refuses_to_be_its_own_neighbour() {
+fn a_node_rejects_its_own_address_as_a_neighbour() {
     let node = TestNode::start(&[]);
     let port = node.address().port();
     for host in ["127.0.0.1", "localhost"] {
@@ -235,10 +235,10 @@ fn title_and_name_are_kept_and_shown() {
         ("--name", "1234567890123456789012345"),
         ("--title", "a\u{1b}[2J"),
     ] {
-        let refused = Blockchain::new(["node", "--port", "0", option, text]).exits(2);
+        let rejected = Blockchain::new(["node", "--port", "0", option, text]).exits(2);
         assert!(
-            refused.stderr.contains("printable characters"),
-            "{refused:?}"
+            rejected.stderr.contains("printable characters"),
+            "{rejected:?}"
         );
     }
 }

@@ -6,9 +6,9 @@ use crate::support::wait_for;
 
 const DOCUMENTED: &str = "c0f0de3647e32b3b129e4ca3c329dd7584fa375366106b4c22c31c55f8c1ab94";
 
-/// A start that is refused with these words, and leaves the folder as it was.
+/// A start that is rejected with these words, and leaves the folder as it was.
 #[track_caller]
-fn refused(node: &TestNode, options: &[&str], words: &[&str]) {
+fn rejected(node: &TestNode, options: &[&str], words: &[&str]) {
     Blockchain::new(["node", "--port", "0", "--db"])
         .args([node.folder()])
         .args(options)
@@ -54,23 +54,23 @@ fn a_new_genesis_may_be_named_again_on_its_own_chain() {
     node.start_again(&own);
     assert_eq!(node.status().genesis, genesis);
     node.stop();
-    refused(
+    rejected(
         &node,
         &["--new-genesis=Class 8c"],
         &["already has a chain", "--force-new-chain"],
     );
-    refused(&node, &["--new-genesis"], &["already has a chain"]);
+    rejected(&node, &["--new-genesis"], &["already has a chain"]);
     let mut documented = TestNode::start(&[]);
     documented.stop();
-    refused(&documented, &["--new-genesis"], &["already has a chain"]);
+    rejected(&documented, &["--new-genesis"], &["already has a chain"]);
 }
 
 #[test]
-fn a_difficulty_above_the_chain_is_refused_naming_the_block() {
+fn a_difficulty_above_the_chain_is_rejected_naming_the_block() {
     let mut node = TestNode::start(&["--difficulty", "1"]);
     node.mine(&["one", "two"]);
     node.stop();
-    refused(
+    rejected(
         &node,
         &["--difficulty", "20"],
         &[
@@ -101,7 +101,7 @@ fn a_custom_genesis_is_for_a_new_folder_only() {
     assert!(named.stderr().contains(&second), "{}", named.stderr());
     own.stop();
     named.stop();
-    refused(
+    rejected(
         &own,
         &["--new_genesis=again"],
         &["already has a chain", "use --new-genesis with a new folder"],
@@ -119,14 +119,14 @@ fn a_sealed_database_stays_sealed() {
     let mut node = TestNode::start(&["--difficulty", "1"]);
     node.mine(&["sealed"]);
     node.stop();
-    refused(
+    rejected(
         &node,
         &["--accept-open"],
         &["requires sealed blocks", "with a new folder"],
     );
-    refused(&node, &["--accept_open"], &["requires sealed blocks"]);
-    refused(&node, &["--proof", "open"], &["requires sealed blocks"]);
-    refused(
+    rejected(&node, &["--accept_open"], &["requires sealed blocks"]);
+    rejected(&node, &["--proof", "open"], &["requires sealed blocks"]);
+    rejected(
         &node,
         &["--require-sealed=2"],
         &["must be sealed from index 1 on", "cannot be loosened to 2"],
@@ -164,12 +164,12 @@ fn open_proofs_need_a_network_that_accepts_them() {
     node.stop();
 
     let words = ["block 1 not acceptable because the proof is open"];
-    refused(&node, &["--require-sealed=1"], &words);
+    rejected(&node, &["--require-sealed=1"], &words);
     node.start_again(&["--require-sealed"]);
     assert_eq!(node.status().sealed_from, Some(4));
     node.mine(&["four"]);
     node.stop();
-    refused(&node, &["--accept-open"], &["requires sealed blocks"]);
+    rejected(&node, &["--accept-open"], &["requires sealed blocks"]);
     node.start_again(&["--require-sealed=3"]);
     assert_eq!(node.status().sealed_from, Some(3));
 }
@@ -194,16 +194,16 @@ fn a_node_waiting_for_its_genesis_block_reports_it() {
 }
 
 #[test]
-fn an_invalid_genesis_or_port_is_refused() {
-    let refused = |option: &str, value: &str, why: &str| {
+fn an_invalid_genesis_or_port_is_rejected() {
+    let rejected = |option: &str, value: &str, why: &str| {
         Blockchain::new(["node", "--port", "0", "--db", "/nowhere", option, value])
             .exits(2)
             .complains(&[option, why]);
     };
     for genesis in ["", "c0f0de", "ANY", &"g".repeat(64)] {
-        refused("--genesis", genesis, "or the hash of a block");
+        rejected("--genesis", genesis, "or the hash of a block");
     }
     for address in ["example.org", "http://example.org/", "[::1]"] {
-        refused("--advertise", address, "has no port; write HOST:PORT");
+        rejected("--advertise", address, "has no port; write HOST:PORT");
     }
 }

@@ -84,7 +84,7 @@ fn a_folder_that_cannot_be_created_is_named() {
 }
 
 #[test]
-fn a_file_that_is_not_a_database_is_refused_and_kept() {
+fn a_file_that_is_not_a_database_is_rejected_and_kept() {
     let mut node = TestNode::stopped();
     let database = node.folder().join("node.redb");
     fs::create_dir(node.folder()).unwrap();
@@ -182,7 +182,7 @@ fn a_start_on_a_port_in_use_changes_nothing() {
 }
 
 #[test]
-fn without_free_space_messages_are_refused_and_reads_served() {
+fn without_free_space_messages_are_rejected_and_reads_served() {
     let mut node = TestNode::start(&["--threads", "0"]);
     node.add("while there was space");
     node.stop();

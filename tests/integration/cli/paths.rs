@@ -110,7 +110,7 @@ fn an_unusable_folder_is_named() {
 }
 
 #[test]
-fn a_node_refuses_files_that_are_not_regular() {
+fn a_node_rejects_files_that_are_not_regular() {
     let names = [
         "node.redb",
         "node.chain",
@@ -124,8 +124,8 @@ fn a_node_refuses_files_that_are_not_regular() {
         let (own, other) = (folder.path().join(name), folder.path().join("other"));
         fs::write(&other, "mine").unwrap();
         symlink(&other, &own).unwrap();
-        let refused = node(folder.path()).exits(3);
-        refused.complains(&[name, "not a regular file but a symbolic link"]);
+        let rejected = node(folder.path()).exits(3);
+        rejected.complains(&[name, "not a regular file but a symbolic link"]);
         assert_eq!(fs::read_to_string(&other).unwrap(), "mine");
         fs::remove_file(&own).unwrap();
         make_fifo(&own);
@@ -150,8 +150,8 @@ fn a_fifo_or_a_device_is_not_read_as_a_file() {
             let arguments = command.split(' ').map(OsStr::new).chain([path.as_os_str()]);
             let db = [OsStr::new("--db"), db.as_os_str()];
             let db = db.into_iter().filter(|_| command == "import");
-            let refused = Blockchain::new(arguments).args(db).exits(3);
-            refused.complains(&[name, kind]);
+            let rejected = Blockchain::new(arguments).args(db).exits(3);
+            rejected.complains(&[name, kind]);
         }
     }
     // The hash beside a file is not waited for, either.
@@ -189,9 +189,9 @@ fn a_file_size_limit_is_a_named_error() {
     let db = folder.path().join("db");
     let file = folder.path().join("x.json");
     let start = ["node", "--port", "0", "--db"].map(OsStr::new);
-    let refused = limited(8, &[&start[..], &[db.as_os_str()]].concat());
-    let told = String::from_utf8(refused.stderr).unwrap();
-    assert_eq!(refused.status.code(), Some(3), "{told}");
+    let rejected = limited(8, &[&start[..], &[db.as_os_str()]].concat());
+    let told = String::from_utf8(rejected.stderr).unwrap();
+    assert_eq!(rejected.status.code(), Some(3), "{told}");
     assert!(told.contains("File too large"), "{told}");
 
     runs(
@@ -200,9 +200,9 @@ fn a_file_size_limit_is_a_named_error() {
     );
     let export = ["export", "--json", "--db"].map(OsStr::new);
     let to = [db.as_os_str(), "--output".as_ref(), file.as_os_str()];
-    let refused = limited(0, &[&export[..], &to].concat());
-    let told = String::from_utf8(refused.stderr).unwrap();
-    assert_eq!(refused.status.code(), Some(3), "{told}");
+    let rejected = limited(0, &[&export[..], &to].concat());
+    let told = String::from_utf8(rejected.stderr).unwrap();
+    assert_eq!(rejected.status.code(), Some(3), "{told}");
     assert!(
         told.contains("x.json") && told.contains("File too large"),
         "{told}"
@@ -249,12 +249,12 @@ fn files_and_folders_that_are_mixed_up_are_named_with_the_right_option() {
         &["receipt", "get", "1", "--db", folder, "--output"],
     ] {
         let file = node.sibling("missing/x.json");
-        let refused = Blockchain::new(command).args([&file]).exits(3);
+        let rejected = Blockchain::new(command).args([&file]).exits(3);
         let text = format!(
             "cannot write {}: the folder {} does not exist",
             file.display(),
             node.sibling("missing").display()
         );
-        refused.complains(&[&text]);
+        rejected.complains(&[&text]);
     }
 }

@@ -80,7 +80,7 @@ fn a_difficulty_above_the_chain_names_block_and_rule() {
 }
 
 #[test]
-fn open_proofs_are_counted_and_may_be_refused() {
+fn open_proofs_are_counted_and_may_be_rejected() {
     let mut node = TestNode::start(&["--accept-open", "--proof", "open", "--difficulty", "1"]);
     node.mine(&["one", "two"]);
     node.stop();

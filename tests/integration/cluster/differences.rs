@@ -52,7 +52,7 @@ fn another_seal_rule_is_reported_by_both_nodes() {
     );
     both_say(&one, &other, &["another seal rule", "--require-sealed"]);
     other.mine(&["open"]);
-    wait_for("the refusal", || {
+    wait_for("the rejection", || {
         difference(&one)
             .contains("open; from index 1")
             .then_some(())
@@ -84,7 +84,7 @@ fn another_genesis_is_reported_by_both_nodes_and_can_be_joined() {
 }
 
 #[test]
-fn a_reorg_above_max_reorg_is_refused_and_a_smaller_one_recorded() {
+fn a_reorg_above_max_reorg_is_rejected_and_a_smaller_one_recorded() {
     let mut short = start(&["--difficulty", "1"], &[]);
     short.mine(&["a", "b", "c"]);
     let long = start(&["--difficulty", "1", "--max-reorg", "2"], &[]);

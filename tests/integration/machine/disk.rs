@@ -200,7 +200,7 @@ fn skip_disk() {
 
 #[test]
 #[expect(clippy::print_stderr, reason = "the counts are shown with --nocapture")]
-fn a_full_disk_refuses_only_additions_until_there_is_space() {
+fn a_full_disk_rejects_only_additions_until_there_is_space() {
     let mut node = TestNode::stopped();
     let Some(_disk) = SmallDisk::mount(&node, 32) else {
         return skip_disk();
@@ -210,7 +210,7 @@ fn a_full_disk_refuses_only_additions_until_there_is_space() {
     node.start_again(&["--threads", "0", "--min-free", "8MiB"]);
     let (mut acknowledged, status) = fill(&node);
     assert_eq!(status, Some(503));
-    let refused = |node: &TestNode| {
+    let rejected = |node: &TestNode| {
         let health: Health = node.get("/health").expect(503).json();
         assert!(
             health.reasons[0].contains("are free on the disk"),
@@ -223,14 +223,14 @@ fn a_full_disk_refuses_only_additions_until_there_is_space() {
             node.get(target).expect(200);
         }
     };
-    refused(&node);
+    rejected(&node);
     // Something else takes all there is, down to the last byte, and gives it back.
     let last = node.folder().join("last");
     let filled = fs::write(&last, vec![1; 64 << 20]);
     assert!(filled.is_err(), "there was space left");
-    refused(&node);
+    rejected(&node);
     fs::remove_file(&last).unwrap();
-    refused(&node);
+    rejected(&node);
     fs::remove_file(&other).unwrap();
     let begun = Instant::now();
     wait_for("space", || {

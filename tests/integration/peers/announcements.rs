@@ -112,7 +112,7 @@ fn guests_are_bounded() {
 }
 
 #[test]
-fn invalid_announcements_are_refused() {
+fn invalid_announcements_are_rejected() {
     let bad = FakePeer::start(|request| FakeNode::new(&genesis()).answer(request));
     let scene = Scene::with_bad_peer(&bad);
     let post = |body: &str| {

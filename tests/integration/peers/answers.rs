@@ -101,7 +101,7 @@ fn a_truncated_response_is_an_error() {
 }
 
 #[test]
-fn json_of_another_shape_is_refused_and_not_echoed() {
+fn json_of_another_shape_is_rejected_and_not_echoed() {
     let long = format!("{MARKER}\n\u{1b}[2J\u{202e}").repeat(1000);
     let pointers = [
         "/node_id",
@@ -127,15 +127,15 @@ fn json_of_another_shape_is_refused_and_not_echoed() {
     let scene = Scene::with_bad_peers(&bad);
     scene.wait_until_held_off("");
     for which in 0..bad.len() {
-        let refused = scene.listed(which).refused.unwrap();
-        assert!(refused.chars().count() < 400, "{refused}");
-        assert!(!refused.contains(char::is_control), "{refused:?}");
+        let rejected = scene.listed(which).refused.unwrap();
+        assert!(rejected.chars().count() < 400, "{rejected}");
+        assert!(!rejected.contains(char::is_control), "{rejected:?}");
     }
     scene.assert_unharmed();
 }
 
 #[test]
-fn deep_nesting_and_endless_digits_are_refused() {
+fn deep_nesting_and_endless_digits_are_rejected() {
     let deep = "[".repeat(100_000);
     let status = empty().status.to_string();
     let digits = format!("\"reorgs\":{}", "9".repeat(50_000));
@@ -175,8 +175,8 @@ fn absurd_numbers_change_nothing() {
     });
     let scene = Scene::with_bad_peers(&bad);
     scene.assert_unharmed();
-    scene.wait_until_refused(0, "does not deliver", |listed| listed.failures > 0);
-    scene.wait_until_refused(6, "speaks protocol 4294967295", |listed| {
+    scene.wait_until_rejected(0, "does not deliver", |listed| listed.failures > 0);
+    scene.wait_until_rejected(6, "speaks protocol 4294967295", |listed| {
         listed.failures == 0
     });
     scene.assert_unharmed();
@@ -221,7 +221,7 @@ fn a_server_that_is_not_a_node_is_put_in_backoff() {
     let bad = replies.map(|reply| FakePeer::start(move |_| reply.clone()));
     let scene = Scene::with_bad_peers(&bad);
     for (which, reason) in (0..).zip(["status 503", "invalid JSON", "neither", "invalid JSON"]) {
-        scene.wait_until_refused(which, reason, |listed| listed.failures > 0);
+        scene.wait_until_rejected(which, reason, |listed| listed.failures > 0);
     }
     scene.assert_unharmed();
 }

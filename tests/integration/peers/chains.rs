@@ -31,14 +31,14 @@ fn a_broken_block_in_a_long_chain_ends_it_there() {
     blocks[last] = with_text(&blocks[last], "changed");
     let bad = fake_peer(&blocks);
     let scene = Scene::with(good, &[bad], &[]);
-    scene.wait_until_refused(0, "the seal is broken", |listed| listed.failures > 0);
+    scene.wait_until_rejected(0, "the seal is broken", |listed| listed.failures > 0);
     let kept = blocks_of(&scene.node);
     assert!(kept.len() > 900 && kept.len() < blocks.len());
     assert!(blocks.starts_with(&kept));
 }
 
 #[test]
-fn a_chain_with_every_message_changed_is_refused() {
+fn a_chain_with_every_message_changed_is_rejected() {
     let good = good_node(&[]);
     good.mine(&["two", "three"]);
     let copy: Vec<_> = {
@@ -61,7 +61,7 @@ fn a_chain_with_every_message_changed_is_refused() {
 }
 
 #[test]
-fn an_open_chain_of_any_length_is_refused_where_blocks_are_sealed() {
+fn an_open_chain_of_any_length_is_rejected_where_blocks_are_sealed() {
     let blocks = chain_above(&genesis(), 1500, ProofKind::Open).blocks;
     let bad = fake_peer(&blocks);
     let scene = Scene::with_bad_peer(&bad);
@@ -75,7 +75,7 @@ fn a_chain_of_another_genesis_is_another_network() {
     let blocks = chain_above(&[other], 1500, ProofKind::Sealed).blocks;
     let bad = fake_peer(&blocks);
     let scene = Scene::with_bad_peer(&bad);
-    scene.wait_until_refused_without_failure("has another genesis");
+    scene.wait_until_rejected_without_failure("has another genesis");
     scene.assert_unharmed();
     let asked = bad.count("GET", "/api/v1/blocks");
     bad.wait_for_requests("GET", "/api/v1/status", 4);
@@ -85,7 +85,7 @@ fn a_chain_of_another_genesis_is_another_network() {
     let liar = FakeNode::new(&blocks);
     let liar = liar.with("/genesis", scene.node.status().genesis);
     let scene = Scene::with_bad_peer(&FakePeer::start(move |request| liar.answer(request)));
-    scene.wait_until_refused(0, "another genesis", |_| true);
+    scene.wait_until_rejected(0, "another genesis", |_| true);
     scene.assert_unharmed();
 }
 
@@ -159,7 +159,7 @@ fn a_block_one_hour_ahead_is_accepted() {
 }
 
 #[test]
-fn a_timestamp_that_is_not_finite_is_refused() {
+fn a_timestamp_that_is_not_finite_is_rejected() {
     let blocks = chain_above(&genesis(), 3, ProofKind::Sealed).blocks;
     let time = blocks[2].timestamp.seconds();
     let good_frames = frames(&blocks);
@@ -180,7 +180,7 @@ fn a_timestamp_that_is_not_finite_is_refused() {
 }
 
 #[test]
-fn frames_that_lie_about_their_length_are_refused() {
+fn frames_that_lie_about_their_length_are_rejected() {
     let blocks = chain_above(&genesis(), 3, ProofKind::Sealed).blocks;
     let good = frames(&blocks);
     let longest = [&u32::MAX.to_be_bytes()[..], &good].concat();

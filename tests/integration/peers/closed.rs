@@ -48,7 +48,7 @@ fn a_closed_node_neither_dials_nor_hears_strangers() {
         "length": 9, "mempool_seq": 0})
     .to_string();
     for headers in [&[][..], &[("x-forwarded-for", "127.0.0.1")]] {
-        let refused = request(
+        let rejected = request(
             node.address(),
             "POST",
             "/api/v1/announce",
@@ -56,8 +56,8 @@ fn a_closed_node_neither_dials_nor_hears_strangers() {
             body.as_bytes(),
         )
         .unwrap();
-        assert_eq!(refused.status, 403);
-        let text = String::from_utf8(refused.body).unwrap();
+        assert_eq!(rejected.status, 403);
+        let text = String::from_utf8(rejected.body).unwrap();
         assert!(text.contains("\"closed\""), "{text}");
     }
     // A request that names its sender makes no guest.
@@ -146,12 +146,12 @@ fn neighbours_announce_to_each_other_if_both_are_closed() {
         from.mine(&["a message"]);
         wait_for("the block", || (to.status().length == length).then_some(()));
     }
-    let refused = |node: &TestNode| node.stderr().contains("closed to the announcements");
-    assert!(!refused(&one) && !refused(&two));
+    let rejected = |node: &TestNode| node.stderr().contains("closed to the announcements");
+    assert!(!rejected(&one) && !rejected(&two));
 }
 
 #[test]
-fn a_refused_announcement_does_not_end_reading() {
+fn a_rejected_announcement_does_not_end_reading() {
     let closed = TestNode::start(CLOSED);
     let address = closed.address().to_string();
     let reader = asking(&["--neighbours", &address]);

@@ -77,7 +77,7 @@ fn mempool_pages_without_progress_are_not_followed() {
     });
     let scene = Scene::with_bad_peers(&bad);
     for which in [0, 2, 3, 4, 5] {
-        scene.wait_until_refused(which, "", |listed| listed.failures > 0);
+        scene.wait_until_rejected(which, "", |listed| listed.failures > 0);
     }
     for bad in &bad {
         assert!(bad.count("GET", "/api/v1/mempool") < 10);
@@ -87,7 +87,7 @@ fn mempool_pages_without_progress_are_not_followed() {
 }
 
 #[test]
-fn an_oversized_mempool_page_is_refused() {
+fn an_oversized_mempool_page_is_rejected() {
     let mut rng = SeededRng::new(1);
     let messages: Vec<_> = (0..20_000)
         .map(|sequence| mempool_entry(sequence, &poison(&mut rng)))

@@ -214,10 +214,10 @@ fn a_removed_neighbour_is_not_relearned_under_an_alias() {
         // ReceivedEvent by its id.
         "127.0.0.2",
     ];
-    let refused = ["127.1", "2130706433", "0x7f000001", "127.000.000.001"];
+    let rejected = ["127.1", "2130706433", "0x7f000001", "127.000.000.001"];
     let spellings: Vec<_> = aliases
         .iter()
-        .chain(&refused)
+        .chain(&rejected)
         .map(|host| at(host))
         .collect();
     let comes_back = |node: &TestNode| {
@@ -244,7 +244,7 @@ fn a_removed_neighbour_is_not_relearned_under_an_alias() {
     });
     comes_back(&node);
 
-    for host in refused {
+    for host in rejected {
         for what in ["add", "remove"] {
             change(&node, what, &at(host))
                 .exits(2)

@@ -79,7 +79,7 @@ impl Pair {
 
     /// Waits until the miner is held off for this reason.
     #[track_caller]
-    fn refuses(&self, reason: &str) {
+    fn rejects(&self, reason: &str) {
         wait_for(reason, || {
             let listed = self.listed();
             let why = listed.refused.as_ref()?;
@@ -144,7 +144,7 @@ fn a_reference_miner_gets_only_documented_requests_and_its_chain_is_fetched_only
 }
 
 #[test]
-fn chains_that_are_invalid_are_refused() {
+fn chains_that_are_invalid_are_rejected() {
     let good = chain_above(&genesis(), 2, ProofKind::Open).blocks;
     let longer = chain_above(&good, 3, ProofKind::Open).blocks;
     // A miner that took a chain while it mined: the parent of its next block is its old tip.
@@ -200,7 +200,7 @@ fn chains_that_are_invalid_are_refused() {
             chain,
             ..FakeReferenceMiner::default()
         });
-        pair.refuses(reason);
+        pair.rejects(reason);
         assert!(pair.listed().failures > 0, "{reason}: {:?}", pair.listed());
         assert_eq!(pair.node.status().length, 3, "{reason}");
         assert!(!pair.node.get("/chain").text().contains("changed"));
@@ -243,7 +243,7 @@ fn an_endless_response_is_abandoned() {
         if path == "/neighbours" {
             wait_for("two looks", || (miner.count("GET", path) > 1).then_some(()));
         } else {
-            wait_for("the refusal", || {
+            wait_for("the rejection", || {
                 (listed(&node, &address)?.failures > 0).then_some(())
             });
         }
@@ -263,7 +263,7 @@ fn an_endless_response_is_abandoned() {
 }
 
 #[test]
-fn a_reference_miner_is_refused_where_blocks_must_be_sealed() {
+fn a_reference_miner_is_rejected_where_blocks_must_be_sealed() {
     let blocks = chain_above(&genesis(), 3, ProofKind::Open).blocks;
     let reference = FakeReferenceMiner::new(&blocks);
     let miner = FakePeer::start(move |request| reference.answer(request));
@@ -278,7 +278,7 @@ fn a_reference_miner_is_refused_where_blocks_must_be_sealed() {
 }
 
 #[test]
-fn another_genesis_is_taken_while_the_chain_is_short_and_refused_later() {
+fn another_genesis_is_taken_while_the_chain_is_short_and_rejected_later() {
     // Of different lengths in bytes, so that each is fetched.
     let other = |seed: u64| {
         let (id, text) = (
@@ -302,7 +302,7 @@ fn another_genesis_is_taken_while_the_chain_is_short_and_refused_later() {
     // Now there are more than six blocks after it.
     let third = chain_above(&[other(4)], 50, ProofKind::Open).blocks;
     pair.turn(FakeReferenceMiner::new(&third));
-    pair.refuses("has another genesis block, and the genesis block of this chain is fixed");
+    pair.rejects("has another genesis block, and the genesis block of this chain is fixed");
     assert_eq!(pair.listed().failures, 0);
     let status = pair.node.status();
     assert_eq!((status.length, status.reorgs), (8, 2));

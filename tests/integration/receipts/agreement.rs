@@ -34,8 +34,8 @@ REASONS = [
     ("other_block", "another one than in the checkpoint"),
     ("not_trusted", "nothing you trust|checkpoint you trust"),
 ]
-def reason_of(refused):
-    return next((name for name, text in REASONS if re.search(text, str(refused))), "not_well_formed")
+def reason_of(rejected):
+    return next((name for name, text in REASONS if re.search(text, str(rejected))), "not_well_formed")
 def judge(case):
     try: text = bytes.fromhex(case["hex"]).decode("utf-8")
     except UnicodeDecodeError: return [False, "not_readable"]
@@ -51,8 +51,8 @@ def judge(case):
             receipt.verify_consistency(text, trusted)
         else:
             receipt.verify(text, trusted)
-    except receipt.Refused as refused:
-        reason = reason_of(refused)
+    except receipt.Rejected as rejected:
+        reason = reason_of(rejected)
         if reason not in ("broken_seal", "not_in_history"): return [False, reason]
         # An object that is not well-formed is not judged any further.
         r = json.loads(text)

@@ -47,7 +47,7 @@ fn readers_of_trust(file: &Path) -> Vec<Vec<String>> {
 
 /// Each command gives this exit code and a reason, which is safe to print.
 #[track_caller]
-fn refused(commands: Vec<Vec<String>>, code: i32) {
+fn rejected(commands: Vec<Vec<String>>, code: i32) {
     for command in commands {
         let finished = Blockchain::new(&command).exits(code);
         let printed = finished.stdout + &finished.stderr;
@@ -60,7 +60,7 @@ fn refused(commands: Vec<Vec<String>>, code: i32) {
 }
 
 #[test]
-fn files_of_other_kinds_are_refused_with_a_reason() {
+fn files_of_other_kinds_are_rejected_with_a_reason() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file");
     let nested = format!("{{\"format\":{}", "[".repeat(1 << 20));
@@ -83,9 +83,9 @@ fn files_of_other_kinds_are_refused_with_a_reason() {
         include_bytes!("../../fixtures/sealed/sealed.json"),
     ] {
         fs::write(&path, content).unwrap();
-        refused(readers_of_proofs(&path), 1);
+        rejected(readers_of_proofs(&path), 1);
         let code = if content.len() > 5_000_000 { 3 } else { 2 };
-        refused(readers_of_trust(&path), code);
+        rejected(readers_of_trust(&path), code);
     }
 }
 
@@ -97,11 +97,11 @@ fn a_receipt_is_no_consistency_proof_and_neither_is_a_trust_file() {
     let mut commands = readers_of_proofs(&proof);
     commands.remove(2);
     commands.pop();
-    refused(commands, 1);
-    refused(readers_of_proofs(&receipt).split_off(2), 1);
-    refused(readers_of_proofs(&kept), 1);
+    rejected(commands, 1);
+    rejected(readers_of_proofs(&receipt).split_off(2), 1);
+    rejected(readers_of_proofs(&kept), 1);
     for file in [&receipt, &proof] {
-        refused(readers_of_trust(file), 2);
+        rejected(readers_of_trust(file), 2);
     }
 }
 
@@ -116,7 +116,7 @@ fn what_is_not_a_file_is_an_error_and_is_never_waited_for() {
         Path::new("/dev/zero"),
         &folder.path().join("missing\x1b[31m"),
     ] {
-        refused(readers_of_proofs(path), 3);
-        refused(readers_of_trust(path), 3);
+        rejected(readers_of_proofs(path), 3);
+        rejected(readers_of_trust(path), 3);
     }
 }

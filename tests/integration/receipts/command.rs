@@ -77,9 +77,9 @@ fn what_is_trusted_is_a_hash_a_line_or_a_file_and_never_nothing() {
         "checkpoint"
     );
     let other = checkpoint(4);
-    let refused = verdict(1, &file, &["--trust", &other]);
-    assert_eq!(refused["reason"], "not_trusted");
-    assert_eq!(refused["entries"], Value::Array(Vec::new()));
+    let rejected = verdict(1, &file, &["--trust", &other]);
+    assert_eq!(rejected["reason"], "not_trusted");
+    assert_eq!(rejected["entries"], Value::Array(Vec::new()));
     let nothing = Blockchain::new(["receipt", "verify", text(&file)]).exits(2);
     nothing.complains(&["say what you trust", "hint:", "never from whoever sent you"]);
 }
@@ -94,37 +94,37 @@ fn a_trust_file_with_anything_else_in_it_is_wrong_usage_and_names_the_line() {
         format!("# mine\n{}\n> {}\n", checkpoint(4), checkpoint(11)),
     )
     .unwrap();
-    let refused = Blockchain::new(["receipt", "verify", text(&file), "--trust", text(&kept)]);
-    refused.exits(2).complains(&["kept.txt", "line 3"]);
+    let rejected = Blockchain::new(["receipt", "verify", text(&file), "--trust", text(&kept)]);
+    rejected.exits(2).complains(&["kept.txt", "line 3"]);
     let other = checkpoint(4).replace("eb79", "eb7a");
     fs::write(&kept, format!("{}\n\n{other}\n", checkpoint(4))).unwrap();
-    let refused = Blockchain::new(["receipt", "verify", text(&file), "--trust", text(&kept)]);
-    refused.exits(2).complains(&["lines 1 and 3", "block"]);
+    let rejected = Blockchain::new(["receipt", "verify", text(&file), "--trust", text(&kept)]);
+    rejected.exits(2).complains(&["lines 1 and 3", "block"]);
 }
 
 #[test]
 fn an_old_receipt_is_proven_by_way_of_a_consistency_proof() {
     let old = vector("receipt_3_under_6.json");
     let line = checkpoint(11);
-    let refused = verdict(1, &old, &["--trust", &line]);
-    assert_eq!(refused["reason"], "not_trusted");
+    let rejected = verdict(1, &old, &["--trust", &line]);
+    assert_eq!(rejected["reason"], "not_trusted");
     let advice = "you keep block 11: ask for the receipt under that block (--at 11)";
     assert!(
-        refused["message"].as_str().unwrap().contains(advice),
-        "{refused}"
+        rejected["message"].as_str().unwrap().contains(advice),
+        "{rejected}"
     );
     let via = vector("consistency_6_to_11.json");
     let proven = verdict(0, &old, &["--trust", &line, "--via", text(&via)]);
     assert_eq!(proven["by"], "checkpoint");
     let useless = vector("consistency_4_to_8.json");
-    let refused = verdict(1, &old, &["--trust", &line, "--via", text(&useless)]);
-    assert_eq!(refused["reason"], "not_trusted");
+    let rejected = verdict(1, &old, &["--trust", &line, "--via", text(&useless)]);
+    assert_eq!(rejected["reason"], "not_trusted");
 
     let other_end = Blockchain::new(["consistency", "verify", text(&via), "--trust", &line]);
     assert_eq!(other_end.succeeds().stdout.trim_end(), checkpoint(6));
     let other = checkpoint(4);
-    let refused = Blockchain::new(["consistency", "verify", text(&via), "--trust", &other]);
-    refused.exits(1).prints(&["NOT PROVEN"]);
+    let rejected = Blockchain::new(["consistency", "verify", text(&via), "--trust", &other]);
+    rejected.exits(1).prints(&["NOT PROVEN"]);
 }
 
 #[test]
@@ -147,8 +147,8 @@ fn two_hundred_random_changes_of_receipts_are_not_proven() {
                 _ => bytes.insert(at, bytes[at]),
             }
             fs::write(&changed, &bytes).unwrap();
-            let refused = verdict(1, &changed, &["--trust", text(&trust)]);
-            assert_eq!(refused["proven"], false, "{name}: byte {at}");
+            let rejected = verdict(1, &changed, &["--trust", text(&trust)]);
+            assert_eq!(rejected["proven"], false, "{name}: byte {at}");
         }
     }
 }
@@ -235,14 +235,14 @@ fn a_young_block_and_an_open_tip_come_with_a_warning() {
         "{receipt:?}"
     );
     let tip: Value = open.json("/blocks/tip");
-    let refused = verdict(1, &file, &["--trust", tip["hash"].as_str().unwrap()]);
-    assert_eq!(refused["reason"], "unbound_root");
+    let rejected = verdict(1, &file, &["--trust", tip["hash"].as_str().unwrap()]);
+    assert_eq!(rejected["reason"], "unbound_root");
     let line = open.command(["checkpoint"]).succeeds().stdout;
     verdict(0, &file, &["--trust", line.trim_end()]);
 }
 
 #[test]
-fn an_append_to_a_trust_file_is_refused_where_it_would_contradict() {
+fn an_append_to_a_trust_file_is_rejected_where_it_would_contradict() {
     let first = node_with(2);
     let second = node_with(2);
     let kept = first.sibling("kept.txt");
@@ -250,10 +250,10 @@ fn an_append_to_a_trust_file_is_refused_where_it_would_contradict() {
         .command(["checkpoint", "--output", text(&kept)])
         .succeeds();
     let before = fs::read(&kept).unwrap();
-    let refused = second
+    let rejected = second
         .command(["checkpoint", "--output", text(&kept)])
         .exits(1);
-    refused.complains(&["nothing was added", "block 2 that line 1 keeps"]);
+    rejected.complains(&["nothing was added", "block 2 that line 1 keeps"]);
     assert_eq!(fs::read(&kept).unwrap(), before);
 }
 
@@ -339,15 +339,15 @@ fn a_receipt_for_a_block_that_can_still_be_disconnected_comes_with_a_warning() {
 }
 
 #[test]
-fn a_block_named_twice_is_refused_by_a_node_and_by_its_database() {
+fn a_block_named_twice_is_rejected_by_a_node_and_by_its_database() {
     let mut node = node_with(2);
     let (folder, block) = (node.folder(), node.json::<Value>("/blocks/1"));
     let get = ["receipt", "get", "1", block["hash"].as_str().unwrap()];
-    let refused = node.command(get).exits(1);
-    refused.complains(&["block 1 is named twice"]);
+    let rejected = node.command(get).exits(1);
+    rejected.complains(&["block 1 is named twice"]);
     node.stop();
-    let refused = Blockchain::new(get).args(["--db", text(&folder)]).exits(1);
-    refused.complains(&["block 1 is named twice"]);
+    let rejected = Blockchain::new(get).args(["--db", text(&folder)]).exits(1);
+    rejected.complains(&["block 1 is named twice"]);
 }
 
 #[test]

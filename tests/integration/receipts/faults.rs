@@ -52,8 +52,8 @@ fn no_file_of_a_node_is_replaced() {
         &["receipt", "get", "1", "--db", text(&folder)],
         &["consistency", "get", "--from", "0", "--db", text(&folder)],
     ] {
-        let refused = Blockchain::new(command).args(["--output", text(&database)]);
-        refused.exits(2).complains(&["belongs to a node"]);
+        let rejected = Blockchain::new(command).args(["--output", text(&database)]);
+        rejected.exits(2).complains(&["belongs to a node"]);
     }
     assert_eq!(fs::read(&database).unwrap(), before);
 }
@@ -80,8 +80,8 @@ fn a_damaged_history_tree_gives_no_proof() {
         &["consistency", "get", "--from", "1"],
         &["checkpoint", "--at", "1"],
     ] {
-        let refused = Blockchain::new(command).args(["--db", text(&folder)]);
-        refused.exits(3).complains(&["history"]);
+        let rejected = Blockchain::new(command).args(["--db", text(&folder)]);
+        rejected.exits(3).complains(&["history"]);
     }
 }
 

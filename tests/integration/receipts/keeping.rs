@@ -49,7 +49,7 @@ fn a_checkpoint_is_kept_once_and_in_any_order() {
 }
 
 #[test]
-fn a_checkpoint_of_another_history_is_refused() {
+fn a_checkpoint_of_another_history_is_rejected() {
     let (node, other) = (node_with(3), node_with(6));
     let folder = tempfile::tempdir().unwrap();
     let kept = folder.path().join("kept.txt");
@@ -63,9 +63,9 @@ fn a_checkpoint_of_another_history_is_refused() {
         ("1", 3, 2),
         ("5", 3, 2),
     ] {
-        let refused = keep(&other, &kept, &["--at", at], 1);
-        assert_eq!(refused.stdout, "");
-        refused.complains(&[
+        let rejected = keep(&other, &kept, &["--at", at], 1);
+        assert_eq!(rejected.stdout, "");
+        rejected.complains(&[
             &format!(
                 "nothing was added to {}: the chain of {} does not contain block {block} that line \
                  {line} keeps",
@@ -93,7 +93,7 @@ fn a_checkpoint_of_another_history_is_refused() {
 }
 
 #[test]
-fn a_checkpoint_of_a_shorter_chain_is_refused() {
+fn a_checkpoint_of_a_shorter_chain_is_rejected() {
     let node = node_with(3);
     let shorter = TestNode::start(&["--difficulty", "1"]);
     let folder = tempfile::tempdir().unwrap();

@@ -127,10 +127,10 @@ fn nothing_is_added_if_a_stamp_cannot_be_written() {
     let dir = node.sibling("stamps");
     fs::create_dir(&dir).unwrap();
     let pair = [files[0].clone(), same];
-    let refused = stamp(&node, &pair)
+    let rejected = stamp(&node, &pair)
         .args(["--dir".as_ref(), dir.as_os_str()])
         .exits(2);
-    refused.complains(&["two files would have the stamp"]);
+    rejected.complains(&["two files would have the stamp"]);
     fs::write(stamp_of(&files[1]), "kept").unwrap();
     stamp(&node, &files)
         .exits(1)

@@ -95,7 +95,7 @@ fn commands_name_damage_in_a_database() {
     let files = filled(&path, &Script::of(seed(), 120));
     let address = folder.path().join("node.address");
     let node = ["node", "--db", db, "--port", "0", "--threads", "0"];
-    let (mut refused, mut ran) = (0, 0);
+    let (mut rejected, mut ran) = (0, 0);
     for case in cases() {
         let mut rng = SeededRng::new(case);
         let mut file = files[rng.index(2)].clone();
@@ -115,13 +115,13 @@ fn commands_name_damage_in_a_database() {
             "{what}: {text}"
         );
         assert!(verified > 0 || code == 0, "{what}: verified, but {text}");
-        *if code == 0 { &mut ran } else { &mut refused } += 1;
+        *if code == 0 { &mut ran } else { &mut rejected } += 1;
         let _ = fs::remove_file(&address);
     }
     tell(&format!(
-        "nodes on damaged databases: {ran} ran, {refused} named the damage"
+        "nodes on damaged databases: {ran} ran, {rejected} named the damage"
     ));
-    assert!(refused > 2, "{refused}");
+    assert!(rejected > 2, "{rejected}");
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn commands_name_damage_in_a_chain_file() {
     let blocks = chain(ProofKind::Open, 12);
     let export = ["export", "--format", "chain", "--db", &db];
     let documented = written(Format::Chain, &blocks);
-    let (mut refused, mut warned, mut same) = (0, 0, 0);
+    let (mut rejected, mut warned, mut same) = (0, 0, 0);
     for case in cases() {
         let mut rng = SeededRng::new(case);
         let format = Format::ALL[rng.index(6)];
@@ -152,7 +152,7 @@ fn commands_name_damage_in_a_chain_file() {
         assert_eq!(verified, imported, "{what}: {text}");
         if imported > 0 {
             assert!(!Path::new(&db).join("node.redb").exists(), "{what}");
-            refused += 1;
+            rejected += 1;
         } else {
             let exported = run(&export, None);
             told(&exported, &what);
@@ -164,8 +164,8 @@ fn commands_name_damage_in_a_chain_file() {
         let _ = fs::remove_dir_all(&db);
     }
     tell(&format!(
-        "imports of damaged files: {refused} refused, {warned} with a warning of the hash, \
+        "imports of damaged files: {rejected} rejected, {warned} with a warning of the hash, \
          {same} the same"
     ));
-    assert!(refused > 2, "{refused}");
+    assert!(rejected > 2, "{rejected}");
 }

@@ -1,4 +1,4 @@
-//! Configuration files that were damaged: refused with the place, or read with no option that the
+//! Configuration files that were damaged: rejected with the place, or read with no option that the
 //! whole file does not have. The real binary reads them.
 
 use std::collections::BTreeSet;
@@ -53,7 +53,7 @@ fn named(text: &str) -> BTreeSet<(String, String)> {
 }
 
 #[test]
-fn a_damaged_configuration_file_is_refused_or_sets_no_other_option() {
+fn a_damaged_configuration_file_is_rejected_or_sets_no_other_option() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("blockchain.toml");
     let path = path.to_str().unwrap();
@@ -66,7 +66,7 @@ fn a_damaged_configuration_file_is_refused_or_sets_no_other_option() {
     let known = named(WHOLE);
     let first = seed() * 1_000_000;
     let cases = if all() { 1000 } else { 100 };
-    let (mut refused, mut taken) = (0, 0);
+    let (mut rejected, mut taken) = (0, 0);
     for case in first..first + cases {
         let mut rng = SeededRng::new(case);
         let mut file = WHOLE.as_bytes().to_vec();
@@ -88,7 +88,7 @@ fn a_damaged_configuration_file_is_refused_or_sets_no_other_option() {
                 reason.contains("blockchain.toml") || reason.starts_with("--log "),
                 "{what}"
             );
-            refused += 1;
+            rejected += 1;
         } else {
             assert_eq!(output.status.code(), Some(code), "{what}");
             assert!(text.contains(end), "{what}");
@@ -98,10 +98,10 @@ fn a_damaged_configuration_file_is_refused_or_sets_no_other_option() {
         }
     }
     tell(&format!(
-        "damaged configuration files: cases from {first} on, {refused} refused, {taken} read"
+        "damaged configuration files: cases from {first} on, {rejected} rejected, {taken} read"
     ));
     assert!(
-        refused * 3 > cases && taken * 50 > cases,
-        "{refused}, {taken}"
+        rejected * 3 > cases && taken * 50 > cases,
+        "{rejected}, {taken}"
     );
 }

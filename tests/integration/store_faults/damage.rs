@@ -121,7 +121,7 @@ pub(super) fn in_time<T: Send + 'static>(
 /// Number of damaged files by outcome.
 #[derive(Debug, Default)]
 struct Count {
-    refused: u32,
+    rejected: u32,
     /// Would abort the process; the program ends with the damage named then.
     aborted: u32,
     whole: u32,
@@ -164,7 +164,7 @@ impl Count {
             }
             Some(Err(error)) => {
                 check_named(&error, what);
-                self.refused += 1;
+                self.rejected += 1;
             }
             Some(Ok(held)) if held == *whole => self.whole += 1,
             Some(Ok(held)) => {
@@ -200,11 +200,11 @@ fn a_damaged_database_is_named_or_holds_everything() {
     tell(&format!(
         "damaged databases: {cases} cases from {first} on: {count:?}"
     ));
-    assert!(count.refused > 30 && count.whole > 30, "{count:?}");
+    assert!(count.rejected > 30 && count.whole > 30, "{count:?}");
 }
 
 #[test]
-fn a_header_with_huge_sizes_is_refused_without_allocating() {
+fn a_header_with_huge_sizes_is_rejected_without_allocating() {
     let folder = TempDir::new().unwrap();
     let path = create(&folder);
     let script = Script::of(2, 60);
@@ -222,7 +222,10 @@ fn a_header_with_huge_sizes_is_refused_without_allocating() {
         }
     }
     // What only a repair needs may be anything after a kill.
-    assert!(count.refused > 30 && count.named_by_check == 0, "{count:?}");
+    assert!(
+        count.rejected > 30 && count.named_by_check == 0,
+        "{count:?}"
+    );
 }
 
 fn check_named(error: &StoreError, what: &str) {
@@ -289,7 +292,7 @@ fn a_database_is_never_created_over_another_file() {
 }
 
 #[test]
-fn a_newer_schema_is_refused_with_both_versions() {
+fn a_newer_schema_is_rejected_with_both_versions() {
     let folder = TempDir::new().unwrap();
     let path = create(&folder);
     let meta: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");

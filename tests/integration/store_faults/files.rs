@@ -1,4 +1,4 @@
-//! Chain files that were damaged: refused with a reason, or read with the same content; where no
+//! Chain files that were damaged: rejected with a reason, or read with the same content; where no
 //! rule can tell, the SHA-256 beside the file does.
 
 use std::fmt::Write;
@@ -34,18 +34,18 @@ pub(super) fn written(format: Format, blocks: &[Block]) -> Vec<u8> {
 fn taken(file: &[u8], kind: ProofKind) -> Result<Vec<Block>, String> {
     let sealed_from = Some(1).filter(|_| kind == ProofKind::Sealed);
     let mut checker = Checker::new(Difficulty::MIN, sealed_from);
-    let (mut blocks, mut refused) = (Vec::new(), None);
+    let (mut blocks, mut rejected) = (Vec::new(), None);
     let outcome: Result<(), ReadError> = read(file, |item| {
         if let Item::Block(block) = item {
             if let Err(violation) = checker.push(&block) {
-                refused.get_or_insert(violation.to_string());
+                rejected.get_or_insert(violation.to_string());
             }
             blocks.push(block);
         }
         Ok(())
     });
-    match (outcome, refused) {
-        (_, Some(refused)) => Err(refused),
+    match (outcome, rejected) {
+        (_, Some(rejected)) => Err(rejected),
         (Err(error), None) => Err(error.to_string()),
         (Ok(()), None) => Ok(blocks),
     }
@@ -67,7 +67,7 @@ fn may_pass(taken: &[Block], whole: &[Block], format: Format, kind: ProofKind) -
 }
 
 #[test]
-fn a_damaged_chain_file_is_refused_or_unchanged_in_content() {
+fn a_damaged_chain_file_is_rejected_or_unchanged_in_content() {
     let bases: Vec<_> = [ProofKind::Sealed, ProofKind::Open]
         .into_iter()
         .map(|kind| (kind, chain(kind, 40)))
@@ -82,9 +82,9 @@ fn a_damaged_chain_file_is_refused_or_unchanged_in_content() {
     let first = seed() * 1_000_000;
     let cases = if all() { 5000 } else { 200 };
     let mut report = String::new();
-    let mut refused_in_all = 0;
+    let mut rejected_in_all = 0;
     for (kind, format, whole, blocks) in bases {
-        let (mut refused, mut same, mut other) = (0, 0, 0);
+        let (mut rejected, mut same, mut other) = (0, 0, 0);
         for case in first..=first + cases / 12 {
             let mut rng = SeededRng::new(case);
             let mut file = whole.clone();
@@ -94,7 +94,7 @@ fn a_damaged_chain_file_is_refused_or_unchanged_in_content() {
             match in_time(&what, move || taken(&file, kind)).unwrap() {
                 Err(reason) => {
                     assert!(!reason.is_empty(), "{what}");
-                    refused += 1;
+                    rejected += 1;
                 }
                 Ok(taken) if taken == blocks => same += 1,
                 Ok(taken) => {
@@ -103,10 +103,10 @@ fn a_damaged_chain_file_is_refused_or_unchanged_in_content() {
                 }
             }
         }
-        refused_in_all += refused;
+        rejected_in_all += rejected;
         writeln!(
             report,
-            "  {kind:?} {}: {refused} refused, {same} the same, {other} left to the .hash",
+            "  {kind:?} {}: {rejected} rejected, {same} the same, {other} left to the .hash",
             format.name()
         )
         .unwrap();
@@ -114,5 +114,5 @@ fn a_damaged_chain_file_is_refused_or_unchanged_in_content() {
     tell(&format!(
         "damaged chain files: cases from {first} on\n{report}"
     ));
-    assert!(refused_in_all > cases / 2, "{report}");
+    assert!(rejected_in_all > cases / 2, "{report}");
 }

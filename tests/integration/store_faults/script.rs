@@ -117,7 +117,7 @@ impl Script {
         self.steps.len()
     }
 
-    /// Takes one step and waits for it; a refusal is an answer like any other.
+    /// Takes one step and waits for it; a rejection is an answer like any other.
     pub(super) fn take(&self, store: &Store, number: usize) -> Result<(), StoreError> {
         if let Step::Adopt(blocks) = &self.steps[number] {
             store.write(|reply| Operation::Stage(number as u64, blocks.clone(), reply))?;

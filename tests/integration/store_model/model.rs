@@ -8,9 +8,9 @@ use blockchain::store::{DisconnectedRecord, Network, Rejection, ReorgRecord, Sto
 
 use crate::support::chain::ChainBuilder;
 
-/// A refusal without its details.
+/// A rejection without its details.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refused {
+pub(crate) enum Rejected {
     StaleTip,
     /// Index of the block that breaks a rule.
     Invalid(u64),
@@ -19,8 +19,8 @@ pub(crate) enum Refused {
     KeyReused,
 }
 
-impl Refused {
-    /// The reason why an operation was refused; any other failure fails the test.
+impl Rejected {
+    /// The reason why an operation was rejected; any other failure fails the test.
     pub(crate) fn of(error: &StoreError) -> Self {
         match error {
             StoreError::Rejected(Rejection::StaleTip) => Self::StaleTip,
@@ -84,13 +84,13 @@ impl Model {
         message: &Message,
         key: Option<[u8; 32]>,
         arrived: u64,
-    ) -> Result<(MessageId, bool), Refused> {
+    ) -> Result<(MessageId, bool), Rejected> {
         if let Some(first) = key.and_then(|key| self.keys.get(&key)) {
             let same = first.text() == message.text();
             return if same {
                 Ok((first.id(), false))
             } else {
-                Err(Refused::KeyReused)
+                Err(Rejected::KeyReused)
             };
         }
         let entry = PendingEntry {
@@ -113,9 +113,9 @@ impl Model {
         parent: BlockHash,
         blocks: &[Block],
         broken: Option<u64>,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), Rejected> {
         if parent != self.tip() {
-            return Err(Refused::StaleTip);
+            return Err(Rejected::StaleTip);
         }
         self.check(self.blocks.len(), blocks, broken)?;
         for block in blocks {
@@ -131,16 +131,16 @@ impl Model {
         broken: Option<u64>,
         source: &str,
         at: u64,
-    ) -> Result<ReorgRecord, Refused> {
-        let first = branch.first().ok_or(Refused::NotConnected)?.index;
+    ) -> Result<ReorgRecord, Rejected> {
+        let first = branch.first().ok_or(Rejected::NotConnected)?.index;
         let from = usize::try_from(first).unwrap();
         if from > self.blocks.len() {
-            return Err(Refused::NotConnected);
+            return Err(Rejected::NotConnected);
         }
         self.check(from, branch, broken)?;
         let new = [&self.blocks[..from], branch].concat();
         if !prefers_offered(&standing(&self.blocks), &standing(&new)) {
-            return Err(Refused::NotPreferred);
+            return Err(Rejected::NotPreferred);
         }
         let old = std::mem::take(&mut self.blocks);
         self.blocks = old[..from].to_vec();
@@ -209,7 +209,7 @@ impl Model {
     }
 
     /// The first block that may not stand above the first `from`.
-    fn check(&self, from: usize, blocks: &[Block], broken: Option<u64>) -> Result<(), Refused> {
+    fn check(&self, from: usize, blocks: &[Block], broken: Option<u64>) -> Result<(), Rejected> {
         let all = [&self.blocks[..from], blocks].concat();
         let open = seals(&all)
             .into_iter()
@@ -221,7 +221,7 @@ impl Model {
             });
         let open = open.map(|(_, index)| index);
         match open.into_iter().chain(broken).min() {
-            Some(index) => Err(Refused::Invalid(index)),
+            Some(index) => Err(Rejected::Invalid(index)),
             None => Ok(()),
         }
     }

@@ -7,7 +7,7 @@ use blockchain::store::{
     Added, Addition, Adoption, Network, Operation, ReorgRecord, Store, StoreError,
 };
 
-use super::model::{Model, Refused};
+use super::model::{Model, Rejected};
 use crate::support::chain::{ChainBuilder, OPEN_NETWORK, ProofKind, listener, with_text};
 use crate::support::random::SeededRng;
 use crate::support::simulated_disk::Disk;
@@ -115,7 +115,7 @@ impl World {
         let answer = self
             .store()
             .write(|reply| Operation::Append(parent, blocks, reply));
-        assert_eq!(answer.map_err(|error| Refused::of(&error)), expected);
+        assert_eq!(answer.map_err(|error| Rejected::of(&error)), expected);
     }
 
     fn adopt(&mut self, branch: &[Block], broken: Option<u64>, rng: &mut SeededRng) {
@@ -127,7 +127,7 @@ impl World {
             self.left.push(old);
         }
         // The branch is forgotten either way.
-        assert_eq!(self.adopt_staged(), Err(Refused::NotConnected));
+        assert_eq!(self.adopt_staged(), Err(Rejected::NotConnected));
     }
 
     /// Stages a branch in pieces, among pieces of another one.
@@ -147,7 +147,7 @@ impl World {
             .unwrap();
     }
 
-    fn adopt_staged(&self) -> Result<ReorgRecord, Refused> {
+    fn adopt_staged(&self) -> Result<ReorgRecord, Rejected> {
         let adoption = Adoption {
             branch: self.branch,
             source: "a peer".to_owned(),
@@ -158,7 +158,7 @@ impl World {
         let answer = self
             .store()
             .write(|reply| Operation::Adopt(adoption, reply));
-        answer.map_err(|error| Refused::of(&error))
+        answer.map_err(|error| Rejected::of(&error))
     }
 
     fn adopt_broken(&mut self, rng: &mut SeededRng) {
@@ -207,7 +207,7 @@ impl World {
         } else {
             self.reopen(rng);
         }
-        assert_eq!(self.adopt_staged(), Err(Refused::NotConnected));
+        assert_eq!(self.adopt_staged(), Err(Rejected::NotConnected));
     }
 
     /// Operations that do not wait for each other, so that they share commits.
@@ -230,14 +230,14 @@ impl World {
                 .submit(Operation::Add(addition, reply))
                 .unwrap();
             let blocks = self.next_blocks(rng);
-            // The second time it is refused: its tip has moved.
+            // The second time it is rejected: its tip has moved.
             let parent = self.model.tip();
             for _ in 0..2 {
                 expected.1.push(self.model.append(parent, &blocks, None));
                 let appended = appended.clone();
                 let reply = Box::new(move |answer: Result<(), StoreError>| {
                     appended
-                        .send(answer.map_err(|error| Refused::of(&error)))
+                        .send(answer.map_err(|error| Rejected::of(&error)))
                         .unwrap();
                 });
                 let append = Operation::Append(parent, blocks.clone(), reply);
@@ -350,10 +350,10 @@ fn open(disk: &Disk) -> Store {
 
 fn shown(
     answer: Result<Added, StoreError>,
-) -> Result<(blockchain::chain::MessageId, bool), Refused> {
+) -> Result<(blockchain::chain::MessageId, bool), Rejected> {
     match answer {
         Ok(added) => Ok((added.id, added.is_new)),
-        Err(error) => Err(Refused::of(&error)),
+        Err(error) => Err(Rejected::of(&error)),
     }
 }
 

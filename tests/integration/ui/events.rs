@@ -56,7 +56,7 @@ fn a_node_without_events_closes_the_stream() {
     let node = StubNode::start(&[]);
     let explorer = Explorer::of(node.address(), &[]);
     // A stream that opened before the relay knew this ends.
-    wait_for("the refusal", || {
+    wait_for("the rejection", || {
         let mut answer = String::new();
         request_events(explorer.address())
             .read_to_string(&mut answer)

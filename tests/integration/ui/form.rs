@@ -132,13 +132,13 @@ fn the_form_reports_the_rate_limit_at_once() {
     let forwarded = ("X-Forwarded-For", "192.0.2.1");
     let own = [("Cookie", visit.cookie.as_str()), forwarded];
     visit.send("first", &own).expect(303);
-    let mut refused = (0..50).map(|_| visit.send("again", &own));
-    let refused = refused.find(|answer| answer.status == 429);
-    let refused = refused.expect("one after the other at more than one a second");
+    let mut rejected = (0..50).map(|_| visit.send("again", &own));
+    let rejected = rejected.find(|answer| answer.status == 429);
+    let rejected = rejected.expect("one after the other at more than one a second");
     assert!(
-        refused.text().contains("added too many messages"),
+        rejected.text().contains("added too many messages"),
         "{}",
-        refused.text()
+        rejected.text()
     );
 }
 

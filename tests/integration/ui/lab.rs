@@ -111,10 +111,10 @@ fn a_copy_that_is_mined_again_is_valid_and_still_has_another_tip_hash() {
     assert_eq!(scene.broken_blocks(), 0);
 
     scene.browser.type_into("#tamper-4", ", forged");
-    scene.wait_for_text("A node would refuse this copy at block 4. 5 blocks are broken.");
+    scene.wait_for_text("A node would reject this copy at block 4. 5 blocks are broken.");
     assert_eq!(scene.broken_blocks(), 5);
     scene.browser.click("[data-index='4'] .lab-mine");
-    scene.wait_for_text("refuse this copy at block 5. 4 blocks are broken.");
+    scene.wait_for_text("reject this copy at block 5. 4 blocks are broken.");
     let tries = scene
         .browser
         .run("return document.getElementById('tamper-tries').textContent");
@@ -203,7 +203,7 @@ fn every_step_leads_to_the_next_one() {
     scene.browser.click("#build .lab-button");
     scene.wait_for_text("All three copies are valid and have the same tip hash");
     scene.browser.type_into("#copy-1-2", "0");
-    scene.wait_for_text("Ben's copy breaks at block 2: 2 blocks would be refused");
+    scene.wait_for_text("Ben's copy breaks at block 2: 2 blocks would be rejected");
     check("lab, broken copy");
     for index in [2, 3] {
         scene
@@ -238,7 +238,7 @@ fn every_step_leads_to_the_next_one() {
 }
 
 #[test]
-fn browsers_refuse_the_block_that_a_node_refuses() {
+fn browsers_reject_the_block_that_a_node_rejects() {
     let Some(scene) = scene(1) else { return };
     scene.open("/lab");
     let first_broken = |blocks: &Value, difficulty: u64, sealed_from: Value| {
@@ -261,8 +261,8 @@ fn browsers_refuse_the_block_that_a_node_refuses() {
 
     for chain in read(include_str!("../../fixtures/chains/valid.json")) {
         let blocks = in_script(&chain["blocks"]);
-        for (difficulty, refused) in (1..).zip(chain["first_refused"].as_array().unwrap()) {
-            let expected = refused.as_u64().map_or(json!(-1), |index| json!(index));
+        for (difficulty, rejected) in (1..).zip(chain["first_rejected"].as_array().unwrap()) {
+            let expected = rejected.as_u64().map_or(json!(-1), |index| json!(index));
             assert_eq!(
                 first_broken(&blocks, difficulty, Value::Null),
                 expected,
@@ -271,8 +271,8 @@ fn browsers_refuse_the_block_that_a_node_refuses() {
             );
         }
     }
-    let mut refused = 0;
-    for chain in read(include_str!("../../fixtures/chains/refused.json")) {
+    let mut rejected = 0;
+    for chain in read(include_str!("../../fixtures/chains/rejected.json")) {
         // The page never changes an index or a genesis block.
         if chain["rule"].as_u64() < Some(3) {
             continue;
@@ -285,9 +285,9 @@ fn browsers_refuse_the_block_that_a_node_refuses() {
             "{}",
             chain["name"]
         );
-        refused += 1;
+        rejected += 1;
     }
-    assert!(refused >= 5, "{refused}");
+    assert!(rejected >= 5, "{rejected}");
 
     let sealed: Value =
         serde_json::from_str(include_str!("../../fixtures/sealed/sealed.json")).unwrap();

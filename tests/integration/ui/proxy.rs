@@ -1,4 +1,4 @@
-//! Behind a proxy that replaces the host name, and refused host names.
+//! Behind a proxy that replaces the host name, and rejected host names.
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use crate::support::webdriver::Browser;
 use crate::support::{proxy, wait_for};
 
 #[test]
-fn a_refused_host_gets_a_styled_page_that_names_the_option() {
+fn a_rejected_host_gets_a_styled_page_that_names_the_option() {
     let node = TestNode::start(&["--threads", "0"]);
     let explorer = Explorer::of(node.address(), &[]);
     let host = [("Host", "class.example:8080")];
@@ -77,10 +77,10 @@ fn pages_and_events_survive_a_replaced_host_below_a_base_path() {
     wait_for("the block", || {
         text().contains("through the proxy").then_some(())
     });
-    // The refusal repeats the explanation, in the style of the site.
-    browser.type_into("#message", "refused");
+    // The rejection repeats the explanation, in the style of the site.
+    browser.type_into("#message", "rejected");
     browser.click("form.add button");
-    wait_for("the refusal", || {
+    wait_for("the rejection", || {
         text().contains("Request from another site").then_some(())
     });
     let font = browser.run("return getComputedStyle(document.querySelector('h1')).fontFamily");

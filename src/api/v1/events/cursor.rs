@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn an_invalid_cursor_is_refused() {
+    fn an_invalid_cursor_is_rejected() {
         let hash = "7".repeat(64);
         for text in [
             String::new(),

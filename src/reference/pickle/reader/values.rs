@@ -37,7 +37,7 @@ impl<R: Read> ChainReader<R> {
             op::BINFLOAT => Shared::Float(f64::from_be_bytes(source.array()?)),
             op::FLOAT => match source.ascii_line()?.parse() {
                 Ok(value) => Shared::Float(value),
-                Err(_) => return source.refuse("expected a number"),
+                Err(_) => return source.reject("expected a number"),
             },
             op::SHORT_BINUNICODE => {
                 let length = source.byte()?.into();
@@ -68,7 +68,7 @@ impl<R: Read> ChainReader<R> {
                 (Item::Shared(Shared::Text(name)), Item::Shared(Shared::Text(module))) => {
                     self.class(&module, &name)?
                 }
-                _ => return self.source.refuse("expected the name of a class"),
+                _ => return self.source.reject("expected the name of a class"),
             },
             op::EMPTY_TUPLE => Shared::EmptyTuple,
             op::TUPLE => self.tuple()?,
@@ -78,7 +78,7 @@ impl<R: Read> ChainReader<R> {
                 if !self.above_mark()?.is_empty() {
                     return self
                         .source
-                        .refuse("a list or dictionary with initial items");
+                        .reject("a list or dictionary with initial items");
                 }
                 return Ok(match code {
                     op::LIST => Item::List,
@@ -99,7 +99,7 @@ impl<R: Read> ChainReader<R> {
             Some(shared) => Ok(shared),
             None => self
                 .source
-                .refuse(format!("object {number} is not in the memo")),
+                .reject(format!("object {number} is not in the memo")),
         }
     }
 
@@ -110,13 +110,13 @@ impl<R: Read> ChainReader<R> {
             Ok(number) => Ok(number.into()),
             Err(_) => self
                 .source
-                .refuse(format!("{} is not a memo number", quoted(&line))),
+                .reject(format!("{} is not a memo number", quoted(&line))),
         }
     }
 
     fn integer(&mut self, length: usize) -> Done<Shared> {
         if length > MAX_INTEGER_BYTES {
-            return self.source.refuse(format!("an integer of {length} bytes"));
+            return self.source.reject(format!("an integer of {length} bytes"));
         }
         self.source.bytes(length, |bytes| {
             let mut word = [if bytes.last().is_some_and(|last| last & 0x80 != 0) {
@@ -144,7 +144,7 @@ impl<R: Read> ChainReader<R> {
             (_, Ok(_)) => Ok(Shared::Huge(digits.into())),
             _ => self
                 .source
-                .refuse(format!("{} is not an integer", quoted(&line))),
+                .reject(format!("{} is not an integer", quoted(&line))),
         }
     }
 
@@ -154,7 +154,7 @@ impl<R: Read> ChainReader<R> {
         }
         let name = quoted(&format!("{module}.{name}"));
         self.source
-            .refuse(format!("the name {name} is not allowed"))
+            .reject(format!("the name {name} is not allowed"))
     }
 
     fn tuple(&mut self) -> Done<Shared> {
@@ -162,7 +162,7 @@ impl<R: Read> ChainReader<R> {
         if items.iter().any(|item| matches!(item, Item::Emitted)) {
             return self
                 .source
-                .refuse("a block that is not appended to the chain");
+                .reject("a block that is not appended to the chain");
         }
         Ok(match &items[..] {
             [] => Shared::EmptyTuple,

@@ -9,7 +9,7 @@ pub(super) enum Reading {
     /// As one request, whose end is clear: it is answered, and the next one, too.
     Clear,
     /// Not at all: 400 and the end, or just the end.
-    Refused,
+    Rejected,
     /// Either of both, as long as what is hidden stays hidden.
     Either,
 }
@@ -27,7 +27,7 @@ fn chunked() -> String {
 /// Name, bytes and reading of each.
 #[expect(clippy::too_many_lines, reason = "a list of one line for each")]
 pub(super) fn vectors() -> Vec<(&'static str, String, Reading)> {
-    use Reading::{Clear, Either, Refused};
+    use Reading::{Clear, Either, Rejected};
     let length = HIDDEN.len();
     let clear = post(&format!("Content-Length: {length}\r\n"), HIDDEN);
     let end = format!("0\r\n\r\n{HIDDEN}");
@@ -43,22 +43,22 @@ pub(super) fn vectors() -> Vec<(&'static str, String, Reading)> {
         (
             "length and chunks",
             both(&format!("Content-Length: {ended}\r\n{chunk}")),
-            Refused,
+            Rejected,
         ),
         (
             "chunks and length",
             both(&format!("{chunk}Content-Length: {ended}\r\n")),
-            Refused,
+            Rejected,
         ),
         (
             "two lengths",
             both(&format!("Content-Length: {ended}\r\nContent-Length: 5\r\n")),
-            Refused,
+            Rejected,
         ),
         (
             "two lengths in a line",
             both(&format!("Content-Length: {ended}, 5\r\n")),
-            Refused,
+            Rejected,
         ),
         (
             "the same length twice",
@@ -70,59 +70,63 @@ pub(super) fn vectors() -> Vec<(&'static str, String, Reading)> {
         (
             "a signed length",
             both(&format!("Content-Length: +{ended}\r\n")),
-            Refused,
+            Rejected,
         ),
-        ("a negative length", both("Content-Length: -1\r\n"), Refused),
+        (
+            "a negative length",
+            both("Content-Length: -1\r\n"),
+            Rejected,
+        ),
         (
             "a hexadecimal length",
             both("Content-Length: 0x10\r\n"),
-            Refused,
+            Rejected,
         ),
-        ("an empty length", both("Content-Length: \r\n"), Refused),
+        ("an empty length", both("Content-Length: \r\n"), Rejected),
         (
             "a length beyond 64 bits",
             both("Content-Length: 18446744073709551621\r\n"),
-            Refused,
+            Rejected,
         ),
         (
             "a length with a blank in it",
             both("Content-Length: 1 0\r\n"),
-            Refused,
+            Rejected,
         ),
         (
             "a blank before the colon of a length",
             both(&format!("Content-Length : {ended}\r\n")),
-            Refused,
+            Rejected,
         ),
         (
             "a blank before the colon of an encoding",
             chunks("Transfer-Encoding : chunked\r\n"),
-            Refused,
+            Rejected,
         ),
         (
             "a tab before the colon",
             chunks("Transfer-Encoding\t: chunked\r\n"),
-            Refused,
+            Rejected,
         ),
         (
             "an unknown encoding",
             chunks("Transfer-Encoding: xchunked\r\n"),
-            Refused,
+            Rejected,
         ),
         (
             "chunks and another encoding after them",
             chunks("Transfer-Encoding: chunked, identity\r\n"),
-            Refused,
+            Rejected,
         ),
         (
             "chunks in quotes",
             chunks("Transfer-Encoding: \"chunked\"\r\n"),
-            Refused,
+            Rejected,
         ),
         (
             "two encodings, the last unknown",
             chunks(&format!("{chunk}Transfer-Encoding: x\r\n")),
-            Refused,
+            Rejected,
         ),
         (
             "two encodings, the first unknown",
@@ -148,86 +152,90 @@ pub(super) fn vectors() -> Vec<(&'static str, String, Reading)> {
         (
             "chunks after a vertical tab",
             chunks("Transfer-Encoding: \u{b}chunked\r\n"),
-            Refused,
+            Rejected,
         ),
         (
             "an encoding on a folded line",
             chunks("Transfer-Encoding:\r\n chunked\r\n"),
-            Refused,
+            Rejected,
         ),
         (
             "a folded line",
             both("X: y\r\n Content-Length: 1\r\n"),
-            Refused,
+            Rejected,
         ),
-        ("a folded first line", both(" X: y\r\n"), Refused),
+        ("a folded first line", both(" X: y\r\n"), Rejected),
         (
             "a line without a colon",
             both("Content-Length 5\r\n"),
-            Refused,
+            Rejected,
         ),
-        ("a null in a header", both("X: a\0b\r\n"), Refused),
+        ("a null in a header", both("X: a\0b\r\n"), Rejected),
         (
             "a carriage return in a header",
             both("X: a\rContent-Length: 5\r\n"),
-            Refused,
+            Rejected,
         ),
-        ("a header without a name", both(": 5\r\n"), Refused),
+        ("a header without a name", both(": 5\r\n"), Rejected),
         (
             "a header beyond ASCII",
             both("Contént-Length: 5\r\n"),
-            Refused,
+            Rejected,
         ),
         (
             "chunks by HTTP/1.0",
             chunks(chunk).replacen("HTTP/1.1", "HTTP/1.0", 1),
-            Refused,
+            Rejected,
         ),
-        ("a chunk of no size", raw(&format!("\r\n{HIDDEN}")), Refused),
+        (
+            "a chunk of no size",
+            raw(&format!("\r\n{HIDDEN}")),
+            Rejected,
+        ),
         (
             "a chunk of negative size",
             raw(&format!("-1\r\n{HIDDEN}")),
-            Refused,
+            Rejected,
         ),
         (
             "a chunk of hexadecimal with its sign",
             raw(&format!("0x2f\r\n{HIDDEN}")),
-            Refused,
+            Rejected,
         ),
         (
             "a chunk beyond 64 bits",
             raw(&format!("10000000000000000\r\n{HIDDEN}")),
-            Refused,
+            Rejected,
         ),
         (
             "a chunk that is longer than its size",
             raw(&format!("1\r\n{HIDDEN}\r\n0\r\n\r\n")),
-            Refused,
+            Rejected,
         ),
         (
             "a chunk with an endless extension",
             raw(&format!("1;{}\r\n", "x".repeat(100_000))),
-            Refused,
+            Rejected,
         ),
         (
             "an extension with a bare line end",
             raw(&format!("5;\n{HIDDEN}")),
-            Refused,
+            Rejected,
         ),
         (
             "a size that ends with a bare carriage return",
             raw(&format!("5\r{HIDDEN}")),
-            Refused,
+            Rejected,
         ),
         (
             "a chunk that ends with a bare line end",
             raw(&format!("1\r\na\n0\r\n\r\n{HIDDEN}")),
-            Refused,
+            Rejected,
         ),
         (
             "chunks without their end",
             raw(&format!("1\r\na\r\n{HIDDEN}")),
-            Refused,
+            Rejected,
         ),
         (
             "trailers that name a length",
@@ -248,53 +256,53 @@ pub(super) fn vectors() -> Vec<(&'static str, String, Reading)> {
         (
             "a whole address of another scheme",
             get("GET gopher://x/neighbours HTTP/1.1"),
-            Refused,
+            Rejected,
         ),
         (
             "a tunnel, and what would go through it",
             format!("{}{HIDDEN}", get("CONNECT other:80 HTTP/1.1")),
-            Refused,
+            Rejected,
         ),
         ("an asterisk", get("OPTIONS * HTTP/1.1"), Clear),
         (
             "an asterisk of another method",
             get("GET * HTTP/1.1"),
-            Refused,
+            Rejected,
         ),
         (
             "a target without a slash",
             get("GET neighbours HTTP/1.1"),
-            Refused,
+            Rejected,
         ),
         (
             "a host and a port as the target",
             get("PUT other:80 HTTP/1.1"),
-            Refused,
+            Rejected,
         ),
         (
             "no host",
             "GET /neighbours HTTP/1.1\r\n\r\n".to_owned(),
-            Refused,
+            Rejected,
         ),
         (
             "two hosts",
             get("GET /neighbours HTTP/1.1\r\nHost: y"),
-            Refused,
+            Rejected,
         ),
         (
             "the same host twice",
             get("GET /neighbours HTTP/1.1\r\nHost: x"),
-            Refused,
+            Rejected,
         ),
         (
             "a host on a folded line",
             get("GET /neighbours HTTP/1.1\r\nX: y\r\n\t"),
-            Refused,
+            Rejected,
         ),
         (
             "a host with a path",
             "GET /neighbours HTTP/1.1\r\nHost: x/y\r\n\r\n".to_owned(),
-            Refused,
+            Rejected,
         ),
         (
             "an expectation nobody knows",
@@ -302,36 +310,36 @@ pub(super) fn vectors() -> Vec<(&'static str, String, Reading)> {
                 &format!("Expect: x\r\nContent-Length: {length}\r\n"),
                 HIDDEN,
             ),
-            Refused,
+            Rejected,
         ),
         (
             "a blank in the target",
             get("GET /neigh bours HTTP/1.1"),
-            Refused,
+            Rejected,
         ),
         (
             "two blanks before the target",
             get("GET  /neighbours HTTP/1.1"),
-            Refused,
+            Rejected,
         ),
         (
             "a tab before the target",
             get("GET\t/neighbours HTTP/1.1"),
-            Refused,
+            Rejected,
         ),
         ("a fragment", get("GET /neighbours#x HTTP/1.1"), Either),
-        ("no target", get("GET HTTP/1.1"), Refused),
-        ("HTTP/0.9", "GET /neighbours\r\n\r\n".to_owned(), Refused),
-        ("HTTP/1.2", get("GET /neighbours HTTP/1.2"), Refused),
+        ("no target", get("GET HTTP/1.1"), Rejected),
+        ("HTTP/0.9", "GET /neighbours\r\n\r\n".to_owned(), Rejected),
+        ("HTTP/1.2", get("GET /neighbours HTTP/1.2"), Rejected),
         (
             "HTTP/2",
             "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(),
-            Refused,
+            Rejected,
         ),
         (
             "http in small letters",
             get("GET /neighbours http/1.1"),
-            Refused,
+            Rejected,
         ),
         (
             "a line end in front",
@@ -341,7 +349,7 @@ pub(super) fn vectors() -> Vec<(&'static str, String, Reading)> {
         (
             "a method of another kind",
             get("G\u{e9}T /neighbours HTTP/1.1"),
-            Refused,
+            Rejected,
         ),
         (
             "bare line ends",
@@ -358,8 +366,8 @@ pub(super) fn vectors() -> Vec<(&'static str, String, Reading)> {
         (
             "bare carriage returns",
             "GET /neighbours HTTP/1.1\rHost: x\r\r".to_owned(),
-            Refused,
+            Rejected,
         ),
-        ("TLS", "\u{16}\u{3}\u{1}\0\u{5}hello".to_owned(), Refused),
+        ("TLS", "\u{16}\u{3}\u{1}\0\u{5}hello".to_owned(), Rejected),
     ]
 }
