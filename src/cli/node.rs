@@ -336,6 +336,12 @@ fn announce(args: &NodeOptions, node: &Node, address: SocketAddr) {
     if !node.stopped_cleanly() {
         warn!("the last run did not end cleanly; the newest blocks are checked, the rest will be");
     }
-    ui::warn_if_public(args.host(), address);
+    let message = if node.profile.is_closed() {
+        "open to the network: anyone who can connect can read the chain; the node is closed to \
+         additions from other addresses than those of --allow-add"
+    } else {
+        "open to the network: anyone who can connect can read the chain and add messages"
+    };
+    ui::warn_if_public(args.host(), address, message);
     invitation::announce(node, args.log_format);
 }

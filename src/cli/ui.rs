@@ -68,14 +68,10 @@ pub(super) async fn run(args: UiArgs) -> Result<(), Error> {
     Ok(())
 }
 
-/// Warns if other machines can connect to this address.
-pub(super) fn warn_if_public(host: &str, address: SocketAddr) {
+/// Warns with this message if other machines can connect to the address.
+pub(super) fn warn_if_public(host: &str, address: SocketAddr, message: &'static str) {
     if !address.ip().is_loopback() {
-        warn!(
-            host,
-            port = address.port(),
-            "open to the network: anyone who can connect can read the chain and add messages"
-        );
+        warn!(host, port = address.port(), "{message}");
     }
 }
 
@@ -126,7 +122,12 @@ impl Explorer {
             .map_err(|source| Error::io("listener", source))?;
         let page = ui::first_page(&base_path);
         info!(explorer = %format!("http://{address}{page}"), node = %client.address(), "listening");
-        warn_if_public(host, address);
+        warn_if_public(
+            host,
+            address,
+            "open to the network: anyone who can connect can read the chain, and add messages \
+             unless the node is closed",
+        );
         Ok(Self {
             listener,
             client,

@@ -1,9 +1,13 @@
 //! Networks of real processes: five nodes in a line, a ring and a star on loopback, one stopped and
 //! started again ([`five_nodes_agree_in_every_shape`]), how soon a block is everywhere, and two
-//! halves that are cut from each other and joined again ([`partition`]); and nodes that do not fit
-//! together ([`differences`]), and histories that are replaced ([`warnings`]).
+//! halves that are cut from each other and joined again ([`partition`]); nodes that do not fit
+//! together ([`differences`]), histories that are replaced ([`warnings`]), and a class and a
+//! stranger on machines of their own ([`closed`]).
 
+#[cfg(target_os = "linux")]
+mod closed;
 mod differences;
+#[cfg(target_os = "linux")]
 mod partition;
 mod warnings;
 

@@ -11,6 +11,7 @@
 //! * [`fake_peer`]: a server with scripted responses
 //! * [`http`]: requests on plain sockets
 //! * [`in_process_node`]: a node in the test process, whose store the test can write to
+//! * [`lan`]: a local network of several machines
 //! * [`proxy`]: a proxy that replaces the host name of every request
 //! * [`random`]: the seeded random generator
 //! * [`simulated_disk`]: storage in memory that fails and loses power on request
@@ -29,6 +30,8 @@ pub(crate) mod fake_nodes;
 pub(crate) mod fake_peer;
 pub(crate) mod http;
 pub(crate) mod in_process_node;
+#[cfg(target_os = "linux")]
+pub(crate) mod lan;
 pub(crate) mod proxy;
 pub(crate) mod random;
 pub(crate) mod simulated_disk;

@@ -1,5 +1,5 @@
-//! Two halves of a network in separate network namespaces, joined by a virtual cable that is pulled
-//! while both halves mine. Skipped where namespaces cannot be created.
+//! Two halves of a network on two machines (network namespaces), whose cable is pulled while both
+//! mine. Skipped where namespaces cannot be created.
 //!
 //! Long form: `BLOCKCHAIN_PARTITION_SECONDS=60`.
 
@@ -13,84 +13,16 @@ use blockchain::wire::{Block, Status};
 
 use crate::support::command::BINARY;
 use crate::support::environment::variable;
+use crate::support::lan::Lan;
 use crate::support::skip::skip;
 use crate::support::wait_for;
 
 /// Node numbers in each half.
 const HALVES: [&[u16]; 2] = [&[0, 1, 2], &[3, 4]];
 
-/// Names of the namespaces and ends of the cable; they go when this is dropped.
-struct Cable {
-    names: [String; 2],
-}
-
-fn ip(arguments: &str) -> bool {
-    let status = Command::new("ip")
-        .args(arguments.split(' '))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    status.is_ok_and(|status| status.success())
-}
-
-impl Cable {
-    fn lay() -> Option<Self> {
-        let process = std::process::id();
-        let names = [format!("bca{process}"), format!("bcb{process}")];
-        let cable = Self { names };
-        let [left, right] = &cable.names;
-        let is_laid = ip(&format!("netns add {left}"))
-            && ip(&format!("netns add {right}"))
-            && ip(&format!(
-                "link add {left} netns {left} type veth peer name {right} netns {right}"
-            ))
-            && cable.each(|half, name| {
-                ip(&format!(
-                    "-n {name} addr add 10.77.0.{}/24 dev {name}",
-                    half + 1
-                )) && ip(&format!("-n {name} link set lo up"))
-                    && ip(&format!("-n {name} link set {name} up"))
-            });
-        is_laid.then_some(cable)
-    }
-
-    fn each(&self, work: impl Fn(usize, &str) -> bool) -> bool {
-        self.names
-            .iter()
-            .enumerate()
-            .all(|(half, name)| work(half, name))
-    }
-
-    fn pull(&self) {
-        let [left, _] = &self.names;
-        assert!(ip(&format!("-n {left} link set {left} down")));
-    }
-
-    fn plug(&self) {
-        let [left, _] = &self.names;
-        assert!(ip(&format!("-n {left} link set {left} up")));
-    }
-
-    /// A command of the binary within one half.
-    fn command(&self, half: usize, arguments: &[&str]) -> Command {
-        let mut command = Command::new("ip");
-        command.args(["netns", "exec", &self.names[half], BINARY]);
-        command.args(arguments);
-        command
-    }
-}
-
-impl Drop for Cable {
-    fn drop(&mut self) {
-        for name in &self.names {
-            ip(&format!("netns del {name}"));
-        }
-    }
-}
-
 struct Halves {
-    cable: Cable,
     nodes: Vec<Child>,
+    lan: Lan,
     _folder: TempDir,
 }
 
@@ -112,14 +44,14 @@ fn port(number: u16) -> String {
 }
 
 impl Halves {
-    fn start(cable: Cable) -> Self {
+    fn start(lan: Lan) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut nodes = Vec::new();
         for number in 0..5 {
-            // Each knows the one before it; the cable lies between 2 and 3.
+            // Each knows the one before it.
             let known = match number {
                 0 => String::new(),
-                _ => format!("10.77.0.{}:{}", half_of(number - 1) + 1, port(number - 1)),
+                _ => format!("{}:{}", Lan::address(half_of(number - 1)), port(number - 1)),
             };
             let db = folder.path().join(number.to_string());
             let own = port(number);
@@ -137,16 +69,17 @@ impl Halves {
                 &db.display().to_string(),
             ];
             let log = fs::File::create(folder.path().join(format!("{number}.log"))).unwrap();
-            let mut command = cable.command(half_of(number), &arguments);
+            let mut command = Command::new(BINARY);
             let command = command
+                .args(arguments)
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
                 .stderr(log);
-            nodes.push(command.spawn().unwrap());
+            nodes.push(lan.on(half_of(number), || command.spawn().unwrap()));
         }
         let halves = Self {
-            cable,
             nodes,
+            lan,
             _folder: folder,
         };
         for number in 0..5 {
@@ -162,11 +95,9 @@ impl Halves {
     fn ask(&self, number: u16, arguments: &[&str]) -> Option<Vec<u8>> {
         let port = port(number);
         let arguments = [arguments, &["--port", &port, "--json"]].concat();
-        let output = self
-            .cable
-            .command(half_of(number), &arguments)
-            .output()
-            .unwrap();
+        let mut command = Command::new(BINARY);
+        let command = command.args(arguments);
+        let output = self.lan.on(half_of(number), || command.output().unwrap());
         output.status.success().then_some(output.stdout)
     }
 
@@ -211,22 +142,22 @@ impl Halves {
     reason = "the figures are shown with --nocapture"
 )]
 fn a_healed_partition_loses_nothing() {
-    let Some(cable) = Cable::lay() else {
+    let Some(lan) = Lan::of(2) else {
         return skip(
             "partitions",
             "network namespaces cannot be created (needs root)",
         );
     };
     let seconds = variable("BLOCKCHAIN_PARTITION_SECONDS").unwrap_or(5);
-    let halves = Halves::start(cable);
+    let halves = Halves::start(lan);
     let mut texts = Vec::new();
     halves.talk(Duration::from_secs(1), &mut texts);
     halves.wait_for_one_tip();
-    halves.cable.pull();
+    halves.lan.unplug(0);
     halves.talk(Duration::from_secs(seconds), &mut texts);
     let tips = halves.tips();
     assert_ne!(tips[0], tips[4], "nothing was cut");
-    halves.cable.plug();
+    halves.lan.plug(0);
     let plugged = Instant::now();
     halves.wait_for_one_tip();
     let healed = plugged.elapsed();

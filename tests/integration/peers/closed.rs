@@ -2,9 +2,12 @@
 
 use serde_json::json;
 
-use super::{SHORT_INTERVALS, fake_peer, genesis};
+use super::{SHORT_INTERVALS, chain_above, fake_peer, genesis};
+use crate::support::chain::ProofKind;
 use crate::support::command::Blockchain;
 use crate::support::explorer::Explorer;
+use crate::support::fake_nodes::FakeReferenceMiner;
+use crate::support::fake_peer::FakePeer;
 use crate::support::http::request;
 use crate::support::test_node::TestNode;
 use crate::support::wait_for;
@@ -114,6 +117,42 @@ fn a_closed_node_takes_messages_from_allowed_addresses_only() {
         .args([node.folder()])
         .exits(2)
         .complains(&["--allow-add requires --closed"]);
+}
+
+#[test]
+fn lines_are_messages_like_any_other_on_a_closed_node() {
+    let node = TestNode::start(CLOSED);
+    let lines = |headers: &[(&str, &str)]| {
+        node.request("POST", "/api/v1/messages/lines", headers, b"one\ntwo\n")
+    };
+    lines(&[("x-forwarded-for", "127.0.0.1")]).expect_error(403, "closed");
+    assert_eq!(node.status().mempool.next_sequence, 0);
+    lines(&[]).expect(201);
+}
+
+#[test]
+fn a_closed_node_follows_a_reference_miner_that_is_named() {
+    let blocks = chain_above(&genesis(), 3, ProofKind::Open).blocks;
+    let mut miner = FakeReferenceMiner::new(&blocks);
+    // It names another node, which nobody asks.
+    let stranger = fake_peer(&genesis());
+    miner.neighbours = vec![("127.0.0.1".to_owned(), stranger.address().port())];
+    let miner = FakePeer::start(move |request| miner.answer(request));
+    let known = miner.address().to_string();
+    let node = asking(&["--closed", "--accept-open", "--neighbours", &known]);
+    wait_for("its chain", || (node.status().length == 4).then_some(()));
+    assert_eq!(neighbours(&node), [known]);
+    assert_eq!(stranger.requests().len(), 0);
+}
+
+#[test]
+fn the_log_of_a_closed_node_says_who_may_add() {
+    let node = TestNode::start(&["--host", "0.0.0.0", "--closed"]);
+    let log = node.stderr();
+    assert!(
+        log.contains("closed to additions") && !log.contains("and add messages"),
+        "{log}"
+    );
 }
 
 #[test]
