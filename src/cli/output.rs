@@ -15,6 +15,7 @@ use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
+use tempfile::NamedTempFile;
 
 use super::error::{Error, ErrorKind};
 use super::files::replaceable;
@@ -93,13 +94,19 @@ pub(super) fn write_to(path: Option<&Path>, content: &[u8]) -> Result<(), Error>
 /// Replaces a file, whole or not at all. A file of a node is not replaced.
 pub(super) fn write_file(path: &Path, content: &[u8]) -> Result<(), Error> {
     let path = &*replaceable(path)?;
+    let file = write_temporary(path, content)?;
+    persist(file, path).map_err(|source| Error::file(path, source))
+}
+
+/// Writes the content of a file to a temporary file beside it.
+pub(super) fn write_temporary(path: &Path, content: &[u8]) -> Result<NamedTempFile, Error> {
     let failed = |source| Error::file(path, source);
     let mut file = tempfile::Builder::new()
         .permissions(Permissions::from_mode(0o666))
         .tempfile_in(folder_of(path))
         .map_err(failed)?;
     file.write_all(content).map_err(failed)?;
-    persist(file, path).map_err(failed)
+    Ok(file)
 }
 
 /// An error as JSON.

@@ -1,9 +1,14 @@
 //! `blockchain stamp`: proves later that files existed. One message stands for all of them, and each
 //! gets a small file beside it that proves it. Names and contents stay on this machine.
+//!
+//! All stamps are on the disk before the message is sent, as pending ones: the id of the message
+//! follows from its text. `stamp upgrade` completes what an interruption left, and adds the message if
+//! the node does not have it. Adding it twice is harmless for the same reason.
 
 mod files;
 mod upgrade;
 mod verify;
+mod write;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -12,12 +17,12 @@ use std::time::{Duration, Instant};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use self::files::{Stampable, write_stamps};
-use super::error::Error;
+use self::files::Stampable;
+use super::error::{Error, ErrorKind};
 use super::output::{Output, warn};
 use super::target::NodeArgs;
-use crate::chain::MessageId;
-use crate::client::HttpClient;
+use crate::chain::Message;
+use crate::client::{ClientError, HttpClient};
 use crate::proofs::Receipt;
 use crate::proofs::stamp::{Carrier, StampTree};
 use crate::text::counted;
@@ -28,6 +33,9 @@ const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Maximum time to wait for a block above the one with the message.
 const MAX_SETTLE_TIME: Duration = Duration::from_secs(5);
+
+/// Remedy after an interruption.
+const COMPLETE: &str = "complete the stamps with \"blockchain stamp upgrade\"";
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -98,33 +106,66 @@ async fn stamp(args: FilesArgs, output: &Output) -> Result<(), Error> {
     let files = Stampable::find(&args.files, args.dir.as_deref(), args.plain)?;
     let tree = StampTree::new(&files.iter().map(Stampable::leaf).collect::<Vec<_>>());
     let message = tree.message().to_string();
-    let Some(id) = client.add(&message).await? else {
-        return Err(Error::failed(
-            "the message was added, but a reference miner returns no ID to stamp with",
-        )
-        .hint("stamp the files at a node of this program"));
-    };
     let pending = Carrier::Pending {
-        id: id
-            .parse::<MessageId>()
-            .map_err(|error| Error::failed(error.to_string()))?,
-        message,
+        id: Message::once(message.clone())
+            .map_err(Error::rejected)?
+            .id(),
+        message: message.clone(),
     };
-    // Written first, so that no salt is lost if this process is killed while it waits.
-    write_stamps(&files, &tree, &pending, false)?;
-    let mut stamped = Stamped {
+    let paths: Vec<_> = files.iter().map(|file| file.stamp_path.clone()).collect();
+    let stamp = |leaf: usize, carrier: &Carrier| files[leaf].stamp(leaf, &tree, carrier);
+    write::create(&paths, |leaf| stamp(leaf, &pending))?;
+    let id = match add(&client, &message).await {
+        Ok(id) => id,
+        Err(error) if is_unknown_outcome(&error) => return Err(error.hint(COMPLETE)),
+        Err(error) => {
+            write::remove(&paths);
+            return Err(error);
+        }
+    };
+    let mut block = None;
+    if !args.no_wait {
+        let receipt = wait(&client, &id).await;
+        let receipt = receipt.map_err(|error| error.hint(COMPLETE))?;
+        let carrier = Carrier::Mined(Box::new(receipt));
+        block = carrier.block().map(|block| block.index);
+        let replaced = write::replace(&paths, |leaf| stamp(leaf, &carrier));
+        replaced.map_err(|error| error.hint(COMPLETE))?;
+    }
+    output.print(&Stamped {
         id,
         files: files.len(),
-        block: None,
-        stamps: files.iter().map(|file| file.stamp.clone()).collect(),
+        block,
+        stamps: paths,
+    })
+}
+
+/// Adds the message of stamps, unless the node has it. Returns its id.
+async fn add(client: &HttpClient, message: &str) -> Result<String, Error> {
+    let added = match client.add_lines(message, None, true).await {
+        Err(error) if error.is_unsupported() => {
+            return Err(
+                Error::failed(format!("{} cannot stamp files", client.address()))
+                    .hint("stamp the files at a node of this program, of this version or later"),
+            );
+        }
+        added => added?,
     };
-    if !args.no_wait {
-        let receipt = wait(&client, &stamped.id).await?;
-        let carrier = Carrier::Mined(Box::new(receipt));
-        stamped.block = carrier.block().map(|block| block.index);
-        write_stamps(&files, &tree, &carrier, true)?;
-    }
-    output.print(&stamped)
+    let mut ids = added.ids.unwrap_or_default();
+    ids.pop().ok_or_else(|| {
+        Error::failed(format!(
+            "{} sent an invalid response: it has no id",
+            client.address()
+        ))
+    })
+}
+
+/// Returns `true` if the message may have been added.
+fn is_unknown_outcome(error: &Error) -> bool {
+    matches!(
+        *error.kind,
+        ErrorKind::Client(ClientError::OutcomeUnknown { .. })
+    )
 }
 
 /// Waits until a message is mined, and for a block above its own. Returns its receipt.

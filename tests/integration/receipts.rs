@@ -6,6 +6,7 @@ mod bad_files;
 mod browser;
 mod command;
 mod faults;
+mod interrupted_stamps;
 mod keeping;
 mod stamps;
 

@@ -1,8 +1,8 @@
-//! The files to stamp, and the stamps beside them.
+//! The files to stamp.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, BufRead, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -12,8 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::cli::error::Error;
 use crate::cli::files::expand;
-use crate::cli::output::write_file;
-use crate::fs::{folder_of, open_regular};
+use crate::fs::open_regular;
 use crate::proofs::stamp::{Carrier, MAX_FILES, SALT_BYTES, Salt, Stamp, StampTree};
 
 /// Size of the pieces in which a file is hashed, in bytes.
@@ -23,7 +22,7 @@ const READ_BYTES: usize = 128 * 1024;
 #[derive(Debug)]
 pub(super) struct Stampable {
     /// Path of its stamp.
-    pub(super) stamp: PathBuf,
+    pub(super) stamp_path: PathBuf,
     salt: Salt,
     digest: [u8; 32],
 }
@@ -57,7 +56,7 @@ impl Stampable {
         }
         let file = |(file, stamp): (&PathBuf, &PathBuf)| {
             Ok(Self {
-                stamp: stamp.clone(),
+                stamp_path: stamp.clone(),
                 salt: if plain { None } else { Some(random_salt()) },
                 digest: digest(file)?,
             })
@@ -68,6 +67,16 @@ impl Stampable {
     /// Returns what stands for the file in the tree.
     pub(super) fn leaf(&self) -> (Salt, [u8; 32]) {
         (self.salt, self.digest)
+    }
+
+    /// Returns the stamp of the file at a position in the tree.
+    pub(super) fn stamp(&self, leaf: usize, tree: &StampTree, carrier: &Carrier) -> Stamp {
+        Stamp {
+            salt: self.salt,
+            leaf: leaf as u64,
+            path: tree.path(leaf),
+            carrier: carrier.clone(),
+        }
     }
 }
 
@@ -135,38 +144,4 @@ fn random_salt() -> [u8; SALT_BYTES] {
     let mut salt = [0; SALT_BYTES];
     salt.copy_from_slice(&Sha256::digest(random.as_flattened())[..SALT_BYTES]);
     salt
-}
-
-/// Writes the stamp of every file. An existing one is replaced only if it is `ours`.
-pub(super) fn write_stamps(
-    files: &[Stampable],
-    tree: &StampTree,
-    carrier: &Carrier,
-    ours: bool,
-) -> Result<(), Error> {
-    let write = |(leaf, file): (usize, &Stampable)| {
-        let stamp = Stamp {
-            salt: file.salt,
-            leaf: leaf as u64,
-            path: tree.path(leaf),
-            carrier: carrier.clone(),
-        };
-        write_stamp(&stamp, &file.stamp, ours)
-    };
-    files.par_iter().enumerate().map(write).collect()
-}
-
-/// Writes a stamp; an existing file is replaced only if it is `ours`.
-pub(super) fn write_stamp(stamp: &Stamp, path: &Path, ours: bool) -> Result<(), Error> {
-    let json = stamp
-        .to_json()
-        .ok_or_else(|| Error::rejected("the stamp would be larger than any reader accepts"))?;
-    if ours {
-        return write_file(path, json.as_bytes());
-    }
-    let failed = |source| Error::file(path, source);
-    let mut file = tempfile::NamedTempFile::new_in(folder_of(path)).map_err(failed)?;
-    file.write_all(json.as_bytes()).map_err(failed)?;
-    let persisted = file.persist_noclobber(path);
-    persisted.map(drop).map_err(|error| failed(error.error))
 }

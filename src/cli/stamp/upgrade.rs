@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Serialize;
 
-use super::files::write_stamp;
-use super::receipt_of;
+use super::{add, receipt_of, wait, write};
 use crate::cli::error::Error;
 use crate::cli::files::expand;
 use crate::cli::names;
@@ -17,7 +16,10 @@ use crate::cli::receipt::read_proof_file;
 use crate::cli::target::NodeArgs;
 use crate::client::HttpClient;
 use crate::proofs::Receipt;
-use crate::proofs::stamp::{Carrier, Stamp};
+use crate::proofs::stamp::{Carrier, Stamp, StampMessage};
+
+/// Number of stamps that are written together.
+const CHUNK: usize = 10_000;
 
 #[derive(Debug, Args)]
 pub(super) struct UpgradeArgs {
@@ -51,31 +53,64 @@ pub(super) async fn run(args: UpgradeArgs, output: &Output) -> Result<(), Error>
     let client = args.node.client()?;
     // Files that were stamped together have the same receipt.
     let mut receipts: HashMap<String, Receipt> = HashMap::new();
-    for path in &args.stamps {
-        let path = expand(path);
-        let stamp = Stamp::read(&read_proof_file(&path)?)
-            .map_err(|error| Error::rejected(format!("{}: {error}", path.display())))?;
-        let id = match &stamp.carrier {
-            Carrier::Pending { id, .. } => id.to_string(),
-            Carrier::Mined(_) => stamp
-                .carrier
-                .block()
-                .map(|block| block.message.id().to_string())
-                .unwrap_or_default(),
-        };
-        let receipt = match receipts.get(&id) {
-            Some(receipt) => receipt.clone(),
-            None => receipt_of(&client, &id, &args.at).await?,
-        };
-        receipts.insert(id, receipt.clone());
-        upgrade(stamp, receipt, &path, &client)?;
+    for paths in args.stamps.chunks(CHUNK) {
+        let paths: Vec<_> = paths.iter().map(|path| expand(path)).collect();
+        let mut stamps = Vec::with_capacity(paths.len());
+        for path in &paths {
+            let stamp = Stamp::read(&read_proof_file(path)?)
+                .map_err(|error| Error::rejected(format!("{}: {error}", path.display())))?;
+            let id = match (&stamp.carrier, stamp.carrier.block()) {
+                (Carrier::Pending { id, .. }, _) => id.to_string(),
+                (Carrier::Mined(_), block) => block
+                    .map(|block| block.message.id().to_string())
+                    .unwrap_or_default(),
+            };
+            let receipt = match receipts.get(&id) {
+                Some(receipt) => receipt.clone(),
+                None => get_receipt(&client, &stamp.carrier, &id, &args.at, path).await?,
+            };
+            receipts.insert(id, receipt.clone());
+            stamps.push(upgrade(stamp, receipt, path, &client)?);
+        }
+        write::replace(&paths, |nth| stamps[nth].clone())?;
     }
     let stamps = args.stamps.len();
     output.print(&Upgraded { stamps })
 }
 
-/// Replaces the receipt of a stamp by one for the same message.
-fn upgrade(stamp: Stamp, receipt: Receipt, path: &Path, client: &HttpClient) -> Result<(), Error> {
+/// Returns the receipt of the message of a stamp. A message that the node does not have was never
+/// added, or was lost with a node; it is added.
+async fn get_receipt(
+    client: &HttpClient,
+    carrier: &Carrier,
+    id: &str,
+    at: &str,
+    path: &Path,
+) -> Result<Receipt, Error> {
+    if let Carrier::Pending { message, .. } = carrier {
+        match client.message(id).await {
+            Err(error) if error.is_not_found() => {
+                // Only stamps are added: the file may come from anybody.
+                message
+                    .parse::<StampMessage>()
+                    .map_err(|error| Error::rejected(format!("{}: {error}", path.display())))?;
+                let id = add(client, message).await?;
+                wait(client, &id).await?;
+                return receipt_of(client, &id, at).await;
+            }
+            status => status.map(drop)?,
+        }
+    }
+    receipt_of(client, id, at).await
+}
+
+/// Returns the stamp with a new receipt for the same message.
+fn upgrade(
+    stamp: Stamp,
+    receipt: Receipt,
+    path: &Path,
+    client: &HttpClient,
+) -> Result<Stamp, Error> {
     let carrier = Carrier::Mined(Box::new(receipt));
     let is_same = match (&stamp.carrier, carrier.block()) {
         (Carrier::Pending { message, .. }, Some(block)) => block.message.text() == message,
@@ -90,5 +125,5 @@ fn upgrade(stamp: Stamp, receipt: Receipt, path: &Path, client: &HttpClient) -> 
         ))
         .hint("the stamp is unchanged; ask a node of the network where the files were stamped"));
     }
-    write_stamp(&Stamp { carrier, ..stamp }, path, true)
+    Ok(Stamp { carrier, ..stamp })
 }

@@ -11,7 +11,7 @@ use crate::support::skip::skip;
 use crate::support::test_node::TestNode;
 
 /// A mining node and a folder with files, each with its number as its content.
-fn start(files: usize) -> (TestNode, Vec<PathBuf>) {
+pub(super) fn start(files: usize) -> (TestNode, Vec<PathBuf>) {
     let node = TestNode::start(&["--difficulty", "1"]);
     let folder = node.sibling("files");
     fs::create_dir(&folder).unwrap();
@@ -23,18 +23,18 @@ fn start(files: usize) -> (TestNode, Vec<PathBuf>) {
     (node, (0..files).map(file).collect())
 }
 
-fn stamp(node: &TestNode, files: &[PathBuf]) -> Blockchain {
+pub(super) fn stamp(node: &TestNode, files: &[PathBuf]) -> Blockchain {
     node.command(["stamp"]).args(files)
 }
 
-fn stamp_of(file: &std::path::Path) -> PathBuf {
+pub(super) fn stamp_of(file: &std::path::Path) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(".stamp.json");
     name.into()
 }
 
 /// Verifies without a node, by the checkpoint of the tip.
-fn verify(node: &TestNode, file: &std::path::Path, code: i32) -> Finished {
+pub(super) fn verify(node: &TestNode, file: &std::path::Path, code: i32) -> Finished {
     let checkpoint = node.command(["checkpoint"]).succeeds().stdout;
     let file = file.as_os_str();
     let command = Blockchain::new(["stamp", "verify"]).args([file]);
