@@ -80,7 +80,7 @@ fn requests(c: &mut Criterion) {
     add(c, empty);
 }
 
-/// Additions, each on disk before its answer; beside them again the empty handler, so that both
+/// Additions, each on disk before its response; beside them again the empty handler, so that both
 /// are of one minute.
 fn add(c: &mut Criterion, empty: SocketAddr) {
     let folder = tempfile::tempdir().unwrap();

@@ -149,8 +149,8 @@ fn receipt_times(address: SocketAddr, length: u64) -> String {
 /// Times of the whole process that verifies a receipt by a kept checkpoint.
 fn receipt_verify(address: SocketAddr, folder: &Path, length: u64) -> String {
     let body = |path: &str| {
-        let answer = process::get(address, path).unwrap();
-        answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+        let response = process::get(address, path).unwrap();
+        response.split_once("\r\n\r\n").unwrap().1.to_owned()
     };
     let receipt = folder.join("receipt.json");
     let path = format!("/api/v1/blocks/{}/receipt", length / 3);
@@ -178,7 +178,7 @@ fn median_and_99th(mut times: Vec<Duration>) -> String {
     format!("{:.2} ms, {:.2} ms", at(50), at(99))
 }
 
-/// Bytes of `/chain` a second; the whole answer, or as much of it as comes in some seconds.
+/// Bytes of `/chain` a second; the whole response, or as much of it as comes in some seconds.
 fn chain_rate(address: SocketAddr) -> f64 {
     const LONGEST: Duration = Duration::from_secs(5);
     let mut stream = TcpStream::connect(address).unwrap();

@@ -25,7 +25,7 @@ const NETWORK: Network = Network {
 
 fn open(folder: &Path) -> Store {
     let path = folder.join("bench.redb");
-    Store::create(&path, &Block::documented_genesis(), NETWORK).unwrap();
+    Store::create(&path, &Block::default_genesis(), NETWORK).unwrap();
     Store::open(&path, 0, Box::new(|_| {})).unwrap()
 }
 

@@ -2,15 +2,14 @@
 //!
 //! From a listener to a handler:
 //! * [`server`]: serves the API on a listener
-//! * `guard`: checks that come before the routes; paths as the reference miner reads them
+//! * `admission`: checks that come before the routes; paths as the reference miner reads them
 //! * `operations`: the table of all operations with their documentation; `operation`: a row of it
-//! * `paths`: the paths, `Allow`
-//!   headers and metric labels that follow from it
+//! * `paths`: the paths, `Allow` headers and metric labels that follow from it
 //! * `routes`: dispatches each request to the handler of its operation; `access`: who may add or
 //!   announce
 //!
 //! The handlers:
-//! * `documented`: `PUT /add`, `GET /chain`, `/neighbours` and `/data` of the reference miner
+//! * `reference`: `PUT /add`, `GET /chain`, `/neighbours` and `/data` of the reference miner
 //! * [`v1`]: `/api/v1` and `/health`
 //! * `metrics`: `/metrics`; `exposition`: its two text formats
 //! * `welcome`: the page for a browser that opens the port of the node
@@ -19,24 +18,26 @@
 //! Shared by the handlers:
 //! * `context`: the node and the limits of what may be in progress
 //! * [`admin`]: the caller of a request, and whether it is an administrator
+//! * `add_rate`: the rate limit of added messages
 //! * `fair_slots`: slots that clients share by remote address
 //! * `find`: the block that a text names
 //! * `query`: query strings; `reject`: errors; `request_metrics`: counters of requests
 
 mod access;
+mod add_rate;
 pub mod admin;
+mod admission;
 mod context;
-mod documented;
 mod exposition;
 mod fair_slots;
 pub(crate) mod find;
-mod guard;
 mod metrics;
 mod openapi;
 mod operation;
 mod operations;
 mod paths;
 mod query;
+mod reference;
 mod reject;
 mod request_metrics;
 mod routes;

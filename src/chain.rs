@@ -18,7 +18,7 @@
 //! use blockchain::pow::{self, Difficulty};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-//! let genesis = Block::documented_genesis();
+//! let genesis = Block::default_genesis();
 //! assert_eq!(
 //!     BlockHash::of(&genesis).to_string(),
 //!     "c0f0de3647e32b3b129e4ca3c329dd7584fa375366106b4c22c31c55f8c1ab94"

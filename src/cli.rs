@@ -13,7 +13,7 @@
 //!   blocks and messages
 //! * [`usage`], [`version`], [`suggest`]: help, the version, errors about arguments, and suggestions
 //! * [`source`], [`chain_file`], [`read_ahead`], [`examine`]: chains to read and check
-//! * [`proof_source`], [`trust`], [`kept`]: where proofs come from, and what they are verified against
+//! * [`proof_source`], [`trust`], [`trusted_checkpoints`]: where proofs come from, and what they are verified against
 //! * [`files`], [`target`], [`port`]: the files of a node, the node to ask, the port to listen on
 //! * [`units`]: durations and sizes
 //! * [`signals`], [`output`], [`log`], [`panics`]: signals, printed values and messages, logs
@@ -34,7 +34,6 @@ mod files;
 mod get;
 mod import;
 mod invite;
-mod kept;
 mod log;
 mod monitor;
 mod names;
@@ -53,6 +52,7 @@ mod stamp;
 mod suggest;
 mod target;
 mod trust;
+mod trusted_checkpoints;
 mod ui;
 mod units;
 mod usage;

@@ -8,22 +8,22 @@
 //! * `request_body`, `response_body`: bodies that tell the pool whether the server or the client is
 //!   to act next
 //! * `head`: [`check_head`], the checks of a request head that no route may see
-//! * `guard`: [`Guard`], which requests of browsers are allowed
+//! * `origin_policy`: [`OriginPolicy`], which requests of browsers are allowed
 //! * `body`: [`read_body`], a whole request body with limits in size and time
 
 mod body;
 mod connection;
-mod guard;
 mod head;
+mod origin_policy;
 mod pool;
 mod request_body;
 mod response_body;
 mod server;
 
 pub(crate) use body::{BodyError, read_body};
-pub use guard::Guard;
-pub(crate) use guard::{ForeignRequest, is_forwarded};
 pub(crate) use head::{InvalidHead, check_head};
+pub use origin_policy::OriginPolicy;
+pub(crate) use origin_policy::{ForeignRequest, is_forwarded};
 pub use pool::ConnectionPool;
 pub(crate) use pool::raise_open_file_limit;
 pub use request_body::TrackedRequestBody;

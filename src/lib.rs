@@ -57,7 +57,7 @@
 //! let folder = tempfile::tempdir()?;
 //! let path = folder.path().join("node.redb");
 //! let network = Network { difficulty: Difficulty::MIN, sealed_from: Some(1) };
-//! Store::create(&path, &Block::documented_genesis(), network)?;
+//! Store::create(&path, &Block::default_genesis(), network)?;
 //!
 //! let settings = Settings {
 //!     threads: NonZeroUsize::new(1),

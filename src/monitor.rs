@@ -46,7 +46,7 @@ use crate::client::ClientError;
 
 /// Options of a monitor.
 #[derive(Clone, Copy, Debug)]
-pub struct Settings {
+pub struct MonitorSettings {
     /// Number of blocks by which the settled checkpoint stays below the lowest tip.
     pub depth: u64,
     /// Time without a new block after which pending messages are an alarm.

@@ -1,4 +1,4 @@
-//! The node: the only access to the store for the API and the tasks.
+//! A node. The API and the tasks access the store only through [`Node`].
 //!
 //! The path of a message:
 //! 1. A client sends it. `api/` checks the request and calls [`Node::add_message`].
@@ -21,6 +21,7 @@
 //! * [`profile`]: name, title, and who may add or announce
 //! * [`settings`]: the user's settings, and all limits and intervals; `executor`: where blocking
 //!   work runs
+//! * [`mining`]: figures of the miner
 //! * [`rate`]: limits messages by remote address
 //! * [`peers`]: the known peers, and their blocks that are held back
 //! * [`clocks`]: clocks that disagree
@@ -34,7 +35,7 @@
 //! * `sessions`: supervises the sessions; `discovery`: finds and dials new peers
 //! * [`miner`]: mines pending messages
 //! * [`backup`]: writes snapshots of the chain
-//! * [`network`]: changes difficulty or seal rule after a check of the chain
+//! * [`network_rules`]: changes difficulty or seal rule after a check of the chain
 //! * [`scrub`]: checks old blocks in the background after an unclean stop
 //! * [`space`]: measures the free space within the database on a nearly full disk
 //! * [`run`]: starts the tasks, supervises them and stops them in order
@@ -47,8 +48,9 @@ mod executor;
 mod learned;
 pub mod listening;
 pub mod miner;
+pub mod mining;
 pub mod neighbours;
-pub mod network;
+pub mod network_rules;
 pub mod peers;
 mod policy;
 pub mod profile;
@@ -62,7 +64,7 @@ mod space;
 pub mod sync;
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -75,6 +77,7 @@ use crate::store::{Listener, Operation, Rejection, Reply, State, Store, StoreErr
 use additions::InFlight;
 use learned::LearnedShares;
 use listening::Listening;
+use mining::Mining;
 use neighbours::NeighbourIps;
 use peers::Peers;
 use profile::Profile;
@@ -100,9 +103,9 @@ pub struct Signal {
 
 /// Publishes the signals of a store.
 #[derive(Clone, Debug, Default)]
-pub struct Signals(watch::Sender<Signal>);
+pub struct SignalPublisher(watch::Sender<Signal>);
 
-impl Signals {
+impl SignalPublisher {
     /// Returns the listener to open the store with.
     pub fn listener(&self) -> Listener {
         let sender = self.0.clone();
@@ -122,39 +125,17 @@ impl Signals {
     }
 }
 
-/// Figures of the miner.
-#[derive(Debug, Default)]
-pub struct Mining {
-    /// A search is running.
-    pub active: AtomicBool,
-    /// Number of candidates tried since the start.
-    pub tries: AtomicU64,
-    /// Candidates per second in the last batch, as the bits of an `f64`.
-    pub hash_rate: AtomicU64,
-}
-
-impl Mining {
-    /// Returns whether a search is running, the candidates tried, and the candidates per second.
-    pub fn now(&self) -> (bool, u64, f64) {
-        (
-            self.active.load(Ordering::Relaxed),
-            self.tries.load(Ordering::Relaxed),
-            f64::from_bits(self.hash_rate.load(Ordering::Relaxed)),
-        )
-    }
-}
-
 /// A running node.
 pub struct Node {
     store: Store,
-    signals: Signals,
+    signals: SignalPublisher,
     clock: Arc<dyn Clock>,
     executor: Executor,
     /// Random id of this run.
     pub id: String,
     /// The user's settings.
     pub settings: Settings,
-    /// Figures of the miner.
+    /// Figures of the miner, as it updates them.
     pub mining: Mining,
     /// Name, title, and who may add or announce.
     pub profile: Profile,
@@ -169,7 +150,7 @@ pub struct Node {
     /// Number of the next staged branch.
     next_branch: AtomicU64,
     /// Totals over the reorgs.
-    reorgs: reorgs::ReadReorgs,
+    reorgs: reorgs::ReorgTotalsCache,
     /// Durations of writes, from submission to commit.
     pub(crate) writes: Histogram,
     started: Instant,
@@ -184,7 +165,7 @@ impl Node {
         clock: Arc<dyn Clock>,
         executor: Executor,
     ) -> Result<Self, StoreError> {
-        let signals = Signals::default();
+        let signals = SignalPublisher::default();
         let store = Store::open(path, min_free, signals.listener())?;
         Self::new(store, signals, settings, clock, executor)
     }
@@ -192,7 +173,7 @@ impl Node {
     /// Creates a node on an open store whose listener is that of `signals`.
     pub fn new(
         store: Store,
-        signals: Signals,
+        signals: SignalPublisher,
         settings: Settings,
         clock: Arc<dyn Clock>,
         executor: Executor,
@@ -223,7 +204,7 @@ impl Node {
             listening: OnceLock::new(),
             in_flight: Arc::default(),
             next_branch: AtomicU64::new(0),
-            reorgs: reorgs::ReadReorgs::default(),
+            reorgs: reorgs::ReorgTotalsCache::default(),
             settings,
             mining: Mining::default(),
             // Buckets from 0.5 ms to 8 s.

@@ -59,11 +59,11 @@ pub enum NotProven {
         index: u64,
         /// The fault of its path.
         #[source]
-        source: tree::InvalidProof,
+        source: tree::InvalidPath,
     },
     /// The hashes of a consistency proof do not lead from one root to the other.
     #[error("the later checkpoint does not continue the earlier one: {0}")]
-    NotConsistent(#[source] tree::InvalidProof),
+    NotConsistent(#[source] tree::InvalidPath),
     /// The proof of a block commits to other content.
     #[error("the seal of block {index} is broken")]
     BrokenSeal {
@@ -95,7 +95,7 @@ pub enum NotProven {
     },
     /// The path of a stamp does not lead from the file to the root in its message.
     #[error("the file is not the one that was stamped: {0}")]
-    OtherFile(#[source] tree::InvalidProof),
+    OtherFile(#[source] tree::InvalidPath),
     /// Nothing that is trusted names the block.
     #[error("it depends on block {index} with hash {hash}, which is nothing you trust")]
     NotTrusted {

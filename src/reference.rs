@@ -43,7 +43,7 @@ pub mod pickle;
 pub mod query;
 mod recent;
 
-pub use error::{FormatViolation, Place, ReadError};
+pub use error::{FormatViolation, Location, ReadError};
 
 #[cfg(test)]
 mod tests;

@@ -53,7 +53,7 @@ use redb::{Database, ReadableDatabase, StorageBackend};
 use self::edit::Edit;
 use self::engine::Engine;
 use self::overlay::Lock;
-use self::panics::guarded;
+use self::panics::catch_engine_panic;
 use self::space::Space;
 use self::tables::{META, OLDEST_SCHEMA, RUNNING, SCHEMA, SCHEMA_VERSION};
 use self::view::ReadErrorHook;
@@ -111,7 +111,7 @@ impl Store {
         let reopened = file
             .reopen()
             .map_err(|source| io_error(file.path(), source))?;
-        let backend = guarded(|| Ok(redb::backends::FileBackend::new(reopened)?))?;
+        let backend = catch_engine_panic(|| Ok(redb::backends::FileBackend::new(reopened)?))?;
         let database = Engine::on(backend)?;
         initialise(&database, genesis, network)?;
         database.close()?;
@@ -150,7 +150,7 @@ impl Store {
         listener: Listener,
     ) -> Result<Self, StoreError> {
         let database = Engine::on(backend)?;
-        if guarded(|| is_empty(&database))? {
+        if catch_engine_panic(|| is_empty(&database))? {
             initialise(&database, genesis, network)?;
         }
         Self::start(database, listener, Arc::new(|| None))
@@ -170,10 +170,11 @@ impl Store {
     ) -> Result<Self, StoreError> {
         check_schema(&database)?;
         let view = View::new(&database, None)?;
-        let state = guarded(|| State::load(&view))?;
+        let state = catch_engine_panic(|| State::load(&view))?;
         integrity::check_counts(&view, &state)?;
-        let stopped_cleanly =
-            guarded(|| Ok(view.transaction().open_table(META)?.get(RUNNING)?.is_none()))?;
+        let stopped_cleanly = catch_engine_panic(|| {
+            Ok(view.transaction().open_table(META)?.get(RUNNING)?.is_none())
+        })?;
         integrity::check_newest(&view, CHECKED_AT_OPEN)?;
         drop(view);
         let length = state.length();
@@ -323,7 +324,7 @@ fn change(
     state: State,
     work: impl FnOnce(&mut Edit<'_>) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
-    guarded(|| {
+    catch_engine_panic(|| {
         let mut txn = database.begin_write()?;
         txn.set_quick_repair(true);
         let mut edit = Edit::open(&txn, state)?;
@@ -334,7 +335,7 @@ fn change(
 }
 
 fn check_schema(database: &Database) -> Result<(), StoreError> {
-    guarded(|| {
+    catch_engine_panic(|| {
         let meta = database.begin_read()?.open_table(META)?;
         let bytes = meta.get(SCHEMA)?;
         let bytes = bytes

@@ -69,18 +69,18 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::client::HttpClient;
-use crate::http::{ConnectionPool, Guard, Panicked, TrackedRequestBody, catch_panic};
+use crate::http::{ConnectionPool, OriginPolicy, Panicked, TrackedRequestBody, catch_panic};
 use error_page::ErrorPage;
 use site::Site;
 pub use site::first_page;
 
-/// Settings of the explorer.
+/// ExplorerSettings of the explorer.
 #[derive(Clone, Default)]
-pub struct Settings {
+pub struct ExplorerSettings {
     /// Prefix of every path, such as `/chain`; may be empty.
     pub base_path: String,
     /// Host names that a request may carry.
-    pub guard: Guard,
+    pub policy: OriginPolicy,
     /// Token of the node's administrator, if the explorer runs beside the node.
     pub admin_token: Option<String>,
 }
@@ -89,7 +89,7 @@ pub struct Settings {
 pub async fn serve(
     listener: TcpListener,
     client: HttpClient,
-    settings: Settings,
+    settings: ExplorerSettings,
     shutdown: CancellationToken,
 ) {
     let site = Arc::new(Site::new(
@@ -99,14 +99,14 @@ pub async fn serve(
         shutdown.clone(),
     ));
     let routes = TowerToHyperService::new(warp::service(routes::routes(Arc::clone(&site))));
-    let guard = Arc::new(settings.guard);
+    let policy = Arc::new(settings.policy);
     let respond = {
         let site = Arc::clone(&site);
         move |remote: SocketAddr, mut request: Request<TrackedRequestBody>| {
-            let (site, guard, routes) = (Arc::clone(&site), Arc::clone(&guard), routes.clone());
+            let (site, policy, routes) = (Arc::clone(&site), Arc::clone(&policy), routes.clone());
             request.extensions_mut().insert(remote);
             async move {
-                let response = match routes::admit(&site, &guard, &mut request) {
+                let response = match routes::admit(&site, &policy, &mut request) {
                     Some(rejection) => rejection,
                     None => match catch_panic(routes.call(request)).await {
                         Ok(Ok(response)) => response,

@@ -4,7 +4,8 @@
 //! * this file: blocks, status, errors
 //! * [`messages`]: adding a message, its state, the mempool
 //! * [`lines`]: adding many messages
-//! * [`network`]: neighbours, announcements, reorgs
+//! * [`peers`]: neighbours, announcements, synchronization
+//! * [`reorgs`]: reorgs
 //! * [`disconnected`]: disconnected blocks with their content
 //! * [`proofs`]: checkpoints of blocks
 //! * [`search`]: search results
@@ -18,10 +19,11 @@ pub mod events;
 pub mod lines;
 pub mod lookup;
 pub mod messages;
-pub mod network;
 pub(crate) mod object;
+pub mod peers;
 pub mod proofs;
 mod renderer;
+pub mod reorgs;
 pub mod search;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -38,14 +40,14 @@ pub use lookup::Lookup;
 pub use messages::{
     MempoolPage, MessageState, MessageStatus, NewMessage, PendingMessage, PostedMessage,
 };
-pub use network::{
-    Announcement, DisconnectedBlock, Neighbour, NeighbourChange, NeighbourNews, Neighbours,
-    NetworkStatus, NewNeighbour, NotableReorg, PeerKind, PeerOrigin, Position, Reorg, ReorgPage,
-    SyncStatus,
+pub use peers::{
+    Announcement, Neighbour, NeighbourChange, NeighbourEvent, Neighbours, NetworkStatus,
+    NewNeighbour, PeerKind, PeerOrigin, Position, SyncStatus,
 };
 pub use proofs::CheckpointView;
 pub use renderer::BlockRenderer;
 pub(crate) use renderer::render;
+pub use reorgs::{DisconnectedBlock, NotableReorg, Reorg, ReorgPage};
 pub use search::{SearchField, SearchHit, SearchPage};
 
 /// A block with the values derived from the chain up to it.
@@ -308,7 +310,7 @@ mod tests {
 
     #[test]
     fn the_genesis_block_is_rendered_completely() {
-        let genesis = chain::Block::documented_genesis();
+        let genesis = chain::Block::default_genesis();
         let block = BlockRenderer::above(chain::History::default(), None).render(&genesis);
         let json = serde_json::to_value(&block).unwrap();
         assert_eq!(json["hash"], chain::BlockHash::of(&genesis).to_string());

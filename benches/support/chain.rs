@@ -31,7 +31,7 @@ pub struct Miner {
 impl Miner {
     /// Begins after the genesis block.
     pub fn new(proof: ProofMode) -> Self {
-        let tip = Tip::of(&Block::documented_genesis());
+        let tip = Tip::of(&Block::default_genesis());
         let mut history = History::default();
         history.append(&tip.hash, |_, _| {});
         Self {
@@ -65,7 +65,7 @@ impl Miner {
 
 /// The genesis block and as many more as make `length`.
 pub fn chain(proof: ProofMode, length: u64) -> Vec<Block> {
-    let mut blocks = vec![Block::documented_genesis()];
+    let mut blocks = vec![Block::default_genesis()];
     blocks.extend(Miner::new(proof).mine(length - 1));
     blocks
 }
@@ -76,7 +76,7 @@ pub fn database(path: &Path, length: u64) {
         difficulty: Difficulty::MIN,
         sealed_from: Some(1),
     };
-    let genesis = Block::documented_genesis();
+    let genesis = Block::default_genesis();
     let mut load = BulkLoad::start(path, &genesis, 0).unwrap();
     let mut checker = Checker::new(Difficulty::MIN, Some(1));
     let mut add = |blocks: &[Block]| {

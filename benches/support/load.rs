@@ -1,4 +1,4 @@
-//! Many clients that each keep a connection and ask again as soon as they have an answer.
+//! Many clients that each keep a connection and ask again as soon as they have a response.
 
 #![allow(dead_code, reason = "each benchmark uses some of it")]
 #![allow(unreachable_pub, reason = "the root is a benchmark")]
@@ -40,7 +40,7 @@ impl Clients {
         }
     }
 
-    /// Sends `count` requests, each made from its number, over all connections; every answer must
+    /// Sends `count` requests, each made from its number, over all connections; every response must
     /// be a 200. Returns how long it took, and how long each request took.
     pub fn send(
         &mut self,
@@ -76,7 +76,7 @@ async fn ask(
     request: Arc<impl Fn(u64) -> String>,
 ) -> (TcpStream, Vec<Duration>) {
     let mut took = Vec::new();
-    let mut answer = Vec::with_capacity(16 * 1024);
+    let mut response = Vec::with_capacity(16 * 1024);
     loop {
         let number = next.fetch_add(1, Ordering::Relaxed);
         if number >= count {
@@ -87,30 +87,30 @@ async fn ask(
             .write_all(request(number).as_bytes())
             .await
             .unwrap();
-        answer.clear();
-        while !is_whole(&answer) {
-            let read = connection.read_buf(&mut answer).await.unwrap();
+        response.clear();
+        while !is_whole(&response) {
+            let read = connection.read_buf(&mut response).await.unwrap();
             assert!(read > 0, "the connection was closed");
         }
         assert!(
-            answer.starts_with(b"HTTP/1.1 200"),
+            response.starts_with(b"HTTP/1.1 200"),
             "{}",
-            String::from_utf8_lossy(&answer)
+            String::from_utf8_lossy(&response)
         );
         took.push(begun.elapsed());
     }
 }
 
 /// Returns `true` if a response with a `Content-Length` is complete.
-fn is_whole(answer: &[u8]) -> bool {
-    let Some(head) = answer.windows(4).position(|end| end == b"\r\n\r\n") else {
+fn is_whole(response: &[u8]) -> bool {
+    let Some(head) = response.windows(4).position(|end| end == b"\r\n\r\n") else {
         return false;
     };
-    let text = str::from_utf8(&answer[..head]).unwrap();
+    let text = str::from_utf8(&response[..head]).unwrap();
     let length = text.lines().find_map(|line| {
         let (name, value) = line.split_once(": ")?;
         name.eq_ignore_ascii_case("content-length")
             .then(|| value.parse::<usize>().unwrap())
     });
-    answer.len() >= head + 4 + length.unwrap_or(0)
+    response.len() >= head + 4 + length.unwrap_or(0)
 }

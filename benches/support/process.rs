@@ -43,7 +43,8 @@ impl Node {
         loop {
             assert!(child.try_wait().unwrap().is_none(), "the node ended");
             if let Some(address) = address_in(folder)
-                && get(address, "/health").is_some_and(|answer| answer.starts_with("HTTP/1.1 200"))
+                && get(address, "/health")
+                    .is_some_and(|response| response.starts_with("HTTP/1.1 200"))
             {
                 return Self {
                     child,
@@ -79,20 +80,20 @@ fn address_in(folder: &Path) -> Option<SocketAddr> {
     parsed["address"].as_str()?.parse().ok()
 }
 
-/// One request on a connection of its own; the whole answer, unless nobody is there.
+/// One request on a connection of its own; the whole response, unless nobody is there.
 pub fn get(address: SocketAddr, path: &str) -> Option<String> {
     let mut stream = TcpStream::connect(address).ok()?;
     let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).ok()?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).ok()?;
-    Some(answer)
+    let mut response = String::new();
+    stream.read_to_string(&mut response).ok()?;
+    Some(response)
 }
 
 /// The number of blocks a node has.
 pub fn length(address: SocketAddr) -> u64 {
-    let answer = get(address, "/api/v1/status").unwrap_or_default();
-    let body = answer.split("\r\n\r\n").nth(1).unwrap_or_default();
+    let response = get(address, "/api/v1/status").unwrap_or_default();
+    let body = response.split("\r\n\r\n").nth(1).unwrap_or_default();
     let parsed: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
     parsed["length"].as_u64().unwrap_or(0)
 }

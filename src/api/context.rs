@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use warp::reply::Response;
 
 use super::admin::Caller;
-use super::fair_slots::{FairSlots, NoSlot, Slot};
+use super::fair_slots::{FairSlot, FairSlots, NoSlot};
 use super::reject::ApiError;
 use super::request_metrics::RequestMetrics;
 use crate::http::ConnectionPool;
@@ -35,25 +35,25 @@ const MAX_LONG_RESPONSES: usize = 32;
 /// The permit to stream one response.
 #[derive(Debug)]
 pub(crate) struct StreamPermit {
-    _slot: Slot,
+    _slot: FairSlot,
     /// Limits the pages that all streams render at the same time.
     pub(crate) pages: Arc<Semaphore>,
 }
 
 /// The state that all handlers share. Cheap to clone: every request does it several times.
 #[derive(Clone)]
-pub(crate) struct Context(Arc<Shared>);
+pub(crate) struct Context(Arc<ContextInner>);
 
 impl Deref for Context {
-    type Target = Shared;
+    type Target = ContextInner;
 
-    fn deref(&self) -> &Shared {
+    fn deref(&self) -> &ContextInner {
         &self.0
     }
 }
 
 /// The fields of a [`Context`].
-pub(crate) struct Shared {
+pub(crate) struct ContextInner {
     pub(crate) node: Arc<Node>,
     streams: FairSlots,
     pub(crate) event_streams: FairSlots,
@@ -69,7 +69,7 @@ pub(crate) struct Shared {
 
 impl Context {
     pub(super) fn new(node: Arc<Node>, shutdown: CancellationToken) -> Self {
-        Self(Arc::new(Shared {
+        Self(Arc::new(ContextInner {
             node,
             streams: FairSlots::new(MAX_STREAMS, "streamed responses"),
             event_streams: FairSlots::new(MAX_EVENT_STREAMS, "event streams"),

@@ -30,7 +30,7 @@ pub(crate) struct FairSlots {
 
 /// One slot. Dropping it releases the slot.
 #[derive(Debug)]
-pub(crate) struct Slot {
+pub(crate) struct FairSlot {
     slots: FairSlots,
     address: IpAddr,
 }
@@ -60,7 +60,7 @@ impl FairSlots {
     ///
     /// # Errors
     /// [`NoSlot`] if none is free, or the address has reached its share.
-    pub(crate) fn acquire(&self, caller: &Caller) -> Result<Slot, NoSlot> {
+    pub(crate) fn acquire(&self, caller: &Caller) -> Result<FairSlot, NoSlot> {
         let address = rate_limit_key(caller.remote.ip());
         let weight = if caller.is_local() { LOCAL_WEIGHT } else { 1 };
         let mut held = self.lock();
@@ -73,7 +73,7 @@ impl FairSlots {
             return Err(NoSlot::Share(self.what));
         }
         held.insert(address, count + 1);
-        Ok(Slot {
+        Ok(FairSlot {
             slots: self.clone(),
             address,
         })
@@ -85,7 +85,7 @@ impl FairSlots {
     }
 }
 
-impl Drop for Slot {
+impl Drop for FairSlot {
     fn drop(&mut self) {
         let mut held = self.slots.lock();
         if let Some(count) = held.get_mut(&self.address) {
@@ -109,7 +109,7 @@ mod tests {
     }
 
     /// Acquires as many slots as possible.
-    fn all(slots: &FairSlots, caller: &Caller) -> Vec<Slot> {
+    fn all(slots: &FairSlots, caller: &Caller) -> Vec<FairSlot> {
         std::iter::from_fn(|| slots.acquire(caller).ok()).collect()
     }
 

@@ -32,7 +32,7 @@ fn list(hashes: &[BlockHash]) -> String {
 /// Returns the block that a text names: `tip`, an index, a hash or a hash prefix.
 pub(crate) fn find_block(view: &View, name: &str) -> Result<Option<Block>, FindError> {
     if name == "tip" {
-        return Ok(Some(view.last_block()?));
+        return Ok(Some(view.tip_block()?));
     }
     if !name.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return Err(FindError::Invalid);

@@ -170,23 +170,23 @@ fn mempool(registry: &mut Registry, node: &Node) {
 }
 
 fn mining(registry: &mut Registry, node: &Node) {
-    let (active, tries, rate) = node.mining.now();
+    let figures = node.mining.snapshot();
     gauge(
         registry,
         "mining_active",
         "1 while the node searches for a proof, else 0",
-        u64::from(active),
+        u64::from(figures.active),
     );
     counter(
         registry,
         "mining_tries",
         "Number of proof candidates tried since the node started",
-        tries,
+        figures.tries,
     );
     registry.register(
         "mining_hash_rate",
         "Proof candidates per second in the last batch",
-        ConstGauge::new(rate),
+        ConstGauge::new(figures.hash_rate),
     );
 }
 

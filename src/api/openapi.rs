@@ -22,7 +22,7 @@ use warp::http;
 
 pub(super) use page::escape;
 
-use super::operation::{Body, Kind, Operation};
+use super::operation::{ApiOperation, BodyType, ParameterType};
 use super::operations::OPERATIONS;
 use super::paths;
 use super::reject::bytes_response;
@@ -44,7 +44,7 @@ const ADMIN: &str = "admin";
     wire::MempoolPage,
     wire::MessageStatus,
     wire::Neighbour,
-    wire::NeighbourNews,
+    wire::NeighbourEvent,
     wire::Neighbours,
     wire::NewMessage,
     wire::NewNeighbour,
@@ -143,7 +143,7 @@ fn method(name: &str) -> HttpMethod {
     }
 }
 
-fn describe(operation: &Operation) -> utoipa::openapi::path::Operation {
+fn describe(operation: &ApiOperation) -> utoipa::openapi::path::Operation {
     let (tag, id) = operation.endpoint.tag_and_id();
     let mut described = OperationBuilder::new()
         .operation_id(Some(id))
@@ -155,7 +155,7 @@ fn describe(operation: &Operation) -> utoipa::openapi::path::Operation {
         Some(parameter(
             name,
             ParameterIn::Path,
-            Kind::in_path(name),
+            ParameterType::in_path(name),
             None,
         ))
     });
@@ -170,12 +170,12 @@ fn describe(operation: &Operation) -> utoipa::openapi::path::Operation {
     for parameter in in_path.chain(in_query).chain(in_head) {
         described = described.parameter(parameter);
     }
-    let (status, body, about) = operation.answer;
+    let (status, body, about) = operation.success;
     described = described.response(status.to_string(), response(about, Some(body)));
     for status in operation.errors {
         let reason = StatusCode::from_u16(*status).ok();
         let reason = reason.and_then(|status| status.canonical_reason());
-        let body = paths::has_own_errors(operation.path).then_some(Body::Json("ErrorBody"));
+        let body = paths::has_own_errors(operation.path).then_some(BodyType::Json("ErrorBody"));
         let rejected = response(reason.unwrap_or_default(), body);
         described = described.response(status.to_string(), rejected);
     }
@@ -185,7 +185,12 @@ fn describe(operation: &Operation) -> utoipa::openapi::path::Operation {
     described.build()
 }
 
-fn parameter(name: &str, place: ParameterIn, kind: Kind, about: Option<&str>) -> Parameter {
+fn parameter(
+    name: &str,
+    place: ParameterIn,
+    kind: ParameterType,
+    about: Option<&str>,
+) -> Parameter {
     let required = match place {
         ParameterIn::Path => Required::True,
         _ if kind.is_required() => Required::True,
@@ -201,7 +206,7 @@ fn parameter(name: &str, place: ParameterIn, kind: Kind, about: Option<&str>) ->
         .build()
 }
 
-fn request_body(body: Body) -> RequestBody {
+fn request_body(body: BodyType) -> RequestBody {
     contents(body)
         .into_iter()
         .fold(RequestBodyBuilder::new(), |body, (kind, content)| {
@@ -211,8 +216,8 @@ fn request_body(body: Body) -> RequestBody {
         .build()
 }
 
-fn response(about: &str, body: Option<Body>) -> Response {
-    contents(body.unwrap_or(Body::None))
+fn response(about: &str, body: Option<BodyType>) -> Response {
+    contents(body.unwrap_or(BodyType::None))
         .into_iter()
         .fold(
             ResponseBuilder::new().description(about),
@@ -222,16 +227,16 @@ fn response(about: &str, body: Option<Body>) -> Response {
 }
 
 /// Returns the content types of a body.
-fn contents(body: Body) -> Vec<(&'static str, Content)> {
+fn contents(body: BodyType) -> Vec<(&'static str, Content)> {
     match body {
-        Body::None => Vec::new(),
-        Body::Json(schema) => {
+        BodyType::None => Vec::new(),
+        BodyType::Json(schema) => {
             let content = ContentBuilder::new()
                 .schema(Some(Ref::from_schema_name(schema)))
                 .example(parameters::example_of(schema));
             vec![("application/json", content.build())]
         }
-        Body::Other(kinds) => {
+        BodyType::Other(kinds) => {
             let content = |kind: &&'static str| {
                 let text = || Object::with_type(SchemaType::Type(Type::String));
                 let schema = kind.starts_with("text/").then(text);

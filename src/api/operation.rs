@@ -6,7 +6,7 @@ pub(super) enum Endpoint {
     Add,
     Chain,
     Data,
-    DocumentedNeighbours,
+    ReferenceNeighbours,
     Health,
     Metrics,
     OpenApi,
@@ -42,7 +42,7 @@ impl Endpoint {
             Self::Add => ("reference", "addReferenceMessage"),
             Self::Chain => ("reference", "getReferenceChain"),
             Self::Data => ("reference", "getReferenceData"),
-            Self::DocumentedNeighbours => ("reference", "getReferenceNeighbours"),
+            Self::ReferenceNeighbours => ("reference", "getReferenceNeighbours"),
             Self::Health => ("node", "getHealth"),
             Self::Metrics => ("node", "getMetrics"),
             Self::OpenApi => ("node", "getOpenApi"),
@@ -75,7 +75,7 @@ impl Endpoint {
 
 /// The type of a parameter.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Kind {
+pub(super) enum ParameterType {
     /// Any text.
     Text,
     /// A message text, which must not be empty.
@@ -104,7 +104,7 @@ pub(super) enum Kind {
 
 /// A method of a path.
 #[derive(Clone, Debug)]
-pub(super) struct Operation {
+pub(super) struct ApiOperation {
     pub(super) endpoint: Endpoint,
     /// The method in upper case. GET operations also serve HEAD.
     pub(super) method: &'static str,
@@ -112,13 +112,13 @@ pub(super) struct Operation {
     pub(super) path: &'static str,
     pub(super) about: &'static str,
     /// Name, type and description of each query parameter.
-    pub(super) query: &'static [(&'static str, Kind, &'static str)],
+    pub(super) query: &'static [(&'static str, ParameterType, &'static str)],
     /// Name, type and description of each request header that has a meaning here.
-    pub(super) headers: &'static [(&'static str, Kind, &'static str)],
+    pub(super) headers: &'static [(&'static str, ParameterType, &'static str)],
     /// The request body.
-    pub(super) body: Option<Body>,
+    pub(super) body: Option<BodyType>,
     /// Status, body and description of the response in case of success.
-    pub(super) answer: (u16, Body, &'static str),
+    pub(super) success: (u16, BodyType, &'static str),
     /// Other status codes.
     pub(super) errors: &'static [u16],
     pub(super) is_for_admin: bool,
@@ -126,7 +126,7 @@ pub(super) struct Operation {
 
 /// The body of a request or response.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Body {
+pub(super) enum BodyType {
     None,
     /// JSON of this schema.
     Json(&'static str),
@@ -134,28 +134,31 @@ pub(super) enum Body {
     Other(&'static [&'static str]),
 }
 
-impl Operation {
-    pub(super) const fn query(self, query: &'static [(&'static str, Kind, &'static str)]) -> Self {
+impl ApiOperation {
+    pub(super) const fn query(
+        self,
+        query: &'static [(&'static str, ParameterType, &'static str)],
+    ) -> Self {
         Self { query, ..self }
     }
 
     pub(super) const fn headers(
         self,
-        headers: &'static [(&'static str, Kind, &'static str)],
+        headers: &'static [(&'static str, ParameterType, &'static str)],
     ) -> Self {
         Self { headers, ..self }
     }
 
     pub(super) const fn body(self, schema: &'static str) -> Self {
         Self {
-            body: Some(Body::Json(schema)),
+            body: Some(BodyType::Json(schema)),
             ..self
         }
     }
 
     pub(super) const fn other_body(self, kinds: &'static [&'static str]) -> Self {
         Self {
-            body: Some(Body::Other(kinds)),
+            body: Some(BodyType::Other(kinds)),
             ..self
         }
     }
@@ -177,9 +180,9 @@ pub(super) const fn operation(
     method: &'static str,
     path: &'static str,
     about: &'static str,
-    answer: (u16, Body, &'static str),
-) -> Operation {
-    Operation {
+    success: (u16, BodyType, &'static str),
+) -> ApiOperation {
+    ApiOperation {
         endpoint,
         method,
         path,
@@ -187,7 +190,7 @@ pub(super) const fn operation(
         query: &[],
         headers: &[],
         body: None,
-        answer,
+        success,
         errors: &[],
         is_for_admin: false,
     }
@@ -197,7 +200,7 @@ pub(super) const fn get(
     endpoint: Endpoint,
     path: &'static str,
     about: &'static str,
-    body: Body,
-) -> Operation {
+    body: BodyType,
+) -> ApiOperation {
     operation(endpoint, "GET", path, about, (200, body, "OK"))
 }

@@ -4,24 +4,24 @@
 //! document all follow from it. A new endpoint needs a line here, a variant of [`Endpoint`] and an
 //! arm in [`super::routes`].
 
-use super::operation::{Body, Endpoint, Kind, Operation, get, operation};
+use super::operation::{ApiOperation, BodyType, Endpoint, ParameterType, get, operation};
 
-const IDEMPOTENCY_KEY: (&str, Kind, &str) = (
+const IDEMPOTENCY_KEY: (&str, ParameterType, &str) = (
     "Idempotency-Key",
-    Kind::Key,
+    ParameterType::Key,
     "1 to 256 printable ASCII characters; repeating a request with the same key within a day adds the \
      message once",
 );
 
-const AT: (&str, Kind, &str) = (
+const AT: (&str, ParameterType, &str) = (
     "at",
-    Kind::Block,
+    ParameterType::Block,
     "Block that commits to the others: its index, its hash or tip (default: tip)",
 );
 
-const ANY_JSON: Body = Body::Other(&["application/json"]);
+const ANY_JSON: BodyType = BodyType::Other(&["application/json"]);
 
-pub(super) const OPERATIONS: &[Operation] = &[
+pub(super) const OPERATIONS: &[ApiOperation] = &[
     operation(
         Endpoint::Add,
         "PUT",
@@ -29,7 +29,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "Adds a message, as a reference miner does",
         (200, ANY_JSON, "The message is on disk"),
     )
-    .query(&[("message", Kind::Message, "Text of the message")])
+    .query(&[("message", ParameterType::Message, "Text of the message")])
     .headers(&[IDEMPOTENCY_KEY])
     .errors(&[400, 403, 409, 413, 414, 429, 503]),
     get(
@@ -49,7 +49,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     )
     .errors(&[503]),
     get(
-        Endpoint::DocumentedNeighbours,
+        Endpoint::ReferenceNeighbours,
         "/neighbours",
         "Returns the neighbours that answer, in the JSON of a reference miner",
         ANY_JSON,
@@ -58,14 +58,14 @@ pub(super) const OPERATIONS: &[Operation] = &[
         Endpoint::Health,
         "/health",
         "Returns 200 if the node accepts messages, else 503 with the reasons",
-        Body::Json("Health"),
+        BodyType::Json("Health"),
     )
     .errors(&[503]),
     get(
         Endpoint::Metrics,
         "/metrics",
         "Returns metrics for Prometheus",
-        Body::Other(&[
+        BodyType::Other(&[
             "text/plain",
             "application/openmetrics-text",
         ]),
@@ -75,41 +75,41 @@ pub(super) const OPERATIONS: &[Operation] = &[
         Endpoint::Docs,
         "/docs",
         "Returns this document as a page",
-        Body::Other(&["text/html"]),
+        BodyType::Other(&["text/html"]),
     ),
     get(
         Endpoint::DocsStyle,
         "/docs/style.css",
         "Returns the style sheet of that page",
-        Body::Other(&["text/css"]),
+        BodyType::Other(&["text/css"]),
     ),
     get(
         Endpoint::Status,
         "/api/v1/status",
         "Returns the state of the node",
-        Body::Json("Status"),
+        BodyType::Json("Status"),
     ),
     get(
         Endpoint::BlockPage,
         "/api/v1/blocks",
         "Returns a page of blocks",
-        Body::Json("BlockPage"),
+        BodyType::Json("BlockPage"),
     )
     .query(&[
-        ("from", Kind::Index, "Index of the first block of the page"),
-        ("limit", Kind::Limit, "Maximum number of blocks, 1 to 1000"),
-        ("order", Kind::Order, "asc (oldest first) or desc"),
+        ("from", ParameterType::Index, "Index of the first block of the page"),
+        ("limit", ParameterType::Limit, "Maximum number of blocks, 1 to 1000"),
+        ("order", ParameterType::Order, "asc (oldest first) or desc"),
     ])
     .errors(&[400, 503]),
     get(
         Endpoint::Block,
         "/api/v1/blocks/{block}",
         "Returns one block, by its index, its hash (or at least its first 6 digits) or as tip",
-        Body::Json("SingleBlock"),
+        BodyType::Json("SingleBlock"),
     )
     .headers(&[(
         "If-None-Match",
-        Kind::Text,
+        ParameterType::Text,
         "ETag of an earlier response; 304 if the block and its confirmations have not changed",
     )])
     .errors(&[304, 400, 404, 409]),
@@ -117,7 +117,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         Endpoint::Checkpoint,
         "/api/v1/checkpoint",
         "Returns the checkpoint line of a block, to be stored outside the node",
-        Body::Json("CheckpointView"),
+        BodyType::Json("CheckpointView"),
     )
     .query(&[AT])
     .errors(&[400, 404, 409, 503]),
@@ -148,7 +148,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     .query(&[
         (
             "block",
-            Kind::RequiredBlock,
+            ParameterType::RequiredBlock,
             "Index or hash of a block; may be repeated",
         ),
         AT,
@@ -161,10 +161,10 @@ pub(super) const OPERATIONS: &[Operation] = &[
         ANY_JSON,
     )
     .query(&[
-        ("from", Kind::RequiredIndex, "Index of the earlier block"),
+        ("from", ParameterType::RequiredIndex, "Index of the earlier block"),
         (
             "to",
-            Kind::Block,
+            ParameterType::Block,
             "Later block: its index, its hash or tip (default: tip)",
         ),
     ])
@@ -174,7 +174,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "POST",
         "/api/v1/messages",
         "Adds a message of at most 64 KiB",
-        (201, Body::Json("PostedMessage"), "The message is on disk"),
+        (201, BodyType::Json("PostedMessage"), "The message is on disk"),
     )
     .headers(&[IDEMPOTENCY_KEY])
     .body("NewMessage")
@@ -185,12 +185,12 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "/api/v1/messages/lines",
         "Adds each line as a message, except empty ones: all of them or none. At most 8 MiB and 10,000 \
          lines, each of at most 64 KiB",
-        (201, Body::Json("AddedLines"), "All messages are on disk"),
+        (201, BodyType::Json("AddedLines"), "All messages are on disk"),
     )
     .query(&[
-        ("field", Kind::Text, "Each line is a JSON object, and its text under this key is the message"),
-        ("once", Kind::Bool, "true: a message that is pending or mined already is not added again"),
-        ("ids", Kind::Bool, "true: return the id of each message"),
+        ("field", ParameterType::Text, "Each line is a JSON object, and its text under this key is the message"),
+        ("once", ParameterType::Bool, "true: a message that is pending or mined already is not added again"),
+        ("ids", ParameterType::Bool, "true: return the id of each message"),
     ])
     .other_body(&["text/plain", "application/x-ndjson"])
     .errors(&[400, 403, 408, 413, 415, 429, 503]),
@@ -198,33 +198,33 @@ pub(super) const OPERATIONS: &[Operation] = &[
         Endpoint::Message,
         "/api/v1/messages/{id}",
         "Returns a message and its state; 503 outcome_unknown while it is queued and not on disk yet",
-        Body::Json("MessageStatus"),
+        BodyType::Json("MessageStatus"),
     )
     .errors(&[400, 404, 503]),
     get(
         Endpoint::Mempool,
         "/api/v1/mempool",
         "Returns a page of pending messages",
-        Body::Json("MempoolPage"),
+        BodyType::Json("MempoolPage"),
     )
     .query(&[
         (
             "after",
-            Kind::Index,
+            ParameterType::Index,
             "Sequence number of the last message of the previous page",
         ),
-        ("limit", Kind::Limit, "Maximum number of messages, 1 to 1000"),
+        ("limit", ParameterType::Limit, "Maximum number of messages, 1 to 1000"),
     ])
     .errors(&[400, 503]),
     get(
         Endpoint::Reorgs,
         "/api/v1/reorgs",
         "Returns a page of reorgs, the latest first",
-        Body::Json("ReorgPage"),
+        BodyType::Json("ReorgPage"),
     )
     .query(&[
-        ("from", Kind::Index, "Number of the first reorg of the page"),
-        ("limit", Kind::Limit, "Maximum number of reorgs, 1 to 1000"),
+        ("from", ParameterType::Index, "Number of the first reorg of the page"),
+        ("limit", ParameterType::Limit, "Maximum number of reorgs, 1 to 1000"),
     ])
     .errors(&[400, 503]),
     operation(
@@ -232,7 +232,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "POST",
         "/api/v1/reorgs/acknowledge",
         "Records that the reorgs up to this number were looked at, so that the explorer stops warning",
-        (204, Body::None, "The reorgs are acknowledged"),
+        (204, BodyType::None, "The reorgs are acknowledged"),
     )
     .body("Acknowledgement")
     .errors(&[400, 401, 403, 404, 413, 415])
@@ -241,13 +241,13 @@ pub(super) const OPERATIONS: &[Operation] = &[
         Endpoint::Disconnected,
         "/api/v1/disconnected",
         "Returns the disconnected blocks whose content the node still has: the last 1000, up to 16 MiB",
-        Body::Json("DisconnectedPage"),
+        BodyType::Json("DisconnectedPage"),
     )
     .query(&[
-        ("reorg", Kind::Index, "Only the blocks that the reorg with this number disconnected"),
-        ("from", Kind::Index, "Index of the first block of the page; requires reorg"),
-        ("q", Kind::Text, "Only blocks with this hash, message id or text, up to 256 characters"),
-        ("limit", Kind::Limit, "Maximum number of blocks, 1 to 1000"),
+        ("reorg", ParameterType::Index, "Only the blocks that the reorg with this number disconnected"),
+        ("from", ParameterType::Index, "Index of the first block of the page; requires reorg"),
+        ("q", ParameterType::Text, "Only blocks with this hash, message id or text, up to 256 characters"),
+        ("limit", ParameterType::Limit, "Maximum number of blocks, 1 to 1000"),
     ])
     .errors(&[400, 503]),
     get(
@@ -255,13 +255,13 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "/api/v1/search",
         "Finds blocks and messages by index, hash, id, date or the words of their text; 429 if this \
          address has reached its share of the searches",
-        Body::Json("SearchPage"),
+        BodyType::Json("SearchPage"),
     )
     .query(&[
-        ("q", Kind::Search, "Text to search for, 1 to 256 characters"),
+        ("q", ParameterType::Search, "Text to search for, 1 to 256 characters"),
         (
             "before",
-            Kind::Index,
+            ParameterType::Index,
             "Search only the texts of blocks below this index",
         ),
     ])
@@ -270,13 +270,13 @@ pub(super) const OPERATIONS: &[Operation] = &[
         Endpoint::Events,
         "/api/v1/events",
         "Streams events as they happen: block, reorg, message and neighbour, whose data are Block, \
-         Reorg, PendingMessage and NeighbourNews, and reset; 503 if this address has reached its \
+         Reorg, PendingMessage and NeighbourEvent, and reset; 503 if this address has reached its \
          share of the streams",
-        Body::Other(&["text/event-stream"]),
+        BodyType::Other(&["text/event-stream"]),
     )
     .headers(&[(
         "Last-Event-ID",
-        Kind::Text,
+        ParameterType::Text,
         "Id of the last event that was received",
     )])
     .errors(&[503]),
@@ -284,14 +284,14 @@ pub(super) const OPERATIONS: &[Operation] = &[
         Endpoint::Neighbours,
         "/api/v1/neighbours",
         "Returns the neighbours of the node",
-        Body::Json("Neighbours"),
+        BodyType::Json("Neighbours"),
     ),
     operation(
         Endpoint::AddNeighbour,
         "POST",
         "/api/v1/neighbours",
         "Adds a neighbour",
-        (201, Body::Json("Neighbours"), "The neighbour is known"),
+        (201, BodyType::Json("Neighbours"), "The neighbour is known"),
     )
     .body("NewNeighbour")
     .errors(&[400, 401, 403, 413, 415])
@@ -301,7 +301,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "DELETE",
         "/api/v1/neighbours/{address}",
         "Removes a neighbour; it is not learned again under any of its addresses until it is added again",
-        (204, Body::None, "The neighbour is removed"),
+        (204, BodyType::None, "The neighbour is removed"),
     )
     .errors(&[400, 401, 403, 404])
     .for_admin(),
@@ -310,7 +310,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "POST",
         "/api/v1/announce",
         "Announces that a peer has new blocks or messages",
-        (204, Body::None, "The announcement is accepted"),
+        (204, BodyType::None, "The announcement is accepted"),
     )
     .body("Announcement")
     .errors(&[400, 403, 413, 415]),

@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use super::operation::Operation;
+use super::operation::ApiOperation;
 use super::operations::OPERATIONS;
 
 /// A path and its operations.
@@ -13,7 +13,7 @@ pub(crate) struct Path {
     pub(crate) template: &'static str,
     /// The value of the header `Allow`.
     pub(crate) allow: String,
-    operations: Vec<&'static Operation>,
+    operations: Vec<&'static ApiOperation>,
 }
 
 /// The `Allow` header of a path that only has GET.
@@ -64,7 +64,7 @@ pub(crate) fn has_own_errors(path: &str) -> bool {
 
 impl Path {
     /// Returns the operation for a method. GET operations also serve HEAD.
-    pub(crate) fn operation(&self, method: &str) -> Option<&'static Operation> {
+    pub(crate) fn operation(&self, method: &str) -> Option<&'static ApiOperation> {
         let method = if method == "HEAD" { "GET" } else { method };
         let mut operations = self.operations.iter().copied();
         operations.find(|operation| operation.method == method)

@@ -17,7 +17,7 @@ use super::reject::{self, ApiError};
 use super::v1::{
     self, blocks, disconnected, events, lines, messages, neighbours, proofs, reorgs, search,
 };
-use super::{access, documented, metrics, openapi, paths, welcome};
+use super::{access, metrics, openapi, paths, reference, welcome};
 use crate::node::Node;
 
 /// Returns the filter that serves every request. The request must have a [`Caller`] among its
@@ -84,10 +84,10 @@ async fn dispatch(
     let node = &context.node;
     access::check(node, operation.endpoint, &caller).await?;
     match operation.endpoint {
-        Endpoint::Add => Ok(documented::add(&context, &caller, &headers, &query).await),
-        Endpoint::Chain => stream(&method, &context, &caller, documented::chain),
-        Endpoint::Data => stream(&method, &context, &caller, documented::data),
-        Endpoint::DocumentedNeighbours => Ok(documented::neighbours(node)),
+        Endpoint::Add => Ok(reference::add(&context, &caller, &headers, &query).await),
+        Endpoint::Chain => stream(&method, &context, &caller, reference::chain),
+        Endpoint::Data => stream(&method, &context, &caller, reference::data),
+        Endpoint::ReferenceNeighbours => Ok(reference::neighbours(node)),
         Endpoint::Health => Ok(v1::health(node)),
         Endpoint::Metrics => metrics::page(&context, &headers).await,
         Endpoint::OpenApi => Ok(documents.json()),

@@ -15,13 +15,13 @@ use warp::http;
 use warp::reply::Response;
 
 use super::admin::{AdminToken, Caller};
+use super::admission;
 use super::context::Context;
-use super::guard;
 use super::reject::ApiError;
 use super::request_metrics::RequestMetrics;
 use super::routes::routes;
-use super::v1::neighbours::record_asker;
-use crate::http::{Guard, Panicked, TrackedRequestBody};
+use super::v1::neighbours::record_sender;
+use crate::http::{OriginPolicy, Panicked, TrackedRequestBody};
 use crate::node::Node;
 
 /// Returns a function that answers requests without a network, for simulated networks. Its first
@@ -32,7 +32,7 @@ pub fn answerer(
     let context = Context::new(Arc::clone(&node), CancellationToken::new());
     let routes = TowerToHyperService::new(warp::service(routes(context)));
     move |remote, request| {
-        record_asker(&node, remote, &request);
+        record_sender(&node, remote, &request);
         let mut request = request.map(|body| Response::new(body.into()).into_body());
         let caller = Caller::new(remote, request.headers(), None);
         request.extensions_mut().insert(caller);
@@ -45,7 +45,7 @@ pub fn answerer(
 pub async fn serve(
     listener: TcpListener,
     node: Arc<Node>,
-    guard: Guard,
+    policy: OriginPolicy,
     admin: Option<AdminToken>,
     shutdown: CancellationToken,
 ) {
@@ -53,15 +53,15 @@ pub async fn serve(
     let connections = context.connections.clone();
     let metrics = Arc::clone(&context.request_metrics);
     let routes = TowerToHyperService::new(warp::service(routes(context)));
-    let access = Arc::new((guard, admin));
+    let access = Arc::new((policy, admin));
     let respond = move |mut request: http::Request<TrackedRequestBody>, remote: SocketAddr| {
         let begun = RequestMetrics::begin(&request);
-        let (guard, admin) = &*access;
+        let (policy, admin) = &*access;
         let caller = |headers: &_| Caller::new(remote, headers, admin.as_ref());
-        let response = if let Some(response) = guard::admit(guard, caller, &mut request) {
+        let response = if let Some(response) = admission::admit(policy, caller, &mut request) {
             Either::Left(future::ok(response))
         } else {
-            record_asker(&node, remote, &request);
+            record_sender(&node, remote, &request);
             Either::Right(routes.call(request))
         };
         let metrics = Arc::clone(&metrics);

@@ -31,7 +31,7 @@ pub(crate) async fn status(node: &Arc<Node>) -> Result<Response, ApiError> {
     let reorgs = |node: &Node| Ok((node.reorg_totals()?, node.view()?.acknowledged()?));
     let (totals, acknowledged_reorg) = node.blocking(reorgs).await?;
     let state = node.state();
-    let (active, tries, hash_rate) = node.mining.now();
+    let mining = node.mining.snapshot();
     Ok(json_response(
         StatusCode::OK,
         &Status {
@@ -56,10 +56,10 @@ pub(crate) async fn status(node: &Arc<Node>) -> Result<Response, ApiError> {
                 next_sequence: state.next_sequence(),
             },
             mining: MiningStatus {
-                active,
+                active: mining.active,
                 threads: node.settings.threads.map_or(0, std::num::NonZeroUsize::get),
-                tries,
-                hash_rate,
+                tries: mining.tries,
+                hash_rate: mining.hash_rate,
             },
             sync: node.peers.sync_status(),
             reorgs: state.reorgs(),

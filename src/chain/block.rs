@@ -33,7 +33,7 @@ pub struct Link {
 impl Block {
     /// Returns the genesis block that every new node starts from by default, so that two new nodes
     /// share one network.
-    pub fn documented_genesis() -> Self {
+    pub fn default_genesis() -> Self {
         const ID: [u8; 16] = 0x324d_c066_e690_437f_a68e_8afc_810e_9617_u128.to_be_bytes();
         Self::genesis(
             1_581_268_484.244_806,

@@ -68,7 +68,7 @@ mod tests {
     fn the_documented_genesis_has_the_documented_text_and_hash() {
         let json = include_str!("../../tests/fixtures/genesis.json");
         let vector: serde_json::Value = serde_json::from_str(json).unwrap();
-        let genesis = Block::documented_genesis();
+        let genesis = Block::default_genesis();
         let mut text = Vec::new();
         write_preimage(&genesis, &mut text);
         assert_eq!(hex::encode(&text), vector["preimage_hex"].as_str().unwrap());

@@ -259,7 +259,7 @@ mod tests {
     #[test]
     fn vectors_have_their_history_root_commitment_and_hash() {
         let mut history = History::default();
-        history.append(&BlockHash::of(&Block::documented_genesis()), |_, _| {});
+        history.append(&BlockHash::of(&Block::default_genesis()), |_, _| {});
         for (vector, block) in vectors() {
             let root = history.root();
             assert_eq!(hex::encode(root), vector.history_root);

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::error::Error;
 use super::output::{Output, warn};
-use super::target::NodeArgs;
+use super::target::TargetArgs;
 use crate::client::HttpClient;
 use crate::node::settings::MAX_INGEST_BYTES;
 use crate::wire::MessageState;
@@ -48,7 +48,7 @@ pub(super) struct AddArgs {
     #[arg(long)]
     wait: bool,
     #[command(flatten)]
-    node: NodeArgs,
+    node: TargetArgs,
 }
 
 /// A message that was added.

@@ -62,15 +62,16 @@ pub(super) async fn run(args: ConsistencyArgs, output: &Output) -> Result<(), Er
         ConsistencyCommand::Verify { file, trust } => {
             let kept = trust::checkpoints(&trust::read_all(&trust)?);
             let file = read_proof_file(&file)?;
-            let verdict =
-                Verdict::from(ConsistencyProof::read(&file).and_then(|proof| proof.verify(&kept)));
+            let verdict = ConsistencyVerdict::from(
+                ConsistencyProof::read(&file).and_then(|proof| proof.verify(&kept)),
+            );
             output.print_verdict(&verdict, verdict.proven)
         }
     }
 }
 
 #[derive(Serialize)]
-struct Verdict {
+struct ConsistencyVerdict {
     proven: bool,
     reason: Option<&'static str>,
     message: Option<String>,
@@ -78,7 +79,7 @@ struct Verdict {
     checkpoint: Option<String>,
 }
 
-impl<E: fmt::Display> From<Result<E, crate::proofs::NotProven>> for Verdict {
+impl<E: fmt::Display> From<Result<E, crate::proofs::NotProven>> for ConsistencyVerdict {
     fn from(verified: Result<E, crate::proofs::NotProven>) -> Self {
         match verified {
             Ok(checkpoint) => Self {
@@ -97,7 +98,7 @@ impl<E: fmt::Display> From<Result<E, crate::proofs::NotProven>> for Verdict {
     }
 }
 
-impl fmt::Display for Verdict {
+impl fmt::Display for ConsistencyVerdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.checkpoint, &self.message) {
             (Some(line), _) => f.write_str(line),

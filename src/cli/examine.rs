@@ -1,4 +1,4 @@
-//! Checks chains for `verify` and `import`: finds the first problem and counts blocks and messages.
+//! Checks chains for `verify` and `import`: finds the first error and counts blocks and messages.
 
 use std::collections::hash_map::RandomState;
 use std::fmt;
@@ -6,15 +6,15 @@ use std::hash::BuildHasher;
 
 use serde::Serialize;
 
-use super::kept::{Kept, NotKept};
+use super::trusted_checkpoints::{MissingCheckpoint, TrustedCheckpoints};
 use crate::chain::{Block, BlockHash, Checker, InvalidBlock, MessageId, Passed, Seal};
 use crate::pow::Difficulty;
 use crate::reference::ReadError;
 
-/// The first problem of a chain.
+/// The first error in a chain.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct VerifyFinding {
-    /// Index of the block; null if the problem is not in a block.
+pub(super) struct VerifyError {
+    /// Index of the block; null if the error is not in a block.
     block: Option<u64>,
     /// Line in the file, in formats with lines.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -22,12 +22,13 @@ pub(super) struct VerifyFinding {
     /// Offset in the file, in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     byte: Option<u64>,
-    /// Kind of the problem.
+    /// Kind of the error.
     class: Class,
     /// Number of the broken rule.
     rule: Option<u8>,
     /// Description, with the expected and the actual value.
-    problem: String,
+    #[serde(rename = "problem")]
+    message: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -49,28 +50,28 @@ pub(super) enum Class {
     NotKept,
 }
 
-impl VerifyFinding {
+impl VerifyError {
     /// A damaged database.
-    pub(super) fn damaged(problem: String) -> Self {
+    pub(super) fn damaged(message: String) -> Self {
         Self {
             block: None,
             line: None,
             byte: None,
             class: Class::Damaged,
             rule: None,
-            problem,
+            message,
         }
     }
 
-    /// A kept checkpoint that is not in the chain.
-    pub(super) fn not_kept(NotKept { index, problem }: NotKept) -> Self {
+    /// A trusted checkpoint that is not in the chain.
+    pub(super) fn not_kept(MissingCheckpoint { index, message }: MissingCheckpoint) -> Self {
         Self {
             block: Some(index),
             line: None,
             byte: None,
             class: Class::NotKept,
             rule: None,
-            problem,
+            message,
         }
     }
 
@@ -83,7 +84,7 @@ impl VerifyFinding {
             byte: None,
             class: rule.map_or(Class::NotAcceptable, |_| Class::Rule),
             rule,
-            problem: invalid.violation.to_string(),
+            message: invalid.violation.to_string(),
         }
     }
 
@@ -95,30 +96,30 @@ impl VerifyFinding {
             ReadError::Rule { violation, .. } => (Class::Rule, Some(violation.rule())),
             _ => (Class::NotReadable, None),
         };
-        let place = error.place();
+        let location = error.location();
         let text = error.to_string();
-        let problem = text.strip_prefix(&format!("{place}: ")).unwrap_or(&text);
+        let message = text.strip_prefix(&format!("{location}: ")).unwrap_or(&text);
         Self {
-            block: place.block,
-            line: place.line,
-            byte: Some(place.offset),
+            block: location.block,
+            line: location.line,
+            byte: Some(location.offset),
             class,
             rule,
-            problem: problem.to_owned(),
+            message: message.to_owned(),
         }
     }
 }
 
-impl fmt::Display for VerifyFinding {
+impl fmt::Display for VerifyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let block = self.block.map(|block| format!("block {block}"));
         let line = self.line.map(|line| format!("line {line}"));
         let byte = self.byte.map(|byte| format!("byte {byte}"));
-        let place: Vec<_> = [block, line, byte].into_iter().flatten().collect();
-        if !place.is_empty() {
-            write!(f, "{}: ", place.join(", "))?;
+        let location: Vec<_> = [block, line, byte].into_iter().flatten().collect();
+        if !location.is_empty() {
+            write!(f, "{}: ", location.join(", "))?;
         }
-        f.write_str(&self.problem)
+        f.write_str(&self.message)
     }
 }
 
@@ -126,12 +127,12 @@ impl fmt::Display for VerifyFinding {
 pub(super) struct Examiner {
     pub(super) checker: Checker,
     pub(super) genesis: Option<Block>,
-    pub(super) finding: Option<VerifyFinding>,
+    pub(super) error: Option<VerifyError>,
     /// Index of the last block that is not sealed.
     pub(super) last_open: u64,
     pub(super) pending: u64,
     /// The checkpoints that the chain must hold, if any were named.
-    pub(super) kept: Option<Kept>,
+    pub(super) kept: Option<TrustedCheckpoints>,
     /// The ids of the messages, to count those in more than one block; `None` if this is counted
     /// elsewhere.
     pub(super) ids: Option<SeenIds>,
@@ -162,7 +163,7 @@ impl Examiner {
         Self {
             checker: Checker::new(difficulty.unwrap_or(Difficulty::MIN), sealed_from),
             genesis: None,
-            finding: None,
+            error: None,
             last_open: 0,
             pending: 0,
             kept: None,
@@ -205,16 +206,15 @@ impl Examiner {
             Ok(())
         });
         if let Some(invalid) = unacceptable.or(pushed.as_ref().err().cloned()) {
-            self.finding
-                .get_or_insert_with(|| VerifyFinding::of(&invalid));
+            self.error.get_or_insert_with(|| VerifyError::of(&invalid));
         }
         pushed.is_ok()
     }
 
     /// Records that the file cannot be read further.
     pub(super) fn record_read_error(&mut self, error: &ReadError) {
-        self.finding
-            .get_or_insert_with(|| VerifyFinding::in_file(error));
+        self.error
+            .get_or_insert_with(|| VerifyError::in_file(error));
     }
 
     /// Returns the number of blocks that broke no rule.
@@ -239,7 +239,7 @@ mod tests {
     #[test]
     fn repeated_ids_are_counted_once_each() {
         let mut examiner = Examiner::new(None, None);
-        let mut block = Block::documented_genesis();
+        let mut block = Block::default_genesis();
         for id in [1, 2, 1, 3, 1, 2] {
             assert!(examiner.push_all(slice::from_ref(&block), |_| {}));
             let tip = Tip::of(&block);
@@ -255,12 +255,12 @@ mod tests {
         assert!(examiner.push_all(slice::from_ref(&block), |_| {}));
         assert_eq!(examiner.blocks(), 7);
 
-        let broken = Block::documented_genesis();
+        let broken = Block::default_genesis();
         assert!(!examiner.push_all(slice::from_ref(&broken), |_| {}));
-        let finding = examiner.finding.take().unwrap();
-        assert_eq!((finding.class, finding.rule), (Class::Rule, Some(2)));
+        let error = examiner.error.take().unwrap();
+        assert_eq!((error.class, error.rule), (Class::Rule, Some(2)));
         assert_eq!(
-            finding.to_string(),
+            error.to_string(),
             "block 7: breaks rule 2: the index is 0, expected 7"
         );
         assert_eq!(examiner.ids.unwrap().repeated(), 2);

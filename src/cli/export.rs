@@ -17,7 +17,7 @@ use super::files::{Files, expand, replaceable};
 use super::output::{Output, bar, stdout};
 use super::signals::Signals;
 use super::source::ChainSource;
-use super::target::NodeArgs;
+use super::target::TargetArgs;
 use crate::chain::Message;
 use crate::fs::{folder_of, open_regular, persist, sync_folder};
 use crate::snapshot::digest::DigestFile;
@@ -30,7 +30,7 @@ pub(super) struct ExportArgs {
     #[arg(long, value_name = "DIR")]
     db: Option<PathBuf>,
     #[command(flatten)]
-    node: NodeArgs,
+    node: TargetArgs,
     /// Format to write (default: json)
     #[arg(long, value_enum)]
     format: Option<FormatArg>,

@@ -16,7 +16,7 @@ use super::error::Error;
 use super::names;
 use super::output::{Output, escape};
 use super::source::ChainSource;
-use super::target::NodeArgs;
+use super::target::TargetArgs;
 use crate::chain::MessageId;
 use crate::client::HttpClient;
 use crate::text::{Span, counted};
@@ -36,7 +36,7 @@ enum GetCommand {
         #[arg(long, value_name = "N")]
         newest: Option<u64>,
         #[command(flatten)]
-        node: NodeArgs,
+        node: TargetArgs,
     },
     /// Print one block
     Block {
@@ -45,7 +45,7 @@ enum GetCommand {
         #[arg(value_name = "BLOCK", value_parser = names::block)]
         name: String,
         #[command(flatten)]
-        node: NodeArgs,
+        node: TargetArgs,
     },
     /// Print one message with its state and confirmations
     Message {
@@ -53,17 +53,17 @@ enum GetCommand {
         #[arg(value_parser = names::message_id)]
         id: MessageId,
         #[command(flatten)]
-        node: NodeArgs,
+        node: TargetArgs,
     },
     /// Print the pending messages
     Data {
         #[command(flatten)]
-        node: NodeArgs,
+        node: TargetArgs,
     },
     /// Print the neighbours of the node and their state
     Neighbours {
         #[command(flatten)]
-        node: NodeArgs,
+        node: TargetArgs,
     },
     /// Find blocks and messages by index, hash, ID, date or words of the text
     Search {
@@ -73,7 +73,7 @@ enum GetCommand {
         #[arg(long, value_name = "INDEX")]
         before: Option<u64>,
         #[command(flatten)]
-        node: NodeArgs,
+        node: TargetArgs,
     },
     /// Print the reorgs of the node, latest first
     Reorgs {
@@ -81,12 +81,12 @@ enum GetCommand {
         #[arg(long, value_name = "NUMBER")]
         from: Option<u64>,
         #[command(flatten)]
-        node: NodeArgs,
+        node: TargetArgs,
     },
     /// Print the status of the node
     Status {
         #[command(flatten)]
-        node: NodeArgs,
+        node: TargetArgs,
     },
 }
 

@@ -64,7 +64,7 @@ pub(super) struct ImportArgs {
 
 /// Parameters of an import.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Request<'a> {
+pub(super) struct ImportRequest<'a> {
     /// The chain file, or `-`.
     pub(super) path: &'a Path,
     /// Difficulty of the network; `None` to infer it from the chain.
@@ -157,7 +157,7 @@ pub(super) fn run(args: &ImportArgs, output: Output, signals: &Signals) -> Resul
     let files = Files::of_database(&expand(&args.db))?;
     let report = import(
         &files,
-        Request {
+        ImportRequest {
             path: &args.file,
             difficulty: args.difficulty,
             force_new_chain: args.force_new_chain,
@@ -175,7 +175,7 @@ pub(super) fn run(args: &ImportArgs, output: Output, signals: &Signals) -> Resul
 /// If the chain is invalid or the folder does not allow it; then nothing has changed.
 pub(super) fn import(
     files: &Files,
-    request: Request<'_>,
+    request: ImportRequest<'_>,
     signals: &Signals,
 ) -> Result<ImportReport, Error> {
     let folder = &files.folder;
@@ -191,7 +191,7 @@ pub(super) fn import(
 
 fn import_into(
     files: &Files,
-    request: Request<'_>,
+    request: ImportRequest<'_>,
     signals: &Signals,
 ) -> Result<ImportReport, Error> {
     files.check()?;
@@ -216,8 +216,8 @@ fn import_into(
     let walk = build.read(&mut file)?;
     file.warn_of_hash(&walk);
     let examiner = &build.examiner;
-    if let Some(finding) = &examiner.finding {
-        return Err(file.rejected(finding));
+    if let Some(error) = &examiner.error {
+        return Err(file.rejected(error));
     }
     let (Some(genesis), Some(tip)) = (examiner.genesis_hash(), examiner.checker.tip()) else {
         return Err(file.rejected("the chain has no block"));
@@ -331,7 +331,7 @@ impl Old {
     fn open(path: &Path, force_new_chain: bool) -> Result<Self, Error> {
         let store = StoppedStore::open_exclusive(path)?;
         let view = store.view()?;
-        let blocks = view.last_block()?.index + 1;
+        let blocks = view.tip_block()?.index + 1;
         if blocks > 1 && !force_new_chain {
             return Err(Error::rejected(format!(
                 "{} already has a chain of {blocks} blocks",

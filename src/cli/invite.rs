@@ -11,7 +11,7 @@ use super::error::Error;
 use super::files::{Files, expand};
 use super::output::{Output, warn};
 use super::source::ChainSource;
-use super::target::NodeArgs;
+use super::target::TargetArgs;
 use crate::chain::BlockHash;
 use crate::client::HttpClient;
 use crate::client::address::NodeAddress;
@@ -28,7 +28,7 @@ pub(super) struct InviteArgs {
     #[arg(long, value_name = "DIR")]
     db: Option<PathBuf>,
     #[command(flatten)]
-    node: NodeArgs,
+    node: TargetArgs,
     /// Address for the code instead of those of the node's network interfaces; repeatable
     #[arg(long, value_name = "HOST:PORT")]
     address: Vec<NodeAddress>,

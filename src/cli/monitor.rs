@@ -23,7 +23,7 @@ use crate::monitor::event::{Event, Kind};
 use crate::monitor::outbox::Outbox;
 use crate::monitor::round::Monitor;
 use crate::monitor::state::State;
-use crate::monitor::{MonitorError, Settings, settle};
+use crate::monitor::{MonitorError, MonitorSettings, settle};
 use crate::proofs::Trusted;
 use crate::text::escape_json;
 
@@ -136,8 +136,8 @@ pub(super) async fn run(args: MonitorArgs, output: Output) -> Result<(), Error> 
 }
 
 impl MonitorArgs {
-    fn settings(&self) -> Settings {
-        Settings {
+    fn settings(&self) -> MonitorSettings {
+        MonitorSettings {
             depth: self.depth,
             stall: self.stall.0,
             sample: self.sample.into(),

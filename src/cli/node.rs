@@ -36,7 +36,7 @@ use crate::node::listening::Listening;
 use crate::node::peers::ListenScope;
 use crate::node::settings::{PeerSettings, Settings, SnapshotSettings};
 use crate::node::sync::genesis;
-use crate::node::{Executor, Node, network, run};
+use crate::node::{Executor, Node, network_rules, run};
 use crate::store::Network;
 
 pub(super) async fn run(args: NodeArgs, directives: Option<&str>) -> Result<(), Error> {
@@ -50,7 +50,7 @@ pub(super) async fn run_miner(args: MinerArgs, directives: Option<&str>) -> Resu
         options,
     } = args.what;
     let files = Files::of_chain(&expand(&chain_path))?;
-    start(&files, *options, Rules::Documented, directives, None).await
+    start(&files, *options, Rules::Reference, directives, None).await
 }
 
 async fn start(
@@ -144,10 +144,10 @@ async fn start(
     };
     let id = node.id.clone();
     let client = introduce(&args, &listener, &node, transport)?;
-    let guard = ui::guard(&args.allow_host);
-    let explorer = explorer.map(|explorer| explorer.serve(guard.clone(), shutdown.clone()));
+    let policy = ui::origin_policy(&args.allow_host);
+    let explorer = explorer.map(|explorer| explorer.serve(policy.clone(), shutdown.clone()));
     let admin = Some(token.clone());
-    let api = api::server::serve(listener, Arc::clone(&node), guard, admin, shutdown.clone());
+    let api = api::server::serve(listener, Arc::clone(&node), policy, admin, shutdown.clone());
     let serve = async {
         tokio::join!(api, OptionFuture::from(explorer));
     };
@@ -168,7 +168,7 @@ async fn genesis_to_join(
         return Ok(None);
     };
     let is_new = args.force_new_chain || !files.database.exists();
-    let documented = Block::documented_genesis();
+    let documented = Block::default_genesis();
     if !is_new {
         return Ok(None);
     }
@@ -312,10 +312,10 @@ async fn settle_network(args: &NodeOptions, node: &Arc<Node>) -> Result<(), Erro
             Some(SealedFrom::Index(from)) => Some(from),
         },
     };
-    network::change(node, wanted)
+    network_rules::change(node, wanted)
         .await
         .map_err(|error| match error {
-            network::ChangeError::Store(error) => error.into(),
+            network_rules::ChangeError::Store(error) => error.into(),
             error => Error::rejected(error),
         })?;
     Ok(node.keep_profile().await?)

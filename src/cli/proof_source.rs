@@ -9,7 +9,7 @@ use super::error::Error;
 use super::files::{Files, expand};
 use super::names::Name;
 use super::source::ChainSource;
-use super::target::NodeArgs;
+use super::target::TargetArgs;
 use crate::api::find::{FindError, find_block};
 use crate::chain::{Block, MessageId};
 use crate::client::HttpClient;
@@ -24,7 +24,7 @@ pub(super) struct ProofSourceArgs {
     #[arg(long, value_name = "DIR")]
     db: Option<PathBuf>,
     #[command(flatten)]
-    node: NodeArgs,
+    node: TargetArgs,
 }
 
 /// A chain that can prove what it holds.
@@ -82,7 +82,7 @@ impl ProofSource {
             Self::Node(client) => Ok(client.checkpoint(at).await?),
             Self::Stopped { view, .. } => {
                 let block = find(view, at)?;
-                let tip = view.last_block()?.index;
+                let tip = view.tip_block()?.index;
                 Ok(CheckpointView::new(&view.checkpoint(&block)?, &block, tip))
             }
         }
@@ -202,7 +202,7 @@ fn pending(id: &MessageId) -> Error {
 }
 
 fn no_such_block(view: &View, name: &str) -> Error {
-    let tip = match (name.parse::<u64>(), view.last_block()) {
+    let tip = match (name.parse::<u64>(), view.tip_block()) {
         (Ok(_), Ok(tip)) => format!(": the tip is block {}", tip.index),
         _ => String::new(),
     };

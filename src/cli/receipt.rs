@@ -31,11 +31,11 @@ pub(super) struct ReceiptArgs {
 #[derive(Debug, Subcommand)]
 enum ReceiptCommand {
     /// Get a receipt for messages or blocks from a node
-    Get(get::GetArgs),
+    Get(get::ReceiptGetArgs),
     /// Show the claims of a receipt without verifying them
     Show(show::ShowArgs),
     /// Verify a receipt against a checkpoint, a hash or a node that you trust
-    Verify(verify::VerifyArgs),
+    Verify(verify::ReceiptVerifyArgs),
     /// Write a web page that verifies receipts offline, in any browser
     Page(page::PageArgs),
 }

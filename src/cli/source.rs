@@ -93,7 +93,7 @@ pub(super) fn from_view(
     view: &View,
     mut each: impl FnMut(Vec<Block>, u64) -> Result<bool, Error>,
 ) -> Result<(), Error> {
-    let length = view.last_block()?.index + 1;
+    let length = view.tip_block()?.index + 1;
     let read = |sender: &SyncSender<Vec<Block>>| -> Result<(), StoreError> {
         let mut next = 0;
         while next < length {

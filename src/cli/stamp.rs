@@ -20,7 +20,7 @@ use serde::Serialize;
 use self::files::Stampable;
 use super::error::{Error, ErrorKind};
 use super::output::{Output, warn};
-use super::target::NodeArgs;
+use super::target::TargetArgs;
 use crate::chain::Message;
 use crate::client::{ClientError, HttpClient};
 use crate::proofs::Receipt;
@@ -49,7 +49,7 @@ pub(super) struct StampArgs {
 #[derive(Debug, Subcommand)]
 enum StampCommand {
     /// Verify that a file was stamped, against a checkpoint, a hash or a node that you trust
-    Verify(verify::VerifyArgs),
+    Verify(verify::StampVerifyArgs),
     /// Complete a pending stamp, or take its receipt again under a later block
     Upgrade(upgrade::UpgradeArgs),
 }
@@ -70,7 +70,7 @@ struct FilesArgs {
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
     #[command(flatten)]
-    node: NodeArgs,
+    node: TargetArgs,
 }
 
 /// The result of stamping files.

@@ -20,12 +20,12 @@ struct Written {
 
 /// The node to query.
 #[derive(Clone, Debug)]
-pub(super) struct NodeArgs {
+pub(super) struct TargetArgs {
     /// The address, or the reason why the options are invalid.
     address: Result<NodeAddress, String>,
 }
 
-impl NodeArgs {
+impl TargetArgs {
     /// Returns a client of this node without connecting to it.
     pub(super) fn client(&self) -> Result<HttpClient, Error> {
         let address = self.address.clone().map_err(Error::usage)?;
@@ -33,7 +33,7 @@ impl NodeArgs {
     }
 }
 
-impl Args for NodeArgs {
+impl Args for TargetArgs {
     fn augment_args(command: Command) -> Command {
         Written::augment_args(command)
     }
@@ -43,7 +43,7 @@ impl Args for NodeArgs {
     }
 }
 
-impl FromArgMatches for NodeArgs {
+impl FromArgMatches for TargetArgs {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let Written { host, port } = Written::from_arg_matches(matches)?;
         let strength = |name| matches.value_source(name).map_or(0, strength);

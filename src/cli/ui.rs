@@ -11,8 +11,8 @@ use super::error::Error;
 use super::port::{Port, listen_host};
 use super::signals::Signals;
 use crate::client::{HttpClient, NodeAddress};
-use crate::http::Guard;
-use crate::ui::{self, Settings};
+use crate::http::OriginPolicy;
+use crate::ui::{self, ExplorerSettings};
 
 #[derive(Debug, Args)]
 pub(super) struct UiArgs {
@@ -64,7 +64,9 @@ pub(super) async fn run(args: UiArgs) -> Result<(), Error> {
     Signals::listen()?.stop_with(shutdown.clone());
     let client = HttpClient::new(args.node)?;
     let explorer = Explorer::listen(&args.host, port, client, args.base_path, None)?;
-    explorer.serve(guard(&args.allow_host), shutdown).await;
+    explorer
+        .serve(origin_policy(&args.allow_host), shutdown)
+        .await;
     Ok(())
 }
 
@@ -75,8 +77,8 @@ pub(super) fn warn_if_public(host: &str, address: SocketAddr, message: &'static 
     }
 }
 
-/// Returns a guard that accepts these host names and those of this machine.
-pub(super) fn guard(names: &[String]) -> Guard {
+/// Returns the policy that accepts these host names and those of this machine.
+pub(super) fn origin_policy(names: &[String]) -> OriginPolicy {
     let own = rustix::system::uname();
     let own = own.nodename().to_str().unwrap_or_default();
     let short = own.split('.').next().unwrap_or_default();
@@ -84,7 +86,7 @@ pub(super) fn guard(names: &[String]) -> Guard {
     let local = format!("{short}.local");
     let own = [own, short, &local];
     let names = names.iter().map(String::as_str);
-    Guard {
+    OriginPolicy {
         allowed_hosts: names
             .chain(own.into_iter().filter(|_| !short.is_empty()))
             .map(str::to_ascii_lowercase)
@@ -137,10 +139,10 @@ impl Explorer {
     }
 
     /// Serves the explorer until `shutdown`.
-    pub(super) async fn serve(self, guard: Guard, shutdown: CancellationToken) {
-        let settings = Settings {
+    pub(super) async fn serve(self, policy: OriginPolicy, shutdown: CancellationToken) {
+        let settings = ExplorerSettings {
             base_path: self.base_path,
-            guard,
+            policy,
             admin_token: self.admin_token,
         };
         ui::serve(self.listener, self.client, settings, shutdown).await;

@@ -8,11 +8,11 @@ use serde::Serialize;
 
 use super::chain_file::ChainFile;
 use super::error::{Error, ErrorKind};
-use super::examine::{Examiner, SeenIds, VerifyFinding};
+use super::examine::{Examiner, SeenIds, VerifyError};
 use super::files::{Files, expand};
-use super::kept::Kept;
 use super::output::{Output, bar, escape};
 use super::source::{ChainSource, from_view};
+use super::trusted_checkpoints::TrustedCheckpoints;
 use crate::client::{HttpClient, NodeAddress};
 use crate::pow::Difficulty;
 use crate::snapshot::format::Format;
@@ -89,25 +89,26 @@ struct VerifyOutput {
     /// Number of kept checkpoints that were found in the chain.
     #[serde(skip_serializing_if = "Option::is_none")]
     checkpoints: Option<u64>,
-    /// The first problem.
-    finding: Option<VerifyFinding>,
+    /// The first error.
+    #[serde(rename = "finding")]
+    error: Option<VerifyError>,
 }
 
 impl VerifyOutput {
     fn of(mut examiner: Examiner) -> Self {
-        let checkpoints = match examiner.kept.take().map(Kept::finish) {
+        let checkpoints = match examiner.kept.take().map(TrustedCheckpoints::finish) {
             // Of a chain that breaks a rule only a part was read.
-            _ if examiner.finding.is_some() => None,
+            _ if examiner.error.is_some() => None,
             None => None,
             Some(Ok(found)) => Some(found),
-            Some(Err(not_kept)) => {
-                examiner.finding = Some(VerifyFinding::not_kept(not_kept));
+            Some(Err(missing)) => {
+                examiner.error = Some(VerifyError::not_kept(missing));
                 None
             }
         };
         let seals = examiner.checker.seals();
         Self {
-            valid: examiner.finding.is_none(),
+            valid: examiner.error.is_none(),
             format: None,
             blocks: examiner.blocks(),
             genesis: examiner.genesis_hash(),
@@ -121,7 +122,7 @@ impl VerifyOutput {
             hash_matches: None,
             database_checked: false,
             checkpoints,
-            finding: examiner.finding,
+            error: examiner.error,
         }
     }
 }
@@ -129,8 +130,8 @@ impl VerifyOutput {
 impl fmt::Display for VerifyOutput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", if self.valid { "valid" } else { "NOT VALID" })?;
-        if let Some(finding) = &self.finding {
-            writeln!(f, "{}", escape(&finding.to_string()))?;
+        if let Some(error) = &self.error {
+            writeln!(f, "{}", escape(&error.to_string()))?;
         }
         writeln!(
             f,
@@ -177,7 +178,7 @@ pub(super) async fn run(args: VerifyArgs, output: &Output) -> Result<(), Error> 
     let (difficulty, require_sealed) = (args.difficulty, args.require_sealed);
     let kept = match &args.checkpoint[..] {
         [] => None,
-        values => Some(Kept::read(values)?),
+        values => Some(TrustedCheckpoints::read(values)?),
     };
     let kept = match (kept, &args.target.node) {
         (Some(kept), Some(address)) if args.quick => {
@@ -270,7 +271,7 @@ fn verify_stopped(
         Err(error) => match &*error.kind {
             ErrorKind::Store(
                 damage @ (StoreError::Corrupt { .. } | StoreError::NotADatabase { .. }),
-            ) => examiner.finding = Some(VerifyFinding::damaged(damage.to_string())),
+            ) => examiner.error = Some(VerifyError::damaged(damage.to_string())),
             _ => return Err(error),
         },
     }
@@ -297,14 +298,15 @@ async fn verify(source: &ChainSource, mut examiner: Examiner) -> Result<VerifyOu
 #[derive(Debug, Serialize)]
 struct QuickOutput {
     valid: bool,
-    /// Kept checkpoints that the chain of the node continues.
+    /// Number of kept checkpoints that the chain of the node continues.
     checkpoints: u64,
-    finding: Option<VerifyFinding>,
+    #[serde(rename = "finding")]
+    error: Option<VerifyError>,
 }
 
 impl fmt::Display for QuickOutput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.finding {
+        match &self.error {
             None => {
                 let count = counted(self.checkpoints, "kept checkpoint");
                 write!(
@@ -312,18 +314,22 @@ impl fmt::Display for QuickOutput {
                     "valid\n{count} found in the chain; its blocks were not read"
                 )
             }
-            Some(finding) => write!(f, "NOT VALID\n{}", escape(&finding.to_string())),
+            Some(error) => write!(f, "NOT VALID\n{}", escape(&error.to_string())),
         }
     }
 }
 
-async fn verify_quickly(kept: Kept, address: &NodeAddress, output: &Output) -> Result<(), Error> {
-    let answer = kept.ask(&HttpClient::new(address.clone())?).await?;
-    let is_valid = answer.is_ok();
+async fn verify_quickly(
+    kept: TrustedCheckpoints,
+    address: &NodeAddress,
+    output: &Output,
+) -> Result<(), Error> {
+    let found = kept.ask(&HttpClient::new(address.clone())?).await?;
+    let is_valid = found.is_ok();
     let verdict = QuickOutput {
         valid: is_valid,
-        checkpoints: *answer.as_ref().unwrap_or(&0),
-        finding: answer.err().map(VerifyFinding::not_kept),
+        checkpoints: *found.as_ref().unwrap_or(&0),
+        error: found.err().map(VerifyError::not_kept),
     };
     output.print_verdict(&verdict, is_valid)
 }

@@ -320,7 +320,7 @@ impl HttpClient {
         let address = self.address.clone();
         let (code, message, id) = if let Ok(ErrorBody { error }) = serde_json::from_slice(&body) {
             (error.code, error.message, error.id)
-        } else if let Some(message) = documented_error(&body) {
+        } else if let Some(message) = reference_error(&body) {
             if status == 404 && message == format!("'{path}' is not a valid endpoint!") {
                 return ClientError::Reference { address, path };
             }
@@ -372,7 +372,7 @@ impl HttpClient {
 }
 
 /// Returns the message of an error in the format of reference miners.
-fn documented_error(body: &[u8]) -> Option<String> {
+fn reference_error(body: &[u8]) -> Option<String> {
     let body: serde_json::Value = serde_json::from_slice(body).ok()?;
     Some(body["message"].as_str()?.to_owned())
 }

@@ -69,7 +69,7 @@ pub enum PeerError {
     #[error("the peer cannot be reached")]
     Unreachable(#[source] TransportError),
     /// The response took too long or was too slow.
-    #[error("the peer takes too long to answer {what}")]
+    #[error("the peer takes too long to response {what}")]
     TooSlow {
         /// The requested path.
         what: String,
@@ -126,16 +126,16 @@ impl PeerClient {
     /// Determines which program answers at an address.
     pub async fn identify(&self, to: &NodeAddress) -> Result<Identity, PeerError> {
         const PATH: &str = "/api/v1/status";
-        let answer = self.send(to, Method::Get, PATH, None, Vec::new()).await?;
-        if answer.status != 404 {
-            let body = read(expect_ok(answer, PATH)?, PATH, MAX_SHORT_BYTES).await?;
+        let response = self.send(to, Method::Get, PATH, None, Vec::new()).await?;
+        if response.status != 404 {
+            let body = read(expect_ok(response, PATH)?, PATH, MAX_SHORT_BYTES).await?;
             let status: Status = parse(&body, PATH)?;
             if status.node_id.len() > MAX_NODE_ID {
                 return Err(malformed(PATH, "the node id is too long"));
             }
             return Ok(Identity::Ours(Box::new(status)));
         }
-        let body = read(answer, PATH, MAX_SHORT_BYTES).await?;
+        let body = read(response, PATH, MAX_SHORT_BYTES).await?;
         let body: serde_json::Value = parse(&body, PATH)?;
         // The 404 of a reference miner names the path.
         match body["message"].as_str() {
@@ -156,8 +156,8 @@ impl PeerClient {
     ) -> Result<Vec<Block>, PeerError> {
         let path = format!("/api/v1/blocks?from={from}&limit={limit}");
         let frames = Some(("accept", codec::FRAMES.to_owned()));
-        let answer = self.send(to, Method::Get, &path, frames, Vec::new());
-        let body = read(expect_ok(answer.await?, &path)?, &path, MAX_BLOCKS_BYTES).await?;
+        let response = self.send(to, Method::Get, &path, frames, Vec::new());
+        let body = read(expect_ok(response.await?, &path)?, &path, MAX_BLOCKS_BYTES).await?;
         let blocks = codec::read_frames(&body).map_err(|error| malformed(&path, error))?;
         let is_page = blocks.len() <= limit
             && (from..)
@@ -182,8 +182,8 @@ impl PeerClient {
             Some(after) => format!("/api/v1/mempool?limit={limit}&after={after}"),
             None => format!("/api/v1/mempool?limit={limit}"),
         };
-        let answer = self.send(to, Method::Get, &path, None, Vec::new()).await?;
-        let body = read(expect_ok(answer, &path)?, &path, MAX_MEMPOOL_BYTES).await?;
+        let response = self.send(to, Method::Get, &path, None, Vec::new()).await?;
+        let body = read(expect_ok(response, &path)?, &path, MAX_MEMPOOL_BYTES).await?;
         let page: MempoolPage = parse(&body, &path)?;
         if page.messages.len() > MAX_PAGE_MESSAGES {
             return Err(malformed(&path, "a page with too many messages"));
@@ -208,8 +208,8 @@ impl PeerClient {
     /// Returns the neighbours of a node of this program that answered its last request.
     pub async fn neighbours(&self, to: &NodeAddress) -> Result<Vec<NodeAddress>, PeerError> {
         const PATH: &str = "/api/v1/neighbours";
-        let answer = self.send(to, Method::Get, PATH, None, Vec::new()).await?;
-        let body = read(expect_ok(answer, PATH)?, PATH, MAX_SHORT_BYTES).await?;
+        let response = self.send(to, Method::Get, PATH, None, Vec::new()).await?;
+        let body = read(expect_ok(response, PATH)?, PATH, MAX_SHORT_BYTES).await?;
         let known: Neighbours = parse(&body, PATH)?;
         let answering = known
             .neighbours
@@ -220,11 +220,15 @@ impl PeerClient {
     }
 
     /// Announces new blocks or messages to a node.
-    pub async fn announce(&self, to: &NodeAddress, news: &Announcement) -> Result<(), PeerError> {
+    pub async fn announce(
+        &self,
+        to: &NodeAddress,
+        announcement: &Announcement,
+    ) -> Result<(), PeerError> {
         const PATH: &str = "/api/v1/announce";
-        let body = serde_json::to_vec(news).map_err(|error| malformed(PATH, error))?;
-        let answer = self.send(to, Method::Post, PATH, None, body).await?;
-        read(expect_ok(answer, PATH)?, PATH, MAX_SHORT_BYTES)
+        let body = serde_json::to_vec(announcement).map_err(|error| malformed(PATH, error))?;
+        let response = self.send(to, Method::Post, PATH, None, body).await?;
+        read(expect_ok(response, PATH)?, PATH, MAX_SHORT_BYTES)
             .await
             .map(drop)
     }
@@ -232,35 +236,35 @@ impl PeerClient {
     /// Returns the number of bytes of the whole chain of a reference miner, if it sends the length.
     pub async fn chain_bytes(&self, to: &NodeAddress) -> Result<Option<u64>, PeerError> {
         const PATH: &str = "/chain";
-        let answer = self.send(to, Method::Head, PATH, None, Vec::new()).await?;
-        Ok(expect_ok(answer, PATH)?.length)
+        let response = self.send(to, Method::Head, PATH, None, Vec::new()).await?;
+        Ok(expect_ok(response, PATH)?.length)
     }
 
     /// Requests the whole chain of a reference miner, of at most `max_bytes` bytes.
     pub async fn chain(&self, to: &NodeAddress, max_bytes: u64) -> Result<Body, PeerError> {
         const PATH: &str = "/chain";
-        let answer = self.send(to, Method::Get, PATH, None, Vec::new()).await?;
-        Ok(Body::new(expect_ok(answer, PATH)?, PATH, max_bytes))
+        let response = self.send(to, Method::Get, PATH, None, Vec::new()).await?;
+        Ok(Body::new(expect_ok(response, PATH)?, PATH, max_bytes))
     }
 
     /// Returns the pending messages of a reference miner.
     pub async fn data(&self, to: &NodeAddress) -> Result<Vec<chain::Message>, PeerError> {
         const PATH: &str = "/data";
-        let answer = self.send(to, Method::Get, PATH, None, Vec::new()).await?;
-        let body = read(expect_ok(answer, PATH)?, PATH, MAX_DATA_BYTES).await?;
+        let response = self.send(to, Method::Get, PATH, None, Vec::new()).await?;
+        let body = read(expect_ok(response, PATH)?, PATH, MAX_DATA_BYTES).await?;
         let text: String = parse(&body, PATH)?;
         let read = json::read_messages(&text, MAX_DATA_MESSAGES);
         Ok(read.map_err(|error| malformed(PATH, error))?.accepted)
     }
 
     /// Returns the neighbours of a reference miner.
-    pub async fn documented_neighbours(
+    pub async fn reference_neighbours(
         &self,
         to: &NodeAddress,
     ) -> Result<Vec<NodeAddress>, PeerError> {
         const PATH: &str = "/neighbours";
-        let answer = self.send(to, Method::Get, PATH, None, Vec::new()).await?;
-        let body = read(expect_ok(answer, PATH)?, PATH, MAX_SHORT_BYTES).await?;
+        let response = self.send(to, Method::Get, PATH, None, Vec::new()).await?;
+        let body = read(expect_ok(response, PATH)?, PATH, MAX_SHORT_BYTES).await?;
         let body: serde_json::Value = parse(&body, PATH)?;
         let text = body["neighbours"].as_str();
         let text = text.ok_or_else(|| {
@@ -289,8 +293,8 @@ impl PeerClient {
             headers,
             body,
         };
-        let answer = tokio::time::timeout(HEAD_TIMEOUT, self.transport.send(request)).await;
-        answer
+        let response = tokio::time::timeout(HEAD_TIMEOUT, self.transport.send(request)).await;
+        response
             .map_err(|_| too_slow(path))?
             .map_err(PeerError::Unreachable)
     }
@@ -307,7 +311,7 @@ pub struct MempoolCursor {
 
 /// The body of a response, read chunk by chunk with a maximum size and a minimum rate.
 pub struct Body {
-    answer: TransportResponse,
+    response: TransportResponse,
     what: String,
     max_bytes: u64,
     received: u64,
@@ -315,9 +319,9 @@ pub struct Body {
 }
 
 impl Body {
-    fn new(answer: TransportResponse, what: &str, max_bytes: u64) -> Self {
+    fn new(response: TransportResponse, what: &str, max_bytes: u64) -> Self {
         Self {
-            answer,
+            response,
             what: what.to_owned(),
             max_bytes,
             received: 0,
@@ -327,7 +331,7 @@ impl Body {
 
     /// Returns the next chunk, or `None` at the end.
     pub async fn next(&mut self) -> Result<Option<Bytes>, PeerError> {
-        let chunk = tokio::time::timeout(STALL_TIMEOUT, self.answer.body.next()).await;
+        let chunk = tokio::time::timeout(STALL_TIMEOUT, self.response.body.next()).await;
         let Some(chunk) = chunk.map_err(|_| too_slow(&self.what))? else {
             return Ok(None);
         };
@@ -346,11 +350,11 @@ impl Body {
 }
 
 async fn read(
-    answer: TransportResponse,
+    response: TransportResponse,
     what: &str,
     max_bytes: usize,
 ) -> Result<Vec<u8>, PeerError> {
-    let mut body = Body::new(answer, what, max_bytes as u64);
+    let mut body = Body::new(response, what, max_bytes as u64);
     let mut bytes = Vec::new();
     while let Some(chunk) = body.next().await? {
         bytes.extend_from_slice(&chunk);
@@ -358,9 +362,9 @@ async fn read(
     Ok(bytes)
 }
 
-fn expect_ok(answer: TransportResponse, what: &str) -> Result<TransportResponse, PeerError> {
-    match answer.status {
-        200 | 204 => Ok(answer),
+fn expect_ok(response: TransportResponse, what: &str) -> Result<TransportResponse, PeerError> {
+    match response.status {
+        200 | 204 => Ok(response),
         status => Err(PeerError::Status {
             what: what.to_owned(),
             status,

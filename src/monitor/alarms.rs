@@ -1,6 +1,6 @@
 //! Alarms are edges: told once, again after a while, and when they are over.
 
-use super::Settings;
+use super::MonitorSettings;
 use super::event::{Event, Kind};
 use super::judge::{Condition, Judgement, Material};
 use super::state::{Standing, State};
@@ -20,7 +20,7 @@ impl Edges {
         judgement: &mut Judgement,
         addresses: &[String],
         state: &mut State,
-        settings: &Settings,
+        settings: &MonitorSettings,
         now: u64,
     ) -> Self {
         let mut this = Self::default();
@@ -79,7 +79,7 @@ impl Edges {
         condition: Condition,
         addresses: &[String],
         state: &mut State,
-        settings: &Settings,
+        settings: &MonitorSettings,
         now: u64,
     ) {
         let node = &addresses[condition.node];

@@ -6,7 +6,7 @@ use crate::chain::check::{SealCounts, check_genesis, check_seal, check_successor
 use crate::chain::history::NodeHash;
 use crate::chain::{self, BlockHash, Seal, Tip};
 use crate::pow::{self, Difficulty};
-use crate::proofs::consistency::End;
+use crate::proofs::consistency::TreeHead;
 use crate::proofs::{Checkpoint, ConsistencyProof, Receipt, Trusted};
 use crate::wire::{Block, NetworkStatus};
 
@@ -28,7 +28,7 @@ pub fn judge_extension(file: &[u8], settled: &Checkpoint, tip: (u64, &str)) -> E
         Err(error) => return Extension::Invalid(format!("its consistency proof: {error}")),
     };
     let genesis = settled.genesis;
-    if proof.from != End::from(settled) {
+    if proof.from != TreeHead::from(settled) {
         if proof.from.index != settled.index {
             let (found, wanted) = (proof.from.index, settled.index);
             return Extension::Invalid(format!(
@@ -56,7 +56,7 @@ pub fn check_receipt(file: &[u8], settled: &Checkpoint, indexes: &[u64]) -> Resu
     let checked = || {
         let receipt = Receipt::read(file)?;
         let (under, entries) = receipt.check()?;
-        receipt.tie(&under, &[Trusted::Checkpoint(*settled)])?;
+        receipt.verify_against(&under, &[Trusted::Checkpoint(*settled)])?;
         Ok(entries)
     };
     let entries = checked().map_err(|error: crate::proofs::NotProven| error.to_string())?;

@@ -1,11 +1,11 @@
 //! Combines the answers of all nodes to the conditions that hold now.
 
-use super::Settings;
+use super::MonitorSettings;
 use super::event::{Details, Event, Kind, rfc3339};
-use super::poll::{Extends, Finding};
+use super::poll::{Extends, PollOutcome};
 use super::source::Source;
 use super::state::{SeenTip, State};
-use crate::proofs::consistency::End;
+use crate::proofs::consistency::TreeHead;
 use crate::proofs::{Checkpoint, ConsistencyProof};
 use crate::text::counted;
 use crate::wire::Block;
@@ -73,18 +73,18 @@ impl Judgement {
 
     /// Judges what one poll of all nodes has found, and notes the new blocks.
     pub(super) async fn of<S: Source>(
-        findings: Vec<Finding>,
+        outcomes: Vec<PollOutcome>,
         nodes: &[S],
         state: &mut State,
-        settings: &Settings,
+        settings: &MonitorSettings,
         now: u64,
     ) -> Self {
         let mut this = Self::default();
         let mut shorter = Vec::new();
-        for (node, finding) in findings.into_iter().enumerate() {
-            match &finding {
-                Finding::Unreachable(_) => this.silent.push(node),
-                Finding::OtherNetwork(_) => {}
+        for (node, outcome) in outcomes.into_iter().enumerate() {
+            match &outcome {
+                PollOutcome::Unreachable(_) => this.silent.push(node),
+                PollOutcome::OtherNetwork(_) => {}
                 _ => this.answered.push(node),
             }
             let address = nodes[node].address();
@@ -92,14 +92,14 @@ impl Judgement {
                 Some(last) => state.branch(&last.hash, 0),
                 None => Vec::new(),
             };
-            match finding {
-                Finding::Unreachable(reason) => {
+            match outcome {
+                PollOutcome::Unreachable(reason) => {
                     this.add(node, Kind::Unreachable, reason, Material::None);
                 }
-                Finding::OtherNetwork(reason) => {
+                PollOutcome::OtherNetwork(reason) => {
                     this.add(node, Kind::OtherNetwork, reason, Material::None);
                 }
-                Finding::Contradiction {
+                PollOutcome::Contradiction {
                     reason,
                     response: bytes,
                     block,
@@ -107,7 +107,7 @@ impl Judgement {
                     let material = Material::Response { bytes, block };
                     this.add(node, Kind::Contradiction, reason, material);
                 }
-                Finding::Rewrite { offered, tip } => {
+                PollOutcome::Rewrite { offered, tip } => {
                     let index = state.settled.index;
                     let message = format!("its block {index} is not the settled one");
                     let material = Material::Branches {
@@ -118,8 +118,8 @@ impl Judgement {
                     };
                     this.add(node, Kind::Rewrite, message, material);
                 }
-                Finding::Shorter { index, hash } => shorter.push((node, index, hash, old())),
-                Finding::Extends(extends) => {
+                PollOutcome::Shorter { index, hash } => shorter.push((node, index, hash, old())),
+                PollOutcome::Extends(extends) => {
                     this.extends(node, &address, extends, state, settings, now);
                 }
             }
@@ -154,7 +154,7 @@ impl Judgement {
         address: &str,
         extends: Extends,
         state: &mut State,
-        settings: &Settings,
+        settings: &MonitorSettings,
         now: u64,
     ) {
         let Extends {
@@ -227,7 +227,7 @@ impl Judgement {
         address: &str,
         message: String,
         state: &State,
-        settings: &Settings,
+        settings: &MonitorSettings,
         now: u64,
     ) {
         let mut standing = state.standing.iter();
@@ -267,7 +267,7 @@ impl Judgement {
                 continue;
             };
             if let Ok(proof) = ConsistencyProof::read(&file)
-                && proof.to == End::from(settled)
+                && proof.to == TreeHead::from(settled)
                 && proof.from.index == index
                 && proof.check().is_ok()
             {
@@ -279,7 +279,12 @@ impl Judgement {
 
     /// Finds nodes that both extend the settled checkpoint and differ from each other below the next
     /// one.
-    fn find_divergence<S: Source>(&mut self, nodes: &[S], state: &State, settings: &Settings) {
+    fn find_divergence<S: Source>(
+        &mut self,
+        nodes: &[S],
+        state: &State,
+        settings: &MonitorSettings,
+    ) {
         let Some(lowest) = self.passing.iter().min_by_key(|passing| passing.tip.index) else {
             return;
         };

@@ -39,7 +39,7 @@ pub struct Known<'a> {
 
 /// Outcome of a poll.
 #[derive(Debug)]
-pub enum Finding {
+pub enum PollOutcome {
     /// The node extends the settled checkpoint.
     Extends(Extends),
     /// The node is at an older block of the kept chain, or at no known one.
@@ -86,20 +86,20 @@ pub struct Extends {
 
 /// A try that may be repeated.
 enum Try {
-    Done(Finding),
-    /// The node may have changed between two requests, or is not answering. The finding stands if
+    Done(PollOutcome),
+    /// The node may have changed between two requests, or is not answering. The outcome stands if
     /// that happens again.
-    Again(Finding),
+    Again(PollOutcome),
 }
 
 /// Polls a node.
-pub async fn poll<S: Source>(node: &S, known: Known<'_>) -> Finding {
+pub async fn poll<S: Source>(node: &S, known: Known<'_>) -> PollOutcome {
     let mut tries = 0;
     loop {
         tries += 1;
         match attempt(node, known).await {
-            Try::Done(finding) => return finding,
-            Try::Again(finding) if tries == TRIES => return finding,
+            Try::Done(outcome) => return outcome,
+            Try::Again(outcome) if tries == TRIES => return outcome,
             Try::Again(_) => tokio::time::sleep(RETRY_DELAY).await,
         }
     }
@@ -108,13 +108,13 @@ pub async fn poll<S: Source>(node: &S, known: Known<'_>) -> Finding {
 async fn attempt<S: Source>(node: &S, known: Known<'_>) -> Try {
     let status = match node.status().await {
         Ok(status) => status,
-        Err(error) => return Try::Again(Finding::Unreachable(error.to_string())),
+        Err(error) => return Try::Again(PollOutcome::Unreachable(error.to_string())),
     };
     // Difficulty and seal rule are no criterion: an import guesses them. Blocks are checked by those
     // that were kept.
     if status.genesis != known.network.genesis {
         let reason = format!("its genesis block is {}", status.genesis);
-        return Try::Done(Finding::OtherNetwork(reason));
+        return Try::Done(PollOutcome::OtherNetwork(reason));
     }
     let mut extends = match extension(node, known, &status).await {
         Ok(extends) => extends,
@@ -124,7 +124,7 @@ async fn attempt<S: Source>(node: &S, known: Known<'_>) -> Try {
         return done;
     }
     match sample(node, known).await {
-        Ok(()) => Try::Done(Finding::Extends(extends)),
+        Ok(()) => Try::Done(PollOutcome::Extends(extends)),
         Err(done) => done,
     }
 }
@@ -141,7 +141,7 @@ async fn extension<S: Source>(node: &S, known: Known<'_>, status: &Status) -> Re
     };
     if index < settled.index {
         let hash = hash.to_owned();
-        return Err(Try::Done(Finding::Shorter { index, hash }));
+        return Err(Try::Done(PollOutcome::Shorter { index, hash }));
     }
     if index == settled.index {
         let view = node.checkpoint(&index.to_string()).await;
@@ -149,11 +149,11 @@ async fn extension<S: Source>(node: &S, known: Known<'_>, status: &Status) -> Re
         let offered = view.checkpoint.parse::<Checkpoint>();
         return match offered {
             Ok(offered) if offered == *settled => Ok(extends(offered)),
-            Ok(offered) if offered.index == index => Err(Try::Done(Finding::Rewrite {
+            Ok(offered) if offered.index == index => Err(Try::Done(PollOutcome::Rewrite {
                 offered: Some(offered),
                 tip: (index, hash.to_owned()),
             })),
-            _ => Err(Try::Done(Finding::Contradiction {
+            _ => Err(Try::Done(PollOutcome::Contradiction {
                 reason: format!("it sent no checkpoint of block {index}"),
                 response: view.checkpoint.into_bytes(),
                 block: None,
@@ -164,11 +164,11 @@ async fn extension<S: Source>(node: &S, known: Known<'_>, status: &Status) -> Re
     let file = file.map_err(|error| failed(&error, "consistency proof"))?;
     match judge_extension(&file, settled, (index, hash)) {
         Extension::Extends(tip) => Ok(extends(tip)),
-        Extension::OtherHistory(offered) => Err(Try::Done(Finding::Rewrite {
+        Extension::OtherHistory(offered) => Err(Try::Done(PollOutcome::Rewrite {
             offered: Some(offered),
             tip: (index, hash.to_owned()),
         })),
-        Extension::Invalid(reason) => Err(Try::Done(Finding::Contradiction {
+        Extension::Invalid(reason) => Err(Try::Done(PollOutcome::Contradiction {
             reason,
             response: file,
             block: None,
@@ -180,13 +180,13 @@ async fn extension<S: Source>(node: &S, known: Known<'_>, status: &Status) -> Re
 fn failed(error: &ClientError, what: &str) -> Try {
     let reason = format!("it states its tip and sends no {what}: {error}");
     Try::Again(if is_answer(error) {
-        Finding::Contradiction {
+        PollOutcome::Contradiction {
             reason,
             response: Vec::new(),
             block: None,
         }
     } else {
-        Finding::Unreachable(reason)
+        PollOutcome::Unreachable(reason)
     })
 }
 
@@ -240,7 +240,7 @@ async fn new_blocks<S: Source>(
     blocks.reverse();
     let parent = recent.get(&wanted);
     check_blocks(parent, &blocks, known.network, |_, _| {}).map_err(|reason| {
-        Try::Done(Finding::Contradiction {
+        Try::Done(PollOutcome::Contradiction {
             reason,
             response: super::recent::ndjson(&blocks).into_bytes(),
             block: None,
@@ -249,7 +249,7 @@ async fn new_blocks<S: Source>(
     if let Some(last) = blocks.last()
         && last.history_root != hex::encode(tip.root)
     {
-        return Err(Try::Done(Finding::Contradiction {
+        return Err(Try::Done(PollOutcome::Contradiction {
             reason: format!(
                 "block {} states another history root than was proven",
                 last.index
@@ -269,7 +269,7 @@ async fn new_blocks<S: Source>(
 }
 
 fn inconsistent(index: u64, blocks: &[Block]) -> Try {
-    Try::Again(Finding::Contradiction {
+    Try::Again(PollOutcome::Contradiction {
         reason: format!("its blocks around block {index} are not those that its tip continues"),
         response: super::recent::ndjson(blocks).into_bytes(),
         block: None,
@@ -298,22 +298,22 @@ async fn sample<S: Source>(node: &S, known: Known<'_>) -> Result<(), Try> {
             Err(error) => {
                 return match known.suspect {
                     None => Ok(()),
-                    Some(_) => Err(Try::Again(Finding::Unreachable(error.to_string()))),
+                    Some(_) => Err(Try::Again(PollOutcome::Unreachable(error.to_string()))),
                 };
             }
         };
         let Err(reason) = outcome else { continue };
         if let [index] = indexes {
             let again = file.is_err();
-            let finding = Finding::Contradiction {
+            let outcome = PollOutcome::Contradiction {
                 reason: format!("it cannot prove the content of block {index}: {reason}"),
                 response: file.unwrap_or_default(),
                 block: Some(*index),
             };
             return Err(if again {
-                Try::Again(finding)
+                Try::Again(outcome)
             } else {
-                Try::Done(finding)
+                Try::Done(outcome)
             });
         }
         // Which of them is it?

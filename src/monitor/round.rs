@@ -12,7 +12,7 @@ use super::outbox::Outbox;
 use super::poll::{Known, poll};
 use super::source::Source;
 use super::state::State;
-use super::{MonitorError, Settings};
+use super::{MonitorError, MonitorSettings};
 use crate::proofs::{Checkpoint, ConsistencyProof};
 use crate::wire::Block;
 
@@ -21,7 +21,7 @@ use crate::wire::Block;
 pub struct Monitor<S> {
     nodes: Vec<S>,
     pub(super) state: State,
-    settings: Settings,
+    settings: MonitorSettings,
     outbox: Option<Outbox>,
     /// The command is run within the round.
     is_once: bool,
@@ -38,7 +38,7 @@ impl<S: Source> Monitor<S> {
     pub fn new(
         nodes: Vec<S>,
         mut state: State,
-        settings: Settings,
+        settings: MonitorSettings,
         outbox: Option<Outbox>,
         is_once: bool,
     ) -> Self {
@@ -91,9 +91,9 @@ impl<S: Source> Monitor<S> {
             };
             poll(node, known)
         });
-        let findings = join_all(polls).await;
+        let outcomes = join_all(polls).await;
         let (state, settings) = (&mut self.state, &self.settings);
-        let mut judgement = Judgement::of(findings, &self.nodes, state, settings, now).await;
+        let mut judgement = Judgement::of(outcomes, &self.nodes, state, settings, now).await;
         let addresses: Vec<_> = self.nodes.iter().map(Source::address).collect();
         let edges = Edges::find(&mut judgement, &addresses, state, settings, now);
         self.gap += judgement.gap;

@@ -6,8 +6,8 @@ use super::event::{Details, Event, Kind};
 use super::folder::Folder;
 use super::source::Source;
 use super::state::State;
-use super::{MonitorError, Settings};
-use crate::proofs::consistency::End;
+use super::{MonitorError, MonitorSettings};
+use crate::proofs::consistency::TreeHead;
 use crate::proofs::{Checkpoint, ConsistencyProof, Receipt, Trusted};
 use crate::wire::Status;
 
@@ -20,7 +20,7 @@ pub async fn open<S: Source>(
     nodes: &[S],
     root: &Path,
     trust: &[Trusted],
-    settings: &Settings,
+    settings: &MonitorSettings,
     now: u64,
 ) -> Result<(State, Event, bool), MonitorError> {
     let addresses: Vec<_> = nodes.iter().map(Source::address).collect();
@@ -148,7 +148,7 @@ async fn trusted<S: Source>(
                 let file = node.receipts(&[below], &name).await?;
                 let bound = Receipt::read(&file).and_then(|receipt| {
                     let (under, _) = receipt.check()?;
-                    receipt.tie(&under, &[Trusted::Hash(*hash)])?;
+                    receipt.verify_against(&under, &[Trusted::Hash(*hash)])?;
                     Ok(receipt.root)
                 });
                 match bound {
@@ -265,8 +265,8 @@ async fn last_continued<S: Source>(state: &State, node: &S, line: &Checkpoint) -
                     .await
                 {
                     Ok(file) => ConsistencyProof::read(&file).is_ok_and(|proof| {
-                        proof.from == End::from(earlier)
-                            && proof.to == End::from(line)
+                        proof.from == TreeHead::from(earlier)
+                            && proof.to == TreeHead::from(line)
                             && proof.check().is_ok()
                     }),
                     Err(_) => false,

@@ -36,10 +36,10 @@ pub enum AddError {
 
 /// Additions whose outcome is not known yet.
 #[derive(Debug, Default)]
-pub(super) struct InFlight(Mutex<Table>);
+pub(super) struct InFlight(Mutex<InFlightTable>);
 
 #[derive(Debug, Default)]
-struct Table {
+struct InFlightTable {
     /// Number of requests per id.
     ids: HashMap<MessageId, usize>,
     /// Id of each pair of key and text.
@@ -52,14 +52,14 @@ type KeyedText = ([u8; 32], [u8; 32]);
 impl InFlight {
     /// Registers a request and assigns its id: that of the same text under the same key if one is
     /// in flight, otherwise a random one.
-    fn enter(self: &Arc<Self>, keyed: Option<KeyedText>) -> Request {
+    fn enter(self: &Arc<Self>, keyed: Option<KeyedText>) -> InFlightAddition {
         let mut table = self.table();
         let id = match keyed {
             Some(keyed) => *table.keyed.entry(keyed).or_insert_with(MessageId::random),
             None => MessageId::random(),
         };
         *table.ids.entry(id).or_default() += 1;
-        Request {
+        InFlightAddition {
             in_flight: Arc::clone(self),
             id,
             keyed,
@@ -82,7 +82,7 @@ impl InFlight {
         }
     }
 
-    fn table(&self) -> MutexGuard<'_, Table> {
+    fn table(&self) -> MutexGuard<'_, InFlightTable> {
         // No panic can interrupt a change under the lock, so a poisoned one holds valid data.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -91,14 +91,14 @@ impl InFlight {
 /// A request in flight. Dropping it unregisters the request, unless its outcome is unknown: such a
 /// request stays registered until the next start.
 #[derive(Debug)]
-struct Request {
+struct InFlightAddition {
     in_flight: Arc<InFlight>,
     id: MessageId,
     keyed: Option<KeyedText>,
     is_unknown: bool,
 }
 
-impl Request {
+impl InFlightAddition {
     /// Marks the request as submitted: until the store answers, the message may be stored.
     fn submitted(mut self) -> Self {
         self.is_unknown = true;
@@ -111,7 +111,7 @@ impl Request {
     }
 }
 
-impl Drop for Request {
+impl Drop for InFlightAddition {
     fn drop(&mut self) {
         if !self.is_unknown {
             self.in_flight.leave(self.id, self.keyed);

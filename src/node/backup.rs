@@ -92,14 +92,14 @@ async fn snapshot(
     give_up: impl Fn() -> bool + Send + 'static,
 ) -> Result<Option<Duration>, StoreError> {
     let started = Instant::now();
-    let (files, format, most) = (
+    let (files, format, max_backups) = (
         SnapshotFiles::new(settings.chain.clone()),
         settings.format,
         settings.max_backups,
     );
     let work = {
         let node = Arc::clone(node);
-        tokio::task::spawn_blocking(move || write(&node, &files, format, most, give_up))
+        tokio::task::spawn_blocking(move || write(&node, &files, format, max_backups, give_up))
     };
     let ended = work.await;
     match ended.map_err(|error| StoreError::interrupted("a snapshot", &error))? {
@@ -133,7 +133,7 @@ fn write(
     give_up: impl Fn() -> bool,
 ) -> Result<Option<PathBuf>, BackupError> {
     let view = node.view()?;
-    let tip = Tip::of(&view.last_block()?);
+    let tip = Tip::of(&view.tip_block()?);
     let mut record = view.snapshot()?;
     drop(view);
     if record.tip == Some(*tip.hash.as_bytes())

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use super::Node;
-use super::peers::Candidate;
+use super::peers::PeerCandidate;
 use super::peers::lookup::allowed_group;
 use crate::client::peer::Identity;
 use crate::client::{NodeAddress, PeerClient};
@@ -57,7 +57,7 @@ pub(super) async fn run(
 async fn ask(node: &Node, client: &PeerClient, address: NodeAddress, kind: PeerKind) {
     let known = match kind {
         PeerKind::Ours => client.neighbours(&address).await,
-        PeerKind::Reference => client.documented_neighbours(&address).await,
+        PeerKind::Reference => client.reference_neighbours(&address).await,
         PeerKind::Unknown => return,
     };
     match known {
@@ -70,8 +70,8 @@ async fn ask(node: &Node, client: &PeerClient, address: NodeAddress, kind: PeerK
 }
 
 /// Dials a candidate for the first time.
-async fn dial(node: &Node, client: &PeerClient, address: NodeAddress, candidate: Candidate) {
-    let sent_request = candidate != Candidate::Suggested;
+async fn dial(node: &Node, client: &PeerClient, address: NodeAddress, candidate: PeerCandidate) {
+    let sent_request = candidate != PeerCandidate::Named;
     if !sent_request && !node.peers.has_room() {
         return;
     }

@@ -27,15 +27,15 @@ const MAX_STALE: u64 = 1000;
 
 /// Messages learned from each network group; some may be mined by now.
 #[derive(Debug, Default)]
-pub(super) struct LearnedShares(Mutex<Table>);
+pub(super) struct LearnedShares(Mutex<ShareTable>);
 
 #[derive(Debug, Default)]
-struct Table {
+struct ShareTable {
     shares: HashMap<IpAddr, Share>,
     recounted: Option<Instant>,
 }
 
-impl Table {
+impl ShareTable {
     /// Removes messages that are no longer pending. Returns `false` without doing so if the last
     /// recount was a moment ago.
     fn recount(&mut self, view: &View) -> Result<bool, StoreError> {

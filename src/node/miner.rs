@@ -340,7 +340,7 @@ async fn wait_for_neighbours(node: &Node, shutdown: &CancellationToken) {
         }
         sleep(Duration::from_millis(100), shutdown).await;
     }
-    if is_logged && !node.peers.has_answer() {
+    if is_logged && !node.peers.has_response() {
         warn!("no neighbour has answered; mining without them");
     }
 }

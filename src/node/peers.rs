@@ -35,7 +35,7 @@ use crate::wire::{PeerKind, PeerOrigin};
 use fetch::Fetching;
 pub use origin::ListenScope;
 pub use peer::PeerAnnouncement;
-pub(super) use peer::{Candidate, Peer, SessionHandle};
+pub(super) use peer::{Peer, PeerCandidate, SessionHandle};
 use removal::Removals;
 pub(super) use removal::{Resolved, with_resolved};
 pub(super) use slots::net_group;
@@ -62,7 +62,7 @@ struct Inner {
     aliases: BTreeMap<NodeAddress, Option<NodeAddress>>,
     removed: Removals,
     /// Each with the network group that named it; `None` if a neighbour did.
-    candidates: BTreeMap<NodeAddress, (Candidate, Option<IpAddr>)>,
+    candidates: BTreeMap<NodeAddress, (PeerCandidate, Option<IpAddr>)>,
     listen_scope: ListenScope,
     fetching: Option<Fetching>,
     /// Nobody becomes a peer but the neighbours that the administrator names.
@@ -170,8 +170,8 @@ impl Peers {
     }
 
     /// Records that a peer answered.
-    pub(super) fn answered(&self, address: &NodeAddress) {
-        self.with(address, Peer::answered);
+    pub(super) fn responded(&self, address: &NodeAddress) {
+        self.with(address, Peer::responded);
     }
 
     /// Records a failed round with a peer. A learned peer that has been silent for long is dropped.
@@ -256,8 +256,8 @@ impl Peers {
 
     /// Records a request by a node that states its own address, with its announcement if it sent
     /// one.
-    pub fn note_request(&self, from: IpAddr, said: &str, announcement: Option<PeerAnnouncement>) {
-        let Some(address) = origin::address(from, said) else {
+    pub fn note_request(&self, from: IpAddr, stated: &str, announcement: Option<PeerAnnouncement>) {
+        let Some(address) = origin::address(from, stated) else {
             return;
         };
         let mut inner = self.lock();
@@ -281,10 +281,10 @@ impl Peers {
             && (inner.candidates.len() < MAX_CANDIDATES || inner.evict_candidate(named_by));
         if is_welcome {
             let candidate = inner.candidates.entry(address);
-            let (candidate, by) = candidate.or_insert((Candidate::Suggested, None));
+            let (candidate, by) = candidate.or_insert((PeerCandidate::Named, None));
             // A later request without an announcement does not discard an earlier one.
-            if announcement.is_some() || *candidate == Candidate::Suggested {
-                (*candidate, *by) = (Candidate::Asked(announcement), named_by);
+            if announcement.is_some() || *candidate == PeerCandidate::Named {
+                (*candidate, *by) = (PeerCandidate::Contacted(announcement), named_by);
             }
             drop(inner);
             self.candidates_changed.notify_one();
@@ -302,7 +302,7 @@ impl Peers {
             && inner.candidates.len() < MAX_CANDIDATES / 2;
         if is_welcome {
             let candidate = inner.candidates.entry(address);
-            candidate.or_insert((Candidate::Suggested, None));
+            candidate.or_insert((PeerCandidate::Named, None));
             drop(inner);
             self.candidates_changed.notify_one();
         }
@@ -311,14 +311,14 @@ impl Peers {
     /// Returns the next address to dial for the first time. Nodes that asked this node come before
     /// those that others named, and network groups with few candidates before those with many, so
     /// that naming many candidates does not delay others.
-    pub(super) fn take_candidate(&self) -> Option<(NodeAddress, Candidate)> {
+    pub(super) fn take_candidate(&self) -> Option<(NodeAddress, PeerCandidate)> {
         let mut inner = self.lock();
         let groups = || inner.candidates.values().map(|(_, named_by)| *named_by);
         let count = |by: Option<IpAddr>| groups().filter(|other| *other == by).count();
         let first = inner
             .candidates
             .iter()
-            .min_by_key(|(_, (candidate, by))| (*candidate == Candidate::Suggested, count(*by)));
+            .min_by_key(|(_, (candidate, by))| (*candidate == PeerCandidate::Named, count(*by)));
         let address = first?.0.clone();
         let (candidate, _) = inner.candidates.remove(&address)?;
         Some((address, candidate))

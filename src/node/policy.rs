@@ -152,7 +152,7 @@ impl Node {
     }
 
     /// Returns `true` if another genesis block that is rejected now will be rejected later as well.
-    pub(super) fn is_past_first_round(&self) -> bool {
+    pub(super) fn is_genesis_rejection_final(&self) -> bool {
         self.max_replaceable_genesis_length() == 0 || self.peers.first_round_ended()
     }
 

@@ -70,10 +70,10 @@ impl AddRate {
             buckets.retain(|_, until| *until > now);
             // Evicts the fullest bucket: its address gains least from a new one.
             if buckets.len() >= MAX_ADDRESSES
-                && let Some(least) = buckets.iter().min_by_key(|(_, until)| **until)
+                && let Some(fullest) = buckets.iter().min_by_key(|(_, until)| **until)
             {
-                let least = *least.0;
-                buckets.remove(&least);
+                let fullest = *fullest.0;
+                buckets.remove(&fullest);
             }
         }
         let until = buckets.entry(address).or_insert(now);

@@ -52,7 +52,7 @@ impl ReorgTotals {
 
 /// Totals over the reorgs read so far.
 #[derive(Debug, Default)]
-pub(super) struct ReadReorgs(Mutex<ReorgTotals>);
+pub(super) struct ReorgTotalsCache(Mutex<ReorgTotals>);
 
 impl Node {
     /// Returns the totals over all reorgs; reads those since the last call.

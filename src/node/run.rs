@@ -30,7 +30,7 @@ pub enum RunError {
 }
 
 /// Runs sessions and discovery until `shutdown`.
-pub async fn network(
+pub async fn run_peers(
     node: Arc<Node>,
     client: PeerClient,
     shutdown: CancellationToken,
@@ -58,7 +58,7 @@ pub async fn run(
     let work = (Arc::clone(&node), shutdown.clone());
     tasks.spawn(async move { ("miner", miner::run(work.0, work.1).await) });
     let work = (Arc::clone(&node), shutdown.clone());
-    tasks.spawn(async move { ("network", network(work.0, client, work.1).await) });
+    tasks.spawn(async move { ("network", run_peers(work.0, client, work.1).await) });
     let work = (Arc::clone(&node), shutdown.clone());
     tasks.spawn(async move { ("clocks", clocks::run(work.0, work.1).await) });
     // The backup task ends last, so that the last snapshot contains the work of the other tasks.

@@ -18,7 +18,7 @@ pub(crate) async fn run(node: Arc<Node>, shutdown: CancellationToken) -> Result<
         node.blocking(move |node| {
             let view = node.view()?;
             // A reorg may have made the chain shorter.
-            let to = to.min(view.last_block()?.index + 1);
+            let to = to.min(view.tip_block()?.index + 1);
             integrity::check_range(&view, from.min(to), to)
         })
         .await?;

@@ -17,7 +17,7 @@ const FORMAT: &str = "blockchain/consistency/1";
 
 /// A block at one end of a consistency proof.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct End {
+pub struct TreeHead {
     /// Index of the block.
     pub index: u64,
     /// Its hash.
@@ -26,7 +26,7 @@ pub struct End {
     pub root: NodeHash,
 }
 
-impl End {
+impl TreeHead {
     /// The checkpoint of this end, in the network with this genesis.
     pub fn checkpoint(&self, genesis: BlockHash) -> Checkpoint {
         Checkpoint {
@@ -38,7 +38,7 @@ impl End {
     }
 }
 
-impl From<&Checkpoint> for End {
+impl From<&Checkpoint> for TreeHead {
     fn from(checkpoint: &Checkpoint) -> Self {
         Self {
             index: checkpoint.index,
@@ -53,9 +53,9 @@ impl From<&Checkpoint> for End {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConsistencyProof {
     /// The earlier block.
-    pub from: End,
+    pub from: TreeHead,
     /// The later block.
-    pub to: End,
+    pub to: TreeHead,
     /// Leads from the root of the earlier block to that of the later one.
     pub consistency: Vec<NodeHash>,
     /// Leads from the hash of the earlier block to the root of the later one: the root of the
@@ -64,19 +64,19 @@ pub struct ConsistencyProof {
 }
 
 impl ConsistencyProof {
-    /// Makes the proof between two blocks of a chain; the index of `from` must be below that of
+    /// Creates the proof between two blocks of a chain; the index of `from` must be below that of
     /// `to`. Their roots are read from the tree.
     ///
     /// # Errors
     /// Those of `node`, which reads the node of the history tree at a position.
-    pub fn make<E>(
+    pub fn create<E>(
         from: (u64, BlockHash),
         to: (u64, BlockHash),
         mut node: impl FnMut(u64) -> Result<NodeHash, E>,
     ) -> Result<Self, E> {
         let mut end = |(index, hash)| {
             let root = tree::root(index, &mut node)?;
-            Ok(End { index, hash, root })
+            Ok(TreeHead { index, hash, root })
         };
         let (from, to) = (end(from)?, end(to)?);
         Ok(Self {
@@ -131,7 +131,7 @@ impl ConsistencyProof {
     pub fn verify(&self, trusted: &[Checkpoint]) -> Result<Checkpoint, NotProven> {
         self.check()?;
         for (end, other) in [(&self.from, &self.to), (&self.to, &self.from)] {
-            if let Some(kept) = trusted.iter().find(|kept| End::from(*kept) == *end) {
+            if let Some(kept) = trusted.iter().find(|kept| TreeHead::from(*kept) == *end) {
                 return Ok(other.checkpoint(kept.genesis));
             }
         }
@@ -146,15 +146,15 @@ impl ConsistencyProof {
 #[serde(deny_unknown_fields)]
 struct RawProof {
     format: String,
-    from: RawEnd,
-    to: RawEnd,
+    from: RawTreeHead,
+    to: RawTreeHead,
     consistency: Vec<Hex>,
     path: Vec<Hex>,
 }
 
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-struct RawEnd {
+struct RawTreeHead {
     index: u64,
     hash: Hex,
     root: Hex,
@@ -162,7 +162,7 @@ struct RawEnd {
 
 impl RawProof {
     fn of(proof: &ConsistencyProof) -> Self {
-        let end = |end: &End| RawEnd {
+        let end = |end: &TreeHead| RawTreeHead {
             index: end.index,
             hash: Hex(*end.hash.as_bytes()),
             root: Hex(end.root),
@@ -184,8 +184,8 @@ impl RawProof {
         if self.consistency.len().max(self.path.len()) > MAX_PATH {
             return Err(format!("a list has more than {MAX_PATH} hashes"));
         }
-        let end = |end: RawEnd| {
-            Ok::<_, String>(End {
+        let end = |end: RawTreeHead| {
+            Ok::<_, String>(TreeHead {
                 index: check_index(end.index)?,
                 hash: BlockHash::from_bytes(end.hash.0),
                 root: end.root.0,

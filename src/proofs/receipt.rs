@@ -69,12 +69,12 @@ pub struct Verified {
 }
 
 impl Receipt {
-    /// Makes a receipt for `blocks`, which must be of the chain below `under`, in ascending order.
+    /// Creates a receipt for `blocks`, which must be of the chain below `under`, in ascending order.
     ///
     /// # Errors
     /// Those of `node`, which reads the node of the history tree at a position. Each position is
     /// read once.
-    pub fn make<E>(
+    pub fn create<E>(
         under: Block,
         blocks: Vec<Block>,
         mut node: impl FnMut(u64) -> Result<NodeHash, E>,
@@ -150,18 +150,22 @@ impl Receipt {
     /// # Errors
     /// [`NotProven::OtherBlock`] if a checkpoint contradicts the receipt and nothing else proves
     /// it, [`NotProven::UnboundRoot`] or [`NotProven::NotTrusted`].
-    pub fn tie(&self, under: &Verified, trusted: &[Trusted]) -> Result<usize, NotProven> {
+    pub fn verify_against(
+        &self,
+        under: &Verified,
+        trusted: &[Trusted],
+    ) -> Result<usize, NotProven> {
         let (index, hash) = (under.index, under.hash);
-        let names_block =
+        let same_index =
             |trust: &Trusted| matches!(trust, Trusted::Checkpoint(kept) if kept.index == index);
-        let is_kept = |trust: &Trusted| {
+        let matches = |trust: &Trusted| {
             matches!(trust, Trusted::Checkpoint(kept)
                 if kept.index == index && kept.hash == hash && kept.root == self.root)
         };
-        if let Some(at) = trusted.iter().position(is_kept) {
+        if let Some(at) = trusted.iter().position(matches) {
             return Ok(at);
         }
-        if trusted.iter().any(names_block) {
+        if trusted.iter().any(same_index) {
             return Err(NotProven::OtherBlock { index });
         }
         match trusted

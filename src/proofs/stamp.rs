@@ -320,7 +320,9 @@ mod tests {
             panic!("it is mined");
         };
         let (under, _) = receipt.check().unwrap();
-        receipt.tie(&under, &[Trusted::Hash(under.hash)]).unwrap();
+        receipt
+            .verify_against(&under, &[Trusted::Hash(under.hash)])
+            .unwrap();
         let other = stamp.check(&Sha256::digest(b"file 3\n").into());
         assert!(matches!(other, Err(NotProven::OtherFile(_))), "{other:?}");
     }

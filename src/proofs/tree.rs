@@ -11,7 +11,7 @@ use crate::chain::history::{NodeHash, leaf_hash, parent_hash, position};
 
 /// Error of [`check_inclusion`] and [`check_consistency`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum InvalidProof {
+pub enum InvalidPath {
     /// The index is not below the size of the tree.
     #[error("the index is not below the size of the tree")]
     IndexOutOfRange,
@@ -23,10 +23,10 @@ pub enum InvalidProof {
     TooShort,
     /// The hashes lead to another root than that of the smaller tree.
     #[error("the hashes do not lead to the root of the earlier block")]
-    OtherFirstRoot,
+    FirstRootMismatch,
     /// The hashes lead to another root.
     #[error("the hashes do not lead to the history root")]
-    OtherRoot,
+    RootMismatch,
 }
 
 /// Returns the tree hash over no leaves.
@@ -105,22 +105,22 @@ pub fn consistency_path<E>(
 /// of the leaf: of the history tree, the hash of a block.
 ///
 /// # Errors
-/// [`InvalidProof`] if the path does not lead to the root or has the wrong length.
+/// [`InvalidPath`] if the path does not lead to the root or has the wrong length.
 pub fn check_inclusion(
     leaf: &[u8],
     index: u64,
     size: u64,
     path: &[NodeHash],
     root: &NodeHash,
-) -> Result<(), InvalidProof> {
+) -> Result<(), InvalidPath> {
     if index >= size {
-        return Err(InvalidProof::IndexOutOfRange);
+        return Err(InvalidPath::IndexOutOfRange);
     }
     let (mut node, mut last) = (index, size - 1);
     let mut hash = leaf_hash(leaf);
     for sibling in path {
         if last == 0 {
-            return Err(InvalidProof::TooLong);
+            return Err(InvalidPath::TooLong);
         }
         if node & 1 == 1 || node == last {
             hash = parent_hash(sibling, &hash);
@@ -132,8 +132,8 @@ pub fn check_inclusion(
     }
     match last {
         0 if hash == *root => Ok(()),
-        0 => Err(InvalidProof::OtherRoot),
-        _ => Err(InvalidProof::TooShort),
+        0 => Err(InvalidPath::RootMismatch),
+        _ => Err(InvalidPath::TooShort),
     }
 }
 
@@ -141,22 +141,22 @@ pub fn check_inclusion(
 /// 2.1.4.2). `first` must be below `second`.
 ///
 /// # Errors
-/// [`InvalidProof`] if the hashes do not lead to both roots or have the wrong number.
+/// [`InvalidPath`] if the hashes do not lead to both roots or have the wrong number.
 pub fn check_consistency(
     first: u64,
     second: u64,
     first_root: &NodeHash,
     second_root: &NodeHash,
     path: &[NodeHash],
-) -> Result<(), InvalidProof> {
+) -> Result<(), InvalidPath> {
     if first >= second {
-        return Err(InvalidProof::IndexOutOfRange);
+        return Err(InvalidPath::IndexOutOfRange);
     }
     if first == 0 {
         return match path {
             [] if *first_root == empty_root() => Ok(()),
-            [] => Err(InvalidProof::OtherFirstRoot),
-            _ => Err(InvalidProof::TooLong),
+            [] => Err(InvalidPath::FirstRootMismatch),
+            _ => Err(InvalidPath::TooLong),
         };
     }
     let (mut node, mut last) = (first - 1, second - 1);
@@ -164,14 +164,14 @@ pub fn check_consistency(
     (node, last) = (node >> complete, last >> complete);
     // The root of a complete tree stands in for the first hash, which is left out then.
     let (mut first_hash, rest) = match path.split_first() {
-        None => return Err(InvalidProof::TooShort),
+        None => return Err(InvalidPath::TooShort),
         Some(_) if first.is_power_of_two() => (*first_root, path),
         Some((start, rest)) => (*start, rest),
     };
     let mut second_hash = first_hash;
     for sibling in rest {
         if last == 0 {
-            return Err(InvalidProof::TooLong);
+            return Err(InvalidPath::TooLong);
         }
         if node & 1 == 1 || node == last {
             first_hash = parent_hash(sibling, &first_hash);
@@ -183,13 +183,13 @@ pub fn check_consistency(
         (node, last) = (node >> 1, last >> 1);
     }
     if last != 0 {
-        return Err(InvalidProof::TooShort);
+        return Err(InvalidPath::TooShort);
     }
     if first_hash != *first_root {
-        return Err(InvalidProof::OtherFirstRoot);
+        return Err(InvalidPath::FirstRootMismatch);
     }
     if second_hash != *second_root {
-        return Err(InvalidProof::OtherRoot);
+        return Err(InvalidPath::RootMismatch);
     }
     Ok(())
 }

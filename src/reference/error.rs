@@ -1,4 +1,4 @@
-//! Errors of reading a chain file: the place, the class of the error, the expected and the found value.
+//! Errors of reading a chain file: the location, the class of the error, the expected and the found value.
 //!
 //! Errors contain text of the file only shortened and escaped, because the text is untrusted and may
 //! reach a terminal.
@@ -14,42 +14,42 @@ use crate::chain::Proof;
 #[non_exhaustive]
 pub enum ReadError {
     /// The source returned an error.
-    #[error("{place}: the bytes cannot be read: {source}")]
+    #[error("{location}: the bytes cannot be read: {source}")]
     Io {
         /// Location at which reading stopped.
-        place: Place,
+        location: Location,
         /// Error of the source.
         source: io::Error,
     },
     /// The bytes do not have the format.
-    #[error("{place}: not readable: {reason}")]
+    #[error("{location}: not readable: {reason}")]
     NotReadable {
-        /// Place in the file.
-        place: Place,
+        /// Location in the file.
+        location: Location,
         /// Expected and found value.
         reason: String,
     },
     /// The bytes have the format, but no block can have this value.
-    #[error("{place}: not well-formed: {reason}")]
+    #[error("{location}: not well-formed: {reason}")]
     NotWellFormed {
-        /// Place in the file.
-        place: Place,
+        /// Location in the file.
+        location: Location,
         /// Expected and found value.
         reason: String,
     },
     /// The content of the block does not match the hash given with it.
-    #[error("{place}: the block was changed: {reason}")]
+    #[error("{location}: the block was changed: {reason}")]
     Changed {
-        /// Place in the file.
-        place: Place,
+        /// Location in the file.
+        location: Location,
         /// Expected and found hash.
         reason: String,
     },
     /// The values break a rule of the chain, and no block can have them.
-    #[error("{place}: {violation}")]
+    #[error("{location}: {violation}")]
     Rule {
-        /// Place in the file.
-        place: Place,
+        /// Location in the file.
+        location: Location,
         /// The broken rule.
         violation: FormatViolation,
     },
@@ -58,28 +58,28 @@ pub enum ReadError {
 impl ReadError {
     pub(crate) fn not_readable(offset: u64, reason: impl Into<String>) -> Self {
         Self::NotReadable {
-            place: Place::at(offset),
+            location: Location::at(offset),
             reason: reason.into(),
         }
     }
 
     pub(crate) fn not_well_formed(offset: u64, reason: impl Into<String>) -> Self {
         Self::NotWellFormed {
-            place: Place::at(offset),
+            location: Location::at(offset),
             reason: reason.into(),
         }
     }
 
     pub(crate) fn changed(offset: u64, reason: impl Into<String>) -> Self {
         Self::Changed {
-            place: Place::at(offset),
+            location: Location::at(offset),
             reason: reason.into(),
         }
     }
 
     pub(crate) fn rule(offset: u64, violation: FormatViolation) -> Self {
         Self::Rule {
-            place: Place::at(offset),
+            location: Location::at(offset),
             violation,
         }
     }
@@ -87,46 +87,46 @@ impl ReadError {
     /// Returns the error of a source; one that parses what it reads has a [`ReadError`] of its own.
     pub(crate) fn io(offset: u64, source: io::Error) -> Self {
         source.downcast().unwrap_or_else(|source| Self::Io {
-            place: Place::at(offset),
+            location: Location::at(offset),
             source,
         })
     }
 
     /// Adds the position of the block that was being read.
     pub(crate) fn in_block(mut self, position: u64) -> Self {
-        self.place_mut().block = Some(position);
+        self.location_mut().block = Some(position);
         self
     }
 
     /// Adds the line number.
     pub(crate) fn on_line(mut self, line: u64) -> Self {
-        self.place_mut().line = Some(line);
+        self.location_mut().line = Some(line);
         self
     }
 
-    fn place_mut(&mut self) -> &mut Place {
-        let (Self::Io { place, .. }
-        | Self::NotReadable { place, .. }
-        | Self::NotWellFormed { place, .. }
-        | Self::Changed { place, .. }
-        | Self::Rule { place, .. }) = self;
-        place
+    fn location_mut(&mut self) -> &mut Location {
+        let (Self::Io { location, .. }
+        | Self::NotReadable { location, .. }
+        | Self::NotWellFormed { location, .. }
+        | Self::Changed { location, .. }
+        | Self::Rule { location, .. }) = self;
+        location
     }
 
-    /// Returns the place where reading stopped.
-    pub fn place(&self) -> Place {
-        let (Self::Io { place, .. }
-        | Self::NotReadable { place, .. }
-        | Self::NotWellFormed { place, .. }
-        | Self::Changed { place, .. }
-        | Self::Rule { place, .. }) = self;
-        *place
+    /// Returns the location where reading stopped.
+    pub fn location(&self) -> Location {
+        let (Self::Io { location, .. }
+        | Self::NotReadable { location, .. }
+        | Self::NotWellFormed { location, .. }
+        | Self::Changed { location, .. }
+        | Self::Rule { location, .. }) = self;
+        *location
     }
 }
 
-/// A place in a file.
+/// A location in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct Location {
     /// Offset in bytes, from 0.
     pub offset: u64,
     /// Position in the chain of the block that was being read, if any.
@@ -135,7 +135,7 @@ pub struct Place {
     pub line: Option<u64>,
 }
 
-impl Place {
+impl Location {
     fn at(offset: u64) -> Self {
         Self {
             offset,
@@ -145,7 +145,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(block) = self.block {
             write!(f, "block {block}, ")?;
@@ -276,7 +276,7 @@ mod tests {
             error.to_string(),
             "block 3, byte 12: breaks rule 4: there is no proof"
         );
-        assert_eq!(error.place().block, Some(3));
+        assert_eq!(error.location().block, Some(3));
         let error = ReadError::not_readable(0, "the file is empty");
         assert_eq!(error.to_string(), "byte 0: not readable: the file is empty");
     }

@@ -3,10 +3,10 @@
 //! One line of ASCII, with `, ` between items and `: ` after keys; each object is tagged with its
 //! Python class. Responses of the reference miner contain this JSON as a JSON string.
 
-mod answers;
 mod body;
 mod items;
 mod reader;
+mod responses;
 mod run;
 mod text;
 
@@ -14,22 +14,22 @@ use std::io::{self, Write};
 
 use crate::chain::{Block, Message};
 
-pub use answers::{Messages, Neighbours, read_messages, read_neighbours};
 pub use body::ChainBody;
 pub use reader::{JsonChainReader, MAX_BLOCK_BYTES};
+pub use responses::{Messages, Neighbours, read_messages, read_neighbours};
 
 const BLOCK: &str = "blockchain.blockchain.block.Block";
 const DATA: &str = "blockchain.blockchain.data.Data";
 
 /// Writes a chain file, block by block.
 #[derive(Debug)]
-pub struct ChainWriter<W> {
+pub struct JsonChainWriter<W> {
     out: W,
     line: Vec<u8>,
     first: bool,
 }
 
-impl<W: Write> ChainWriter<W> {
+impl<W: Write> JsonChainWriter<W> {
     /// Creates a writer to `out`, which should be buffered.
     pub fn new(out: W) -> Self {
         Self {
@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn a_block_has_the_documented_text() {
         let mut json = Vec::new();
-        write_block(&Block::documented_genesis(), &mut json);
+        write_block(&Block::default_genesis(), &mut json);
         assert_eq!(
             String::from_utf8(json).unwrap(),
             r#"{"py/object": "blockchain.blockchain.block.Block", "_index": 0, "_timestamp": 1581268484.244806, "_data": {"py/object": "blockchain.blockchain.data.Data", "_id": "324dc066e690437fa68e8afc810e9617", "_message": "This is the workload of the very first Block in this chain!"}, "_proof": null, "_previous_hash": null}"#
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn times_keep_their_type() {
-        let mut block = Block::documented_genesis();
+        let mut block = Block::default_genesis();
         block.timestamp = Timestamp::integer(7).unwrap();
         let mut json = Vec::new();
         write_block(&block, &mut json);

@@ -12,8 +12,8 @@ mod reader;
 mod source;
 mod writer;
 
-pub use reader::ChainReader;
-pub use writer::ChainWriter;
+pub use reader::PickleChainReader;
+pub use writer::PickleChainWriter;
 
 /// Module and class of a block.
 const BLOCK: (&str, &str) = ("blockchain.blockchain.block", "Block");

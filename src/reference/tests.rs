@@ -36,21 +36,21 @@ impl Format {
     fn read(self, bytes: &[u8]) -> Result<Vec<Block>, ReadError> {
         match self {
             Self::Json => json::JsonChainReader::new(bytes).collect(),
-            Self::Pickle => pickle::ChainReader::new(bytes).collect(),
+            Self::Pickle => pickle::PickleChainReader::new(bytes).collect(),
         }
     }
 
     fn write(self, blocks: &[Block]) -> Vec<u8> {
         match self {
             Self::Json => {
-                let mut writer = json::ChainWriter::new(Vec::new());
+                let mut writer = json::JsonChainWriter::new(Vec::new());
                 for block in blocks {
                     writer.push(block).unwrap();
                 }
                 writer.finish().unwrap()
             }
             Self::Pickle => {
-                let mut writer = pickle::ChainWriter::new(Vec::new());
+                let mut writer = pickle::PickleChainWriter::new(Vec::new());
                 for block in blocks {
                     writer.push(block).unwrap();
                 }

@@ -93,8 +93,8 @@ pub struct ChainWriter<W: Write>(Writer<W>);
 
 #[derive(Debug)]
 enum Writer<W: Write> {
-    Chain(json::ChainWriter<W>),
-    Pickle(Box<pickle::ChainWriter<W>>),
+    Chain(json::JsonChainWriter<W>),
+    Pickle(Box<pickle::PickleChainWriter<W>>),
     Frames(frames::FrameWriter<W>),
     Plain(plain::PlainWriter<W>),
     Table(Box<table::TableWriter<W>>),
@@ -109,8 +109,8 @@ impl<W: Write> ChainWriter<W> {
     pub fn new(format: Format, out: W, with_pending: bool) -> io::Result<Self> {
         use plain::Layout;
         Ok(Self(match format {
-            Format::Chain => Writer::Chain(json::ChainWriter::new(out)),
-            Format::Pickle => Writer::Pickle(Box::new(pickle::ChainWriter::new(out))),
+            Format::Chain => Writer::Chain(json::JsonChainWriter::new(out)),
+            Format::Pickle => Writer::Pickle(Box::new(pickle::PickleChainWriter::new(out))),
             Format::Bincode => Writer::Frames(frames::FrameWriter::new(out)?),
             Format::Json if with_pending => {
                 Writer::Plain(plain::PlainWriter::new(Layout::Object, out)?)
@@ -201,9 +201,8 @@ impl<R: Read> ChainReader<R> {
             Format::Chain => {
                 json::JsonChainReader::new(source).try_for_each(|block| each(Item::Block(block?)))
             }
-            Format::Pickle => {
-                pickle::ChainReader::new(source).try_for_each(|block| each(Item::Block(block?)))
-            }
+            Format::Pickle => pickle::PickleChainReader::new(source)
+                .try_for_each(|block| each(Item::Block(block?))),
             Format::Bincode => frames::read(source, &mut each),
             Format::Json => plain::read_array(source, &mut each),
             Format::Ndjson => plain::read_lines(source, &mut each),

@@ -2,7 +2,7 @@
 
 use redb::ReadableTable;
 
-use super::edit::{Edit, Outcome};
+use super::edit::{Edit, EditResult};
 use super::error::{Rejection, StoreError};
 use super::state::block_json_bytes;
 use super::value;
@@ -11,7 +11,7 @@ use crate::chain::{Block, BlockHash, Checker, Seal, Tip};
 impl Edit<'_> {
     /// Appends blocks to the tip if it has the hash `parent`. All of them are checked before the
     /// first is written.
-    pub(crate) fn append(&mut self, parent: &BlockHash, blocks: &[Block]) -> Outcome<()> {
+    pub(crate) fn append(&mut self, parent: &BlockHash, blocks: &[Block]) -> EditResult<()> {
         if self.state.tip.hash != *parent {
             return Ok(Err(Rejection::StaleTip));
         }

@@ -23,7 +23,7 @@ use super::edit::Edit;
 use super::engine::Engine;
 use super::error::{Rejection, StoreError};
 use super::network::Network;
-use super::panics::guarded;
+use super::panics::catch_engine_panic;
 use super::space::Space;
 use super::state::{State, block_json_bytes};
 use super::tables::SCHEMA_VERSION;
@@ -159,7 +159,7 @@ struct Loader {
 
 impl Loader {
     fn run(self, steps: &Receiver<Step>) -> Result<BulkSummary, StoreError> {
-        let summary = guarded(|| {
+        let summary = catch_engine_panic(|| {
             let txn = self.engine.begin_write()?;
             let mut edit = Edit::open(&txn, self.state.clone())?;
             let (indexes, network) = self.write_pages(&mut edit, steps)?;

@@ -13,7 +13,7 @@ use super::tables::{self, NeighbourRecord, NetworkRecord, ProfileRecord, Snapsho
 use super::value;
 
 /// Result of an operation: the outer error is a failed database, the inner one a rejection.
-pub(crate) type Outcome<T> = Result<Result<T, Rejection>, StoreError>;
+pub(crate) type EditResult<T> = Result<Result<T, Rejection>, StoreError>;
 
 pub(crate) struct Edit<'txn> {
     pub(crate) blocks: Table<'txn, u64, &'static [u8]>,

@@ -12,7 +12,7 @@ use redb::{Builder, Database, DatabaseError, StorageBackend};
 use super::error::StoreError;
 use super::file::DatabaseFile;
 use super::overlay::{Lock, Overlay};
-use super::panics::guarded;
+use super::panics::catch_engine_panic;
 
 /// Size of the page cache in bytes.
 const CACHE_BYTES: usize = 48 * 1024 * 1024;
@@ -38,7 +38,7 @@ impl Engine {
             .mode(0o600)
             .open(path)
             .map_err(|error| StoreError::opening_file(path, error))?;
-        guarded(|| {
+        catch_engine_panic(|| {
             let backend = DatabaseFile::new(file, path)?;
             Ok(Self(Some(builder().create_with_backend(backend)?)))
         })
@@ -57,7 +57,7 @@ impl Engine {
         backend: impl FnOnce(File) -> Result<B, DatabaseError>,
     ) -> Result<Self, StoreError> {
         let file = open_file(path, writable)?;
-        guarded(|| {
+        catch_engine_panic(|| {
             let opened = backend(file).and_then(|backend| builder().create_with_backend(backend));
             Ok(Self(Some(opened?)))
         })
@@ -66,19 +66,19 @@ impl Engine {
 
     /// Opens the database on a storage backend, or creates one if the storage is empty.
     pub(crate) fn on(backend: impl StorageBackend) -> Result<Self, StoreError> {
-        guarded(|| Ok(Self(Some(builder().create_with_backend(backend)?))))
+        catch_engine_panic(|| Ok(Self(Some(builder().create_with_backend(backend)?))))
     }
 
     /// Closes the database. Dropping it does the same but ignores failures.
     pub(crate) fn close(mut self) -> Result<(), StoreError> {
         let database = self.0.take();
-        guarded(|| Ok(database.map_or(Ok(()), Database::close)?))
+        catch_engine_panic(|| Ok(database.map_or(Ok(()), Database::close)?))
     }
 
     /// Checks the engine's checksums over the whole file.
     pub(crate) fn check_checksums(&mut self) -> Result<(), StoreError> {
         let database = &mut self.0;
-        let is_intact = guarded(|| match database {
+        let is_intact = catch_engine_panic(|| match database {
             Some(database) => Ok(database.check_integrity()?),
             None => Err(StoreError::Closed),
         })?;
@@ -104,7 +104,7 @@ impl Drop for Engine {
     fn drop(&mut self) {
         let database = self.0.take();
         // A failure cannot be reported here; `close` does that.
-        let _ = guarded(|| {
+        let _ = catch_engine_panic(|| {
             drop(database);
             Ok(())
         });

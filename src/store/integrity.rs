@@ -10,7 +10,7 @@ use redb::{
 use super::error::StoreError;
 use super::mempool::message_json_bytes;
 use super::page::PageLimit;
-use super::panics::guarded;
+use super::panics::catch_engine_panic;
 use super::state::State;
 use super::tables;
 use super::view::View;
@@ -22,7 +22,7 @@ pub use audit::{Audit, IntegrityReport};
 /// Checks the newest `count` blocks, their links and their rows in the indexes and the history
 /// tree.
 pub(super) fn check_newest(view: &View, count: u64) -> Result<(), StoreError> {
-    let length = view.last_block()?.index + 1;
+    let length = view.tip_block()?.index + 1;
     check_range(view, length.saturating_sub(count), length)
 }
 
@@ -87,7 +87,7 @@ pub(super) fn check_counts(view: &View, state: &State) -> Result<(), StoreError>
     let length = state.length();
     let nodes = history::node_count(length);
     let pending = state.mempool_count();
-    guarded(|| {
+    catch_engine_panic(|| {
         let txn = view.transaction();
         expect_rows(txn, tables::BLOCKS, length)?;
         expect_rows(txn, tables::INDEX_BY_HASH, length)?;
@@ -127,7 +127,7 @@ fn wrong_totals(field: &str) -> StoreError {
 }
 
 fn check_index_by_message(view: &View) -> Result<(), StoreError> {
-    guarded(|| {
+    catch_engine_panic(|| {
         let table = view.transaction().open_table(tables::INDEX_BY_MESSAGE)?;
         for row in table.iter()? {
             let (id, index) = row?;
@@ -184,7 +184,7 @@ fn check_mempool(view: &View, state: &State) -> Result<u64, StoreError> {
 
 /// Checks that every message recorded as learned is pending. Returns the size of their texts.
 fn check_learned(view: &View) -> Result<u64, StoreError> {
-    guarded(|| {
+    catch_engine_panic(|| {
         let mut bytes = 0;
         for row in view.transaction().open_table(tables::LEARNED)?.iter()? {
             let sequence = row?.0.value();

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::edit::{Edit, Outcome};
+use super::edit::{Edit, EditResult};
 use super::error::StoreError;
 use crate::chain::{Message, MessageId};
 
@@ -22,7 +22,7 @@ impl Edit<'_> {
         &mut self,
         messages: Vec<Message>,
         arrived: u64,
-    ) -> Outcome<AddedLines> {
+    ) -> EditResult<AddedLines> {
         let mut new = New::default();
         let mut lines = AddedLines::default();
         for mut message in messages {

@@ -2,7 +2,7 @@
 
 use redb::ReadableTable;
 
-use super::edit::{Edit, Outcome};
+use super::edit::{Edit, EditResult};
 use super::error::{Rejection, StoreError};
 use super::tables::PendingRecord;
 use super::value::{self, decode_block};
@@ -44,7 +44,7 @@ pub struct Added {
 
 impl Edit<'_> {
     /// Adds a message of a client.
-    pub(crate) fn add(&mut self, addition: &Addition) -> Outcome<Added> {
+    pub(crate) fn add(&mut self, addition: &Addition) -> EditResult<Added> {
         if let Some(known) = self.added_under_key(addition)? {
             return Ok(known);
         }
@@ -58,7 +58,7 @@ impl Edit<'_> {
 
     /// Evicts messages of peers, the latest first, to make room for `added` messages of a client
     /// with `bytes` of text.
-    pub(super) fn make_room(&mut self, added: u64, bytes: u64) -> Outcome<()> {
+    pub(super) fn make_room(&mut self, added: u64, bytes: u64) -> EditResult<()> {
         let is_full = |count: u64, held: u64| count + added > MAX_COUNT || held + bytes > MAX_BYTES;
         let totals = self.state.totals;
         let (count, held) = (totals.mempool_count, totals.mempool_bytes);

@@ -1,11 +1,11 @@
 //! The operations of the writer, each described once: what it changes, its size and its limits.
 
-use super::edit::{Edit, Outcome};
+use super::edit::{Edit, EditResult};
 use super::error::StoreError;
 use super::lines::AddedLines;
 use super::mempool::{Added, Addition};
 use super::network::Network;
-use super::panics::guarded;
+use super::panics::catch_engine_panic;
 use super::reorg::Adoption;
 use super::tables::{NeighbourRecord, ProfileRecord, ReorgRecord, SnapshotRecord};
 use crate::chain::{Block, BlockHash, Message};
@@ -49,7 +49,7 @@ pub enum Operation {
 impl Operation {
     /// Converts the operation to a job of the writer.
     pub(super) fn into_job(self) -> Job {
-        use Kind::{Blocks, Housekeeping, Messages, Reorg};
+        use OperationClass::{Blocks, Housekeeping, Messages, Reorg};
         match self {
             Self::Add(addition, reply) => {
                 let bytes = message_bytes(&addition.message);
@@ -130,7 +130,7 @@ fn blocks_bytes(blocks: &[Block]) -> usize {
 
 /// Class of an operation, which decides the limits that apply to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum OperationClass {
     /// Adds messages: rejected while the queue or the disk is full.
     Messages,
     /// Adds blocks: rejected while the disk is full.
@@ -142,7 +142,7 @@ pub(super) enum Kind {
     Housekeeping,
 }
 
-impl Kind {
+impl OperationClass {
     /// Returns `true` if the operation is rejected while the disk is full.
     pub(super) fn needs_space(self) -> bool {
         self != Self::Housekeeping
@@ -152,26 +152,26 @@ impl Kind {
 /// An operation in the queue of the writer.
 pub(super) struct Job {
     /// Decides the limits that apply to it.
-    pub(super) kind: Kind,
+    pub(super) kind: OperationClass,
     /// Approximate size in memory and on disk, in bytes.
     pub(super) bytes: usize,
-    work: Box<dyn Work>,
+    work: Box<dyn QueuedOperation>,
 }
 
 impl Job {
     pub(super) fn new<T: 'static>(
-        kind: Kind,
+        kind: OperationClass,
         bytes: usize,
         reply: Reply<T>,
-        change: impl FnOnce(&mut Edit<'_>) -> Outcome<T> + Send + 'static,
+        change: impl FnOnce(&mut Edit<'_>) -> EditResult<T> + Send + 'static,
     ) -> Self {
-        let work = Box::new(Replying { reply, change });
+        let work = Box::new(WithReply { reply, change });
         Self { kind, bytes, work }
     }
 
     /// Applies the operation and returns the answer to give after the commit. A panic or failure of
     /// the database is answered at once.
-    pub(super) fn apply(self, edit: &mut Edit<'_>) -> Result<Answer, StoreError> {
+    pub(super) fn apply(self, edit: &mut Edit<'_>) -> Result<Completion, StoreError> {
         self.work.apply(edit)
     }
 
@@ -182,22 +182,24 @@ impl Job {
 }
 
 /// Answers an operation after its commit, or with the error that prevented it.
-pub(super) type Answer = Box<dyn FnOnce(Result<(), &StoreError>)>;
+pub(super) type Completion = Box<dyn FnOnce(Result<(), &StoreError>)>;
 
-trait Work: Send {
-    fn apply(self: Box<Self>, edit: &mut Edit<'_>) -> Result<Answer, StoreError>;
+trait QueuedOperation: Send {
+    fn apply(self: Box<Self>, edit: &mut Edit<'_>) -> Result<Completion, StoreError>;
     fn reject(self: Box<Self>, error: StoreError);
 }
 
-struct Replying<T, F> {
+struct WithReply<T, F> {
     reply: Reply<T>,
     change: F,
 }
 
-impl<T: 'static, F: FnOnce(&mut Edit<'_>) -> Outcome<T> + Send> Work for Replying<T, F> {
-    fn apply(self: Box<Self>, edit: &mut Edit<'_>) -> Result<Answer, StoreError> {
+impl<T: 'static, F: FnOnce(&mut Edit<'_>) -> EditResult<T> + Send> QueuedOperation
+    for WithReply<T, F>
+{
+    fn apply(self: Box<Self>, edit: &mut Edit<'_>) -> Result<Completion, StoreError> {
         let Self { reply, change } = *self;
-        match guarded(|| change(edit)) {
+        match catch_engine_panic(|| change(edit)) {
             Ok(outcome) => Ok(Box::new(move |committed| {
                 reply(match committed {
                     Ok(()) => outcome.map_err(StoreError::Rejected),

@@ -28,7 +28,9 @@ thread_local! {
 }
 
 /// Runs work on the database, and converts a panic of the engine to an error.
-pub(crate) fn guarded<T>(work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+pub(crate) fn catch_engine_panic<T>(
+    work: impl FnOnce() -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
     let outside = SCOPE.replace(Scope::Guarded);
     // Everything that the work touched is dropped or unused after a panic.
     let outcome = catch_unwind(AssertUnwindSafe(work));
@@ -86,9 +88,9 @@ mod tests {
                 writeln!(std::io::stderr(), "error: {error}").unwrap();
                 exit(3);
             });
-            let once: Result<(), _> = guarded(|| panic!("once is an error"));
+            let once: Result<(), _> = catch_engine_panic(|| panic!("once is an error"));
             assert!(once.is_err());
-            let _: Result<(), _> = guarded(|| {
+            let _: Result<(), _> = catch_engine_panic(|| {
                 let _cleaned_up = Poisoned;
                 panic!("the first time");
             });

@@ -28,7 +28,7 @@ impl View {
 
     /// Makes a receipt for `blocks`, by rising index, under a later block of the same chain.
     pub fn receipt(&self, under: Block, blocks: Vec<Block>) -> Result<Receipt, StoreError> {
-        let receipt = self.with_nodes(|node| Receipt::make(under, blocks, node))?;
+        let receipt = self.with_nodes(|node| Receipt::create(under, blocks, node))?;
         receipt.check().map_err(|error| damaged(&error))?;
         Ok(receipt)
     }
@@ -41,7 +41,7 @@ impl View {
         to: &Block,
     ) -> Result<ConsistencyProof, StoreError> {
         let end = |block: &Block| (block.index, BlockHash::of(block));
-        let proof = self.with_nodes(|node| ConsistencyProof::make(end(from), end(to), node))?;
+        let proof = self.with_nodes(|node| ConsistencyProof::create(end(from), end(to), node))?;
         proof.check().map_err(|error| damaged(&error))?;
         check_root(from, &proof.from.root)?;
         check_root(to, &proof.to.root)?;

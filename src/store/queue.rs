@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::error::StoreError;
-use super::operation::{Job, Kind};
+use super::operation::{Job, OperationClass};
 
 /// Number of queued operations at which further messages are rejected.
 const MAX_COUNT: usize = 16_384;
@@ -43,7 +43,7 @@ impl Queue {
             return Err(StoreError::Closed);
         }
         let is_full = queued.jobs.len() >= MAX_COUNT || queued.bytes >= MAX_BYTES;
-        if is_full && job.kind == Kind::Messages {
+        if is_full && job.kind == OperationClass::Messages {
             return Err(StoreError::Overloaded);
         }
         queued.bytes += job.bytes;
@@ -68,7 +68,7 @@ impl Queue {
         {
             queued.bytes -= job.bytes;
             bytes += job.bytes;
-            let is_last = job.kind == Kind::Reorg;
+            let is_last = job.kind == OperationClass::Reorg;
             batch.push(job);
             if is_last {
                 break;
@@ -103,11 +103,11 @@ impl Queue {
 mod tests {
     use super::*;
 
-    fn job(kind: Kind, bytes: usize) -> Job {
+    fn job(kind: OperationClass, bytes: usize) -> Job {
         Job::new(kind, bytes, Box::new(|_| {}), |_| Ok(Ok(())))
     }
 
-    fn push(queue: &Queue, kind: Kind, bytes: usize) -> bool {
+    fn push(queue: &Queue, kind: OperationClass, bytes: usize) -> bool {
         match queue.push(job(kind, bytes)) {
             Ok(()) => true,
             Err(StoreError::Overloaded) => false,
@@ -119,13 +119,18 @@ mod tests {
     fn only_messages_are_rejected_by_a_full_queue() {
         for (each, expected) in [(1, MAX_COUNT), (MAX_BYTES / 100, 101), (2 * MAX_BYTES, 1)] {
             let queue = Queue::default();
-            let taken = (0..=MAX_COUNT).take_while(|_| push(&queue, Kind::Messages, each));
+            let taken =
+                (0..=MAX_COUNT).take_while(|_| push(&queue, OperationClass::Messages, each));
             assert_eq!(taken.count(), expected);
-            for kind in [Kind::Blocks, Kind::Reorg, Kind::Housekeeping] {
+            for kind in [
+                OperationClass::Blocks,
+                OperationClass::Reorg,
+                OperationClass::Housekeeping,
+            ] {
                 assert!(push(&queue, kind, 1), "{kind:?}");
             }
             queue.next_batch().unwrap();
-            assert!(push(&queue, Kind::Messages, each), "{each}");
+            assert!(push(&queue, OperationClass::Messages, each), "{each}");
         }
     }
 
@@ -137,16 +142,16 @@ mod tests {
             batch.map(|batch| batch.iter().map(|job| job.bytes).collect::<Vec<_>>())
         };
         for (kind, bytes) in [
-            (Kind::Messages, 1),
-            (Kind::Reorg, 2),
-            (Kind::Messages, BATCH_BYTES + 3),
-            (Kind::Housekeeping, 4),
+            (OperationClass::Messages, 1),
+            (OperationClass::Reorg, 2),
+            (OperationClass::Messages, BATCH_BYTES + 3),
+            (OperationClass::Housekeeping, 4),
         ] {
             assert!(push(&queue, kind, bytes));
         }
         queue.close();
         assert!(matches!(
-            queue.push(job(Kind::Messages, 1)),
+            queue.push(job(OperationClass::Messages, 1)),
             Err(StoreError::Closed)
         ));
         assert_eq!(sizes(&queue), Some(vec![1, 2]));
@@ -160,13 +165,13 @@ mod tests {
         let queue = Queue::default();
         let (sender, answer) = std::sync::mpsc::channel();
         let reply = Box::new(move |outcome: Result<(), StoreError>| sender.send(outcome).unwrap());
-        let asked = Job::new(Kind::Messages, 1, reply, |_| Ok(Ok(())));
+        let asked = Job::new(OperationClass::Messages, 1, reply, |_| Ok(Ok(())));
         queue.push(asked).unwrap();
         queue.abandon();
         assert!(matches!(answer.recv(), Ok(Err(StoreError::Closed))));
         assert!(queue.next_batch().is_none());
         assert!(matches!(
-            queue.push(job(Kind::Messages, 1)),
+            queue.push(job(OperationClass::Messages, 1)),
             Err(StoreError::Closed)
         ));
     }

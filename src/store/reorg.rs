@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use redb::ReadableTable;
 
-use super::edit::{Edit, Outcome};
+use super::edit::{Edit, EditResult};
 use super::error::{Rejection, StoreError};
 use super::page::PageLimit;
 use super::state::block_json_bytes;
@@ -53,13 +53,13 @@ impl Edit<'_> {
     }
 
     /// Checks a staged branch and switches to it. The staged blocks are deleted in any case.
-    pub(crate) fn adopt(&mut self, adoption: &Adoption) -> Outcome<ReorgRecord> {
+    pub(crate) fn adopt(&mut self, adoption: &Adoption) -> EditResult<ReorgRecord> {
         let outcome = self.try_adopt(adoption)?;
         self.drop_branch(adoption.branch)?;
         Ok(outcome)
     }
 
-    fn try_adopt(&mut self, adoption: &Adoption) -> Outcome<ReorgRecord> {
+    fn try_adopt(&mut self, adoption: &Adoption) -> EditResult<ReorgRecord> {
         let branch = adoption.branch;
         let Some(from) = self
             .staged
@@ -148,7 +148,12 @@ impl Edit<'_> {
     }
 
     /// Checks the blocks of a branch. `sealed` of the result counts the blocks of the branch alone.
-    fn check_branch(&self, branch: u64, from: u64, mut checker: Checker) -> Outcome<ForkCandidate> {
+    fn check_branch(
+        &self,
+        branch: u64,
+        from: u64,
+        mut checker: Checker,
+    ) -> EditResult<ForkCandidate> {
         let (mut genesis, mut tip_seal) = (self.state.genesis, None);
         let mut rows = self.staged.range((branch, from)..=(branch, u64::MAX))?;
         loop {

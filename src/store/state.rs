@@ -51,7 +51,7 @@ impl State {
 
     /// Reads the state from one transaction.
     pub(crate) fn load(view: &View) -> Result<Self, StoreError> {
-        let tip = view.last_block()?;
+        let tip = view.tip_block()?;
         let genesis = view
             .block(0)?
             .ok_or_else(|| StoreError::corrupt("block 0 is missing"))?;

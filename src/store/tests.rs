@@ -1,6 +1,6 @@
 use redb::backends::InMemoryBackend;
 
-use super::edit::Outcome;
+use super::edit::EditResult;
 use super::mempool::{MAX_BYTES, MAX_COUNT};
 use super::*;
 use crate::chain::message::MAX_TEXT_BYTES;
@@ -20,7 +20,7 @@ pub(crate) fn message(id: u8, text: &str) -> Message {
 
 /// Returns a chain of open blocks with these messages above the documented genesis block.
 pub(crate) fn chain(messages: &[Message]) -> Vec<Block> {
-    let mut blocks = vec![Block::documented_genesis()];
+    let mut blocks = vec![Block::default_genesis()];
     for message in messages {
         let tip = Tip::of(&blocks[blocks.len() - 1]);
         let fits = |proof: &Proof| pow::zeros(tip.proof_text(), proof.as_bytes()) > 0;
@@ -53,7 +53,7 @@ impl TestDatabase {
 
     pub(crate) fn change<T>(
         &mut self,
-        work: impl FnOnce(&mut Edit<'_>) -> Outcome<T>,
+        work: impl FnOnce(&mut Edit<'_>) -> EditResult<T>,
     ) -> Result<T, Rejection> {
         let txn = self.engine.begin_write().unwrap();
         let mut edit = Edit::open(&txn, self.state.clone()).unwrap();
@@ -181,7 +181,7 @@ fn the_longest_message_is_stored_and_mined() {
     database
         .change(|edit| edit.append(&parent, &blocks[1..]))
         .unwrap();
-    assert_eq!(database.view().last_block().unwrap(), blocks[1]);
+    assert_eq!(database.view().tip_block().unwrap(), blocks[1]);
 }
 
 #[test]
@@ -317,7 +317,7 @@ fn a_panic_of_the_writer_is_reported_and_closes_the_store() {
             sender.send(error.clone()).unwrap();
         }
     });
-    let (backend, genesis) = (InMemoryBackend::new(), Block::documented_genesis());
+    let (backend, genesis) = (InMemoryBackend::new(), Block::default_genesis());
     let store = Store::with_backend(backend, &genesis, NETWORK, listener).unwrap();
     let panics = Operation::DropBranch(1, Box::new(|_| panic!("on purpose")));
     store.submit(panics).unwrap();
@@ -329,7 +329,7 @@ fn a_panic_of_the_writer_is_reported_and_closes_the_store() {
 
 #[test]
 fn a_panic_of_the_engine_is_damage_with_its_text() {
-    let damage = guarded::<()>(|| panic!("page 3 is {}", "odd")).unwrap_err();
+    let damage = catch_engine_panic::<()>(|| panic!("page 3 is {}", "odd")).unwrap_err();
     assert_eq!(damage.to_string(), "the database is damaged: page 3 is odd");
 }
 

@@ -106,14 +106,14 @@ mod tests {
     #[test]
     fn a_value_of_schema_2_is_read() {
         assert_eq!(decode::<u8>("t", "k", &[1, 7]).unwrap(), 7);
-        let block = Block::documented_genesis();
+        let block = Block::default_genesis();
         let earlier = codec::encode_block(&block);
         assert_eq!(decode_block(0, &earlier).unwrap(), block);
     }
 
     #[test]
     fn every_changed_bit_is_detected() {
-        let stored = encode_block(&Block::documented_genesis());
+        let stored = encode_block(&Block::default_genesis());
         for bit in 0..8 * stored.len() {
             let mut damaged = stored.clone();
             damaged[bit / 8] ^= 1 << (bit % 8);

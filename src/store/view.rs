@@ -7,7 +7,7 @@ use redb::{ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetada
 use super::error::StoreError;
 use super::network::Network;
 use super::page::{PageLimit, absent, consecutive, take_page};
-use super::panics::guarded;
+use super::panics::catch_engine_panic;
 use super::tables::{
     self, NeighbourRecord, PendingRecord, ProfileRecord, ReorgRecord, SnapshotRecord, Totals,
 };
@@ -83,7 +83,7 @@ impl View {
     }
 
     /// Returns the tip of the chain.
-    pub fn last_block(&self) -> Result<Block, StoreError> {
+    pub fn tip_block(&self) -> Result<Block, StoreError> {
         self.read(|| {
             let blocks = self.transaction().open_table(tables::BLOCKS)?;
             let last = blocks
@@ -346,7 +346,7 @@ impl Drop for View {
         let txn = self.txn.take();
         // An earlier panic of the engine may have poisoned the locks that ending a transaction
         // takes.
-        let _ = guarded(|| {
+        let _ = catch_engine_panic(|| {
             drop(txn);
             Ok(())
         });
@@ -357,7 +357,7 @@ fn report_errors<T>(
     read_error_hook: Option<&ReadErrorHook>,
     work: impl FnOnce() -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
-    let outcome = guarded(work);
+    let outcome = catch_engine_panic(work);
     if let (Err(error), Some(read_error_hook)) = (&outcome, read_error_hook) {
         read_error_hook(error);
     }

@@ -14,7 +14,7 @@ use super::edit::Edit;
 use super::engine::Engine;
 use super::error::{Rejection, StoreError};
 use super::operation::{Job, Operation};
-use super::panics::guarded;
+use super::panics::catch_engine_panic;
 use super::queue::Queue;
 use super::state::State;
 
@@ -138,7 +138,7 @@ impl WriterThread {
         }
         let mut answers = Vec::with_capacity(batch.len());
         let mut batch = batch.into_iter();
-        let committed = guarded(|| {
+        let committed = catch_engine_panic(|| {
             let before = State::clone(&self.state.read().unwrap_or_else(PoisonError::into_inner));
             let mut txn = self.database.begin_write()?;
             // Reopening after a kill must not scan the whole file.

@@ -169,7 +169,7 @@ async fn judge(site: &Site, form: &ReceiptForm) -> Result<Verdict, ErrorPage> {
             Err(text) => return Ok(not_proven("not_trusted", &text)),
         }
     };
-    let at = match receipt.tie(&under, &trusted) {
+    let at = match receipt.verify_against(&under, &trusted) {
         Ok(at) => at,
         Err(error) => return Ok(not_proven(error.reason(), &sentence(&error.to_string()))),
     };

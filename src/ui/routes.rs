@@ -19,7 +19,7 @@ use super::{
     acknowledge, add, assets, block, blocks, checkpoint, events, home, lab, mempool, message,
     peers, proving, raw, receipt, reorgs, reply, search,
 };
-use crate::http::{Guard, InvalidHead, check_head};
+use crate::http::{InvalidHead, OriginPolicy, check_head};
 
 /// Checks the head of a request and removes the base path from its target. A reverse proxy may
 /// have removed it already.
@@ -28,7 +28,7 @@ use crate::http::{Guard, InvalidHead, check_head};
 /// origin, and `None` for all others.
 pub(super) fn admit<B>(
     site: &Site,
-    guard: &Guard,
+    policy: &OriginPolicy,
     request: &mut http::Request<B>,
 ) -> Option<Response> {
     if let Err(invalid) = check_head(request) {
@@ -52,7 +52,7 @@ pub(super) fn admit<B>(
     if is_asset(request.uri().path()) {
         return None;
     }
-    let foreign = guard.check(request.headers()).err()?;
+    let foreign = policy.check(request.headers()).err()?;
     Some(ErrorPage::forbidden(foreign).into_response(site))
 }
 

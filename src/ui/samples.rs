@@ -27,7 +27,7 @@ pub(super) fn form() -> MessageForm {
 
 /// Returns a block with an open proof at this index.
 pub(super) fn block(index: u64, text: &str) -> Block {
-    let previous = chain::Block::documented_genesis();
+    let previous = chain::Block::default_genesis();
     let id = MessageId::from_bytes([7; 16]);
     let block = chain::Block {
         index,

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::{Block, NeighbourNews, PendingMessage, Reorg};
+use super::{Block, NeighbourEvent, PendingMessage, Reorg};
 
 /// An event.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,7 +15,7 @@ pub enum Event {
     /// A message was added to the mempool.
     Message(PendingMessage),
     /// A neighbour was added, removed or changed.
-    Neighbour(NeighbourNews),
+    Neighbour(NeighbourEvent),
     /// Events were dropped; the client must reload its state.
     Reset,
 }

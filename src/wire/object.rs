@@ -56,7 +56,7 @@ pub(crate) use {objects, read_objects};
 use super::{
     Acknowledgement, AddedLines, Announcement, Block, BlockPage, CheckpointView, DisconnectedBlock,
     DisconnectedContent, DisconnectedPage, ErrorBody, ErrorDetail, Health, MempoolPage,
-    MempoolStatus, Message, MessageStatus, MiningStatus, Neighbour, NeighbourNews, Neighbours,
+    MempoolStatus, Message, MessageStatus, MiningStatus, Neighbour, NeighbourEvent, Neighbours,
     NetworkStatus, NewMessage, NewNeighbour, NotableReorg, PendingMessage, Position, PostedMessage,
     Reorg, ReorgPage, SearchHit, SearchPage, SingleBlock, Status, SyncStatus, TipStatus,
 };
@@ -80,7 +80,7 @@ objects!(
     MessageStatus,
     MiningStatus,
     Neighbour,
-    NeighbourNews,
+    NeighbourEvent,
     Neighbours,
     NetworkStatus,
     NewMessage,

@@ -1,6 +1,6 @@
 //! The REST API of the real binary, over plain sockets.
 //!
-//! * [`documented`]: the responses of the reference miner, as captured from it
+//! * [`reference`]: the responses of the reference miner, as captured from it
 //! * [`blocks`], [`messages`]: `/api/v1`
 //! * [`errors`]: invalid requests to `/api/v1`
 //! * [`events`]: server-sent events, and the reorgs they tell of
@@ -11,7 +11,6 @@
 //! * [`load`]: slow readers, idle connections, long bodies
 
 mod blocks;
-mod documented;
 mod errors;
 mod events;
 mod lines;
@@ -19,5 +18,6 @@ mod load;
 mod messages;
 mod metrics;
 mod openapi;
+mod reference;
 mod search;
 mod streams;

@@ -62,12 +62,12 @@ struct Entry {
 impl Entry {
     /// Sends the message and notes its id if a response comes.
     fn send(&mut self, address: SocketAddr) {
-        let (answer, success) = match &self.key {
+        let (response, success) = match &self.key {
             Some(key) => (http::post_message(address, &self.text, Some(key)), 201),
             None => (http::put_message(address, &self.text), 200),
         };
-        if let Ok(answer) = answer {
-            self.id = Some(answer.expect(success).json::<PostedMessage>().id);
+        if let Ok(response) = response {
+            self.id = Some(response.expect(success).json::<PostedMessage>().id);
         }
     }
 }

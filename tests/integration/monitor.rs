@@ -17,7 +17,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::support::command::{Blockchain, Finished};
-use crate::support::fake_peer::{FakePeer, answer};
+use crate::support::fake_peer::{FakePeer, response};
 use crate::support::http::request;
 use crate::support::test_node::TestNode;
 
@@ -154,6 +154,6 @@ fn proxy(to: Arc<Mutex<SocketAddr>>, path: &'static str, alter: fn(String) -> St
         if asked.path() == path {
             body = alter(String::from_utf8(body).unwrap()).into_bytes();
         }
-        answer(found.status, &[("Content-Type", "application/json")], body)
+        response(found.status, &[("Content-Type", "application/json")], body)
     })
 }

@@ -1,7 +1,7 @@
 //! A node with bad neighbours and one good one. Whatever the bad ones do, the good one's blocks arrive
 //! in time, the chain stays unchanged, and memory stays bounded.
 //!
-//! * [`answers`]: invalid responses: endless, slow, truncated, of other shapes
+//! * [`responses`]: invalid responses: endless, slow, truncated, of other shapes
 //! * [`chains`]: chains that must not be followed
 //! * [`claims`]: false lengths, tips and node ids
 //! * [`messages`]: pending messages
@@ -12,7 +12,6 @@
 //! * [`reference`]: fake reference miners
 
 mod announcements;
-mod answers;
 mod chains;
 mod claims;
 mod closed;
@@ -21,6 +20,7 @@ mod neighbours;
 #[cfg(target_os = "linux")]
 mod per_address;
 mod reference;
+mod responses;
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -185,8 +185,12 @@ impl Scene {
             "/api/v1/mempool",
             "/api/v1/reorgs",
         ] {
-            let answer = self.node.get(path).expect(200);
-            assert!(!answer.text().contains(MARKER), "{path}: {}", answer.text());
+            let response = self.node.get(path).expect(200);
+            assert!(
+                !response.text().contains(MARKER),
+                "{path}: {}",
+                response.text()
+            );
         }
         let log = self.node.stderr();
         assert!(!log.contains(MARKER) && !log.contains("panicked"), "{log}");
@@ -219,13 +223,13 @@ fn blocks_of(node: &TestNode) -> Vec<Block> {
 
 /// The chain that all have.
 pub(crate) fn genesis() -> [Block; 1] {
-    [Block::documented_genesis()]
+    [Block::default_genesis()]
 }
 
 /// A peer with these blocks, and nothing else to say.
 fn fake_peer(blocks: &[Block]) -> FakePeer {
     let ours = FakeNode::new(blocks);
-    FakePeer::start(move |request| ours.answer(request))
+    FakePeer::start(move |request| ours.response(request))
 }
 
 /// A peer that turns into others.
@@ -235,7 +239,7 @@ fn switchable_peer(first: FakeNode) -> (FakePeer, impl Fn(FakeNode)) {
     let answering = Arc::clone(&now);
     let peer = FakePeer::start(move |request| {
         let now = answering.lock().unwrap().clone();
-        now.answer(request)
+        now.response(request)
     });
     (peer, move |next| {
         *now.lock().unwrap() = next.with("/node_id", id.clone());
@@ -268,7 +272,7 @@ fn peer_with_override(
         if request.path() == path {
             reply(request)
         } else {
-            ours.answer(request)
+            ours.response(request)
         }
     })
 }

@@ -106,10 +106,10 @@ fn every_proof_of_a_node_is_byte_for_byte_that_of_the_second_implementation() {
 #[test]
 fn a_receipt_is_named_after_its_blocks_and_tagged_with_their_hashes() {
     let node = node_with(4);
-    let answer = node.get("/api/v1/blocks/2/receipt?at=4").expect(200);
-    assert_eq!(answer.header("content-type"), Some("application/json"));
+    let response = node.get("/api/v1/blocks/2/receipt?at=4").expect(200);
+    assert_eq!(response.header("content-type"), Some("application/json"));
     assert_eq!(
-        answer.header("content-disposition"),
+        response.header("content-disposition"),
         Some("attachment; filename=\"block-2-under-4.receipt.json\"")
     );
     let hash = |index: u64| node.json::<Value>(&format!("/blocks/{index}"))["hash"].clone();
@@ -118,11 +118,11 @@ fn a_receipt_is_named_after_its_blocks_and_tagged_with_their_hashes() {
         hash(2).as_str().unwrap(),
         hash(4).as_str().unwrap()
     );
-    assert_eq!(answer.header("etag"), Some(&*tag));
+    assert_eq!(response.header("etag"), Some(&*tag));
     let tip = node.get("/api/v1/blocks/2/receipt").expect(200);
-    assert_eq!(tip.text(), answer.text());
+    assert_eq!(tip.text(), response.text());
     let by_hash = format!("blocks/{}/receipt?at=tip", hash(2).as_str().unwrap());
-    assert_eq!(body(&node, &by_hash), answer.text());
+    assert_eq!(body(&node, &by_hash), response.text());
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Every answer of a reference miner that was captured, held against this program's answer to the
+//! Every response of a reference miner that was captured, held against this program's response to the
 //! same request: status, JSON body and types of the values.
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -41,10 +41,10 @@ impl Capture {
     }
 }
 
-/// Status and body of the first answer.
+/// Status and body of the first response.
 fn exchange(node: &TestNode, request: &[u8]) -> (u16, Vec<u8>) {
     let mut stream = BufReader::new(connect(node.address()).unwrap());
-    // An answer may come before the request is sent to its end.
+    // A response may come before the request is sent to its end.
     let _ = stream.get_mut().write_all(request);
     let (mut status, mut length, mut line) = (String::new(), 0, String::new());
     stream.read_line(&mut status).unwrap();

@@ -14,7 +14,7 @@ use blockchain::api::server::answerer;
 use blockchain::chain::{Block, Message, MessageId};
 use blockchain::clock::SystemClock;
 use blockchain::node::settings::{PeerSettings, ProofMode, Settings};
-use blockchain::node::{Executor, Node, Signals};
+use blockchain::node::{Executor, Node, SignalPublisher};
 use blockchain::store::{
     Addition, NeighbourRecord, NeighbourStatus, Operation, SnapshotRecord, Store, StoreError,
 };
@@ -37,8 +37,8 @@ struct Stalling {
 impl Stalling {
     fn start() -> Self {
         let disk = Disk::default();
-        let signals = Signals::default();
-        let genesis = Block::documented_genesis();
+        let signals = SignalPublisher::default();
+        let genesis = Block::default_genesis();
         let store =
             Store::with_backend(disk.clone(), &genesis, OPEN_NETWORK, signals.listener()).unwrap();
         let settings = Settings {
@@ -62,7 +62,7 @@ impl Stalling {
         Self { disk, node, api }
     }
 
-    /// Status and body of an answer.
+    /// Status and body of a response.
     async fn ask(&self, method: &str, target: &str, key: Option<&str>, body: &str) -> (u16, Value) {
         let mut request = Request::builder().method(method).uri(target);
         if let Some(key) = key {
@@ -73,9 +73,9 @@ impl Stalling {
         }
         let request = request.body(Bytes::from(body.to_owned())).unwrap();
         let remote = ([127, 0, 0, 1], 1).into();
-        let answer = (self.api)(remote, request).await;
-        let status = answer.status().as_u16();
-        let body = collect(answer.into_body()).await;
+        let response = (self.api)(remote, request).await;
+        let status = response.status().as_u16();
+        let body = collect(response.into_body()).await;
         (status, serde_json::from_slice(&body).unwrap())
     }
 
@@ -167,7 +167,7 @@ async fn a_failed_commit_leaves_the_outcome_unknown() {
     }));
     let id = unknown(stalling.post("text", None).await);
     assert_eq!(id.parse::<MessageId>().unwrap().to_string(), id);
-    // From now on the answer is a plain no.
+    // From now on the response is a plain no.
     let (status, body) = stalling.post("later", None).await;
     assert_eq!(
         (status, &body["error"]["code"]),
@@ -176,10 +176,10 @@ async fn a_failed_commit_leaves_the_outcome_unknown() {
     );
 }
 
-/// Fills the queue with the longest messages of clients that wait for no answer.
+/// Fills the queue with the longest messages of clients that wait for no response.
 fn fill(node: &Node) -> (usize, Receiver<bool>) {
     let text = "x".repeat(64 * 1024);
-    let (sender, answers) = channel();
+    let (sender, responses) = channel();
     for count in 0.. {
         let sender = sender.clone();
         let addition = Addition {
@@ -196,7 +196,7 @@ fn fill(node: &Node) -> (usize, Receiver<bool>) {
         let added: Result<tokio::sync::oneshot::Receiver<Result<(), StoreError>>, _> = added;
         match added {
             Ok(_) => {}
-            Err(StoreError::Overloaded) => return (count, answers),
+            Err(StoreError::Overloaded) => return (count, responses),
             Err(error) => panic!("{error}"),
         }
     }
@@ -207,13 +207,13 @@ fn fill(node: &Node) -> (usize, Receiver<bool>) {
 async fn a_full_queue_is_bounded_in_bytes_and_accepts_the_nodes_own_tasks() {
     let stalling = Stalling::start();
     let node = &stalling.node;
-    let mut builder = ChainBuilder::new(&[Block::documented_genesis()]);
+    let mut builder = ChainBuilder::new(&[Block::default_genesis()]);
     builder.mine(SeededRng::new(1).message(), ProofKind::Open);
     let staged = builder.blocks.split_off(1);
     node.write(|reply| Operation::Stage(7, staged, reply))
         .unwrap();
     stalling.disk.stall();
-    let (count, answers) = fill(node);
+    let (count, responses) = fill(node);
     assert!(count * 64 * 1024 <= HELD, "{count} additions are held");
     let record = NeighbourRecord {
         address: "neighbour.example:12345".to_owned(),
@@ -223,10 +223,10 @@ async fn a_full_queue_is_bounded_in_bytes_and_accepts_the_nodes_own_tasks() {
     let dropped = node.submit(|reply| Operation::DropBranch(7, reply));
     let noted = node.submit(|reply| Operation::NoteSnapshot(SnapshotRecord::default(), reply));
     stalling.disk.resume();
-    for answer in [neighbours, dropped, noted] {
-        answer.unwrap().await.unwrap().unwrap();
+    for response in [neighbours, dropped, noted] {
+        response.unwrap().await.unwrap().unwrap();
     }
-    assert_eq!(answers.iter().take(count).count(), count);
+    assert_eq!(responses.iter().take(count).count(), count);
     assert_eq!(node.view().unwrap().neighbours().unwrap().len(), 1);
     // The queue takes content again.
     let taken = node.submit(|reply| Operation::Learn(Vec::new(), 0, reply));

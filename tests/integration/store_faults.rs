@@ -153,10 +153,10 @@ fn check_ended(store: &Store, first: &StoreError, what: &str) {
             key: None,
             arrived: 1,
         };
-        let answer = store.write(|reply| Operation::Add(addition, reply));
+        let response = store.write(|reply| Operation::Add(addition, reply));
         assert!(
-            matches!(answer, Err(StoreError::Closed)),
-            "{what}: {answer:?}"
+            matches!(response, Err(StoreError::Closed)),
+            "{what}: {response:?}"
         );
     }
 }

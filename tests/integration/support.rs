@@ -55,8 +55,8 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(20);
 pub(crate) fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + TIMEOUT;
     loop {
-        if let Some(answer) = ask() {
-            return answer;
+        if let Some(response) = ask() {
+            return response;
         }
         assert!(Instant::now() < deadline, "timed out waiting for {what}");
         // A poll interval, not a fixed wait.

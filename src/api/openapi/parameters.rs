@@ -4,11 +4,11 @@
 use serde_json::{Value, json};
 use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
-use crate::api::operation::Kind;
+use crate::api::operation::ParameterType;
 use crate::api::v1::messages::MAX_KEY_BYTES;
 use crate::api::v1::search::MAX_QUERY_CHARACTERS;
 
-impl Kind {
+impl ParameterType {
     /// Returns the type of a variable segment of a path.
     pub(super) fn in_path(name: &str) -> Self {
         match name {

@@ -93,7 +93,7 @@ fn read_blocks(
     query: PageQuery,
     limit: PageLimit,
 ) -> Result<(Vec<Block>, Option<u64>), StoreError> {
-    let tip = view.last_block()?.index;
+    let tip = view.tip_block()?.index;
     Ok(if query.order == Order::Desc {
         let blocks = view.blocks_down(query.from.unwrap_or(tip).min(tip), limit)?;
         let next = blocks.last().and_then(|last| last.index.checked_sub(1));
@@ -140,7 +140,7 @@ pub(super) fn describe(view: &View, blocks: &[Block]) -> Result<Vec<wire::Block>
 /// Returns the error about a block that a request names and the chain does not have.
 pub(super) fn no_such_block(view: &View, which: &str) -> ApiError {
     let index = which.parse::<u64>().ok();
-    match index.map(|_| view.last_block()) {
+    match index.map(|_| view.tip_block()) {
         None => ApiError::not_found(format!("there is no block {which}")),
         Some(Ok(tip)) => ApiError::not_found(format!(
             "there is no block {which}: the tip is block {}",
@@ -162,7 +162,7 @@ pub(crate) fn single(
     if_none_match: Option<&HeaderValue>,
 ) -> Result<Response, ApiError> {
     let view = node.view()?;
-    let tip = view.last_block()?.index;
+    let tip = view.tip_block()?.index;
     let block = find(&view, which)?;
     let described = describe(&view, &[block])?.pop();
     let block = described.ok_or_else(|| no_such_block(&view, which))?;

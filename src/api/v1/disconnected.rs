@@ -29,7 +29,7 @@ const MAX_PAGE_BYTES: usize = 4 << 20;
 /// The query of `GET /disconnected`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct PageQuery {
+struct DisconnectedQuery {
     reorg: Option<u64>,
     from: Option<u64>,
     #[serde(default)]
@@ -43,7 +43,7 @@ pub(crate) async fn page(
     caller: &Caller,
     raw_query: &str,
 ) -> Result<Response, ApiError> {
-    let query: PageQuery = parse_query(raw_query)?;
+    let query: DisconnectedQuery = parse_query(raw_query)?;
     let count = page_limit(query.limit, DEFAULT_COUNT, MAX_COUNT)?;
     if query.from.is_some() && query.reorg.is_none() {
         return Err(ApiError::bad_request("from requires reorg"));
@@ -59,7 +59,11 @@ pub(crate) async fn page(
     context.long_response(caller, page).await
 }
 
-fn read(view: &View, query: &PageQuery, count: usize) -> Result<DisconnectedPage, StoreError> {
+fn read(
+    view: &View,
+    query: &DisconnectedQuery,
+    count: usize,
+) -> Result<DisconnectedPage, StoreError> {
     let text = query.q.trim();
     let (wanted, words) = (Lookup::parse(text), Lookup::words(text));
     let (mut blocks, mut next, mut bytes) = (Vec::new(), None, 0);

@@ -25,11 +25,11 @@ use warp::http;
 use warp::reply::{Reply, Response};
 use warp::sse;
 
-use self::cursor::{EventCursor, Step};
+use self::cursor::{CursorStep, EventCursor};
 use self::neighbours::NeighbourDiff;
 use crate::api::admin::Caller;
 use crate::api::context::Context;
-use crate::api::fair_slots::Slot;
+use crate::api::fair_slots::FairSlot;
 use crate::api::reject::ApiError;
 use crate::node::{Node, Signal};
 use crate::store::StoreError;
@@ -114,7 +114,7 @@ struct EventStream {
     queue: VecDeque<sse::Event>,
     neighbour_diff: NeighbourDiff,
     is_caught_up: bool,
-    _slot: Slot,
+    _slot: FairSlot,
 }
 
 impl EventStream {
@@ -189,9 +189,9 @@ impl EventStream {
 
     /// Queues the changes of the neighbours.
     fn push_neighbours(&mut self) -> bool {
-        let news = self.neighbour_diff.update(self.node.peers.list());
-        let mut news = news.into_iter().map(Event::Neighbour);
-        news.all(|event| self.push(&event, None))
+        let changes = self.neighbour_diff.update(self.node.peers.list());
+        let mut events = changes.into_iter().map(Event::Neighbour);
+        events.all(|event| self.push(&event, None))
     }
 
     /// Waits for a commit, or until it is time to compare the neighbours.
@@ -209,10 +209,10 @@ impl EventStream {
     }
 }
 
-fn read(node: &Node, start: Start) -> Result<Step, StoreError> {
+fn read(node: &Node, start: Start) -> Result<CursorStep, StoreError> {
     let view = node.view()?;
     match start {
-        Start::Now => Ok(Step {
+        Start::Now => Ok(CursorStep {
             events: Vec::<(Event, _)>::new(),
             cursor: EventCursor::at_end(&view)?,
             is_complete: true,

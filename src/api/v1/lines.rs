@@ -7,9 +7,9 @@ use serde::Deserialize;
 use warp::http;
 use warp::reply::Response;
 
+use crate::api::add_rate::check_batch_rate;
 use crate::api::admin::Caller;
 use crate::api::context::Context;
-use crate::api::guard::check_batch_rate;
 use crate::api::query::parse_query;
 use crate::api::reject::{ApiError, json_response};
 use crate::http::read_body;

@@ -7,9 +7,9 @@ use serde::Deserialize;
 use warp::http;
 use warp::reply::Response;
 
+use crate::api::add_rate::check_add_rate;
 use crate::api::admin::Caller;
 use crate::api::context::Context;
-use crate::api::guard::check_add_rate;
 use crate::api::query::{page_limit, parse_query};
 use crate::api::reject::{ApiError, json_response};
 
@@ -160,7 +160,7 @@ fn find(view: &View, id: &MessageId, now: u64) -> Result<Option<MessageStatus>, 
             index: block.index,
             hash: BlockHash::of(&block).to_string(),
         }),
-        confirmations: view.last_block()?.index - block.index + 1,
+        confirmations: view.tip_block()?.index - block.index + 1,
     }))
 }
 

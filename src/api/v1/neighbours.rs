@@ -88,18 +88,18 @@ pub(crate) async fn announce(
     if announcement.tip.parse::<BlockHash>().is_err() {
         return Err(ApiError::bad_request("the tip must be a block hash"));
     }
-    let said = PeerAnnouncement {
+    let announced = PeerAnnouncement {
         tip: announcement.tip,
         length: announcement.length,
         mempool_seq: announcement.mempool_seq,
     };
     node.peers
-        .note_request(caller.remote.ip(), &announcement.address, Some(said));
+        .note_request(caller.remote.ip(), &announcement.address, Some(announced));
     Ok(no_content())
 }
 
 /// Records the sender of a request as a peer, if the request says at which address it can be reached.
-pub(crate) fn record_asker<B>(node: &Node, remote: SocketAddr, request: &http::Request<B>) {
+pub(crate) fn record_sender<B>(node: &Node, remote: SocketAddr, request: &http::Request<B>) {
     let address = request.headers().get(PEER_HEADER);
     if let Some(address) = address.and_then(|address| address.to_str().ok()) {
         node.peers.note_request(remote.ip(), address, None);

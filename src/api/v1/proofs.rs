@@ -47,7 +47,7 @@ pub(crate) fn checkpoint(node: &Node, raw_query: &str) -> Result<Response, ApiEr
     let query: AtQuery = parse_query(raw_query)?;
     let view = node.view()?;
     let block = find(&view, &query.at)?;
-    let tip = view.last_block()?.index;
+    let tip = view.tip_block()?.index;
     let checkpoint = view.checkpoint(&block).map_err(or_damaged)?;
     let body = CheckpointView::new(&checkpoint, &block, tip);
     Ok(json_response(StatusCode::OK, &body))

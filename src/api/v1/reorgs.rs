@@ -31,7 +31,7 @@ const MAX_BODY_BYTES: usize = 4096;
 /// The query of `GET /reorgs`.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct PageQuery {
+pub(crate) struct ReorgQuery {
     from: Option<u64>,
     limit: Option<usize>,
 }
@@ -42,7 +42,7 @@ pub(crate) async fn page(
     caller: &Caller,
     raw_query: &str,
 ) -> Result<Response, ApiError> {
-    let query: PageQuery = parse_query(raw_query)?;
+    let query: ReorgQuery = parse_query(raw_query)?;
     let count = page_limit(query.limit, DEFAULT_COUNT, MAX_COUNT)?;
     let page = move |node: &Node| {
         let records = node.view()?.reorgs(query.from.unwrap_or(u64::MAX), count)?;

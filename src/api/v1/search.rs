@@ -15,7 +15,7 @@ use warp::reply::Response;
 use super::blocks;
 use crate::api::admin::Caller;
 use crate::api::context::Context;
-use crate::api::fair_slots::Slot;
+use crate::api::fair_slots::FairSlot;
 use crate::api::query::parse_query;
 use crate::api::reject::{ApiError, json_response};
 use crate::chain::{Block, MessageId};
@@ -79,9 +79,9 @@ pub(crate) async fn page(
 }
 
 /// Searches a view. The slot is held until the search ends, even if the client disconnects before.
-fn search(view: &View, query: &SearchQuery, _slot: Slot) -> Result<SearchPage, StoreError> {
+fn search(view: &View, query: &SearchQuery, _slot: FairSlot) -> Result<SearchPage, StoreError> {
     let mut hits = Vec::new();
-    let length = view.last_block()?.index + 1;
+    let length = view.tip_block()?.index + 1;
     let words = Lookup::words(&query.q);
     // Only the first page holds pending messages, and blocks and messages found in tables.
     if query.before.is_none() {

@@ -48,19 +48,19 @@ fn check_successor(tip: &Tip, block: &Block, difficulty: Difficulty) -> Result<u
 }
 
 fn genesis_tip() -> Tip {
-    Tip::of(&Block::documented_genesis())
+    Tip::of(&Block::default_genesis())
 }
 
 /// Returns a checker whose tip is the genesis block.
 fn checker(sealed_from: Option<u64>) -> Checker {
     let mut checker = Checker::new(ONE, sealed_from);
-    assert_eq!(checker.push(&Block::documented_genesis()), Ok(None));
+    assert_eq!(checker.push(&Block::default_genesis()), Ok(None));
     checker
 }
 
 #[test]
 fn a_genesis_block_has_index_0() {
-    let mut genesis = Block::documented_genesis();
+    let mut genesis = Block::default_genesis();
     assert_eq!(check_genesis(&genesis), Ok(()));
     genesis.index = 1;
     assert_eq!(
@@ -71,7 +71,7 @@ fn a_genesis_block_has_index_0() {
 
 #[test]
 fn a_genesis_block_has_neither_proof_nor_previous_hash() {
-    let mut genesis = Block::documented_genesis();
+    let mut genesis = Block::default_genesis();
     let (previous_hash, proof) = (BlockHash::from_bytes([0; 32]), Proof::from(0));
     genesis.link = Some(Link {
         previous_hash,
@@ -295,7 +295,7 @@ fn checking_continues_after_an_unacceptable_seal() {
 
 #[test]
 fn a_chain_is_valid_up_to_the_difficulty_of_its_easiest_proof() {
-    let mut chain = vec![Block::documented_genesis()];
+    let mut chain = vec![Block::default_genesis()];
     for zeros in [3, 2, 1, 2] {
         // The smallest proof with exactly this number of zeros, not with at least as many.
         let tip = Tip::of(chain.last().unwrap());

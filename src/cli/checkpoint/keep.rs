@@ -11,7 +11,7 @@ use crate::cli::proof_source::ProofSource;
 use crate::cli::trust::MAX_TRUST_BYTES;
 use crate::fs::{append_to_own, read_regular};
 use crate::proofs::checkpoint::read_trust_file;
-use crate::proofs::consistency::End;
+use crate::proofs::consistency::TreeHead;
 use crate::proofs::{Checkpoint, ConsistencyProof};
 use crate::wire::CheckpointView;
 
@@ -98,10 +98,10 @@ async fn compare(
     };
     let proof = ConsistencyProof::read(&file);
     Ok(match proof {
-        Ok(proof) if proof.from == End::from(lower) && proof.to == End::from(upper) => {
+        Ok(proof) if proof.from == TreeHead::from(lower) && proof.to == TreeHead::from(upper) => {
             Comparison::Continues
         }
-        Ok(proof) if !is_above && proof.from != End::from(lower) => if_new_is_gone,
+        Ok(proof) if !is_above && proof.from != TreeHead::from(lower) => if_new_is_gone,
         _ => if_kept_is_gone,
     })
 }

@@ -16,7 +16,7 @@ pub(super) async fn run(client: HttpClient, output: &Output) -> Result<(), Error
         ChainSource::Running(client) => output.print(&Data(running::mempool(&client).await?)),
         source => {
             let messages: Vec<_> = source.pending().await?.iter().map(Message::from).collect();
-            output.print(&Documented {
+            output.print(&ReferenceData {
                 count: messages.len(),
                 messages,
             })
@@ -46,12 +46,12 @@ impl fmt::Display for Data {
 
 /// The pending messages of a reference miner, which does not tell their ages.
 #[derive(Serialize)]
-struct Documented {
+struct ReferenceData {
     count: usize,
     messages: Vec<Message>,
 }
 
-impl fmt::Display for Documented {
+impl fmt::Display for ReferenceData {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} pending", self.count)?;
         for message in &self.messages {

@@ -16,7 +16,9 @@ use crate::wire::{Neighbour, Neighbours, PeerKind, PeerOrigin};
 pub(super) async fn run(client: &HttpClient, output: &Output) -> Result<(), Error> {
     match client.neighbour_list().await {
         Ok(neighbours) => output.print(&Detailed(neighbours)),
-        Err(error) if error.is_reference() => output.print(&Documented(client.neighbours().await?)),
+        Err(error) if error.is_reference() => {
+            output.print(&ReferenceNeighbours(client.neighbours().await?))
+        }
         Err(error) => Err(error.into()),
     }
 }
@@ -82,9 +84,9 @@ fn row(neighbour: &Neighbour) -> [String; 8] {
 
 #[derive(Serialize)]
 #[serde(transparent)]
-struct Documented(Value);
+struct ReferenceNeighbours(Value);
 
-impl fmt::Display for Documented {
+impl fmt::Display for ReferenceNeighbours {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inner = self.0["neighbours"].as_str().unwrap_or_default();
         let inner: Value = serde_json::from_str(inner).unwrap_or_default();
@@ -104,10 +106,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_documented_answer_is_read() {
+    fn the_response_of_a_reference_miner_is_shown() {
         let inner = r#"{"py/set": [{"py/tuple": ["h\u001b", 12345]}]}"#;
-        let answer = Documented(serde_json::json!({"length": 1, "neighbours": inner}));
-        assert_eq!(answer.to_string(), "1 neighbour\nh\\u{1b}:12345");
+        let body = ReferenceNeighbours(serde_json::json!({"length": 1, "neighbours": inner}));
+        assert_eq!(body.to_string(), "1 neighbour\nh\\u{1b}:12345");
     }
 
     #[test]

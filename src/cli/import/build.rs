@@ -89,7 +89,7 @@ impl<'a> Build<'a> {
         }
     }
 
-    /// Checks and writes the content of a file up to the first problem, which the examiner records.
+    /// Checks and writes the content of a file up to the first error, which the examiner records.
     pub(super) fn read(&mut self, file: &mut ChainFile) -> Result<Walk, Error> {
         let now = SystemClock.millis();
         let walk = file.walk(|batch| self.push(batch, now))?;
@@ -104,8 +104,8 @@ impl<'a> Build<'a> {
         let mut page = BulkPage::default();
         self.examiner
             .push_all(&batch.blocks, |passed| page.push(passed));
-        let (None, Some(genesis)) = (&self.examiner.finding, &self.examiner.genesis) else {
-            return Ok(self.examiner.finding.is_none());
+        let (None, Some(genesis)) = (&self.examiner.error, &self.examiner.genesis) else {
+            return Ok(self.examiner.error.is_none());
         };
         if !batch.blocks.is_empty() {
             page.encode(&batch.blocks);
@@ -158,7 +158,7 @@ impl<'a> Build<'a> {
         Ok(())
     }
 
-    /// Completes the database of a chain without a problem. It is on disk and closed when this
+    /// Completes the database of a chain without an error. It is on disk and closed when this
     /// returns.
     pub(super) fn finish(mut self) -> Result<Built, Error> {
         self.flush()?;

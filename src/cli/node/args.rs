@@ -272,13 +272,13 @@ impl NodeOptions {
 pub(super) enum Rules {
     /// Every block must be sealed, unless the options say otherwise.
     Ours,
-    /// The documented rules alone, as for `--accept-open`.
-    Documented,
+    /// The rules of the reference miner alone, as for `--accept-open`.
+    Reference,
 }
 
 impl Rules {
     pub(super) fn accept_open(self, args: &NodeOptions) -> bool {
-        args.accept_open || self == Self::Documented
+        args.accept_open || self == Self::Reference
     }
 }
 

@@ -11,7 +11,7 @@ use super::args::{NodeOptions, Rules, SealedFrom};
 use crate::chain::{Block, BlockHash, MessageId};
 use crate::cli::error::Error;
 use crate::cli::files::Files;
-use crate::cli::import::{Request, import};
+use crate::cli::import::{ImportRequest, import};
 use crate::cli::signals::Signals;
 use crate::clock::{Clock, SystemClock};
 use crate::snapshot::files::SnapshotFiles;
@@ -67,7 +67,7 @@ pub(super) fn make_database(
 fn check_own_genesis(files: &Files, text: &str) -> Result<(), Error> {
     let stopped = StoppedStore::open(&files.database)?;
     let genesis = stopped.view()?.block(0)?;
-    let documented = Block::documented_genesis();
+    let documented = Block::default_genesis();
     let is_own = |block: &Block| block.message.text() == text && *block != documented;
     if genesis.as_ref().is_some_and(is_own) {
         return Ok(());
@@ -85,10 +85,10 @@ fn genesis(args: &NodeOptions, rules: Rules, joined: Option<Block>) -> Result<Bl
     }
     let text = match &args.new_genesis {
         Some(text) => text,
-        None if args.force_new_chain && rules == Rules::Documented => {
+        None if args.force_new_chain && rules == Rules::Reference => {
             crate::chain::block::GENESIS_TEXT
         }
-        None => return Ok(Block::documented_genesis()),
+        None => return Ok(Block::default_genesis()),
     };
     Block::genesis(SystemClock.seconds(), MessageId::random(), text.to_owned())
         .map_err(Error::usage)
@@ -97,7 +97,7 @@ fn genesis(args: &NodeOptions, rules: Rules, joined: Option<Block>) -> Result<Bl
 /// Returns the chain file to import into a new database: the one that `miner start` names, or the
 /// only one in the folder.
 fn chain_to_import(rules: Rules, files: &Files) -> Result<Option<PathBuf>, Error> {
-    if rules == Rules::Documented {
+    if rules == Rules::Reference {
         return Ok(Some(files.chain.clone()).filter(|chain| chain.exists()));
     }
     let folder =
@@ -164,7 +164,7 @@ fn import_chain(
         .and_then(|written| written.elapsed().ok())
         .unwrap_or_default();
     info!(path = %path.display(), seconds_old = age.as_secs(), "importing a chain file");
-    let request = Request {
+    let request = ImportRequest {
         path,
         difficulty: args.difficulty,
         force_new_chain: args.force_new_chain,

@@ -14,7 +14,7 @@ use crate::cli::proof_source::ProofSourceArgs;
 use crate::wire::proofs::MAX_RECEIPT_BLOCKS;
 
 #[derive(Debug, Args)]
-pub(super) struct GetArgs {
+pub(super) struct ReceiptGetArgs {
     /// IDs of messages, or indexes or hashes of blocks, at most 100; up to 11 decimal digits are
     /// always an index
     #[arg(value_name = "WHAT", required = true, num_args = 1..)]
@@ -29,7 +29,7 @@ pub(super) struct GetArgs {
     output: Option<PathBuf>,
 }
 
-pub(super) async fn run(args: GetArgs) -> Result<(), Error> {
+pub(super) async fn run(args: ReceiptGetArgs) -> Result<(), Error> {
     if args.what.len() > MAX_RECEIPT_BLOCKS {
         let text = format!("a receipt is for at most {MAX_RECEIPT_BLOCKS} blocks");
         return Err(Error::usage(text));

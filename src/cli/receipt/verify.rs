@@ -14,7 +14,7 @@ use crate::client::{HttpClient, NodeAddress};
 use crate::proofs::{ConsistencyProof, NotProven, Receipt, Trusted, Verified};
 
 #[derive(Debug, Args)]
-pub(super) struct VerifyArgs {
+pub(super) struct ReceiptVerifyArgs {
     /// Receipt file; `-` is standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
@@ -38,7 +38,7 @@ pub(in crate::cli) struct TrustArgs {
 
 /// The verdict on a receipt.
 #[derive(Serialize)]
-pub(in crate::cli) struct Verdict {
+pub(in crate::cli) struct ReceiptVerdict {
     pub(in crate::cli) proven: bool,
     by: Option<&'static str>,
     reason: Option<&'static str>,
@@ -57,7 +57,7 @@ struct Proof {
     binds_no_root: bool,
 }
 
-pub(super) async fn run(args: VerifyArgs, output: &Output) -> Result<(), Error> {
+pub(super) async fn run(args: ReceiptVerifyArgs, output: &Output) -> Result<(), Error> {
     let trust = args.trust.read()?;
     let file = read_proof_file(&args.file)?;
     let receipt = Receipt::read(&file);
@@ -89,42 +89,42 @@ pub(in crate::cli) async fn judge(
     receipt: Result<Receipt, NotProven>,
     args: &TrustArgs,
     mut trust: Vec<Trust>,
-) -> Result<Verdict, Error> {
+) -> Result<ReceiptVerdict, Error> {
     let checked = receipt.and_then(|receipt| {
         let (under, entries) = receipt.check()?;
         Ok((receipt, under, entries))
     });
     let (receipt, under, entries) = match checked {
         Ok(checked) => checked,
-        Err(error) => return Ok(Verdict::not_proven(&error.into())),
+        Err(error) => return Ok(ReceiptVerdict::not_proven(&error.into())),
     };
-    if let Err(rejection) = follow(&args.via, &mut trust)? {
-        return Ok(Verdict::not_proven(&rejection));
+    if let Err(report) = follow(&args.via, &mut trust)? {
+        return Ok(ReceiptVerdict::not_proven(&report));
     }
     if let Some(address) = &args.node {
         trust.extend(ask(address, under.index).await?);
     }
     let trusted: Vec<_> = trust.iter().map(|trust| trust.trusted).collect();
-    Ok(match receipt.tie(&under, &trusted) {
-        Ok(at) => Verdict::proven(&receipt, &under, &entries, &trust[at]),
+    Ok(match receipt.verify_against(&under, &trusted) {
+        Ok(at) => ReceiptVerdict::proven(&receipt, &under, &entries, &trust[at]),
         Err(error) => {
-            let mut rejection = Rejection::from(error);
-            if rejection.reason == "not_trusted" {
-                rejection.advise(&under, &entries, &trust);
+            let mut report = NotProvenReport::from(error);
+            if report.reason == "not_trusted" {
+                report.advise(&under, &entries, &trust);
             }
-            Verdict::not_proven(&rejection)
+            ReceiptVerdict::not_proven(&report)
         }
     })
 }
 
 /// Adds the other ends of consistency proofs whose one end is trusted, in whatever order they were
 /// named.
-fn follow(paths: &[PathBuf], trust: &mut Vec<Trust>) -> Result<Result<(), Rejection>, Error> {
+fn follow(paths: &[PathBuf], trust: &mut Vec<Trust>) -> Result<Result<(), NotProvenReport>, Error> {
     let mut proofs = Vec::new();
     for path in paths {
         match ConsistencyProof::read(&read_proof_file(path)?) {
             Ok(proof) => proofs.push((path, proof)),
-            Err(error) => return Ok(Err(Rejection::via(path, &error))),
+            Err(error) => return Ok(Err(NotProvenReport::via(path, &error))),
         }
     }
     while !proofs.is_empty() {
@@ -140,12 +140,12 @@ fn follow(paths: &[PathBuf], trust: &mut Vec<Trust>) -> Result<Result<(), Reject
                 false
             }
             Err(error) => {
-                failed = Some(Rejection::via(path, &error));
+                failed = Some(NotProvenReport::via(path, &error));
                 true
             }
         });
-        if let (Some(rejection), true) = (failed, proofs.len() == before) {
-            return Ok(Err(rejection));
+        if let (Some(report), true) = (failed, proofs.len() == before) {
+            return Ok(Err(report));
         }
     }
     Ok(Ok(()))
@@ -171,12 +171,12 @@ async fn ask(address: &NodeAddress, index: u64) -> Result<Option<Trust>, Error> 
 }
 
 /// Reason for not accepting a receipt.
-struct Rejection {
+struct NotProvenReport {
     reason: &'static str,
     message: String,
 }
 
-impl Rejection {
+impl NotProvenReport {
     /// A consistency proof that leads nowhere.
     fn via(path: &Path, error: &NotProven) -> Self {
         Self {
@@ -186,7 +186,7 @@ impl Rejection {
     }
 }
 
-impl Rejection {
+impl NotProvenReport {
     /// Says how the receipt can be had under a checkpoint that the reader keeps.
     fn advise(&mut self, under: &Verified, entries: &[Verified], trust: &[Trust]) {
         let newest = entries.last().map_or(under.index, |entry| entry.index);
@@ -202,7 +202,7 @@ impl Rejection {
     }
 }
 
-impl From<NotProven> for Rejection {
+impl From<NotProven> for NotProvenReport {
     fn from(error: NotProven) -> Self {
         Self {
             reason: error.reason(),
@@ -211,13 +211,13 @@ impl From<NotProven> for Rejection {
     }
 }
 
-impl Verdict {
-    fn not_proven(rejection: &Rejection) -> Self {
+impl ReceiptVerdict {
+    fn not_proven(report: &NotProvenReport) -> Self {
         Self {
             proven: false,
             by: None,
-            reason: Some(rejection.reason),
-            message: Some(rejection.message.clone()),
+            reason: Some(report.reason),
+            message: Some(report.message.clone()),
             under: None,
             entries: Vec::new(),
             proof: None,
@@ -247,7 +247,7 @@ impl Verdict {
     }
 }
 
-impl fmt::Display for Verdict {
+impl fmt::Display for ReceiptVerdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Some(proof), Some(under), Some(by)) = (&self.proof, &self.under, self.by) else {
             let message = self.message.as_deref().unwrap_or_default();

@@ -13,7 +13,7 @@ use crate::cli::files::expand;
 use crate::cli::names;
 use crate::cli::output::Output;
 use crate::cli::receipt::read_proof_file;
-use crate::cli::target::NodeArgs;
+use crate::cli::target::TargetArgs;
 use crate::client::HttpClient;
 use crate::proofs::Receipt;
 use crate::proofs::stamp::{Carrier, Stamp, StampMessage};
@@ -30,7 +30,7 @@ pub(super) struct UpgradeArgs {
     #[arg(long, value_name = "BLOCK", default_value = "tip", value_parser = names::block)]
     at: String,
     #[command(flatten)]
-    node: NodeArgs,
+    node: TargetArgs,
 }
 
 /// Result of an upgrade.

@@ -11,13 +11,13 @@ use crate::cli::error::Error;
 use crate::cli::files::expand;
 use crate::cli::output::Output;
 use crate::cli::receipt::read_proof_file;
-use crate::cli::receipt::verify::{TrustArgs, Verdict, judge};
+use crate::cli::receipt::verify::{ReceiptVerdict, TrustArgs, judge};
 use crate::proofs::NotProven;
 use crate::proofs::stamp::{Carrier, Stamp};
 use crate::text::counted;
 
 #[derive(Debug, Args)]
-pub(super) struct VerifyArgs {
+pub(super) struct StampVerifyArgs {
     /// File that was stamped
     #[arg(value_name = "FILE")]
     file: PathBuf,
@@ -31,7 +31,7 @@ pub(super) struct VerifyArgs {
 #[derive(Serialize)]
 struct StampVerdict {
     #[serde(flatten)]
-    receipt: Verdict,
+    receipt: ReceiptVerdict,
     /// Number of files that were stamped together; null if the file is not proven.
     files: Option<u64>,
     #[serde(skip)]
@@ -54,7 +54,7 @@ impl fmt::Display for StampVerdict {
     }
 }
 
-pub(super) async fn run(args: VerifyArgs, output: &Output) -> Result<(), Error> {
+pub(super) async fn run(args: StampVerifyArgs, output: &Output) -> Result<(), Error> {
     let trust = args.trust.read()?;
     let path = expand(&args.file);
     let stamp = match &args.stamp {

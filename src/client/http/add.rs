@@ -81,9 +81,9 @@ impl HttpClient {
             .request(Method::PUT, "/add")
             .headers(headers)
             .query(&[("message", text)]);
-        let answer: Result<serde_json::Value, _> = self.json(request).await;
-        match answer {
-            Ok(answer) => Ok(answer["id"].as_str().map(str::to_owned)),
+        let response: Result<serde_json::Value, _> = self.json(request).await;
+        match response {
+            Ok(response) => Ok(response["id"].as_str().map(str::to_owned)),
             Err(error) => {
                 attempts.record(&error);
                 Err(attempts.failure(error))

@@ -22,7 +22,7 @@ impl Chain {
     /// A chain of `length` blocks.
     pub(crate) fn new(length: usize) -> Self {
         let mut chain = Self {
-            blocks: vec![Block::documented_genesis()],
+            blocks: vec![Block::default_genesis()],
         };
         chain.grow_to(length, 0);
         chain
@@ -203,7 +203,7 @@ impl Source for &SimulatedNode {
         let chain = self.chain.borrow();
         let end = |index: usize| (index as u64, BlockHash::of(&chain.blocks[index]));
         let nodes = chain.nodes();
-        let proof = ConsistencyProof::make(end(from), end(to), SimulatedNode::node_at(&nodes))?;
+        let proof = ConsistencyProof::create(end(from), end(to), SimulatedNode::node_at(&nodes))?;
         Ok(self.alter.get()("consistency", proof.to_json()).into_bytes())
     }
 
@@ -217,7 +217,7 @@ impl Source for &SimulatedNode {
         found.retain(|block| block.index < under as u64);
         let nodes = chain.nodes();
         let under = chain.blocks[under].clone();
-        let receipt = Receipt::make(under, found, SimulatedNode::node_at(&nodes))?;
+        let receipt = Receipt::create(under, found, SimulatedNode::node_at(&nodes))?;
         Ok(self.alter.get()("receipts", receipt.to_json().unwrap()).into_bytes())
     }
 

@@ -12,14 +12,14 @@ use tempfile::TempDir;
 use super::simulated::SimulatedNode;
 use crate::monitor::outbox::Outbox;
 use crate::monitor::round::Monitor;
-use crate::monitor::{MonitorError, Settings, settle};
+use crate::monitor::{MonitorError, MonitorSettings, settle};
 use crate::proofs::Checkpoint;
 
 /// A monitor with its folder and its clock.
 pub(super) struct World<'a> {
     root: TempDir,
     nodes: Vec<&'a SimulatedNode>,
-    settings: Settings,
+    settings: MonitorSettings,
     monitor: Option<Monitor<&'a SimulatedNode>>,
     pub(super) now: u64,
     /// Command of `--exec`.
@@ -33,7 +33,7 @@ impl<'a> World<'a> {
         Self {
             root: tempfile::tempdir().unwrap(),
             nodes: nodes.to_vec(),
-            settings: Settings {
+            settings: MonitorSettings {
                 depth,
                 stall: Duration::from_secs(600),
                 sample: 4,

@@ -30,7 +30,7 @@ pub(in crate::node) fn node_with(executor: Executor) -> (TempDir, Arc<Node>) {
     };
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("node.redb");
-    Store::create(&path, &Block::documented_genesis(), network).unwrap();
+    Store::create(&path, &Block::default_genesis(), network).unwrap();
     let node = Node::open(&path, 0, settings, Arc::new(SystemClock), executor).unwrap();
     (folder, Arc::new(node))
 }

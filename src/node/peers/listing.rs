@@ -36,7 +36,7 @@ impl Peers {
             peer.origin != PeerOrigin::Guest
                 && peer.failures == 0
                 && peer
-                    .last_answer
+                    .last_response
                     .is_some_and(|at| at.elapsed() < ANSWERING_PERIOD)
         };
         let inner = self.lock();
@@ -122,7 +122,7 @@ fn describe(address: &NodeAddress, peer: &Peer, now: Instant) -> Neighbour {
         kind: peer.kind,
         origin: peer.origin,
         tip: peer.tip.clone(),
-        last_answer: peer.last_answer.map(|at| (now - at).as_secs_f64()),
+        last_answer: peer.last_response.map(|at| (now - at).as_secs_f64()),
         failures: peer.failures,
         retry_in: delay.map(|delay| delay.as_secs_f64()),
         refused: peer.reason_not_followed().cloned(),

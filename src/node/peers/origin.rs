@@ -42,14 +42,14 @@ impl ListenScope {
 
 /// Returns the address of a node that sends a request from `from` and states its own address as
 /// `HOST:PORT` or `:PORT`.
-pub(super) fn address(from: IpAddr, said: &str) -> Option<NodeAddress> {
-    match said.strip_prefix(':') {
+pub(super) fn address(from: IpAddr, stated: &str) -> Option<NodeAddress> {
+    match stated.strip_prefix(':') {
         Some(port) => NodeAddress::with_port(&match from {
             IpAddr::V4(ip) => format!("{ip}:{port}"),
             IpAddr::V6(ip) => format!("[{ip}]:{port}"),
         })
         .ok(),
-        None => said.parse().ok(),
+        None => stated.parse().ok(),
     }
 }
 
@@ -91,15 +91,15 @@ mod tests {
     #[test]
     fn a_port_alone_means_the_requesting_host() {
         let from = "10.1.2.3".parse().unwrap();
-        let expect = |said, expected: Option<&str>| {
-            let found = address(from, said).map(|address| address.to_string());
-            assert_eq!(found.as_deref(), expected, "{said}");
+        let expect = |stated, expected: Option<&str>| {
+            let found = address(from, stated).map(|address| address.to_string());
+            assert_eq!(found.as_deref(), expected, "{stated}");
         };
         expect(":80", Some("10.1.2.3:80"));
         expect("node.example:80", Some("node.example:80"));
         expect("127.1:80", None);
-        for nonsense in [":", ":0", ":99999", ":+80", "", "a b:1", "https://x"] {
-            expect(nonsense, None);
+        for invalid in [":", ":0", ":99999", ":+80", "", "a b:1", "https://x"] {
+            expect(invalid, None);
         }
         let six = "::1".parse().unwrap();
         assert_eq!(address(six, ":80").unwrap().to_string(), "[::1]:80");

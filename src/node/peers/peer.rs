@@ -28,11 +28,11 @@ pub struct PeerAnnouncement {
 
 /// The way in which a candidate became known.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Candidate {
+pub(crate) enum PeerCandidate {
     /// A neighbour named it.
-    Suggested,
+    Named,
     /// It sent a request to this node, with its announcement if it sent one.
-    Asked(Option<PeerAnnouncement>),
+    Contacted(Option<PeerAnnouncement>),
 }
 
 /// State of a peer.
@@ -53,7 +53,7 @@ pub(crate) struct Peer {
     /// Version of its program.
     pub version: Option<String>,
     /// Time of its last answer.
-    pub last_answer: Option<Instant>,
+    pub last_response: Option<Instant>,
     /// Reason why its chain is not followed, with the remedy.
     pub not_followed: Option<String>,
     /// Reason why the last request to it failed, until it answers again.
@@ -98,7 +98,7 @@ impl Peer {
             network: None,
             name: None,
             version: None,
-            last_answer: None,
+            last_response: None,
             not_followed: None,
             last_error: None,
             clock_offset: None,
@@ -132,8 +132,8 @@ impl Peer {
     }
 
     /// Records an answer.
-    pub(super) fn answered(&mut self) {
-        self.last_answer = Some(Instant::now());
+    pub(super) fn responded(&mut self) {
+        self.last_response = Some(Instant::now());
         self.is_tried = true;
         (self.failures, self.misbehaved, self.retry_at) = (0, false, None);
         self.last_error = None;
@@ -194,6 +194,6 @@ impl Peer {
 
     /// Returns the time since the last answer, or since the peer became known.
     pub(super) fn silence(&self) -> Duration {
-        self.last_answer.unwrap_or(self.known_since).elapsed()
+        self.last_response.unwrap_or(self.known_since).elapsed()
     }
 }

@@ -11,7 +11,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use tokio::time::Instant;
 use tracing::info;
 
-use super::{Candidate, Inner, Peer, Peers};
+use super::{Inner, Peer, PeerCandidate, Peers};
 use crate::client::NodeAddress;
 use crate::node::rate::rate_limit_key;
 use crate::node::settings::{GUEST_EVICTABLE_AFTER, MAX_GUESTS};
@@ -25,7 +25,7 @@ pub(in crate::node) fn net_group(address: &NodeAddress, found: &[NodeAddress]) -
     ip.map_or(Ipv6Addr::UNSPECIFIED.into(), rate_limit_key)
 }
 
-/// Returns the key that occurs most often, if it occurs at least two times more than that of the
+/// Returns the key that occurs most often, if it occurs at least two more times than that of the
 /// newcomer.
 pub(super) fn most_crowded<K: Ord>(keys: impl Iterator<Item = K>, newcomer: &K) -> Option<K> {
     let mut counts = BTreeMap::new();
@@ -72,7 +72,7 @@ impl Peers {
         &self,
         (address, net_group): (NodeAddress, IpAddr),
         kind: PeerKind,
-        candidate: Candidate,
+        candidate: PeerCandidate,
         shares_network: bool,
     ) -> bool {
         let mut inner = self.lock();
@@ -81,7 +81,7 @@ impl Peers {
         }
         if let Some(known) = inner.peers.get_mut(&address) {
             // It sent another request while it was being dialled.
-            if let Candidate::Asked(announcement) = candidate
+            if let PeerCandidate::Contacted(announcement) = candidate
                 && known.note_request(announcement)
                 && let Some(session) = &known.session
             {
@@ -98,17 +98,17 @@ impl Peers {
         };
         let origin = if shares_network && has_slot(&mut inner, PeerOrigin::Learned) {
             PeerOrigin::Learned
-        } else if candidate != Candidate::Suggested && has_slot(&mut inner, PeerOrigin::Guest) {
+        } else if candidate != PeerCandidate::Named && has_slot(&mut inner, PeerOrigin::Guest) {
             PeerOrigin::Guest
         } else {
             return false;
         };
         let mut peer = Peer::new(origin);
         (peer.kind, peer.net_group) = (kind, net_group);
-        if let Candidate::Asked(announcement) = candidate {
+        if let PeerCandidate::Contacted(announcement) = candidate {
             peer.announcement = announcement;
         }
-        peer.last_answer = Some(Instant::now());
+        peer.last_response = Some(Instant::now());
         inner.peers.insert(address, peer);
         drop(inner);
         self.changed.notify_one();
@@ -131,7 +131,7 @@ impl Inner {
             let last = crowd.max_by_key(|(_, peer)| (peer.failures > 0, peer.known_since));
             return last.map(|(address, _)| address);
         }
-        // Silent guests lose least: a guest is asked only when it announces something.
+        // Evicting a silent guest does the least harm: a guest is asked only when it announces something.
         let silent = holders().max_by_key(|(_, peer)| peer.silence())?;
         let is_rotated = origin == PeerOrigin::Guest && silent.1.silence() > GUEST_EVICTABLE_AFTER;
         is_rotated.then_some(silent.0)
@@ -179,7 +179,7 @@ mod tests {
 
     /// Admits a node that sent a request, and returns its origin.
     fn admit(peers: &Peers, host: &str, port: u16) -> Option<PeerOrigin> {
-        let asked = Candidate::Asked(None);
+        let asked = PeerCandidate::Contacted(None);
         peers.admit(at(host, port), PeerKind::Ours, asked, true);
         peers.with(&at(host, port).0, |peer| peer.origin)
     }
@@ -232,7 +232,7 @@ mod tests {
         }
         assert_eq!(admit(&peers, "10.0.0.1", 1), None);
         tokio::time::advance(GUEST_EVICTABLE_AFTER * 2).await;
-        peers.answered(&at("10.0.1.1", 1).0);
+        peers.responded(&at("10.0.1.1", 1).0);
         assert_eq!(admit(&peers, "10.0.0.1", 1), Some(PeerOrigin::Guest));
         assert!(peers.with(&at("10.0.1.1", 1).0, |_| ()).is_some());
     }

@@ -11,14 +11,20 @@ impl Peers {
         let inner = self.lock();
         let configured = |peer: &&Peer| peer.origin == PeerOrigin::Configured;
         let mut asked = inner.peers.values().filter(configured);
-        let one_answered = inner.peers.values().any(|peer| peer.last_answer.is_some());
+        let one_answered = inner
+            .peers
+            .values()
+            .any(|peer| peer.last_response.is_some());
         asked.all(|peer| peer.is_tried) && (one_answered || inner.peers.is_empty())
             || self.started.elapsed() >= FIRST_ROUND_TIMEOUT
     }
 
     /// Returns `true` if any peer has answered since the start.
-    pub(in crate::node) fn has_answer(&self) -> bool {
+    pub(in crate::node) fn has_response(&self) -> bool {
         let inner = self.lock();
-        inner.peers.values().any(|peer| peer.last_answer.is_some())
+        inner
+            .peers
+            .values()
+            .any(|peer| peer.last_response.is_some())
     }
 }

@@ -46,7 +46,7 @@ fn a_plain_request_does_not_discard_an_announcement() {
     let candidate = peers.take_candidate();
     assert_eq!(
         candidate,
-        Some((address(1), Candidate::Asked(Some(announcement()))))
+        Some((address(1), PeerCandidate::Contacted(Some(announcement()))))
     );
     assert_eq!(peers.take_candidate(), None);
 }
@@ -57,13 +57,13 @@ fn an_announcement_during_dialling_reaches_the_session() {
     peers.admit(
         with_net_group(address(1)),
         PeerKind::Ours,
-        Candidate::Asked(None),
+        PeerCandidate::Contacted(None),
         true,
     );
     let is_new = peers.admit(
         with_net_group(address(1)),
         PeerKind::Ours,
-        Candidate::Asked(Some(announcement())),
+        PeerCandidate::Contacted(Some(announcement())),
         true,
     );
     assert!(!is_new);
@@ -87,8 +87,8 @@ fn aliases_of_known_nodes_are_bounded() {
     let peers = peers(&[1]);
     assert!(peers.identified(&address(1), "own", "first"));
     for port in 1000..5000 {
-        let said = if port % 2 == 0 { "own" } else { "first" };
-        assert!(!peers.identified(&address(port), "own", said));
+        let node_id = if port % 2 == 0 { "own" } else { "first" };
+        assert!(!peers.identified(&address(port), "own", node_id));
     }
     assert_eq!(peers.lock().aliases.len(), MAX_ALIASES);
     assert!(peers.with(&address(1), |_| ()).is_some());
@@ -100,7 +100,7 @@ fn a_configured_peer_stays_when_another_claims_its_id() {
     peers.admit(
         with_net_group(address(3)),
         PeerKind::Ours,
-        Candidate::Suggested,
+        PeerCandidate::Named,
         true,
     );
     assert!(peers.identified(&address(3), "own", "same"));
@@ -204,13 +204,13 @@ fn a_neighbour_removed_while_it_is_dialled_is_ignored() {
     peers.admit(
         with_net_group(address(2)),
         PeerKind::Ours,
-        Candidate::Asked(None),
+        PeerCandidate::Contacted(None),
         true,
     );
     peers.admit(
         with_net_group(address(3)),
         PeerKind::Ours,
-        Candidate::Asked(None),
+        PeerCandidate::Contacted(None),
         true,
     );
     // Its session asks for its id.
@@ -276,7 +276,7 @@ fn a_peer_that_answers_again_is_not_reported_as_unreachable() {
     peers.failed(&address(1), why.to_owned(), false);
     assert_eq!(peers.list()[0].refused.as_deref(), Some(why));
     assert!(peers.sync_status().differences.is_empty());
-    peers.answered(&address(1));
+    peers.responded(&address(1));
     assert_eq!(peers.list()[0].refused, None);
     assert!(peers.sync_status().differences.is_empty());
 }
@@ -286,7 +286,7 @@ fn a_peer_with_an_invalid_chain_is_reported_while_it_answers() {
     let peers = peers(&[1]);
     let why = "sends an invalid chain: block 1";
     peers.failed(&address(1), why.to_owned(), true);
-    peers.answered(&address(1));
+    peers.responded(&address(1));
     assert_eq!(peers.list()[0].refused.as_deref(), Some(why));
     assert_eq!(peers.sync_status().differences.len(), 1);
 }

@@ -32,7 +32,10 @@ const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
 const EXCLUSIVE_FETCH_BLOCKS: u64 = 2 * SYNC_PAGE as u64;
 
 /// Follows the chain of a peer if it is better than ours.
-pub(super) async fn follow(context: &PeerContext, claim: &ClaimedChain) -> Result<(), SyncError> {
+pub(super) async fn sync_blocks(
+    context: &PeerContext,
+    claim: &ClaimedChain,
+) -> Result<(), SyncError> {
     let node = &context.node;
     let state = node.state();
     if !node.would_follow(claim)? {
@@ -44,7 +47,7 @@ pub(super) async fn follow(context: &PeerContext, claim: &ClaimedChain) -> Resul
     if is_long && !node.peers.claim_fetch(&context.peer, claim.length) {
         return Err(SyncError::Deferred);
     }
-    let outcome = fetch(context, claim).await;
+    let outcome = fetch_missing(context, claim).await;
     node.peers.end_fetch(&context.peer);
     if is_long && outcome.is_ok() {
         let length = node.state().length();
@@ -57,7 +60,10 @@ pub(super) async fn follow(context: &PeerContext, claim: &ClaimedChain) -> Resul
 }
 
 /// Fetches the missing blocks up to the first one that is held back, which is returned.
-async fn fetch(context: &PeerContext, claim: &ClaimedChain) -> Result<Option<HeldBack>, SyncError> {
+async fn fetch_missing(
+    context: &PeerContext,
+    claim: &ClaimedChain,
+) -> Result<Option<HeldBack>, SyncError> {
     let state = context.node.state();
     if claim.length > state.length() {
         let page = context
@@ -77,7 +83,7 @@ async fn fetch(context: &PeerContext, claim: &ClaimedChain) -> Result<Option<Hel
             return Err(Misbehaviour::UndeliveredBlocks { claimed }.into());
         }
     }
-    switch(context, claim).await
+    switch_to_branch(context, claim).await
 }
 
 /// Appends pages to our tip while the next ones are being fetched.
@@ -126,7 +132,7 @@ async fn extend(
 
 /// Fetches the branch of a peer and switches to it if it is better. Returns the block that is held
 /// back, if any.
-async fn switch(
+async fn switch_to_branch(
     context: &PeerContext,
     claim: &ClaimedChain,
 ) -> Result<Option<HeldBack>, SyncError> {

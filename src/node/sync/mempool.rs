@@ -69,7 +69,7 @@ impl MempoolPosition {
 }
 
 /// Fetches the pending messages of a reference miner.
-pub(super) async fn fetch_documented(context: &PeerContext) -> Result<(), SyncError> {
+pub(super) async fn fetch_from_reference(context: &PeerContext) -> Result<(), SyncError> {
     let messages = context.client.data(&context.peer).await?;
     // Messages that are not learned now are fetched again in the next round.
     learn(context, messages).await.map(drop)

@@ -157,12 +157,12 @@ fn read(node: &Arc<Node>, peer: &NodeAddress, body: BodyReader) -> Result<Fetche
         Some(Ok(tip)) => Some(BlockHash::of(&tip)),
         _ => None,
     };
-    follow(node, peer, (common, parent), theirs)
+    sync_blocks(node, peer, (common, parent), theirs)
 }
 
 /// Checks and stages the blocks above the fork point, and switches to them if they are better. The
 /// fork point is the number of blocks that both chains share, and the hash of the last one.
-fn follow(
+fn sync_blocks(
     node: &Arc<Node>,
     peer: &NodeAddress,
     (common, parent): (u64, Option<BlockHash>),

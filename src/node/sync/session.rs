@@ -150,10 +150,10 @@ impl PeerSession {
             self.chain_due = self.chain_due.min(now + settings.chain_interval);
         }
         match outcome {
-            Ok(()) => peers.answered(peer),
+            Ok(()) => peers.responded(peer),
             Err(error @ (SyncError::Incompatible(_) | SyncError::InvalidHere { .. })) => {
                 let why = error::shown(&error.to_string());
-                peers.answered(peer);
+                peers.responded(peer);
                 let is_new = peers.with(peer, |peer| {
                     let is_new = peer.not_followed.as_ref() != Some(&why);
                     peer.not_followed = Some(why.clone());
@@ -166,32 +166,32 @@ impl PeerSession {
                 }
             }
             Err(SyncError::LocalTipMoved) => {
-                peers.answered(peer);
+                peers.responded(peer);
                 self.local_moves = self.local_moves.saturating_add(1);
                 let delay = STALE_TIP_RETRY_DELAY.saturating_mul(self.local_moves);
                 self.chain_due = self.chain_due.min(now + delay);
                 return Ok(());
             }
             Err(SyncError::PeerChainMoved) if self.peer_moves < MAX_STALE_TIP_RETRIES => {
-                peers.answered(peer);
+                peers.responded(peer);
                 self.peer_moves += 1;
                 self.chain_due = now + STALE_TIP_RETRY_DELAY * self.peer_moves;
                 return Ok(());
             }
             Err(SyncError::Deferred) => {
-                peers.answered(peer);
+                peers.responded(peer);
                 self.chain_due = now + DEFERRED_RETRY_DELAY;
             }
             Err(SyncError::RateLimited { retry_after }) => {
-                peers.answered(peer);
+                peers.responded(peer);
                 self.data_due = now + retry_after;
             }
             Err(SyncError::Store(StoreError::Rejected(rejection))) => {
-                peers.answered(peer);
+                peers.responded(peer);
                 debug!(%peer, reason = %rejection, "the store rejected data of a peer");
             }
             Err(SyncError::Store(StoreError::Overloaded) | SyncError::NotBetter) => {
-                peers.answered(peer);
+                peers.responded(peer);
             }
             Err(SyncError::Store(error)) => return Err(error),
             Err(
@@ -292,12 +292,12 @@ impl PeerSession {
             return Err(Incompatibility::Protocol { theirs }.into());
         }
         let next = status.mempool.next_sequence;
-        self.follow(claim, Some(network), next, true).await
+        self.sync(claim, Some(network), next, true).await
     }
 
     /// Fetches the blocks and messages of a node of this program that are missing here. A rejected
     /// chain is remembered only if it is `certain` that the peer itself made the claim.
-    async fn follow(
+    async fn sync(
         &mut self,
         claim: ClaimedChain,
         network: Option<NetworkStatus>,
@@ -306,18 +306,18 @@ impl PeerSession {
     ) -> Result<(), SyncError> {
         let difference = network.and_then(|theirs| self.context.node.network_difference(&theirs));
         if ![self.rejected_tip, self.not_better_tip].contains(&Some(claim.tip)) {
-            let followed = chain::follow(&self.context, &claim).await;
-            match &followed {
+            let synced = chain::sync_blocks(&self.context, &claim).await;
+            match &synced {
                 Err(SyncError::Misbehaved(_)) if certain => self.rejected_tip = Some(claim.tip),
                 Err(SyncError::Incompatible(_))
-                    if certain && self.context.node.is_past_first_round() =>
+                    if certain && self.context.node.is_genesis_rejection_final() =>
                 {
                     self.rejected_tip = Some(claim.tip);
                 }
                 Err(SyncError::NotBetter) => self.not_better_tip = Some(claim.tip),
                 _ => {}
             }
-            match (followed, &difference) {
+            match (synced, &difference) {
                 (Err(SyncError::NotBetter), _) => {}
                 // A block that is valid on the peer's network is not misbehaviour.
                 (Err(SyncError::Misbehaved(misbehaviour)), Some(difference)) => {
@@ -362,7 +362,7 @@ impl PeerSession {
             self.reference.fetch_chain(&self.context).await?;
         }
         if is_data_due {
-            mempool::fetch_documented(&self.context).await?;
+            mempool::fetch_from_reference(&self.context).await?;
         }
         let (peers, peer) = (&self.context.node.peers, &self.context.peer);
         peers.with(peer, |peer| peer.not_followed = None);

@@ -34,7 +34,7 @@ fn kept(index: u64) -> Checkpoint {
 fn verify(text: &str, trusted: &[Trusted]) -> Result<usize, NotProven> {
     let receipt = Receipt::read(text.as_bytes())?;
     let (under, _) = receipt.check()?;
-    receipt.tie(&under, trusted)
+    receipt.verify_against(&under, trusted)
 }
 
 #[test]
@@ -86,7 +86,9 @@ fn a_consistency_proof_binds_the_earlier_root_and_the_earlier_block() {
     other_past.from.root = [1; 32];
     assert!(matches!(
         other_past.check(),
-        Err(NotProven::NotConsistent(tree::InvalidProof::OtherFirstRoot))
+        Err(NotProven::NotConsistent(
+            tree::InvalidPath::FirstRootMismatch
+        ))
     ));
 }
 
@@ -230,15 +232,15 @@ fn the_hash_of_an_open_block_binds_no_history_root() {
     let (under, _) = receipt.check().unwrap();
     assert_eq!(under.seal, Some(Seal::Open));
     let hash = Trusted::Hash(under.hash);
-    let error = receipt.tie(&under, &[hash]).unwrap_err();
+    let error = receipt.verify_against(&under, &[hash]).unwrap_err();
     assert_eq!(error.reason(), "unbound_root");
     let checkpoint = Trusted::Checkpoint(Checkpoint {
         hash: under.hash,
         ..kept(11)
     });
-    assert_eq!(receipt.tie(&under, &[hash, checkpoint]), Ok(1));
+    assert_eq!(receipt.verify_against(&under, &[hash, checkpoint]), Ok(1));
     receipt.entries.clear();
-    assert_eq!(receipt.tie(&under, &[hash]), Ok(0));
+    assert_eq!(receipt.verify_against(&under, &[hash]), Ok(0));
 }
 
 #[test]
@@ -276,7 +278,7 @@ fn a_forged_later_block_breaks_its_seal_and_a_forged_entry_leaves_the_tree() {
 fn a_receipt_is_made_from_the_nodes_of_the_tree() {
     let mut nodes = Vec::new();
     let mut history = crate::chain::History::default();
-    let mut blocks = vec![Block::documented_genesis()];
+    let mut blocks = vec![Block::default_genesis()];
     for index in 1..12_u64 {
         let below = blocks.last().unwrap();
         let hash = BlockHash::of(below);
@@ -291,7 +293,7 @@ fn a_receipt_is_made_from_the_nodes_of_the_tree() {
     }
     let node = |position: u64| Ok::<_, String>(nodes[usize::try_from(position).unwrap()]);
     let entries = [0, 3, 10].map(|index: usize| blocks[index].clone());
-    let receipt = Receipt::make(blocks[11].clone(), entries.to_vec(), node).unwrap();
+    let receipt = Receipt::create(blocks[11].clone(), entries.to_vec(), node).unwrap();
     assert_eq!(receipt.root, history.root());
     receipt.check().unwrap();
     assert_eq!(
@@ -299,9 +301,9 @@ fn a_receipt_is_made_from_the_nodes_of_the_tree() {
         Ok(receipt)
     );
     let end = |index: usize| (index as u64, BlockHash::of(&blocks[index]));
-    let proof = ConsistencyProof::make(end(0), end(11), node).unwrap();
+    let proof = ConsistencyProof::create(end(0), end(11), node).unwrap();
     assert_eq!(proof.check(), Ok(()));
-    let proof = ConsistencyProof::make(end(6), end(11), node).unwrap();
+    let proof = ConsistencyProof::create(end(6), end(11), node).unwrap();
     assert_eq!(proof.check(), Ok(()));
 }
 
@@ -325,7 +327,7 @@ fn a_receipt_takes_at_most_two_reads_per_level_of_the_tree() {
                 count += 1;
                 Ok::<_, String>([0; 32])
             };
-            Receipt::make(at(size), blocks, node).unwrap();
+            Receipt::create(at(size), blocks, node).unwrap();
             count
         };
         let indexes = (0..1000).map(|n| n * 7919 % size);

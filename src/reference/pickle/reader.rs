@@ -25,7 +25,7 @@ const MAX_MARKS: usize = 64;
 ///
 /// Stops after the first error. A chain is complete only if the reader ends without one.
 #[derive(Debug)]
-pub struct ChainReader<R> {
+pub struct PickleChainReader<R> {
     source: Source<R>,
     stack: Vec<Item>,
     marks: Vec<usize>,
@@ -45,7 +45,7 @@ enum Step {
 
 type Done<T = ()> = Result<T, ReadError>;
 
-impl<R: Read> ChainReader<R> {
+impl<R: Read> PickleChainReader<R> {
     /// Creates a reader of `source`. It reads at least 64 KiB at once, so the source needs no buffer.
     pub fn new(source: R) -> Self {
         Self {
@@ -301,7 +301,7 @@ impl<R: Read> ChainReader<R> {
     }
 }
 
-impl<R: Read> Iterator for ChainReader<R> {
+impl<R: Read> Iterator for PickleChainReader<R> {
     type Item = Result<Block, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -23,7 +23,7 @@ const EMPTY: usize = 256;
 
 /// Writes a chain file block by block, with memory for one frame.
 #[derive(Debug)]
-pub struct ChainWriter<W> {
+pub struct PickleChainWriter<W> {
     out: W,
     frame: Vec<u8>,
     objects: u32,
@@ -59,7 +59,7 @@ const NAMES: [&str; 7] = [
     "_message",
 ];
 
-impl<W: Write> ChainWriter<W> {
+impl<W: Write> PickleChainWriter<W> {
     /// Creates a writer to `out`. It writes whole frames, so `out` needs no buffer.
     pub fn new(out: W) -> Self {
         let mut writer = Self {

@@ -24,7 +24,10 @@ fn a_file_truncated_at_any_byte_is_not_readable() {
                 matches!(error, ReadError::NotReadable { .. }),
                 "{name} {end}: {error}"
             );
-            assert!(error.place().offset <= end as u64, "{name} {end}: {error}");
+            assert!(
+                error.location().offset <= end as u64,
+                "{name} {end}: {error}"
+            );
         }
     }
 }
@@ -354,7 +357,7 @@ fn an_endless_block_is_rejected() {
         assert!(error.to_string().ends_with(expected), "{error}");
     }
     let source = b"V".chain(io::repeat(b'x'));
-    let error = pickle::ChainReader::new(source)
+    let error = pickle::PickleChainReader::new(source)
         .next()
         .unwrap()
         .unwrap_err();

@@ -87,7 +87,7 @@ fn bytes_may_arrive_in_any_chunks() {
         };
         let blocks: Result<Vec<Block>, ReadError> = match Format::of(name) {
             Format::Json => json::JsonChainReader::new(source).collect(),
-            Format::Pickle => pickle::ChainReader::new(source).collect(),
+            Format::Pickle => pickle::PickleChainReader::new(source).collect(),
         };
         assert_eq!(
             blocks.unwrap(),
@@ -109,7 +109,7 @@ fn an_error_of_the_source_is_not_a_damaged_file() {
         .next()
         .unwrap()
         .unwrap_err();
-    let pickle = pickle::ChainReader::new(Failing)
+    let pickle = pickle::PickleChainReader::new(Failing)
         .next()
         .unwrap()
         .unwrap_err();

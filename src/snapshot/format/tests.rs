@@ -37,7 +37,7 @@ fn rejected(text: &str) -> String {
 }
 
 fn genesis() -> Content {
-    (vec![Block::documented_genesis()], Vec::new())
+    (vec![Block::default_genesis()], Vec::new())
 }
 
 fn text(format: Format) -> String {

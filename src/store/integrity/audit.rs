@@ -11,7 +11,7 @@ use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use redb::{Key, ReadableTable, ReadableTableMetadata, TableDefinition};
 
 use super::super::error::StoreError;
-use super::super::panics::guarded;
+use super::super::panics::catch_engine_panic;
 use super::super::state::{State, block_json_bytes};
 use super::super::tables;
 use super::super::view::View;
@@ -49,9 +49,9 @@ pub struct Audit<'a> {
 impl<'a> Audit<'a> {
     /// Starts before the genesis block, and compares the numbers of rows.
     pub fn new(view: &'a View) -> Result<Self, StoreError> {
-        let state = guarded(|| State::load(view))?;
+        let state = catch_engine_panic(|| State::load(view))?;
         check_counts(view, &state)?;
-        let nodes = guarded(|| {
+        let nodes = catch_engine_panic(|| {
             let table = view.transaction().open_table(tables::HISTORY)?;
             Ok(table.range::<u64>(..)?)
         })?;
@@ -92,7 +92,7 @@ impl<'a> Audit<'a> {
     }
 
     fn next_nodes_are(&mut self, expected: &[[u8; 32]]) -> Result<bool, StoreError> {
-        guarded(|| {
+        catch_engine_panic(|| {
             for node in expected {
                 let position = self.next_node;
                 self.next_node += 1;
@@ -148,7 +148,7 @@ impl<'a> Audit<'a> {
         &self,
         table: TableDefinition<'_, K, u64>,
     ) -> Result<(u64, u64), StoreError> {
-        guarded(|| {
+        catch_engine_panic(|| {
             let table = self.view.transaction().open_table(table)?;
             let mut sum = 0_u64;
             for row in table.iter()? {

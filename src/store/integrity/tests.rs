@@ -84,7 +84,7 @@ fn blocks_hidden_by_a_damaged_page_are_reported_as_missing() {
             Ok(Ok(()))
         })
         .unwrap();
-    assert_eq!(database.view().last_block().unwrap().index, 4);
+    assert_eq!(database.view().tip_block().unwrap().index, 4);
     let opened = Store::start(database.engine, Box::new(|_| {}), Arc::new(|| None));
     let what = opened.map(drop).unwrap_err().to_string();
     assert!(what.contains("table index_by_hash has 6 rows"), "{what}");
@@ -93,7 +93,7 @@ fn blocks_hidden_by_a_damaged_page_are_reported_as_missing() {
 #[test]
 fn an_index_that_leads_to_another_block_is_damage() {
     let mut database = database();
-    let (tip, id) = (database.view().last_block().unwrap(), message(3, "").id());
+    let (tip, id) = (database.view().tip_block().unwrap(), message(3, "").id());
     let hash = BlockHash::of(&tip);
     let view = database.view();
     assert_eq!(view.block_with_hash(&hash).unwrap(), Some(tip));

@@ -38,10 +38,7 @@ impl StorageBackend for Unclosable {
 
 #[test]
 fn a_failure_to_close_the_file_is_reported() {
-    let (backend, genesis) = (
-        Unclosable(InMemoryBackend::new()),
-        Block::documented_genesis(),
-    );
+    let (backend, genesis) = (Unclosable(InMemoryBackend::new()), Block::default_genesis());
     let store = Store::with_backend(backend, &genesis, NETWORK, Box::new(|_| {})).unwrap();
     assert!(matches!(store.close(), Err(StoreError::Engine(_))));
 }

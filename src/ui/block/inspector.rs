@@ -239,7 +239,7 @@ mod tests {
     use crate::wire::BlockRenderer;
 
     fn genesis() -> Block {
-        let genesis = chain::Block::documented_genesis();
+        let genesis = chain::Block::default_genesis();
         BlockRenderer::above(chain::History::default(), None).render(&genesis)
     }
 

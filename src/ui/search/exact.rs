@@ -47,9 +47,9 @@ pub(super) async fn hits(site: &Site, text: &str, tip: u64) -> Result<SearchPage
 }
 
 /// Returns `None` if the node has no such block or message, or rejects the name as invalid.
-fn if_found<T>(answer: Result<T, ClientError>) -> Result<Option<T>, ErrorPage> {
-    match answer {
-        Ok(answer) => Ok(Some(answer)),
+fn if_found<T>(found: Result<T, ClientError>) -> Result<Option<T>, ErrorPage> {
+    match found {
+        Ok(found) => Ok(Some(found)),
         Err(ClientError::Rejected {
             status: 400 | 404, ..
         }) => Ok(None),

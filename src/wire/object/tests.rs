@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use crate::wire::{
-    Announcement, BlockPage, ErrorBody, Health, MempoolPage, MessageStatus, NeighbourNews,
+    Announcement, BlockPage, ErrorBody, Health, MempoolPage, MessageStatus, NeighbourEvent,
     Neighbours, NewMessage, NewNeighbour, PostedMessage, ReorgPage, SearchPage, SingleBlock,
     Status,
 };
@@ -138,7 +138,7 @@ fn no_body_accepts_an_array() {
     takes_objects_only::<PostedMessage>(r#"{"id":"x"}"#);
     takes_objects_only::<Health>(r#"{"ready":true,"reasons":["x"]}"#);
     takes_objects_only::<NewNeighbour>(r#"{"address":"a:1"}"#);
-    takes_objects_only::<NeighbourNews>(
+    takes_objects_only::<NeighbourEvent>(
         r#"{"address":"a:1","change":"came","kind":"ours","origin":"guest","refused":null}"#,
     );
     takes_objects_only::<Announcement>(

@@ -5,7 +5,7 @@
 
 use blockchain::chain::Block;
 use blockchain::reference::json::{
-    ChainBody, ChainWriter, JsonChainReader, read_messages, read_neighbours,
+    ChainBody, JsonChainWriter, JsonChainReader, read_messages, read_neighbours,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -13,7 +13,7 @@ fuzz_target!(|bytes: &[u8]| {
     let read: Result<Vec<Block>, _> = JsonChainReader::new(bytes).collect();
     match read {
         Ok(blocks) => {
-            let mut writer = ChainWriter::new(Vec::new());
+            let mut writer = JsonChainWriter::new(Vec::new());
             for block in &blocks {
                 writer.push(block).expect("a Vec takes all");
             }
@@ -22,7 +22,7 @@ fuzz_target!(|bytes: &[u8]| {
             assert_eq!(again.expect("what was written is read"), blocks);
         }
         Err(error) => {
-            let place = error.place();
+            let place = error.location();
             assert!(place.offset <= bytes.len() as u64, "{error}");
             assert!(error.to_string().len() < 1000);
         }

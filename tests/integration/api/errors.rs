@@ -20,8 +20,8 @@ fn paths_that_do_not_exist_are_404() {
         "/api/v2/status",
     ] {
         for method in ["GET", "POST", "DELETE", "OPTIONS"] {
-            let answer = node.request(method, target, &[], &[]);
-            answer.expect_error(404, "not_found");
+            let response = node.request(method, target, &[], &[]);
+            response.expect_error(404, "not_found");
         }
     }
     let id = "0".repeat(32);
@@ -47,9 +47,9 @@ fn unsupported_methods_are_405_with_the_allowed_ones() {
         (MESSAGES, "OPTIONS, POST"),
     ] {
         for method in ["PUT", "DELETE", "PATCH"] {
-            let answer = node.request(method, target, &[], &[]);
-            assert_eq!(answer.header("allow"), Some(allow), "{method} {target}");
-            answer.expect_error(405, "method_not_allowed");
+            let response = node.request(method, target, &[], &[]);
+            assert_eq!(response.header("allow"), Some(allow), "{method} {target}");
+            response.expect_error(405, "method_not_allowed");
         }
         let options = node.request("OPTIONS", target, &[], &[]).expect(200);
         assert_eq!(options.header("allow"), Some(allow), "{target}");
@@ -74,12 +74,12 @@ fn a_message_body_must_be_json() {
         &[("Content-Type", "application/x-www-form-urlencoded")],
         &[("Content-Type", "application/jsonp")],
     ] {
-        let answer = node.request("POST", MESSAGES, headers, body);
-        answer.expect_error(415, "unsupported_media_type");
+        let response = node.request("POST", MESSAGES, headers, body);
+        response.expect_error(415, "unsupported_media_type");
     }
     for kind in ["application/json", "Application/JSON ; charset=utf-8"] {
-        let answer = node.request("POST", MESSAGES, &[("Content-Type", kind)], body);
-        answer.expect(201);
+        let response = node.request("POST", MESSAGES, &[("Content-Type", kind)], body);
+        response.expect(201);
     }
     let chunked = b"POST /api/v1/messages HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
         Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n\
@@ -96,8 +96,8 @@ fn a_body_must_be_an_object_not_a_list_of_values() {
         (MESSAGES, "[\"x\"]"),
         ("/api/v1/announce", "[1, \":1\", \"00\", 1, 0]"),
     ] {
-        let answer = node.request("POST", path, &kind, body.as_bytes());
-        answer.expect_error(400, "bad_request");
+        let response = node.request("POST", path, &kind, body.as_bytes());
+        response.expect_error(400, "bad_request");
     }
     assert_eq!(node.status().mempool.count, 0);
 }
@@ -109,8 +109,8 @@ fn an_idempotency_key_has_1_to_256_bytes() {
         .unwrap()
         .expect(201);
     for key in ["", &"k".repeat(257)] {
-        let answer = post_message(node.address(), "a", Some(key)).unwrap();
-        answer.expect_error(400, "bad_request");
+        let response = post_message(node.address(), "a", Some(key)).unwrap();
+        response.expect_error(400, "bad_request");
     }
     assert_eq!(node.status().mempool.count, 1);
 }
@@ -119,10 +119,10 @@ fn an_idempotency_key_has_1_to_256_bytes() {
 fn an_oversized_body_is_rejected_and_not_buffered() {
     let node = TestNode::start(&["--threads", "0"]);
     let kind = [("Content-Type", "application/json")];
-    // More than the buffers of the connection hold: the answer has to wait for the rest.
+    // More than the buffers of the connection hold: the response has to wait for the rest.
     for length in [400_000, 12_000_000] {
-        let answer = node.request("POST", MESSAGES, &kind, &vec![b' '; length]);
-        answer.expect_error(413, "too_large");
+        let response = node.request("POST", MESSAGES, &kind, &vec![b' '; length]);
+        response.expect_error(413, "too_large");
     }
     assert_eq!(node.status().mempool.count, 0);
 }
@@ -131,7 +131,7 @@ fn an_oversized_body_is_rejected_and_not_buffered() {
 fn an_unparsable_head_is_answered_with_a_bare_status() {
     let mut node = TestNode::start(&["--threads", "0"]);
     let long_line = format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(70_000));
-    // More than the node reads of it: the rest must not cut off the answer.
+    // More than the node reads of it: the rest must not cut off the response.
     let long_head = format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(3_000_000));
     let many = format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(200));
     for (request, status) in [
@@ -142,17 +142,20 @@ fn an_unparsable_head_is_answered_with_a_bare_status() {
         ("GET / HTTP/9.9\r\n\r\n".to_owned(), 400),
         ("GET / HTTP/1.1\r\nno colon\r\n\r\n".to_owned(), 400),
     ] {
-        let answer = exchange(node.address(), request.as_bytes()).unwrap();
-        assert_eq!(answer.header("connection"), Some("close"));
-        assert_eq!(answer.expect(status).text(), "");
+        let response = exchange(node.address(), request.as_bytes()).unwrap();
+        assert_eq!(response.header("connection"), Some("close"));
+        assert_eq!(response.expect(status).text(), "");
     }
     // Also as the second request on a connection; the first is answered as ever.
     let two = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n\x01\r\n\r\n";
     let mut stream = crate::support::http::connect(node.address()).unwrap();
     std::io::Write::write_all(&mut stream, two).unwrap();
-    let mut answers = String::new();
-    std::io::Read::read_to_string(&mut stream, &mut answers).unwrap();
-    assert!(answers.starts_with("HTTP/1.1 200 OK"), "{answers}");
-    assert!(answers.contains("HTTP/1.1 400 Bad Request"), "{answers}");
+    let mut responses = String::new();
+    std::io::Read::read_to_string(&mut stream, &mut responses).unwrap();
+    assert!(responses.starts_with("HTTP/1.1 200 OK"), "{responses}");
+    assert!(
+        responses.contains("HTTP/1.1 400 Bad Request"),
+        "{responses}"
+    );
     node.stop();
 }

@@ -23,7 +23,7 @@ const CATCH_UP: usize = 1000;
 fn chain_of(length: usize) -> (InProcessNode, ChainBuilder, SeededRng) {
     let node = InProcessNode::start(OPEN_NETWORK);
     let (mut builder, mut rng) = (
-        ChainBuilder::new(&[Block::documented_genesis()]),
+        ChainBuilder::new(&[Block::default_genesis()]),
         SeededRng::new(1),
     );
     extend(&mut builder, &mut rng, length);
@@ -139,8 +139,8 @@ fn a_reorg_event_is_followed_by_its_blocks() {
 
     let get = |query: &str| {
         let target = format!("/api/v1/reorgs{query}");
-        let answer = request(node.address, "GET", &target, &[], &[]).unwrap();
-        answer.expect(200).json::<ReorgPage>()
+        let response = request(node.address, "GET", &target, &[], &[]).unwrap();
+        response.expect(200).json::<ReorgPage>()
     };
     let page = get("");
     let numbers: Vec<_> = page.reorgs.iter().map(|reorg| reorg.number).collect();
@@ -176,8 +176,8 @@ fn a_reorg_event_is_followed_by_its_blocks() {
     );
     for query in ["?limit=0", "?limit=1001", "?from=x", "?to=1"] {
         let target = format!("/api/v1/reorgs{query}");
-        let answer = request(node.address, "GET", &target, &[], &[]).unwrap();
-        answer.expect_error(400, "bad_request");
+        let response = request(node.address, "GET", &target, &[], &[]).unwrap();
+        response.expect_error(400, "bad_request");
     }
 }
 

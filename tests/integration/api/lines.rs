@@ -180,7 +180,7 @@ fn lines_are_added_one_by_one_to_a_reference_miner() {
     let kept = Arc::clone(&messages);
     let miner = FakePeer::start(move |request| {
         if request.method != "PUT" {
-            return FakeReferenceMiner::default().answer(request);
+            return FakeReferenceMiner::default().response(request);
         }
         kept.lock().unwrap().push(request.target.clone());
         fake_peer::json(&json!({"message": "Message added!"}))

@@ -106,9 +106,9 @@ fn one_connection_takes_many_requests() {
     stream
         .write_all(&request_bytes("GET", "/neighbours", &[], &[]))
         .unwrap();
-    let mut answers = Vec::new();
-    stream.read_to_end(&mut answers).unwrap();
-    let text = String::from_utf8(answers).unwrap();
+    let mut responses = Vec::new();
+    stream.read_to_end(&mut responses).unwrap();
+    let text = String::from_utf8(responses).unwrap();
     assert_eq!(text.matches("HTTP/1.1 200 OK").count(), 21);
     let last = text.rfind("HTTP/1.1").unwrap();
     read_answer(&text.as_bytes()[last..], false)

@@ -15,8 +15,8 @@ use crate::support::wait_for;
 const LIMIT: usize = 64 * 1024;
 
 fn post(node: &TestNode, text: &str, key: &str) -> String {
-    let answer = post_message(node.address(), text, Some(key)).unwrap();
-    answer.expect(201).json::<PostedMessage>().id
+    let response = post_message(node.address(), text, Some(key)).unwrap();
+    response.expect(201).json::<PostedMessage>().id
 }
 
 #[test]
@@ -69,8 +69,8 @@ fn an_idempotency_key_adds_one_message_even_across_a_restart() {
     });
     assert!(posts.iter().all(|other| *other == id), "{id} {posts:?}");
     let conflict = |node: &TestNode| {
-        let answer = post_message(node.address(), "another", Some("key")).unwrap();
-        answer.expect_error(409, "key_reused");
+        let response = post_message(node.address(), "another", Some("key")).unwrap();
+        response.expect_error(409, "key_reused");
     };
     conflict(&node);
     assert_ne!(post(&node, "once", "another key"), id);
@@ -168,13 +168,13 @@ fn a_message_has_at_most_64_kib() {
                 text
             );
         }
-        let answer = post_message(node.address(), &fill.repeat(LIMIT + 1), None).unwrap();
-        answer.expect_error(413, "too_large");
+        let response = post_message(node.address(), &fill.repeat(LIMIT + 1), None).unwrap();
+        response.expect_error(413, "too_large");
     }
     // Bytes count, not characters.
     node.add(&"é".repeat(LIMIT / 2));
-    let answer = post_message(node.address(), &"é".repeat(LIMIT / 2 + 1), None).unwrap();
-    answer.expect_error(413, "too_large");
+    let response = post_message(node.address(), &"é".repeat(LIMIT / 2 + 1), None).unwrap();
+    response.expect_error(413, "too_large");
     assert_eq!(node.status().mempool.count, 5);
 }
 

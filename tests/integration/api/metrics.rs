@@ -36,10 +36,10 @@ impl Page {
 fn metrics_report_the_state_of_the_node() {
     let node = TestNode::start(&["--difficulty", "1"]);
     node.mine(&["one", "two", "three"]);
-    let answer = node.get("/metrics").expect(200);
+    let response = node.get("/metrics").expect(200);
     let kind = "text/plain; version=0.0.4; charset=utf-8";
-    assert_eq!(answer.header("content-type"), Some(kind));
-    let page = Page(answer.text().to_owned());
+    assert_eq!(response.header("content-type"), Some(kind));
+    let page = Page(response.text().to_owned());
     page.expect(&[
         ("chain_blocks", 4.0),
         ("chain_sealed_blocks", 3.0),
@@ -82,11 +82,11 @@ fn every_sample_has_a_declared_type_in_the_negotiated_format() {
     let node = TestNode::start(&["--difficulty", "1"]);
     node.mine(&["one"]);
     let page = |accept: &str| {
-        let answer = node.request("GET", "/metrics", &[("Accept", accept)], &[]);
-        let answer = answer.expect(200);
-        assert_eq!(answer.header("vary"), Some("accept"));
-        let kind = answer.header("content-type").unwrap().to_owned();
-        (kind, answer.text().to_owned())
+        let response = node.request("GET", "/metrics", &[("Accept", accept)], &[]);
+        let response = response.expect(200);
+        assert_eq!(response.header("vary"), Some("accept"));
+        let kind = response.header("content-type").unwrap().to_owned();
+        (kind, response.text().to_owned())
     };
     let (kind, text) = page("application/openmetrics-text;version=1.0.0,text/plain;q=0.5");
     assert!(kind.starts_with("application/openmetrics-text; version=1.0.0"));
@@ -152,12 +152,12 @@ fn requests_are_counted_by_route_and_unknown_paths_add_no_labels() {
 fn reorgs_are_counted() {
     let node = InProcessNode::start(OPEN_NETWORK);
     let (mut builder, mut rng) = (
-        ChainBuilder::new(&[Block::documented_genesis()]),
+        ChainBuilder::new(&[Block::default_genesis()]),
         SeededRng::new(5),
     );
     let sums = |expected: [f64; 5]| {
-        let answer = request(node.address, "GET", "/metrics", &[], &[]).unwrap();
-        let page = Page(answer.expect(200).text().to_owned());
+        let response = request(node.address, "GET", "/metrics", &[], &[]).unwrap();
+        let page = Page(response.expect(200).text().to_owned());
         page.expect(&[
             ("reorgs_total", expected[0]),
             ("reorg_disconnected_blocks_total", expected[1]),

@@ -10,9 +10,9 @@ use crate::support::test_node::TestNode;
 #[test]
 fn every_documented_operation_exists() {
     let node = TestNode::start(&["--threads", "0"]);
-    let answer = node.get("/openapi.json").expect(200);
-    assert_eq!(answer.header("content-type"), Some("application/json"));
-    let document: Value = answer.json();
+    let response = node.get("/openapi.json").expect(200);
+    assert_eq!(response.header("content-type"), Some("application/json"));
+    let document: Value = response.json();
     let mut count = 0;
     for (path, item) in document["paths"].as_object().unwrap() {
         let target = path.replace("{block}", "0").replace("{id}", "0");

@@ -14,8 +14,8 @@ type Hits = Vec<(SearchField, Option<u64>)>;
 fn page(address: std::net::SocketAddr, query: &str, before: Option<u64>) -> SearchPage {
     let before = before.map_or(String::new(), |before| format!("&before={before}"));
     let target = format!("/api/v1/search?q={}{before}", percent_encode(query));
-    let answer = request(address, "GET", &target, &[], &[]).unwrap();
-    answer.expect(200).json()
+    let response = request(address, "GET", &target, &[], &[]).unwrap();
+    response.expect(200).json()
 }
 
 fn hits(page: &SearchPage) -> Hits {
@@ -29,7 +29,7 @@ fn hits(page: &SearchPage) -> Hits {
 fn with_texts<T: AsRef<str>>(texts: &[T]) -> (InProcessNode, ChainBuilder) {
     let node = InProcessNode::start(OPEN_NETWORK);
     let (mut builder, mut rng) = (
-        ChainBuilder::new(&[Block::documented_genesis()]),
+        ChainBuilder::new(&[Block::default_genesis()]),
         SeededRng::new(7),
     );
     for text in texts {
@@ -145,8 +145,8 @@ fn invalid_searches_are_rejected() {
     let node = TestNode::start(&["--threads", "0"]);
     let long = format!("?q={}", "x".repeat(257));
     for query in ["", "?q=", "?q=a&q=b", "?q=a&before=-1", "?text=a", &long] {
-        let answer = node.get(&format!("/api/v1/search{query}"));
-        answer.expect_error(400, "bad_request");
+        let response = node.get(&format!("/api/v1/search{query}"));
+        response.expect_error(400, "bad_request");
     }
     let exact = format!("/api/v1/search?q={}", "x".repeat(256));
     node.get(&exact).expect(200);
@@ -163,11 +163,11 @@ fn two_local_searches_run_at_a_time() {
     let rejected = std::thread::scope(|scope| {
         let ask = || {
             let target = "/api/v1/search?q=y";
-            let answers = (0..5).map(|_| request(node.address, "GET", target, &[], &[]).unwrap());
+            let responses = (0..5).map(|_| request(node.address, "GET", target, &[], &[]).unwrap());
             let mut rejected = 0;
-            for answer in answers {
-                if answer.status == 429 {
-                    answer.expect_error(429, "too_many_requests");
+            for response in responses {
+                if response.status == 429 {
+                    response.expect_error(429, "too_many_requests");
                     rejected += 1;
                 }
             }

@@ -26,7 +26,7 @@ fn long_messages(rng: &mut SeededRng, count: usize) -> Vec<Message> {
 fn long_chain(count: usize) -> (InProcessNode, ChainBuilder, SeededRng) {
     let node = InProcessNode::start(OPEN_NETWORK);
     let (mut builder, mut rng) = (
-        ChainBuilder::new(&[Block::documented_genesis()]),
+        ChainBuilder::new(&[Block::default_genesis()]),
         SeededRng::new(1),
     );
     for message in long_messages(&mut rng, count) {
@@ -89,8 +89,8 @@ fn a_chain_stream_is_cut_off_when_its_tip_is_disconnected() {
     node.adopt(&other.above(fork));
     let error = read_answer(begun.rest(), false).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
-    let answer = request(node.address, "GET", "/chain", &[], &[]).unwrap();
-    assert_eq!(answer.expect(200).json::<Value>()["length"], fork + 2);
+    let response = request(node.address, "GET", "/chain", &[], &[]).unwrap();
+    assert_eq!(response.expect(200).json::<Value>()["length"], fork + 2);
 }
 
 #[test]
@@ -114,8 +114,8 @@ fn a_data_stream_omits_messages_mined_meanwhile_and_keeps_its_length() {
     }
     node.append(&builder.above(1));
     restore(&[rng.message()]);
-    let answer = read_answer(begun.rest(), false).unwrap().expect(200);
-    let set: Value = serde_json::from_str(&answer.json::<String>()).unwrap();
+    let response = read_answer(begun.rest(), false).unwrap().expect(200);
+    let set: Value = serde_json::from_str(&response.json::<String>()).unwrap();
     let sent = set["py/set"].as_array().unwrap().iter();
     let ids: Vec<_> = sent.map(|data| data["_id"].as_str().unwrap()).collect();
     let begin = ids.len() - 1;

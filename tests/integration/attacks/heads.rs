@@ -8,7 +8,7 @@ use crate::support::explorer::Explorer;
 use crate::support::http::{connect, exchange};
 use crate::support::test_node::TestNode;
 
-/// Request line and headers of each head, and the status of its answer; 0 stands for the status of
+/// Request line and headers of each head, and the status of its response; 0 stands for the status of
 /// `GET /`.
 const HEADS: &[(&str, &str, u16)] = &[
     // The four forms of a request target, RFC 9112, section 3.2.
@@ -71,17 +71,17 @@ fn assert_heads(address: SocketAddr, root: u16) {
         let expected = if *expected == 0 { root } else { *expected };
         let head = format!("{line}\r\n{headers}Connection: close\r\n\r\n");
         match exchange(address, head.as_bytes()) {
-            Ok(answer) if answer.status == expected => {
+            Ok(response) if response.status == expected => {
                 // What follows a rejected head may be anything, such as the bytes for a tunnel.
-                let closes = answer.header("connection") == Some("close");
+                let closes = response.header("connection") == Some("close");
                 if expected != root && !closes {
                     problems.push(format!("{line} {headers:?}: stays open"));
                 }
-                if expected == 405 && answer.header("allow").is_none() {
+                if expected == 405 && response.header("allow").is_none() {
                     problems.push(format!("{line} {headers:?}: no Allow"));
                 }
             }
-            Ok(answer) => problems.push(format!("{line} {headers:?}: {}", answer.status)),
+            Ok(response) => problems.push(format!("{line} {headers:?}: {}", response.status)),
             Err(error) => problems.push(format!("{line} {headers:?}: {error}")),
         }
     }
@@ -126,13 +126,13 @@ fn rejected_heads_are_counted_and_not_logged() {
 fn until(address: SocketAddr, request: &[u8], end: &str) -> String {
     let mut stream = connect(address).unwrap();
     stream.write_all(request).unwrap();
-    let (mut answer, mut buffer) = (Vec::new(), [0; 4096]);
-    while !String::from_utf8_lossy(&answer).contains(end) {
+    let (mut response, mut buffer) = (Vec::new(), [0; 4096]);
+    while !String::from_utf8_lossy(&response).contains(end) {
         let count = stream.read(&mut buffer).unwrap();
-        assert!(count > 0, "{}", String::from_utf8_lossy(&answer));
-        answer.extend_from_slice(&buffer[..count]);
+        assert!(count > 0, "{}", String::from_utf8_lossy(&response));
+        response.extend_from_slice(&buffer[..count]);
     }
-    String::from_utf8(answer).unwrap()
+    String::from_utf8(response).unwrap()
 }
 
 #[test]
@@ -144,11 +144,11 @@ fn proxies_are_told_not_to_buffer_events() {
         (explorer.address(), "/events"),
     ] {
         let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
-        let answer = until(address, request.as_bytes(), "\r\n\r\n");
-        assert!(answer.starts_with("HTTP/1.1 200 "), "{path}: {answer}");
+        let response = until(address, request.as_bytes(), "\r\n\r\n");
+        assert!(response.starts_with("HTTP/1.1 200 "), "{path}: {response}");
         assert!(
-            answer.contains("x-accel-buffering: no\r\n"),
-            "{path}: {answer}"
+            response.contains("x-accel-buffering: no\r\n"),
+            "{path}: {response}"
         );
     }
 }
@@ -168,9 +168,9 @@ fn a_declared_length_above_the_limit_is_rejected_before_the_body_is_asked_for() 
                  Content-Length: {length}\r\nExpect: 100-continue\r\n\r\n"
             )
         };
-        let answer = until(address, request(length).as_bytes(), "\r\n\r\n");
-        assert!(answer.starts_with("HTTP/1.1 413 "), "{path}: {answer}");
-        let answer = until(address, request(10).as_bytes(), "\r\n\r\n");
-        assert!(answer.starts_with("HTTP/1.1 100 "), "{path}: {answer}");
+        let response = until(address, request(length).as_bytes(), "\r\n\r\n");
+        assert!(response.starts_with("HTTP/1.1 413 "), "{path}: {response}");
+        let response = until(address, request(10).as_bytes(), "\r\n\r\n");
+        assert!(response.starts_with("HTTP/1.1 100 "), "{path}: {response}");
     }
 }

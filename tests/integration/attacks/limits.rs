@@ -26,8 +26,8 @@ fn a_message_has_a_limit_in_bytes_not_in_characters() {
         let most = MESSAGE / character.len();
         for (count, status) in [(most - 1, 201), (most, 201), (most + 1, 413)] {
             let text = character.repeat(count);
-            let answer = post_message(node.address(), &text, None).unwrap();
-            assert_eq!(answer.status, status, "{count} times {character:?}");
+            let response = post_message(node.address(), &text, None).unwrap();
+            assert_eq!(response.status, status, "{count} times {character:?}");
         }
     }
 }
@@ -38,8 +38,8 @@ fn a_request_line_has_a_limit() {
     let frame = "/add?message=".len();
     for (length, status) in [(TARGET - 1, 200), (TARGET, 200), (TARGET + 1, 414)] {
         let text = "x".repeat(length - frame);
-        let answer = put_message(node.address(), &text).unwrap();
-        assert_eq!(answer.status, status, "{length} bytes");
+        let response = put_message(node.address(), &text).unwrap();
+        assert_eq!(response.status, status, "{length} bytes");
     }
     // What the reference miner's clients send escaped counts as it is sent.
     let text = "é".repeat((TARGET - frame) / 6);
@@ -75,15 +75,15 @@ fn bodies_have_a_limit_by_route() {
         for (length, status) in [(most - 1, 400), (most, 400), (most + 1, 413)] {
             // Of blanks alone, so that a body that is read is rejected for what it is.
             let body = vec![b' '; length];
-            let answer = node.request("POST", path, &json, &body);
-            assert_eq!(answer.status, status, "{path} {length}");
+            let response = node.request("POST", path, &json, &body);
+            assert_eq!(response.status, status, "{path} {length}");
         }
     }
     // Routes without a body do not wait for one, nor take what comes for the next request.
     for method in ["GET", "DELETE", "PUT"] {
-        let answer = node.request(method, "/neighbours", &[], &vec![b' '; 100_000]);
+        let response = node.request(method, "/neighbours", &[], &vec![b' '; 100_000]);
         let expected = if method == "GET" { 200 } else { 405 };
-        assert_eq!(answer.status, expected, "{method}");
+        assert_eq!(response.status, expected, "{method}");
     }
 }
 
@@ -107,10 +107,10 @@ fn unterminated_request_heads_are_bounded() {
                 // Some are cut off before all of it is sent; nobody is told 200.
                 let address = node.address();
                 scope.spawn(move || {
-                    let answer = exchange(address, head.as_bytes());
+                    let response = exchange(address, head.as_bytes());
                     let is_rejected =
-                        |answer: TransportResponse| (400..500).contains(&answer.status);
-                    assert!(answer.map_or(true, is_rejected), "{head:.20}");
+                        |response: TransportResponse| (400..500).contains(&response.status);
+                    assert!(response.map_or(true, is_rejected), "{head:.20}");
                 });
             }
         });
@@ -137,12 +137,12 @@ fn deeply_nested_json_is_rejected() {
             let half = open.repeat(depth);
             for body in [whole, half] {
                 for path in ["/api/v1/messages", "/api/v1/announce"] {
-                    let answer = node.request("POST", path, &json, body.as_bytes());
-                    let is_rejected = matches!(answer.status, 400 | 413);
+                    let response = node.request("POST", path, &json, body.as_bytes());
+                    let is_rejected = matches!(response.status, 400 | 413);
                     assert!(
                         is_rejected,
                         "{path} {depth} times {open:?}: {}",
-                        answer.status
+                        response.status
                     );
                 }
             }
@@ -154,7 +154,7 @@ fn deeply_nested_json_is_rejected() {
         "[".repeat(9000),
         "]".repeat(9000)
     );
-    let answer = node.request("POST", "/api/v1/messages", &json, body.as_bytes());
-    answer.expect(201);
+    let response = node.request("POST", "/api/v1/messages", &json, body.as_bytes());
+    response.expect(201);
     assert_eq!(node.status().mempool.count, 1);
 }

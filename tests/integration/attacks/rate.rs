@@ -39,9 +39,9 @@ fn exceeding_the_add_rate_is_429_with_retry_after() {
         .filter(|(post, put)| post.status == 429 && put.status == 429)
         .last()
         .expect("one after the other at more than five a second");
-    for answer in [post_rejected, put_rejected] {
-        assert_eq!(answer.header("retry-after"), Some("1"));
-        answer.expect_error(429, "too_many_requests");
+    for response in [post_rejected, put_rejected] {
+        assert_eq!(response.header("retry-after"), Some("1"));
+        response.expect_error(429, "too_many_requests");
     }
     // Reads and local additions continue.
     node.request("GET", "/api/v1/status", &[FORWARDED], &[])
@@ -61,14 +61,14 @@ fn a_rate_limited_body_is_read_before_the_response() {
     let statuses: Vec<_> = (0..10)
         .map(|_| {
             let headers = [JSON, ("Forwarded", "for=192.0.2.1")];
-            let answer = request(
+            let response = request(
                 node.address(),
                 "POST",
                 "/api/v1/messages",
                 &headers,
                 body.as_bytes(),
             );
-            answer.unwrap().status
+            response.unwrap().status
         })
         .collect();
     assert!(

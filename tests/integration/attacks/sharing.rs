@@ -87,8 +87,8 @@ fn one_address_does_not_shut_out_another() {
         for _ in 0..6 {
             scope.spawn(|| {
                 while !ended.load(Ordering::Relaxed) {
-                    let answer = ask(GREEDY, address, "/api/v1/search?q=none").unwrap();
-                    assert!(matches!(answer.status, 200 | 429));
+                    let response = ask(GREEDY, address, "/api/v1/search?q=none").unwrap();
+                    assert!(matches!(response.status, 200 | 429));
                 }
             });
         }

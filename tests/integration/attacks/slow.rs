@@ -193,12 +193,12 @@ fn ask(address: SocketAddr, ended: &AtomicBool) -> Seen {
             _ => request(address, "GET", "/api/v1/status", &[], &[]),
         };
         let begun = Instant::now();
-        let answer = once().or_else(|_| {
+        let response = once().or_else(|_| {
             seen.again += 1;
             once()
         });
         seen.times.push(begun.elapsed());
-        seen.failed += usize::from(!answer.is_ok_and(|answer| answer.status == 200));
+        seen.failed += usize::from(!response.is_ok_and(|response| response.status == 200));
         // The interval between honest requests.
         thread::sleep(Duration::from_millis(5));
     }
@@ -357,9 +357,9 @@ fn idle_connections_make_room_for_new_ones() {
         stream
             .write_all(b"GET /neighbours HTTP/1.1\r\nHost: x\r\n\r\n")
             .unwrap();
-        let mut answer = [0; 4096];
-        let read = stream.read(&mut answer).unwrap();
-        answer[..read].starts_with(b"HTTP/1.1 200")
+        let mut response = [0; 4096];
+        let read = stream.read(&mut response).unwrap();
+        response[..read].starts_with(b"HTTP/1.1 200")
     };
     let mut idle = Vec::new();
     for number in 0..2 * PLACES {

@@ -20,19 +20,19 @@ const QUIET: Duration = Duration::from_millis(300);
 /// The next request of an honest client on the same connection.
 const NEXT: &str = "PUT /add?message=next HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
 
-/// The statuses of all answers on one connection.
+/// The statuses of all responses on one connection.
 fn statuses(node: &TestNode, bytes: &[u8]) -> Vec<u16> {
     let mut stream = connect(node.address()).unwrap();
     // The node may hang up before it has all.
     let _ = stream.write_all(bytes);
     stream.set_read_timeout(Some(QUIET)).unwrap();
-    let mut answers = Vec::new();
-    let _ = stream.read_to_end(&mut answers);
+    let mut responses = Vec::new();
+    let _ = stream.read_to_end(&mut responses);
     // Should the node wait for more, there is none.
     let _ = stream.shutdown(Shutdown::Write);
     stream.set_read_timeout(Some(TIMEOUT)).unwrap();
-    let _ = stream.read_to_end(&mut answers);
-    let text = String::from_utf8_lossy(&answers);
+    let _ = stream.read_to_end(&mut responses);
+    let text = String::from_utf8_lossy(&responses);
     let status = |(at, _): (usize, &str)| text.get(at + 9..at + 12)?.parse().ok();
     text.match_indices("HTTP/1.").filter_map(status).collect()
 }
@@ -56,7 +56,7 @@ fn an_ambiguous_request_is_rejected() {
         let after = added(&node);
         let (hidden, next) = (after.0 - before.0, after.1 - before.1);
         before = after;
-        // Two answers, the second to the honest request; or one rejection; or none.
+        // Two responses, the second to the honest request; or one rejection; or none.
         let reading = match (&statuses[..], next) {
             ([_, 200], 1) => Reading::Clear,
             ([400..500] | [], 0) => Reading::Rejected,

@@ -156,7 +156,7 @@ fn a_failed_export_leaves_no_files() {
         difficulty: blockchain::pow::Difficulty::MIN,
         sealed_from: None,
     };
-    Store::create(&database, &Block::documented_genesis(), network).unwrap();
+    Store::create(&database, &Block::default_genesis(), network).unwrap();
     let (db, out) = (folder.path("db"), folder.path("out"));
     fs::create_dir(&out).unwrap();
     // A folder stands where the file should go, or its hash.

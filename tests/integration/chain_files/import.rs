@@ -161,7 +161,7 @@ fn an_existing_chain_is_set_aside_and_its_pending_messages_are_kept() {
     assert_eq!(pending(&database), [("acknowledged".to_owned(), 7)]);
     assert_eq!(pending(&old), pending(&database));
     let store = StoppedStore::open(&old).unwrap();
-    assert_eq!(store.view().unwrap().last_block().unwrap().index, 3);
+    assert_eq!(store.view().unwrap().tip_block().unwrap().index, 3);
 
     // Twice within a second is no reason to lose one.
     for _ in 0..2 {

@@ -11,7 +11,7 @@ use blockchain::wire::MessageStatus;
 use super::get::nobody;
 use crate::support::command::Blockchain;
 use crate::support::fake_nodes::FakeReferenceMiner;
-use crate::support::fake_peer::{FakePeer, ReceivedRequest, Reply, answer, json};
+use crate::support::fake_peer::{FakePeer, ReceivedRequest, Reply, json, response};
 use crate::support::test_node::TestNode;
 
 /// Maximum length of a message in bytes.
@@ -197,14 +197,14 @@ fn an_unknown_outcome_is_reported_with_the_message_id() {
     });
     let unknown = error.to_string();
     let ask = format!("blockchain get message {id}");
-    add_to(move |_| answer(503, &[], unknown.clone()), &[])
+    add_to(move |_| response(503, &[], unknown.clone()), &[])
         .exits(3)
         .complains(&["the message may have been added", &ask, "not on disk yet"]);
-    // Once it may be there, no later answer makes it a plain no.
+    // Once it may be there, no later response makes it a plain no.
     let (unknown, asked) = (error.to_string(), AtomicUsize::new(0));
     let script = move |_: &ReceivedRequest| match asked.fetch_add(1, Ordering::Relaxed) {
-        0 => answer(503, &[], unknown.clone()),
-        _ => answer(404, &[], "{}"),
+        0 => response(503, &[], unknown.clone()),
+        _ => response(404, &[], "{}"),
     };
     add_to(script, &[])
         .exits(3)
@@ -219,19 +219,19 @@ fn a_truncated_response_leaves_the_outcome_unknown() {
     ];
     add_to(|_| Vec::new(), &[]).exits(3).complains(&look);
     let reference = |request: &ReceivedRequest| match request.method.as_str() {
-        "POST" => FakeReferenceMiner::default().answer(request),
+        "POST" => FakeReferenceMiner::default().response(request),
         _ => Vec::new(),
     };
     add_to(reference, &[]).exits(3).complains(&look);
     let busy = r#"{"error": {"code": "unavailable", "message": "the disk is full"}}"#;
-    let rejected = add_to(move |_| answer(503, &[], busy), &[]).exits(3);
+    let rejected = add_to(move |_| response(503, &[], busy), &[]).exits(3);
     assert!(!rejected.stderr.contains("may have been"), "{rejected:?}");
 }
 
 #[test]
 fn a_message_is_reported_as_added_if_waiting_for_it_fails() {
     let reference = |request: &ReceivedRequest| match request.method.as_str() {
-        "POST" => FakeReferenceMiner::default().answer(request),
+        "POST" => FakeReferenceMiner::default().response(request),
         _ => json(&serde_json::json!({"message": "Message added!"})),
     };
     let added = add_to(reference, &["--wait"]).exits(3);
@@ -244,7 +244,7 @@ fn a_message_is_reported_as_added_if_waiting_for_it_fails() {
     );
     let id = "0123456789abcdef0123456789abcdef";
     let leaving = move |request: &ReceivedRequest| match request.method.as_str() {
-        "POST" => answer(201, &[], serde_json::json!({"id": id}).to_string()),
+        "POST" => response(201, &[], serde_json::json!({"id": id}).to_string()),
         _ => Vec::new(),
     };
     let added = add_to(leaving, &["--wait"]).exits(3);

@@ -1,5 +1,5 @@
 //! Commands that ask something that is not a node of this program: a reference miner answers what
-//! it can, and no other program's answer is taken for a "no".
+//! it can, and no other program's response is taken for a "no".
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use crate::support::chain::ProofKind;
 use crate::support::command::{Blockchain, Finished};
 use crate::support::explorer::Explorer;
 use crate::support::fake_nodes::{FakeNode, FakeReferenceMiner};
-use crate::support::fake_peer::{FakePeer, ReceivedRequest, Reply, answer, json as json_reply};
+use crate::support::fake_peer::{FakePeer, ReceivedRequest, Reply, json as json_reply, response};
 
 /// Every command that asks a node.
 const COMMANDS: [&str; 8] = [
@@ -42,7 +42,7 @@ fn a_response_of_another_server_is_not_a_negative_answer() {
             ("Content-Type", "text/html"),
             ("Location", "http://127.0.0.1:1/"),
         ];
-        let proxy = FakePeer::start(move |_| answer(status, &headers, html));
+        let proxy = FakePeer::start(move |_| response(status, &headers, html));
         let check = |finished: Finished| {
             let said = format!("answered {status} with an HTML page: this is not a node");
             assert!(
@@ -69,7 +69,7 @@ fn a_json_error_of_a_gateway_is_not_a_negative_answer() {
         (404, json!({"message": "No static resource api/v1/status."})),
     ] {
         let gateway = FakePeer::start(move |_| {
-            answer(
+            response(
                 status,
                 &[("Content-Type", "application/json")],
                 body.to_string(),
@@ -101,12 +101,12 @@ fn the_explorer_port_is_not_a_node() {
 #[test]
 fn a_negative_answer_of_a_node_is_exit_code_1() {
     let error = json!({"error": {"code": "not_found", "message": "there is no such block"}});
-    let node = FakePeer::start(move |_| answer(404, &[], error.to_string()));
+    let node = FakePeer::start(move |_| response(404, &[], error.to_string()));
     ask(&node, "get block 7")
         .exits(1)
         .complains(&["there is no such block"]);
     let error = json!({"error": {"code": "too_many_requests", "message": "slow down"}});
-    let node = FakePeer::start(move |_| answer(429, &[], error.to_string()));
+    let node = FakePeer::start(move |_| response(429, &[], error.to_string()));
     ask(&node, "get block 7").exits(3).complains(&["slow down"]);
 }
 
@@ -117,7 +117,7 @@ fn reference_miner() -> (FakePeer, Vec<Block>, Message) {
     miner.pending.push(pending.clone());
     miner.neighbours.push(("10.0.0.1".to_owned(), 23456));
     (
-        FakePeer::start(move |request| miner.answer(request)),
+        FakePeer::start(move |request| miner.response(request)),
         blocks,
         pending,
     )
@@ -193,11 +193,11 @@ fn an_invalid_reference_chain_is_exit_code_1_and_a_broken_response_3() {
     invalid.chain = FakeReferenceMiner::new(&blocks)
         .chain
         .replace(&first, &"0".repeat(64));
-    let miner = FakePeer::start(move |request| invalid.answer(request));
+    let miner = FakePeer::start(move |request| invalid.response(request));
     verify(&miner).exits(1);
     let whole = FakeReferenceMiner::new(&blocks);
     let broken = FakePeer::start(move |request: &ReceivedRequest| -> Reply {
-        let mut reply = whole.answer(request);
+        let mut reply = whole.response(request);
         if request.path() == "/chain" {
             let length = reply.len();
             reply.truncate(length - 1);
@@ -230,7 +230,7 @@ fn an_endless_chain_of_a_node_is_abandoned() {
                                  "message": "x".repeat(4 << 20)});
             json_reply(&json!({"messages": [message], "next": next, "count": 1}))
         }
-        _ => answer(404, &[], "{}"),
+        _ => response(404, &[], "{}"),
     });
     for command in ["get chain", "export --format json"] {
         ask(&endless, command)
@@ -248,7 +248,7 @@ fn an_endless_chain_of_a_node_is_abandoned() {
     let circling = FakePeer::start(move |request| match request.path() {
         "/api/v1/status" => json_reply(&circling.clone().with("/length", 1000).status),
         "/api/v1/blocks" => json_reply(&json!({"blocks": [page(&circling.blocks)[0]], "next": 1})),
-        _ => answer(404, &[], "{}"),
+        _ => response(404, &[], "{}"),
     });
     let left = ask(&circling, "get chain").exits(3);
     assert!(

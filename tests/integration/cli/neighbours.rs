@@ -23,7 +23,7 @@ fn list(node: &TestNode) -> Neighbours {
 
 /// Waits until it has this one neighbour of its own kind.
 #[track_caller]
-fn answers(node: &TestNode, address: &str) {
+fn responses(node: &TestNode, address: &str) {
     wait_for("an answer of the neighbour", || {
         let list = list(node).neighbours;
         let [one] = &*list else {
@@ -44,7 +44,7 @@ fn neighbours_are_added_and_removed_for_good() {
     change(&node, "add", &address)
         .succeeds()
         .prints(&[&format!("{address} is a neighbour\n")]);
-    answers(&node, &address);
+    responses(&node, &address);
     let text = node.command(["get", "neighbours"]).succeeds().stdout;
     let lines: Vec<_> = text.lines().collect();
     assert_eq!(lines[0], "1 neighbour");
@@ -65,7 +65,7 @@ fn neighbours_are_added_and_removed_for_good() {
     // The next run remembers the neighbour without an option.
     node.stop();
     node.start_again(QUIET);
-    answers(&node, &address);
+    responses(&node, &address);
     change(&node, "remove", &address)
         .succeeds()
         .prints(&[&format!("{address} was removed\n")]);
@@ -80,7 +80,7 @@ fn neighbours_are_added_and_removed_for_good() {
     let log = node.stderr();
     assert!(log.contains("until it is added"), "{log}");
     change(&node, "add", &address).succeeds();
-    answers(&node, &address);
+    responses(&node, &address);
 }
 
 #[test]
@@ -92,13 +92,13 @@ fn a_neighbour_that_comes_or_goes_is_an_event() {
     let mut next = |expected| {
         loop {
             let told = events.expect("neighbour");
-            let Event::Neighbour(news) = told.event() else {
+            let Event::Neighbour(event) = told.event() else {
                 panic!("{told:?}");
             };
-            if news.change == expected {
-                return assert_eq!(news.address, address);
+            if event.change == expected {
+                return assert_eq!(event.address, address);
             }
-            assert_eq!(news.change, NeighbourChange::Changed);
+            assert_eq!(event.change, NeighbourChange::Changed);
         }
     };
     next(NeighbourChange::Came);
@@ -120,7 +120,7 @@ fn the_neighbours_of_a_stopped_node_are_changed() {
     node.stop();
     change(&node, "add", &address).succeeds();
     node.start_again(QUIET);
-    answers(&node, &address);
+    responses(&node, &address);
     node.stop();
     change(&node, "remove", &address).succeeds().prints(&[
         "was removed\n",

@@ -140,10 +140,10 @@ fn long() -> (TestNode, ChainBuilder) {
     let node = TestNode::stopped();
     fs::create_dir(node.folder()).unwrap();
     let path = node.folder().join("node.redb");
-    Store::create(&path, &Block::documented_genesis(), OPEN_NETWORK).unwrap();
+    Store::create(&path, &Block::default_genesis(), OPEN_NETWORK).unwrap();
     let (mut rng, mut builder) = (
         SeededRng::new(1),
-        ChainBuilder::new(&[Block::documented_genesis()]),
+        ChainBuilder::new(&[Block::default_genesis()]),
     );
     (0..1200).for_each(|_| builder.mine(rng.message(), ProofKind::Open));
     let store = Store::open(&path, 0, listener().0).unwrap();

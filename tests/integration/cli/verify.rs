@@ -1,4 +1,4 @@
-//! `blockchain verify`: says which rule, which block, and exits with the answer.
+//! `blockchain verify`: says which rule, which block, and exits with the result.
 
 use std::fs;
 use std::time::SystemTime;

@@ -148,14 +148,14 @@ fn a_browser_on_the_machine_of_the_node_acknowledges_a_reorg() {
     let post = |headers: &[(&str, &str)], form: &str| {
         let kind = ("Content-Type", "application/x-www-form-urlencoded");
         let headers = [headers, &[kind]].concat();
-        let answer = request(
+        let response = request(
             explorer,
             "POST",
             "/reorgs/acknowledge",
             &headers,
             form.as_bytes(),
         );
-        answer.unwrap().status
+        response.unwrap().status
     };
     let cookie = ("Cookie", &*cookie);
     assert_eq!(post(&[], &form), 403);

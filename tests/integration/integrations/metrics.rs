@@ -31,8 +31,8 @@ fn named_metrics(text: &str) -> BTreeSet<&str> {
 }
 
 fn get(address: SocketAddr, path: &str) -> String {
-    let answer = request(address, "GET", path, &[], &[]).unwrap().expect(200);
-    answer.text().to_owned()
+    let response = request(address, "GET", path, &[], &[]).unwrap().expect(200);
+    response.text().to_owned()
 }
 
 #[test]
@@ -131,8 +131,8 @@ fn prometheus_scrapes_a_node_with_the_rules() {
         rest.lines().next()?.parse().ok()
     });
     let ask = |path: &str| -> Option<Value> {
-        let answer = request(address, "GET", path, &[], &[]).ok()?;
-        serde_json::from_slice(&answer.body).ok()
+        let response = request(address, "GET", path, &[], &[]).ok()?;
+        serde_json::from_slice(&response.body).ok()
     };
     let target = wait_for("a scrape", || {
         let targets = ask("/api/v1/targets")?;
@@ -141,8 +141,8 @@ fn prometheus_scrapes_a_node_with_the_rules() {
     });
     assert_eq!(target["health"], "up", "{target}");
     let ready = wait_for("a sample", || {
-        let answer = ask("/api/v1/query?query=blockchain_ready")?;
-        answer["data"]["result"][0]["value"][1]
+        let response = ask("/api/v1/query?query=blockchain_ready")?;
+        response["data"]["result"][0]["value"][1]
             .as_str()
             .map(str::to_owned)
     });

@@ -272,9 +272,9 @@ fn a_chunk_that_fluent_bit_repeats_after_a_crash_adds_nothing() {
         ("User-Agent", "Fluent-Bit"),
     ];
     let post = |node: &TestNode| -> Value {
-        let answer = node.request("POST", &target, &headers, chunk.as_bytes());
+        let response = node.request("POST", &target, &headers, chunk.as_bytes());
         // Fluent Bit takes 200 to 205 as success.
-        answer.expect(201).json()
+        response.expect(201).json()
     };
     assert_eq!(post(&node), json!({"added": 1000, "known": 0}));
     node.kill();

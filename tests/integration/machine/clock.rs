@@ -81,8 +81,8 @@ fn taken(node: &TestNode, asked: usize) -> usize {
         let target = format!("/add?message={}", percent_encode(&format!("rate {number}")));
         request(node.address(), "PUT", &target, &forwarded, &[]).unwrap()
     };
-    let answers = (0..asked).map(add);
-    answers.filter(|answer| answer.status == 200).count()
+    let responses = (0..asked).map(add);
+    responses.filter(|response| response.status == 200).count()
 }
 
 #[test]

@@ -42,15 +42,15 @@ fn add_until_the_end(node: &mut TestNode, name: &str) -> (Vec<String>, bool) {
             continue;
         };
         let text = format!("{name} {}", acknowledged.len());
-        let answer = if acknowledged.len().is_multiple_of(2) {
+        let response = if acknowledged.len().is_multiple_of(2) {
             put_message(address, &text)
         } else {
             post_message(address, &text, None)
         };
-        match answer {
-            Ok(answer) if answer.status < 300 => acknowledged.push(text),
+        match response {
+            Ok(response) if response.status < 300 => acknowledged.push(text),
             // A failure must be reported as one.
-            Ok(answer) => assert!(answer.status >= 500, "{answer:?}"),
+            Ok(response) => assert!(response.status >= 500, "{response:?}"),
             // The node is starting or ending; a retry interval.
             Err(_) => std::thread::sleep(Duration::from_millis(5)),
         }
@@ -133,8 +133,8 @@ fn a_removed_database_stops_the_node_and_nothing_more_is_acknowledged() {
         node.add("before");
         let file = node.folder().join("node.redb");
         fault(&file);
-        let answer = post_message(node.address(), "after", None);
-        let status = answer.map(|answer| answer.status);
+        let response = post_message(node.address(), "after", None);
+        let status = response.map(|response| response.status);
         assert!(!matches!(status, Ok(..500)), "{fate}: {status:?}");
         assert_eq!(
             node.wait_for_exit().code(),
@@ -176,17 +176,17 @@ impl Drop for SmallDisk {
     }
 }
 
-/// Adds long messages until one is not acknowledged; returns those that were and the other answer.
+/// Adds long messages until one is not acknowledged; returns those that were and the other response.
 fn fill(node: &TestNode) -> (Vec<String>, Option<u16>) {
     let mut acknowledged = Vec::new();
     loop {
         let text = format!("{} {}", acknowledged.len(), "x".repeat(60_000));
         match post_message(node.address(), &text, None) {
-            Ok(answer) if answer.status == 201 => {
-                answer.json::<PostedMessage>();
+            Ok(response) if response.status == 201 => {
+                response.json::<PostedMessage>();
                 acknowledged.push(text);
             }
-            Ok(answer) => return (acknowledged, Some(answer.status)),
+            Ok(response) => return (acknowledged, Some(response.status)),
             Err(_) => return (acknowledged, None),
         }
         assert!(acknowledged.len() < 2000, "the disk is not small");
@@ -216,8 +216,8 @@ fn a_full_disk_rejects_only_additions_until_there_is_space() {
             health.reasons[0].contains("are free on the disk"),
             "{health:?}"
         );
-        let answer = post_message(node.address(), "no", None).unwrap();
-        answer.expect_error(503, "unavailable");
+        let response = post_message(node.address(), "no", None).unwrap();
+        response.expect_error(503, "unavailable");
         put_message(node.address(), "no").unwrap().expect(503);
         for target in ["/chain", "/data", "/neighbours", "/api/v1/status"] {
             node.get(target).expect(200);
@@ -234,8 +234,8 @@ fn a_full_disk_rejects_only_additions_until_there_is_space() {
     fs::remove_file(&other).unwrap();
     let begun = Instant::now();
     wait_for("space", || {
-        let answer = put_message(node.address(), "again").unwrap();
-        (answer.status == 200).then_some(())
+        let response = put_message(node.address(), "again").unwrap();
+        (response.status == 200).then_some(())
     });
     let healed = begun.elapsed();
     node.get("/health").expect(200);
@@ -258,10 +258,10 @@ fn assert_kept_on(node: &mut TestNode, acknowledged: &[String]) {
 /// Makes a database with more than 20 MiB that were given up, below pages that are in use.
 fn make_hollow_database(folder: &Path) {
     let path = folder.join("node.redb");
-    Store::create(&path, &Block::documented_genesis(), OPEN_NETWORK).unwrap();
+    Store::create(&path, &Block::default_genesis(), OPEN_NETWORK).unwrap();
     let store = Store::open(&path, 0, Box::new(|_| {})).unwrap();
     let mut rng = SeededRng::new(1);
-    let mut builder = ChainBuilder::new(&[Block::documented_genesis()]);
+    let mut builder = ChainBuilder::new(&[Block::default_genesis()]);
     let text = "x".repeat(60_000);
     builder.mine(Message::new(rng.id(), text).unwrap(), ProofKind::Open);
     let long = builder.above(1).remove(0);

@@ -113,7 +113,7 @@ fn guests_are_bounded() {
 
 #[test]
 fn invalid_announcements_are_rejected() {
-    let bad = FakePeer::start(|request| FakeNode::new(&genesis()).answer(request));
+    let bad = FakePeer::start(|request| FakeNode::new(&genesis()).response(request));
     let scene = Scene::with_bad_peer(&bad);
     let post = |body: &str| {
         let address = scene.node.address();

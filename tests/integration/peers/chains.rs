@@ -8,7 +8,7 @@ use super::{
 };
 use crate::support::chain::{ChainBuilder, ProofKind, with_text};
 use crate::support::fake_nodes::{FakeNode, frames};
-use crate::support::fake_peer::{FakePeer, Step, answer, head};
+use crate::support::fake_peer::{FakePeer, Step, head, response};
 use crate::support::random::SeededRng;
 use crate::support::wait_for;
 use blockchain::chain::{Block, MessageId};
@@ -84,7 +84,7 @@ fn a_chain_of_another_genesis_is_another_network() {
     // It lied: its genesis is ours after all, or rather, not that of its blocks.
     let liar = FakeNode::new(&blocks);
     let liar = liar.with("/genesis", scene.node.status().genesis);
-    let scene = Scene::with_bad_peer(&FakePeer::start(move |request| liar.answer(request)));
+    let scene = Scene::with_bad_peer(&FakePeer::start(move |request| liar.response(request)));
     scene.wait_until_rejected(0, "another genesis", |_| true);
     scene.assert_unharmed();
 }
@@ -163,15 +163,15 @@ fn a_timestamp_that_is_not_finite_is_rejected() {
     let blocks = chain_above(&genesis(), 3, ProofKind::Sealed).blocks;
     let time = blocks[2].timestamp.seconds();
     let good_frames = frames(&blocks);
-    let bad = [f64::NAN, f64::INFINITY, -f64::INFINITY].map(|nonsense| {
+    let bad = [f64::NAN, f64::INFINITY, -f64::INFINITY].map(|invalid| {
         let mut bytes = good_frames.clone();
         let place = bytes
             .windows(8)
             .position(|window| window == time.to_le_bytes());
         let place = place.unwrap();
-        bytes[place..place + 8].copy_from_slice(&nonsense.to_le_bytes());
+        bytes[place..place + 8].copy_from_slice(&invalid.to_le_bytes());
         peer_with_override(FakeNode::new(&blocks), "/api/v1/blocks", move |_| {
-            answer(200, &[], &*bytes)
+            response(200, &[], &*bytes)
         })
     });
     let scene = Scene::with_bad_peers(&bad);
@@ -198,7 +198,7 @@ fn frames_that_lie_about_their_length_are_rejected() {
     let mut bad: Vec<_> = bodies
         .map(|body| {
             peer_with_override(FakeNode::new(&blocks), "/api/v1/blocks", move |_| {
-                answer(200, &[], &*body)
+                response(200, &[], &*body)
             })
         })
         .into();
@@ -207,13 +207,13 @@ fn frames_that_lie_about_their_length_are_rejected() {
     bad.push(peer_with_override(
         FakeNode::new(&blocks),
         "/api/v1/blocks",
-        move |_| answer(200, &[], &*many),
+        move |_| response(200, &[], &*many),
     ));
     let shifted = frames(&blocks[2..]);
     bad.push(peer_with_override(
         FakeNode::new(&blocks),
         "/api/v1/blocks",
-        move |_| answer(200, &[], &*shifted),
+        move |_| response(200, &[], &*shifted),
     ));
     let scene = Scene::with_bad_peers(&bad);
     scene.wait_until_held_off("invalid response");

@@ -23,7 +23,7 @@ fn an_undelivered_length_is_held_against_the_peer() {
     let liar = FakeNode::new(&genesis()).with("/length", 1_000_000_000_u64);
     let liar = liar.with("/tip/index", 999_999_999_u64);
     let liar = liar.with("/tip/hash", "0f".repeat(32));
-    let bad = FakePeer::start(move |request| liar.answer(request));
+    let bad = FakePeer::start(move |request| liar.response(request));
     let scene = Scene::with_bad_peer(&bad);
     scene.wait_until_held_off("claims 1000000000 blocks and does not deliver them");
     assert_eq!(scene.node.status().sync.fetching_from, None);
@@ -38,7 +38,7 @@ fn an_undelivered_tip_changes_nothing() {
     let liar = liar
         .with("/tip/hash", "0".repeat(64))
         .with("/sealed", 1_000_000);
-    let bad = FakePeer::start(move |request| liar.answer(request));
+    let bad = FakePeer::start(move |request| liar.response(request));
     let scene = Scene::with(good, &[bad], &[]);
     scene.assert_unharmed();
 }
@@ -61,15 +61,15 @@ fn flapping_between_two_equal_tips_settles() {
     branches.sort_by_key(|ours| std::cmp::Reverse(BlockHash::of(ours.blocks.last().unwrap())));
     let lowest = BlockHash::of(branches.last().unwrap().blocks.last().unwrap());
     let turn = Mutex::new(0);
-    let answers = branches.clone();
+    let responses = branches.clone();
     let id = branches[0].status["node_id"].clone();
     let bad = FakePeer::start(move |request| {
         let mut turn = turn.lock().unwrap();
         if request.path() == "/api/v1/status" {
             *turn += 1;
         }
-        let now = answers[*turn % answers.len()].clone();
-        now.with("/node_id", id.clone()).answer(request)
+        let now = responses[*turn % responses.len()].clone();
+        now.with("/node_id", id.clone()).response(request)
     });
     let scene = Scene::with(good, std::slice::from_ref(&bad), &[]);
     wait_for("the lowest tip", || {

@@ -137,7 +137,7 @@ fn a_closed_node_follows_a_reference_miner_that_is_named() {
     // It names another node, which nobody asks.
     let stranger = fake_peer(&genesis());
     miner.neighbours = vec![("127.0.0.1".to_owned(), stranger.address().port())];
-    let miner = FakePeer::start(move |request| miner.answer(request));
+    let miner = FakePeer::start(move |request| miner.response(request));
     let known = miner.address().to_string();
     let node = asking(&["--closed", "--accept-open", "--neighbours", &known]);
     wait_for("its chain", || (node.status().length == 4).then_some(()));

@@ -106,11 +106,11 @@ fn a_peer_with_a_full_mempool_is_left_alone() {
     let down = std::sync::atomic::AtomicUsize::new(0);
     let ours = FakeNode::new(&genesis()).with_pending(vec![poison(&mut SeededRng::new(1))]);
     let peer = FakePeer::start(move |request| {
-        // The first answer is cut off, so that there is a failure to recover from.
+        // The first response is cut off, so that there is a failure to recover from.
         if down.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0 {
             return Vec::new();
         }
-        ours.answer(request)
+        ours.response(request)
     });
     let address = peer.address().to_string();
     let options = ["--neighbours", &address, "--min-free", "1000000GiB"];

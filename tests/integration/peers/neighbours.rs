@@ -103,7 +103,7 @@ fn a_peer_that_copies_a_node_id_does_not_replace_its_owner() {
     let bad: Vec<_> = (0..3)
         .map(|_| {
             let ours = ours.clone();
-            FakePeer::start(move |request| ours.answer(request))
+            FakePeer::start(move |request| ours.response(request))
         })
         .collect();
     let scene = Scene::with(good, &bad, &[]);
@@ -122,7 +122,7 @@ fn only_the_neighbour_that_claims_our_node_id_is_dropped() {
     drop(turn);
     let own = scene.node.status().node_id;
     let ours = FakeNode::new(&genesis()).with("/node_id", own);
-    let liar = FakePeer::start(move |request| ours.answer(request));
+    let liar = FakePeer::start(move |request| ours.response(request));
     super::announce(
         &scene.node,
         &liar.address().to_string(),

@@ -25,7 +25,7 @@ const RATE: u32 = 100;
 const TAUGHT: usize = 200;
 
 fn at(host: Ipv4Addr, ours: FakeNode) -> FakePeer {
-    FakePeer::start_at(host, move |request| ours.answer(request))
+    FakePeer::start_at(host, move |request| ours.response(request))
 }
 
 fn announces(node: &TestNode, peer: &FakePeer, length: u64, messages: usize) {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::{MARKER, SHORT_INTERVALS, chain_above, genesis, listed};
 use crate::support::chain::{ProofKind, with_text};
 use crate::support::fake_nodes::{FakeReferenceMiner, chain_text};
-use crate::support::fake_peer::{FakePeer, Step, answer, head};
+use crate::support::fake_peer::{FakePeer, Step, head, response};
 use crate::support::random::SeededRng;
 use crate::support::test_node::TestNode;
 use crate::support::wait_for;
@@ -35,7 +35,7 @@ impl Pair {
         let answering = Arc::clone(&now);
         let miner = FakePeer::start(move |request| {
             let now = answering.lock().unwrap().clone();
-            now.answer(request)
+            now.response(request)
         });
         let address = miner.address().to_string();
         let options = [
@@ -87,7 +87,7 @@ impl Pair {
         });
     }
 
-    /// Waits for as many more answers of this kind.
+    /// Waits for as many more responses of this kind.
     #[track_caller]
     fn rounds(&self, method: &str, path: &str, count: usize) {
         let before = self.miner.count(method, path);
@@ -223,7 +223,7 @@ fn an_endless_response_is_abandoned() {
         let reference = FakeReferenceMiner::new(&genesis());
         let miner = FakePeer::start(move |request| {
             if request.path() != path || request.method != "GET" {
-                return reference.answer(request);
+                return reference.response(request);
             }
             let endless = Step::Endless(piece.repeat(5_000).into_bytes());
             vec![
@@ -266,7 +266,7 @@ fn an_endless_response_is_abandoned() {
 fn a_reference_miner_is_rejected_where_blocks_must_be_sealed() {
     let blocks = chain_above(&genesis(), 3, ProofKind::Open).blocks;
     let reference = FakeReferenceMiner::new(&blocks);
-    let miner = FakePeer::start(move |request| reference.answer(request));
+    let miner = FakePeer::start(move |request| reference.response(request));
     let address = miner.address().to_string();
     let node = TestNode::start(&[&SHORT_INTERVALS[..], &["--neighbours", &address]].concat());
     wait_for("the reason", || {
@@ -312,7 +312,7 @@ fn another_genesis_is_taken_while_the_chain_is_short_and_rejected_later() {
 fn duplicate_and_invalid_neighbours_are_ignored() {
     let reference = FakeReferenceMiner::new(&genesis());
     let second = reference.clone();
-    let second = FakePeer::start(move |request| second.answer(request));
+    let second = FakePeer::start(move |request| second.response(request));
     let pair = Pair::start(reference.clone());
     let own = pair.node.address().port();
     let loopback = || "127.0.0.1".to_owned();
@@ -348,9 +348,9 @@ fn a_peer_with_an_invalid_status_is_held_off() {
     let is_down = Arc::clone(&down);
     let miner = FakePeer::start(move |request| {
         if *is_down.lock().unwrap() && request.path() != "/api/v1/status" {
-            return answer(500, &[], MARKER);
+            return response(500, &[], MARKER);
         }
-        reference.answer(request)
+        reference.response(request)
     });
     let address = miner.address().to_string();
     let options = [

@@ -141,7 +141,7 @@ fn trusted(text: &str) -> Trusted {
 fn judge(bytes: &[u8], trusted: &[Trusted]) -> Result<(), NotProven> {
     let receipt = Receipt::read(bytes)?;
     let (under, _) = receipt.check()?;
-    receipt.tie(&under, trusted).map(drop)
+    receipt.verify_against(&under, trusted).map(drop)
 }
 
 /// Every vector with its checkpoint and with its bare hash, and a receipt under an open block.

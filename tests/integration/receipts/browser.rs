@@ -124,8 +124,8 @@ fn the_server_verifies_where_there_are_no_scripts() {
         let form = [("receipt", receipt), ("by", by), ("trust", trust)];
         let body = form
             .map(|(name, value)| format!("{name}={}", crate::support::http::percent_encode(value)));
-        let answer = explorer.browse("POST", "/receipt", &[], &body.join("&"));
-        answer.expect(200).text().to_owned()
+        let response = explorer.browse("POST", "/receipt", &[], &body.join("&"));
+        response.expect(200).text().to_owned()
     };
     // A form turns line ends into CR LF and drops the last one.
     let sent = receipt.trim_end().replace('\n', "\r\n");

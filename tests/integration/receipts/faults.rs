@@ -11,7 +11,7 @@ use super::node_with;
 use crate::support::chain::{ChainBuilder, OPEN_NETWORK, ProofKind};
 use crate::support::command::Blockchain;
 use crate::support::fake_nodes::FakeNode;
-use crate::support::fake_peer::{FakePeer, answer, json};
+use crate::support::fake_peer::{FakePeer, json, response};
 use crate::support::in_process_node::InProcessNode;
 use crate::support::random::SeededRng;
 
@@ -21,10 +21,10 @@ fn a_consistency_proof_of_an_older_checkpoint_is_rejected() {
     let old = fs::read_to_string(vector("consistency_6_to_11.json")).unwrap();
     let line = checkpoint(11);
     let genesis = line.split(' ').nth(1).unwrap();
-    let status = FakeNode::new(&[Block::documented_genesis()]).with("/genesis", genesis);
+    let status = FakeNode::new(&[Block::default_genesis()]).with("/genesis", genesis);
     let liar = FakePeer::start(move |request| match request.path() {
         "/api/v1/status" => json(&status.status),
-        _ => answer(200, &[], old.clone()),
+        _ => response(200, &[], old.clone()),
     });
     let address = liar.address().to_string();
     let verify = [
@@ -91,7 +91,7 @@ fn a_receipt_under_a_disconnected_block_is_one_of_another_block() {
     let mut extend = |builder: &mut ChainBuilder, count| {
         (0..count).for_each(|_| builder.mine(random.message(), ProofKind::Sealed));
     };
-    let mut chain = ChainBuilder::new(&[Block::documented_genesis()]);
+    let mut chain = ChainBuilder::new(&[Block::default_genesis()]);
     extend(&mut chain, 5);
     let node = InProcessNode::start(OPEN_NETWORK);
     node.append(&chain.above(1));

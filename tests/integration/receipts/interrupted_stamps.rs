@@ -153,7 +153,7 @@ fn a_message_that_was_not_added_leaves_no_stamp() {
     let mut node = TestNode::start(&["--threads", "0"]);
     let file = node.sibling("a.txt");
     fs::write(&file, "a").unwrap();
-    let miner = FakePeer::start(|request| FakeReferenceMiner::default().answer(request));
+    let miner = FakePeer::start(|request| FakeReferenceMiner::default().response(request));
     let run = |port: u16| {
         let port = port.to_string();
         let output = Command::new(BINARY)

@@ -28,7 +28,7 @@ type Reply = warp::reply::Response;
 /// Faults of the network.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Weather {
-    /// Of 100 requests, so many are lost on the way, and so many answers.
+    /// Of 100 requests, so many are lost on the way, and so many responses.
     pub(crate) lost: u64,
     /// Of 100 requests, so many arrive twice.
     pub(crate) doubled: u64,
@@ -162,17 +162,17 @@ impl Transport for Link {
                 return std::future::pending().await;
             }
             if network.happens(|weather| weather.doubled) {
-                let again = network.answer(from, to, &request);
+                let again = network.response(from, to, &request);
                 tokio::spawn(async move {
-                    if let Some(answer) = again {
-                        answer.await;
+                    if let Some(response) = again {
+                        response.await;
                     }
                 });
             }
-            let answer = network.answer(from, to, &request);
-            let answer = answer.ok_or("connection refused")?.await;
-            let status = answer.status().as_u16();
-            let body = collect(answer.into_body()).await;
+            let response = network.response(from, to, &request);
+            let response = response.ok_or("connection refused")?.await;
+            let status = response.status().as_u16();
+            let body = collect(response.into_body()).await;
             network.inner().bytes += body.len() as u64;
             sleep(network.time_on_the_way()).await;
             if network.happens(|weather| weather.lost) {
@@ -189,7 +189,7 @@ impl Transport for Link {
 }
 
 impl Network {
-    fn answer(
+    fn response(
         &self,
         from: usize,
         to: usize,
@@ -216,7 +216,7 @@ impl Network {
     }
 }
 
-/// The whole body of an answer.
+/// The whole body of a response.
 pub(crate) async fn collect(body: impl http_body::Body<Data = Bytes>) -> Bytes {
     let mut body = std::pin::pin!(body);
     let mut bytes = Vec::new();

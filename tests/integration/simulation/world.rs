@@ -15,7 +15,7 @@ use blockchain::client::PeerClient;
 use blockchain::clock::Clock;
 use blockchain::node::miner::{MiningParams, MiningTip};
 use blockchain::node::settings::{PeerSettings, ProofMode, Settings};
-use blockchain::node::{Executor, Node, Signals, run};
+use blockchain::node::{Executor, Node, SignalPublisher, run};
 use blockchain::pow::Difficulty;
 use blockchain::store::{self, Addition, Operation, PageLimit, Rejection, Store, StoreError};
 
@@ -168,8 +168,8 @@ impl World {
 
     fn start(&mut self, number: usize) {
         let place = &mut self.places[number];
-        let signals = Signals::default();
-        let genesis = Block::documented_genesis();
+        let signals = SignalPublisher::default();
+        let genesis = Block::default_genesis();
         let disk = place.disk.clone();
         let store = Store::with_backend(disk, &genesis, RULES, signals.listener()).unwrap();
         let clock: Arc<dyn Clock> = Arc::<SkewedClock>::clone(&place.clock);
@@ -183,7 +183,7 @@ impl World {
         .unwrap();
         let (node, end) = (Arc::new(node), CancellationToken::new());
         let client = PeerClient::new(self.network.transport(number), ":12345".to_owned());
-        let tasks = tokio::spawn(run::network(Arc::clone(&node), client, end.clone()));
+        let tasks = tokio::spawn(run::run_peers(Arc::clone(&node), client, end.clone()));
         self.network.attach(number, Some(Arc::clone(&node)));
         place.running = Some(Running { node, end, tasks });
     }

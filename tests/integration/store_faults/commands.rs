@@ -88,7 +88,7 @@ fn commands_name_damage_in_a_database() {
     let path = folder.path().join("node.redb");
     Store::create(
         &path,
-        &blockchain::chain::Block::documented_genesis(),
+        &blockchain::chain::Block::default_genesis(),
         OPEN_NETWORK,
     )
     .unwrap();

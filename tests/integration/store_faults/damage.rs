@@ -27,7 +27,7 @@ const MOST_GROWTH: u64 = 8 * 1024 * 1024;
 
 fn create(folder: &TempDir) -> PathBuf {
     let path = folder.path().join("node.redb");
-    Store::create(&path, &Block::documented_genesis(), OPEN_NETWORK).unwrap();
+    Store::create(&path, &Block::default_genesis(), OPEN_NETWORK).unwrap();
     path
 }
 
@@ -69,7 +69,7 @@ fn use_all(path: &Path) -> Result<Held, StoreError> {
         assert_eq!(told.map(|told| told.to_string()), Some(error.to_string()));
     }
     let held = held?;
-    assert_eq!(view.last_block()?.index + 1, held.blocks.len() as u64);
+    assert_eq!(view.tip_block()?.index + 1, held.blocks.len() as u64);
     for block in &held.blocks {
         // Either may be wrong in a damaged file, but not make the store panic.
         let _ = view.index_of(&BlockHash::of(block));
@@ -281,7 +281,7 @@ fn a_database_is_never_created_over_another_file() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("node.redb");
     fs::write(&path, "mine").unwrap();
-    let again = Store::create(&path, &Block::documented_genesis(), OPEN_NETWORK);
+    let again = Store::create(&path, &Block::default_genesis(), OPEN_NETWORK);
     assert!(matches!(again, Err(StoreError::Exists { .. })), "{again:?}");
     assert_eq!(fs::read(&path).unwrap(), b"mine");
     assert_eq!(

@@ -18,7 +18,7 @@ use crate::support::random::SeededRng;
 pub(super) fn chain(kind: ProofKind, length: usize) -> Vec<Block> {
     let (mut rng, mut builder) = (
         SeededRng::new(6),
-        ChainBuilder::new(&[Block::documented_genesis()]),
+        ChainBuilder::new(&[Block::default_genesis()]),
     );
     (1..length).for_each(|_| builder.mine(rng.message(), kind));
     builder.blocks

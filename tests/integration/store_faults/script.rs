@@ -69,14 +69,14 @@ pub(super) struct Script {
     pub(super) held: Vec<Held>,
 }
 
-/// Hears the answer to a step.
+/// Receives the result of a step.
 type Done = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
 type Heard = Receiver<Result<Arc<State>, StoreError>>;
 
 pub(super) fn open(disk: &Disk) -> Result<(Store, Heard), StoreError> {
     let (listener, heard) = listener();
-    let genesis = Block::documented_genesis();
+    let genesis = Block::default_genesis();
     let store = Store::with_backend(disk.clone(), &genesis, OPEN_NETWORK, listener)?;
     Ok((store, heard))
 }
@@ -117,31 +117,31 @@ impl Script {
         self.steps.len()
     }
 
-    /// Takes one step and waits for it; a rejection is an answer like any other.
+    /// Takes one step and waits for it; a rejection is a result like any other.
     pub(super) fn take(&self, store: &Store, number: usize) -> Result<(), StoreError> {
         if let Step::Adopt(blocks) = &self.steps[number] {
             store.write(|reply| Operation::Stage(number as u64, blocks.clone(), reply))?;
         }
-        let (sender, answer) = channel();
+        let (sender, response) = channel();
         // The receiver waits below.
         let done = Box::new(move |outcome| _ = sender.send(outcome));
         store.submit(self.operation(number, done))?;
-        answer.recv().unwrap_or(Err(StoreError::Closed))
+        response.recv().unwrap_or(Err(StoreError::Closed))
     }
 
     /// Takes all steps, some of them at once so that they share commits, until one fails. The
     /// disk learns what was asked for and what was acknowledged.
     pub(super) fn play(&self, store: &Store, disk: &Disk) -> Result<(), StoreError> {
         let (mut rng, mut next) = (SeededRng::new(self.steps.len() as u64), 0);
-        // The writer is held in the last answer of a group until the next group waits, so that
+        // The writer is held in the last reply of a group until the next group waits, so that
         // what shares a commit does not depend on the threads.
         let (mut release, held) = channel::<()>();
-        let (sender, mut answers) = channel();
+        let (sender, mut responses) = channel();
         let nothing = Box::new(move |outcome| _ = (sender.send(outcome), held.recv()));
         store.submit(Operation::DropBranch(u64::MAX, nothing))?;
         let mut expected = 1;
         while next < self.steps.len() {
-            let answered = answers
+            let answered = responses
                 .iter()
                 .take(expected)
                 .collect::<Result<Vec<_>, _>>()?;
@@ -166,9 +166,9 @@ impl Script {
                 self.submit(store, number, done)?;
             }
             drop(std::mem::replace(&mut release, next_release));
-            (answers, expected, next) = (coming, end - next, end);
+            (responses, expected, next) = (coming, end - next, end);
         }
-        let answered = answers
+        let answered = responses
             .iter()
             .take(expected)
             .collect::<Result<Vec<_>, _>>()?;
@@ -287,8 +287,8 @@ impl Held {
 }
 
 fn reply<T: 'static>(done: Done) -> Reply<T> {
-    Box::new(move |answer| {
-        done(match answer {
+    Box::new(move |response| {
+        done(match response {
             Ok(_) | Err(StoreError::Rejected(_)) => Ok(()),
             Err(error) => Err(error),
         });

@@ -72,7 +72,7 @@ impl World {
 
     fn compare_blocks(&self, view: &View, rng: &mut SeededRng) {
         let blocks = &self.model.blocks;
-        assert_eq!(view.last_block().unwrap(), *blocks.last().unwrap());
+        assert_eq!(view.tip_block().unwrap(), *blocks.last().unwrap());
         let limit = page(rng);
         let mut read = Vec::new();
         loop {

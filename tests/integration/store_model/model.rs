@@ -49,7 +49,7 @@ pub(crate) struct Model {
     pub(crate) pending: Vec<PendingEntry>,
     pub(crate) renamed: BTreeMap<MessageId, MessageId>,
     pub(crate) reorgs: Vec<ReorgRecord>,
-    /// Every message whose adding was answered with success, under the id of the answer; and
+    /// Every message whose adding succeeded, under the returned id; and
     /// whether nobody had used that id before, as it is for an id made at random.
     pub(crate) acknowledged: Vec<(Message, bool)>,
     used: BTreeSet<MessageId>,
@@ -78,7 +78,7 @@ impl Model {
         BlockHash::of(self.blocks.last().unwrap())
     }
 
-    /// Adds a message; the answer is its id and whether it is new.
+    /// Adds a message; returns its id and whether it is new.
     pub(crate) fn add(
         &mut self,
         message: &Message,

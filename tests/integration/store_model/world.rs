@@ -40,7 +40,7 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new() -> Self {
-        let (disk, genesis) = (Disk::default(), Block::documented_genesis());
+        let (disk, genesis) = (Disk::default(), Block::default_genesis());
         Self {
             store: Some(open(&disk)),
             disk,
@@ -105,17 +105,17 @@ impl World {
             arrived: self.clock,
         };
         let expected = self.model.add(&addition.message, key, self.clock);
-        let answer = self.store().write(|reply| Operation::Add(addition, reply));
-        assert_eq!(shown(answer), expected);
+        let response = self.store().write(|reply| Operation::Add(addition, reply));
+        assert_eq!(shown(response), expected);
     }
 
     fn append(&mut self, parent: BlockHash, blocks: &[Block], broken: Option<u64>) {
         let expected = self.model.append(parent, blocks, broken);
         let blocks = blocks.to_vec();
-        let answer = self
+        let response = self
             .store()
             .write(|reply| Operation::Append(parent, blocks, reply));
-        assert_eq!(answer.map_err(|error| Rejected::of(&error)), expected);
+        assert_eq!(response.map_err(|error| Rejected::of(&error)), expected);
     }
 
     fn adopt(&mut self, branch: &[Block], broken: Option<u64>, rng: &mut SeededRng) {
@@ -155,10 +155,10 @@ impl World {
             max_reorg: u64::MAX,
             max_replaceable_genesis_length: u64::MAX,
         };
-        let answer = self
+        let response = self
             .store()
             .write(|reply| Operation::Adopt(adoption, reply));
-        answer.map_err(|error| Rejected::of(&error))
+        response.map_err(|error| Rejected::of(&error))
     }
 
     fn adopt_broken(&mut self, rng: &mut SeededRng) {
@@ -225,7 +225,7 @@ impl World {
                 .0
                 .push(self.model.add(&addition.message, None, self.clock));
             let added = added.clone();
-            let reply = Box::new(move |answer| added.send(shown(answer)).unwrap());
+            let reply = Box::new(move |response| added.send(shown(response)).unwrap());
             self.store()
                 .submit(Operation::Add(addition, reply))
                 .unwrap();
@@ -235,9 +235,9 @@ impl World {
             for _ in 0..2 {
                 expected.1.push(self.model.append(parent, &blocks, None));
                 let appended = appended.clone();
-                let reply = Box::new(move |answer: Result<(), StoreError>| {
+                let reply = Box::new(move |response: Result<(), StoreError>| {
                     appended
-                        .send(answer.map_err(|error| Rejected::of(&error)))
+                        .send(response.map_err(|error| Rejected::of(&error)))
                         .unwrap();
                 });
                 let append = Operation::Append(parent, blocks.clone(), reply);
@@ -344,14 +344,14 @@ impl World {
 }
 
 fn open(disk: &Disk) -> Store {
-    let genesis = Block::documented_genesis();
+    let genesis = Block::default_genesis();
     Store::with_backend(disk.clone(), &genesis, OPEN_NETWORK, listener().0).unwrap()
 }
 
 fn shown(
-    answer: Result<Added, StoreError>,
+    response: Result<Added, StoreError>,
 ) -> Result<(blockchain::chain::MessageId, bool), Rejected> {
-    match answer {
+    match response {
         Ok(added) => Ok((added.id, added.is_new)),
         Err(error) => Err(Rejected::of(&error)),
     }

@@ -127,18 +127,18 @@ pub(crate) struct StubNode {
 
 impl StubNode {
     /// Serves until the process ends. A body is JSON, or events if it begins with `event:`.
-    pub(crate) fn start(answers: &[(&str, &str)]) -> Self {
+    pub(crate) fn start(responses: &[(&str, &str)]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let answers: HashMap<String, String> = answers
+        let responses: HashMap<String, String> = responses
             .iter()
             .map(|(path, body)| ((*path).to_owned(), (*body).to_owned()))
             .collect();
-        let answers = Arc::new(answers);
+        let responses = Arc::new(responses);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let answers = Arc::clone(&answers);
-                std::thread::spawn(move || answer(stream, &answers));
+                let responses = Arc::clone(&responses);
+                std::thread::spawn(move || response(stream, &responses));
             }
         });
         Self { address }
@@ -150,7 +150,7 @@ impl StubNode {
 }
 
 /// Answers requests of one connection until it ends.
-fn answer(mut stream: TcpStream, answers: &HashMap<String, String>) -> Option<()> {
+fn response(mut stream: TcpStream, responses: &HashMap<String, String>) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     loop {
         let mut first = String::new();
@@ -162,7 +162,7 @@ fn answer(mut stream: TcpStream, answers: &HashMap<String, String>) -> Option<()
         }
         let target = first.split(' ').nth(1)?;
         let path = target.split('?').next()?;
-        let (status, body) = match answers.get(path) {
+        let (status, body) = match responses.get(path) {
             Some(body) => ("200 OK", body.as_str()),
             None => (
                 "404 Not Found",

@@ -7,7 +7,7 @@ use blockchain::chain::{Block, BlockHash, Message, MessageId};
 use blockchain::codec;
 use blockchain::reference::json as reference_json;
 
-use super::fake_peer::{ReceivedRequest, Reply, answer, head, json};
+use super::fake_peer::{ReceivedRequest, Reply, head, json, response};
 
 /// A node of this program.
 #[derive(Clone)]
@@ -62,14 +62,14 @@ impl FakeNode {
     }
 
     /// Returns the response of such a node.
-    pub(crate) fn answer(&self, request: &ReceivedRequest) -> Reply {
+    pub(crate) fn response(&self, request: &ReceivedRequest) -> Reply {
         match request.path() {
             "/api/v1/status" => json(&self.status),
             "/api/v1/blocks" => {
                 let from = usize::try_from(request.number("from").unwrap()).unwrap();
                 let limit = usize::try_from(request.number("limit").unwrap()).unwrap();
                 let page = self.blocks.iter().skip(from).take(limit);
-                answer(200, &[("Content-Type", codec::FRAMES)], frames(page))
+                response(200, &[("Content-Type", codec::FRAMES)], frames(page))
             }
             "/api/v1/mempool" => {
                 let from = request.number("after").map_or(0, |after| after + 1);
@@ -82,7 +82,7 @@ impl FakeNode {
             }
             "/api/v1/neighbours" => json(&json!({"neighbours": []})),
             "/api/v1/announce" => json(&json!({})),
-            _ => answer(404, &[], "{}"),
+            _ => response(404, &[], "{}"),
         }
     }
 }
@@ -122,7 +122,7 @@ impl FakeReferenceMiner {
     }
 
     /// Returns the response of such a miner.
-    pub(crate) fn answer(&self, request: &ReceivedRequest) -> Reply {
+    pub(crate) fn response(&self, request: &ReceivedRequest) -> Reply {
         let body = match request.path() {
             "/chain" => json!({"chain": self.chain, "length": 1}),
             "/data" => {
@@ -137,7 +137,7 @@ impl FakeReferenceMiner {
             path => {
                 let path = path.trim_start_matches('/');
                 let body = json!({"message": format!("'{path}' is not a valid endpoint!")});
-                return answer(
+                return response(
                     404,
                     &[("Content-Type", "application/json")],
                     body.to_string(),
@@ -148,13 +148,13 @@ impl FakeReferenceMiner {
         if request.method == "HEAD" {
             return vec![head(200, &[], Some(body.len() as u64))];
         }
-        answer(200, &[("Content-Type", "application/json")], body)
+        response(200, &[("Content-Type", "application/json")], body)
     }
 }
 
 /// A chain as the file of a reference miner.
 pub(crate) fn chain_text(blocks: &[Block]) -> String {
-    let mut writer = reference_json::ChainWriter::new(Vec::new());
+    let mut writer = reference_json::JsonChainWriter::new(Vec::new());
     for block in blocks {
         writer.push(block).unwrap();
     }

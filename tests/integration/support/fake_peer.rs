@@ -48,7 +48,7 @@ pub(crate) enum Step {
 /// A response; after its last step the connection is closed.
 pub(crate) type Reply = Vec<Step>;
 
-/// The head of an answer; without a length the body extends to the end of the connection.
+/// The head of a response; without a length the body extends to the end of the connection.
 pub(crate) fn head(status: u16, headers: &[(&str, &str)], length: Option<u64>) -> Step {
     let mut head = format!("HTTP/1.1 {status} Whatever\r\nConnection: close\r\n");
     for (name, value) in headers {
@@ -60,16 +60,16 @@ pub(crate) fn head(status: u16, headers: &[(&str, &str)], length: Option<u64>) -
     Step::Bytes((head + "\r\n").into_bytes())
 }
 
-/// A whole answer.
-pub(crate) fn answer(status: u16, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Reply {
+/// A whole response.
+pub(crate) fn response(status: u16, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Reply {
     let body = body.into();
     let head = head(status, headers, Some(body.len() as u64));
     vec![head, Step::Bytes(body)]
 }
 
-/// A good answer of JSON.
+/// A good response of JSON.
 pub(crate) fn json(body: &Value) -> Reply {
-    answer(200, &[], body.to_string())
+    response(200, &[], body.to_string())
 }
 
 type Script = Box<dyn Fn(&ReceivedRequest) -> Reply + Send + Sync>;

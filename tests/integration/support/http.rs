@@ -9,7 +9,7 @@ use tokio::net::TcpSocket;
 
 use super::TIMEOUT;
 
-/// A whole answer. Its body is as long as it says.
+/// A whole response. Its body is as long as it says.
 #[derive(Debug)]
 pub(crate) struct TransportResponse {
     pub(crate) status: u16,
@@ -56,9 +56,9 @@ impl TransportResponse {
     /// Expects this status and the one shape of all errors of `/api/v1`, with this code.
     #[track_caller]
     pub(crate) fn expect_error(self, status: u16, code: &str) -> String {
-        let answer = self.expect(status);
-        assert_eq!(answer.header("content-type"), Some("application/json"));
-        let body: blockchain::wire::ErrorBody = answer.json();
+        let response = self.expect(status);
+        assert_eq!(response.header("content-type"), Some("application/json"));
+        let body: blockchain::wire::ErrorBody = response.json();
         assert_eq!(body.error.code, code, "{body:?}");
         assert!(!body.error.message.is_empty(), "{body:?}");
         body.error.message
@@ -93,7 +93,7 @@ pub(crate) fn connect_from(source: Ipv4Addr, address: SocketAddr) -> io::Result<
     Ok(stream)
 }
 
-/// Sends a request and reads the answer to the end of the connection.
+/// Sends a request and reads the response to the end of the connection.
 pub(crate) fn request(
     address: SocketAddr,
     method: &str,
@@ -104,14 +104,14 @@ pub(crate) fn request(
     exchange(address, &request_bytes(method, target, headers, body))
 }
 
-/// Sends these bytes and reads the answer to the end of the connection.
+/// Sends these bytes and reads the response to the end of the connection.
 pub(crate) fn exchange(address: SocketAddr, request: &[u8]) -> io::Result<TransportResponse> {
     let mut stream = connect(address)?;
     stream.write_all(request)?;
     read_answer(stream, request.starts_with(b"HEAD "))
 }
 
-/// A request that asks for the end of the connection after its answer.
+/// A request that asks for the end of the connection after its response.
 pub(crate) fn request_bytes(
     method: &str,
     target: &str,
@@ -129,7 +129,7 @@ pub(crate) fn request_bytes(
     [head.as_bytes(), body].concat()
 }
 
-/// Reads an answer to the end of the connection. A body that is shorter or longer than its head
+/// Reads a response to the end of the connection. A body that is shorter or longer than its head
 /// says is an error.
 pub(crate) fn read_answer(mut stream: impl Read, is_head: bool) -> io::Result<TransportResponse> {
     let mut bytes = Vec::new();
@@ -141,19 +141,19 @@ pub(crate) fn read_answer(mut stream: impl Read, is_head: bool) -> io::Result<Tr
         .get(9..12)
         .and_then(|status| status.parse().ok())
         .ok_or_else(|| io::Error::other(head.clone()))?;
-    let answer = TransportResponse {
+    let response = TransportResponse {
         status,
         head,
         body: bytes.split_off(end + 4),
     };
-    let announced = answer.content_length();
+    let announced = response.content_length();
     let expected = match announced {
         _ if is_head || matches!(status, 204 | 304) => 0,
         Some(bytes) => bytes,
-        None => return Err(io::Error::other(format!("no length: {}", answer.head))),
+        None => return Err(io::Error::other(format!("no length: {}", response.head))),
     };
-    match (answer.body.len() as u64).cmp(&expected) {
-        Ordering::Equal => Ok(answer),
+    match (response.body.len() as u64).cmp(&expected) {
+        Ordering::Equal => Ok(response),
         Ordering::Less => Err(io::ErrorKind::UnexpectedEof.into()),
         Ordering::Greater => Err(io::Error::other("more bytes than announced")),
     }

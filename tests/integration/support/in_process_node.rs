@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use blockchain::api::server::serve;
 use blockchain::chain::Block;
 use blockchain::clock::SystemClock;
-use blockchain::http::Guard;
+use blockchain::http::OriginPolicy;
 use blockchain::node::settings::{PeerSettings, ProofMode, Settings};
 use blockchain::node::{Executor, Node};
 use blockchain::store::{Adoption, Network, Operation, Store};
@@ -31,7 +31,7 @@ impl InProcessNode {
     pub(crate) fn start(network: Network) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("node.redb");
-        Store::create(&path, &Block::documented_genesis(), network).unwrap();
+        Store::create(&path, &Block::default_genesis(), network).unwrap();
         Self::on(folder)
     }
 
@@ -51,8 +51,8 @@ impl InProcessNode {
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
-        let (guard, api) = (Guard::default(), Arc::clone(&node));
-        runtime.spawn(serve(listener, api, guard, None, shutdown.clone()));
+        let (policy, api) = (OriginPolicy::default(), Arc::clone(&node));
+        runtime.spawn(serve(listener, api, policy, None, shutdown.clone()));
         Self {
             node,
             address,

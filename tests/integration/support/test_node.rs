@@ -237,8 +237,8 @@ impl TestNode {
     /// Adds a message and returns its id.
     #[track_caller]
     pub(crate) fn add(&self, text: &str) -> String {
-        let answer = post_message(self.address, text, None).unwrap().expect(201);
-        answer.json::<PostedMessage>().id
+        let response = post_message(self.address, text, None).unwrap().expect(201);
+        response.json::<PostedMessage>().id
     }
 
     /// Adds messages and waits until none is pending.

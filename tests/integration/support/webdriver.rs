@@ -132,9 +132,9 @@ impl Browser {
         let mut stream = connected.map_err(|error| error.to_string())?;
         stream.set_read_timeout(Some(TIMEOUT)).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
-        let answer = read(stream).map_err(|error| error.to_string());
-        let (status, mut answer) = answer?;
-        let value = answer["value"].take();
+        let response = read(stream).map_err(|error| error.to_string());
+        let (status, mut response) = response?;
+        let value = response["value"].take();
         if status.contains(" 200 ") {
             Ok(value)
         } else {
@@ -143,7 +143,7 @@ impl Browser {
     }
 }
 
-/// Reads the status line and the body of an answer; the driver leaves the connection open.
+/// Reads the status line and the body of a response; the driver leaves the connection open.
 fn read(stream: TcpStream) -> io::Result<(String, Value)> {
     let mut reader = BufReader::new(stream);
     let (mut status, mut length) = (String::new(), 0);

@@ -80,13 +80,13 @@ fn a_trailing_slash_redirects_to_the_page() {
         ] {
             let target = format!("{base}{target}");
             for method in ["GET", "HEAD"] {
-                let answer = request(explorer.address(), method, &target, &[], &[]).unwrap();
+                let response = request(explorer.address(), method, &target, &[], &[]).unwrap();
                 let (status, location) = match page {
                     "" => (404, None),
                     page => (308, Some(format!("{base}{page}"))),
                 };
-                assert_eq!(answer.status, status, "{method} {target}");
-                assert_eq!(answer.header("location"), location.as_deref(), "{target}");
+                assert_eq!(response.status, status, "{method} {target}");
+                assert_eq!(response.header("location"), location.as_deref(), "{target}");
             }
             request(explorer.address(), "POST", &target, &[], &[])
                 .unwrap()
@@ -180,24 +180,24 @@ fn every_page_reports_an_unreachable_node() {
         "/lab",
         "/search?q=1",
     ] {
-        let answer = explorer.get(target).expect(502);
+        let response = explorer.get(target).expect(502);
         let expected = format!("The node at {address} is unreachable");
         assert!(
-            answer.text().contains(&expected),
+            response.text().contains(&expected),
             "{target}: {}",
-            answer.text()
+            response.text()
         );
     }
     let id = "0".repeat(32);
     explorer.get(&format!("/message/{id}")).expect(502);
     let body = format!("token={token}&message=kept");
-    let answer = explorer
+    let response = explorer
         .browse("POST", "/add", &[("Cookie", &cookie)], &body)
         .expect(502);
     assert!(
-        answer.text().contains(">\nkept</textarea>"),
+        response.text().contains(">\nkept</textarea>"),
         "{}",
-        answer.text()
+        response.text()
     );
     explorer.get("/assets/base.css").expect(200);
     assert!(!explorer.stderr().contains("panicked"));
@@ -293,12 +293,12 @@ fn neighbours_reorgs_and_search_hits_are_shown() {
             ],
         ),
     ] {
-        let answer = explorer.get(target).expect(200);
+        let response = explorer.get(target).expect(200);
         for text in texts {
             assert!(
-                answer.text().contains(text),
+                response.text().contains(text),
                 "{text} in {target}: {}",
-                answer.text()
+                response.text()
             );
         }
     }
@@ -315,15 +315,15 @@ fn pages_name_what_an_older_node_does_not_support() {
     ]);
     let explorer = Explorer::of(node.address(), &[]);
     for target in ["/", "/peers", "/reorgs"] {
-        let answer = explorer.get(target).expect(200);
-        assert!(answer.text().contains("does not list its"), "{target}");
+        let response = explorer.get(target).expect(200);
+        assert!(response.text().contains("does not list its"), "{target}");
     }
-    let answer = explorer.get("/search?q=text").expect(200);
+    let response = explorer.get("/search?q=text").expect(200);
     assert!(
-        answer.text().contains("does not support text search"),
+        response.text().contains("does not support text search"),
         "{}",
-        answer.text()
+        response.text()
     );
-    let answer = StubNode::start(&[("/api/v1/status", "[]")]);
-    Explorer::of(answer.address(), &[]).get("/").expect(502);
+    let response = StubNode::start(&[("/api/v1/status", "[]")]);
+    Explorer::of(response.address(), &[]).get("/").expect(502);
 }

@@ -57,10 +57,10 @@ fn a_node_without_events_closes_the_stream() {
     let explorer = Explorer::of(node.address(), &[]);
     // A stream that opened before the relay knew this ends.
     wait_for("the rejection", || {
-        let mut answer = String::new();
+        let mut response = String::new();
         request_events(explorer.address())
-            .read_to_string(&mut answer)
+            .read_to_string(&mut response)
             .unwrap();
-        answer.starts_with("HTTP/1.1 503 ").then_some(())
+        response.starts_with("HTTP/1.1 503 ").then_some(())
     });
 }

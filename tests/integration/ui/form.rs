@@ -62,11 +62,11 @@ fn an_added_message_redirects_to_its_page() {
         ("Cookie", visit.cookie.as_str()),
         ("Origin", origin.as_str()),
     ];
-    let answer = visit
+    let response = visit
         .send("first line\r\n<b>second</b> & ü 😀", &headers)
         .expect(303);
     assert_eq!(visit.pending(), ["first line\n<b>second</b> & ü 😀"]);
-    let target = answer.header("location").unwrap();
+    let target = response.header("location").unwrap();
     assert_eq!(target, format!("/message/{}", visit.node.pending()[0].id));
     let page = visit
         .explorer
@@ -95,15 +95,15 @@ fn a_form_of_another_site_or_visit_adds_nothing() {
         visit.send("forged", headers).expect(403);
     }
     visit.token = "0".repeat(64);
-    let answer = visit.send("forged <script>", &[own]).expect(403);
+    let response = visit.send("forged <script>", &[own]).expect(403);
     // The page keeps the text and has a valid token.
     assert!(
-        answer.text().contains("forged &#60;script&#62;"),
+        response.text().contains("forged &#60;script&#62;"),
         "{}",
-        answer.text()
+        response.text()
     );
     assert!(visit.pending().is_empty());
-    visit.token = token_of(&answer);
+    visit.token = token_of(&response);
     visit.send("mine", &[own]).expect(303);
     assert_eq!(visit.pending(), ["mine"]);
 }
@@ -133,7 +133,7 @@ fn the_form_reports_the_rate_limit_at_once() {
     let own = [("Cookie", visit.cookie.as_str()), forwarded];
     visit.send("first", &own).expect(303);
     let mut rejected = (0..50).map(|_| visit.send("again", &own));
-    let rejected = rejected.find(|answer| answer.status == 429);
+    let rejected = rejected.find(|response| response.status == 429);
     let rejected = rejected.expect("one after the other at more than one a second");
     assert!(
         rejected.text().contains("added too many messages"),
@@ -150,8 +150,8 @@ fn only_the_form_accepts_post() {
         ("PUT", "/blocks", "GET, HEAD"),
         ("DELETE", "/add", "GET, HEAD, POST"),
     ] {
-        let answer = visit.explorer.browse(method, target, &[], "").expect(405);
-        assert_eq!(answer.header("allow"), Some(allow), "{method} {target}");
+        let response = visit.explorer.browse(method, target, &[], "").expect(405);
+        assert_eq!(response.header("allow"), Some(allow), "{method} {target}");
     }
     visit.explorer.browse("GET", "/add", &[], "").expect(200);
 }

@@ -59,8 +59,8 @@ fn blocks_are_paged_and_found_by_index_and_date() {
     );
 
     let jump = |at: &str| {
-        let answer = explorer.get(&format!("/blocks?at={at}")).expect(303);
-        answer.header("location").unwrap().to_owned()
+        let response = explorer.get(&format!("/blocks?at={at}")).expect(303);
+        response.header("location").unwrap().to_owned()
     };
     assert_eq!(jump("42"), "/blocks?from=42#b42");
     assert_eq!(jump("99999999999"), "/blocks?from=60#b60");
@@ -159,8 +159,8 @@ fn a_search_with_one_hit_redirects_to_it() {
         (id.clone(), format!("/message/{id}")),
         ("2020-02-09".to_owned(), "/block/0".to_owned()),
     ] {
-        let answer = explorer.get(&format!("/search?q={query}")).expect(303);
-        assert_eq!(answer.header("location"), Some(&*target), "{query}");
+        let response = explorer.get(&format!("/search?q={query}")).expect(303);
+        assert_eq!(response.header("location"), Some(&*target), "{query}");
     }
     let none = explorer.get("/search?q=nowhere").expect(200);
     assert!(
@@ -208,13 +208,13 @@ fn missing_pages_blocks_and_messages_are_404_pages() {
         "/assets/..%2fui.rs",
         "/raw/block/9",
     ] {
-        let answer = explorer.get(target).expect(404);
+        let response = explorer.get(target).expect(404);
         assert_eq!(
-            answer.header("content-type"),
+            response.header("content-type"),
             Some("text/html; charset=utf-8"),
             "{target}"
         );
-        assert!(answer.text().contains("not found"), "{target}");
+        assert!(response.text().contains("not found"), "{target}");
     }
     explorer.get("/blocks?from=x").expect(400);
     explorer.get("/raw/blocks?newest=1000").expect(400);
@@ -229,9 +229,9 @@ fn unchanged_assets_are_revalidated_without_a_body() {
         ("icon.svg", "image/svg+xml"),
     ] {
         let target = format!("/assets/{name}");
-        let answer = explorer.get(&target).expect(200);
-        assert_eq!(answer.header("content-type"), Some(kind));
-        let tag = answer.header("etag").unwrap();
+        let response = explorer.get(&target).expect(200);
+        assert_eq!(response.header("content-type"), Some(kind));
+        let tag = response.header("etag").unwrap();
         let again = explorer.browse("GET", &target, &[("If-None-Match", tag)], "");
         assert!(again.expect(304).body.is_empty());
     }

@@ -28,8 +28,8 @@ pub(super) const HOSTILE: &[&str] = &[
 
 /// Asserts that a page has no inline scripts or styles and loads from its own site only.
 #[track_caller]
-fn assert_nothing_inline(target: &str, answer: &TransportResponse) {
-    let html = answer.text();
+fn assert_nothing_inline(target: &str, response: &TransportResponse) {
+    let html = response.text();
     for tag in html.split("<script").skip(1) {
         let tag = tag.split_once('>').unwrap();
         assert!(
@@ -89,8 +89,8 @@ fn every_response_has_security_headers() {
         ("/assets/page.js", 200),
         ("/nope", 404),
     ] {
-        let answer = explorer.browse("GET", target, &[], "").expect(status);
-        let policy = answer.header("content-security-policy").unwrap();
+        let response = explorer.browse("GET", target, &[], "").expect(status);
+        let policy = response.header("content-security-policy").unwrap();
         for part in [
             "default-src 'none'",
             "script-src 'self'",
@@ -102,14 +102,14 @@ fn every_response_has_security_headers() {
             assert!(policy.contains(part), "{target}: {policy}");
         }
         assert!(!policy.contains("unsafe"), "{policy}");
-        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
-        assert_eq!(answer.header("x-frame-options"), Some("DENY"));
-        assert_eq!(answer.header("referrer-policy"), Some("same-origin"));
-        let html = answer
+        assert_eq!(response.header("x-content-type-options"), Some("nosniff"));
+        assert_eq!(response.header("x-frame-options"), Some("DENY"));
+        assert_eq!(response.header("referrer-policy"), Some("same-origin"));
+        let html = response
             .header("content-type")
             .is_some_and(|kind| kind.starts_with("text/html"));
         if html {
-            assert_nothing_inline(target, &answer);
+            assert_nothing_inline(target, &response);
         }
         if status == 200 {
             let head = explorer.browse("HEAD", target, &[], "").expect(200);
@@ -128,10 +128,13 @@ fn requests_must_name_an_ip_address_localhost_or_an_allowed_host() {
         ("chain.example", 200),
         ("evil.example", 403),
     ] {
-        let answer = explorer
+        let response = explorer
             .browse("GET", "/", &[("Host", host)], "")
             .expect(status);
-        assert!(answer.header("content-security-policy").is_some(), "{host}");
+        assert!(
+            response.header("content-security-policy").is_some(),
+            "{host}"
+        );
     }
     let origin = [("Origin", "http://evil.example")];
     explorer
@@ -154,19 +157,19 @@ fn hostile_messages_are_inert_on_every_page() {
             .map(|text| format!("/search?q={}", search(text))),
     );
     for target in targets {
-        let answer = explorer.browse("GET", &target, &[], "");
-        if answer.status == 303 {
+        let response = explorer.browse("GET", &target, &[], "");
+        if response.status == 303 {
             continue;
         }
-        let answer = answer.expect(200);
-        assert_nothing_inline(&target, &answer);
+        let response = response.expect(200);
+        assert_nothing_inline(&target, &response);
         let hidden = [
             '\u{202e}', '\u{2066}', '\u{200b}', '\u{feff}', '\x1b', '\x07', '\u{2028}',
         ];
         // The search field holds the query unchanged.
-        let is_hidden = answer.text().contains(hidden) && !target.starts_with("/search");
-        assert!(!is_hidden, "{target}: {}", answer.text());
-        assert!(!answer.text().contains("<img src=x"), "{target}");
+        let is_hidden = response.text().contains(hidden) && !target.starts_with("/search");
+        assert!(!is_hidden, "{target}: {}", response.text());
+        assert!(!response.text().contains("<img src=x"), "{target}");
     }
 }
 

@@ -35,7 +35,7 @@ pub(crate) struct EventCursor {
 
 /// Events in order, each with the cursor after it, if the stream can resume there.
 #[derive(Debug)]
-pub(crate) struct Step {
+pub(crate) struct CursorStep {
     pub(crate) events: Vec<(Event, Option<EventCursor>)>,
     /// The cursor after all of them.
     pub(crate) cursor: EventCursor,
@@ -46,7 +46,7 @@ pub(crate) struct Step {
 impl EventCursor {
     /// Returns the cursor after all events of a view.
     pub(crate) fn at_end(view: &View) -> Result<Self, StoreError> {
-        let (last, totals) = (view.last_block()?, view.totals()?);
+        let (last, totals) = (view.tip_block()?, view.totals()?);
         Ok(Self {
             last: Some((last.index + 1, BlockHash::of(&last))),
             sequence: totals.next_sequence,
@@ -59,7 +59,7 @@ impl EventCursor {
     }
 
     /// Returns the next events after this cursor in a view. `now` is in milliseconds since the Unix epoch.
-    pub(crate) fn step(self, view: &View, now: u64) -> Result<Step, StoreError> {
+    pub(crate) fn step(self, view: &View, now: u64) -> Result<CursorStep, StoreError> {
         let end = Self::at_end(view)?;
         let mut events = Vec::new();
         let Some(mut cursor) = self.follow_reorgs(view, &end, &mut events)? else {
@@ -88,7 +88,7 @@ impl EventCursor {
                 cursor = end;
             }
         }
-        Ok(Step {
+        Ok(CursorStep {
             events,
             cursor,
             is_complete,
@@ -159,9 +159,9 @@ impl EventCursor {
 }
 
 /// Returns a reset, after which the client must read everything again.
-pub(crate) fn reset(view: &View) -> Result<Step, StoreError> {
+pub(crate) fn reset(view: &View) -> Result<CursorStep, StoreError> {
     let cursor = EventCursor::at_end(view)?;
-    Ok(Step {
+    Ok(CursorStep {
         events: vec![(Event::Reset, Some(cursor.clone()))],
         cursor,
         is_complete: true,

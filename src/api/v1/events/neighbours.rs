@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::wire::{Neighbour, NeighbourChange, NeighbourNews, PeerKind, PeerOrigin};
+use crate::wire::{Neighbour, NeighbourChange, NeighbourEvent, PeerKind, PeerOrigin};
 
 /// Interval between two comparisons.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -40,15 +40,15 @@ impl NeighbourDiff {
     }
 
     /// Returns the changes since the last call.
-    pub(super) fn update(&mut self, list: Vec<Neighbour>) -> Vec<NeighbourNews> {
+    pub(super) fn update(&mut self, list: Vec<Neighbour>) -> Vec<NeighbourEvent> {
         self.next_update = Instant::now() + INTERVAL;
         let mut before = std::mem::replace(&mut self.known, seen(list));
-        let mut news = Vec::new();
+        let mut changes = Vec::new();
         for (address, now) in &self.known {
             match before.remove(address) {
-                None => news.push(change(address, NeighbourChange::Came, now)),
+                None => changes.push(change(address, NeighbourChange::Came, now)),
                 Some(then) if then != *now => {
-                    news.push(change(address, NeighbourChange::Changed, now));
+                    changes.push(change(address, NeighbourChange::Changed, now));
                 }
                 Some(_) => {}
             }
@@ -56,8 +56,8 @@ impl NeighbourDiff {
         let went = before
             .iter()
             .map(|(address, then)| change(address, NeighbourChange::Went, then));
-        news.extend(went);
-        news
+        changes.extend(went);
+        changes
     }
 }
 
@@ -73,8 +73,8 @@ fn seen(list: Vec<Neighbour>) -> BTreeMap<String, Seen> {
     seen.collect()
 }
 
-fn change(address: &str, change: NeighbourChange, seen: &Seen) -> NeighbourNews {
-    NeighbourNews {
+fn change(address: &str, change: NeighbourChange, seen: &Seen) -> NeighbourEvent {
+    NeighbourEvent {
         address: address.to_owned(),
         change,
         kind: seen.kind,
@@ -121,22 +121,22 @@ mod tests {
                 neighbour(4, unknown, 0.0),
             ]
         };
-        let news = client.update(now());
-        let news: Vec<_> = news
+        let changes = client.update(now());
+        let pairs: Vec<_> = changes
             .iter()
-            .map(|news| (&*news.address, news.change))
+            .map(|event| (&*event.address, event.change))
             .collect();
         let expected = [
             ("host:2", NeighbourChange::Changed),
             ("host:4", NeighbourChange::Came),
             ("host:1", NeighbourChange::Went),
         ];
-        assert_eq!(news, expected);
+        assert_eq!(pairs, expected);
         assert_eq!(client.update(now()), []);
         let mut refused = now();
         refused[0].refused = Some("has another genesis".to_owned());
-        let news = client.update(refused);
-        assert_eq!(news.len(), 1);
-        assert_eq!(news[0].refused.as_deref(), Some("has another genesis"));
+        let changes = client.update(refused);
+        assert_eq!(changes.len(), 1);
+        assert_eq!(changes[0].refused.as_deref(), Some("has another genesis"));
     }
 }

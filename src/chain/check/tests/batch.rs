@@ -7,7 +7,7 @@ use super::*;
 /// Enough blocks for several chunks; every third is open.
 fn blocks() -> Vec<Block> {
     let mut checker = checker(None);
-    let mut blocks = vec![Block::documented_genesis()];
+    let mut blocks = vec![Block::default_genesis()];
     for number in 1..300 {
         let block = match number % 3 {
             0 => after(checker.tip().unwrap(), 1),

@@ -22,7 +22,7 @@ impl TestMiner {
             difficulty: Difficulty::MIN,
             sealed_from: Some(1),
         };
-        let genesis = Block::documented_genesis();
+        let genesis = Block::default_genesis();
         let store = Store::in_memory(&genesis, network);
         Self {
             store: store.unwrap(),
@@ -229,8 +229,8 @@ fn the_size_of_a_batch_is_bounded() {
     let text = "x".repeat(200 * 1024);
     (0..50).for_each(|_| miner.add(&text));
     miner.fill();
-    let most = BATCH_BYTES + text.len();
-    assert!((BATCH_BYTES..=most).contains(&miner.queue.ready_bytes));
+    let max = BATCH_BYTES + text.len();
+    assert!((BATCH_BYTES..=max).contains(&miner.queue.ready_bytes));
     let mut count = 0;
     while miner.queue.claim_first().is_some() {
         count += 1;

@@ -54,7 +54,7 @@ impl PeerSession {
             genesis: None,
         };
         match self
-            .follow(claim, network, announcement.mempool_seq, false)
+            .sync(claim, network, announcement.mempool_seq, false)
             .await
         {
             Ok(()) => {}

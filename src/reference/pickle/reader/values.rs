@@ -6,7 +6,7 @@ use super::super::integer;
 use super::super::item::{Class, Item, Shared};
 use super::super::opcode as op;
 use super::super::source::Text;
-use super::{ChainReader, Done};
+use super::{Done, PickleChainReader};
 use crate::chain::Proof;
 use crate::reference::ReadError;
 use crate::reference::error::{byte, quoted};
@@ -14,7 +14,7 @@ use crate::reference::error::{byte, quoted};
 /// Maximum length of an integer in bytes. The longest proof takes 1786.
 const MAX_INTEGER_BYTES: usize = 2048;
 
-impl<R: Read> ChainReader<R> {
+impl<R: Read> PickleChainReader<R> {
     /// Returns the value that an instruction pushes.
     pub(super) fn item(&mut self, code: u8, at: u64) -> Done<Item> {
         let source = &mut self.source;

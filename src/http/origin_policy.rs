@@ -18,7 +18,7 @@ pub(crate) fn is_forwarded(headers: &HeaderMap) -> bool {
 
 /// Decides which requests of browsers are allowed.
 #[derive(Clone, Debug, Default)]
-pub struct Guard {
+pub struct OriginPolicy {
     /// Host names, in lower case, that are allowed besides IP addresses and `localhost`.
     pub allowed_hosts: Vec<String>,
 }
@@ -32,7 +32,7 @@ pub(crate) enum ForeignRequest {
     Origin,
 }
 
-impl Guard {
+impl OriginPolicy {
     /// Checks the headers of a request.
     pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), ForeignRequest> {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
@@ -76,14 +76,14 @@ mod tests {
     use super::*;
 
     fn allows(headers: &[(&'static str, &str)]) -> bool {
-        let guard = Guard {
+        let policy = OriginPolicy {
             allowed_hosts: vec!["node.example".to_owned()],
         };
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.insert(*name, value.parse().unwrap());
         }
-        guard.check(&map).is_ok()
+        policy.check(&map).is_ok()
     }
 
     #[test]

@@ -11,9 +11,9 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use warp::http;
 use warp::reply::{Reply, Response};
 
+use super::add_rate::check_add_rate;
 use super::admin::Caller;
 use super::context::{Context, StreamPermit};
-use super::guard::check_add_rate;
 use super::reject::{ApiError, bytes_response};
 use super::v1::messages::idempotency_key;
 use crate::node::Node;

@@ -80,7 +80,7 @@ pub async fn change(node: &Arc<Node>, wanted: Network) -> Result<(), ChangeError
 /// Returns the first block that is invalid under the requested rules.
 fn invalid(node: &Node, wanted: Network) -> Result<Option<InvalidBlock>, StoreError> {
     let view = node.view()?;
-    let length = view.last_block()?.index + 1;
+    let length = view.tip_block()?.index + 1;
     let mut checker = Checker::new(wanted.difficulty, wanted.sealed_from);
     let mut next = 0;
     while next < length {

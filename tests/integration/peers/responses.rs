@@ -7,18 +7,18 @@ use serde_json::{Value, json};
 use super::{MARKER, Scene, peer_with_override};
 use crate::support::chain::{ChainBuilder, ProofKind};
 use crate::support::fake_nodes::FakeNode;
-use crate::support::fake_peer::{FakePeer, Reply, Step, answer, head};
+use crate::support::fake_peer::{FakePeer, Reply, Step, head, response};
 use blockchain::chain::Block;
 
 /// A node that has nothing but the genesis block all have.
 fn empty() -> FakeNode {
-    FakeNode::new(&[Block::documented_genesis()])
+    FakeNode::new(&[Block::default_genesis()])
 }
 
 /// One with a block more than anybody else, so that its blocks are asked for.
 fn longer() -> FakeNode {
     let builder: ChainBuilder =
-        super::chain_above(&[Block::documented_genesis()], 5, ProofKind::Sealed);
+        super::chain_above(&[Block::default_genesis()], 5, ProofKind::Sealed);
     FakeNode::new(&builder.blocks)
 }
 
@@ -29,11 +29,11 @@ fn endless() -> Reply {
     ]
 }
 
-/// A peer for each of these bodies of a good answer.
+/// A peer for each of these bodies of a good response.
 fn saying<B: Into<Vec<u8>>>(bodies: impl IntoIterator<Item = B>) -> Vec<FakePeer> {
     let bodies = bodies.into_iter().map(Into::into);
     bodies
-        .map(|body| FakePeer::start(move |_| answer(200, &[], body.clone())))
+        .map(|body| FakePeer::start(move |_| response(200, &[], body.clone())))
         .collect()
 }
 
@@ -144,7 +144,7 @@ fn deep_nesting_and_endless_digits_are_rejected() {
     let objects = "{\"a\":".repeat(50_000);
     let mut bad = saying([deep.clone(), format!("{{\"x\": {deep}"), objects, long]);
     let body = format!("{{\"message\": \"api/v1/status\", \"x\": {deep}");
-    bad.push(FakePeer::start(move |_| answer(404, &[], body.clone())));
+    bad.push(FakePeer::start(move |_| response(404, &[], body.clone())));
     let scene = Scene::with_bad_peers(&bad);
     scene.wait_until_held_off("invalid response");
     assert!(!scene.listed(3).refused.unwrap().contains("99999"));
@@ -171,7 +171,7 @@ fn absurd_numbers_change_nothing() {
         let ours = empty()
             .with(pointer, most)
             .with("/tip/hash", "0f".repeat(32));
-        FakePeer::start(move |request| ours.answer(request))
+        FakePeer::start(move |request| ours.response(request))
     });
     let scene = Scene::with_bad_peers(&bad);
     scene.assert_unharmed();
@@ -184,11 +184,11 @@ fn absurd_numbers_change_nothing() {
 
 #[test]
 fn redirects_are_not_followed() {
-    let elsewhere = FakePeer::start(|request| empty().answer(request));
+    let elsewhere = FakePeer::start(|request| empty().response(request));
     let to = format!("http://{}/api/v1/status", elsewhere.address());
     let bad = [301, 302, 307, 308].map(|status| {
         let to = to.clone();
-        FakePeer::start(move |_| answer(status, &[("Location", &to)], MARKER))
+        FakePeer::start(move |_| response(status, &[("Location", &to)], MARKER))
     });
     let scene = Scene::with_bad_peers(&bad);
     scene.wait_until_held_off("with status 30");
@@ -202,7 +202,7 @@ fn compressed_bodies_are_not_unpacked() {
     let gzip = hex::decode("1f8b080000000000000303000000000000000000").unwrap();
     let bad = ["gzip", "deflate", "br"].map(|encoding| {
         let gzip = gzip.clone();
-        FakePeer::start(move |_| answer(200, &[("Content-Encoding", encoding)], &*gzip))
+        FakePeer::start(move |_| response(200, &[("Content-Encoding", encoding)], &*gzip))
     });
     let scene = Scene::with_bad_peers(&bad);
     scene.wait_until_held_off("invalid response");
@@ -213,10 +213,10 @@ fn compressed_bodies_are_not_unpacked() {
 fn a_server_that_is_not_a_node_is_put_in_backoff() {
     let other = format!("{{\"message\": \"{MARKER}\"}}");
     let replies = [
-        answer(503, &[], MARKER),
-        answer(204, &[], ""),
-        answer(404, &[], other),
-        answer(404, &[], MARKER),
+        response(503, &[], MARKER),
+        response(204, &[], ""),
+        response(404, &[], other),
+        response(404, &[], MARKER),
     ];
     let bad = replies.map(|reply| FakePeer::start(move |_| reply.clone()));
     let scene = Scene::with_bad_peers(&bad);

@@ -13,12 +13,12 @@ fn idle() -> TestNode {
     TestNode::start(&["--threads", "0"])
 }
 
-/// The texts in `/data`; the answer must parse twice.
+/// The texts in `/data`; the response must parse twice.
 fn data(node: &TestNode) -> Vec<String> {
-    let answer = node.get("/data").expect(200);
-    assert_eq!(answer.header("content-type"), Some("application/json"));
-    assert!(answer.body.is_ascii() && answer.body.ends_with(b"\n"));
-    let set: Value = serde_json::from_str(&answer.json::<String>()).unwrap();
+    let response = node.get("/data").expect(200);
+    assert_eq!(response.header("content-type"), Some("application/json"));
+    assert!(response.body.is_ascii() && response.body.ends_with(b"\n"));
+    let set: Value = serde_json::from_str(&response.json::<String>()).unwrap();
     assert_eq!(set.as_object().unwrap().len(), 1);
     let each = |data: &Value| {
         assert_eq!(data["py/object"], "blockchain.blockchain.data.Data");
@@ -44,16 +44,16 @@ fn a_new_node_answers_like_the_reference_miner() {
         ("/data", empty),
         ("/neighbours", neighbours),
     ] {
-        let answer = node.get(target).expect(200);
-        assert_eq!(answer.text(), body, "{target}");
-        assert_eq!(answer.header("content-type"), Some("application/json"));
+        let response = node.get(target).expect(200);
+        assert_eq!(response.text(), body, "{target}");
+        assert_eq!(response.header("content-type"), Some("application/json"));
         let head = node.request("HEAD", target, &[], &[]).expect(200);
-        assert_eq!(head.content_length(), answer.content_length(), "{target}");
+        assert_eq!(head.content_length(), response.content_length(), "{target}");
     }
     // Older clients have no Host.
     let request = b"GET /neighbours HTTP/1.0\r\n\r\n";
-    let answer = exchange(node.address(), request).unwrap();
-    assert_eq!(answer.expect(200).text(), neighbours);
+    let response = exchange(node.address(), request).unwrap();
+    assert_eq!(response.expect(200).text(), neighbours);
 }
 
 #[test]
@@ -76,9 +76,9 @@ fn other_paths_and_methods_are_rejected_as_documented() {
         ("GET", "/add?message=x", "add"),
         ("GET", "/", ""),
     ] {
-        let answer = node.request(method, target, &[], &[]).expect(404);
-        assert_eq!(answer.json::<Value>(), missing(name), "{method} {target}");
-        assert!(answer.body.is_ascii() && answer.body.ends_with(b"\n"));
+        let response = node.request(method, target, &[], &[]).expect(404);
+        assert_eq!(response.json::<Value>(), missing(name), "{method} {target}");
+        assert!(response.body.is_ascii() && response.body.ends_with(b"\n"));
     }
     node.request("HEAD", "/add", &[], &[]).expect(404);
     for (method, target, allow) in [
@@ -92,13 +92,19 @@ fn other_paths_and_methods_are_rejected_as_documented() {
         ("POST", "/", "GET"),
         ("FOO", "/chain", "GET"),
     ] {
-        let answer = node.request(method, target, &[], &[]).expect(405);
-        assert!(answer.header("allow").unwrap().contains(allow), "{target}");
+        let response = node.request(method, target, &[], &[]).expect(405);
+        assert!(
+            response.header("allow").unwrap().contains(allow),
+            "{target}"
+        );
     }
     for (target, allow) in [("/chain", "GET"), ("/add", "PUT"), ("/nope", "GET")] {
-        let answer = node.request("OPTIONS", target, &[], &[]).expect(200);
-        assert!(answer.header("allow").unwrap().contains(allow), "{target}");
-        assert!(answer.body.is_empty());
+        let response = node.request("OPTIONS", target, &[], &[]).expect(200);
+        assert!(
+            response.header("allow").unwrap().contains(allow),
+            "{target}"
+        );
+        assert!(response.body.is_empty());
     }
     assert_eq!(data(&node), [""; 0]);
 }
@@ -127,9 +133,9 @@ fn add_takes_the_first_decoded_value_of_the_query() {
         ("a;b", "a;b"),
     ] {
         let target = format!("/add?message={query}");
-        let answer = node.request("PUT", &target, &[], &[]).expect(200);
-        assert_eq!(answer.header("content-type"), Some("application/json"));
-        let body: Value = answer.json();
+        let response = node.request("PUT", &target, &[], &[]).expect(200);
+        assert_eq!(response.header("content-type"), Some("application/json"));
+        let body: Value = response.json();
         assert_eq!(body["message"], ADDED, "{query}");
         assert_eq!(
             body["more_information"], "Will be mined in a future block.",
@@ -158,9 +164,9 @@ fn an_add_without_a_message_in_the_query_is_rejected() {
         ("/add", &form, "message=in+body"),
         ("/add", &json, "{\"message\": \"x\"}"),
     ] {
-        let answer = node.request("PUT", target, headers, body.as_bytes());
+        let response = node.request("PUT", target, headers, body.as_bytes());
         assert_eq!(
-            answer.expect(400).text(),
+            response.expect(400).text(),
             "{\"message\":\"No Message added!\",\"more_information\":\"Missing data.\"}\n",
             "{target} {body}"
         );
@@ -172,8 +178,8 @@ fn an_add_without_a_message_in_the_query_is_rejected() {
 fn a_message_may_fill_the_request_line() {
     let node = idle();
     let text = "x".repeat(65_400);
-    let answer = put_message(node.address(), &text).unwrap().expect(200);
-    assert_eq!(answer.json::<Value>()["message"], ADDED);
+    let response = put_message(node.address(), &text).unwrap().expect(200);
+    assert_eq!(response.json::<Value>()["message"], ADDED);
     assert_eq!(data(&node), [text]);
     let longer = request_bytes(
         "PUT",
@@ -205,10 +211,10 @@ fn content_lengths_are_right_for_unusual_messages_and_many_blocks() {
         .collect();
     node.mine(&texts);
 
-    let answer = node.get("/chain").expect(200);
+    let response = node.get("/chain").expect(200);
     let head = node.request("HEAD", "/chain", &[], &[]).expect(200);
-    assert_eq!(head.content_length(), Some(answer.body.len() as u64));
-    let body: Value = answer.json();
+    assert_eq!(head.content_length(), Some(response.body.len() as u64));
+    let body: Value = response.json();
     assert_eq!(body["length"], texts.len() + 1);
     let chain: Vec<Value> = serde_json::from_str(body["chain"].as_str().unwrap()).unwrap();
     assert_eq!(chain.len(), texts.len() + 1);
@@ -226,8 +232,8 @@ fn content_lengths_are_right_for_unusual_messages_and_many_blocks() {
     for text in &texts {
         node.add(text);
     }
-    let answer = node.get("/data").expect(200);
+    let response = node.get("/data").expect(200);
     let head = node.request("HEAD", "/data", &[], &[]).expect(200);
-    assert_eq!(head.content_length(), Some(answer.body.len() as u64));
+    assert_eq!(head.content_length(), Some(response.body.len() as u64));
     assert_eq!(data(&node), texts);
 }

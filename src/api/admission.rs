@@ -1,5 +1,5 @@
 //! Checks that come before the routes: the request head, protection of browsers, and paths as the
-//! reference miner reads them. Also the rate limit of added messages.
+//! reference miner reads them.
 
 use http::uri::PathAndQuery;
 use http::{HeaderMap, StatusCode, Uri};
@@ -8,20 +8,19 @@ use warp::reply::Response;
 
 use super::admin::Caller;
 use super::reject::{self, ApiError};
-use crate::http::{ForeignRequest, Guard, check_head};
-use crate::node::rate::AddRate;
+use crate::http::{ForeignRequest, OriginPolicy, check_head};
 
 /// Checks a request, normalizes its path and adds its [`Caller`] to its extensions. Returns a response
 /// if no route may see the request.
 pub(crate) fn admit<B>(
-    guard: &Guard,
+    policy: &OriginPolicy,
     caller: impl FnOnce(&HeaderMap) -> Caller,
     request: &mut http::Request<B>,
 ) -> Option<Response> {
     if let Err(invalid) = check_head(request) {
         return Some(reject::invalid_head(invalid));
     }
-    if let Err(rejected) = guard.check(request.headers()) {
+    if let Err(rejected) = policy.check(request.headers()) {
         return Some(ApiError::rejected(&rejected).into_response());
     }
     let caller = caller(request.headers());
@@ -49,34 +48,7 @@ fn collapse_slashes<B>(request: &mut http::Request<B>) {
     }
 }
 
-/// Applies the rate limit to one added message. Clients on the machine of the node have no limit.
-pub(crate) fn check_add_rate(rate: &AddRate, caller: &Caller) -> Result<(), ApiError> {
-    if caller.is_local() || rate.take(caller.remote.ip(), 1) == 1 {
-        Ok(())
-    } else {
-        Err(ApiError::too_often())
-    }
-}
-
-/// Applies the rate limit to a batch of added messages, like [`check_add_rate`]. A batch is accepted
-/// as long as one message would be.
-pub(crate) fn check_batch_rate(
-    rate: &AddRate,
-    caller: &Caller,
-    count: usize,
-) -> Result<(), ApiError> {
-    if caller.is_local() || rate.take_batch(caller.remote.ip(), count) {
-        Ok(())
-    } else {
-        Err(ApiError::too_often())
-    }
-}
-
 impl ApiError {
-    fn too_often() -> Self {
-        Self::too_many("this address has added too many messages; try again in a second")
-    }
-
     /// 403: a browser addresses the node by another name, or comes from another site.
     fn rejected(rejected: &ForeignRequest) -> Self {
         let remedy = match rejected {
@@ -95,9 +67,6 @@ impl ApiError {
 
 #[cfg(test)]
 mod tests {
-    use std::net::IpAddr;
-    use std::num::NonZeroU32;
-
     use super::*;
 
     #[test]
@@ -105,30 +74,5 @@ mod tests {
         let mut request = http::Request::get("//chain?x=//").body(()).unwrap();
         collapse_slashes(&mut request);
         assert_eq!(request.uri().to_string(), "/chain?x=//");
-    }
-
-    /// Returns the number of messages accepted of `asked`.
-    fn accepted(rate: &AddRate, remote: &str, asked: usize) -> usize {
-        let remote = (remote.parse::<IpAddr>().unwrap(), 1).into();
-        let caller = Caller::new(remote, &HeaderMap::new(), None);
-        let check = |_: &usize| check_add_rate(rate, &caller).is_ok();
-        (0..asked).filter(check).count()
-    }
-
-    #[test]
-    fn local_clients_have_no_rate_limit() {
-        let rate = AddRate::new(NonZeroU32::new(1));
-        for local in ["127.0.0.1", "::1", "::ffff:127.0.0.1"] {
-            assert_eq!(accepted(&rate, local, 50), 50, "{local}");
-        }
-        assert_eq!(accepted(&AddRate::new(None), "192.0.2.1", 50), 50);
-        // A proxy on this machine forwards requests of others.
-        let headers = HeaderMap::from_iter([(
-            http::header::FORWARDED,
-            http::HeaderValue::from_static("for=192.0.2.1"),
-        )]);
-        let caller = Caller::new(([127, 0, 0, 1], 1).into(), &headers, None);
-        assert!(check_add_rate(&rate, &caller).is_ok());
-        assert!(check_add_rate(&rate, &caller).is_err());
     }
 }
