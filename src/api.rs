@@ -2,7 +2,8 @@
 //!
 //! From a listener to a handler:
 //! * [`server`]: serves the API on a listener
-//! * `admission`: checks that come before the routes; paths as the reference miner reads them
+//! * [`admission`]: checks that come before the routes; paths as the reference miner reads them
+//! * [`cors`]: web applications of other origins
 //! * `operations`: the table of all operations with their documentation; `operation`: a row of it
 //! * `paths`: the paths, `Allow` headers and metric labels that follow from it
 //! * `routes`: dispatches each request to the handler of its operation; `access`: who may add or
@@ -26,8 +27,9 @@
 mod access;
 mod add_rate;
 pub mod admin;
-mod admission;
+pub mod admission;
 mod context;
+pub mod cors;
 mod exposition;
 mod fair_slots;
 pub(crate) mod find;

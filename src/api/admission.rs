@@ -1,37 +1,59 @@
 //! Checks that come before the routes: the request head, protection of browsers, and paths as the
 //! reference miner reads them.
 
+use std::net::SocketAddr;
+
 use http::uri::PathAndQuery;
-use http::{HeaderMap, StatusCode, Uri};
+use http::{HeaderValue, StatusCode, Uri};
 use warp::http;
 use warp::reply::Response;
 
-use super::admin::Caller;
+use super::admin::{AdminToken, Caller};
+use super::cors::{self, Origin, Sharing};
 use super::reject::{self, ApiError};
 use crate::http::{ForeignRequest, OriginPolicy, check_head};
 
-/// Checks a request, normalizes its path and adds its [`Caller`] to its extensions. Returns a response
-/// if no route may see the request.
+/// Access of clients to the API.
+#[derive(Debug, Default)]
+pub struct Access {
+    /// Requests of browsers that are allowed.
+    pub policy: OriginPolicy,
+    /// Origins besides the node itself whose pages may use the API.
+    pub origins: Vec<Origin>,
+    /// The token of administrators. Without one, no request is an administrator's.
+    pub admin: Option<AdminToken>,
+}
+
+/// Checks a request, normalizes its path and adds its [`Caller`] to its extensions. Returns the
+/// origin of the page with which the response is to be shared, if any.
+///
+/// # Errors
+/// The response, if no route may see the request.
 pub(crate) fn admit<B>(
-    policy: &OriginPolicy,
-    caller: impl FnOnce(&HeaderMap) -> Caller,
+    access: &Access,
+    remote: SocketAddr,
     request: &mut http::Request<B>,
-) -> Option<Response> {
+) -> Result<Option<HeaderValue>, Response> {
     if let Err(invalid) = check_head(request) {
-        return Some(reject::invalid_head(invalid));
+        return Err(reject::invalid_head(invalid));
     }
-    if let Err(rejected) = policy.check(request.headers()) {
-        return Some(ApiError::rejected(&rejected).into_response());
-    }
-    let caller = caller(request.headers());
-    request.extensions_mut().insert(caller);
     collapse_slashes(request);
+    let origin = match access.policy.check(request.headers()) {
+        Ok(()) => None,
+        Err(rejected) => match (&rejected, cors::share(&access.origins, request)) {
+            (ForeignRequest::Origin, Sharing::Allowed(origin)) => Some(origin),
+            (ForeignRequest::Origin, Sharing::Preflight(response)) => return Err(response),
+            _ => return Err(ApiError::rejected(&rejected).into_response()),
+        },
+    };
+    let caller = Caller::new(remote, request.headers(), access.admin.as_ref());
+    request.extensions_mut().insert(caller);
     let path = request.uri().path();
     // To the reference miner, a path with a slash at its end is another path.
     if path.len() > 1 && path.ends_with('/') {
-        return Some(reject::no_route(request.method(), path));
+        return Err(reject::no_route(request.method(), path));
     }
-    None
+    Ok(origin)
 }
 
 /// Replaces several slashes at the start of the path by one, as the reference miner does.
@@ -55,7 +77,10 @@ impl ApiError {
             ForeignRequest::Host(Some(name)) => {
                 format!("; to allow this name, start the node with --allow-host {name}")
             }
-            ForeignRequest::Host(None) | ForeignRequest::Origin => String::new(),
+            ForeignRequest::Host(None) => String::new(),
+            ForeignRequest::Origin => {
+                "; to allow pages of another origin, start the node with --allow-origin URL".into()
+            }
         };
         let message = format!(
             "requests from browsers must address this node by its IP address or an allowed host \

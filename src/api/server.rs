@@ -14,14 +14,15 @@ use tokio_util::sync::CancellationToken;
 use warp::http;
 use warp::reply::Response;
 
-use super::admin::{AdminToken, Caller};
-use super::admission;
+use super::admin::Caller;
+use super::admission::{self, Access};
 use super::context::Context;
+use super::cors;
 use super::reject::ApiError;
 use super::request_metrics::RequestMetrics;
 use super::routes::routes;
 use super::v1::neighbours::record_sender;
-use crate::http::{OriginPolicy, Panicked, TrackedRequestBody};
+use crate::http::{Panicked, TrackedRequestBody};
 use crate::node::Node;
 
 /// Returns a function that answers requests without a network, for simulated networks. Its first
@@ -41,32 +42,31 @@ pub fn answerer(
     }
 }
 
-/// Serves the API until the shutdown. Without an `admin` token no request is an administrator's.
+/// Serves the API until the shutdown.
 pub async fn serve(
     listener: TcpListener,
     node: Arc<Node>,
-    policy: OriginPolicy,
-    admin: Option<AdminToken>,
+    access: Access,
     shutdown: CancellationToken,
 ) {
     let context = Context::new(Arc::clone(&node), shutdown.clone());
     let connections = context.connections.clone();
     let metrics = Arc::clone(&context.request_metrics);
     let routes = TowerToHyperService::new(warp::service(routes(context)));
-    let access = Arc::new((policy, admin));
+    let access = Arc::new(access);
     let respond = move |mut request: http::Request<TrackedRequestBody>, remote: SocketAddr| {
         let begun = RequestMetrics::begin(&request);
-        let (policy, admin) = &*access;
-        let caller = |headers: &_| Caller::new(remote, headers, admin.as_ref());
-        let response = if let Some(response) = admission::admit(policy, caller, &mut request) {
-            Either::Left(future::ok(response))
-        } else {
-            record_sender(&node, remote, &request);
-            Either::Right(routes.call(request))
+        let (origin, response) = match admission::admit(&access, remote, &mut request) {
+            Ok(origin) => {
+                record_sender(&node, remote, &request);
+                (origin, Either::Right(routes.call(request)))
+            }
+            Err(response) => (None, Either::Left(future::ok(response))),
         };
-        let metrics = Arc::clone(&metrics);
+        let (access, metrics) = (Arc::clone(&access), Arc::clone(&metrics));
         async move {
-            let response = catch_panic(response, &metrics).await;
+            let mut response = catch_panic(response, &metrics).await;
+            cors::finish(&access.origins, origin, &mut response);
             metrics.end(begun, response.status());
             Ok::<_, Infallible>(response)
         }

@@ -28,6 +28,7 @@ use super::signals::Signals;
 use super::ui;
 use crate::api;
 use crate::api::admin::AdminToken;
+use crate::api::admission::Access;
 use crate::chain::{Block, BlockHash};
 use crate::client::transport::Transport;
 use crate::client::{HttpClient, HttpTransport, NodeAddress, PeerClient};
@@ -146,8 +147,12 @@ async fn start(
     let client = introduce(&args, &listener, &node, transport)?;
     let policy = ui::origin_policy(&args.allow_host);
     let explorer = explorer.map(|explorer| explorer.serve(policy.clone(), shutdown.clone()));
-    let admin = Some(token.clone());
-    let api = api::server::serve(listener, Arc::clone(&node), policy, admin, shutdown.clone());
+    let access = Access {
+        policy,
+        origins: args.allow_origin.clone(),
+        admin: Some(token.clone()),
+    };
+    let api = api::server::serve(listener, Arc::clone(&node), access, shutdown.clone());
     let serve = async {
         tokio::join!(api, OptionFuture::from(explorer));
     };

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use crate::api::cors::Origin;
 use crate::chain::block::GENESIS_TEXT;
 use crate::cli::log::LogFormat;
 use crate::cli::port::listen_host;
@@ -106,6 +107,16 @@ pub(in crate::cli) struct NodeOptions {
         env = "BLOCKCHAIN_NODE_ALLOW_HOST"
     )]
     pub(super) allow_host: Vec<String>,
+    /// Origin of a web application, such as https://app.example, whose pages may read and add
+    /// messages from any browser, but not administer the node; repeatable
+    #[arg(
+        long,
+        alias = "allow_origin",
+        value_name = "URL",
+        value_delimiter = ',',
+        env = "BLOCKCHAIN_NODE_ALLOW_ORIGIN"
+    )]
+    pub(super) allow_origin: Vec<Origin>,
     /// Format of the log on standard error and in miner.log
     #[arg(
         long,

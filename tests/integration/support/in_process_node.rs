@@ -9,10 +9,10 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
+use blockchain::api::admission::Access;
 use blockchain::api::server::serve;
 use blockchain::chain::Block;
 use blockchain::clock::SystemClock;
-use blockchain::http::OriginPolicy;
 use blockchain::node::settings::{PeerSettings, ProofMode, Settings};
 use blockchain::node::{Executor, Node};
 use blockchain::store::{Adoption, Network, Operation, Store};
@@ -51,8 +51,8 @@ impl InProcessNode {
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
-        let (policy, api) = (OriginPolicy::default(), Arc::clone(&node));
-        runtime.spawn(serve(listener, api, policy, None, shutdown.clone()));
+        let (access, api) = (Access::default(), Arc::clone(&node));
+        runtime.spawn(serve(listener, api, access, shutdown.clone()));
         Self {
             node,
             address,
