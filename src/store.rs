@@ -7,6 +7,7 @@
 //! * [`view`]: all reads; `page`: bounded reads of consecutive rows
 //! * [`writer`]: the commits; `operation`, `queue`: the operations and the queue of the writer
 //! * `edit`: one write transaction; `blocks`, `mempool`, `lines`, `idempotency`, `reorg`: its operations
+//! * `index`: the indexes by hash and by message id
 //! * [`bulk`]: builds the database of a whole chain at once
 //! * `engine`: the redb database; `file`: the file under it; `overlay`: a file that is read without
 //!   being changed
@@ -25,6 +26,7 @@ mod engine;
 pub mod error;
 mod file;
 mod idempotency;
+mod index;
 pub mod integrity;
 mod lines;
 pub mod mempool;
@@ -58,7 +60,7 @@ use self::space::Space;
 use self::tables::{META, OLDEST_SCHEMA, RUNNING, SCHEMA, SCHEMA_VERSION};
 use self::view::ReadErrorHook;
 use self::writer::Writer;
-use crate::chain::{Block, Tip};
+use crate::chain::{Block, BlockHash};
 use crate::fs::{folder_of, sync_folder, temporary_prefix};
 
 pub use self::bulk::{BulkLoad, BulkPage, BulkSummary};
@@ -314,7 +316,7 @@ fn initialise(database: &Database, genesis: &Block, network: Network) -> Result<
     change(database, State::below_genesis(genesis, network), |edit| {
         edit.set_schema(SCHEMA_VERSION)?;
         edit.set_network(network)?;
-        edit.insert_block(genesis, Tip::of(genesis), None)
+        edit.connect_one(genesis, BlockHash::of(genesis), None)
     })
 }
 

@@ -1,9 +1,10 @@
 //! Connects blocks to the chain: block, indexes, history tree, tip and mempool change together.
 
-use redb::ReadableTable;
+use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
 
 use super::edit::{Edit, EditResult};
 use super::error::{Rejection, StoreError};
+use super::index::end_of;
 use super::state::block_json_bytes;
 use super::value;
 use crate::chain::{Block, BlockHash, Checker, Seal, Tip};
@@ -26,10 +27,50 @@ impl Edit<'_> {
         if let Err(invalid) = pushed {
             return Ok(Err(invalid.into()));
         }
-        for (block, (hash, seal)) in blocks.iter().zip(checked) {
-            self.insert_block(block, Tip::with_hash(block, hash), seal)?;
-        }
+        self.connect(blocks, &checked)?;
         Ok(Ok(()))
+    }
+
+    /// Writes blocks that were checked to be the next ones, each with its hash and seal.
+    fn connect(
+        &mut self,
+        blocks: &[Block],
+        checked: &[(BlockHash, Option<Seal>)],
+    ) -> Result<(), StoreError> {
+        let Some((last, (hash, seal))) = blocks.last().zip(checked.last()) else {
+            return Ok(());
+        };
+        let encoded = EncodedBlock::all(blocks);
+        if let [block] = &*encoded {
+            // It may replace a disconnected one.
+            self.blocks.insert(last.index, &*block.value)?;
+        } else {
+            let mut end = end_of(&mut self.blocks)?;
+            for (block, encoded) in blocks.iter().zip(&encoded) {
+                end.insert_before(block.index, &*encoded.value)?;
+            }
+            end.close()?;
+        }
+        let (mut end, mut written) = (end_of(&mut self.history)?, Ok(()));
+        for (hash, _) in checked {
+            self.state.history.append(hash, |position, node| {
+                if written.is_ok() {
+                    written = end.insert_before(position, node);
+                }
+            });
+        }
+        written?;
+        end.close()?;
+        for ((block, encoded), (hash, seal)) in blocks.iter().zip(&encoded).zip(checked) {
+            self.index_by_hash.insert(hash.as_bytes(), block.index);
+            self.index_by_message.insert(&encoded.message, block.index);
+            self.state.totals.chain_json_bytes += encoded.json_bytes;
+            self.state.totals.sealed += u64::from(*seal == Some(Seal::Sealed));
+            self.remove_mined(&block.message)?;
+        }
+        self.state.tip_is_sealed = *seal == Some(Seal::Sealed);
+        self.state.tip = Tip::with_hash(last, *hash);
+        Ok(())
     }
 
     /// Returns a checker with the rules of this network.
@@ -40,38 +81,37 @@ impl Edit<'_> {
         )
     }
 
-    /// Writes a block that was checked to be the next one; `tip` is its description.
-    pub(crate) fn insert_block(
+    /// Writes a block that was checked to be the next one.
+    pub(crate) fn connect_one(
         &mut self,
         block: &Block,
-        tip: Tip,
+        hash: BlockHash,
         seal: Option<Seal>,
     ) -> Result<(), StoreError> {
-        self.blocks
-            .insert(block.index, &*value::encode_block(block))?;
-        self.index_by_hash
-            .insert(tip.hash.as_bytes(), block.index)?;
-        // Two blocks may carry the same id; the index keeps the lower one.
-        let id = block.message.id();
-        if self.index_by_message.get(id.as_bytes())?.is_none() {
-            self.index_by_message.insert(id.as_bytes(), block.index)?;
-        }
-        self.append_history(&tip.hash)?;
-        self.state.totals.chain_json_bytes += block_json_bytes(block);
-        self.state.tip_is_sealed = seal == Some(Seal::Sealed);
-        self.state.totals.sealed += u64::from(self.state.tip_is_sealed);
-        self.state.tip = tip;
-        self.remove_mined(&block.message)
+        self.connect(std::slice::from_ref(block), &[(hash, seal)])
     }
+}
 
-    fn append_history(&mut self, hash: &BlockHash) -> Result<(), StoreError> {
-        let mut written = Ok(());
-        let (history, nodes) = (&mut self.state.history, &mut self.history);
-        history.append(hash, |position, node| {
-            if written.is_ok() {
-                written = nodes.insert(position, node).map(drop);
-            }
-        });
-        Ok(written?)
+/// A block as it is stored, and the other values that its tables need.
+pub(super) struct EncodedBlock {
+    pub(super) value: Vec<u8>,
+    /// Id of its message.
+    pub(super) message: [u8; 16],
+    /// Size of its documented JSON ([`Totals::chain_json_bytes`](super::tables::Totals)).
+    pub(super) json_bytes: u64,
+}
+
+impl EncodedBlock {
+    /// Encodes blocks, on all processors if they are many.
+    pub(super) fn all(blocks: &[Block]) -> Vec<Self> {
+        let encode = |block: &Block| Self {
+            value: value::encode_block(block),
+            message: *block.message.id().as_bytes(),
+            json_bytes: block_json_bytes(block),
+        };
+        match blocks {
+            [block] => vec![encode(block)],
+            _ => blocks.par_iter().with_min_len(64).map(encode).collect(),
+        }
     }
 }

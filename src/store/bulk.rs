@@ -9,29 +9,25 @@ mod index_rows;
 mod sorter;
 
 use std::io;
-use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
-use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
-use redb::{CursorMut, Key, Table, Value};
-
 use self::index_rows::IndexRows;
+use super::blocks::EncodedBlock;
 use super::edit::Edit;
 use super::engine::Engine;
 use super::error::{Rejection, StoreError};
+use super::index::end_of;
 use super::network::Network;
 use super::panics::catch_engine_panic;
 use super::space::Space;
-use super::state::{State, block_json_bytes};
+use super::state::State;
 use super::tables::SCHEMA_VERSION;
-use super::value;
 use crate::chain::{Block, BlockHash, Passed, Seal};
 use crate::fs::folder_of;
 use crate::pow::Difficulty;
-
 /// Maximum number of pages that wait for the thread that writes them.
 const PAGES_AHEAD: usize = 4;
 
@@ -56,12 +52,6 @@ pub struct BulkPage {
     sealed: u64,
 }
 
-struct EncodedBlock {
-    value: Vec<u8>,
-    message: [u8; 16],
-    json_bytes: u64,
-}
-
 impl BulkPage {
     /// Adds the hash and the nodes of the next block, which passed the checks.
     pub fn push(&mut self, passed: &Passed<'_, '_>) {
@@ -72,13 +62,7 @@ impl BulkPage {
 
     /// Encodes the blocks, which are those that were pushed, on all processors.
     pub fn encode(&mut self, blocks: &[Block]) {
-        let encode = |block: &Block| EncodedBlock {
-            value: value::encode_block(block),
-            message: *block.message.id().as_bytes(),
-            json_bytes: block_json_bytes(block),
-        };
-        let blocks = blocks.par_iter().with_min_len(64).map(encode);
-        blocks.collect_into_vec(&mut self.blocks);
+        self.blocks = EncodedBlock::all(blocks);
     }
 }
 
@@ -218,13 +202,6 @@ fn io_error(path: &Path, source: io::Error) -> StoreError {
         path: path.to_owned(),
         source: Arc::new(source),
     }
-}
-
-/// Returns a cursor at the end of a table.
-fn end_of<'a, K: Key, V: Value>(
-    table: &'a mut Table<'_, K, V>,
-) -> Result<CursorMut<'a, K, V>, StoreError> {
-    Ok(table.upper_bound_mut(Bound::<K::SelfType<'_>>::Unbounded)?)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 use redb::{Table, WriteTransaction};
 
 use super::error::{Rejection, StoreError};
+use super::index::Index;
 use super::network::Network;
 use super::state::State;
 use super::tables::{self, NeighbourRecord, NetworkRecord, ProfileRecord, SnapshotRecord};
@@ -17,8 +18,8 @@ pub(crate) type EditResult<T> = Result<Result<T, Rejection>, StoreError>;
 
 pub(crate) struct Edit<'txn> {
     pub(crate) blocks: Table<'txn, u64, &'static [u8]>,
-    pub(crate) index_by_hash: Table<'txn, &'static [u8; 32], u64>,
-    pub(crate) index_by_message: Table<'txn, &'static [u8; 16], u64>,
+    pub(crate) index_by_hash: Index<'txn, 32>,
+    pub(crate) index_by_message: Index<'txn, 16>,
     pub(crate) history: Table<'txn, u64, &'static [u8; 32]>,
     pub(crate) mempool: Table<'txn, u64, &'static [u8]>,
     pub(crate) mempool_by_id: Table<'txn, &'static [u8; 16], u64>,
@@ -39,8 +40,8 @@ impl<'txn> Edit<'txn> {
     pub(crate) fn open(txn: &'txn WriteTransaction, state: State) -> Result<Self, StoreError> {
         Ok(Self {
             blocks: txn.open_table(tables::BLOCKS)?,
-            index_by_hash: txn.open_table(tables::INDEX_BY_HASH)?,
-            index_by_message: txn.open_table(tables::INDEX_BY_MESSAGE)?,
+            index_by_hash: Index::open(txn, &tables::INDEX_BY_HASH)?,
+            index_by_message: Index::open(txn, &tables::INDEX_BY_MESSAGE)?,
             history: txn.open_table(tables::HISTORY)?,
             mempool: txn.open_table(tables::MEMPOOL)?,
             mempool_by_id: txn.open_table(tables::MEMPOOL_BY_ID)?,
@@ -57,8 +58,11 @@ impl<'txn> Edit<'txn> {
         })
     }
 
-    /// Writes the running counts and returns the resulting state.
+    /// Moves rows of the indexes, writes the running counts and returns the resulting state.
     pub(crate) fn finish(mut self) -> Result<State, StoreError> {
+        let positions = &mut self.state.index_positions;
+        self.index_by_hash.move_rows(&mut positions.by_hash)?;
+        self.index_by_message.move_rows(&mut positions.by_message)?;
         self.meta
             .insert(tables::TOTALS, &*value::encode(&self.state.totals))?;
         Ok(self.state)

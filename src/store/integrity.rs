@@ -90,7 +90,8 @@ pub(super) fn check_counts(view: &View, state: &State) -> Result<(), StoreError>
     catch_engine_panic(|| {
         let txn = view.transaction();
         expect_rows(txn, tables::BLOCKS, length)?;
-        expect_rows(txn, tables::INDEX_BY_HASH, length)?;
+        let by_hash = &tables::INDEX_BY_HASH;
+        expect(by_hash.name(), by_hash.read(txn)?.len()?, length)?;
         expect_rows(txn, tables::HISTORY, nodes)?;
         expect_rows(txn, tables::MEMPOOL, pending)?;
         expect_rows(txn, tables::MEMPOOL_BY_ID, pending)?;
@@ -109,11 +110,13 @@ fn expect_rows<K: Key + 'static, V: Value + 'static>(
     table: TableDefinition<'_, K, V>,
     expected: u64,
 ) -> Result<(), StoreError> {
-    let found = txn.open_table(table)?.len()?;
+    expect(table.name(), txn.open_table(table)?.len()?, expected)
+}
+
+fn expect(name: &str, found: u64, expected: u64) -> Result<(), StoreError> {
     if found == expected {
         return Ok(());
     }
-    let name = table.name();
     Err(StoreError::corrupt(format!(
         "table {name} has {}, expected {expected}",
         counted(found, "row")
@@ -128,17 +131,16 @@ fn wrong_totals(field: &str) -> StoreError {
 
 fn check_index_by_message(view: &View) -> Result<(), StoreError> {
     catch_engine_panic(|| {
-        let table = view.transaction().open_table(tables::INDEX_BY_MESSAGE)?;
-        for row in table.iter()? {
-            let (id, index) = row?;
-            let (id, index) = (MessageId::from_bytes(*id.value()), index.value());
-            if block_at(view, index)?.message.id() != id {
-                return Err(StoreError::corrupt(format!(
-                    "table index_by_message, key {id}: block {index} carries another message"
-                )));
+        let rows = tables::INDEX_BY_MESSAGE.read(view.transaction())?;
+        rows.each(|id, index| {
+            let id = MessageId::from_bytes(*id);
+            if block_at(view, index)?.message.id() == id {
+                return Ok(());
             }
-        }
-        Ok(())
+            Err(StoreError::corrupt(format!(
+                "table index_by_message, key {id}: block {index} carries another message"
+            )))
+        })
     })
 }
 

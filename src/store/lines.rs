@@ -51,7 +51,7 @@ impl Edit<'_> {
     }
 
     /// Returns the text of the message with an id, among the new ones or in the store.
-    fn text_of(&self, id: &MessageId, new: &New) -> Result<Option<String>, StoreError> {
+    fn text_of(&mut self, id: &MessageId, new: &New) -> Result<Option<String>, StoreError> {
         if let Some(&nth) = new.by_id.get(id) {
             return Ok(Some(new.messages[nth].text().to_owned()));
         }

@@ -187,12 +187,14 @@ impl Edit<'_> {
     }
 
     /// Returns the message with an id, in the mempool or the chain.
-    pub(super) fn message_with_id(&self, id: &MessageId) -> Result<Option<Message>, StoreError> {
+    pub(super) fn message_with_id(
+        &mut self,
+        id: &MessageId,
+    ) -> Result<Option<Message>, StoreError> {
         if let Some(sequence) = self.mempool_by_id.get(id.as_bytes())? {
             return Ok(Some(self.pending_at(sequence.value())?.message));
         }
         if let Some(index) = self.index_by_message.get(id.as_bytes())? {
-            let index = index.value();
             let block = self
                 .blocks
                 .get(index)?

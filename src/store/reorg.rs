@@ -229,7 +229,7 @@ impl Edit<'_> {
                 self.staged.insert((branch, index), &*replaced)?;
             }
             let seal = Seal::of(&block, || self.state.history.root());
-            self.insert_block(&block, Tip::of(&block), seal)?;
+            self.connect_one(&block, BlockHash::of(&block), seal)?;
             if index == 0 {
                 self.state.genesis = self.state.tip.hash;
             }
@@ -253,14 +253,11 @@ impl Edit<'_> {
     fn remove_rows(&mut self, index: u64) -> Result<bool, StoreError> {
         let block = self.connected_block(index)?;
         let (hash, id) = (BlockHash::of(&block), block.message.id());
-        self.index_by_hash.remove(hash.as_bytes())?;
+        self.index_by_hash.remove(hash.as_bytes(), index)?;
         self.state.totals.chain_json_bytes -= block_json_bytes(&block);
         let lowest = self.index_by_message.get(id.as_bytes())?;
-        let is_found = lowest.is_some_and(|lowest| lowest.value() == index);
-        if is_found {
-            self.index_by_message.remove(id.as_bytes())?;
-        }
-        Ok(is_found)
+        self.index_by_message.remove(id.as_bytes(), index)?;
+        Ok(lowest == Some(index))
     }
 
     fn staged_block(&self, branch: u64, index: u64) -> Result<Option<Block>, StoreError> {

@@ -22,6 +22,15 @@ pub struct State {
     /// Difficulty and seal rule.
     pub network: Network,
     pub(crate) totals: Totals,
+    pub(crate) index_positions: IndexPositions,
+}
+
+/// Keys at which each index continues to move its recent rows ([`super::index`]). A new run starts
+/// with the lowest key.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct IndexPositions {
+    pub(crate) by_hash: [u8; 32],
+    pub(crate) by_message: [u8; 16],
 }
 
 impl State {
@@ -34,6 +43,7 @@ impl State {
             history: History::default(),
             network,
             totals: Totals::default(),
+            index_positions: IndexPositions::default(),
         };
         state.history.append(&state.tip.hash, |_, _| {});
         state.totals.chain_json_bytes = block_json_bytes(genesis);
@@ -64,6 +74,7 @@ impl State {
             tip_is_sealed,
             network: view.network()?,
             totals: view.totals()?,
+            index_positions: IndexPositions::default(),
         })
     }
 

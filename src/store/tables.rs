@@ -7,8 +7,8 @@
 //! | table | key | value |
 //! |---|---|---|
 //! | `blocks` | index | block |
-//! | `index_by_hash` | block hash | index |
-//! | `index_by_message` | message id | lowest index of a block that carries the id |
+//! | `index_by_hash`, `recent_by_hash` | block hash | index |
+//! | `index_by_message`, `recent_by_message` | message id | lowest index of a block that carries the id |
 //! | `history` | node position ([`crate::chain::history`]) | node hash |
 //! | `mempool` | sequence number, in order of arrival | [`PendingRecord`] |
 //! | `mempool_by_id` | message id | sequence number |
@@ -25,20 +25,26 @@
 use redb::TableDefinition;
 use serde::{Deserialize, Serialize};
 
+use super::index::IndexDefinition;
 use crate::chain::ReorgCounts;
 
 /// Version of this schema. A database with a newer one is rejected.
-pub(crate) const SCHEMA_VERSION: u32 = 4;
+pub(crate) const SCHEMA_VERSION: u32 = 5;
 
 /// Oldest schema that can be opened; the first start upgrades it. Its values have no checksums
-/// ([`super::value`]). Schema 3 has no content of disconnected blocks.
+/// ([`super::value`]). Schema 3 has no content of disconnected blocks, schema 4 no tables of recent
+/// rows ([`super::index`]).
 pub(crate) const OLDEST_SCHEMA: u32 = 2;
 
 pub(crate) const BLOCKS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("blocks");
-pub(crate) const INDEX_BY_HASH: TableDefinition<'_, &[u8; 32], u64> =
-    TableDefinition::new("index_by_hash");
-pub(crate) const INDEX_BY_MESSAGE: TableDefinition<'_, &[u8; 16], u64> =
-    TableDefinition::new("index_by_message");
+pub(crate) const INDEX_BY_HASH: IndexDefinition<32> = IndexDefinition {
+    main: TableDefinition::new("index_by_hash"),
+    recent: TableDefinition::new("recent_by_hash"),
+};
+pub(crate) const INDEX_BY_MESSAGE: IndexDefinition<16> = IndexDefinition {
+    main: TableDefinition::new("index_by_message"),
+    recent: TableDefinition::new("recent_by_message"),
+};
 pub(crate) const HISTORY: TableDefinition<'_, u64, &[u8; 32]> = TableDefinition::new("history");
 pub(crate) const MEMPOOL: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("mempool");
 pub(crate) const MEMPOOL_BY_ID: TableDefinition<'_, &[u8; 16], u64> =

@@ -78,7 +78,7 @@ impl TestDatabase {
     }
 
     /// Adopts a chain with these messages from index 1 upwards.
-    fn adopt(&mut self, messages: &[Message]) -> Result<ReorgRecord, Rejection> {
+    pub(crate) fn adopt(&mut self, messages: &[Message]) -> Result<ReorgRecord, Rejection> {
         let blocks = chain(messages);
         let adoption = Adoption {
             branch: 1,

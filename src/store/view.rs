@@ -132,8 +132,8 @@ impl View {
     /// Returns the index of the block with this hash.
     pub fn index_of(&self, hash: &BlockHash) -> Result<Option<u64>, StoreError> {
         self.read(|| {
-            let table = self.transaction().open_table(tables::INDEX_BY_HASH)?;
-            Ok(table.get(hash.as_bytes())?.map(|index| index.value()))
+            let index = tables::INDEX_BY_HASH.read(self.transaction())?;
+            index.get(hash.as_bytes())
         })
     }
 
@@ -176,17 +176,16 @@ impl View {
         count: usize,
     ) -> Result<Vec<u64>, StoreError> {
         self.read(|| {
-            let table = self.transaction().open_table(tables::INDEX_BY_HASH)?;
-            let rows = table.range::<&[u8; 32]>(first.as_bytes()..=last.as_bytes())?;
-            rows.take(count).map(|row| Ok(row?.1.value())).collect()
+            let index = tables::INDEX_BY_HASH.read(self.transaction())?;
+            index.range(first.as_bytes(), last.as_bytes(), count)
         })
     }
 
     /// Returns the lowest index of a block that carries a message with this id.
     pub fn index_of_message(&self, id: &MessageId) -> Result<Option<u64>, StoreError> {
         self.read(|| {
-            let table = self.transaction().open_table(tables::INDEX_BY_MESSAGE)?;
-            Ok(table.get(id.as_bytes())?.map(|index| index.value()))
+            let index = tables::INDEX_BY_MESSAGE.read(self.transaction())?;
+            index.get(id.as_bytes())
         })
     }
 

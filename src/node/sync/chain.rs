@@ -23,7 +23,7 @@ use crate::node::settings::SYNC_PAGE;
 use crate::store::{Operation, StoreError};
 
 /// Maximum number of pages in flight to the writer, which joins them into few commits.
-const MAX_IN_FLIGHT_APPENDS: usize = 16;
+const MAX_IN_FLIGHT_APPENDS: usize = 8;
 
 /// Interval between two progress messages in the log.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);

@@ -4,10 +4,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::sorter::Sorter;
-use super::{BulkSummary, end_of, io_error};
+use super::{BulkSummary, io_error};
 use crate::chain::BlockHash;
 use crate::store::edit::Edit;
 use crate::store::error::StoreError;
+use crate::store::index::end_of;
 
 /// Rows of the two indexes, each a key and its index in big endian, which sort like the keys.
 pub(super) struct IndexRows {
@@ -40,7 +41,7 @@ impl IndexRows {
 
     pub(super) fn write(self, edit: &mut Edit<'_>) -> Result<BulkSummary, StoreError> {
         let failed = |error: DrainError| error.at(&self.folder);
-        let mut by_hash = end_of(&mut edit.index_by_hash)?;
+        let mut by_hash = end_of(&mut edit.index_by_hash.main)?;
         self.by_hash
             .drain(|row| {
                 let (hash, index) = parts::<32>(row);
@@ -51,7 +52,7 @@ impl IndexRows {
         by_hash.close()?;
 
         // Blocks may carry the same id; the index keeps the lowest of them, which comes first.
-        let mut by_message = end_of(&mut edit.index_by_message)?;
+        let mut by_message = end_of(&mut edit.index_by_message.main)?;
         let (mut last, mut repeats, mut repeated_ids) = (None, false, 0);
         self.by_message
             .drain(|row| {

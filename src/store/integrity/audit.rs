@@ -8,9 +8,9 @@
 use std::hash::{BuildHasher, RandomState};
 
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
-use redb::{Key, ReadableTable, ReadableTableMetadata, TableDefinition};
 
 use super::super::error::StoreError;
+use super::super::index::IndexDefinition;
 use super::super::panics::catch_engine_panic;
 use super::super::state::{State, block_json_bytes};
 use super::super::tables;
@@ -139,25 +139,20 @@ impl<'a> Audit<'a> {
     /// a difference if two blocks carry the same message id, which has only one row.
     fn indexes_are_right(&self) -> Result<bool, StoreError> {
         Ok(
-            self.sum(tables::INDEX_BY_HASH)? == (self.blocks, self.by_hash)
-                && self.sum(tables::INDEX_BY_MESSAGE)? == (self.blocks, self.by_message),
+            self.sum(&tables::INDEX_BY_HASH)? == (self.blocks, self.by_hash)
+                && self.sum(&tables::INDEX_BY_MESSAGE)? == (self.blocks, self.by_message),
         )
     }
 
-    fn sum<K: Key + 'static>(
-        &self,
-        table: TableDefinition<'_, K, u64>,
-    ) -> Result<(u64, u64), StoreError> {
+    fn sum<const N: usize>(&self, index: &IndexDefinition<N>) -> Result<(u64, u64), StoreError> {
         catch_engine_panic(|| {
-            let table = self.view.transaction().open_table(table)?;
+            let rows = index.read(self.view.transaction())?;
             let mut sum = 0_u64;
-            for row in table.iter()? {
-                let (key, index) = row?;
-                let key = key.value();
-                let key = K::as_bytes(&key);
-                sum = sum.wrapping_add(self.key.hash_one((key.as_ref(), index.value())));
-            }
-            Ok((table.len()?, sum))
+            rows.each(|key, index| {
+                sum = sum.wrapping_add(self.key.hash_one((&key[..], index)));
+                Ok(())
+            })?;
+            Ok((rows.len()?, sum))
         })
     }
 }

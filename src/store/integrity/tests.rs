@@ -105,8 +105,8 @@ fn an_index_that_leads_to_another_block_is_damage() {
     );
     database
         .change(|edit| {
-            edit.index_by_hash.insert(hash.as_bytes(), 2)?;
-            edit.index_by_message.insert(id.as_bytes(), 4)?;
+            edit.index_by_hash.recent.insert(hash.as_bytes(), 2)?;
+            edit.index_by_message.recent.insert(id.as_bytes(), 4)?;
             Ok(Ok(()))
         })
         .unwrap();
@@ -149,7 +149,7 @@ fn a_full_check_finds_every_wrong_row() {
     named(
         &damage(|edit| {
             let hash = hash(edit);
-            edit.index_by_hash.insert(hash.as_bytes(), 2)?;
+            edit.index_by_hash.recent.insert(hash.as_bytes(), 2)?;
             Ok(())
         }),
         "block 5: the index by hash",
@@ -157,6 +157,7 @@ fn a_full_check_finds_every_wrong_row() {
     named(
         &damage(|edit| {
             edit.index_by_hash
+                .recent
                 .insert(BlockHash::from_bytes([0; 32]).as_bytes(), 2)?;
             Ok(())
         }),
@@ -164,14 +165,14 @@ fn a_full_check_finds_every_wrong_row() {
     );
     named(
         &damage(|edit| {
-            edit.index_by_message.insert(&[3; 16], 4)?;
+            edit.index_by_message.recent.insert(&[3; 16], 4)?;
             Ok(())
         }),
         "block 3: the index by message",
     );
     named(
         &damage(|edit| {
-            edit.index_by_message.insert(&[77; 16], 4)?;
+            edit.index_by_message.recent.insert(&[77; 16], 4)?;
             Ok(())
         }),
         "table index_by_message",

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use blockchain::chain::{Block, BlockHash, Message};
 use blockchain::store::integrity::IntegrityReport;
 use blockchain::store::{Addition, Operation, StoppedStore, Store, StoreError, panics};
-use redb::{Database, TableDefinition};
+use redb::{Database, ReadableTable, TableDefinition, WriteTransaction};
 use tempfile::TempDir;
 
 use super::mutation::damage;
@@ -291,6 +291,18 @@ fn a_database_is_never_created_over_another_file() {
     );
 }
 
+/// Makes an index one table, as it was before schema 5.
+fn merge_recent_rows<const N: usize>(txn: &WriteTransaction, main: &str, recent: &str) {
+    let main: TableDefinition<'_, &[u8; N], u64> = TableDefinition::new(main);
+    let recent: TableDefinition<'_, &[u8; N], u64> = TableDefinition::new(recent);
+    let mut table = txn.open_table(main).unwrap();
+    for row in txn.open_table(recent).unwrap().iter().unwrap() {
+        let (key, index) = row.unwrap();
+        table.insert(key.value(), index.value()).unwrap();
+    }
+    txn.delete_table(recent).unwrap();
+}
+
 #[test]
 fn a_newer_schema_is_rejected_with_both_versions() {
     let folder = TempDir::new().unwrap();
@@ -307,30 +319,36 @@ fn a_newer_schema_is_rejected_with_both_versions() {
         old
     };
     // Earlier ones are read, and become this one.
-    for older in [2, 3] {
+    for older in [2, 3, 4] {
         set_schema(older);
         let database = Database::open(&path).unwrap();
         let txn = database.begin_write().unwrap();
-        let disconnected: TableDefinition<'_, (u64, u64), &[u8]> =
-            TableDefinition::new("disconnected");
-        txn.delete_table(disconnected).unwrap();
+        if older < 4 {
+            let disconnected: TableDefinition<'_, (u64, u64), &[u8]> =
+                TableDefinition::new("disconnected");
+            txn.delete_table(disconnected).unwrap();
+        }
+        merge_recent_rows::<32>(&txn, "index_by_hash", "recent_by_hash");
+        merge_recent_rows::<16>(&txn, "index_by_message", "recent_by_message");
         txn.commit().unwrap();
         drop(database);
         let stopped = StoppedStore::open(&path).unwrap();
         let view = stopped.view().unwrap();
         view.each_disconnected(None, 0, |found| panic!("{found:?}"))
             .unwrap();
+        let tip = view.tip_block().unwrap();
+        assert_eq!(view.block_of_message(&tip.message.id()).unwrap(), Some(tip));
         drop((view, stopped));
         open(&path).unwrap().close().unwrap();
     }
-    assert_eq!(set_schema(5), Some(4_u32.to_le_bytes().to_vec()));
+    assert_eq!(set_schema(6), Some(5_u32.to_le_bytes().to_vec()));
     let error = open(&path).err().unwrap();
     assert!(
         matches!(
             error,
             StoreError::Schema {
-                found: 5,
-                supported: 4
+                found: 6,
+                supported: 5
             }
         ),
         "{error:?}"
@@ -339,7 +357,7 @@ fn a_newer_schema_is_rejected_with_both_versions() {
     assert!(error.to_string().ends_with("or a newer version"), "{error}");
     let older = StoreError::Schema {
         found: 1,
-        supported: 4,
+        supported: 5,
     };
     let remedy = "and import the file";
     assert!(older.to_string().ends_with(remedy), "{older}");
