@@ -60,8 +60,13 @@ struct ReorgNotice {
 }
 
 impl ReorgNotice {
+    /// Returns the notice of the last notable reorg, unless the banner of all pages shows it.
     fn of(status: &Status) -> Option<Self> {
         let reorg = status.notable_reorg.clone()?;
+        let shown = status.reorg_to_acknowledge();
+        if shown.is_some_and(|shown| shown.number == reorg.number) {
+            return None;
+        }
         let at = reorg.timestamp.as_f64().unwrap_or_default();
         (now() - at < MAX_NOTICE_AGE).then(|| Self {
             title: if reorg.deep {
@@ -195,6 +200,11 @@ mod tests {
             page.render().unwrap()
         };
         status.notable_reorg = Some(reorg.clone());
+        assert!(
+            ReorgNotice::of(&status).is_none(),
+            "the banner of all pages shows it"
+        );
+        status.acknowledged_reorg = 12;
         let html = render(status.clone());
         for text in [
             "Deep reorg",

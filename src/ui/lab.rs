@@ -38,6 +38,10 @@ struct LabPage {
     /// `true` if every new block of this chain must be sealed.
     is_sealed: bool,
     sealed_from: Option<u64>,
+    /// `true` if the node has no neighbours, so that nobody else holds a copy of its chain.
+    is_alone: bool,
+    /// Owners of the chain that a copy is compared with.
+    others: &'static str,
     hash_rate_text: String,
     is_measured: bool,
     tip: u64,
@@ -103,6 +107,7 @@ impl LabPage {
         counts.push(status.tip.index.max(1));
         let tries = 16_f64.powi(i32::from(status.difficulty));
         let tip = status.tip.index;
+        let is_alone = status.sync.neighbours == 0;
         let newest = tip.saturating_sub(DEFAULT_BLOCKS - 1);
         let example = |text: &'static str| Example {
             text,
@@ -119,6 +124,8 @@ impl LabPage {
             difficulty: status.difficulty,
             is_sealed: status.sealed_from.is_some(),
             sealed_from: status.sealed_from,
+            is_alone,
+            others: if is_alone { "this node" } else { "the others" },
             tip,
             from: from.unwrap_or(newest).min(tip),
             is_given: from.is_some(),

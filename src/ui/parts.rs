@@ -3,11 +3,13 @@
 //! * [`text`]: a message, with all hidden characters made visible
 //! * [`hash_link`]: a hash with its colour bar; [`seal_badge`]: the seal state of a block;
 //!   [`relative_time`]: a point in time
-//! * [`block_card`], [`pending_row`], [`peer_row`]: a block, a pending message and a peer in a list
+//! * [`block_card`], [`disconnected_row`], [`pending_row`], [`peer_row`]: a block, a disconnected one, a
+//!   pending message and a peer in a list
 //! * [`fork`]: the drawing of a reorg; [`remedy`]: commands that bring two nodes onto the same network
 //! * [`status_summary`]: mining and sync status in words
 
 mod block_card;
+mod disconnected_row;
 mod fork;
 mod hash_link;
 mod peer_row;
@@ -19,6 +21,7 @@ mod status_summary;
 pub(super) mod text;
 
 pub(super) use block_card::BlockCard;
+pub(super) use disconnected_row::DisconnectedRow;
 pub(super) use fork::Fork;
 pub(super) use hash_link::HashLink;
 pub(super) use peer_row::PeerRow;

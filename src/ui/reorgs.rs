@@ -8,7 +8,7 @@ use warp::reply::Response;
 
 use super::error_page::{ErrorPage, if_supported};
 use super::format;
-use super::parts::{BlockCard, Fork, HashLink, Line, RelativeTime, SealBadge};
+use super::parts::{BlockCard, DisconnectedRow, Fork, HashLink, Line, RelativeTime, SealBadge};
 use super::reply;
 use super::request::PageRequest;
 use super::site::{Layout, Section, Site};
@@ -25,9 +25,6 @@ const MAX_BLOCKS_OF_ONE: usize = 100;
 
 /// Maximum number of disconnected blocks that a search shows.
 const MAX_HITS: usize = 100;
-
-/// Maximum number of characters shown of a message.
-const MAX_CHARACTERS: usize = 140;
 
 #[derive(Template)]
 #[template(path = "reorgs.html", config = "src/ui/askama.toml")]
@@ -52,10 +49,13 @@ struct ReorgRow {
     reorg: Reorg,
     time: RelativeTime,
     source: Line,
+    /// Disconnected blocks, newest first.
     disconnected: Vec<DisconnectedRow>,
+    /// Number of newer blocks that the page does not show.
     more_disconnected: u64,
-    /// Connected blocks that are still in the chain.
+    /// Connected blocks that are still in the chain, newest first.
     connected: Vec<BlockCard>,
+    /// Number of newer blocks that the page does not show.
     more_connected: u64,
     /// A later reorg disconnected these blocks again.
     is_replaced: bool,
@@ -63,44 +63,6 @@ struct ReorgRow {
     fork: Fork,
     /// Index from which on the next part of the branches is shown.
     next: Option<u64>,
-}
-
-#[derive(Debug)]
-struct DisconnectedRow {
-    reorg: u64,
-    index: u64,
-    hash: HashLink,
-    message_id: String,
-    /// `None` if the node does not have its content any more.
-    content: Option<Content>,
-}
-
-#[derive(Debug)]
-struct Content {
-    /// The seal state, if it is not the usual one of the chain.
-    seal: Option<SealBadge>,
-    line: Line,
-    /// Block in which the message was mined again.
-    mined_in: Option<u64>,
-    is_pending: bool,
-}
-
-impl DisconnectedRow {
-    fn with_content(base: &str, found: &DisconnectedContent, usual: SealBadge) -> Self {
-        let block = &found.block;
-        Self {
-            reorg: found.reorg,
-            index: block.index,
-            hash: HashLink::new(base, &block.hash),
-            message_id: block.data.id.clone(),
-            content: Some(Content {
-                seal: SealBadge::unusual(block, usual),
-                line: Line::new(&block.data.message, MAX_CHARACTERS),
-                mined_in: found.mined_in,
-                is_pending: found.pending,
-            }),
-        }
-    }
 }
 
 /// The part of the branches that a page shows.
@@ -132,16 +94,11 @@ impl ReorgRow {
         let known = from + disconnected.len() as u64;
         let bare = reorg.left.iter().filter(|block| block.index >= known);
         let room = max - disconnected.len();
-        disconnected.extend(bare.take(room).map(|block| DisconnectedRow {
-            reorg: reorg.number,
-            index: block.index,
-            hash: HashLink::new(base, &block.hash),
-            message_id: block.message_id.clone(),
-            content: None,
-        }));
+        let bare = bare.take(room);
+        disconnected.extend(bare.map(|block| DisconnectedRow::bare(base, reorg.number, block)));
         let end = reorg.from + reorg.connected;
         let connected = current.iter().filter(|block| block.index < end).take(max);
-        let connected: Vec<_> = connected
+        let mut connected: Vec<_> = connected
             .map(|block| BlockCard::new(base, block, usual))
             .collect();
         // `current` covers a short branch completely, so its tip must be in there.
@@ -153,6 +110,8 @@ impl ReorgRow {
         let more_connected = more(reorg.connected, connected.len());
         let longest = disconnected.len().max(connected.len()) as u64;
         let has_more = more_disconnected + more_connected > 0 && longest > 0;
+        disconnected.reverse();
+        connected.reverse();
         Self {
             time: RelativeTime::at(reorg.timestamp.as_f64().unwrap_or_default()),
             source: Line::new(&reorg.source, 80),
@@ -222,6 +181,7 @@ pub(super) async fn get(site: &Site, request: &PageRequest) -> Result<Response, 
         hits.extend(
             rows.map(|found| DisconnectedRow::with_content(&site.base, found, shown.usual)),
         );
+        hits.sort_by_key(|row| std::cmp::Reverse((row.reorg, row.index)));
     }
     let (mut rows, mut next) = (None, None);
     if let Some(ReorgPage { reorgs, next: more }) = if_supported(page)? {
@@ -368,6 +328,26 @@ mod tests {
         ] {
             assert!(html.contains(text), "{text} {html}");
         }
+    }
+
+    #[test]
+    fn branches_are_listed_newest_first() {
+        let blocks = [7, 8, 9].map(|index| samples::block(index, "text"));
+        let longer = Reorg {
+            connected: 5,
+            ..reorg("ef")
+        };
+        let content = blocks.clone().map(|block| DisconnectedContent {
+            reorg: 12,
+            block,
+            mined_in: None,
+            pending: true,
+        });
+        let row = ReorgRow::new("/x", longer, SHOWN, &content, &blocks);
+        let disconnected: Vec<_> = row.disconnected.iter().map(|row| row.index).collect();
+        let connected: Vec<_> = row.connected.iter().map(|card| card.index).collect();
+        assert_eq!((disconnected, connected), (vec![9, 8, 7], vec![9, 8, 7]));
+        assert_eq!((row.more_disconnected, row.more_connected), (0, 2));
     }
 
     #[test]

@@ -10,6 +10,7 @@
 //! * [`accessibility`]: every page, checked by axe-core
 //! * [`proxy`]: behind a proxy that replaces the host name
 //! * [`lab`]: the lab in a real browser, from tampering to the final comparison
+//! * [`lab_screens`]: the lab on projectors and phones
 
 mod accessibility;
 mod browser;
@@ -17,6 +18,7 @@ mod deployment;
 mod events;
 mod form;
 mod lab;
+mod lab_screens;
 mod pages;
 mod places;
 mod proxy;

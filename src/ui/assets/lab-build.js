@@ -1,9 +1,9 @@
 // Step 2 of the lab: a first block, whose number the visitor and then the browser search for.
 
 import { colourBar, commitment, countZeros, duration, hashOf, hashRate, largeNumber } from "./chain.js";
-import { onRate, search, stop } from "./lab-miner.js";
-import { History } from "./lab-rules.js";
-import { counted, digestWithZeros, expectedTime, rateText } from "./lab-view.js";
+import { measure, onRate, search, stop } from "./lab-miner.js";
+import { History, measuredRate } from "./lab-rules.js";
+import { counted, digestWithZeros, expectedTime, runTime } from "./lab-view.js";
 import { sha256 } from "./sha256.js";
 
 const lab = document.getElementById("lab");
@@ -81,8 +81,9 @@ function showProgress({ tries, seconds, candidate, digest, best }) {
   get("build-digest").replaceChildren(digestWithZeros(digest));
   get("build-tries").textContent = largeNumber(tries);
   get("build-best").textContent = counted(best, "zero");
-  get("build-time").textContent = duration(seconds);
-  get("build-rate").textContent = rateText();
+  get("build-time").textContent = runTime(seconds);
+  const rate = measuredRate(tries, seconds);
+  get("build-rate").textContent = rate === null ? "–" : hashRate(rate);
 }
 
 function showExpected() {
@@ -109,7 +110,7 @@ async function toggleSearch() {
       const ratio = found.tries / 16 ** wanted;
       const comparison = ratio < 0.3 ? "far fewer than expected" : ratio > 2 ? "far more than expected" : "about as many as expected";
       get("build-verdict").textContent =
-        `Solved with ${largeNumber(found.tries)} tries in ${duration(found.seconds)}, ${comparison}. The block is mined. Now change its message.`;
+        `Solved with ${largeNumber(found.tries)} tries in ${runTime(found.seconds)}, ${comparison}. The block is mined. Now change its message.`;
     } else show();
   } catch {
     get("build-verdict").className = "verdict bad";
@@ -118,6 +119,8 @@ async function toggleSearch() {
     isSearching = false;
     get("build-search").textContent = "Let the computer search";
   }
+  // A short run leaves the rate as it was measured while the page was loading.
+  measure();
 }
 
 /** Starts the step with the genesis block of this chain. */
@@ -151,7 +154,6 @@ export function startBuild(genesis) {
     for (const row of lab.querySelectorAll("[data-zeros]")) {
       row.querySelector(".browser").textContent = duration(16 ** Number(row.dataset.zeros) / rate);
     }
-    get("build-rate").textContent = hashRate(rate);
     showExpected();
   });
   showExpected();

@@ -3,7 +3,7 @@
 import { colourBar, commitment, countZeros, hashOf } from "./chain.js";
 import { blockAfter } from "./lab-build.js";
 import { ChainCopy, History } from "./lab-rules.js";
-import { ChainView, counted } from "./lab-view.js";
+import { ChainView, counted, element } from "./lab-view.js";
 import { sha256 } from "./sha256.js";
 
 const NAMES = ["Anna", "Ben", "Carla"];
@@ -32,6 +32,8 @@ function mineBlocks(genesis) {
   return blocks;
 }
 
+const tipHash = (hash) => [colourBar(hash), " ", element("code", "", `${hash.slice(0, 8)}…`)];
+
 function showTips() {
   const tips = views.map(({ copy }) => copy.tipHash());
   const broken = views.map(({ copy }) => copy.firstBroken());
@@ -41,11 +43,14 @@ function showTips() {
     const isBroken = broken[at] >= 0;
     const isAlone = !isBroken && count(tips[at]) === 1;
     line.className = `lab-tip ${isBroken || isAlone ? "bad" : "good"}`;
+    const isOld = isBroken && tips[at] === copy.originalTipHash();
     const text = isBroken
-      ? `broken at block ${copy.blocks[broken[at]].index}`
-      : isAlone ? "valid, but nobody else has this tip" : `valid, the same tip as ${NAMES.filter((_, other) => other !== at && tips[other] === tips[at]).join(" and ")}`;
-    line.replaceChildren("tip ", colourBar(tips[at]), " ", Object.assign(document.createElement("code"), { textContent: `${tips[at].slice(0, 12)}…` }), ` ${text}`);
+      ? `broken at block ${copy.blocks[broken[at]].index}${isOld ? "; this is the old tip, mine to get a new one" : ""}`
+      : isAlone ? "valid, but nobody else has this tip" : `valid, the same tip as ${NAMES.filter((_, other) => other !== at && broken[other] < 0 && tips[other] === tips[at]).join(" and ")}`;
+    line.replaceChildren("tip ", ...tipHash(tips[at]), ` ${text}`);
   });
+  const tipOf = (name, at) => element("div", "", element("dt", "", `${name}'s tip`), element("dd", "", ...tipHash(tips[at]), broken[at] >= 0 ? " (broken)" : ""));
+  get("copies-tips").replaceChildren(...NAMES.map(tipOf));
   get("copies-verdict").textContent = verdict(tips, broken);
 }
 
@@ -54,7 +59,7 @@ function verdict(tips, broken) {
   if (brokenNames.length > 0) {
     const [name] = brokenNames;
     const copy = views[NAMES.indexOf(name)].copy;
-    return `${name}'s copy breaks at block ${copy.blocks[copy.firstBroken()].index}: ${counted(copy.countBroken(), "block")} would be rejected by everyone. Mine them from left to right.`;
+    return `${name}'s copy breaks at block ${copy.blocks[copy.firstBroken()].index}: everyone would reject ${counted(copy.countBroken(), "block")}. Mine ${copy.countBroken() === 1 ? "it" : "them from left to right"}.`;
   }
   if (new Set(tips).size === 1) return "All three copies are valid and have the same tip hash: they hold the same history.";
   const different = NAMES.filter((_, at) => tips.filter((tip) => tip === tips[at]).length === 1);

@@ -1,9 +1,9 @@
 // Step 4 of the lab: a copy of this chain that the visitor changes and mines again.
 
-import { duration, hashOf, largeNumber, sealOf } from "./chain.js";
+import { hashOf, largeNumber, sealOf } from "./chain.js";
 import { hashRateHere, isSearching, onRate, stop } from "./lab-miner.js";
 import { ChainCopy, History } from "./lab-rules.js";
-import { ChainView, counted, element, expectedTime, rateText } from "./lab-view.js";
+import { ChainView, counted, element, expectedTime, rateText, runTime } from "./lab-view.js";
 
 const lab = document.getElementById("lab");
 const get = (id) => document.getElementById(id);
@@ -77,8 +77,10 @@ function describe() {
     text.textContent = `These blocks are valid again, but the ${counted(missingBlocks(), "block")} after them still ${missingBlocks() === 1 ? "points" : "point"} to the old hash.`;
     get("tamper-mine-all").disabled = missingBlocks() > MAX_REST;
   } else {
-    const cost = effort && effort.tries ? ` The repair took ${largeNumber(effort.tries)} tries and ${duration(effort.seconds)}.` : " Nothing had to be searched, because these proofs are open: they do not commit to their message.";
-    text.textContent = `The copy is valid again by every rule.${cost} Has the forgery succeeded? Step 5 compares it with the chain of the others.`;
+    const cost = effort && effort.tries ? ` The repair took ${largeNumber(effort.tries)} tries and ${runTime(effort.seconds)}.` : " Nothing had to be searched, because these proofs are open: they do not commit to their message.";
+    const next = element("a", "", "Compare it with the original in step 5");
+    next.href = "#verdict";
+    text.replaceChildren(`The copy is valid again by every rule.${cost} Has the forgery succeeded? `, next);
   }
   describeRest();
 }
@@ -135,7 +137,7 @@ function showProgress(at, progress) {
   get("tamper-block").textContent = `${view.copy.blocks[at].index} (${done.blocks + 1} of ${total})`;
   get("tamper-tries").textContent = largeNumber(done.tries + tries);
   showExpected();
-  get("tamper-time").textContent = duration(done.seconds + seconds);
+  get("tamper-time").textContent = runTime(done.seconds + seconds);
 }
 
 let isLoading = false;
@@ -174,9 +176,10 @@ async function mineAll() {
 export async function tamperForVisitor() {
   if (!view) return;
   const { copy } = view;
-  const at = copy.blocks.findIndex((block, at) => block.index > 0 && !view.cards[at].field.disabled);
   if (!copy.isChanged()) {
-    copy.edit(at < 0 ? copy.blocks.length - 1 : at, `${copy.blocks[at].data.message} (changed)`);
+    const editable = view.cards.findIndex(({ field }) => field?.disabled === false);
+    const at = editable < 0 ? copy.blocks.length - 1 : editable;
+    copy.edit(at, `${copy.blocks[at].data.message} (changed)`);
     view.update();
     changed();
   }

@@ -1,13 +1,15 @@
 // Step 5 of the lab: the repaired copy beside the chain that the others hold.
 
-import { colourBar, duration, largeNumber } from "./chain.js";
+import { colourBar, largeNumber } from "./chain.js";
 import { missingBlocks, onCopyChange, repairEffort, restCost, tampered, tamperForVisitor } from "./lab-tamper.js";
-import { counted, element, expectedTime, markedDigest } from "./lab-view.js";
+import { counted, element, expectedTime, markedDigest, runTime } from "./lab-view.js";
 import { readTrusted } from "./receipt.js";
 
 const lab = document.getElementById("lab");
 const get = (id) => document.getElementById(id);
 const chainDifficulty = Number(lab.dataset.difficulty);
+/** Owners of the original chain: the others, or this node if it stands alone. */
+const others = lab.dataset.others;
 
 /** Maximum number of rows of the comparison. */
 const ROWS = 6;
@@ -26,7 +28,7 @@ function row(copy, at) {
   const heading = element("th", "", `Block ${mine.index}`);
   heading.scope = "row";
   const outcome = element("td", isSame ? "lab-same" : "lab-different", isSame ? "same" : "different");
-  return element("tr", "", heading, hashCell("your copy", hash, mine.data.message, isSame), hashCell("the others", theirs.hash, theirs.data.message, true), outcome);
+  return element("tr", "", heading, hashCell("your copy", hash, mine.data.message, isSame), hashCell(others, theirs.hash, theirs.data.message, true), outcome);
 }
 
 function rules(copy) {
@@ -38,13 +40,13 @@ function rules(copy) {
     [every("link"), "every block contains the hash of the block before it"],
     [every("puzzle"), zeros],
     [every("isSealed"), "every seal matches the content of its block and the history before it"],
-    [every("time"), "every block is later than the block before it"],
+    [every("time"), "every block has a later time than the block before it"],
   ];
 }
 
 function status(copy) {
   if (!copy) return ["", "The copy of step 4 is not loaded."];
-  if (!copy.isChanged()) return ["", "You have not changed anything yet, so your copy and the chain of the others are the same. Change a message in step 4, or let the page do it."];
+  if (!copy.isChanged()) return ["", `You have not changed anything yet, so your copy and the chain of ${others} are the same. Change a message in step 4, or let the page do it.`];
   if (copy.firstBroken() >= 0) return ["bad", `Your copy is not repaired yet: ${counted(copy.countBroken(), "block")} would be rejected. Mine them in step 4, or let the page do it.`];
   if (missingBlocks() > 0) return ["bad", `Your copy is not complete: ${counted(missingBlocks(), "block")} after it still point to the old hash. Mining them again takes ${restCost(missingBlocks())}. Until they are mined, too, every node rejects the copy. Show newer blocks in step 4 to see a complete repair.`];
   return ["good", "Your copy is complete, and a check of it finds nothing wrong:"];
@@ -76,7 +78,7 @@ function show() {
   get("verdict-mine").replaceChildren(colourBar(copy.tipHash()), " ", markedDigest(copy.tipHash(), copy.originalTipHash()));
   get("verdict-theirs").replaceChildren(colourBar(copy.originalTipHash()), " ", element("code", "lab-digits", copy.originalTipHash()));
   const effort = repairEffort();
-  const work = effort?.tries ? `The repair took ${largeNumber(effort.tries)} tries and ${duration(effort.seconds)}. ` : "";
+  const work = effort?.tries ? `The repair took ${largeNumber(effort.tries)} tries and ${runTime(effort.seconds)}. ` : "";
   get("verdict-effort").textContent = copy.difficulty === chainDifficulty
     ? work
     : `${work}With the ${counted(chainDifficulty, "zero")} that this chain requires it would have taken ${expectedTime(copy.results.filter(({ hash }, at) => hash !== copy.original[at].hash).length * 16 ** chainDifficulty)}, and without them a node rejects the copy at once. Suppose that somebody has done this work:`;
@@ -107,7 +109,7 @@ async function loadTip(copy) {
     const response = await fetch(lab.dataset.tip);
     const block = await response.json();
     const ahead = block.index - copy.blocks.at(-1).index;
-    get("verdict-ahead").textContent = ahead > 0 ? ` Meanwhile the others have added ${counted(ahead, "block")}, so your copy is also too short.` : "";
+    get("verdict-ahead").textContent = ahead > 0 ? ` Meanwhile ${others} ${others === "this node" ? "has" : "have"} added ${counted(ahead, "block")}, so your copy is also too short.` : "";
   } catch {
     get("verdict-ahead").textContent = "";
   }
@@ -130,12 +132,12 @@ function compareKept() {
   result.textContent = isBefore
     ? "This block is before the ones on this page. Nothing has changed there."
     : inChain && !inCopy
-      ? "The chain of the others contains this hash. Your copy does not: it is exposed."
+      ? `The chain of ${others} contains this hash. Your copy does not: it is exposed.`
       : inChain
         ? "Both contain this hash: it is older than the change, so it cannot expose it. A newer one can."
         : inCopy
           ? "Only your copy contains this hash. Nobody else has ever seen it."
-          : "Neither your copy nor the chain of the others contains this hash on this page.";
+          : `Neither your copy nor the chain of ${others} contains this hash on this page.`;
 }
 
 /** Starts the step. */

@@ -47,6 +47,19 @@ function hashPart(className, name, hash) {
   return part;
 }
 
+// The genesis block belongs to the network, so its message cannot be edited.
+function genesisText({ data: { message } }, isCompact) {
+  const text = isCompact || !isEditable(message) ? "genesis, fixed" : `${message} (genesis, fixed)`;
+  return element("p", "lab-fixed", text);
+}
+
+// A message that a text field would change cannot be edited.
+function showMessage(field, message) {
+  if (field.value !== message) field.value = message;
+  field.disabled = field.value !== message || !isEditable(message);
+  if (field.disabled) field.value = "This message has hidden characters or is too long to edit.";
+}
+
 /** A list of cards, one for each of the first `shown` blocks of a copy. */
 export class ChainView {
   /**
@@ -64,45 +77,47 @@ export class ChainView {
 
   #card(block, at) {
     const isGenesis = block.index === 0;
+    const isCompact = this.rows === 1;
+    const title = element("h3", "", `Block ${block.index}`);
+    title.tabIndex = -1;
+    const state = element("span", "lab-state");
+    const message = isGenesis ? [genesisText(block, isCompact)] : this.#field(block, at);
+    const hashes = element("div", "lab-hashes");
+    const checks = element("ul", "lab-checks");
+    const mine = element("button", "lab-mine", isCompact ? "Mine" : "Mine this block", element("span", "visually-hidden", `: ${block.index}, ${this.label}`));
+    mine.type = "button";
+    mine.addEventListener("click", () => this.mine(at).catch((error) => (state.textContent = error.message)));
+    const card = element("li", "lab-block", element("div", "lab-head", title, state, mine), ...message, hashes, checks);
+    card.dataset.index = block.index;
+    const field = card.querySelector("textarea");
+    return { card, title, state, field, hashes, checks, mine };
+  }
+
+  #field(block, at) {
     const field = element("textarea");
     field.rows = this.rows;
     field.dir = "auto";
     field.spellcheck = false;
     field.id = `${this.id}-${block.index}`;
-    const title = element("h3", "", `Block ${block.index}`);
-    title.tabIndex = -1;
-    const state = element("span", "lab-state");
-    const label = element("label", "", isGenesis ? "genesis block, fixed" : "message", element("span", "visually-hidden", ` of block ${block.index}, ${this.label}`));
-    label.htmlFor = field.id;
-    const hashes = element("div", "lab-hashes");
-    const checks = element("ul", "lab-checks");
-    const mine = element("button", "lab-mine", "Mine this block", element("span", "visually-hidden", `: ${block.index}, ${this.label}`));
-    mine.type = "button";
-    mine.addEventListener("click", () => this.mine(at).catch((error) => (state.textContent = error.message)));
     field.addEventListener("input", () => {
       stop();
       this.copy.edit(at, field.value);
       this.update();
       this.onChange?.();
     });
-    const card = element("li", "lab-block", element("div", "lab-head", title, state), label, field, hashes, checks, mine);
-    card.dataset.index = block.index;
-    return { card, title, state, field, hashes, checks, mine, isGenesis };
+    const label = element("label", "", "message", element("span", "visually-hidden", ` of block ${block.index}, ${this.label}`));
+    label.htmlFor = field.id;
+    return [label, field];
   }
 
   /** Shows the copy as it is. */
   update() {
     let isAfterBroken = false;
     this.cards.forEach((parts, at) => {
-      const { card, state, field, hashes, checks, mine, isGenesis } = parts;
+      const { card, state, field, hashes, checks, mine } = parts;
       const block = this.copy.blocks[at];
       const result = this.copy.results[at];
-      if (field.value !== block.data.message) field.value = block.data.message;
-      // A message that a text field would change cannot be edited.
-      field.disabled = isGenesis || field.value !== block.data.message || !isEditable(block.data.message);
-      if (field.value !== block.data.message || !isEditable(block.data.message)) {
-        field.value = "This message has hidden characters or is too long to edit.";
-      }
+      if (field) showMessage(field, block.data.message);
       card.classList.toggle("lab-broken", !result.passed);
       card.classList.toggle("lab-after", result.passed && isAfterBroken);
       card.classList.toggle("lab-torn", !result.link);
@@ -119,7 +134,7 @@ export class ChainView {
   #checks(result) {
     const failed = [];
     if (!result.link) failed.push("points to a hash that no longer exists");
-    if (result.seal === "broken") failed.push("seal was made for other content");
+    if (result.seal === "broken") failed.push(`seal was made for ${result.isEdited ? "other content" : "another history"}`);
     else if (!result.isSealed) failed.push("has no seal, which this chain requires");
     if (!result.puzzle) failed.push(`puzzle not solved: ${counted(result.zeros, "zero")}, not ${this.copy.difficulty}`);
     if (!result.time) failed.push("is older than the block before it");
@@ -209,6 +224,9 @@ export function expectedTime(tries) {
   const rate = hashRateHere();
   return rate === null ? "not measured yet" : `about ${duration(tries / rate)}`;
 }
+
+/** Returns the time of a run as text. Browsers measure no shorter times. */
+export const runTime = (seconds) => (seconds < 1e-3 ? "under 1 ms" : duration(seconds));
 
 /** Returns the hash rate of this browser, as text. */
 export const rateText = () => (hashRateHere() === null ? "not measured yet" : hashRate(hashRateHere()));

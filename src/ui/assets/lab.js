@@ -8,6 +8,7 @@ import { startTamper } from "./lab-tamper.js";
 import { startVerdict } from "./lab-verdict.js";
 
 const lab = document.getElementById("lab");
+const root = document.documentElement;
 const steps = [...lab.querySelectorAll(".lab-step")];
 const links = [...lab.querySelectorAll(".lab-steps a")];
 
@@ -44,10 +45,18 @@ async function loadGenesis() {
   }
 }
 
+// A projector shows the experiments first. The explanations open with a click.
+function fold() {
+  const isPresented = root.dataset.present === "on";
+  for (const intro of lab.querySelectorAll(".lab-intro")) intro.open = !isPresented;
+}
+
 async function start() {
   for (const part of lab.querySelectorAll("[data-scripted]")) part.hidden = false;
   show(false);
   addEventListener("hashchange", () => show(true));
+  fold();
+  new MutationObserver(fold).observe(root, { attributeFilter: ["data-present"] });
   startHash();
   startVerdict();
   const tampering = startTamper();

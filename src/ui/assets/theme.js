@@ -28,7 +28,7 @@
     const presentation = document.getElementById("present");
     const updatePresentation = () => {
       presentation.textContent = isPresented ? "Stop presenting" : "Present";
-      presentation.setAttribute("aria-label", isPresented ? "End the presentation" : "Present: show larger, for a projector");
+      presentation.title = isPresented ? "" : "Show larger, for a projector";
     };
     presentation.hidden = false;
     presentation.addEventListener("click", () => {

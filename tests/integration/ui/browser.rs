@@ -76,7 +76,7 @@ impl Scene {
         self.browser.run("window.same = true");
         self.node.mine(&["appears without a reload"]);
         self.wait_for_text("appears without a reload");
-        self.wait_for_text("Block 1 is the tip");
+        self.wait_for_text("Block 1 is the newest (the tip)");
         assert_eq!(self.browser.run("return window.same"), json!(true));
     }
 
@@ -204,7 +204,7 @@ impl Scene {
         self.browser
             .command("Emulation.setScriptExecutionDisabled", &off);
         for (path, text) in [
-            ("/", "is the tip"),
+            ("/", "is the newest (the tip)"),
             ("/blocks?from=3", "appears without a reload"),
             ("/block/1", "Proof solves the puzzle"),
             ("/lab", "The experiments need JavaScript"),

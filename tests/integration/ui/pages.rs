@@ -23,7 +23,7 @@ fn home_shows_the_tip_and_explains_blocks() {
     let home = explorer.get("/").expect(200);
     let html = home.text();
     for text in [
-        "Block <a href=\"/block/8\">8</a> is the tip",
+        "Block <a href=\"/block/8\">8</a> is the newest (the tip)",
         "message 8",
         "message 3",
         &tip.block.hash[..10],
