@@ -82,6 +82,7 @@ Tasks:
   Closed network  blockchain node --closed --neighbours HOST:PORT
   Watch nodes     blockchain monitor HOST:PORT HOST:PORT
   Prove offline   blockchain checkpoint --output kept.txt; blockchain receipt get ID
+  Stamp files     blockchain stamp FILE; later: blockchain stamp verify FILE --trust kept.txt
   Add a log       blockchain add --lines --once < FILE
 
 Exit codes:

@@ -16,7 +16,7 @@
 //! * [`qr`]: the QR code of a checkpoint; [`verifier`]: the page that verifies receipts offline
 //! * [`add`]: the form for a new message; [`acknowledge`]: the form that ends the warning about a
 //!   reorg; [`csrf`]: keeps other sites from submitting them
-//! * [`raw`]: blocks as JSON, for people and for the scripts
+//! * [`raw`]: blocks as JSON, for people and for the scripts; [`docs`]: the description of the API
 //! * [`parts`]: fragments that several pages show; [`format`](mod@format): numbers and durations as text
 //!
 //! Updates and files:
@@ -34,6 +34,7 @@ mod block;
 mod blocks;
 mod checkpoint;
 mod csrf;
+mod docs;
 mod error_page;
 mod events;
 mod format;

@@ -22,7 +22,12 @@ use crate::pow::Difficulty;
 use crate::store::Network;
 use crate::ui::qr::invite_code;
 
+const AFTER_HELP: &str = "\
+Other machines reach the node only if it listens on the network: start it with --host 0.0.0.0. On
+another machine: blockchain join CODE";
+
 #[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
 pub(super) struct InviteArgs {
     /// Folder of a node, running or stopped; without it the node at --host and --port is asked
     #[arg(long, value_name = "DIR")]

@@ -100,7 +100,8 @@ pub(super) struct MonitorArgs {
         env = "BLOCKCHAIN_MONITOR_REPEAT"
     )]
     repeat: Interval,
-    /// Accept another branch: the hash of its block at the settled index. Writes the event and exits
+    /// Accept the other branch: the hash of its block at the settled index, which `offered.txt` in
+    /// the evidence folder names. Writes the event and exits
     #[arg(long, value_name = "HASH", conflicts_with_all = ["trust", "once"])]
     accept: Option<BlockHash>,
 }
@@ -110,8 +111,9 @@ Exit codes with --once: 0 all nodes extend the settled checkpoint, 1 an alarm st
 3 a node does not answer and no other alarm stands. Without --once: 0 when stopped, 3 if the state
 cannot be written.
 
-An alarm about the history stands until the node has the kept history again, or until a person has
-looked at the evidence folder and says --accept HASH.";
+The monitor keeps the history that it saw up to the settled block, and both branches of a rewrite in
+an evidence folder, STATE/GENESIS/evidence/. An alarm about the history stands until the node has
+the kept history again, or until a person has looked at that folder and says --accept HASH.";
 
 pub(super) async fn run(args: MonitorArgs, output: Output) -> Result<(), Error> {
     if args.nodes.is_empty() {

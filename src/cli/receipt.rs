@@ -22,7 +22,16 @@ use crate::proofs::checkpoint::read_trust_file;
 use crate::proofs::{MAX_FILE_BYTES, Receipt, Verified};
 use crate::wire::calendar_time;
 
+const AFTER_HELP: &str = "\
+Give the receipt to a reader and, by another way, a checkpoint of the block that proves it
+(\"blockchain checkpoint\"). A checkpoint that comes with the receipt proves nothing.
+
+  blockchain receipt get ID --output proof.json
+  blockchain receipt verify proof.json --trust kept.txt
+  blockchain receipt page --output verify.html";
+
 #[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
 pub(super) struct ReceiptArgs {
     #[command(subcommand)]
     command: ReceiptCommand,

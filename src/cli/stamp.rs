@@ -37,8 +37,19 @@ const MAX_SETTLE_TIME: Duration = Duration::from_secs(5);
 /// Remedy after an interruption.
 const COMPLETE: &str = "complete the stamps with \"blockchain stamp upgrade\"";
 
+const AFTER_HELP: &str = "\
+Each file gets a stamp beside it, FILE.stamp.json. Keep it with the file, and a checkpoint of the same
+block or a later one elsewhere:
+
+  blockchain stamp contract.pdf
+  blockchain checkpoint --output kept.txt
+  blockchain stamp verify contract.pdf --trust kept.txt
+
+A checkpoint of a later block needs the proof that joins both: \"blockchain consistency get\" writes it,
+and --via names it.";
+
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
+#[command(args_conflicts_with_subcommands = true, after_help = AFTER_HELP)]
 pub(super) struct StampArgs {
     #[command(subcommand)]
     command: Option<StampCommand>,
@@ -180,8 +191,8 @@ async fn wait(client: &HttpClient, id: &str) -> Result<Receipt, Error> {
                 let receipt = receipt_of(client, &status.id, "tip").await?;
                 if receipt.entries.is_empty() {
                     warn(&format!(
-                        "no block is above block {} yet, so it can still be disconnected: run \
-                         \"blockchain stamp upgrade\" later",
+                        "block {} is the tip and could still be replaced: run \"blockchain stamp \
+                         upgrade\" after the next block",
                         receipt.under.index
                     ));
                 }

@@ -90,7 +90,9 @@ pub(super) fn secured(mut response: Response) -> Response {
             "camera=(), geolocation=(), microphone=()",
         ),
     ] {
-        headers.insert(name, HeaderValue::from_static(value));
+        // A page may have a stricter policy.
+        let header = headers.entry(name);
+        header.or_insert(HeaderValue::from_static(value));
     }
     response
 }

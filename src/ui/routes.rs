@@ -16,7 +16,7 @@ use super::format::sentence;
 use super::request::{PageRequest, is_plain_segment};
 use super::site::Site;
 use super::{
-    acknowledge, add, assets, block, blocks, checkpoint, events, home, lab, mempool, message,
+    acknowledge, add, assets, block, blocks, checkpoint, docs, events, home, lab, mempool, message,
     peers, proving, raw, receipt, reorgs, reply, search,
 };
 use crate::http::{InvalidHead, OriginPolicy, check_head};
@@ -149,7 +149,10 @@ async fn get(
         return without_trailing_slash(site, path, &request);
     }
     let segments: Vec<&str> = path[1..].split('/').collect();
-    if !matches!(segments[0], "raw" | "assets" | "events" | "favicon.ico") {
+    if !matches!(
+        segments[0],
+        "raw" | "assets" | "docs" | "events" | "favicon.ico" | "openapi.json"
+    ) {
         site.refresh().await;
     }
     match segments[..] {
@@ -173,6 +176,9 @@ async fn get(
         ["raw", "checkpoint"] => checkpoint::raw(site, &request).await,
         ["raw", "lab"] => lab::stretch(site, &request).await,
         ["raw", "blocks"] => raw::blocks(site, &request).await,
+        ["docs"] => docs::page(site).await,
+        ["docs", "style.css"] => docs::style(site).await,
+        ["openapi.json"] => docs::document(site).await,
         ["assets", name] => assets::get(name, &request.headers),
         // Browsers request this path even though every page links its icon.
         ["favicon.ico"] => assets::get("icon.svg", &request.headers),

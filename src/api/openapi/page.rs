@@ -29,15 +29,16 @@ code { font-family: ui-monospace, monospace; font-size: .9rem }
 }
 ";
 
-/// Renders the page of a document.
+/// Renders the page of a document. Its links are relative, so that the explorer can serve it below a
+/// base path.
 pub(super) fn render(document: &Value) -> String {
     let info = &document["info"];
     let title = format!("{} {}", text(&info["title"]), text(&info["version"]));
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n\
-         <link rel=\"stylesheet\" href=\"/docs/style.css\">\n<main>\n<h1>{title}</h1>\n<p>{}</p>\n\
-         <p>For programs: <a href=\"/openapi.json\">/openapi.json</a></p>\n<h2>Requests</h2>\n",
+         <link rel=\"stylesheet\" href=\"docs/style.css\">\n<main>\n<h1>{title}</h1>\n<p>{}</p>\n\
+         <p>For programs: <a href=\"openapi.json\">/openapi.json</a></p>\n<h2>Requests</h2>\n",
         text(&info["description"])
     );
     for (path, item) in entries(&document["paths"]) {

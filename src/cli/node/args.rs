@@ -53,7 +53,8 @@ pub(in crate::cli) struct JoinArgs {
         env = "BLOCKCHAIN_NODE_DB"
     )]
     pub(super) db: PathBuf,
-    /// Accept without a question what the code leaves to the node that answers
+    /// Do not ask before trusting the answering node for what the code does not fix, such as the
+    /// genesis hash
     #[arg(long, short)]
     pub(super) yes: bool,
     #[command(flatten)]

@@ -22,6 +22,11 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 const MAX_EVENT_BYTES: usize = 2 * 1024 * 1024;
 
 impl HttpClient {
+    /// `GET /docs`, `/docs/style.css` and `/openapi.json`: the description of the API, as it is.
+    pub async fn api_document(&self, path: &str) -> Result<Vec<u8>, ClientError> {
+        self.send(self.request(Method::GET, path)).await
+    }
+
     /// `GET /api/v1/blocks`, newest first, from this index downwards or from the tip.
     pub async fn blocks_down(
         &self,

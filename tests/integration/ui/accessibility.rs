@@ -117,6 +117,7 @@ fn every_page_is_accessible() {
         "/receipt",
         "/checkpoint",
         "/proving",
+        "/docs",
     ];
     for path in paths {
         check(&format!("{own}{path}"));

@@ -62,6 +62,41 @@ fn every_link_is_below_the_base_path() {
 }
 
 #[test]
+fn the_description_of_the_api_is_served_below_the_base_path() {
+    let node = TestNode::start(&["--threads", "0", "--closed"]);
+    let explorer = Explorer::of(node.address(), &["--base-path", "/chain"]);
+    let home = explorer.browse("GET", "/chain/", &[], "").expect(200);
+    let link = "<a href=\"/chain/docs\">API documentation</a>";
+    assert!(home.text().contains(link), "{}", home.text());
+    let docs = explorer.browse("GET", "/chain/docs", &[], "").expect(200);
+    let policy = docs.header("content-security-policy").unwrap();
+    assert!(policy.contains("default-src 'none'") && !policy.contains("script-src"));
+    let address = node.address();
+    let text = docs.text();
+    for part in [
+        &format!("The node at <code>{address}</code> takes these requests"),
+        &format!("curl &#39;{address}/api/v1/blocks/tip&#39;"),
+        "href=\"docs/style.css\"",
+        "href=\"openapi.json\"",
+        "href=\"./\"",
+    ] {
+        assert!(text.contains(part), "{part}");
+    }
+    let style = explorer.browse("GET", "/chain/docs/style.css", &[], "");
+    let kind = style.expect(200).header("content-type").map(str::to_owned);
+    assert_eq!(kind.as_deref(), Some("text/css; charset=utf-8"));
+    let document = explorer.browse("GET", "/chain/openapi.json", &[], "");
+    let document: Value = document.expect(200).json();
+    let server = format!("http://{address}/");
+    assert_eq!(document["servers"], json!([{ "url": server }]));
+
+    let other = StubNode::start(&[]);
+    let explorer = Explorer::of(other.address(), &[]);
+    let page = explorer.browse("GET", "/docs", &[], "").expect(404);
+    assert!(page.text().contains("no description of its API"));
+}
+
+#[test]
 fn a_trailing_slash_redirects_to_the_page() {
     let node = TestNode::start(&["--threads", "0"]);
     for base in ["", "/group/chain"] {
