@@ -70,21 +70,22 @@ pub enum NotProven {
         /// Index of the block.
         index: u64,
     },
-    /// The hash is trusted but binds no history root.
+    /// The hash is trusted but does not authenticate a history root.
     #[error(
-        "block {index} is open, so its hash does not bind the history root; a checkpoint of it does"
+        "block {index} is not sealed, so its hash does not authenticate earlier blocks; use a \
+         checkpoint of it"
     )]
     UnboundRoot {
         /// Index of the block.
         index: u64,
     },
     /// A checkpoint of this index has another hash or history root.
-    #[error("block {index} is another one than in the checkpoint")]
+    #[error("block {index} differs from the trusted checkpoint")]
     OtherBlock {
         /// Index of the block.
         index: u64,
     },
-    /// The message of a stamp is not one of a stamp.
+    /// The message is not that of a stamp.
     #[error("its message is not a stamp")]
     NotAStamp,
     /// The message of a stamp was not mined when the stamp was written.
@@ -97,7 +98,9 @@ pub enum NotProven {
     #[error("the file is not the one that was stamped: {0}")]
     OtherFile(#[source] tree::InvalidPath),
     /// Nothing that is trusted names the block.
-    #[error("it depends on block {index} with hash {hash}, which is nothing you trust")]
+    #[error(
+        "the proof depends on block {index} ({hash}), which matches no trusted hash or checkpoint"
+    )]
     NotTrusted {
         /// Index of the block.
         index: u64,

@@ -129,7 +129,7 @@ pub async fn serve(
             () = shutdown.cancelled() => {}
         }
         if let Err(Panicked) = catch_panic(site.relay.run(&site.client, &shutdown)).await {
-            tracing::error!("the event relay panicked; open pages poll from now on");
+            tracing::error!("event relay panicked; pages fall back to polling");
             site.relay.stop();
         }
     };

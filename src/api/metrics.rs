@@ -226,12 +226,12 @@ fn peers(registry: &mut Registry, node: &Node) {
         ),
         (
             "peers_held_back",
-            "Number of peers held back because a block is too far ahead of the clock",
+            "Number of peers with a block that is held back because it is too far ahead of the clock",
             held_back.count(),
         ),
         (
             "peers_answering",
-            "Number of peers that answered within the last 30 s",
+            "Number of peers that responded within the last 30 s",
             answering,
         ),
     ] {

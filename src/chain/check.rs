@@ -214,7 +214,7 @@ pub struct Passed<'a, 'b> {
 
 /// Error that names the first invalid block and the rule that it breaks.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("block {index} {violation}")]
+#[error("block {index}: {violation}")]
 pub struct InvalidBlock {
     /// Position of the block in the chain, which may differ from the index that it claims.
     pub index: u64,

@@ -1,4 +1,4 @@
-//! `blockchain checkpoint`: prints a line that identifies a block and its history, to keep elsewhere.
+//! `blockchain checkpoint`: prints the checkpoint line of a block, to be stored outside the node.
 
 mod keep;
 

@@ -14,7 +14,7 @@ use crate::monitor::MonitorError;
 use crate::node::run::RunError;
 use crate::store::{Rejection, StoreError};
 
-/// Cause of a failed command.
+/// Error of a command.
 #[derive(Debug)]
 pub(super) struct Error {
     pub(super) kind: Box<ErrorKind>,
@@ -24,8 +24,8 @@ pub(super) struct Error {
 
 #[derive(Debug, Error)]
 pub(super) enum ErrorKind {
-    /// The answer is no; it was printed already. Exit code 1.
-    #[error("the answer is no")]
+    /// Negative result, which is printed already. Exit code 1.
+    #[error("negative result")]
     Negative,
     /// The request was understood and rejected. Exit code 1.
     #[error("{0}")]

@@ -285,7 +285,7 @@ impl Files {
                 .starts_with(prefix.as_encoded_bytes());
             // A leftover that cannot be removed does no harm.
             if is_leftover && fs::remove_file(entry.path()).is_ok() {
-                info!(path = %entry.path().display(), "leftover of an earlier run removed");
+                info!(path = %entry.path().display(), "removed a temporary file of an earlier run");
             }
         }
     }

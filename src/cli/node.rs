@@ -336,16 +336,17 @@ fn announce(args: &NodeOptions, node: &Node, address: SocketAddr) {
         "listening"
     );
     for warning in node.warnings() {
-        warn!("{warning}");
+        warn!(reason = %warning, "configuration warning");
     }
     if !node.stopped_cleanly() {
-        warn!("the last run did not end cleanly; the newest blocks are checked, the rest will be");
+        warn!("the previous run did not stop cleanly; older blocks are checked in the background");
     }
     let message = if node.profile.is_closed() {
-        "open to the network: anyone who can connect can read the chain; the node is closed to \
-         additions from other addresses than those of --allow-add"
+        "listening on a non-loopback address; anyone who can connect can read the chain, and the \
+         addresses of --allow-add can add messages"
     } else {
-        "open to the network: anyone who can connect can read the chain and add messages"
+        "listening on a non-loopback address; anyone who can connect can read the chain and add \
+         messages"
     };
     ui::warn_if_public(args.host(), address, message);
     invitation::announce(node, args.log_format);

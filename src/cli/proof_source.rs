@@ -17,7 +17,7 @@ use crate::proofs::{ConsistencyProof, NotProven, Receipt};
 use crate::store::{StoppedStore, View};
 use crate::wire::{CheckpointView, Lookup, MessageState};
 
-/// The options that say whose chain it is.
+/// The options that select the chain.
 #[derive(Debug, Args)]
 pub(super) struct ProofSourceArgs {
     /// Folder of a running or stopped node; without it, the node at --host and --port is asked
@@ -27,7 +27,7 @@ pub(super) struct ProofSourceArgs {
     node: TargetArgs,
 }
 
-/// A chain that can prove what it holds.
+/// A source of proofs.
 pub(super) enum ProofSource {
     Stopped {
         _store: StoppedStore,
@@ -53,7 +53,9 @@ impl ProofSourceArgs {
                 folder: files.folder,
             }),
             ChainSource::Running(client) => Ok(ProofSource::Node(client)),
-            ChainSource::Reference(_) => Err(Error::failed("a reference miner makes no proofs")),
+            ChainSource::Reference(_) => {
+                Err(Error::failed("reference miners do not support proofs"))
+            }
         }
     }
 }
@@ -89,7 +91,7 @@ impl ProofSource {
     }
 
     /// Returns a receipt for the messages and blocks with these names, under the block `at`, and
-    /// the bytes of its file. It was checked.
+    /// the bytes of its file. The proof has been verified.
     pub(super) async fn receipt(
         &self,
         names: &[Name],
@@ -107,7 +109,7 @@ impl ProofSource {
     }
 
     /// Returns the proof that the block `to` continues the block with index `from`, as the bytes
-    /// of its file. It was checked.
+    /// of its file. The proof has been verified.
     pub(super) async fn consistency(&self, from: u64, to: &str) -> Result<Vec<u8>, Error> {
         let file = match self {
             Self::Node(client) => client.consistency(from, to).await?,
@@ -130,7 +132,7 @@ impl ProofSource {
 }
 
 fn wrong(error: &NotProven) -> Error {
-    Error::failed(format!("the proof does not hold: {error}"))
+    Error::failed(format!("the proof is invalid: {error}"))
         .hint("check the chain with \"blockchain verify\"")
 }
 

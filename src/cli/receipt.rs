@@ -1,4 +1,4 @@
-//! `blockchain receipt`: proves messages to somebody who has no node.
+//! `blockchain receipt`: proves messages to readers without a node.
 
 mod get;
 mod page;
@@ -73,7 +73,7 @@ pub(super) fn read_proof_file(path: &Path) -> Result<Vec<u8>, Error> {
         .map_err(|source| Error::file(&path, source))
 }
 
-/// Returns what a file holds instead of a receipt, if it is one that is easily taken for one.
+/// Returns the kind of a file that is easily mistaken for a receipt.
 fn other_kind(file: &[u8]) -> Option<&'static str> {
     let is_trust_file = str::from_utf8(file)
         .is_ok_and(|text| read_trust_file(text).is_ok_and(|kept| !kept.is_empty()));

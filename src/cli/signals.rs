@@ -127,7 +127,7 @@ impl Signals {
             OnSignal::Stop(_) if !is_again || number == Number::HUP => return,
             OnSignal::Stop(_) => warn!(
                 signal = name,
-                "ending without a snapshot; the next start checks the blocks"
+                "exiting without a snapshot; the next start checks all blocks"
             ),
         }
         // The lock is still held, so no file is finished any more.

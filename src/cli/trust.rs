@@ -37,8 +37,8 @@ impl fmt::Display for Origin {
         match self {
             Self::Argument => f.write_str("given on the command line"),
             Self::Line { path, line } => write!(f, "{}, line {line}", path.display()),
-            Self::Via(path) => write!(f, "by way of {}", path.display()),
-            Self::Node(address) => write!(f, "as the node at {address} has it"),
+            Self::Via(path) => write!(f, "through consistency proof {}", path.display()),
+            Self::Node(address) => write!(f, "from the node at {address}"),
         }
     }
 }
@@ -72,7 +72,9 @@ fn read_file(path: &Path) -> Result<Vec<Trust>, Error> {
         let is_missing = source.kind() == std::io::ErrorKind::NotFound;
         let error = Error::file(path, source);
         if is_missing {
-            error.hint("what is trusted is a hash of 64 digits, a checkpoint line or a trust file")
+            error.hint(
+                "--trust takes a block hash (64 hex digits), a checkpoint line or the path of a trust file",
+            )
         } else {
             error
         }

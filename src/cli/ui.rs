@@ -127,8 +127,8 @@ impl Explorer {
         warn_if_public(
             host,
             address,
-            "open to the network: anyone who can connect can read the chain, and add messages \
-             unless the node is closed",
+            "listening on a non-loopback address; anyone who can connect can read the chain, and \
+             add messages unless the node is closed",
         );
         Ok(Self {
             listener,

@@ -66,19 +66,19 @@ const MAX_NEIGHBOURS: usize = 100;
 #[derive(Debug, Error)]
 pub enum PeerError {
     /// The connection failed.
-    #[error("the peer cannot be reached")]
+    #[error("unreachable")]
     Unreachable(#[source] TransportError),
     /// The response took too long or was too slow.
-    #[error("the peer takes too long to response {what}")]
+    #[error("the response to {what} is too slow")]
     TooSlow {
         /// The requested path.
         what: String,
     },
     /// Reading panicked, or the runtime is shutting down.
-    #[error("reading the response of the peer was interrupted")]
+    #[error("reading the response was interrupted")]
     Interrupted,
     /// The response is an error.
-    #[error("the peer answered {what} with status {status}")]
+    #[error("{what} returned status {status}")]
     Status {
         /// The requested path.
         what: String,
@@ -86,7 +86,7 @@ pub enum PeerError {
         status: u16,
     },
     /// The response is invalid.
-    #[error("the peer sent an invalid response to {what}: {why}")]
+    #[error("invalid response to {what}: {why}")]
     Malformed {
         /// The requested path.
         what: String,

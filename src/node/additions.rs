@@ -17,20 +17,22 @@ use crate::store::{Added, AddedLines, Addition, Operation, StoreError};
 /// Error of [`Node::add_message`] and [`Node::add_lines`].
 #[derive(Debug, Error)]
 pub enum AddError {
-    /// The text is longer than a block may carry.
+    /// The text is longer than a block may contain.
     #[error(transparent)]
     TooLong(#[from] TextTooLong),
     /// The store rejected the addition or failed; the message is not stored.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The commit takes too long or failed: the message may or may not be stored.
-    #[error("it is not known whether the message is on disk; ask for {id} before adding it again")]
+    #[error(
+        "outcome unknown: the message may be on disk; query message {id} before adding it again"
+    )]
     OutcomeUnknown {
         /// The id under which the message is found if it is stored.
         id: MessageId,
     },
     /// Like `OutcomeUnknown`, for lines, of which either all are stored or none.
-    #[error("it is not known whether the lines are on disk; with once=true they can be sent again")]
+    #[error("outcome unknown: the lines may be on disk; with once=true they can be sent again")]
     LinesOutcomeUnknown,
 }
 

@@ -1,10 +1,10 @@
 //! Clocks that disagree: the local clock and those of the neighbours, and blocks from the future.
 //!
 //! A block dated more than [`MAX_BLOCK_AHEAD`] ahead of the local clock is held back until it is no
-//! longer that far ahead. Such a block is not misbehaviour: by its own clock, neither side is at fault;
-//! but both are warned, because the network is split until the wrong clock is set. The local clock
-//! is compared with the times in the status of neighbours that run this program. It is never
-//! changed.
+//! longer that far ahead. Such a block is not misbehaviour: the clock of its miner may be right and
+//! ours wrong. Both sides log a warning, because the network stays split until the wrong clock is
+//! set. The local clock is compared with the times in the status of neighbours that run this
+//! program. It is never changed.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -69,16 +69,15 @@ impl std::fmt::Display for ClockIssue {
                 date(*timestamp),
                 Span(*ahead)
             ),
-            Self::HeldBack { peer, block } => write!(f, "{peer} {block}"),
+            Self::HeldBack { peer, block } => write!(f, "{peer}: {block}"),
         }
     }
 }
 
-/// Returns the seconds by which a clock is certainly ahead of the local one (negative if behind),
-/// if it showed `theirs` between the local times `before` and `after`. Returns `None` if nothing
-/// follows.
+/// Returns the minimum offset from the local clock, in seconds (negative if behind), of a clock
+/// that showed `theirs` between the local times `before` and `after`. Returns `None` if the local
+/// clock was set meanwhile or `theirs` is not finite.
 pub(super) fn offset(theirs: f64, before: f64, after: f64) -> Option<f64> {
-    // The local clock may have been set meanwhile.
     (theirs.is_finite() && before <= after).then(|| theirs - theirs.clamp(before, after))
 }
 

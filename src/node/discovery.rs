@@ -95,7 +95,7 @@ async fn dial(node: &Node, client: &PeerClient, address: NodeAddress, candidate:
         }
         Ok(Identity::Reference) => return,
         Err(error) => {
-            debug!(%address, %error, "a candidate does not answer");
+            debug!(peer = %address, %error, "candidate did not respond");
             return;
         }
     };
@@ -105,6 +105,6 @@ async fn dial(node: &Node, client: &PeerClient, address: NodeAddress, candidate:
         candidate,
         shares_network,
     ) {
-        info!(%address, "new neighbour");
+        info!(peer = %address, "new neighbour");
     }
 }

@@ -9,12 +9,12 @@ use super::Node;
 use crate::chain::{Checker, InvalidBlock};
 use crate::store::{Network, Operation, PageLimit, StoreError};
 
-/// Reason for keeping the difficulty and the seal rule.
+/// Error of [`change`].
 #[derive(Debug, Error)]
 pub enum ChangeError {
     /// The chain is invalid at the requested difficulty or seal rule.
     #[error(
-        "the chain does not hold at difficulty {}{}: {invalid}; start with the stored difficulty \
+        "the chain is invalid at difficulty {}{}: {invalid}; start with the stored difficulty \
          ({kept}), or on a new folder",
         wanted.difficulty,
         wanted.sealed_from.map_or(String::new(), |from| format!(", sealed from index {from}"))
@@ -29,8 +29,10 @@ pub enum ChangeError {
         kept: u8,
     },
     /// The first index that must be sealed can only be lowered.
-    #[error("blocks must be sealed from index {kept} on; this cannot be loosened to {wanted}")]
-    Loosened {
+    #[error(
+        "blocks must be sealed from index {kept} on; --require-sealed={wanted} would weaken this"
+    )]
+    Weakened {
         /// The stored first index that must be sealed.
         kept: u64,
         /// The later index that was requested.
@@ -51,7 +53,7 @@ pub async fn change(node: &Arc<Node>, wanted: Network) -> Result<(), ChangeError
     if let (Some(kept), Some(wanted)) = (kept.sealed_from, wanted.sealed_from)
         && wanted > kept
     {
-        return Err(ChangeError::Loosened { kept, wanted });
+        return Err(ChangeError::Weakened { kept, wanted });
     }
     if wanted.difficulty < kept.difficulty {
         warn!(

@@ -82,7 +82,7 @@ impl Peers {
         for address in &settings.configured {
             if removed.contains(address) {
                 warn!(
-                    %address,
+                    peer = %address,
                     "ignoring a configured neighbour that was removed, until it is added again"
                 );
             } else {
@@ -182,7 +182,7 @@ impl Peers {
         };
         peer.failed(why, misbehaved);
         if peer.is_lost() {
-            info!(%address, "peer dropped");
+            info!(peer = %address, "peer dropped");
             inner.forget(address);
             drop(inner);
             self.changed.notify_one();
@@ -215,7 +215,7 @@ impl Peers {
     pub(super) fn identified(&self, address: &NodeAddress, own_id: &str, id: &str) -> bool {
         let mut inner = self.lock();
         if id == own_id {
-            info!(%address, "this is the node itself");
+            info!(peer = %address, "ignoring the node's own address");
             inner.forget(address);
             inner.note_alias(address.clone(), None);
             return false;

@@ -13,29 +13,30 @@ use crate::store::StoreError;
 use crate::text::counted;
 use crate::wire::NetworkStatus;
 
-/// Reason not to follow a peer although neither side breaks a rule. The text continues a
-/// sentence that begins with the peer, and ends with the remedy.
+/// Reason not to follow a peer although neither side breaks a rule. The text ends with the remedy.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(super) enum Incompatibility {
-    #[error("speaks protocol {theirs}, this node {PROTOCOL}: run the same version on both")]
+    #[error(
+        "different protocol version (theirs {theirs}, ours {PROTOCOL}): run the same version on both"
+    )]
     Protocol { theirs: u32 },
     #[error(transparent)]
     Network(#[from] NetworkDifference),
-    #[error("has another genesis block, and the genesis block of this chain is fixed")]
+    #[error("different genesis block, and the genesis block of this chain is fixed")]
     GenesisFixed,
     #[error(
-        "has a branch that disconnects {}, more than the {limit} allowed by --max-reorg: find \
-         out which branch is right, and restart with a higher --max-reorg to follow the other",
+        "its branch would disconnect {}, more than the {limit} allowed by --max-reorg: find out \
+         which branch is right, and restart with a higher --max-reorg to follow the other",
         counted(*depth, "block")
     )]
     ReorgTooDeep { depth: u64, limit: u64 },
-    #[error("has a branch of more than {limit} bytes")]
+    #[error("branch of more than {limit} bytes")]
     BranchTooLarge { limit: u64 },
-    #[error("has a chain of {bytes} bytes, more than --max-chain-bytes {limit} allows")]
+    #[error("chain of {bytes} bytes, more than --max-chain-bytes {limit} allows")]
     ChainTooLarge { bytes: u64, limit: u64 },
     #[error(
-        "is a reference miner, whose blocks are open, and this node requires sealed blocks: to \
-         share a network with it, start a node on a new folder with --accept-open"
+        "a reference miner mines open blocks, and this node requires sealed ones: to share a \
+         network with it, start a node on a new folder with --accept-open"
     )]
     RequiresSealed,
 }
@@ -59,7 +60,7 @@ pub(super) enum NetworkDifference {
 }
 
 /// Consequence of a network difference, appended to its remedy.
-const MEANWHILE: &str = "until then, blocks are followed as far as they are valid here, and pending messages are not \
+const CONSEQUENCE: &str = "until then, blocks are followed as far as they are valid here, and pending messages are not \
      shared";
 
 impl fmt::Display for NetworkDifference {
@@ -71,9 +72,9 @@ impl fmt::Display for NetworkDifference {
                 their_difficulty,
             } => write!(
                 f,
-                "has another genesis block ({theirs}, here {ours}), so it is on another network; \
-                 to join that network, start a node on a new folder with --genesis {theirs} \
-                 --difficulty {their_difficulty}"
+                "different genesis block (theirs {theirs}, ours {ours}): to join that network, \
+                 start a node on a new folder with --genesis {theirs} --difficulty \
+                 {their_difficulty}"
             ),
             Self::Difficulty { ours, theirs } => {
                 let (weaker, stronger) = if theirs > ours {
@@ -83,17 +84,17 @@ impl fmt::Display for NetworkDifference {
                 };
                 write!(
                     f,
-                    "has difficulty {theirs}, this node {ours}: restart {weaker} with --difficulty \
-                     {}, on a new folder if its chain is rejected; or {stronger} with --difficulty \
-                     {}, which weakens its chain for good; {MEANWHILE}",
+                    "different difficulty (theirs {theirs}, ours {ours}): restart {weaker} with \
+                     --difficulty {}, on a new folder if its chain is rejected; or {stronger} with \
+                     --difficulty {}, which weakens its chain for good; {CONSEQUENCE}",
                     ours.max(theirs),
                     ours.min(theirs)
                 )
             }
             Self::SealRule { ours, theirs } => write!(
                 f,
-                "has another seal rule ({}, here {}): start both with the same \
-                 --require-sealed=FROM; {MEANWHILE}",
+                "different seal rule (theirs: {}; ours: {}): start both with the same \
+                 --require-sealed=FROM; {CONSEQUENCE}",
                 seal_rule(*theirs),
                 seal_rule(*ours)
             ),

@@ -273,17 +273,23 @@ impl RawReceipt {
                 return Err(format!("block {index} is not below block {size}"));
             }
             if below.is_some_and(|below| index <= below) {
-                return Err("the entries are not in rising order".to_owned());
+                return Err("the entries are not in ascending order".to_owned());
             }
-            if must_be_sealed(&entry.block) != entry.history_root.is_some() {
-                return Err(format!(
-                    "block {index} has a history root that its proof does not bind, or has none"
-                ));
+            match (must_be_sealed(&entry.block), entry.history_root) {
+                (true, None) => return Err(format!("block {index} has no history root")),
+                (false, Some(_)) => {
+                    return Err(format!(
+                        "block {index} is open and must not have a history root"
+                    ));
+                }
+                _ => {}
             }
             below = Some(index);
         }
         if size == 0 && receipt.root != tree::empty_root() {
-            return Err("the history root of a genesis block is not that of no blocks".to_owned());
+            return Err(
+                "the history root of a genesis block must be the empty tree hash".to_owned(),
+            );
         }
         Ok(receipt)
     }
@@ -312,9 +318,7 @@ impl RawBlock {
             .parse()
             .map_err(|error| of_block(format!("{error}")))?;
         if timestamp.to_string() != self.timestamp {
-            return Err(of_block(
-                "the time is not in its shortest spelling".to_owned(),
-            ));
+            return Err(of_block("the timestamp is not in shortest form".to_owned()));
         }
         let link = match (index, self.previous_hash, self.proof) {
             (0, None, None) => None,

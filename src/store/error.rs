@@ -70,7 +70,7 @@ pub enum StoreError {
         what: String,
     },
     /// The database engine failed, usually because the disk did.
-    #[error("the database failed")]
+    #[error("database engine error")]
     Engine(#[source] Arc<redb::Error>),
     /// A file operation failed.
     #[error("cannot read or write {}", path.display())]
@@ -82,12 +82,12 @@ pub enum StoreError {
         source: Arc<io::Error>,
     },
     /// Another program removed, replaced or truncated the file of the open database.
-    #[error("the database {} was {fate} while it was in use", path.display())]
+    #[error("the database {} was {change} while it was in use", path.display())]
     Lost {
         /// The path of the file.
         path: PathBuf,
-        /// The event, as a participle.
-        fate: &'static str,
+        /// The change: `removed`, `replaced by another file` or `truncated`.
+        change: &'static str,
     },
     /// The operation was rejected; nothing changed.
     #[error(transparent)]
@@ -215,10 +215,10 @@ impl StoreError {
         Self::corrupt(format!("table {table}, key {key}: missing"))
     }
 
-    /// Returns the error for an index row that leads to the wrong block.
+    /// Returns the error for an index row that points to the wrong block.
     pub(crate) fn index_mismatch(table: &str, index: u64) -> Self {
         Self::corrupt(format!(
-            "table {table} leads to block {index}, which is not the right one"
+            "table {table} points to block {index}, whose key differs"
         ))
     }
 

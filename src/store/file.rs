@@ -41,7 +41,7 @@ impl DatabaseFile {
 
     /// Checks that the path leads to the open file, and that it is not truncated.
     fn check(&self) -> io::Result<()> {
-        let fate = match fs::metadata(&self.path) {
+        let change = match fs::metadata(&self.path) {
             Ok(found) if identity(&found) != self.identity => "replaced by another file",
             Ok(found) if found.len() < self.length.load(Ordering::Relaxed) => "truncated",
             Ok(_) => return Ok(()),
@@ -49,7 +49,7 @@ impl DatabaseFile {
             Err(error) => return Err(error),
         };
         let path = self.path.clone();
-        Err(io::Error::other(StoreError::Lost { path, fate }))
+        Err(io::Error::other(StoreError::Lost { path, change }))
     }
 }
 
@@ -133,10 +133,10 @@ mod tests {
     }
 
     #[track_caller]
-    fn fate(synced: io::Result<()>) -> &'static str {
+    fn change(synced: io::Result<()>) -> &'static str {
         let error = StoreError::from(redb::Error::Io(synced.unwrap_err()));
         match error {
-            StoreError::Lost { fate, .. } => fate,
+            StoreError::Lost { change, .. } => change,
             error => panic!("{error}"),
         }
     }
@@ -148,13 +148,13 @@ mod tests {
         file.sync_data().unwrap();
         let aside = folder.path().join("aside");
         fs::rename(&path, &aside).unwrap();
-        assert_eq!(fate(file.sync_data()), "removed");
+        assert_eq!(change(file.sync_data()), "removed");
         fs::copy(&aside, &path).unwrap();
-        assert_eq!(fate(file.sync_data()), "replaced by another file");
+        assert_eq!(change(file.sync_data()), "replaced by another file");
         fs::rename(&aside, &path).unwrap();
         file.sync_data().unwrap();
         fs::remove_dir_all(folder.path()).unwrap();
-        assert_eq!(fate(file.sync_data()), "removed");
+        assert_eq!(change(file.sync_data()), "removed");
     }
 
     #[test]
@@ -170,10 +170,10 @@ mod tests {
             .unwrap()
             .set_len(0)
             .unwrap();
-        assert_eq!(fate(file.write(4096, &[7; 4096])), "truncated");
-        assert_eq!(fate(file.set_len(16_384)), "truncated");
+        assert_eq!(change(file.write(4096, &[7; 4096])), "truncated");
+        assert_eq!(change(file.set_len(16_384)), "truncated");
         file.write(0, &[7; 512]).unwrap();
-        assert_eq!(fate(file.sync_data()), "truncated");
+        assert_eq!(change(file.sync_data()), "truncated");
     }
 
     #[test]

@@ -53,20 +53,20 @@ fn check_rows(view: &View, block: &Block, previous: Option<&Block>) -> Result<()
     let wrong = |what: &str| Err(StoreError::corrupt(format!("block {index}: {what}")));
     let linked = block.link.as_ref().map(|link| link.previous_hash);
     if linked != previous.map(BlockHash::of) {
-        return wrong("its previous hash is not that of the block before");
+        return wrong("its previous hash is not the hash of the previous block");
     }
     let hash = BlockHash::of(block);
     if view.index_of(&hash)? != Some(index) {
-        return wrong("the index by hash does not lead to it");
+        return wrong("the index by hash points to another block");
     }
     let id = block.message.id();
     let carrier = view.index_of_message(&id)?;
-    let leads_here = match carrier {
+    let points_here = match carrier {
         Some(lower) if lower < index => block_at(view, lower)?.message.id() == id,
         carrier => carrier == Some(index),
     };
-    if !leads_here {
-        return wrong("the index by message does not lead to it");
+    if !points_here {
+        return wrong("the index by message points to another block");
     }
     let mut after = view.history(index)?;
     after.append(&hash, |_, _| {});

@@ -1,4 +1,4 @@
-//! `/checkpoint`: the line about a block that is worth keeping elsewhere, made to be printed.
+//! `/checkpoint`: the checkpoint line of a block, to be stored outside the node, in a form to print.
 
 use askama::Template;
 use http::StatusCode;

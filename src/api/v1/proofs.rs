@@ -1,6 +1,6 @@
 //! `/checkpoint`, receipts and consistency proofs ([`crate::proofs`]).
 //!
-//! The store verifies every proof; one that a damaged table cannot give is 503 `damaged`.
+//! The store verifies every proof. If the history table is damaged, the response is 503 `damaged`.
 
 use http::{HeaderValue, StatusCode, header};
 use serde::Deserialize;
@@ -161,8 +161,7 @@ fn single(view: &View, block: Block, at: &str) -> Result<Response, ApiError> {
     Ok(response)
 }
 
-/// Makes a receipt. The block that it is under stands in it already, so it is not an
-/// entry as well.
+/// Creates a receipt. `under` is part of every receipt, so it is not repeated as an entry.
 fn receipt(view: &View, under: Block, mut blocks: Vec<Block>) -> Result<String, ApiError> {
     if let Some(block) = blocks.iter().find(|block| block.index > under.index) {
         return Err(ApiError::new(
@@ -194,7 +193,7 @@ fn or_damaged(error: StoreError) -> ApiError {
     }
     tracing::error!(
         error = &error as &dyn std::error::Error,
-        "cannot prove a block"
+        "cannot create a proof: history table damaged"
     );
     let text = "the node cannot prove this: its history tree is damaged; its log says where";
     ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "damaged", text)

@@ -190,7 +190,7 @@ pub(in crate::cli) struct NodeOptions {
         env = "BLOCKCHAIN_NODE_REQUIRE_SEALED"
     )]
     pub(super) require_sealed: Option<SealedFrom>,
-    /// Give a new database its own genesis block, with the message TEXT (default: the documented one)
+    /// Give a new database its own genesis block, with the message TEXT (default: that of the reference miner)
     #[arg(
         long,
         help_heading = RULES,

@@ -58,7 +58,7 @@ pub(super) fn make_database(
         Ok(()) | Err(StoreError::Exists { .. }) => {}
         Err(error) => return Err(error.into()),
     }
-    info!(path = %files.database.display(), genesis = %BlockHash::of(&genesis), "new database");
+    info!(path = %files.database.display(), genesis = %BlockHash::of(&genesis), "database created");
     Ok(())
 }
 
@@ -177,7 +177,7 @@ fn import_chain(
         difficulty = report.difficulty,
         genesis = report.genesis,
         pending = report.pending,
-        "new database"
+        "chain file imported"
     );
     Ok(())
 }
@@ -213,7 +213,7 @@ fn force_new_chain(
         .set_aside(Local::now())
         .map_err(|error| Error::file(&error.path, std::io::Error::other(error.source)))?;
     if let Some(kept) = kept {
-        info!(file = kept, "old chain file kept");
+        info!(file = kept, "previous chain file renamed");
     }
     Ok(())
 }

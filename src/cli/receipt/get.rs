@@ -17,7 +17,7 @@ use crate::wire::proofs::MAX_RECEIPT_BLOCKS;
 pub(super) struct ReceiptGetArgs {
     /// IDs of messages, or indexes or hashes of blocks, at most 100; up to 11 decimal digits are
     /// always an index
-    #[arg(value_name = "WHAT", required = true, num_args = 1..)]
+    #[arg(value_name = "ID|BLOCK", required = true, num_args = 1..)]
     what: Vec<Name>,
     /// Later block that proves them, named like a block in `get block`
     #[arg(long, value_name = "BLOCK", default_value = "tip", value_parser = names::block)]

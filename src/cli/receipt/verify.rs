@@ -53,8 +53,8 @@ pub(in crate::cli) struct ReceiptVerdict {
 struct Proof {
     origin: Origin,
     is_itself: bool,
-    /// Only the block itself is bound: its hash says nothing about the blocks before it.
-    binds_no_root: bool,
+    /// The hash authenticates the block itself, but not the blocks before it.
+    lacks_root: bool,
 }
 
 pub(super) async fn run(args: ReceiptVerifyArgs, output: &Output) -> Result<(), Error> {
@@ -77,7 +77,7 @@ impl TrustArgs {
         if self.trust.is_empty() && self.node.is_none() {
             return Err(Error::usage("say what you trust with --trust or --node").hint(
             "--trust takes the hash of a sealed block or a checkpoint that you got from your own \
-             node (\"blockchain checkpoint\"), never from whoever sent you the receipt",
+             node (\"blockchain checkpoint\"), never from the sender of the receipt",
         ));
         }
         trust::read_all(&self.trust)
@@ -170,14 +170,14 @@ async fn ask(address: &NodeAddress, index: u64) -> Result<Option<Trust>, Error> 
     }))
 }
 
-/// Reason for not accepting a receipt.
+/// Reason why a receipt is not proven.
 struct NotProvenReport {
     reason: &'static str,
     message: String,
 }
 
 impl NotProvenReport {
-    /// A consistency proof that leads nowhere.
+    /// Returns the report on a consistency proof with no trusted end.
     fn via(path: &Path, error: &NotProven) -> Self {
         Self {
             reason: "not_trusted",
@@ -187,7 +187,7 @@ impl NotProvenReport {
 }
 
 impl NotProvenReport {
-    /// Says how the receipt can be had under a checkpoint that the reader keeps.
+    /// Adds how to get the receipt under a checkpoint that the reader has.
     fn advise(&mut self, under: &Verified, entries: &[Verified], trust: &[Trust]) {
         let newest = entries.last().map_or(under.index, |entry| entry.index);
         let kept = trust::checkpoints(trust);
@@ -241,7 +241,7 @@ impl ReceiptVerdict {
             proof: Some(Proof {
                 origin: by.origin.clone(),
                 is_itself: entries.is_empty(),
-                binds_no_root: is_hash && !is_sealed,
+                lacks_root: is_hash && !is_sealed,
             }),
         }
     }
@@ -267,15 +267,16 @@ impl fmt::Display for ReceiptVerdict {
         if proof.is_itself {
             writeln!(
                 f,
-                "No block is above it in this receipt: it can still be disconnected."
+                "The receipt contains no later block, so this block can still be disconnected."
             )?;
         }
-        if proof.binds_no_root {
-            writeln!(f, "Its hash says nothing about the blocks before it.")?;
+        if proof.lacks_root {
+            writeln!(f, "Its hash does not authenticate the blocks before it.")?;
         }
         write!(
             f,
-            "Not shown: who wrote it, that the clock was right, that this chain is still followed."
+            "Not proven: the author, the accuracy of the timestamp, and that \
+             this is still the best chain."
         )
     }
 }

@@ -40,8 +40,8 @@ impl std::fmt::Display for HeldBack {
         let Self { index, timestamp } = *self;
         write!(
             f,
-            "has block {index}, dated {}, more than {} h ahead of this machine's clock: it is held \
-             back until then; set the clock of the machine that mined it, or of this one, preferably \
+            "block {index} is dated {}, more than {} h ahead of this machine's clock, and is held \
+             back until then: set the clock of the machine that mined it, or of this one, preferably \
              by NTP",
             date(timestamp),
             MAX_BLOCK_AHEAD / 3600.0

@@ -66,7 +66,7 @@ impl Peers {
         let (answering, inner) = (self.answering().len(), self.lock());
         let differs = |(address, peer): (&NodeAddress, &Peer)| {
             let reason = peer.not_followed.as_ref().filter(|_| peer.failures == 0)?;
-            Some(format!("{address} {reason}"))
+            Some(format!("{address}: {reason}"))
         };
         SyncStatus {
             neighbours: inner.neighbours(),
@@ -80,8 +80,8 @@ impl Peers {
     /// Returns the clock offsets of neighbours that answer, in seconds ahead of the local clock.
     pub(in crate::node) fn clock_offsets(&self) -> Vec<f64> {
         let inner = self.lock();
-        let answer = |peer: &&Peer| peer.origin != PeerOrigin::Guest && peer.failures == 0;
-        let answering = inner.peers.values().filter(answer);
+        let answers = |peer: &&Peer| peer.origin != PeerOrigin::Guest && peer.failures == 0;
+        let answering = inner.peers.values().filter(answers);
         answering.filter_map(|peer| peer.clock_offset).collect()
     }
 

@@ -210,7 +210,7 @@ impl Peers {
 
     /// Drops a peer whose host name leads to a removed neighbour.
     pub(in crate::node) fn drop_removed(&self, address: &NodeAddress) {
-        warn!(%address, "ignoring a host name of a removed neighbour until it is added again");
+        warn!(peer = %address, "ignoring a host name of a removed neighbour until it is added again");
         self.lock().forget(address);
         self.changed.notify_one();
     }
@@ -225,7 +225,7 @@ impl Inner {
         }
         let is_removed = self.removed.note_address(node_id, address);
         if is_removed {
-            info!(%address, "ignoring a removed neighbour under another address");
+            info!(peer = %address, "ignoring a removed neighbour under another address");
             self.forget(address);
         }
         is_removed

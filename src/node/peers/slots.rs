@@ -142,7 +142,7 @@ impl Inner {
         let Some(address) = self.eviction_candidate(origin, newcomer).cloned() else {
             return false;
         };
-        info!(%address, "peer evicted in favour of another network group");
+        info!(peer = %address, "peer evicted in favour of another network group");
         self.forget(&address);
         true
     }

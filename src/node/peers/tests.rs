@@ -272,7 +272,7 @@ fn kept_addresses_in_other_spellings_are_read() {
 #[test]
 fn a_peer_that_answers_again_is_not_reported_as_unreachable() {
     let peers = peers(&[1]);
-    let why = "the peer cannot be reached: connection refused";
+    let why = "unreachable: connection refused";
     peers.failed(&address(1), why.to_owned(), false);
     assert_eq!(peers.list()[0].refused.as_deref(), Some(why));
     assert!(peers.sync_status().differences.is_empty());
@@ -284,7 +284,7 @@ fn a_peer_that_answers_again_is_not_reported_as_unreachable() {
 #[test]
 fn a_peer_with_an_invalid_chain_is_reported_while_it_answers() {
     let peers = peers(&[1]);
-    let why = "sends an invalid chain: block 1";
+    let why = "invalid chain: block 1";
     peers.failed(&address(1), why.to_owned(), true);
     peers.responded(&address(1));
     assert_eq!(peers.list()[0].refused.as_deref(), Some(why));

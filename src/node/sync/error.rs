@@ -19,7 +19,7 @@ pub(super) fn shown(text: &str) -> String {
     escape(text).chars().take(MAX_SHOWN).collect()
 }
 
-/// Error of a round with a peer. The texts continue a sentence that begins with the peer.
+/// Error of a round with a peer.
 #[derive(Debug, Error)]
 pub(in crate::node) enum SyncError {
     /// The request failed.
@@ -32,25 +32,25 @@ pub(in crate::node) enum SyncError {
     #[error(transparent)]
     Incompatible(#[from] Incompatibility),
     /// The peer sent data that its network allows and ours does not.
-    #[error("{misbehaviour}; it {difference}")]
+    #[error("{misbehaviour}; {difference}")]
     InvalidHere {
         misbehaviour: Misbehaviour,
         difference: Box<NetworkDifference>,
     },
     /// Our own chain changed during the round.
-    #[error("is compared again, because our chain changed")]
+    #[error("our chain changed during the comparison")]
     LocalTipMoved,
     /// The chain of the peer changed during the round, or the peer is not what it was.
-    #[error("changes its chain while it is fetched")]
+    #[error("chain changed during the fetch")]
     PeerChainMoved,
     /// The chain of the peer is valid so far, but fork choice prefers ours.
-    #[error("has no better chain")]
+    #[error("chain is not preferred")]
     NotBetter,
     /// Another peer is sending the same blocks.
-    #[error("is asked after another peer")]
+    #[error("deferred: another peer is sending the same blocks")]
     Deferred,
     /// The peer's address has used up its share of learned messages for now.
-    #[error("has more messages than its address may add now")]
+    #[error("more pending messages than its address may add now")]
     RateLimited { retry_after: Duration },
     /// Our database rejected an operation or failed.
     #[error(transparent)]
@@ -60,19 +60,19 @@ pub(in crate::node) enum SyncError {
 /// Data that no honest node sends.
 #[derive(Debug, Error)]
 pub(in crate::node) enum Misbehaviour {
-    #[error("sends an invalid chain: {0}")]
+    #[error("invalid chain: {0}")]
     InvalidBlock(InvalidBlock),
-    #[error("sends a chain that cannot be read: {0}")]
+    #[error("unreadable chain: {0}")]
     UnreadableChain(ReadError),
-    #[error("has an empty chain")]
+    #[error("empty chain")]
     EmptyChain,
-    #[error("has no genesis block")]
+    #[error("no genesis block")]
     NoGenesis,
-    #[error("claims {claimed} blocks and does not deliver them")]
+    #[error("announced {claimed} blocks but did not send them")]
     UndeliveredBlocks { claimed: u64 },
-    #[error("names a block by an invalid hash")]
+    #[error("invalid block hash")]
     InvalidHash,
-    #[error("sends pending messages whose sequence numbers do not increase")]
+    #[error("the sequence numbers of its pending messages do not increase")]
     SequenceNotIncreasing,
 }
 
@@ -123,9 +123,9 @@ mod tests {
             source: std::sync::Arc::new(cause),
         });
         let error = SyncError::Peer(PeerError::Unreachable(Box::new(wrapped)));
-        let expected = "the peer cannot be reached: connection refused";
+        let expected = "unreachable: connection refused";
         assert_eq!(error.in_one_line(), expected);
         let plain = SyncError::PeerChainMoved.in_one_line();
-        assert_eq!(plain, "changes its chain while it is fetched");
+        assert_eq!(plain, "chain changed during the fetch");
     }
 }

@@ -32,10 +32,10 @@ pub async fn fetch(client: &PeerClient, neighbours: &[NodeAddress], wanted: Bloc
                 }
                 Ok(block) => {
                     let found = BlockHash::of(&block);
-                    warn!(%peer, %found, %wanted, "a neighbour has another genesis block");
+                    warn!(%peer, %found, %wanted, "neighbour has a different genesis block");
                 }
                 Err(error) => {
-                    warn!(%peer, %error, "cannot fetch the genesis block from a neighbour");
+                    warn!(%peer, %error, "cannot fetch the genesis block from the neighbour");
                 }
             }
         }

@@ -161,7 +161,7 @@ impl PeerSession {
                 });
                 let was_warned = self.last_warned.is_some_and(|at| now < at + WARN_INTERVAL);
                 if is_new == Some(true) && !was_warned {
-                    warn!(%peer, reason = %why, "not following a peer");
+                    warn!(%peer, reason = %why, "peer is incompatible");
                     self.last_warned = Some(now);
                 }
             }
@@ -188,7 +188,7 @@ impl PeerSession {
             }
             Err(SyncError::Store(StoreError::Rejected(rejection))) => {
                 peers.responded(peer);
-                debug!(%peer, reason = %rejection, "the store rejected data of a peer");
+                debug!(%peer, reason = %rejection, "data of the peer rejected by the store");
             }
             Err(SyncError::Store(StoreError::Overloaded) | SyncError::NotBetter) => {
                 peers.responded(peer);
@@ -200,11 +200,11 @@ impl PeerSession {
                 let misbehaved = error.is_misbehaviour();
                 let why = error.in_one_line();
                 if misbehaved {
-                    info!(%peer, reason = %why, "a peer misbehaves");
+                    info!(%peer, reason = %why, "peer misbehaved");
                 } else {
-                    debug!(%peer, reason = %why, "a peer does not answer");
+                    debug!(%peer, reason = %why, "peer did not respond");
                 }
-                // Another program may answer at this address next time.
+                // Another program may respond at this address next time.
                 self.kind = PeerKind::Unknown;
                 self.announced = None;
                 peers.failed(peer, why, misbehaved);

@@ -128,7 +128,7 @@ function readBlock(block, optional) {
   checkKeys(block, BLOCK_KEYS, optional);
   wellFormed(isIndex(block.index), "an index is not a whole number up to 2^53-1");
   const name = `block ${block.index}: `;
-  wellFormed(isTime(block.timestamp), `${name}the time is not a number in its shortest spelling`);
+  wellFormed(isTime(block.timestamp), `${name}the timestamp is not a number in shortest form`);
   wellFormed(typeof block.id === "string" && /^[0-9a-f]{32}$/.test(block.id), `${name}the id is not 32 hex digits`);
   wellFormed(isText(block.message), `${name}the message is not text`);
   wellFormed(toUtf8.encode(block.message).length <= MAX_MESSAGE, `${name}the message is too long`);
@@ -165,17 +165,16 @@ function readReceipt(receipt) {
     readBlock(entry, ["history_root", "path"]);
     wellFormed(isPath(entry.path), "a path is not a list of at most 64 hashes");
     wellFormed(entry.index < under.index, `block ${entry.index} is not below block ${under.index}`);
-    wellFormed(entry.index > below, "the entries are not in rising order");
+    wellFormed(entry.index > below, "the entries are not in ascending order");
     below = entry.index;
     const hasRoot = "history_root" in entry;
     wellFormed(!hasRoot || isHash(entry.history_root), "a history root is not 64 hex digits");
-    wellFormed(
-      hasRoot === mustBeSealed(entry),
-      `block ${entry.index} has a history root that its proof does not bind, or has none`,
-    );
+    const isLong = mustBeSealed(entry);
+    wellFormed(hasRoot || !isLong, `block ${entry.index} has no history root`);
+    wellFormed(!hasRoot || isLong, `block ${entry.index} is open and must not have a history root`);
   }
   const isEmpty = under.index > 0 || receipt.root === EMPTY_ROOT;
-  wellFormed(isEmpty, "the history root of a genesis block is not that of no blocks");
+  wellFormed(isEmpty, "the history root of a genesis block must be the empty tree hash");
   return {
     format: receipt.format,
     under: inOrder(under, BLOCK_KEYS),
@@ -253,13 +252,13 @@ function verifyReceipt(receipt, trusted) {
   const named = trusted.filter((kept) => kept.index === under.index);
   const isKept = (kept) => kept.hash === under.hash && kept.root === receipt.root;
   if (!named.some(isKept)) {
-    need(named.length === 0, "other_block", `block ${under.index} is another one than in the checkpoint`);
+    need(named.length === 0, "other_block", `block ${under.index} differs from the trusted checkpoint`);
     const isHashTrusted = trusted.some((kept) => kept.index === undefined && kept.hash === under.hash);
-    need(isHashTrusted, "not_trusted", `it depends on block ${under.index} with hash ${under.hash}, which is nothing you trust`);
+    need(isHashTrusted, "not_trusted", `the proof depends on block ${under.index} (${under.hash}), which matches no trusted hash or checkpoint`);
     need(
       under.seal === "sealed" || entries.length === 0,
       "unbound_root",
-      `block ${under.index} is open, so its hash does not bind the history root; a checkpoint of it does`,
+      `block ${under.index} is not sealed, so its hash does not authenticate earlier blocks; use a checkpoint of it`,
     );
     return { by: "hash", under, entries };
   }

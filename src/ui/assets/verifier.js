@@ -64,12 +64,12 @@ function show(verdict, trustName) {
   for (const entry of entries) showBlock(entry, entry.id, entry.message);
   if (entries.length === 0) {
     showBlock(under, content.id, content.message);
-    add(verdictBox, "p", "No block is above it in this receipt: it can still be disconnected.");
+    add(verdictBox, "p", "The receipt contains no later block, so this block can still be disconnected.");
     if (verdict.by === "hash" && under.seal !== "sealed") {
-      add(verdictBox, "p", "Its hash says nothing about the blocks before it.");
+      add(verdictBox, "p", "Its hash does not authenticate the blocks before it.");
     }
   }
-  const limits = "Not shown: who wrote it, that the clock was right, that this chain is still followed.";
+  const limits = "Not proven: the author, the accuracy of the timestamp, and that this is still the best chain.";
   add(verdictBox, "p", limits, "note");
 }
 

@@ -90,7 +90,7 @@ mod tests {
         assert_eq!(StatusSummary::of(&status).sync, "in sync");
         let alone = StatusSummary::with_peers(&status, Some(&[]));
         assert_eq!(alone.sync, "no neighbour is on this network");
-        status.sync.differences = vec!["a:1 has another genesis".to_owned()];
+        status.sync.differences = vec!["a:1: different genesis block".to_owned()];
         let summary = StatusSummary::of(&status);
         assert_eq!(summary.sync, "not following every neighbour");
         status.sync.differences.clear();

@@ -70,7 +70,7 @@ fn the_thirteenth_local_stream_is_rejected_until_one_ends() {
     node.stop();
     node.start_again(&["--threads", "0"]);
     assert!(
-        !node.stderr().contains("did not end cleanly"),
+        !node.stderr().contains("did not stop cleanly"),
         "{}",
         node.stderr()
     );

@@ -129,7 +129,7 @@ fn a_path_in_the_log_of_a_node_is_escaped() {
         node.kill().unwrap();
         node.wait().unwrap();
         assert!(
-            log.contains("new database") && log.contains("[31m"),
+            log.contains("database created") && log.contains("[31m"),
             "{log}"
         );
         assert!(!log.contains(is_unsafe), "{log:?}");

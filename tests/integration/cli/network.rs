@@ -74,15 +74,15 @@ fn a_difficulty_above_the_chain_is_rejected_naming_the_block() {
         &node,
         &["--difficulty", "20"],
         &[
-            "the chain does not hold at difficulty 20",
-            "block 1 breaks rule 4",
+            "the chain is invalid at difficulty 20",
+            "block 1: breaks rule 4",
             "expected 20 or more",
             "the stored difficulty (1)",
         ],
     );
     node.start_again(&[]);
     assert_eq!((node.status().difficulty, node.status().length), (1, 3));
-    assert!(!node.stop().contains("did not end cleanly"));
+    assert!(!node.stop().contains("did not stop cleanly"));
 }
 
 #[test]
@@ -129,7 +129,10 @@ fn a_sealed_database_stays_sealed() {
     rejected(
         &node,
         &["--require-sealed=2"],
-        &["must be sealed from index 1 on", "cannot be loosened to 2"],
+        &[
+            "must be sealed from index 1 on",
+            "--require-sealed=2 would weaken this",
+        ],
     );
     node.start_again(&["--require-sealed", "--proof", "sealed"]);
     assert_eq!(node.status().sealed_from, Some(1));

@@ -57,7 +57,7 @@ fn a_port_in_use_is_named_and_the_database_stays_clean() {
     assert_eq!(node.running(), None);
     node.start_again(&[]);
     assert!(
-        !node.stderr().contains("did not end cleanly"),
+        !node.stderr().contains("did not stop cleanly"),
         "{}",
         node.stderr()
     );
@@ -221,7 +221,9 @@ fn listening_on_all_addresses_is_a_warning() {
     let mut node = TestNode::stopped();
     node.spawn(&["--host", "0.0.0.0", "--threads", "0"]);
     wait_for("the warning", || {
-        node.stderr().contains("open to the network").then_some(())
+        node.stderr()
+            .contains("listening on a non-loopback address")
+            .then_some(())
     });
     node.stop();
 }

@@ -21,7 +21,7 @@ fn each_signal_stops_a_node_cleanly_and_in_time() {
         for busy in [false, true] {
             node.start_again(&["--difficulty", "12"]);
             assert!(
-                !node.stderr().contains("did not end cleanly"),
+                !node.stderr().contains("did not stop cleanly"),
                 "{}",
                 node.stderr()
             );
@@ -45,10 +45,13 @@ fn a_crash_is_noticed_and_a_clean_stop_is_not_mistaken_for_one() {
     node.kill();
     node.start_again(&[]);
     let log = node.stop();
-    assert!(log.contains("the last run did not end cleanly"), "{log}");
+    assert!(
+        log.contains("the previous run did not stop cleanly"),
+        "{log}"
+    );
     node.start_again(&[]);
     let log = node.stop();
-    assert!(!log.contains("did not end cleanly"), "{log}");
+    assert!(!log.contains("did not stop cleanly"), "{log}");
 }
 
 #[test]
@@ -226,7 +229,7 @@ fn an_unread_standard_error_blocks_nothing() {
 
 #[test]
 fn a_stop_during_the_check_of_an_unclean_start_is_clean_and_the_next_start_continues() {
-    const UNCLEAN: &str = "the last run did not end cleanly";
+    const UNCLEAN: &str = "the previous run did not stop cleanly";
     const CHECKED: &str = "all blocks checked after an unclean stop";
     let (mut node, _) = long();
     node.start_again(&["--threads", "0"]);

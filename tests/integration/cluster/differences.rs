@@ -37,7 +37,7 @@ fn both_say(one: &TestNode, other: &TestNode, texts: &[&str]) {
 fn another_difficulty_is_reported_by_both_nodes() {
     let one = start(&["--difficulty", "1"], &[]);
     let other = start(&["--difficulty", "2"], &[&one]);
-    both_say(&one, &other, &["has difficulty", "--difficulty"]);
+    both_say(&one, &other, &["different difficulty", "--difficulty"]);
     // Blocks of the higher difficulty hold at the lower one.
     other.mine(&["held at both"]);
     wait_for("the block", || (one.status().length == 2).then_some(()));
@@ -50,7 +50,7 @@ fn another_seal_rule_is_reported_by_both_nodes() {
         &["--difficulty", "1", "--accept-open", "--proof", "open"],
         &[&one],
     );
-    both_say(&one, &other, &["another seal rule", "--require-sealed"]);
+    both_say(&one, &other, &["different seal rule", "--require-sealed"]);
     other.mine(&["open"]);
     wait_for("the rejection", || {
         difference(&one)
@@ -69,7 +69,7 @@ fn another_seal_rule_is_reported_by_both_nodes() {
 fn another_genesis_is_reported_by_both_nodes_and_can_be_joined() {
     let one = start(&["--difficulty", "1", "--new-genesis=ours"], &[]);
     let other = start(&["--difficulty", "1"], &[&one]);
-    both_say(&one, &other, &["another genesis", "--genesis"]);
+    both_say(&one, &other, &["different genesis block", "--genesis"]);
     one.mine(&["a", "b"]);
     assert_eq!(other.status().length, 1);
     let genesis = one.status().genesis;
@@ -102,7 +102,7 @@ fn a_reorg_above_max_reorg_is_rejected_and_a_smaller_one_recorded() {
     short.start_again(&[&neighbour[..], &QUICK].concat());
     let said = difference(&short);
     assert!(
-        said.contains("disconnects 3 blocks, more than the 2 allowed by --max-reorg"),
+        said.contains("would disconnect 3 blocks, more than the 2 allowed by --max-reorg"),
         "{said}"
     );
     assert_eq!(short.status().length, 4);

@@ -183,12 +183,12 @@ fn a_clock_three_hours_ahead_is_reported_by_both_nodes_without_penalty() {
     let steady = TestNode::start(&[&quick[..], &known_to].concat());
     fast.mine(&["from the future"]);
 
-    warns(&steady, &[&known, "block 1, dated", "held back", "NTP"]);
+    warns(&steady, &[&known, "block 1 is dated", "held back", "NTP"]);
     warns(&steady, &["clock is", "behind its neighbours'", "NTP"]);
     warns(&fast, &["clock is", "ahead of its neighbours'", "NTP"]);
     let listed = neighbour(&steady).unwrap();
     assert_eq!((listed.failures, &listed.refused), (0, &None));
-    assert!(listed.held_back.unwrap().contains("has block 1, dated"));
+    assert!(listed.held_back.unwrap().contains("block 1 is dated"));
     let ahead = listed.clock_offset.unwrap();
     assert!((10_000.0..10_801.0).contains(&ahead), "{ahead}");
     assert!(neighbour(&fast).unwrap().clock_offset.unwrap() < -10_000.0);
@@ -202,7 +202,7 @@ fn a_clock_three_hours_ahead_is_reported_by_both_nodes_without_penalty() {
     );
     wait_for("the log", || {
         let (steady, fast) = (steady.stderr(), fast.stderr());
-        let said = steady.matches("it is held back").count();
+        let said = steady.matches("is held back").count();
         (said == 1 && fast.matches("ahead of its neighbours'").count() == 1).then_some(())
     });
 

@@ -128,21 +128,21 @@ fn a_removed_database_stops_the_node_and_nothing_more_is_acknowledged() {
             file.set_len(4096).unwrap();
         }),
     ];
-    for (fate, fault) in faults {
+    for (change, fault) in faults {
         let mut node = TestNode::start(&["--difficulty", "1", "--threads", "0"]);
         node.add("before");
         let file = node.folder().join("node.redb");
         fault(&file);
         let response = post_message(node.address(), "after", None);
         let status = response.map(|response| response.status);
-        assert!(!matches!(status, Ok(..500)), "{fate}: {status:?}");
+        assert!(!matches!(status, Ok(..500)), "{change}: {status:?}");
         assert_eq!(
             node.wait_for_exit().code(),
             Some(3),
-            "{fate}: {}",
+            "{change}: {}",
             node.stderr()
         );
-        let expected = format!("the database {} was {fate}", file.display());
+        let expected = format!("the database {} was {change}", file.display());
         assert!(node.stderr().contains(&expected), "{}", node.stderr());
         // A stop without any commit is no clean one, either.
         let mut node = TestNode::start(&["--difficulty", "1", "--threads", "0"]);
@@ -152,8 +152,8 @@ fn a_removed_database_stops_the_node_and_nothing_more_is_acknowledged() {
         let snapshot = file.with_extension("chain");
         let _ = fs::remove_file(&snapshot);
         let code = node.stop_with("TERM").code();
-        assert_eq!(code, Some(3), "{fate}: {}", node.stderr());
-        assert!(!snapshot.exists(), "{fate}");
+        assert_eq!(code, Some(3), "{change}: {}", node.stderr());
+        assert!(!snapshot.exists(), "{change}");
     }
 }
 

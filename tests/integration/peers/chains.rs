@@ -21,7 +21,7 @@ fn a_broken_block_in_a_long_chain_ends_it_there() {
     let scene = Scene::with_bad_peer(&bad);
     turn(FakeNode::new(&blocks));
     // A branch that forks below the tip is followed as a whole or not at all.
-    scene.wait_until_held_off("block 2501 not acceptable because the seal is broken");
+    scene.wait_until_held_off("block 2501: not acceptable because the seal is broken");
     scene.assert_unharmed();
     assert_eq!(scene.node.status().length, 3);
     // Above our own tip the valid part may stay.
@@ -75,17 +75,17 @@ fn a_chain_of_another_genesis_is_another_network() {
     let blocks = chain_above(&[other], 1500, ProofKind::Sealed).blocks;
     let bad = fake_peer(&blocks);
     let scene = Scene::with_bad_peer(&bad);
-    scene.wait_until_rejected_without_failure("has another genesis");
+    scene.wait_until_rejected_without_failure("different genesis block");
     scene.assert_unharmed();
     let asked = bad.count("GET", "/api/v1/blocks");
     bad.wait_for_requests("GET", "/api/v1/status", 4);
     assert_eq!(bad.count("GET", "/api/v1/blocks"), asked, "fetched again");
-    assert!(scene.node.status().sync.differences[0].contains("another genesis"));
+    assert!(scene.node.status().sync.differences[0].contains("different genesis block"));
     // It lied: its genesis is ours after all, or rather, not that of its blocks.
     let liar = FakeNode::new(&blocks);
     let liar = liar.with("/genesis", scene.node.status().genesis);
     let scene = Scene::with_bad_peer(&FakePeer::start(move |request| liar.response(request)));
-    scene.wait_until_rejected(0, "another genesis", |_| true);
+    scene.wait_until_rejected(0, "different genesis block", |_| true);
     scene.assert_unharmed();
 }
 

@@ -25,7 +25,7 @@ fn an_undelivered_length_is_held_against_the_peer() {
     let liar = liar.with("/tip/hash", "0f".repeat(32));
     let bad = FakePeer::start(move |request| liar.response(request));
     let scene = Scene::with_bad_peer(&bad);
-    scene.wait_until_held_off("claims 1000000000 blocks and does not deliver them");
+    scene.wait_until_held_off("announced 1000000000 blocks but did not send them");
     assert_eq!(scene.node.status().sync.fetching_from, None);
     scene.assert_unharmed();
 }

@@ -90,7 +90,7 @@ fn a_node_does_not_keep_its_own_address_under_any_name() {
     let known: Neighbours = scene.node.json("/neighbours");
     assert_eq!(known.neighbours.len(), 2, "{known:?}");
     let log = scene.node.stderr();
-    assert!(log.contains("this is the node itself"), "{log}");
+    assert!(log.contains("ignoring the node's own address"), "{log}");
     scene.assert_unharmed();
 }
 

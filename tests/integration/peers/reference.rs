@@ -271,7 +271,8 @@ fn a_reference_miner_is_rejected_where_blocks_must_be_sealed() {
     let node = TestNode::start(&[&SHORT_INTERVALS[..], &["--neighbours", &address]].concat());
     wait_for("the reason", || {
         let why = listed(&node, &address)?.refused?;
-        why.contains("is a reference miner").then_some(())
+        why.contains("a reference miner mines open blocks")
+            .then_some(())
     });
     assert_eq!(miner.count("GET", "/chain"), 0);
     assert_eq!(node.status().length, 1);
@@ -302,7 +303,7 @@ fn another_genesis_is_taken_while_the_chain_is_short_and_rejected_later() {
     // Now there are more than six blocks after it.
     let third = chain_above(&[other(4)], 50, ProofKind::Open).blocks;
     pair.turn(FakeReferenceMiner::new(&third));
-    pair.rejects("has another genesis block, and the genesis block of this chain is fixed");
+    pair.rejects("different genesis block, and the genesis block of this chain is fixed");
     assert_eq!(pair.listed().failures, 0);
     let status = pair.node.status();
     assert_eq!((status.length, status.reorgs), (8, 2));

@@ -96,7 +96,7 @@ fn a_truncated_response_is_an_error() {
     ];
     let bad = cut.map(|reply| FakePeer::start(move |_| reply()));
     let scene = Scene::with_bad_peers(&bad);
-    scene.wait_until_held_off("cannot be reached");
+    scene.wait_until_held_off("unreachable");
     scene.assert_unharmed();
 }
 
@@ -175,10 +175,12 @@ fn absurd_numbers_change_nothing() {
     });
     let scene = Scene::with_bad_peers(&bad);
     scene.assert_unharmed();
-    scene.wait_until_rejected(0, "does not deliver", |listed| listed.failures > 0);
-    scene.wait_until_rejected(6, "speaks protocol 4294967295", |listed| {
-        listed.failures == 0
-    });
+    scene.wait_until_rejected(0, "did not send them", |listed| listed.failures > 0);
+    scene.wait_until_rejected(
+        6,
+        "different protocol version (theirs 4294967295",
+        |listed| listed.failures == 0,
+    );
     scene.assert_unharmed();
 }
 

@@ -30,9 +30,9 @@ REASONS = [
     ("not_well_formed", "the ends are the wrong way round"),
     ("broken_seal", "^the seal of block"),
     ("not_in_history", "not in this history|^path is too|^proof is too|^proof is empty|^proof does not|^bad proof|not in the later history"),
-    ("unbound_root", "does not bind the history root"),
-    ("other_block", "another one than in the checkpoint"),
-    ("not_trusted", "nothing you trust|checkpoint you trust"),
+    ("unbound_root", "does not authenticate earlier blocks"),
+    ("other_block", "differs from the trusted checkpoint"),
+    ("not_trusted", "matches no trusted|checkpoint you trust"),
 ]
 def reason_of(rejected):
     return next((name for name, text in REASONS if re.search(text, str(rejected))), "not_well_formed")

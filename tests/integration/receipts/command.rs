@@ -60,7 +60,8 @@ fn every_vector_is_proven_by_a_kept_checkpoint() {
         "block 3, sealed, 2023-11-14T22:13:20.624456Z by its miner's clock\n",
         "id      7ce42c8218072e8c35bf992dc9e9c616\n",
         "message x\n",
-        "Not shown: who wrote it, that the clock was right, that this chain is still followed.\n",
+        "Not proven: the author, the accuracy of the timestamp, and that this is still the best \
+         chain.\n",
     ] {
         assert!(shown.contains(line), "{line}: {shown}");
     }
@@ -81,7 +82,11 @@ fn what_is_trusted_is_a_hash_a_line_or_a_file_and_never_nothing() {
     assert_eq!(rejected["reason"], "not_trusted");
     assert_eq!(rejected["entries"], Value::Array(Vec::new()));
     let nothing = Blockchain::new(["receipt", "verify", text(&file)]).exits(2);
-    nothing.complains(&["say what you trust", "hint:", "never from whoever sent you"]);
+    nothing.complains(&[
+        "say what you trust",
+        "hint:",
+        "never from the sender of the receipt",
+    ]);
 }
 
 #[test]

@@ -164,7 +164,7 @@ fn a_port_in_use_is_a_clear_error() {
     );
     // The failed start does not count as an unclean shutdown.
     second.start_again(&[]);
-    assert!(!second.stop().contains("did not end cleanly"));
+    assert!(!second.stop().contains("did not stop cleanly"));
 }
 
 #[test]
@@ -247,7 +247,7 @@ pub(super) fn status() -> Value {
         "mempool": {"count": 0, "bytes": 0, "next_sequence": 2},
         "mining": {"active": true, "threads": 1, "tries": 9, "hash_rate": 65e6},
         "sync": {"neighbours": 1, "answering": 1, "fetching_from": null, "target": null,
-            "differences": ["a:1 has another genesis"]},
+            "differences": ["a:1: different genesis block"]},
         "reorgs": 1, "uptime": 5.0
     })
 }
@@ -266,7 +266,7 @@ fn neighbours_reorgs_and_search_hits_are_shown() {
     let neighbours = json!({"neighbours": [{
         "address": "10.0.0.7:12345", "kind": "reference", "origin": "configured",
         "tip": {"index": 9, "hash": "99".repeat(32)}, "last_answer": 1.0, "failures": 0,
-        "retry_in": null, "refused": "it has another genesis; start with --genesis",
+        "retry_in": null, "refused": "different genesis block: start with --genesis",
         "network": {"genesis": "dd".repeat(32), "difficulty": 5, "sealed_from": null},
         "version": null
     }]});

@@ -134,9 +134,12 @@ mod tests {
         assert_eq!(pairs, expected);
         assert_eq!(client.update(now()), []);
         let mut refused = now();
-        refused[0].refused = Some("has another genesis".to_owned());
+        refused[0].refused = Some("different genesis block".to_owned());
         let changes = client.update(refused);
         assert_eq!(changes.len(), 1);
-        assert_eq!(changes[0].refused.as_deref(), Some("has another genesis"));
+        assert_eq!(
+            changes[0].refused.as_deref(),
+            Some("different genesis block")
+        );
     }
 }
