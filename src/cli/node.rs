@@ -342,8 +342,8 @@ fn announce(args: &NodeOptions, node: &Node, address: SocketAddr) {
         warn!("the previous run did not stop cleanly; older blocks are checked in the background");
     }
     let message = if node.profile.is_closed() {
-        "listening on a non-loopback address; anyone who can connect can read the chain, and the \
-         addresses of --allow-add can add messages"
+        "listening on a non-loopback address; anyone who can connect can read the chain; the node is \
+         closed to additions except from the addresses of --allow-add"
     } else {
         "listening on a non-loopback address; anyone who can connect can read the chain and add \
          messages"

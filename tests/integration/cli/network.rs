@@ -166,7 +166,7 @@ fn open_proofs_need_a_network_that_accepts_them() {
     assert_eq!(block["seal"], "sealed");
     node.stop();
 
-    let words = ["block 1 not acceptable because the proof is open"];
+    let words = ["block 1: not acceptable because the proof is open"];
     rejected(&node, &["--require-sealed=1"], &words);
     node.start_again(&["--require-sealed"]);
     assert_eq!(node.status().sealed_from, Some(4));

@@ -71,7 +71,7 @@ fn a_response_byte_by_byte_is_too_slow() {
     });
     let scene = Scene::with_bad_peers(&[body, head]);
     scene.assert_unharmed();
-    scene.wait_until_held_off("takes too long");
+    scene.wait_until_held_off("is too slow");
     scene.assert_unharmed();
 }
 
@@ -80,7 +80,7 @@ fn a_silent_peer_delays_no_other() {
     let bad = FakePeer::start(|_| vec![Step::Silence]);
     let scene = Scene::with_bad_peer(&bad);
     scene.assert_unharmed();
-    scene.wait_until_held_off("takes too long");
+    scene.wait_until_held_off("is too slow");
     scene.assert_unharmed();
     // It is asked again, but not all the time.
     assert!(bad.requests().len() <= 3, "{:?}", bad.requests());
@@ -193,7 +193,7 @@ fn redirects_are_not_followed() {
         FakePeer::start(move |_| response(status, &[("Location", &to)], MARKER))
     });
     let scene = Scene::with_bad_peers(&bad);
-    scene.wait_until_held_off("with status 30");
+    scene.wait_until_held_off("returned status 30");
     scene.assert_unharmed();
     assert_eq!(elsewhere.requests().len(), 0);
 }
