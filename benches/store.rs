@@ -99,7 +99,7 @@ fn appends(c: &mut Criterion) {
     group.finish();
 }
 
-/// Another branch is staged and followed: 100 blocks go, so many come.
+/// Another branch is staged and followed: 100 blocks are disconnected and 100 connected.
 fn reorgs(c: &mut Criterion) {
     let ours = Miner::new(ProofMode::Sealed).mine(100);
     let mut group = c.benchmark_group("store/reorg");

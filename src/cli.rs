@@ -211,7 +211,7 @@ fn run_arguments() -> ExitCode {
     suggest::warn_of_unknown_variables(&Arguments::command());
     // The store's hook passes panics that do not concern it to the hook installed before.
     panics::report();
-    store::panics::watch(|error| {
+    store::panics::install_hook(|error| {
         let _ = report(&error.into());
         log::flush_and_exit(3);
     });

@@ -57,7 +57,7 @@ pub struct MonitorSettings {
     pub repeat: Duration,
 }
 
-/// The reason why a monitor cannot go on.
+/// Error that stops a monitor.
 #[derive(Debug, Error)]
 pub enum MonitorError {
     /// A file of the state cannot be read or written.

@@ -3,7 +3,7 @@
 //! The path of a message:
 //! 1. A client sends it. `api/` checks the request and calls [`Node::add_message`].
 //! 2. [`Node::add_message`] assigns an id and submits the message to the writer of the store, which
-//!    joins the queued operations into durable commits. The client is answered after the commit.
+//!    joins the queued operations into durable commits. The client gets its response after the commit.
 //! 3. The commit wakes [`miner`], which takes pending messages in order, computes the commitment of
 //!    each block ([`crate::chain::seal`]), searches a proof ([`crate::pow::Search`]) and submits
 //!    the blocks to the writer. It mines the next blocks while that commit is in flight.

@@ -114,7 +114,7 @@ impl Store {
             .reopen()
             .map_err(|source| io_error(file.path(), source))?;
         let backend = catch_engine_panic(|| Ok(redb::backends::FileBackend::new(reopened)?))?;
-        let database = Engine::on(backend)?;
+        let database = Engine::on_backend(backend)?;
         initialise(&database, genesis, network)?;
         database.close()?;
         file.as_file()
@@ -133,7 +133,7 @@ impl Store {
     /// Opens a database and starts its writer. Writes are rejected while fewer than `min_free` bytes
     /// are free on the disk.
     pub fn open(path: &Path, min_free: u64, listener: Listener) -> Result<Self, StoreError> {
-        let database = Engine::open(path)?;
+        let database = Engine::open_writable(path)?;
         let space = Arc::new(Space::new(path, folder_of(path), min_free));
         let free_space = Arc::clone(&space);
         let store = Self::start(database, listener, Arc::new(move || free_space.free()));
@@ -151,7 +151,7 @@ impl Store {
         network: Network,
         listener: Listener,
     ) -> Result<Self, StoreError> {
-        let database = Engine::on(backend)?;
+        let database = Engine::on_backend(backend)?;
         if catch_engine_panic(|| is_empty(&database))? {
             initialise(&database, genesis, network)?;
         }
@@ -282,16 +282,16 @@ pub struct StoppedStore {
 impl StoppedStore {
     /// Opens the file under a shared lock, which excludes nodes but not other readers.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        Self::locked(path, Lock::Shared)
+        Self::open_with_lock(path, Lock::Shared)
     }
 
     /// Opens the file under an exclusive lock, for a process that is going to replace it.
     pub fn open_exclusive(path: &Path) -> Result<Self, StoreError> {
-        Self::locked(path, Lock::Exclusive)
+        Self::open_with_lock(path, Lock::Exclusive)
     }
 
-    fn locked(path: &Path, lock: Lock) -> Result<Self, StoreError> {
-        let database = Engine::read(path, lock)?;
+    fn open_with_lock(path: &Path, lock: Lock) -> Result<Self, StoreError> {
+        let database = Engine::open_read_only(path, lock)?;
         check_schema(&database).map_err(|error| error.opening(path))?;
         Ok(Self { database })
     }

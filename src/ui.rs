@@ -80,7 +80,7 @@ pub use site::first_page;
 pub struct ExplorerSettings {
     /// Prefix of every path, such as `/chain`; may be empty.
     pub base_path: String,
-    /// Host names that a request may carry.
+    /// Host names that a request may have.
     pub policy: OriginPolicy,
     /// Token of the node's administrator, if the explorer runs beside the node.
     pub admin_token: Option<String>,

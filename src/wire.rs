@@ -186,7 +186,7 @@ pub struct Status {
     pub sealed: u64,
     /// Minimum number of trailing zeros of every proof.
     pub difficulty: u8,
-    /// First index from which every block must be sealed; null if only the documented rules apply.
+    /// First index from which every block must be sealed; null if only the rules of the reference miner apply.
     pub sealed_from: Option<u64>,
     /// Kind of proof that this node mines: `sealed` or `open`.
     pub proof_mode: String,

@@ -40,7 +40,7 @@ pub(crate) struct StreamPermit {
     pub(crate) pages: Arc<Semaphore>,
 }
 
-/// The state that all handlers share. Cheap to clone: every request does it several times.
+/// The state that all handlers share. Cheap to clone, because every request clones it several times.
 #[derive(Clone)]
 pub(crate) struct Context(Arc<ContextInner>);
 

@@ -1,9 +1,9 @@
 //! Slots that clients share by remote address, so that one address never holds all of them.
 //!
-//! Every address gets a first slot as long as one is free. Beyond that, an address may hold as many
+//! A new address gets a slot as long as one is free. Beyond its first, an address may hold as many
 //! slots as it leaves free ([`LOCAL_WEIGHT`] times as many on this machine). A single address thus
 //! gets half of the slots, and every further address that takes all it can gets half of the rest.
-//! The last slots always remain for new addresses. Switches share their buffers in the same way:
+//! Switches share their buffers in the same way:
 //! Choudhury and Hahne, "Dynamic queue length thresholds", 1998.
 
 use std::collections::HashMap;
@@ -24,7 +24,7 @@ const LOCAL_WEIGHT: usize = 3;
 pub(crate) struct FairSlots {
     total: usize,
     /// Name of the things that occupy the slots, in the plural.
-    what: &'static str,
+    noun: &'static str,
     held: Arc<Mutex<HashMap<IpAddr, usize>>>,
 }
 
@@ -47,11 +47,11 @@ pub(crate) enum NoSlot {
 }
 
 impl FairSlots {
-    /// Creates `total` slots for `what`.
-    pub(crate) fn new(total: usize, what: &'static str) -> Self {
+    /// Creates `total` slots for `noun`.
+    pub(crate) fn new(total: usize, noun: &'static str) -> Self {
         Self {
             total,
-            what,
+            noun,
             held: Arc::default(),
         }
     }
@@ -67,10 +67,10 @@ impl FairSlots {
         let free = self.total.saturating_sub(held.values().sum());
         let count = held.get(&address).copied().unwrap_or_default();
         if free == 0 {
-            return Err(NoSlot::Full(self.what));
+            return Err(NoSlot::Full(self.noun));
         }
         if count > 0 && count + 1 > weight * (free - 1) {
-            return Err(NoSlot::Share(self.what));
+            return Err(NoSlot::Share(self.noun));
         }
         held.insert(address, count + 1);
         Ok(FairSlot {

@@ -113,7 +113,7 @@ pub(super) struct ApiOperation {
     pub(super) about: &'static str,
     /// Name, type and description of each query parameter.
     pub(super) query: &'static [(&'static str, ParameterType, &'static str)],
-    /// Name, type and description of each request header that has a meaning here.
+    /// Name, type and description of each request header that the operation reads.
     pub(super) headers: &'static [(&'static str, ParameterType, &'static str)],
     /// The request body.
     pub(super) body: Option<BodyType>,

@@ -111,10 +111,10 @@ pub(crate) fn chain(node: &Arc<Node>, permit: Option<StreamPermit>) -> Response 
     let source = StreamSource {
         node: Arc::clone(node),
         permit,
-        page,
+        render_page: page,
         start,
         close,
-        shrinks: false,
+        pads_missing_items: false,
     };
     streamed(bytes, stream_response(source, bytes))
 }
@@ -154,10 +154,10 @@ pub(crate) fn data(node: &Arc<Node>, permit: Option<StreamPermit>) -> Response {
     let source = StreamSource {
         node: Arc::clone(node),
         permit,
-        page,
+        render_page: page,
         start,
         close,
-        shrinks: true,
+        pads_missing_items: true,
     };
     streamed(bytes, stream_response(source, bytes))
 }
@@ -188,11 +188,11 @@ struct StreamSource<P> {
     node: Arc<Node>,
     permit: StreamPermit,
     /// Renders a page of items that begins at a key.
-    page: P,
+    render_page: P,
     start: &'static str,
     close: String,
     /// `true` if items can disappear during the stream. Spaces are sent in their place.
-    shrinks: bool,
+    pads_missing_items: bool,
 }
 
 /// A page of a stream.
@@ -222,7 +222,7 @@ where
         self.node
             .blocking(move |node| {
                 let _permit = permit;
-                (source.page)(&node.view()?, next)
+                (source.render_page)(&node.view()?, next)
             })
             .await
     }
@@ -245,7 +245,7 @@ where
             },
             Part::Padding => {
                 let missing = left.saturating_sub(END.len() as u64);
-                if missing > 0 && self.shrinks {
+                if missing > 0 && self.pads_missing_items {
                     let spaces = usize::try_from(missing).unwrap_or(usize::MAX);
                     let padding = vec![b' '; spaces.min(PAGE.bytes)];
                     (padding.into(), Some(Part::Padding))

@@ -1,4 +1,4 @@
-//! The page for a browser that opens the port of the node. Other clients get the documented 404.
+//! The page for a browser that opens the port of the node. Other clients get the 404 of the reference miner.
 
 use std::fmt::Write;
 

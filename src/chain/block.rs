@@ -15,7 +15,7 @@ pub struct Block {
     pub index: u64,
     /// Time at which the block was mined, by the miner's clock.
     pub timestamp: Timestamp,
-    /// Message that the block carries.
+    /// Message of the block.
     pub message: Message,
     /// Link to the previous block; `None` for the genesis block only.
     pub link: Option<Link>,

@@ -120,7 +120,7 @@ pub fn check_genesis(block: &Block) -> Result<(), RuleViolation> {
     }
 }
 
-/// Checks rules 2 to 5 for the block after `tip`, in the documented order. `zeros` is the result of
+/// Checks rules 2 to 5 for the block after `tip`, in the order of the reference miner. `zeros` is the result of
 /// [`pow::zeros`](crate::pow::zeros) for the proof of the tip and that of the block.
 pub fn check_successor(
     tip: &Tip,

@@ -1,4 +1,4 @@
-//! A message, which is what a block carries: a short text with a random id.
+//! A message, the content of a block: a short text with a random id.
 
 use std::fmt;
 use std::str::FromStr;
@@ -68,7 +68,7 @@ impl Message {
 
 /// Error for a message text of more than [`MAX_TEXT_BYTES`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("the message has {found} bytes, more than the {MAX_TEXT_BYTES} a block may carry")]
+#[error("the message has {found} bytes, more than the {MAX_TEXT_BYTES} a block may contain")]
 pub struct TextTooLong {
     /// Length of the text in bytes.
     pub found: usize,

@@ -1,10 +1,10 @@
 //! Sealed proofs: proofs of work that commit to the content of their block.
 //!
-//! The documented puzzle hashes the previous proof and the new proof, and nothing else
+//! The puzzle of the reference miner hashes the previous proof and the new proof, and nothing else
 //! ([`crate::pow`]). Such a proof is *open*: anyone can copy it onto a forged block for free. But a
 //! proof may be an integer of any size, so a miner can choose what it starts with. A *sealed* proof
 //! starts with a commitment to its block and to the whole history before it, followed by the digits
-//! of the search. It solves the documented puzzle, so reference miners accept it, and it is valid
+//! of the search. It solves the same puzzle, so reference miners accept it, and it is valid
 //! for no other content. A proof that is too long to be open and does not match its block is a
 //! *broken* seal, which is always rejected.
 //!

@@ -40,7 +40,7 @@ impl Tip {
         puzzle_text(self.proof.as_ref())
     }
 
-    /// Returns the block that carries `message` after this tip.
+    /// Returns the block that contains `message` after this tip.
     #[must_use]
     pub fn successor(&self, message: Message, timestamp: Timestamp, proof: Proof) -> Block {
         Block {

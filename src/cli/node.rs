@@ -118,7 +118,7 @@ async fn start(
         Some(joined) => (joined.genesis, joined.neighbours),
         None => (genesis_to_join(&args, files, &transport).await?, Vec::new()),
     };
-    bootstrap::make_database(&args, rules, files, genesis, &signals)?;
+    bootstrap::ensure_database(&args, rules, files, genesis, &signals)?;
     let node = Node::open(
         &files.database,
         args.min_free,
@@ -173,12 +173,12 @@ async fn genesis_to_join(
         return Ok(None);
     };
     let is_new = args.force_new_chain || !files.database.exists();
-    let documented = Block::default_genesis();
+    let default = Block::default_genesis();
     if !is_new {
         return Ok(None);
     }
-    if BlockHash::of(&documented) == wanted {
-        return Ok(Some(documented));
+    if BlockHash::of(&default) == wanted {
+        return Ok(Some(default));
     }
     let neighbours = args.peers.neighbours();
     if neighbours.is_empty() {

@@ -11,7 +11,7 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-/// The documented port.
+/// The port of the reference miner, which is the default.
 pub const DEFAULT_PORT: u16 = 12345;
 
 /// A host name or IP address, and a port.

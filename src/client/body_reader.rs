@@ -1,7 +1,7 @@
 //! Reads a long response on a blocking thread while it arrives.
 //!
-//! `tokio_util::io::SyncIoBridge` would keep its thread blocked when the future is dropped; here the
-//! reader then meets the end of the response.
+//! `tokio_util::io::SyncIoBridge` would keep its thread blocked when the future is dropped. With this
+//! reader, it reads the end of the response instead.
 
 use std::io::{self, Read};
 

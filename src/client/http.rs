@@ -247,7 +247,7 @@ impl HttpClient {
             .await
     }
 
-    /// `GET /neighbours`, the response of the documented endpoint unchanged.
+    /// `GET /neighbours`, the response of the reference endpoint unchanged.
     pub async fn neighbours(&self) -> Result<serde_json::Value, ClientError> {
         self.json(self.request(Method::GET, "/neighbours")).await
     }

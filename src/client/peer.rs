@@ -1,5 +1,5 @@
 //! The requests of nodes among each other: to nodes of this program through `/api/v1`, to reference
-//! miners through their documented endpoints. Responses are untrusted: each has limits in size, time
+//! miners through their own endpoints. Responses are untrusted: each has limits in size, time
 //! and rate, and no text of a peer is passed on unparsed.
 
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The seam between the requests of nodes among each other and their transport: HTTP in a real node,
+//! The interface between the requests of nodes to each other and their transport: HTTP in a real node,
 //! memory in a simulated network.
 
 use std::error::Error;

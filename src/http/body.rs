@@ -11,9 +11,9 @@ use thiserror::Error;
 /// when the connection is closed would lose its response.
 const MAX_DRAINED_BYTES: usize = 16 * 1024 * 1024;
 
-/// Size of the pieces in which a body is kept until it is complete. Many bodies may arrive slowly at
+/// Size of the chunks in which a body is kept until it is complete. Many bodies may arrive slowly at
 /// the same time, and one growing buffer would take twice the memory.
-const PIECE_BYTES: usize = 16 * 1024;
+const CHUNK_BYTES: usize = 16 * 1024;
 
 /// Maximum time for a body to arrive.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -75,30 +75,30 @@ async fn collect<E>(
     limit: usize,
 ) -> Result<Vec<u8>, BodyError> {
     let mut body = std::pin::pin!(body);
-    let (mut pieces, mut received) = (Vec::<Vec<u8>>::new(), 0);
-    while let Some(chunk) = body.next().await {
-        let mut chunk = chunk.map_err(|_| BodyError::Incomplete)?;
-        received += chunk.remaining();
+    let (mut chunks, mut received) = (Vec::<Vec<u8>>::new(), 0);
+    while let Some(data) = body.next().await {
+        let mut data = data.map_err(|_| BodyError::Incomplete)?;
+        received += data.remaining();
         if received > MAX_DRAINED_BYTES {
             break;
         }
         if received > limit {
-            pieces = Vec::new();
+            chunks = Vec::new();
             continue;
         }
-        while chunk.has_remaining() {
-            if pieces.last().is_none_or(|piece| piece.len() == PIECE_BYTES) {
-                pieces.push(Vec::new());
+        while data.has_remaining() {
+            if chunks.last().is_none_or(|chunk| chunk.len() == CHUNK_BYTES) {
+                chunks.push(Vec::new());
             }
-            if let Some(piece) = pieces.last_mut() {
-                let count = chunk.chunk().len().min(PIECE_BYTES - piece.len());
-                piece.extend_from_slice(&chunk.chunk()[..count]);
-                chunk.advance(count);
+            if let Some(chunk) = chunks.last_mut() {
+                let count = data.chunk().len().min(CHUNK_BYTES - chunk.len());
+                chunk.extend_from_slice(&data.chunk()[..count]);
+                data.advance(count);
             }
         }
     }
     if received > limit {
         return Err(BodyError::TooLarge { limit });
     }
-    Ok(pieces.concat())
+    Ok(chunks.concat())
 }

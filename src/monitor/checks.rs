@@ -50,7 +50,7 @@ pub fn judge_extension(file: &[u8], settled: &Checkpoint, tip: (u64, &str)) -> E
     }
 }
 
-/// Checks a receipt for the blocks at `indexes`, by rising index, under the settled checkpoint. The
+/// Checks a receipt for the blocks at `indexes`, by ascending index, under the settled checkpoint. The
 /// error is the reason why it proves nothing.
 pub fn check_receipt(file: &[u8], settled: &Checkpoint, indexes: &[u64]) -> Result<(), String> {
     let checked = || {

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::Node;
-use super::settings::{AtStop, SNAPSHOT_INTERVAL_FACTOR, SnapshotSettings};
+use super::settings::{SNAPSHOT_INTERVAL_FACTOR, SnapshotAtStop, SnapshotSettings};
 use crate::chain::{Block, Tip};
 use crate::fs::open_regular;
 use crate::snapshot::files::{SnapshotError, SnapshotFiles, Written};
@@ -65,9 +65,9 @@ pub(super) async fn run(
         earliest = Instant::now() + took * SNAPSHOT_INTERVAL_FACTOR;
     }
     let wanted = match settings.at_stop {
-        AtStop::Always => true,
-        AtStop::Auto => took < MAX_AUTO_DURATION,
-        AtStop::Never => false,
+        SnapshotAtStop::Always => true,
+        SnapshotAtStop::Auto => took < MAX_AUTO_DURATION,
+        SnapshotAtStop::Never => false,
     };
     if !wanted {
         let view = node.view()?;
@@ -77,7 +77,7 @@ pub(super) async fn run(
         return Ok(());
     }
     // This may be the first snapshot of this run, so its duration is unknown.
-    let (begin, is_unlimited) = (Instant::now(), settings.at_stop == AtStop::Always);
+    let (begin, is_unlimited) = (Instant::now(), settings.at_stop == SnapshotAtStop::Always);
     snapshot(&node, &settings, move || {
         !is_unlimited && begin.elapsed() > MAX_AUTO_DURATION
     })

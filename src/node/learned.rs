@@ -3,8 +3,8 @@
 //! A network group ([`super::rate::rate_limit_key`]) may have as many learned messages pending, and
 //! as many bytes of them, as it leaves free for others. The source of a message is known in memory
 //! only: after a restart, earlier messages belong to no group and only reduce the free space.
-//! Because a group gets at most half of the free space, one that reconnects under new addresses
-//! never fills it. Configured and added neighbours are subject only to the limits of the whole
+//! A group gets at most half of the free space, so a peer that reconnects from new addresses never
+//! fills it. Configured and added neighbours are subject only to the limits of the whole
 //! learned half.
 
 use std::collections::HashMap;
@@ -22,7 +22,7 @@ use crate::store::{StoreError, View};
 /// Minimum interval between two recounts of the messages that are still pending.
 const RECOUNT_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Number of entries for messages that are no longer pending above which they are recounted.
+/// Maximum number of stale entries (messages no longer pending) before a recount.
 const MAX_STALE: u64 = 1000;
 
 /// Messages learned from each network group; some may be mined by now.

@@ -28,7 +28,7 @@ use crate::chain::{Block, BlockHash, History, Message, Proof, Tip, seal};
 use crate::pow::{Difficulty, Digits, Outcome, Search, sealed_width};
 use crate::store::{Operation, Rejection, StoreError};
 
-/// The block to mine on: the last block that the miner mined, committed or not.
+/// The block to mine on: the committed tip, or a block mined above it whose commit is in flight.
 #[derive(Clone, Debug)]
 pub struct MiningTip {
     /// The parent of the next block.

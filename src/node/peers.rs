@@ -1,8 +1,9 @@
 //! The known peers and their state.
 //!
-//! There are three kinds: *configured* peers are named by the user and retried indefinitely; *learned*
-//! peers come from others, up to the maximum number of neighbours, and are kept in the database;
-//! *guests* ask this node beyond that maximum, and are asked only when they announce something.
+//! A peer has one of three origins: *configured* peers are named by the user and retried
+//! indefinitely; *learned* peers come from others, up to the maximum number of neighbours, and are
+//! kept in the database; *guests* contacted this node when all neighbour slots were used, and are
+//! asked only when they announce something.
 //! Nothing here sends a request: sessions ([`super::sync`]) and discovery ([`super::discovery`])
 //! do, and record the results here. A closed node has configured peers only.
 
@@ -150,7 +151,8 @@ impl Peers {
         started
     }
 
-    /// Notifies all sessions of a commit, in the order of addresses.
+    /// Notifies all sessions of a commit, in the order of addresses, so that simulated runs are
+    /// repeatable.
     pub(super) fn note_commit(&self) {
         let inner = self.lock();
         let sessions = inner

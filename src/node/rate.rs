@@ -28,9 +28,8 @@ pub(crate) fn rate_limit_key(address: IpAddr) -> IpAddr {
 
 /// A token bucket per remote address.
 ///
-/// Each bucket is one point in time: that at which its messages so far would all have come at the
-/// permitted rate. It may lie at most [`BURST`] in the future; a bucket in the past is full and can
-/// be dropped.
+/// A bucket is stored as the time at which it is full again (the generic cell rate algorithm). It
+/// may lie at most [`BURST`] in the future; a bucket whose time has passed is full and can be dropped.
 #[derive(Debug)]
 pub(crate) struct AddRate {
     /// Interval between two messages at the permitted rate; `None` for no limit.

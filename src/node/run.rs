@@ -12,7 +12,7 @@ use super::{Node, backup, clocks, discovery, miner, scrub, sessions, space};
 use crate::client::PeerClient;
 use crate::store::StoreError;
 
-/// Reason of a stop that was not requested.
+/// Error of [`run`].
 #[derive(Debug, Error)]
 pub enum RunError {
     /// A task failed because the store did.

@@ -72,7 +72,7 @@ pub(super) const SNAPSHOT_INTERVAL_FACTOR: u32 = 50;
 
 /// Condition for writing a snapshot when the node stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AtStop {
+pub enum SnapshotAtStop {
     /// Always.
     Always,
     /// If the last one took less than a second.
@@ -93,7 +93,7 @@ pub struct SnapshotSettings {
     /// Maximum number of backups kept, of those written by this program.
     pub max_backups: usize,
     /// Condition for writing a snapshot when the node stops.
-    pub at_stop: AtStop,
+    pub at_stop: SnapshotAtStop,
 }
 
 /// Maximum number of guests: peers that ask this node, beyond its neighbours.

@@ -20,7 +20,7 @@ const CHUNK: u64 = 100_000;
 /// Notation of the counter of a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Digits {
-    /// Without leading zeros: 0, 1, 2, …, 9, 10, …. This is the documented search.
+    /// Without leading zeros: 0, 1, 2, …, 9, 10, …. This is the search of the reference miner.
     Natural,
     /// Padded with zeros to this number of digits, 1 to 96. The search varies the last 19 of them.
     Fixed(u8),

@@ -1,6 +1,6 @@
 //! Receipts: inclusion proofs for blocks, verified against a trusted later block.
 //!
-//! The later block, `under`, commits to the tree over all blocks before it. Each entry carries one
+//! The later block, `under`, commits to the tree over all blocks before it. Each entry contains one
 //! of those blocks and the path from its hash to the root. Verifying needs no node: hash each
 //! block, follow the paths, check the seals, and compare `under` with what the reader trusts.
 //!

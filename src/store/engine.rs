@@ -1,5 +1,5 @@
 //! The database engine. A damaged file can make it panic when it is opened, closed or dropped, so
-//! all of these are guarded.
+//! all of these run in [`catch_engine_panic`].
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
@@ -20,13 +20,13 @@ const CACHE_BYTES: usize = 48 * 1024 * 1024;
 /// First bytes of every file of the engine.
 const MAGIC: &[u8; 9] = b"redb\x1A\x0A\xA9\x0D\x0A";
 
-/// An open database, which is closed under guard.
+/// An open database.
 pub(crate) struct Engine(Option<Database>);
 
 impl Engine {
     /// Opens a file for reading and writing.
-    pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
-        Self::at(path, true, |file| DatabaseFile::new(file, path))
+    pub(crate) fn open_writable(path: &Path) -> Result<Self, StoreError> {
+        Self::open_file_with(path, true, |file| DatabaseFile::new(file, path))
     }
 
     /// Creates a database in a new file, which only its owner may read.
@@ -46,12 +46,12 @@ impl Engine {
     }
 
     /// Opens a file for reading; writes of the engine stay in memory.
-    pub(crate) fn read(path: &Path, lock: Lock) -> Result<Self, StoreError> {
+    pub(crate) fn open_read_only(path: &Path, lock: Lock) -> Result<Self, StoreError> {
         let writable = lock == Lock::Exclusive;
-        Self::at(path, writable, |file| Overlay::new(file, lock))
+        Self::open_file_with(path, writable, |file| Overlay::new(file, lock))
     }
 
-    fn at<B: StorageBackend>(
+    fn open_file_with<B: StorageBackend>(
         path: &Path,
         writable: bool,
         backend: impl FnOnce(File) -> Result<B, DatabaseError>,
@@ -65,7 +65,7 @@ impl Engine {
     }
 
     /// Opens the database on a storage backend, or creates one if the storage is empty.
-    pub(crate) fn on(backend: impl StorageBackend) -> Result<Self, StoreError> {
+    pub(crate) fn on_backend(backend: impl StorageBackend) -> Result<Self, StoreError> {
         catch_engine_panic(|| Ok(Self(Some(builder().create_with_backend(backend)?))))
     }
 

@@ -11,8 +11,8 @@ use super::value;
 use super::view::View;
 use crate::chain::MessageId;
 
-/// Lifetime of a key: a day, in milliseconds.
-const KEY_LIFETIME: u64 = 24 * 60 * 60 * 1000;
+/// Lifetime of a key: a day.
+const KEY_LIFETIME_MILLIS: u64 = 24 * 60 * 60 * 1000;
 
 impl Addition {
     /// Returns the digest under which a client's key is stored.
@@ -27,7 +27,7 @@ impl Addition {
 }
 
 impl View {
-    /// Returns the answer to an addition whose key was used before this view; `None` if it is new.
+    /// Returns the result of an addition whose key was used before this view; `None` if it is new.
     pub fn added_under_key(
         &self,
         addition: &Addition,
@@ -42,7 +42,7 @@ impl View {
 }
 
 impl Edit<'_> {
-    /// Returns the answer to an addition whose key was used before; `None` if it is new.
+    /// Returns the result of an addition whose key was used before; `None` if it is new.
     pub(super) fn added_under_key(
         &self,
         addition: &Addition,
@@ -118,5 +118,5 @@ fn record(
 
 /// Returns `true` if a key used at time `used` has expired at time `now`.
 fn is_expired(used: u64, now: u64) -> bool {
-    used.saturating_add(KEY_LIFETIME) <= now
+    used.saturating_add(KEY_LIFETIME_MILLIS) <= now
 }

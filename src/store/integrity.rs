@@ -60,10 +60,10 @@ fn check_rows(view: &View, block: &Block, previous: Option<&Block>) -> Result<()
         return wrong("the index by hash points to another block");
     }
     let id = block.message.id();
-    let carrier = view.index_of_message(&id)?;
-    let points_here = match carrier {
+    let index_row = view.index_of_message(&id)?;
+    let points_here = match index_row {
         Some(lower) if lower < index => block_at(view, lower)?.message.id() == id,
-        carrier => carrier == Some(index),
+        index_row => index_row == Some(index),
     };
     if !points_here {
         return wrong("the index by message points to another block");
@@ -138,7 +138,7 @@ fn check_index_by_message(view: &View) -> Result<(), StoreError> {
                 return Ok(());
             }
             Err(StoreError::corrupt(format!(
-                "table index_by_message, key {id}: block {index} carries another message"
+                "table index_by_message, key {id}: block {index} contains another message"
             )))
         })
     })
@@ -155,7 +155,7 @@ fn check_mempool(view: &View, state: &State) -> Result<u64, StoreError> {
             let found = view.pending(&id)?;
             if found.is_none_or(|found| found.sequence != pending.sequence) {
                 return Err(StoreError::corrupt(format!(
-                    "table mempool_by_id, key {id}: does not lead to the message"
+                    "table mempool_by_id, key {id}: points to another message"
                 )));
             }
             if view.index_of_message(&id)?.is_some() {

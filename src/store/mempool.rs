@@ -33,7 +33,7 @@ pub struct Addition {
     pub arrived: u64,
 }
 
-/// The answer to an [`Addition`]: the message is on disk under this id.
+/// The result of an [`Addition`]: the message is on disk under this id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Added {
     /// The id; for a repeated key, that of the first request.
@@ -259,7 +259,7 @@ fn missing(sequence: u64) -> StoreError {
     StoreError::missing("mempool", sequence)
 }
 
-/// Returns the size of a message in the body of the documented `/data`, in bytes.
+/// Returns the size of a message in the body of `/data`, in bytes.
 pub(crate) fn message_json_bytes(message: &Message) -> u64 {
     let mut text = Vec::with_capacity(256);
     json::write_message(message, &mut text);

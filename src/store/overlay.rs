@@ -15,15 +15,15 @@ use redb::backends::FileBackend;
 use redb::{BackendError, DatabaseError, StorageBackend};
 
 /// Unit of the overlay in bytes: a page of the engine.
-const PAGE: usize = 4096;
-const PAGE_BYTES: u64 = PAGE as u64;
+const ENGINE_PAGE: usize = 4096;
+const ENGINE_PAGE_BYTES: u64 = ENGINE_PAGE as u64;
 
-/// A file with the writes kept in memory.
+/// A file with the writes visible_file_bytes in memory.
 #[derive(Debug)]
 pub(crate) struct Overlay {
     file: FileBackend,
     lock: Lock,
-    written: RwLock<Written>,
+    state: RwLock<OverlayState>,
 }
 
 /// Lock that a reader holds on the file.
@@ -36,13 +36,13 @@ pub(crate) enum Lock {
 }
 
 #[derive(Debug)]
-struct Written {
-    /// Written pages, by page number.
+struct OverlayState {
+    /// OverlayState pages, by page number.
     pages: BTreeMap<u64, Box<[u8]>>,
     /// Length as seen by the engine, in bytes.
     length: u64,
     /// Length of the part of the file that is still visible; bytes beyond it read as zero.
-    kept: u64,
+    visible_file_bytes: u64,
 }
 
 impl Overlay {
@@ -52,26 +52,26 @@ impl Overlay {
         Ok(Self {
             file,
             lock,
-            written: RwLock::new(Written {
+            state: RwLock::new(OverlayState {
                 pages: BTreeMap::new(),
                 length,
-                kept: length,
+                visible_file_bytes: length,
             }),
         })
     }
 
     // No panic can leave a page half written, so a poisoned lock holds valid data.
-    fn written(&self) -> RwLockReadGuard<'_, Written> {
-        self.written.read().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> RwLockReadGuard<'_, OverlayState> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn written_mut(&self) -> RwLockWriteGuard<'_, Written> {
-        self.written.write().unwrap_or_else(PoisonError::into_inner)
+    fn state_mut(&self) -> RwLockWriteGuard<'_, OverlayState> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads the visible part of the file, and zeros beyond it.
-    fn read_file(&self, kept: u64, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let (held, beyond) = out.split_at_mut(length_within(offset, out.len(), kept));
+    fn read_file(&self, visible_file_bytes: u64, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let (held, beyond) = out.split_at_mut(length_within(offset, out.len(), visible_file_bytes));
         beyond.fill(0);
         if held.is_empty() {
             return Ok(());
@@ -87,27 +87,27 @@ fn length_within(offset: u64, length: usize, end: u64) -> usize {
 
 /// Returns the offset within its page.
 fn within_page(offset: u64) -> usize {
-    usize::try_from(offset % PAGE_BYTES).expect("a page is small")
+    usize::try_from(offset % ENGINE_PAGE_BYTES).expect("a page is small")
 }
 
 impl StorageBackend for Overlay {
     fn len(&self) -> io::Result<u64> {
-        Ok(self.written().length)
+        Ok(self.state().length)
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let written = self.written();
+        let written = self.state();
         let end = offset.saturating_add(out.len() as u64);
         if end > written.length {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        self.read_file(written.kept, offset, out)?;
+        self.read_file(written.visible_file_bytes, offset, out)?;
         for (number, page) in written
             .pages
-            .range(offset / PAGE_BYTES..end.div_ceil(PAGE_BYTES))
+            .range(offset / ENGINE_PAGE_BYTES..end.div_ceil(ENGINE_PAGE_BYTES))
         {
-            let begin = number * PAGE_BYTES;
-            let (from, to) = (begin.max(offset), (begin + PAGE_BYTES).min(end));
+            let begin = number * ENGINE_PAGE_BYTES;
+            let (from, to) = (begin.max(offset), (begin + ENGINE_PAGE_BYTES).min(end));
             let length = usize::try_from(to - from).expect("a page is small");
             let into = usize::try_from(from - offset).expect("it is within the buffer");
             let page = &page[within_page(from)..][..length];
@@ -117,13 +117,13 @@ impl StorageBackend for Overlay {
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {
-        let written = &mut *self.written_mut();
-        written.pages.split_off(&length.div_ceil(PAGE_BYTES));
-        if let Some(last) = written.pages.get_mut(&(length / PAGE_BYTES)) {
+        let written = &mut *self.state_mut();
+        written.pages.split_off(&length.div_ceil(ENGINE_PAGE_BYTES));
+        if let Some(last) = written.pages.get_mut(&(length / ENGINE_PAGE_BYTES)) {
             last[within_page(length)..].fill(0);
         }
         written.length = length;
-        written.kept = written.kept.min(length);
+        written.visible_file_bytes = written.visible_file_bytes.min(length);
         Ok(())
     }
 
@@ -132,17 +132,21 @@ impl StorageBackend for Overlay {
     }
 
     fn write(&self, offset: u64, mut data: &[u8]) -> io::Result<()> {
-        let written = &mut *self.written_mut();
+        let written = &mut *self.state_mut();
         let mut at = offset;
         while !data.is_empty() {
-            let number = at / PAGE_BYTES;
+            let number = at / ENGINE_PAGE_BYTES;
             let begin = within_page(at);
-            let (now, later) = data.split_at(data.len().min(PAGE - begin));
+            let (now, later) = data.split_at(data.len().min(ENGINE_PAGE - begin));
             let page = match written.pages.entry(number) {
                 Entry::Occupied(page) => page.into_mut(),
                 Entry::Vacant(entry) => {
-                    let mut page = vec![0; PAGE].into_boxed_slice();
-                    self.read_file(written.kept, number * PAGE_BYTES, &mut page)?;
+                    let mut page = vec![0; ENGINE_PAGE].into_boxed_slice();
+                    self.read_file(
+                        written.visible_file_bytes,
+                        number * ENGINE_PAGE_BYTES,
+                        &mut page,
+                    )?;
                     entry.insert(page)
                 }
             };

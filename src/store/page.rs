@@ -57,16 +57,16 @@ pub(super) fn take_page<'a, T>(
     Ok(page)
 }
 
-/// Returns an error if a block is missing below the end of a chain of this length.
-pub(super) fn absent(index: u64, length: u64) -> Result<(), StoreError> {
+/// Checks that no block can exist at `index` in a chain of `length` blocks.
+pub(super) fn check_absent(index: u64, length: u64) -> Result<(), StoreError> {
     if index < length {
         return Err(StoreError::missing("blocks", index));
     }
     Ok(())
 }
 
-/// Returns an error if blocks are missing in a page, as rows hidden by a damaged page are.
-pub(super) fn consecutive(
+/// Checks that no block is missing in a page. A damaged page of the file can hide rows.
+pub(super) fn check_consecutive(
     indexes: impl Iterator<Item = u64>,
     page: &[Block],
 ) -> Result<(), StoreError> {

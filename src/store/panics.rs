@@ -1,7 +1,7 @@
 //! Panics of the database engine, which damaged pages can cause.
 //!
 //! A panic is converted to an error with its text. The exception is a second panic while the first
-//! one unwinds, which aborts the process; a hook runs just before ([`watch`]).
+//! one unwinds, which aborts the process; a hook runs just before ([`install_hook`]).
 
 use std::any::Any;
 use std::cell::Cell;
@@ -11,12 +11,12 @@ use tracing::debug;
 
 use super::error::StoreError;
 
-/// Result of a panic on this thread.
+/// Handling of a panic on this thread.
 #[derive(Default)]
-enum Scope {
-    /// It does not concern the store.
+enum PanicHandling {
+    /// It does not concern the store: the previous hook reports it.
     #[default]
-    Foreign,
+    Default,
     /// It is converted to an error.
     Guarded,
     /// A panic with this text is unwinding already; another one aborts the process.
@@ -24,31 +24,31 @@ enum Scope {
 }
 
 thread_local! {
-    static SCOPE: Cell<Scope> = const { Cell::new(Scope::Foreign) };
+    static HANDLING: Cell<PanicHandling> = const { Cell::new(PanicHandling::Default) };
 }
 
 /// Runs work on the database, and converts a panic of the engine to an error.
 pub(crate) fn catch_engine_panic<T>(
     work: impl FnOnce() -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
-    let outside = SCOPE.replace(Scope::Guarded);
+    let outside = HANDLING.replace(PanicHandling::Guarded);
     // Everything that the work touched is dropped or unused after a panic.
     let outcome = catch_unwind(AssertUnwindSafe(work));
-    SCOPE.set(outside);
+    HANDLING.set(outside);
     outcome.unwrap_or_else(|panic| Err(StoreError::corrupt(text(&*panic))))
 }
 
 /// Installs a panic hook that logs converted panics at level debug only. `on_abort` is called with
-/// the damage that is about to abort the process, and should end the process in order.
-pub fn watch(on_abort: impl Fn(StoreError) + Send + Sync + 'static) {
+/// the damage that is about to abort the process, and should exit the process.
+pub fn install_hook(on_abort: impl Fn(StoreError) + Send + Sync + 'static) {
     let report = take_hook();
-    set_hook(Box::new(move |panic| match SCOPE.take() {
-        Scope::Foreign => report(panic),
-        Scope::Guarded => {
+    set_hook(Box::new(move |panic| match HANDLING.take() {
+        PanicHandling::Default => report(panic),
+        PanicHandling::Guarded => {
             debug!(%panic, "the database engine panicked");
-            SCOPE.set(Scope::Unwinding(text(panic.payload()).to_owned()));
+            HANDLING.set(PanicHandling::Unwinding(text(panic.payload()).to_owned()));
         }
-        Scope::Unwinding(first) => {
+        PanicHandling::Unwinding(first) => {
             on_abort(StoreError::corrupt(first));
             report(panic);
         }
@@ -80,11 +80,11 @@ mod tests {
         }
     }
 
-    /// A damaged page in the list of free pages made the engine do this.
+    /// A damaged page in the list of free pages caused this in the engine.
     #[test]
     fn a_panic_during_unwinding_runs_the_abort_handler() {
         if std::env::var_os(CHILD).is_some() {
-            watch(|error| {
+            install_hook(|error| {
                 writeln!(std::io::stderr(), "error: {error}").unwrap();
                 exit(3);
             });

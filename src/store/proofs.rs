@@ -26,7 +26,7 @@ impl View {
         })
     }
 
-    /// Makes a receipt for `blocks`, by rising index, under a later block of the same chain.
+    /// Creates a receipt for `blocks`, by ascending index, under a later block of the same chain.
     pub fn receipt(&self, under: Block, blocks: Vec<Block>) -> Result<Receipt, StoreError> {
         let receipt = self.with_nodes(|node| Receipt::create(under, blocks, node))?;
         receipt.check().map_err(|error| damaged(&error))?;

@@ -203,7 +203,7 @@ impl Edit<'_> {
 
     /// Replaces the blocks from index `from` with a checked branch that is at least as long. The
     /// disconnected blocks are staged in its place until their messages are returned to the
-    /// mempool, oldest first, except those that the branch carries.
+    /// mempool, oldest first, except those that the branch contains.
     fn switch(
         &mut self,
         branch: u64,

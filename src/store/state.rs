@@ -88,12 +88,12 @@ impl State {
         self.totals.sealed
     }
 
-    /// Returns the size of all blocks in the body of the documented `/chain`, in bytes.
+    /// Returns the size of all blocks in the body of `/chain`, in bytes.
     pub(crate) fn chain_json_bytes(&self) -> u64 {
         self.totals.chain_json_bytes
     }
 
-    /// Returns the size of all pending messages in the body of the documented `/data`, in bytes.
+    /// Returns the size of all pending messages in the body of `/data`, in bytes.
     pub(crate) fn mempool_json_bytes(&self) -> u64 {
         self.totals.mempool_json_bytes
     }
@@ -130,7 +130,7 @@ impl State {
     }
 }
 
-/// Returns the size of a block in the body of the documented `/chain`, in bytes.
+/// Returns the size of a block in the body of `/chain`, in bytes.
 pub(crate) fn block_json_bytes(block: &Block) -> u64 {
     let mut text = Vec::with_capacity(640 + block.message.text().len());
     json::write_block(block, &mut text);

@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | `blocks` | index | block |
 //! | `index_by_hash`, `recent_by_hash` | block hash | index |
-//! | `index_by_message`, `recent_by_message` | message id | lowest index of a block that carries the id |
+//! | `index_by_message`, `recent_by_message` | message id | lowest index of a block that contains the id |
 //! | `history` | node position ([`crate::chain::history`]) | node hash |
 //! | `mempool` | sequence number, in order of arrival | [`PendingRecord`] |
 //! | `mempool_by_id` | message id | sequence number |
@@ -87,7 +87,7 @@ pub(crate) struct NetworkRecord {
 pub struct Totals {
     /// Number of sealed blocks in the chain.
     pub sealed: u64,
-    /// Size of the blocks' documented JSON, escaped for a JSON string, without separators, in
+    /// Size of the blocks' JSON in `/chain`, escaped for a JSON string, without separators, in
     /// bytes.
     pub chain_json_bytes: u64,
     /// Number of pending messages.
@@ -209,7 +209,8 @@ pub(crate) struct DisconnectedContent {
 /// A neighbour kept across restarts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NeighbourRecord {
-    /// `HOST:PORT`; for a removed neighbour, all its addresses, separated by spaces.
+    /// `HOST:PORT`. For a removed neighbour, all its addresses separated by spaces, so that the
+    /// records of schema 2 stay readable.
     pub address: String,
     /// Reason why it is kept.
     pub status: NeighbourStatus,

@@ -40,7 +40,10 @@ pub(crate) struct TestDatabase {
 impl TestDatabase {
     /// Creates a database with a chain of these messages.
     pub(crate) fn new(messages: &[Message]) -> Self {
-        let (engine, blocks) = (Engine::on(InMemoryBackend::new()).unwrap(), chain(messages));
+        let (engine, blocks) = (
+            Engine::on_backend(InMemoryBackend::new()).unwrap(),
+            chain(messages),
+        );
         initialise(&engine, &blocks[0], NETWORK).unwrap();
         let state = State::load(&View::new(&engine, None).unwrap()).unwrap();
         let mut database = Self { engine, state };
@@ -221,7 +224,7 @@ fn a_message_whose_id_a_block_takes_is_found_by_the_old_id() {
 }
 
 #[test]
-fn another_message_with_the_same_id_does_not_hide_mine() {
+fn a_message_with_a_taken_id_gets_a_new_id() {
     let (mine, theirs) = (message(1, "mine"), message(1, "theirs"));
     // Added while mine is pending: it gets another id, which is in the answer.
     let mut database = TestDatabase::new(&[]);

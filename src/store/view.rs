@@ -6,7 +6,7 @@ use redb::{ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetada
 
 use super::error::StoreError;
 use super::network::Network;
-use super::page::{PageLimit, absent, consecutive, take_page};
+use super::page::{PageLimit, check_absent, check_consecutive, take_page};
 use super::panics::catch_engine_panic;
 use super::tables::{
     self, NeighbourRecord, PendingRecord, ProfileRecord, ReorgRecord, SnapshotRecord, Totals,
@@ -76,7 +76,7 @@ impl View {
         self.read(|| {
             let blocks = self.transaction().open_table(tables::BLOCKS)?;
             let Some(bytes) = blocks.get(index)? else {
-                return absent(index, blocks.len()?).map(|()| None);
+                return check_absent(index, blocks.len()?).map(|()| None);
             };
             decode_block(index, bytes.value()).map(Some)
         })
@@ -107,9 +107,9 @@ impl View {
         self.read(|| {
             let blocks = self.transaction().open_table(tables::BLOCKS)?;
             let page = take_page(blocks.range(from..)?, limit, decode_block)?;
-            consecutive(from.., &page)?;
+            check_consecutive(from.., &page)?;
             if page.is_empty() && limit.count > 0 {
-                absent(from, blocks.len()?)?;
+                check_absent(from, blocks.len()?)?;
             }
             Ok(page)
         })
@@ -121,9 +121,9 @@ impl View {
             let blocks = self.transaction().open_table(tables::BLOCKS)?;
             let page = take_page(blocks.range(..=from)?.rev(), limit, decode_block)?;
             let from = from.min(blocks.len()?.saturating_sub(1));
-            consecutive((0..=from).rev(), &page)?;
+            check_consecutive((0..=from).rev(), &page)?;
             if page.is_empty() && limit.count > 0 {
-                absent(from, blocks.len()?)?;
+                check_absent(from, blocks.len()?)?;
             }
             Ok(page)
         })
@@ -145,13 +145,13 @@ impl View {
         })
     }
 
-    /// Returns the lowest block that carries a message with this id.
+    /// Returns the lowest block that contains a message with this id.
     pub fn block_of_message(&self, id: &MessageId) -> Result<Option<Block>, StoreError> {
         let index = self.index_of_message(id)?;
         self.resolve_index("index_by_message", index, |block| block.message.id() == *id)
     }
 
-    /// Returns the block that an index row leads to, after a check that it is the right one.
+    /// Returns the block that an index row points to, after a check that its key is the same.
     fn resolve_index(
         &self,
         table: &str,
@@ -181,7 +181,7 @@ impl View {
         })
     }
 
-    /// Returns the lowest index of a block that carries a message with this id.
+    /// Returns the lowest index of a block that contains a message with this id.
     pub fn index_of_message(&self, id: &MessageId) -> Result<Option<u64>, StoreError> {
         self.read(|| {
             let index = tables::INDEX_BY_MESSAGE.read(self.transaction())?;

@@ -246,7 +246,7 @@ mod tests {
     use crate::ui::samples;
 
     #[test]
-    fn what_is_trusted_is_a_hash_a_wrapped_line_or_several_lines() {
+    fn trust_is_a_hash_a_wrapped_line_or_several_lines() {
         let lines = include_str!("../../tests/fixtures/receipts/checkpoints.txt");
         let line = lines.lines().next().unwrap();
         let hash = line.split(' ').nth(3).unwrap();

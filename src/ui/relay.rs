@@ -1,6 +1,6 @@
 //! The event relay: follows the node's event stream once and broadcasts it to all open pages.
 //!
-//! A page event names what happened and carries no message text. A page that needs more requests
+//! A page event names what happened and contains no message text. A page that needs more requests
 //! itself again.
 
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Responses of the explorer, and the security headers that each carries.
+//! Responses of the explorer, and the security headers of each.
 
 use askama::Template;
 use http::{HeaderValue, StatusCode, header};

@@ -49,7 +49,8 @@ pub fn page() -> String {
     .expect("the template writes to memory")
 }
 
-/// Joins the scripts into one: the imports and exports between them go, as all share one scope.
+/// Joins the scripts into one, and removes import and export statements, because all scripts share
+/// one scope.
 fn bundle() -> String {
     let mut script = String::from("\n\"use strict\";\n");
     for line in SCRIPTS.iter().flat_map(|script| script.lines()) {

@@ -110,7 +110,7 @@ pub struct NetworkStatus {
     pub genesis: String,
     /// Minimum number of trailing zeros of every proof.
     pub difficulty: u8,
-    /// First index from which every block must be sealed; null if only the documented rules apply.
+    /// First index from which every block must be sealed; null if only the rules of the reference miner apply.
     pub sealed_from: Option<u64>,
 }
 

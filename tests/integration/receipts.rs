@@ -183,7 +183,7 @@ fn requests_that_cannot_be_met_say_why() {
 }
 
 #[test]
-fn several_blocks_stand_in_one_receipt_by_rising_index() {
+fn a_receipt_lists_several_blocks_in_ascending_order() {
     let node = node_with(5);
     let receipt: Value =
         serde_json::from_str(&body(&node, "receipts?block=4&block=0&block=5&block=2")).unwrap();

@@ -1,4 +1,4 @@
-//! Every response of a reference miner that was captured, held against this program's response to the
+//! Every response of a reference miner that was captured, compared with this program's response to the
 //! same request: status, JSON body and types of the values.
 
 use std::io::{BufRead, BufReader, Read, Write};

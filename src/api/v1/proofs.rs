@@ -61,7 +61,7 @@ pub(crate) fn of_block(node: &Node, which: &str, raw_query: &str) -> Result<Resp
     single(&view, block, &query.at)
 }
 
-/// `GET /messages/{id}/receipt?at=`: of the lowest block that carries the message.
+/// `GET /messages/{id}/receipt?at=`: of the lowest block that contains the message.
 pub(crate) fn of_message(node: &Node, id: &str, raw_query: &str) -> Result<Response, ApiError> {
     let query: AtQuery = parse_query(raw_query)?;
     let requested = parse_id(id)?;

@@ -85,7 +85,7 @@ fn a_genesis_block_has_neither_proof_nor_previous_hash() {
 }
 
 #[test]
-fn the_index_is_one_more_than_that_of_the_block_before() {
+fn the_index_is_one_more_than_that_of_the_previous_block() {
     let tip = genesis_tip();
     let good = after(&tip, 1);
     assert!(check_successor(&tip, &good, ONE).is_ok());
@@ -131,7 +131,7 @@ fn every_later_block_has_a_previous_hash_and_a_proof() {
 }
 
 #[test]
-fn the_previous_hash_is_that_of_the_block_before() {
+fn the_previous_hash_is_that_of_the_previous_block() {
     let tip = genesis_tip();
     let mut block = after(&tip, 1);
     let found = BlockHash::from_bytes([7; 32]);
@@ -161,7 +161,7 @@ fn a_proof_needs_the_difficulty_of_the_checking_node() {
 }
 
 #[test]
-fn the_time_is_later_than_that_of_the_block_before() {
+fn the_time_is_later_than_that_of_the_previous_block() {
     let tip = genesis_tip();
     let previous = tip.timestamp;
     let earlier = Timestamp::float(previous.seconds().next_down()).unwrap();

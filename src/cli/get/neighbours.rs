@@ -1,5 +1,5 @@
 //! `blockchain get neighbours`: prints the neighbours of a node, in detail or, from a reference
-//! miner, as documented.
+//! miner, as it sends them.
 
 use std::fmt;
 

@@ -13,7 +13,7 @@ use crate::cli::log::LogFormat;
 use crate::cli::port::listen_host;
 use crate::cli::ui::base_path;
 use crate::client::address::DEFAULT_PORT;
-use crate::node::settings::{AtStop, ProofMode};
+use crate::node::settings::{self, ProofMode};
 use crate::pow::Difficulty;
 use crate::snapshot::format::Format;
 
@@ -366,7 +366,7 @@ pub(super) enum SnapshotAtStop {
     Never,
 }
 
-impl From<SnapshotAtStop> for AtStop {
+impl From<SnapshotAtStop> for settings::SnapshotAtStop {
     fn from(at_stop: SnapshotAtStop) -> Self {
         match at_stop {
             SnapshotAtStop::Always => Self::Always,

@@ -23,7 +23,7 @@ use crate::store::{Network, StoppedStore, Store, StoreError};
 ///
 /// # Errors
 /// If an option for a new database is given and there is another one already.
-pub(super) fn make_database(
+pub(super) fn ensure_database(
     args: &NodeOptions,
     rules: Rules,
     files: &Files,
@@ -67,8 +67,8 @@ pub(super) fn make_database(
 fn check_own_genesis(files: &Files, text: &str) -> Result<(), Error> {
     let stopped = StoppedStore::open(&files.database)?;
     let genesis = stopped.view()?.block(0)?;
-    let documented = Block::default_genesis();
-    let is_own = |block: &Block| block.message.text() == text && *block != documented;
+    let default = Block::default_genesis();
+    let is_own = |block: &Block| block.message.text() == text && *block != default;
     if genesis.as_ref().is_some_and(is_own) {
         return Ok(());
     }
@@ -77,8 +77,8 @@ fn check_own_genesis(files: &Files, text: &str) -> Result<(), Error> {
         .hint("use --new-genesis with a new folder or with --force-new-chain"))
 }
 
-/// Returns the genesis block of a new chain. With `--force-new-chain`, the documented rules call for
-/// a new one.
+/// Returns the genesis block of a new chain. `miner start --force-new-chain` creates a new one, as
+/// the reference miner does.
 fn genesis(args: &NodeOptions, rules: Rules, joined: Option<Block>) -> Result<Block, Error> {
     if let Some(joined) = joined {
         return Ok(joined);

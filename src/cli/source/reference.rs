@@ -1,4 +1,4 @@
-//! Reads the chain and the pending messages of a reference miner through the documented endpoints.
+//! Reads the chain and the pending messages of a reference miner through its endpoints.
 
 use std::sync::Arc;
 

@@ -109,7 +109,7 @@ async fn a_panic_of_a_task_is_not_reported_as_damage() {
         format: Format::Chain,
         interval: Duration::from_secs(1),
         max_backups: 1,
-        at_stop: AtStop::Always,
+        at_stop: SnapshotAtStop::Always,
     };
     let written = snapshot(&node, &settings, || panic!("on purpose"));
     for (error, task) in [

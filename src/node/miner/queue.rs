@@ -87,7 +87,7 @@ impl MiningQueue {
             .extend(claimed.into_iter().map(|sequence| (0, sequence)));
     }
 
-    /// Reads the ready messages again, because blocks of others may carry them.
+    /// Marks the ready messages to be read again, because blocks of peers may contain some of them.
     pub(super) fn reset(&mut self) {
         let ready = std::mem::take(&mut self.ready);
         self.ready_bytes = 0;

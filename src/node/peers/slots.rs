@@ -1,9 +1,9 @@
 //! Slots for learned peers and guests, shared by network group.
 //!
 //! A network group is an IPv4 address or the /64 network of an IPv6 address ([`rate_limit_key`]). A
-//! newcomer gets any free slot. When all are used, it gets one of the group that holds the most, if
-//! that holds at least two more than the newcomer's group. So one group cannot keep others out, and
-//! peers of two groups do not evict each other in turn.
+//! newcomer gets any free slot. When all are used, it takes a slot from the group with the most slots,
+//! provided that this group holds at least two more than its own. So one group cannot keep others
+//! out, and peers of two groups do not evict each other in turn.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};

@@ -168,7 +168,7 @@ mod tests {
     use crate::node::backup::tests::{append, mined, node, switch};
 
     #[test]
-    fn a_change_of_our_own_tip_is_no_misbehaviour_of_the_peer() {
+    fn a_change_of_our_own_tip_is_not_misbehaviour_of_the_peer() {
         for rejection in [Rejection::StaleTip, Rejection::NotConnected] {
             let error = settled::<()>(Err(StoreError::Rejected(rejection))).unwrap_err();
             assert!(!error.is_misbehaviour(), "{error}");

@@ -27,12 +27,12 @@ impl MempoolPosition {
     }
 
     /// Fetches the pending messages of a node of this program that were not read yet. `next` is the
-    /// sequence number of its next message; `certain` means that the peer itself stated it.
+    /// sequence number of its next message; `is_from_peer` is `false` if anyone could have stated it.
     pub(super) async fn fetch(
         &mut self,
         context: &PeerContext,
         next: u64,
-        certain: bool,
+        is_from_peer: bool,
     ) -> Result<(), SyncError> {
         for _ in 0..MAX_PAGES {
             if self.after.map_or(0, |after| after.saturating_add(1)) >= next {
@@ -59,8 +59,8 @@ impl MempoolPosition {
                 None => {}
             }
             if !cursor.more {
-                // Messages with lower numbers that are missing were mined.
-                self.after = self.after.max(next.checked_sub(1).filter(|_| certain));
+                // Missing lower numbers belong to messages that were mined.
+                self.after = self.after.max(next.checked_sub(1).filter(|_| is_from_peer));
                 break;
             }
         }

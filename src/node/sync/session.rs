@@ -33,6 +33,9 @@ const MAX_STALE_TIP_RETRIES: u32 = 8;
 const STALE_TIP_RETRY_DELAY: Duration = Duration::from_millis(20);
 
 /// Minimum interval between two warnings about one peer, which may differ in a new way each time.
+/// Delay before the next round with a guest, which is asked only when it announces something.
+const GUEST_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
+
 const WARN_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Delay before the next round while another peer sends the same blocks.
@@ -129,13 +132,14 @@ impl PeerSession {
         Ok(())
     }
 
+    /// Schedules the next round by the result of this one, and records it with the peer.
     fn settle(&mut self, outcome: Result<(), SyncError>) -> Result<(), StoreError> {
         let (peers, peer) = (&self.context.node.peers, &self.context.peer);
         let now = Instant::now();
         let settings = &self.context.node.settings.peers;
         // Guests are asked only when they announce something.
         let is_guest = peers.with(peer, |peer| peer.origin == PeerOrigin::Guest);
-        let far = now + Duration::from_secs(24 * 60 * 60);
+        let far = now + GUEST_INTERVAL;
         if self.data_due <= now {
             self.data_due = now + settings.data_interval;
         }
@@ -296,21 +300,23 @@ impl PeerSession {
     }
 
     /// Fetches the blocks and messages of a node of this program that are missing here. A rejected
-    /// chain is remembered only if it is `certain` that the peer itself made the claim.
+    /// chain is remembered if `is_from_peer` is `false`, anyone could have made the claim, and a rejected chain is not remembered.
     async fn sync(
         &mut self,
         claim: ClaimedChain,
         network: Option<NetworkStatus>,
         mempool_seq: u64,
-        certain: bool,
+        is_from_peer: bool,
     ) -> Result<(), SyncError> {
         let difference = network.and_then(|theirs| self.context.node.network_difference(&theirs));
         if ![self.rejected_tip, self.not_better_tip].contains(&Some(claim.tip)) {
             let synced = chain::sync_blocks(&self.context, &claim).await;
             match &synced {
-                Err(SyncError::Misbehaved(_)) if certain => self.rejected_tip = Some(claim.tip),
+                Err(SyncError::Misbehaved(_)) if is_from_peer => {
+                    self.rejected_tip = Some(claim.tip)
+                }
                 Err(SyncError::Incompatible(_))
-                    if certain && self.context.node.is_genesis_rejection_final() =>
+                    if is_from_peer && self.context.node.is_genesis_rejection_final() =>
                 {
                     self.rejected_tip = Some(claim.tip);
                 }
@@ -337,12 +343,12 @@ impl PeerSession {
         }
         let fetched = self
             .mempool
-            .fetch(&self.context, mempool_seq, certain)
+            .fetch(&self.context, mempool_seq, is_from_peer)
             .await;
         if !matches!(fetched, Ok(()) | Err(SyncError::RateLimited { .. })) {
             return fetched;
         }
-        if certain && self.rejected_tip != Some(claim.tip) {
+        if is_from_peer && self.rejected_tip != Some(claim.tip) {
             let (peers, peer) = (&self.context.node.peers, &self.context.peer);
             peers.with(peer, |peer| peer.not_followed = None);
         }

@@ -253,7 +253,7 @@ fn a_message_has_an_id_and_a_text() {
         (
             text(id),
             text(&long),
-            "7: not well-formed: the message has 262145 bytes, more than the 262144 a block may carry",
+            "7: not well-formed: the message has 262145 bytes, more than the 262144 a block may contain",
         ),
     ];
     for (id, text, expected) in cases {

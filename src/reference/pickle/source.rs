@@ -84,7 +84,7 @@ impl<R: Read> Source<R> {
     pub(super) fn text(&mut self, count: usize) -> Result<Text, ReadError> {
         if count > MAX_TEXT_BYTES {
             let reason = format!(
-                "a text of {count} bytes, more than the {MAX_TEXT_BYTES} a block may carry"
+                "a text of {count} bytes, more than the {MAX_TEXT_BYTES} a block may contain"
             );
             return Err(ReadError::not_well_formed(self.offset(), reason));
         }

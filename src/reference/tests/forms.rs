@@ -251,7 +251,7 @@ fn values_that_no_block_can_have_are_not_well_formed() {
                 &quoted_genesis_text(),
                 &format!("\"{}\"", "x".repeat(262_145)),
             ),
-            "block 0, byte 206: not well-formed: the message has 262145 bytes, more than the 262144 a block may carry",
+            "block 0, byte 206: not well-formed: the message has 262145 bytes, more than the 262144 a block may contain",
         ),
     ];
     for (text, expected) in cases {

@@ -33,7 +33,7 @@ fn a_file_truncated_at_any_byte_is_not_readable() {
 }
 
 #[test]
-fn every_single_byte_may_be_changed() {
+fn changing_any_single_byte_never_panics() {
     for name in SMALL {
         let mut bytes = chain_file(name);
         for at in 0..bytes.len() {
@@ -214,7 +214,7 @@ fn false_lengths_and_numbers_allocate_no_memory() {
     let cases: [(&[u8], &str); 14] = [
         (
             b"\x80\x04X\xff\xff\xff\xff",
-            "not well-formed: a text of 4294967295 bytes, more than the 262144 a block may carry",
+            "not well-formed: a text of 4294967295 bytes, more than the 262144 a block may contain",
         ),
         (
             b"\x80\x04X\x00\x00\x04\x00abc",

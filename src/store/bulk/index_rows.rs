@@ -51,7 +51,7 @@ impl IndexRows {
             .map_err(failed)?;
         by_hash.close()?;
 
-        // Blocks may carry the same id; the index keeps the lowest of them, which comes first.
+        // Blocks may contain the same id; the index keeps the lowest of them, which comes first.
         let mut by_message = end_of(&mut edit.index_by_message.main)?;
         let (mut last, mut repeats, mut repeated_ids) = (None, false, 0);
         self.by_message

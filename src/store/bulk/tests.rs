@@ -86,7 +86,7 @@ fn an_abandoned_load_has_ended_when_it_is_dropped() {
     load.push(pages.remove(0)).unwrap();
     drop(load);
     // Its lock is released.
-    let opened = Engine::open(&path).unwrap();
+    let opened = Engine::open_writable(&path).unwrap();
     assert!(
         opened
             .begin_write()

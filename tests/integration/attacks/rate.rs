@@ -1,4 +1,4 @@
-//! `--add-rate`: an address of another machine adds so many messages a second and no more.
+//! `--add-rate`: an address of another machine adds at most that many messages a second.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -110,7 +110,7 @@ fn only_an_older_export_is_replaced() {
 }
 
 #[test]
-fn what_cannot_be_exported_is_named() {
+fn an_impossible_export_names_the_reason() {
     let mut node = TestNode::start(&["--threads", "0"]);
     let default = Blockchain::new(["export", "--db"]).args([node.folder()]);
     default.succeeds().prints(&["[\n{\"index\":0,"]);

@@ -135,7 +135,7 @@ fn clock_jumps_break_neither_chain_nor_intervals() {
         assert!(taken(&node, 8) < 8, "the rate is not kept");
         // The rate limit allows more after a second of real time.
         std::thread::sleep(Duration::from_millis(1100));
-        assert!(taken(&node, 1) == 1, "the rate does not go on");
+        assert!(taken(&node, 1) == 1, "the rate limit stopped refilling");
         steps.push(begun.elapsed());
     }
     agree([&steady, &node]);

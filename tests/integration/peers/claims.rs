@@ -89,7 +89,7 @@ fn flapping_between_two_equal_tips_settles() {
 }
 
 #[test]
-fn an_equal_chain_that_is_no_better_is_not_held_against_the_peer() {
+fn an_equal_chain_that_is_not_preferred_causes_no_backoff() {
     // Where open proofs are accepted, a lower tip wins a tie only if it is sealed.
     let mut ours = chain_above(&genesis(), 1, ProofKind::Open);
     ours.mine(poison(&mut SeededRng::new(1)), ProofKind::Sealed);

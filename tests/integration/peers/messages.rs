@@ -101,7 +101,7 @@ fn an_oversized_mempool_page_is_rejected() {
 }
 
 #[test]
-fn a_peer_with_a_full_mempool_is_left_alone() {
+fn messages_beyond_the_learned_share_are_not_fetched() {
     // Nothing is taken while the disk is full; that must not turn into asking without a pause.
     let down = std::sync::atomic::AtomicUsize::new(0);
     let ours = FakeNode::new(&genesis()).with_pending(vec![poison(&mut SeededRng::new(1))]);

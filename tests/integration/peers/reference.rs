@@ -190,7 +190,7 @@ fn chains_that_are_invalid_are_rejected() {
         ("[]".to_owned(), "unreadable chain"),
         (
             fixture("invalid/json_message_changed.chain"),
-            "an invalid chain",
+            "invalid chain: block",
         ),
         (fixture("tolerated/json_tuple.chain"), "unreadable chain"),
     ] {

@@ -27,15 +27,15 @@ type Reply = warp::reply::Response;
 
 /// Faults of the network.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Weather {
-    /// Of 100 requests, so many are lost on the way, and so many responses.
+pub(crate) struct NetworkFaults {
+    /// Percentage of requests, and of responses, that are lost.
     pub(crate) lost: u64,
-    /// Of 100 requests, so many arrive twice.
-    pub(crate) doubled: u64,
+    /// Percentage of requests that arrive twice.
+    pub(crate) duplicated: u64,
     /// Longest time on the way, in milliseconds.
     pub(crate) delay: u64,
     /// Nodes that cannot reach the others.
-    pub(crate) island: BTreeSet<usize>,
+    pub(crate) partition: BTreeSet<usize>,
 }
 
 /// The network; all clones are the same.
@@ -44,7 +44,7 @@ pub(crate) struct Network(Arc<Mutex<Inner>>);
 
 struct Inner {
     rng: SeededRng,
-    weather: Weather,
+    faults: NetworkFaults,
     nodes: Vec<Option<Answerer>>,
     begun: Instant,
     trace: Sha256,
@@ -63,7 +63,7 @@ impl Network {
     pub(crate) fn new(nodes: usize, rng: SeededRng) -> Self {
         Self(Arc::new(Mutex::new(Inner {
             rng,
-            weather: Weather::default(),
+            faults: NetworkFaults::default(),
             nodes: (0..nodes).map(|_| None).collect(),
             begun: Instant::now(),
             trace: Sha256::new(),
@@ -76,8 +76,8 @@ impl Network {
         self.0.lock().unwrap()
     }
 
-    pub(crate) fn set_weather(&self, weather: Weather) {
-        self.inner().weather = weather;
+    pub(crate) fn set_weather(&self, faults: NetworkFaults) {
+        self.inner().faults = faults;
     }
 
     /// Puts a node at its address, or takes it away.
@@ -111,13 +111,13 @@ impl Network {
 
     fn time_on_the_way(&self) -> Duration {
         let mut inner = self.inner();
-        let most = inner.weather.delay.max(1);
+        let most = inner.faults.delay.max(1);
         Duration::from_millis(1 + inner.rng.below(most))
     }
 
-    fn happens(&self, chance: impl Fn(&Weather) -> u64) -> bool {
+    fn happens(&self, chance: impl Fn(&NetworkFaults) -> u64) -> bool {
         let mut inner = self.inner();
-        let chance = chance(&inner.weather);
+        let chance = chance(&inner.faults);
         inner.rng.below(100) < chance
     }
 }
@@ -157,11 +157,11 @@ impl Transport for Link {
             let to = number(&request.to);
             network.note(&format!("{from} {to} {}", request.path));
             sleep(network.time_on_the_way()).await;
-            if network.happens(|weather| weather.lost) {
+            if network.happens(|faults| faults.lost) {
                 // Nobody answers: the one who asks has to give up by himself.
                 return std::future::pending().await;
             }
-            if network.happens(|weather| weather.doubled) {
+            if network.happens(|faults| faults.duplicated) {
                 let again = network.response(from, to, &request);
                 tokio::spawn(async move {
                     if let Some(response) = again {
@@ -175,7 +175,7 @@ impl Transport for Link {
             let body = collect(response.into_body()).await;
             network.inner().bytes += body.len() as u64;
             sleep(network.time_on_the_way()).await;
-            if network.happens(|weather| weather.lost) {
+            if network.happens(|faults| faults.lost) {
                 return std::future::pending().await;
             }
             Ok(TransportResponse {
@@ -198,7 +198,7 @@ impl Network {
         let mut inner = self.inner();
         inner.requests += 1;
         inner.bytes += request.body.len() as u64;
-        if inner.weather.island.contains(&from) != inner.weather.island.contains(&to) {
+        if inner.faults.partition.contains(&from) != inner.faults.partition.contains(&to) {
             return None;
         }
         let answerer = inner.nodes[to].as_ref()?;

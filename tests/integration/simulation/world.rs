@@ -19,7 +19,7 @@ use blockchain::node::{Executor, Node, SignalPublisher, run};
 use blockchain::pow::Difficulty;
 use blockchain::store::{self, Addition, Operation, PageLimit, Rejection, Store, StoreError};
 
-use super::network::{Network, Weather, address};
+use super::network::{Network, NetworkFaults, address};
 use crate::support::random::SeededRng;
 use crate::support::simulated_disk::Disk;
 
@@ -258,9 +258,9 @@ impl World {
         while Instant::now() < end {
             sleep(Duration::from_millis(50 + self.rng.below(1000))).await;
             if self.rng.below(8) == 0 {
-                let weather = self.weather();
-                self.network.note(&format!("{weather:?}"));
-                self.network.set_weather(weather);
+                let faults = self.faults();
+                self.network.note(&format!("{faults:?}"));
+                self.network.set_weather(faults);
             }
             if self.rng.below(10) == 0 {
                 let number = self.rng.index(self.places.len());
@@ -283,25 +283,25 @@ impl World {
         }
     }
 
-    fn weather(&mut self) -> Weather {
+    fn faults(&mut self) -> NetworkFaults {
         let nodes = self.places.len();
-        let island = match self.rng.below(2) {
+        let partition = match self.rng.below(2) {
             0 => (0..nodes).filter(|_| self.rng.below(3) == 0).collect(),
             _ => std::collections::BTreeSet::new(),
         };
-        Weather {
+        NetworkFaults {
             lost: [0, 5, 20][self.rng.index(3)],
-            doubled: self.rng.below(20),
+            duplicated: self.rng.below(20),
             delay: [5, 50, 2000][self.rng.index(3)],
-            island,
+            partition,
         }
     }
 
     /// Lets things go right, and waits until all nodes agree and nothing is left to mine.
     async fn heal(mut self, plan: Plan, seed: u64) -> Outcome {
-        self.network.set_weather(Weather {
+        self.network.set_weather(NetworkFaults {
             delay: 20,
-            ..Weather::default()
+            ..NetworkFaults::default()
         });
         for number in 0..self.places.len() {
             if self.places[number].running.is_none() {

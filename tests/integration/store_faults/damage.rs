@@ -94,7 +94,7 @@ pub(super) fn in_time<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Option<T> {
     WATCH.call_once(|| {
-        panics::watch(|error| {
+        panics::install_hook(|error| {
             check_named(&error, "aborted");
             ABORTED.store(true, Ordering::SeqCst);
             loop {

@@ -10,7 +10,7 @@ use super::http::connect;
 /// An open stream of events.
 pub(crate) struct Events(BufReader<TcpStream>);
 
-/// One event, as it came.
+/// One event, as received.
 #[derive(Debug, Default)]
 pub(crate) struct ReceivedEvent {
     pub(crate) id: Option<String>,
@@ -26,7 +26,7 @@ impl ReceivedEvent {
 }
 
 impl Events {
-    /// Opens a stream, after an event that was told before.
+    /// Opens a stream, after a known event id.
     #[track_caller]
     pub(crate) fn open(address: SocketAddr, last_event_id: Option<&str>) -> Self {
         let mut stream = connect(address).unwrap();

@@ -307,7 +307,7 @@ fn neighbours_reorgs_and_search_hits_are_shown() {
                 "reference miner",
                 "same difficulty",
                 "genesis differs: dddddddddd",
-                "another genesis; start",
+                "ifferent genesis block: start",
             ],
         ),
         (

@@ -24,8 +24,8 @@ impl PeerSession {
     }
 
     /// Fetches what the peer announced. If the chains are equally long, the status of the peer is
-    /// needed to choose. Anyone can announce in the name of another, so a wrong announcement is not
-    /// held against the peer.
+    /// needed to choose. Anyone can announce in the name of another, so a wrong announcement
+    /// has no consequence for the peer.
     pub(super) async fn follow_announcement(
         &mut self,
         announcement: &PeerAnnouncement,

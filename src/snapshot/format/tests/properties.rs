@@ -68,7 +68,7 @@ proptest! {
     }
 
     #[test]
-    fn a_plain_array_is_told_whatever_the_spacing_and_order(
+    fn a_plain_array_is_detected_in_any_spacing_and_order(
         chain in chain(), blank in "[ \t\r\n]{0,3}", sorted: bool,
     ) {
         let bytes = written(Format::Json, &(chain.0.clone(), Vec::new()));
@@ -94,7 +94,7 @@ proptest! {
     }
 
     #[test]
-    fn a_cut_file_never_passes_for_another_chain(chain in chain(), at: Index) {
+    fn a_truncated_file_is_never_read_as_another_chain(chain in chain(), at: Index) {
         for format in Format::ALL {
             let bytes = written(format, &chain);
             let end = at.index(bytes.len());
