@@ -91,7 +91,7 @@ fn blocks_hidden_by_a_damaged_page_are_reported_as_missing() {
 }
 
 #[test]
-fn an_index_that_leads_to_another_block_is_damage() {
+fn an_index_that_points_to_another_block_is_damage() {
     let mut database = database();
     let (tip, id) = (database.view().tip_block().unwrap(), message(3, "").id());
     let hash = BlockHash::of(&tip);
@@ -117,11 +117,11 @@ fn an_index_that_leads_to_another_block_is_damage() {
     };
     named(
         view.block_with_hash(&hash).unwrap_err(),
-        "index_by_hash leads to block 2",
+        "index_by_hash points to block 2",
     );
     named(
         view.block_of_message(&id).unwrap_err(),
-        "index_by_message leads to block 4",
+        "index_by_message points to block 4",
     );
 }
 
