@@ -9,9 +9,11 @@
 //!   to act next
 //! * `head`: [`check_head`], the checks of a request head that no route may see
 //! * `origin_policy`: [`OriginPolicy`], which requests of browsers are allowed
+//! * `compression`: responses compressed with gzip, and entity tags
 //! * `body`: [`read_body`], a whole request body with limits in size and time
 
 mod body;
+mod compression;
 mod connection;
 mod head;
 mod origin_policy;
@@ -21,6 +23,7 @@ mod response_body;
 mod server;
 
 pub(crate) use body::{BodyError, read_body};
+pub(crate) use compression::is_unchanged;
 pub(crate) use head::{InvalidHead, check_head};
 pub use origin_policy::OriginPolicy;
 pub(crate) use origin_policy::{ForeignRequest, is_forwarded};

@@ -95,7 +95,7 @@ async fn dispatch(
         Endpoint::DocsStyle => Ok(openapi::style()),
         Endpoint::Status => v1::status(node).await,
         Endpoint::BlockPage => blocks::page(&context, &caller, &query, &headers).await,
-        Endpoint::Block => blocks::single(node, parameter, headers.get("if-none-match")),
+        Endpoint::Block => blocks::single(node, parameter, &headers),
         Endpoint::Checkpoint => proofs::checkpoint(node, &query),
         Endpoint::BlockReceipt => proofs::of_block(node, parameter, &query),
         Endpoint::MessageReceipt => proofs::of_message(node, parameter, &query),

@@ -16,11 +16,10 @@ pub(super) struct TrackedResponseBody<B> {
 }
 
 impl<B: Body> TrackedResponseBody<B> {
-    pub(super) fn new(body: B, is_head: bool, slot: Arc<SlotGuard>) -> Self {
+    /// Tracks a body that keeps this many bytes in memory until they are sent.
+    pub(super) fn new(body: B, held_bytes: u64, slot: Arc<SlotGuard>) -> Self {
         slot.set_server_busy(true);
-        // A streamed body is produced while it is sent, and a response to HEAD has no body.
-        let bytes = body.size_hint().exact().filter(|_| !is_head);
-        slot.record_response(bytes.unwrap_or(0));
+        slot.record_response(held_bytes);
         Self { body, slot }
     }
 }
@@ -63,7 +62,7 @@ mod tests {
         let connections = ConnectionPool::with_slots(1);
         let slot = Arc::new(connections.acquire().await);
         slot.record_read();
-        let response = TrackedResponseBody::new(String::new(), false, Arc::clone(&slot));
+        let response = TrackedResponseBody::new(String::new(), 0, Arc::clone(&slot));
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         let mut next = Box::pin(connections.acquire());
         assert!(next.as_mut().now_or_never().is_none());

@@ -7,6 +7,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use futures_util::FutureExt;
 use http_body::Body;
 use hyper::body::Incoming;
@@ -21,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
+use super::compression::{accepts_gzip, compress};
 use super::connection::Connection;
 use super::pool::{ConnectionPool, SlotGuard};
 use super::request_body::TrackedRequestBody;
@@ -56,8 +58,7 @@ pub async fn serve<S, B>(
         + Send
         + 'static,
     S::Future: Send + 'static,
-    B: Body + Send + Unpin + 'static,
-    B::Data: Send,
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let tasks = TaskTracker::new();
@@ -115,7 +116,7 @@ async fn serve_connection<S, B>(
     shutdown: CancellationToken,
 ) where
     S: Service<Request<TrackedRequestBody>, Response = hyper::Response<B>, Error = Infallible>,
-    B: Body + Unpin + 'static,
+    B: Body<Data = Bytes> + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let slot = Arc::new(slot);
@@ -124,14 +125,19 @@ async fn serve_connection<S, B>(
         let slot = Arc::clone(&service_slot);
         let is_whole = request.body().is_end_stream();
         let is_head = request.method() == Method::HEAD;
+        let accepts_gzip = accepts_gzip(request.headers());
         let request = request.map(|body| TrackedRequestBody::new(body, Arc::clone(&slot)));
         let response = service.call(request);
         async move {
             // Not before this future is polled: until the previous response is sent, the server
             // waits for the client.
             slot.set_server_busy(is_whole);
-            let response = response.await?;
-            Ok::<_, Infallible>(response.map(|body| TrackedResponseBody::new(body, is_head, slot)))
+            let response = compress(accepts_gzip, response.await?).await;
+            Ok::<_, Infallible>(response.map(|body| {
+                // A response to HEAD has no body.
+                let held_bytes = if is_head { 0 } else { body.held_bytes() };
+                TrackedResponseBody::new(body, held_bytes, slot)
+            }))
         }
     });
     // Small responses must not be delayed to be joined with later ones.

@@ -7,6 +7,7 @@ use warp::reply::Response;
 
 use super::error_page::ErrorPage;
 use super::reply;
+use crate::http::is_unchanged;
 
 /// Returns the content of an embedded file.
 fn content(name: &str) -> Option<&'static str> {
@@ -47,8 +48,7 @@ pub(super) fn get(name: &str, headers: &HeaderMap) -> Result<Response, ErrorPage
         _ => "image/svg+xml",
     };
     let tag = format!("\"{}\"", hex::encode(&Sha256::digest(content)[..16]));
-    let cached = headers.get(header::IF_NONE_MATCH);
-    let mut response = if cached.is_some_and(|cached| cached.as_bytes() == tag.as_bytes()) {
+    let mut response = if is_unchanged(headers, &tag) {
         reply::content(StatusCode::NOT_MODIFIED, kind, Vec::new())
     } else {
         reply::content(StatusCode::OK, kind, content.into())

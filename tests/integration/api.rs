@@ -2,6 +2,7 @@
 //!
 //! * [`reference`]: the responses of the reference miner, as captured from it
 //! * [`blocks`], [`messages`]: `/api/v1`
+//! * [`compression`]: compressed responses
 //! * [`cors`]: web applications of other origins
 //! * [`errors`]: invalid requests to `/api/v1`
 //! * [`events`]: server-sent events, and the reorgs they tell of
@@ -12,6 +13,7 @@
 //! * [`load`]: slow readers, idle connections, long bodies
 
 mod blocks;
+mod compression;
 mod cors;
 mod errors;
 mod events;

@@ -33,6 +33,7 @@ const PLACES: &[(&str, &[&str])] = &[
     ("toml", &["src/cli/config.rs"]),
     ("utoipa", &["src/wire", "src/api/openapi"]),
     ("bincode", &["src/codec.rs"]),
+    ("flate2", &["src/http/compression"]),
 ];
 
 /// Returns the rows of the map in the documentation of the crate: each module and those it imports.

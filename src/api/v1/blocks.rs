@@ -14,6 +14,7 @@ use crate::api::query::{page_limit, parse_query};
 use crate::api::reject::{ApiError, json_response};
 use crate::chain::Block;
 use crate::codec;
+use crate::http::is_unchanged;
 use crate::node::Node;
 use crate::store::{PageLimit, StoreError, View};
 use crate::wire::{self, BlockPage, BlockRenderer, SingleBlock};
@@ -159,7 +160,7 @@ pub(super) fn find(view: &View, which: &str) -> Result<Block, ApiError> {
 pub(crate) fn single(
     node: &Arc<Node>,
     which: &str,
-    if_none_match: Option<&HeaderValue>,
+    headers: &HeaderMap,
 ) -> Result<Response, ApiError> {
     let view = node.view()?;
     let tip = view.tip_block()?.index;
@@ -168,9 +169,8 @@ pub(crate) fn single(
     let block = described.ok_or_else(|| no_such_block(&view, which))?;
     // A block with a given hash never changes; only its confirmations do, which the tag includes.
     let confirmations = tip.saturating_sub(block.index) + 1;
-    let tag = HeaderValue::try_from(format!("\"{}-{confirmations}\"", block.hash))
-        .map_err(|_| no_such_block(&view, which))?;
-    let mut response = if if_none_match == Some(&tag) {
+    let tag = format!("\"{}-{confirmations}\"", block.hash);
+    let mut response = if is_unchanged(headers, &tag) {
         let mut response = Response::new(Vec::new().into());
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         response
@@ -183,6 +183,8 @@ pub(crate) fn single(
             },
         )
     };
-    response.headers_mut().insert(header::ETAG, tag);
+    if let Ok(tag) = HeaderValue::try_from(tag) {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
     Ok(response)
 }

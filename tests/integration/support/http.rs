@@ -146,6 +146,10 @@ pub(crate) fn read_answer(mut stream: impl Read, is_head: bool) -> io::Result<Tr
         head,
         body: bytes.split_off(end + 4),
     };
+    if response.header("transfer-encoding") == Some("chunked") && !is_head {
+        let body = dechunk(&response.body).ok_or(io::ErrorKind::UnexpectedEof)?;
+        return Ok(TransportResponse { body, ..response });
+    }
     let announced = response.content_length();
     let expected = match announced {
         _ if is_head || matches!(status, 204 | 304) => 0,
@@ -156,6 +160,22 @@ pub(crate) fn read_answer(mut stream: impl Read, is_head: bool) -> io::Result<Tr
         Ordering::Equal => Ok(response),
         Ordering::Less => Err(io::ErrorKind::UnexpectedEof.into()),
         Ordering::Greater => Err(io::Error::other("more bytes than announced")),
+    }
+}
+
+/// Decodes a chunked body, which must be complete.
+fn dechunk(mut chunks: &[u8]) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let end = chunks.windows(2).position(|window| window == b"\r\n")?;
+        let size = std::str::from_utf8(&chunks[..end]).ok()?;
+        let size = usize::from_str_radix(size, 16).ok()?;
+        let chunk = chunks.get(end + 2..end + 2 + size)?;
+        chunks = chunks[end + 2 + size..].strip_prefix(b"\r\n")?;
+        if size == 0 {
+            return chunks.is_empty().then_some(body);
+        }
+        body.extend_from_slice(chunk);
     }
 }
 
