@@ -8,7 +8,7 @@
 //! * [`tree`]: inclusion and consistency proofs over the tree
 //! * [`canonical`]: the one form in which a proof is written
 //! * [`checkpoint`]: a line that identifies a block and its history, and files of such lines
-//! * [`receipt`]: inclusion proofs for blocks
+//! * [`receipt`]: inclusion proofs for blocks; [`entries`](mod@entries): the blocks that one can be for
 //! * [`consistency`]: proofs that one checkpoint continues another
 //! * [`stamp`]: proofs that one message stands for files
 //!
@@ -19,12 +19,14 @@
 pub mod canonical;
 pub mod checkpoint;
 pub mod consistency;
+pub mod entries;
 pub mod receipt;
 pub mod stamp;
 pub mod tree;
 
 pub use checkpoint::Checkpoint;
 pub use consistency::ConsistencyProof;
+pub use entries::{InvalidEntries, entries};
 pub use receipt::{Entry, Receipt, Trusted, Verified};
 
 use thiserror::Error;

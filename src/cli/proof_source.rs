@@ -13,7 +13,7 @@ use super::target::TargetArgs;
 use crate::api::find::{FindError, find_block};
 use crate::chain::{Block, MessageId};
 use crate::client::HttpClient;
-use crate::proofs::{ConsistencyProof, NotProven, Receipt};
+use crate::proofs::{ConsistencyProof, NotProven, Receipt, entries};
 use crate::store::{StoppedStore, View};
 use crate::wire::{CheckpointView, Lookup, MessageState};
 
@@ -176,21 +176,7 @@ fn receipt_of_view(view: &View, names: &[Name], at: &str) -> Result<String, Erro
             }
         });
     }
-    blocks.sort_by_key(|block| block.index);
-    if let Some(pair) = blocks
-        .windows(2)
-        .find(|pair| pair[0].index == pair[1].index)
-    {
-        let text = format!("block {} is named twice", pair[0].index);
-        return Err(Error::rejected(text));
-    }
-    if let Some(block) = blocks.iter().find(|block| block.index > under.index) {
-        return Err(Error::rejected(format!(
-            "block {} is not below block {}, so that block cannot prove it",
-            block.index, under.index
-        )));
-    }
-    blocks.retain(|block| block.index < under.index);
+    let blocks = entries(&under, blocks).map_err(Error::rejected)?;
     let receipt = view.receipt(under, blocks)?;
     receipt.to_json().ok_or_else(|| {
         Error::rejected("the receipt would be larger than any reader accepts")

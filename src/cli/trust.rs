@@ -67,7 +67,8 @@ pub(super) fn read_all(values: &[String]) -> Result<Vec<Trust>, Error> {
     Ok(all)
 }
 
-fn read_file(path: &Path) -> Result<Vec<Trust>, Error> {
+/// Reads a trust file, which must contain a checkpoint.
+pub(super) fn read_file(path: &Path) -> Result<Vec<Trust>, Error> {
     let bytes = read_regular(path, MAX_TRUST_BYTES).map_err(|source| {
         let is_missing = source.kind() == std::io::ErrorKind::NotFound;
         let error = Error::file(path, source);

@@ -15,7 +15,7 @@ use crate::api::query::parse_query;
 use crate::api::reject::{ApiError, bytes_response, json_response};
 use crate::chain::{Block, BlockHash};
 use crate::node::Node;
-use crate::proofs::MAX_FILE_BYTES;
+use crate::proofs::{InvalidEntries, MAX_FILE_BYTES, entries};
 use crate::store::{StoreError, View};
 use crate::wire::CheckpointView;
 use crate::wire::proofs::MAX_RECEIPT_BLOCKS;
@@ -137,14 +137,6 @@ fn batch(view: &View, names: &[String], at: &str) -> Result<Response, ApiError> 
     for name in names {
         blocks.push(find(view, name)?);
     }
-    blocks.sort_by_key(|block| block.index);
-    if let Some(pair) = blocks
-        .windows(2)
-        .find(|pair| pair[0].index == pair[1].index)
-    {
-        let text = format!("block {} is named twice", pair[0].index);
-        return Err(ApiError::bad_request(text));
-    }
     let name = format!("blocks-under-{}.receipt.json", under.index);
     Ok(attachment(receipt(view, under, blocks)?, &name))
 }
@@ -161,19 +153,14 @@ fn single(view: &View, block: Block, at: &str) -> Result<Response, ApiError> {
     Ok(response)
 }
 
-/// Creates a receipt. `under` is part of every receipt, so it is not repeated as an entry.
-fn receipt(view: &View, under: Block, mut blocks: Vec<Block>) -> Result<String, ApiError> {
-    if let Some(block) = blocks.iter().find(|block| block.index > under.index) {
-        return Err(ApiError::new(
-            StatusCode::CONFLICT,
-            "above",
-            format!(
-                "block {} is not below block {}, so that block cannot prove it",
-                block.index, under.index
-            ),
-        ));
-    }
-    blocks.retain(|block| block.index < under.index);
+/// Creates a receipt.
+fn receipt(view: &View, under: Block, blocks: Vec<Block>) -> Result<String, ApiError> {
+    let blocks = entries(&under, blocks).map_err(|invalid| match invalid {
+        InvalidEntries::Repeated { .. } => ApiError::bad_request(invalid.to_string()),
+        InvalidEntries::NotBelow { .. } => {
+            ApiError::new(StatusCode::CONFLICT, "above", invalid.to_string())
+        }
+    })?;
     let receipt = view.receipt(under, blocks).map_err(or_damaged)?;
     receipt.to_json().ok_or_else(|| {
         ApiError::too_large(format!(

@@ -23,6 +23,42 @@ fn lines(file: &Path) -> usize {
 }
 
 #[test]
+fn a_receipt_is_got_under_the_newest_checkpoint_of_a_trust_file() {
+    let node = node_with(4);
+    let folder = tempfile::tempdir().unwrap();
+    let (kept, receipt) = (folder.path().join("kept.txt"), folder.path().join("r.json"));
+    // That of the other network has a higher index.
+    let other = node_with_genesis("other", 6);
+    keep(&other, &kept, &[], 0);
+    let get = |node: &TestNode, code| {
+        let get = ["receipt", "get", "1", "--at", text(&kept)];
+        node.command(get)
+            .args(["--output", text(&receipt)])
+            .exits(code)
+    };
+    get(&node, 1).complains(&["has no checkpoint of this network"]);
+    keep(&node, &kept, &["--at", "3"], 0);
+    keep(&node, &kept, &["--at", "2"], 0);
+    node.mine(&["above the kept ones"]);
+    get(&node, 0);
+    Blockchain::new(["receipt", "verify", text(&receipt), "--trust", text(&kept)])
+        .exits(0)
+        .prints(&["PROVEN by the checkpoint of block 3"]);
+    // Another history of the same network does not have that block.
+    get(&node_with(5), 1).complains(&["there is no block"]);
+    node.command(["receipt", "get", "1", "--at", "absent.txt"])
+        .exits(2)
+        .complains(&["or a trust file"]);
+}
+
+fn node_with_genesis(text: &str, messages: usize) -> TestNode {
+    let node = TestNode::start(&["--difficulty", "1", &format!("--new-genesis={text}")]);
+    let messages: Vec<_> = (0..messages).map(|number| number.to_string()).collect();
+    node.mine(&messages.iter().map(String::as_str).collect::<Vec<_>>());
+    node
+}
+
+#[test]
 fn a_checkpoint_is_kept_once_and_in_any_order() {
     let mut node = node_with(4);
     let folder = tempfile::tempdir().unwrap();
