@@ -13,6 +13,7 @@ mod text;
 use std::io::{self, Write};
 
 use crate::chain::{Block, Message};
+use crate::text::sum_of_bytes;
 
 pub use body::ChainBody;
 pub use reader::{JsonChainReader, MAX_BLOCK_BYTES};
@@ -96,7 +97,11 @@ pub fn write_message(message: &Message, out: &mut Vec<u8>) {
 /// Appends a string in quotes, as ASCII: bytes below 0x20 and characters above 0x7e are escaped.
 pub fn write_string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
-    for character in text.chars() {
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
+    let plain = text.bytes().position(|byte| !is_plain(byte));
+    let (plain, rest) = text.split_at(plain.unwrap_or(text.len()));
+    out.extend_from_slice(plain.as_bytes());
+    for character in rest.chars() {
         match character {
             '"' => out.extend_from_slice(b"\\\""),
             '\\' => out.extend_from_slice(b"\\\\"),
@@ -129,11 +134,8 @@ pub fn write_escaped(json: &[u8], out: &mut Vec<u8>) {
 
 /// Returns the number of bytes that [`write_escaped`] appends.
 pub fn escaped_len(json: &[u8]) -> u64 {
-    json.len() as u64
-        + json
-            .iter()
-            .map(|byte| u64::from(matches!(byte, b'"' | b'\\')))
-            .sum::<u64>()
+    let is_escaped = |byte| u8::from(matches!(byte, b'"' | b'\\'));
+    (json.len() + sum_of_bytes(json, is_escaped)) as u64
 }
 
 #[cfg(test)]
