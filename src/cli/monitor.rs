@@ -126,7 +126,7 @@ pub(super) async fn run(args: MonitorArgs, output: Output) -> Result<(), Error> 
     let mut nodes: Vec<HttpClient> = Vec::new();
     for address in &args.nodes {
         if nodes.iter().all(|node| node.address() != address) {
-            nodes.push(HttpClient::new(address.clone())?);
+            nodes.push(HttpClient::with_compression(address.clone())?);
         }
     }
     let trust = trust::read_all(args.trust.as_slice())?;

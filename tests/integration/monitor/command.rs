@@ -1,6 +1,8 @@
 //! `--exec`, kills, options and exit codes.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
 use super::{Front, Watch, grow, node_with, rewrite};
@@ -195,4 +197,23 @@ fn options_come_from_the_environment_and_the_configuration_file() {
     command
         .env("BLOCKCHAIN_MONITOR_NODES", node.address().to_string())
         .exits(0);
+}
+
+#[test]
+fn a_monitor_asks_for_compressed_responses() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let heads = std::thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        let lines = BufReader::new(stream).lines().map_while(Result::ok);
+        lines
+            .take_while(|line| !line.is_empty())
+            .collect::<Vec<_>>()
+    });
+    Watch::new(&[address]).polls(3);
+    let head = heads.join().unwrap().join("\n").to_ascii_lowercase();
+    assert!(head.contains("accept-encoding: gzip"), "{head}");
+    // A node compresses them.
+    let node = node_with(20, &[]);
+    Watch::new(&[node.address().to_string()]).polls(0);
 }
