@@ -62,8 +62,9 @@ impl Edit<'_> {
         written?;
         end.close()?;
         for ((block, encoded), (hash, seal)) in blocks.iter().zip(&encoded).zip(checked) {
-            self.index_by_hash.insert(hash.as_bytes(), block.index);
-            self.index_by_message.insert(&encoded.message, block.index);
+            self.index_by_hash.insert(hash.as_bytes(), block.index)?;
+            self.index_by_message
+                .insert(&encoded.message, block.index)?;
             self.state.totals.chain_json_bytes += encoded.json_bytes;
             self.state.totals.sealed += u64::from(*seal == Some(Seal::Sealed));
             self.remove_mined(&block.message)?;

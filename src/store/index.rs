@@ -26,6 +26,9 @@ const MAX_RECENT_ROWS: u64 = 1 << 18;
 /// costs a tenth of inserting one.
 const REWRITE_FRACTION: u64 = 8;
 
+/// Maximum number of rows of one index that are held in memory.
+const MAX_ROWS_IN_MEMORY: usize = 1 << 16;
+
 /// Number of recent rows that are kept in a short chain.
 const MIN_RECENT_ROWS: u64 = 16;
 
@@ -62,8 +65,12 @@ impl<'txn, const N: usize> Index<'txn, N> {
     }
 
     /// Adds a row, unless a lower index has the same key. It is written later, with others.
-    pub(super) fn insert(&mut self, key: &[u8; N], index: u64) {
+    pub(super) fn insert(&mut self, key: &[u8; N], index: u64) -> Result<(), StoreError> {
         self.added.push((*key, index));
+        if self.added.len() < MAX_ROWS_IN_MEMORY {
+            return Ok(());
+        }
+        self.write_added()
     }
 
     /// Writes the added rows to the recent table: one by one if they are few, else together with
@@ -112,11 +119,23 @@ impl<'txn, const N: usize> Index<'txn, N> {
         let recent = self.recent.len()?;
         let all = self.main.len()? + recent;
         let kept = (all / RECENT_FRACTION).clamp(MIN_RECENT_ROWS, MAX_RECENT_ROWS);
-        let mut rows = Vec::new();
-        let count = usize::try_from(recent.saturating_sub(kept)).unwrap_or(usize::MAX);
-        if count == 0 {
-            return Ok(());
+        let mut excess = recent.saturating_sub(kept);
+        while excess > 0 {
+            let count = usize::try_from(excess).unwrap_or(usize::MAX);
+            let is_start = *position == [0; N];
+            match self.move_some(position, count.min(MAX_ROWS_IN_MEMORY))? {
+                0 if is_start => return Err(StoreError::corrupt("an index has too few rows")),
+                // The end of the table: continue with the lowest key.
+                0 => *position = [0; N],
+                moved => excess -= moved,
+            }
         }
+        Ok(())
+    }
+
+    /// Moves at most `count` rows, and returns their number.
+    fn move_some(&mut self, position: &mut [u8; N], count: usize) -> Result<u64, StoreError> {
+        let mut rows = Vec::with_capacity(count);
         for row in self.recent.range::<&[u8; N]>(&*position..)?.take(count) {
             let (key, index) = row?;
             rows.push((*key.value(), index.value()));
@@ -129,11 +148,7 @@ impl<'txn, const N: usize> Index<'txn, N> {
             self.recent.retain_in::<&[u8; N], _>(moved, |_, _| false)?;
             *position = *last;
         }
-        if rows.len() < count {
-            // The next commit continues with the lowest key.
-            *position = [0; N];
-        }
-        Ok(())
+        Ok(rows.len() as u64)
     }
 }
 

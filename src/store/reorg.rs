@@ -214,7 +214,9 @@ impl Edit<'_> {
         let length = self.state.length();
         // Blocks whose message id belongs to a lower block: their message is not found by it.
         let mut hidden = BTreeSet::new();
-        for index in from..length {
+        // From the top down, because a higher block may have a row, too, which must not be found
+        // once that of the lower one is gone.
+        for index in (from..length).rev() {
             if !self.remove_rows(index)? {
                 hidden.insert(index);
             }

@@ -119,3 +119,45 @@ fn the_lowest_of_two_blocks_with_one_id_is_found() {
         assert_eq!(found, Some(3), "{distance}");
     }
 }
+
+#[test]
+fn a_reorg_returns_two_messages_with_one_id_and_the_first_keeps_it() {
+    let mut all = messages(0..5);
+    let (id, first) = (all[2].id(), all[2].clone());
+    all.extend(messages(1000..1150));
+    all.push(Message::new(id, "another text".to_owned()).unwrap());
+    let (mut database, _) = grown(&all);
+    database.adopt(&messages(2000..2160)).unwrap();
+    let view = database.view();
+    assert_eq!(view.pending(&id).unwrap().unwrap().message, first);
+    assert_eq!(view.current_id(id).unwrap(), id);
+}
+
+#[test]
+fn many_rows_are_written_and_moved_in_parts() {
+    let mut database = TestDatabase::new(&[]);
+    let count = MAX_ROWS_IN_MEMORY as u64 + 5000;
+    let key = |number: u64| {
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+        key
+    };
+    let added = database.change(|edit| {
+        for number in 1..=count {
+            edit.index_by_hash.insert(&key(number), number)?;
+        }
+        assert!(edit.index_by_hash.added.len() < MAX_ROWS_IN_MEMORY);
+        Ok(Ok(()))
+    });
+    added.unwrap();
+    let (main, recent) = sizes(&mut database);
+    assert_eq!(
+        (main + recent, recent),
+        (count + 1, (count + 1) / RECENT_FRACTION)
+    );
+    let view = database.view();
+    let index = tables::INDEX_BY_HASH.read(view.transaction()).unwrap();
+    for number in [1, 2, count / 2, count] {
+        assert_eq!(index.get(&key(number)).unwrap(), Some(number));
+    }
+}
