@@ -1,5 +1,7 @@
 //! The transport over HTTP.
 
+use std::error::Error;
+
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt, TryStreamExt};
 
@@ -41,7 +43,7 @@ impl Transport for HttpTransport {
                 .body(request.body);
         }
         async move {
-            let response = builder.send().await?;
+            let response = builder.send().await.map_err(|error| root_cause(&error))?;
             let length = response.headers().get(reqwest::header::CONTENT_LENGTH);
             let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
             Ok(TransportResponse {
@@ -55,4 +57,14 @@ impl Transport for HttpTransport {
         }
         .boxed()
     }
+}
+
+/// Returns the innermost cause, such as "Connection refused": the errors around it say only that a
+/// request failed, and its address, which every message names already.
+fn root_cause(error: &reqwest::Error) -> TransportError {
+    let mut cause: &dyn Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string().into()
 }
