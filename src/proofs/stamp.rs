@@ -17,7 +17,8 @@ use super::{NotProven, Receipt, tree};
 use crate::chain::history::{NodeHash, leaf_hash, parent_hash};
 use crate::chain::{Block, MessageId};
 
-const FORMAT: &str = "blockchain/stamp/1";
+/// Format of a stamp file.
+pub const FORMAT: &str = "blockchain/stamp/1";
 
 /// Start of the message of every stamp.
 const MESSAGE: &str = "blockchain-stamp/1 sha256 ";

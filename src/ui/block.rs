@@ -9,7 +9,7 @@ use warp::reply::Response;
 
 use super::error_page::ErrorPage;
 use super::format;
-use super::parts::{HashLink, RelativeTime, SealBadge, Text};
+use super::parts::{HashLink, RelativeTime, SealBadge, StampSummary, Text};
 use super::reply;
 use super::request::is_plain_segment;
 use super::search;
@@ -31,6 +31,7 @@ struct BlockPage {
     /// The seal state, if it is not the usual one of the chain.
     badge: Option<SealBadge>,
     text: Text,
+    stamp: Option<StampSummary>,
     inspector: Inspector,
     difficulty: u8,
 }
@@ -49,6 +50,7 @@ impl BlockPage {
             seal: SealBadge::of(&block),
             badge: SealBadge::unusual(&block, SealBadge::usual(status)),
             text: Text::new(&block.data.message),
+            stamp: StampSummary::of(&layout.base, &block.data.message),
             inspector: Inspector::new(&block, previous, status),
             difficulty: status.difficulty,
             block,

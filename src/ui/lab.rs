@@ -38,10 +38,8 @@ struct LabPage {
     /// `true` if every new block of this chain must be sealed.
     is_sealed: bool,
     sealed_from: Option<u64>,
-    /// `true` if the node has no neighbours, so that nobody else holds a copy of its chain.
-    is_alone: bool,
-    /// Owners of the chain that a copy is compared with.
-    others: &'static str,
+    /// Number of nodes that may hold a copy of the chain, too.
+    neighbours: usize,
     hash_rate_text: String,
     is_measured: bool,
     tip: u64,
@@ -107,7 +105,6 @@ impl LabPage {
         counts.push(status.tip.index.max(1));
         let tries = 16_f64.powi(i32::from(status.difficulty));
         let tip = status.tip.index;
-        let is_alone = status.sync.neighbours == 0;
         let newest = tip.saturating_sub(DEFAULT_BLOCKS - 1);
         let example = |text: &'static str| Example {
             text,
@@ -124,8 +121,7 @@ impl LabPage {
             difficulty: status.difficulty,
             is_sealed: status.sealed_from.is_some(),
             sealed_from: status.sealed_from,
-            is_alone,
-            others: if is_alone { "this node" } else { "the others" },
+            neighbours: status.sync.neighbours,
             tip,
             from: from.unwrap_or(newest).min(tip),
             is_given: from.is_some(),
@@ -136,6 +132,20 @@ impl LabPage {
                 .into_iter()
                 .map(|count| RepairCost::new(count, tries, hash_rate))
                 .collect(),
+        }
+    }
+
+    /// Returns `true` if nobody else holds a copy of the chain.
+    fn is_alone(&self) -> bool {
+        self.neighbours == 0
+    }
+
+    /// Returns the owners of the chain that a copy is compared with.
+    fn others(&self) -> &'static str {
+        if self.is_alone() {
+            "this node"
+        } else {
+            "the others"
         }
     }
 }

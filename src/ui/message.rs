@@ -7,7 +7,7 @@ use warp::reply::Response;
 
 use super::error_page::ErrorPage;
 use super::format;
-use super::parts::{HashLink, RelativeTime, Text, now};
+use super::parts::{HashLink, RelativeTime, StampSummary, Text, now};
 use super::reply;
 use super::request::is_plain_segment;
 use super::site::{Layout, Section, Site};
@@ -24,6 +24,7 @@ struct MessagePage {
     layout: Layout,
     status: MessageStatus,
     text: Text,
+    stamp: Option<StampSummary>,
     added: Option<RelativeTime>,
     /// The timestamp of the block with the message.
     mined: Option<RelativeTime>,
@@ -61,6 +62,7 @@ impl MessagePage {
         Self {
             disconnections: disconnections.collect(),
             text: Text::new(&status.message),
+            stamp: StampSummary::of(&layout.base, &status.message),
             mined: block.map(RelativeTime::of),
             added: status.waiting.map(|age| RelativeTime::at(now() - age)),
             block: status

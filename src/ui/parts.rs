@@ -6,7 +6,7 @@
 //! * [`block_card`], [`disconnected_row`], [`pending_row`], [`peer_row`]: a block, a disconnected one, a
 //!   pending message and a peer in a list
 //! * [`fork`]: the drawing of a reorg; [`remedy`]: commands that bring two nodes onto the same network
-//! * [`status_summary`]: mining and sync status in words
+//! * [`stamp`]: the message of a stamp; [`status_summary`]: mining and sync status in words
 
 mod block_card;
 mod disconnected_row;
@@ -17,6 +17,7 @@ mod pending_row;
 mod relative_time;
 mod remedy;
 mod seal_badge;
+mod stamp;
 mod status_summary;
 pub(super) mod text;
 
@@ -29,5 +30,6 @@ pub(super) use pending_row::PendingRow;
 pub(super) use relative_time::{RelativeTime, now};
 pub(super) use remedy::shorten_hashes;
 pub(super) use seal_badge::SealBadge;
+pub(super) use stamp::StampSummary;
 pub(super) use status_summary::StatusSummary;
 pub(super) use text::{Line, Text};

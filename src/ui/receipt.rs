@@ -1,4 +1,4 @@
-//! `/receipt`: verifies a receipt against this node or against what the visitor trusts. With
+//! `/receipt`: verifies a receipt or a stamp against this node or against what the visitor trusts. With
 //! scripts, the browser does it and nothing is uploaded; without them, the server does.
 
 use askama::Template;
@@ -10,7 +10,7 @@ use warp::http;
 use warp::reply::Response;
 
 use super::error_page::ErrorPage;
-use super::format::sentence;
+use super::format::{self, sentence};
 use super::parts::Text;
 use super::reply;
 use super::request::is_plain_segment;
@@ -18,7 +18,8 @@ use super::site::{Layout, Section, Site};
 use crate::chain::{Block, BlockHash};
 use crate::http::read_body;
 use crate::proofs::checkpoint::read_trust_file;
-use crate::proofs::{Checkpoint, Receipt, Trusted, Verified};
+use crate::proofs::stamp::{self, Carrier, Stamp};
+use crate::proofs::{Checkpoint, NotProven, Receipt, Trusted, Verified};
 use crate::wire::calendar_time;
 
 /// Maximum size of a form in bytes: a receipt of 1 MiB, percent-encoded.
@@ -42,6 +43,9 @@ struct ReceiptForm {
     receipt: String,
     #[serde(default)]
     trust: String,
+    /// SHA-256 of the stamped file, for a stamp. The file itself is never uploaded.
+    #[serde(default)]
+    digest: String,
     /// `node` to trust this node, `text` to trust what is in `trust`.
     #[serde(default)]
     by: String,
@@ -58,6 +62,8 @@ enum Verdict {
         by: String,
         blocks: Vec<ProvenBlock>,
         is_itself: bool,
+        /// Meaning of a stamp for its file.
+        stamped: Option<String>,
     },
     NotProven {
         reason: &'static str,
@@ -153,13 +159,14 @@ async fn judge(site: &Site, form: &ReceiptForm) -> Result<Verdict, ErrorPage> {
         let text = "The receipt has more than 1 MiB. Verify it with the command line.";
         return Ok(not_proven("not_readable", text));
     }
-    let checked = Receipt::read(file.as_bytes()).and_then(|receipt| {
-        let (under, entries) = receipt.check()?;
-        Ok((receipt, under, entries))
-    });
-    let (receipt, under, entries) = match checked {
+    let found = match Proof::read(&file, &form.digest) {
+        Ok(found) => found,
+        Err(verdict) => return Ok(verdict),
+    };
+    let Proof { receipt, stamped } = found;
+    let (under, entries) = match receipt.check() {
         Ok(checked) => checked,
-        Err(error) => return Ok(not_proven(error.reason(), &sentence(&error.to_string()))),
+        Err(error) => return Ok(error.into()),
     };
     let trusted = if form.trusts_node() {
         of_node(site, under.index).await?
@@ -171,7 +178,7 @@ async fn judge(site: &Site, form: &ReceiptForm) -> Result<Verdict, ErrorPage> {
     };
     let at = match receipt.verify_against(&under, &trusted) {
         Ok(at) => at,
-        Err(error) => return Ok(not_proven(error.reason(), &sentence(&error.to_string()))),
+        Err(error) => return Ok(error.into()),
     };
     let kind = match trusted[at] {
         _ if form.trusts_node() => "this node's checkpoint",
@@ -190,7 +197,77 @@ async fn judge(site: &Site, form: &ReceiptForm) -> Result<Verdict, ErrorPage> {
         by: format!("{kind} of block {}", under.index),
         blocks,
         is_itself: entries.is_empty(),
+        stamped,
     })
+}
+
+/// A receipt, or that of a stamp.
+struct Proof {
+    receipt: Receipt,
+    /// Meaning of a stamp for its file.
+    stamped: Option<String>,
+}
+
+impl Proof {
+    /// Reads a file. The message of a stamp must stand for the file with the given SHA-256.
+    fn read(file: &str, digest: &str) -> Result<Self, Verdict> {
+        if !is_stamp(file) {
+            let receipt = Receipt::read(file.as_bytes())?;
+            return Ok(Self {
+                receipt,
+                stamped: None,
+            });
+        }
+        let stamp = Stamp::read(file.as_bytes())?;
+        let digest = parse_digest(digest)?;
+        let message = stamp.check(&digest)?;
+        match stamp.carrier {
+            Carrier::Pending { id, .. } => Err(NotProven::Pending { id }.into()),
+            Carrier::Mined(receipt) => {
+                let entry = receipt.entries.first().map(|entry| &entry.block);
+                let block = entry.unwrap_or(&receipt.under).index;
+                let files = format::number(message.files);
+                let were = if message.files == 1 { " was" } else { "s were" };
+                let stamped = format!(
+                    "{files} file{were} stamped by this message, and this is one of them: it existed \
+                     before block {block} was mined."
+                );
+                Ok(Self {
+                    receipt: *receipt,
+                    stamped: Some(stamped),
+                })
+            }
+        }
+    }
+}
+
+/// Returns `true` if the file says that it is a stamp.
+fn is_stamp(file: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Named {
+        format: String,
+    }
+    serde_json::from_str::<Named>(file).is_ok_and(|named| named.format == stamp::FORMAT)
+}
+
+/// Reads the SHA-256 of a file, as `sha256sum` prints it: the name of the file may follow.
+fn parse_digest(text: &str) -> Result<[u8; 32], Verdict> {
+    let mut digest = [0; 32];
+    let Some(first) = text.split_whitespace().next() else {
+        let text = "This is a stamp: give the SHA-256 of the stamped file, too.";
+        return Err(not_proven("no_file", text));
+    };
+    hex::decode_to_slice(first, &mut digest).map_err(|_| {
+        let text = "The SHA-256 of the file is not 64 hex digits.";
+        not_proven("not_readable", text)
+    })?;
+    Ok(digest)
+}
+
+impl From<NotProven> for Verdict {
+    fn from(error: NotProven) -> Self {
+        not_proven(error.reason(), &sentence(&error.to_string()))
+    }
 }
 
 fn not_proven(reason: &'static str, text: &str) -> Verdict {
@@ -279,6 +356,7 @@ mod tests {
                 by: "the checkpoint of block 11".to_owned(),
                 blocks: vec![block],
                 is_itself: false,
+                stamped: None,
             }),
         };
         let html = page.render().unwrap();

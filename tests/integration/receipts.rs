@@ -8,6 +8,7 @@ mod command;
 mod faults;
 mod interrupted_stamps;
 mod keeping;
+mod stamp_pages;
 mod stamps;
 
 use std::collections::BTreeSet;

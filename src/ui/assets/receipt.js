@@ -1,4 +1,4 @@
-// Reads and verifies receipts and consistency proofs: a second implementation of the rules
+// Reads and verifies receipts, stamps and consistency proofs: a second implementation of the rules
 // for browsers. Nothing here touches the page or the network.
 
 import { sha256 } from "./sha256.js";
@@ -6,6 +6,8 @@ import { hashOf, sealOf } from "./chain.js";
 
 const MAX_FILE = 16 << 20;
 const MAX_MESSAGE = 256 * 1024;
+const MAX_STAMPED_FILES = 1 << 20;
+const MAX_STAMP_PATH = 20;
 const BLOCK_KEYS = ["index", "timestamp", "proof", "previous_hash", "id", "message"];
 const toUtf8 = new TextEncoder();
 
@@ -183,6 +185,29 @@ function readReceipt(receipt) {
   };
 }
 
+function readPending(pending) {
+  checkKeys(pending, ["id", "message"]);
+  wellFormed(typeof pending.id === "string" && /^[0-9a-f]{32}$/.test(pending.id), "the id is not 32 hex digits");
+  wellFormed(isText(pending.message), "the message is not text");
+  return inOrder(pending, ["id", "message"]);
+}
+
+function readStamp(stamp) {
+  checkKeys(stamp, ["format", "salt", "leaf", "path"], ["receipt", "pending"]);
+  const { format, salt, leaf, path } = stamp;
+  const [receipt, pending] = [stamp.receipt ?? null, stamp.pending ?? null];
+  wellFormed(typeof salt === "string" && /^([0-9a-fA-F]{32})?$/.test(salt), "the salt is not 32 lower-case hex digits");
+  wellFormed(isIndex(leaf), "the position is not a whole number");
+  wellFormed(isPath(path) && path.length <= MAX_STAMP_PATH, `the path is not a list of at most ${MAX_STAMP_PATH} hashes`);
+  wellFormed((receipt === null) !== (pending === null), "it has both a receipt and a pending message, or neither");
+  const head = { format, salt: salt.toLowerCase(), leaf, path };
+  if (receipt === null) return { ...head, receipt, pending: readPending(pending) };
+  const read = readReceipt(receipt);
+  wellFormed(receipt.format === "blockchain/receipt/1", "its receipt is not a receipt");
+  wellFormed(read.entries.length <= 1, "the receipt of a stamp has more than one entry");
+  return { ...head, receipt: read };
+}
+
 function readEnd(end) {
   checkKeys(end, ["index", "hash", "root"]);
   wellFormed(isIndex(end.index), "an index is not a whole number up to 2^53-1");
@@ -201,6 +226,7 @@ function readConsistency(proof) {
 const READERS = {
   "blockchain/receipt/1": readReceipt,
   "blockchain/consistency/1": readConsistency,
+  "blockchain/stamp/1": readStamp,
 };
 
 /** Reads a file in its one canonical form. */
@@ -220,7 +246,7 @@ function readFile(text) {
   const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
   wellFormed(isObject, "the file is not an object");
   const format = Object.hasOwn(READERS, value.format) ? READERS[value.format] : null;
-  wellFormed(format !== null, "the file is neither a receipt nor a consistency proof");
+  wellFormed(format !== null, "the file is neither a receipt, a stamp nor a consistency proof");
   const content = format(value);
   const escape = (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
   const canonical = `${JSON.stringify(content, null, 1).replace(/[\u007f-\uffff]/g, escape)}\n`;
@@ -277,16 +303,42 @@ function verifyConsistency(proof, trusted) {
   return { by: "checkpoint", under: null, entries: [], ends: [from, to] };
 }
 
+/** Returns the number of files and the root in the message of a stamp, or null for other messages. */
+export function parseStampMessage(message) {
+  const found = /^blockchain-stamp\/1 sha256 ([1-9][0-9]{0,6}) ([0-9a-f]{64})$/.exec(message);
+  if (found === null || Number(found[1]) > MAX_STAMPED_FILES) return null;
+  return { files: Number(found[1]), root: found[2] };
+}
+
+function verifyStamp({ salt, leaf, path, receipt, pending }, trusted, digest) {
+  const carrier = receipt === null ? pending : (receipt.entries[0] ?? receipt.under);
+  const message = parseStampMessage(carrier.message);
+  need(message !== null, "not_a_stamp", "its message is not a stamp");
+  need(digest !== null, "no_file", "this is a stamp: choose the stamped file, too, or give its SHA-256");
+  const why =
+    leaf < message.files
+      ? checkInclusion(salt + digest, leaf, message.files, path, message.root)
+      : "the proof is for another position";
+  need(why === null, "other_file", `the file is not the one that was stamped: ${why}`);
+  const wait = `message ${carrier.id} was pending when the stamp was written: upgrade the stamp first`;
+  need(receipt !== null, "pending", wait);
+  return { ...verifyReceipt(receipt, trusted), files: message.files, stampedIn: carrier.index };
+}
+
 /**
- * Verifies the text of a receipt or consistency proof for a reader who trusts these hashes and
- * checkpoints. Returns the verdict that the command line prints as JSON, with the block itself in
- * `message` and `id` of `under` as `content`.
+ * Verifies the text of a receipt, stamp or consistency proof for a reader who trusts these hashes
+ * and checkpoints. A stamp is compared with the SHA-256 of a file. Returns the verdict that the
+ * command line prints as JSON, with the block itself in `message` and `id` of `under` as `content`.
  */
-export function verify(text, trusted) {
+export function verify(text, trusted, digest = null) {
   try {
     const content = readFile(text);
-    const verdict = content.under ? verifyReceipt(content, trusted) : verifyConsistency(content, trusted);
-    const own = content.under && { id: content.under.id, message: content.under.message };
+    const isStamp = content.format === "blockchain/stamp/1";
+    const verdict = isStamp
+      ? verifyStamp(content, trusted, digest)
+      : content.under ? verifyReceipt(content, trusted) : verifyConsistency(content, trusted);
+    const under = isStamp ? content.receipt.under : content.under;
+    const own = under && { id: under.id, message: under.message };
     return { proven: true, reason: null, message: null, content: own ?? null, ...verdict };
   } catch (error) {
     if (!(error instanceof NotProven)) throw error;

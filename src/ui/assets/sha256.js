@@ -64,6 +64,23 @@ export function pad(bytes, end, length) {
 export const hex = (state) =>
   Array.from(state, (word) => (word >>> 0).toString(16).padStart(8, "0")).join("");
 
+/** Returns the SHA-256 of a file as 64 hex digits. It is read piece by piece. */
+export async function sha256OfFile(file) {
+  const PIECE = 4 << 20;
+  const state = initialState();
+  let offset = 0;
+  for (; offset + PIECE <= file.size; offset += PIECE) {
+    const piece = new Uint8Array(await file.slice(offset, offset + PIECE).arrayBuffer());
+    for (let at = 0; at < PIECE; at += 64) compress(state, piece, at);
+  }
+  const rest = new Uint8Array(await file.slice(offset).arrayBuffer());
+  const padded = new Uint8Array(rest.length + 72);
+  padded.set(rest);
+  const total = pad(padded, rest.length, offset + rest.length);
+  for (let at = 0; at < total; at += 64) compress(state, padded, at);
+  return hex(state);
+}
+
 /** Returns the SHA-256 of bytes as 64 hex digits. */
 export function sha256(bytes) {
   const padded = new Uint8Array(bytes.length + 72);

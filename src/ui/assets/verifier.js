@@ -1,14 +1,19 @@
-// The form that verifies a receipt in the browser: on the page /receipt, and in the offline page
+// The form that verifies a receipt or a stamp in the browser: on the page /receipt, and in the offline page
 // that the command line writes. Nothing is uploaded.
 
 import { readTrusted, verify } from "./receipt.js";
 import { hidden } from "./chain.js";
+import { sha256OfFile } from "./sha256.js";
 
 const form = document.getElementById("verifier");
 const receiptField = document.getElementById("receipt");
 const trustField = document.getElementById("trust");
 const verdictBox = document.getElementById("verdict");
 const fileField = document.getElementById("file");
+const digestField = document.getElementById("digest");
+const stampedField = document.getElementById("stamped");
+/** A file that is larger is not a proof. */
+const MAX_PROOF = 16 << 20;
 const anyHidden = new RegExp(hidden.source, "gu");
 
 /** The text of a message with its control and direction characters spelled out. */
@@ -69,6 +74,10 @@ function show(verdict, trustName) {
       add(verdictBox, "p", "Its hash does not authenticate the blocks before it.");
     }
   }
+  if (verdict.files) {
+    const were = verdict.files === 1 ? "1 file was" : `${verdict.files.toLocaleString("en-US")} files were`;
+    add(verdictBox, "p", `${were} stamped by this message, and this is one of them: it existed before block ${verdict.stampedIn} was mined.`);
+  }
   const limits = "Not proven: the author, the accuracy of the timestamp, and that this is still the best chain.";
   add(verdictBox, "p", limits, "note");
 }
@@ -79,7 +88,8 @@ const failure = (reason, message) => ({ proven: false, reason, message });
 async function askNode(text) {
   let index;
   try {
-    index = JSON.parse(text).under.index;
+    const proof = JSON.parse(text);
+    index = (proof.under ?? proof.receipt.under).index;
   } catch {
     return [];
   }
@@ -90,11 +100,26 @@ async function askNode(text) {
   return readTrusted((await response.json()).checkpoint) ?? [];
 }
 
+/** The SHA-256 of the stamped file, null without one. */
+function stampedDigest() {
+  // What sha256sum prints ends with the name of the file.
+  const [digest] = digestField.value.trim().toLowerCase().split(/\s/);
+  if (digest === "") return null;
+  if (!/^[0-9a-f]{64}$/.test(digest)) throw new Error("The SHA-256 of the file is not 64 hex digits.");
+  return digest;
+}
+
 async function check(text) {
+  let digest;
+  try {
+    digest = stampedDigest();
+  } catch (error) {
+    return show(failure("not_readable", error.message));
+  }
   const asksNode = form.querySelector("input[name=by][value=node]")?.checked;
   if (asksNode) {
     try {
-      return show(verify(text, await askNode(text)), "node's checkpoint");
+      return show(verify(text, await askNode(text), digest), "node's checkpoint");
     } catch (error) {
       return show(failure("not_trusted", `This node could not be asked: ${error.message}.`));
     }
@@ -108,7 +133,7 @@ async function check(text) {
     const message = "Say what you trust: the hash of a sealed block, or a checkpoint line.";
     return show(failure("not_trusted", message));
   }
-  return show(verify(text, trusted));
+  return show(verify(text, trusted, digest));
 }
 
 // A text field may lose the last line feed of what was pasted.
@@ -119,22 +144,53 @@ form.addEventListener("submit", (event) => {
   check(pasted(receiptField.value));
 });
 
-async function read(file) {
-  if (!file) return;
+/** Returns the text of a file, or null if it is not text. */
+async function textOf(file) {
+  if (file.size > MAX_PROOF) return null;
   try {
-    const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-    const text = decoder.decode(await file.arrayBuffer());
-    receiptField.value = text;
-    await check(text);
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(await file.arrayBuffer());
   } catch {
-    show(failure("not_readable", "The file is not text."));
+    return null;
   }
 }
 
+async function read(file) {
+  if (!file) return;
+  const text = await textOf(file);
+  if (text === null) return show(failure("not_readable", "The file is not text."));
+  receiptField.value = text;
+  await check(text);
+}
+
+// Neither the file nor its digest leaves the browser.
+async function readStamped(file) {
+  if (!file) return;
+  digestField.value = "";
+  digestField.placeholder = "computing…";
+  try {
+    digestField.value = await sha256OfFile(file);
+  } catch {
+    show(failure("not_readable", "The file cannot be read."));
+  } finally {
+    digestField.placeholder = "";
+  }
+}
+
+const isProof = (text) => text !== null && /^\s*\{\s*"format": *"blockchain\//.test(text);
+
 fileField.addEventListener("change", () => read(fileField.files[0]));
+stampedField.addEventListener("change", async () => {
+  await readStamped(stampedField.files[0]);
+  if (receiptField.value.trim() !== "") await check(pasted(receiptField.value));
+});
 form.addEventListener("dragover", (event) => event.preventDefault());
-form.addEventListener("drop", (event) => {
+form.addEventListener("drop", async (event) => {
   event.preventDefault();
-  read(event.dataTransfer.files[0]);
+  for (const file of [...event.dataTransfer.files]) {
+    const text = await textOf(file);
+    if (isProof(text)) receiptField.value = text;
+    else await readStamped(file);
+  }
+  if (receiptField.value.trim() !== "") await check(pasted(receiptField.value));
 });
 for (const element of document.querySelectorAll(".scripted")) element.hidden = false;

@@ -1,12 +1,14 @@
 //! Signals end a node in order; `miner.log` tells what it did.
 
 use std::fs;
+use std::time::Duration;
 
-use blockchain::chain::{Block, BlockHash};
+use blockchain::chain::{Block, BlockHash, Message};
 use blockchain::codec;
 use blockchain::store::{Operation, Store};
 
 use crate::support::chain::{ChainBuilder, OPEN_NETWORK, ProofKind, listener};
+use crate::support::command::signal;
 use crate::support::random::SeededRng;
 use crate::support::test_node::TestNode;
 use crate::support::wait_for;
@@ -138,17 +140,48 @@ fn the_log_may_be_json() {
     }
 }
 
+/// Time after which a second signal is another request, with a margin.
+const ANOTHER_REQUEST: Duration = Duration::from_millis(700);
+
+#[test]
+fn a_second_signal_ends_a_long_stop_at_once() {
+    let mut rng = SeededRng::new(2);
+    // The snapshot of 40 MB takes seconds.
+    let mut large = || Message::new(rng.message().id(), "x".repeat(64_000)).unwrap();
+    let (mut node, _) = node_of(600, &mut large);
+    for name in ["INT", "TERM"] {
+        node.start_again(&["--threads", "0", "--snapshot-at-stop", "always"]);
+        signal(name, node.process());
+        wait_for("the begin of the stop", || {
+            node.stderr().contains("stopping").then_some(())
+        });
+        std::thread::sleep(ANOTHER_REQUEST);
+        assert!(!node.has_ended(), "the stop was too short to interrupt");
+        signal(name, node.process());
+        let code = if name == "INT" { 130 } else { 143 };
+        assert_eq!(node.wait_for_exit().code(), Some(code));
+        let log = node.stderr();
+        assert!(log.contains("exiting without a snapshot"), "{log}");
+        assert!(!log.contains("snapshot written"), "{log}");
+    }
+    node.start_again(&["--threads", "0"]);
+    assert_eq!(node.status().length, 601);
+}
+
 /// A stopped node with more blocks than are checked at the start.
 fn long() -> (TestNode, ChainBuilder) {
+    let mut rng = SeededRng::new(1);
+    node_of(1200, &mut || rng.message())
+}
+
+/// A stopped node with this many blocks after the genesis block.
+fn node_of(blocks: usize, message: &mut dyn FnMut() -> Message) -> (TestNode, ChainBuilder) {
     let node = TestNode::stopped();
     fs::create_dir(node.folder()).unwrap();
     let path = node.folder().join("node.redb");
     Store::create(&path, &Block::default_genesis(), OPEN_NETWORK).unwrap();
-    let (mut rng, mut builder) = (
-        SeededRng::new(1),
-        ChainBuilder::new(&[Block::default_genesis()]),
-    );
-    (0..1200).for_each(|_| builder.mine(rng.message(), ProofKind::Open));
+    let mut builder = ChainBuilder::new(&[Block::default_genesis()]);
+    (0..blocks).for_each(|_| builder.mine(message(), ProofKind::Open));
     let store = Store::open(&path, 0, listener().0).unwrap();
     let parent = BlockHash::of(&builder.blocks[0]);
     store

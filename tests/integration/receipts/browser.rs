@@ -15,7 +15,7 @@ use crate::support::webdriver::Browser;
 const VECTORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/receipts");
 
 /// Fills in a form and presses its button; returns the verdict and the reason.
-fn verify(browser: &Browser, receipt: &str, trust: &str) -> (bool, String) {
+pub(super) fn verify(browser: &Browser, receipt: &str, trust: &str) -> (bool, String) {
     let script = format!(
         "document.getElementById('receipt').value = {};
          document.getElementById('trust').value = {};
