@@ -75,7 +75,7 @@ use error_page::ErrorPage;
 use site::Site;
 pub use site::first_page;
 
-/// ExplorerSettings of the explorer.
+/// Settings of the explorer.
 #[derive(Clone, Default)]
 pub struct ExplorerSettings {
     /// Prefix of every path, such as `/chain`; may be empty.

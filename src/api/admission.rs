@@ -79,7 +79,7 @@ impl ApiError {
             }
             ForeignRequest::Host(None) => String::new(),
             ForeignRequest::Origin => {
-                "; to allow pages of another origin, start the node with --allow-origin URL".into()
+                "; pages of the origins that --allow-origin names may read and add messages".into()
             }
         };
         let message = format!(

@@ -57,10 +57,19 @@ impl FromStr for Origin {
         if !is_exact || host.contains('*') || authority.as_str().contains('@') {
             return Err(InvalidOrigin);
         }
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+        let is_address = host.starts_with('[');
+        if host.is_empty() || !is_address && !host.bytes().all(is_name) {
+            return Err(InvalidOrigin);
+        }
         if let Some((_, port)) = authority.as_str()[host.len()..].split_once(':') {
+            let is_number = port.bytes().all(|byte| byte.is_ascii_digit());
             let number: u16 = port.parse().map_err(|_| InvalidOrigin)?;
+            if !is_number {
+                return Err(InvalidOrigin);
+            }
             if number != default_port {
-                origin.push_str(&format!(":{number}"));
+                origin.extend([":", &number.to_string()]);
             }
         }
         HeaderValue::try_from(origin)
@@ -135,6 +144,8 @@ pub(super) fn finish(origins: &[Origin], origin: Option<HeaderValue>, response: 
     }
     let headers = response.headers_mut();
     match origin {
+        // A preflight response, which is complete.
+        None if headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN) => {}
         Some(origin) => {
             allow(headers, origin);
             headers.insert(
@@ -186,6 +197,8 @@ mod tests {
             "https://user@app.example",
             "https://app.example:",
             "https://app.example:99999",
+            "https://app.example:+8443",
+            "https://a..b;c",
             "ftp://app.example",
             "file:///x",
             "https://app.example,https://b",

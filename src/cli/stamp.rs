@@ -117,16 +117,17 @@ async fn stamp(args: FilesArgs, output: &Output) -> Result<(), Error> {
     let files = Stampable::find(&args.files, args.dir.as_deref(), args.plain)?;
     let tree = StampTree::new(&files.iter().map(Stampable::leaf).collect::<Vec<_>>());
     let message = tree.message().to_string();
+    let id = Message::once(message.clone())
+        .map_err(Error::rejected)?
+        .id();
     let pending = Carrier::Pending {
-        id: Message::once(message.clone())
-            .map_err(Error::rejected)?
-            .id(),
+        id,
         message: message.clone(),
     };
     let paths: Vec<_> = files.iter().map(|file| file.stamp_path.clone()).collect();
     let stamp = |leaf: usize, carrier: &Carrier| files[leaf].stamp(leaf, &tree, carrier);
     write::create(&paths, |leaf| stamp(leaf, &pending))?;
-    let id = match add(&client, &message).await {
+    let id = match add(&client, &id.to_string(), &message).await {
         Ok(id) => id,
         Err(error) if is_unknown_outcome(&error) => return Err(error.hint(COMPLETE)),
         Err(error) => {
@@ -151,8 +152,9 @@ async fn stamp(args: FilesArgs, output: &Output) -> Result<(), Error> {
     })
 }
 
-/// Adds the message of stamps, unless the node has it. Returns its id.
-async fn add(client: &HttpClient, message: &str) -> Result<String, Error> {
+/// Adds the message of stamps, unless the node has it. Returns its id, which is `id` unless another
+/// message has that.
+async fn add(client: &HttpClient, id: &str, message: &str) -> Result<String, Error> {
     let added = match client.add_lines(message, None, true).await {
         Err(error) if error.is_unsupported() => {
             return Err(
@@ -162,13 +164,8 @@ async fn add(client: &HttpClient, message: &str) -> Result<String, Error> {
         }
         added => added?,
     };
-    let mut ids = added.ids.unwrap_or_default();
-    ids.pop().ok_or_else(|| {
-        Error::failed(format!(
-            "{} sent an invalid response: it has no id",
-            client.address()
-        ))
-    })
+    let added = added.ids.unwrap_or_default().pop();
+    Ok(added.unwrap_or_else(|| id.to_owned()))
 }
 
 /// Returns `true` if the message may have been added.

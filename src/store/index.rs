@@ -15,21 +15,21 @@ use redb::{
 
 use super::error::StoreError;
 
-/// The recent rows are at most this fraction of all rows: a larger part would spread the additions
-/// of a commit over more pages, a smaller one its moved rows.
-const RECENT_FRACTION: u64 = 32;
+/// At most one row in this many is recent: more would spread the additions of a commit over more
+/// pages, fewer its moved rows.
+const RECENT_DIVISOR: u64 = 32;
 
 /// Maximum number of recent rows.
 const MAX_RECENT_ROWS: u64 = 1 << 18;
 
-/// The recent table is written anew if at least this fraction of its rows is added: appending a row
-/// costs a tenth of inserting one.
-const REWRITE_FRACTION: u64 = 8;
+/// The recent table is rewritten if at least one row is added for this many of its rows: appending a
+/// row costs a tenth of inserting one.
+const REWRITE_DIVISOR: u64 = 8;
 
-/// Maximum number of rows of one index that are held in memory.
-const MAX_ROWS_IN_MEMORY: usize = 1 << 16;
+/// Maximum number of added rows that are collected, and of rows that are moved at once.
+const ROWS_AT_ONCE: usize = 1 << 16;
 
-/// Number of recent rows that are kept in a short chain.
+/// Minimum number of recent rows.
 const MIN_RECENT_ROWS: u64 = 16;
 
 /// The two tables of an index.
@@ -67,7 +67,7 @@ impl<'txn, const N: usize> Index<'txn, N> {
     /// Adds a row, unless a lower index has the same key. It is written later, with others.
     pub(super) fn insert(&mut self, key: &[u8; N], index: u64) -> Result<(), StoreError> {
         self.added.push((*key, index));
-        if self.added.len() < MAX_ROWS_IN_MEMORY {
+        if self.added.len() < ROWS_AT_ONCE {
             return Ok(());
         }
         self.write_added()
@@ -77,7 +77,7 @@ impl<'txn, const N: usize> Index<'txn, N> {
     /// the rows that are there, in the order of their keys.
     fn write_added(&mut self) -> Result<(), StoreError> {
         let mut rows = std::mem::take(&mut self.added);
-        if rows.len() as u64 * REWRITE_FRACTION < self.recent.len()? {
+        if rows.len() as u64 * REWRITE_DIVISOR < self.recent.len()? {
             for (key, index) in &rows {
                 insert_lowest(&mut self.recent, key, *index)?;
             }
@@ -118,13 +118,17 @@ impl<'txn, const N: usize> Index<'txn, N> {
         self.write_added()?;
         let recent = self.recent.len()?;
         let all = self.main.len()? + recent;
-        let kept = (all / RECENT_FRACTION).clamp(MIN_RECENT_ROWS, MAX_RECENT_ROWS);
+        let kept = (all / RECENT_DIVISOR).clamp(MIN_RECENT_ROWS, MAX_RECENT_ROWS);
         let mut excess = recent.saturating_sub(kept);
         while excess > 0 {
             let count = usize::try_from(excess).unwrap_or(usize::MAX);
             let is_start = *position == [0; N];
-            match self.move_some(position, count.min(MAX_ROWS_IN_MEMORY))? {
-                0 if is_start => return Err(StoreError::corrupt("an index has too few rows")),
+            match self.move_some(position, count.min(ROWS_AT_ONCE))? {
+                0 if is_start => {
+                    return Err(StoreError::corrupt(
+                        "a table of recent rows has fewer than it says",
+                    ));
+                }
                 // The end of the table: continue with the lowest key.
                 0 => *position = [0; N],
                 moved => excess -= moved,

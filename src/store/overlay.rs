@@ -18,7 +18,7 @@ use redb::{BackendError, DatabaseError, StorageBackend};
 const ENGINE_PAGE: usize = 4096;
 const ENGINE_PAGE_BYTES: u64 = ENGINE_PAGE as u64;
 
-/// A file with the writes visible_file_bytes in memory.
+/// A file whose writes are kept in memory.
 #[derive(Debug)]
 pub(crate) struct Overlay {
     file: FileBackend,
@@ -37,7 +37,7 @@ pub(crate) enum Lock {
 
 #[derive(Debug)]
 struct OverlayState {
-    /// OverlayState pages, by page number.
+    /// Changed pages, by page number.
     pages: BTreeMap<u64, Box<[u8]>>,
     /// Length as seen by the engine, in bytes.
     length: u64,

@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | `blocks` | index | block |
 //! | `index_by_hash`, `recent_by_hash` | block hash | index |
-//! | `index_by_message`, `recent_by_message` | message id | lowest index of a block that contains the id |
+//! | `index_by_message`, `recent_by_message` | message id | index of a block that contains the id; the lowest is found first |
 //! | `history` | node position ([`crate::chain::history`]) | node hash |
 //! | `mempool` | sequence number, in order of arrival | [`PendingRecord`] |
 //! | `mempool_by_id` | message id | sequence number |

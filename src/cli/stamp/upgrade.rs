@@ -94,7 +94,7 @@ async fn get_receipt(
                 message
                     .parse::<StampMessage>()
                     .map_err(|error| Error::rejected(format!("{}: {error}", path.display())))?;
-                let id = add(client, message).await?;
+                let id = add(client, id, message).await?;
                 wait(client, &id).await?;
                 return receipt_of(client, &id, at).await;
             }

@@ -27,6 +27,8 @@ impl HttpClient {
         query.extend(field.map(|field| ("field", field)));
         let mut rate_delay_left = MAX_RATE_DELAY;
         let mut retry_delays = [100, 400, 1000].into_iter().map(Duration::from_millis);
+        // By this request or an earlier one, whose retry may have failed for another reason.
+        let mut may_be_added = false;
         loop {
             let request = self
                 .request(Method::POST, "/api/v1/messages/lines")
@@ -37,7 +39,7 @@ impl HttpClient {
                 Ok(added) => return Ok(added),
                 Err(error) => error,
             };
-            let may_be_added = may_have_added(&error) || error.is_unknown_outcome();
+            may_be_added |= may_have_added(&error) || error.is_unknown_outcome();
             let delay = if let Some(delay) = rate_delay(&error) {
                 rate_delay_left.checked_sub(delay).map(|rest| {
                     rate_delay_left = rest;

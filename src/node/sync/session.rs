@@ -299,8 +299,9 @@ impl PeerSession {
         self.sync(claim, Some(network), next, true).await
     }
 
-    /// Fetches the blocks and messages of a node of this program that are missing here. A rejected
-    /// chain is remembered if `is_from_peer` is `false`, anyone could have made the claim, and a rejected chain is not remembered.
+    /// Fetches the blocks and messages of a node of this program that are missing here. If
+    /// `is_from_peer` is `false`, anyone could have made the claim, and a rejected chain is not
+    /// remembered.
     async fn sync(
         &mut self,
         claim: ClaimedChain,

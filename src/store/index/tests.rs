@@ -136,7 +136,7 @@ fn a_reorg_returns_two_messages_with_one_id_and_the_first_keeps_it() {
 #[test]
 fn many_rows_are_written_and_moved_in_parts() {
     let mut database = TestDatabase::new(&[]);
-    let count = MAX_ROWS_IN_MEMORY as u64 + 5000;
+    let count = ROWS_AT_ONCE as u64 + 5000;
     let key = |number: u64| {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
@@ -146,14 +146,14 @@ fn many_rows_are_written_and_moved_in_parts() {
         for number in 1..=count {
             edit.index_by_hash.insert(&key(number), number)?;
         }
-        assert!(edit.index_by_hash.added.len() < MAX_ROWS_IN_MEMORY);
+        assert!(edit.index_by_hash.added.len() < ROWS_AT_ONCE);
         Ok(Ok(()))
     });
     added.unwrap();
     let (main, recent) = sizes(&mut database);
     assert_eq!(
         (main + recent, recent),
-        (count + 1, (count + 1) / RECENT_FRACTION)
+        (count + 1, (count + 1) / RECENT_DIVISOR)
     );
     let view = database.view();
     let index = tables::INDEX_BY_HASH.read(view.transaction()).unwrap();

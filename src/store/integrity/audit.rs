@@ -136,7 +136,7 @@ impl<'a> Audit<'a> {
     }
 
     /// Returns `true` if both indexes have exactly the rows of the blocks. Returns `false` without
-    /// a difference if two blocks contain the same message id, which has only one row.
+    /// a difference if two blocks contain the same message id, which may have only one row.
     fn indexes_are_right(&self) -> Result<bool, StoreError> {
         Ok(
             self.sum(&tables::INDEX_BY_HASH)? == (self.blocks, self.by_hash)

@@ -2,6 +2,8 @@
 //! lost, and what was interrupted is completed later.
 
 use std::fs;
+use std::io::Read;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -173,6 +175,30 @@ fn a_message_that_was_not_added_leaves_no_stamp() {
     let error = run(port);
     assert!(error.contains("no node is listening"), "{error}");
     assert!(!stamp_of(&file).exists());
+}
+
+#[test]
+fn a_message_that_may_be_added_leaves_its_stamps_although_a_retry_finds_no_node() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.txt");
+    fs::write(&file, "a").unwrap();
+    // It reads one request, and is gone without a response.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let lost = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.read(&mut [0; 4096]).unwrap();
+    });
+    let output = Command::new(BINARY)
+        .args(["stamp", "--port", &port])
+        .arg(&file)
+        .output()
+        .unwrap();
+    lost.join().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{error}");
+    assert!(error.contains("blockchain stamp upgrade"), "{error}");
+    assert!(stamp_of(&file).exists(), "{error}");
 }
 
 #[test]
