@@ -5,7 +5,7 @@
 //! * [`messages`]: adding a message, its state, the mempool
 //! * [`lines`]: adding many messages
 //! * [`peers`]: neighbours, announcements, synchronization
-//! * [`reorgs`]: reorgs
+//! * [`reorgs`]: past reorgs
 //! * [`disconnected`]: disconnected blocks with their content
 //! * [`proofs`]: checkpoints of blocks
 //! * [`search`]: search results

@@ -29,6 +29,10 @@ pub struct Access {
 ///
 /// # Errors
 /// The response, if no route may see the request.
+#[expect(
+    clippy::result_large_err,
+    reason = "the response is returned at once, and a box would be one more allocation"
+)]
 pub(crate) fn admit<B>(
     access: &Access,
     remote: SocketAddr,

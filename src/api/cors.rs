@@ -223,7 +223,7 @@ mod tests {
 
         let mut refused = Vec::new();
         for operation in OPERATIONS {
-            let path = operation.path.replace('{', "").replace('}', "");
+            let path = operation.path.replace(['{', '}'], "");
             let origin = ("origin", "https://app.example");
             let asks = ("access-control-request-method", operation.method);
             let is_allowed = matches!(

@@ -312,9 +312,11 @@ impl Files {
         let is_log = name.as_encoded_bytes().starts_with(b"miner.log");
         let ending = file.extension().unwrap_or_default();
         let is_kept = ["redb", "chain", "hash", "address", "token", "used"].map(OsStr::new);
-        databases_in(folder_of(file)).iter().any(|database| {
-            is_log || is_kept.contains(&ending) && database.file_stem() == file.file_stem()
-        })
+        // The folder, which can be large, is read for such names alone.
+        (is_log || is_kept.contains(&ending))
+            && databases_in(folder_of(file))
+                .iter()
+                .any(|database| is_log || database.file_stem() == file.file_stem())
     }
 }
 

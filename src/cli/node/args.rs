@@ -108,7 +108,7 @@ pub(in crate::cli) struct NodeOptions {
         env = "BLOCKCHAIN_NODE_ALLOW_HOST"
     )]
     pub(super) allow_host: Vec<String>,
-    /// Origin of a web application, such as https://app.example, whose pages may read and add
+    /// Origin of a web application, such as `https://app.example`, whose pages may read and add
     /// messages from any browser, but not administer the node; repeatable
     #[arg(
         long,

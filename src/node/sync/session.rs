@@ -314,7 +314,7 @@ impl PeerSession {
             let synced = chain::sync_blocks(&self.context, &claim).await;
             match &synced {
                 Err(SyncError::Misbehaved(_)) if is_from_peer => {
-                    self.rejected_tip = Some(claim.tip)
+                    self.rejected_tip = Some(claim.tip);
                 }
                 Err(SyncError::Incompatible(_))
                     if is_from_peer && self.context.node.is_genesis_rejection_final() =>
