@@ -14,7 +14,7 @@ use utoipa::openapi::path::{
     HttpMethod, OperationBuilder, Parameter, ParameterBuilder, ParameterIn, Paths,
 };
 use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
-use utoipa::openapi::schema::{Object, SchemaType, Type};
+use utoipa::openapi::schema::{KnownFormat, Object, SchemaFormat, SchemaType, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::server::Server;
 use utoipa::openapi::{Content, ContentBuilder, Ref, Required, Response, ResponseBuilder};
@@ -27,6 +27,9 @@ use super::operations::OPERATIONS;
 use super::paths;
 use super::reject::bytes_response;
 use crate::wire;
+
+/// Content type of a body that is not described further.
+const BYTES: &str = "application/octet-stream";
 
 /// Name of the security scheme.
 const ADMIN: &str = "admin";
@@ -238,8 +241,12 @@ fn contents(body: BodyType) -> Vec<(&'static str, Content)> {
         }
         BodyType::Other(kinds) => {
             let content = |kind: &&'static str| {
-                let text = || Object::with_type(SchemaType::Type(Type::String));
-                let schema = kind.starts_with("text/").then(text);
+                let mut text = Object::with_type(SchemaType::Type(Type::String));
+                // Generators of clients take the schema for a file.
+                text.format =
+                    (*kind == BYTES).then_some(SchemaFormat::KnownFormat(KnownFormat::Binary));
+                let is_described = kind.starts_with("text/") || *kind == BYTES;
+                let schema = is_described.then_some(text);
                 (*kind, ContentBuilder::new().schema(schema).build())
             };
             kinds.iter().map(content).collect()

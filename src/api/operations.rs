@@ -184,7 +184,7 @@ pub(super) const OPERATIONS: &[ApiOperation] = &[
         "POST",
         "/api/v1/messages/lines",
         "Adds each line as a message, except empty ones: all of them or none. At most 8 MiB and 10,000 \
-         lines, each of at most 64 KiB",
+         lines, each of at most 64 KiB, with any Content-Type",
         (201, BodyType::Json("AddedLines"), "All messages are on disk"),
     )
     .query(&[
@@ -192,7 +192,7 @@ pub(super) const OPERATIONS: &[ApiOperation] = &[
         ("once", ParameterType::Bool, "true: a message that is pending or mined already is not added again"),
         ("ids", ParameterType::Bool, "true: return the id of each message"),
     ])
-    .other_body(&["text/plain", "application/x-ndjson"])
+    .other_body(&["application/octet-stream"])
     .errors(&[400, 403, 408, 413, 415, 429, 503]),
     get(
         Endpoint::Message,

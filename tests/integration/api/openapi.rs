@@ -1,10 +1,13 @@
 //! `/openapi.json` and `/docs`: what is documented is there.
 
+use std::env;
 use std::io::{Read, Write};
+use std::process::Command;
 
 use serde_json::Value;
 
 use crate::support::http::{connect, request_bytes};
+use crate::support::skip::skip;
 use crate::support::test_node::TestNode;
 
 #[test]
@@ -118,4 +121,56 @@ fn every_rejection_is_documented() {
         node.request("POST", "/api/v1/messages", &headers, b"{\"message\":\"a\"}")
             .expect(status);
     }
+}
+
+/// Calls three operations through a generated package.
+const CALLS: &str = "
+import io, sys
+sys.path.insert(0, sys.argv[1])
+from blockchain_client import Client
+from blockchain_client.api.messages import add_lines, add_message
+from blockchain_client.api.node import get_status
+from blockchain_client.models import NewMessage
+from blockchain_client.types import File
+client = Client(base_url=sys.argv[2])
+add_message.sync(client=client, body=NewMessage(message='from a generated client'))
+added = add_lines.sync(client=client, body=File(payload=io.BytesIO(b'a\\nb\\n')), once=True)
+print(added.added, added.known, get_status.sync(client=client).mempool.count)
+";
+
+#[test]
+fn a_client_is_generated_without_warnings_and_works() {
+    let test = "a generated client";
+    let path = env::var_os("PATH").unwrap_or_default();
+    let mut folders = env::split_paths(&path);
+    let Some(tool) = folders
+        .map(|folder| folder.join("openapi-python-client"))
+        .find(|tool| tool.exists())
+    else {
+        return skip(test, "pip install openapi-python-client");
+    };
+    // The packages that it needs are installed beside it.
+    let tool = tool.canonicalize().unwrap();
+    let bin = tool.parent().unwrap();
+    let node = TestNode::start(&["--threads", "0"]);
+    let base = format!("http://{}", node.address());
+    let client = node.sibling("client");
+    let search = env::join_paths([bin.to_owned()].into_iter().chain(env::split_paths(&path)));
+    let generated = Command::new(&tool)
+        .args(["generate", "--fail-on-warning", "--url"])
+        .arg(format!("{base}/openapi.json"))
+        .arg("--output-path")
+        .arg(&client)
+        .env("PATH", search.unwrap())
+        .output()
+        .unwrap();
+    assert!(generated.status.success(), "{generated:?}");
+    let called = Command::new(bin.join("python3"))
+        .args(["-c", CALLS])
+        .arg(&client)
+        .arg(&base)
+        .output()
+        .unwrap();
+    let printed = String::from_utf8_lossy(&called.stdout);
+    assert_eq!(printed, "2 0 3\n", "{called:?}");
 }
