@@ -51,7 +51,7 @@
 //! ```
 //!
 //! Modules:
-//! * [`block`]: a block and its link to the previous one, the documented genesis block
+//! * [`block`]: a block and its link to the previous one, the default genesis block
 //! * [`message`]: the message that a block contains
 //! * [`timestamp`], [`proof`], [`hash`]: values whose exact text is hashed
 //! * [`preimage`]: the text of a block that is hashed

@@ -11,7 +11,7 @@
 //! * [`state`]: the content of that folder; `kept`: its trust file
 //! * [`source`]: the requests to a node, behind a trait so that tests can simulate nodes
 //! * [`poll`]: one poll of one node
-//! * `judge`: what the answers of all nodes mean together; `alarms`: which of that is told
+//! * `judge`: what the responses of all nodes mean together; `alarms`: which of that is told
 //! * `branches`: finds the fork of two branches; `evidence`: the folders that keep them
 //! * [`round`]: one poll of all nodes: events, evidence, and the order of all writes
 //! * [`settle`]: the start of a state, moving its checkpoint, accepting another branch

@@ -72,7 +72,7 @@ impl Difficulty {
 }
 
 impl Default for Difficulty {
-    /// Returns the documented default, 5.
+    /// Returns the default of the reference miner, 5.
     fn default() -> Self {
         Self(5)
     }
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn documented_proofs_are_valid_up_to_their_difficulty_only() {
+    fn reference_proofs_are_valid_up_to_their_difficulty_only() {
         for (zeros_wanted, proof) in [(1, "1"), (2, "350"), (3, "3969"), (4, "15558")] {
             assert_eq!(zeros(b"None", proof.as_bytes()), zeros_wanted, "{proof}");
         }

@@ -1,6 +1,6 @@
 //! The explorer: web pages over the REST API of one node, local or remote.
 //!
-//! The server renders every page from the node's answers, and every page works without JavaScript.
+//! The server renders every page from the node's responses, and every page works without JavaScript.
 //! Scripts only refresh open pages and run the experiments. Each page is one file with one askama
 //! template.
 //!

@@ -20,7 +20,7 @@ pub fn message(number: u64) -> Message {
     Message::new(id, format!("benchmark message {number:>14}")).unwrap()
 }
 
-/// Mines a chain after the documented genesis block.
+/// Mines a chain after the default genesis block.
 pub struct Miner {
     mining_tip: MiningTip,
     proof: ProofMode,

@@ -262,7 +262,8 @@ pub(crate) fn no_route(method: &Method, path: &str) -> Response {
     let is_405 = if has_own_errors {
         allow.is_some()
     } else {
-        // The reference miner supports GET, HEAD and POST on every path, so it answers 404 to them.
+        // The reference miner supports GET, HEAD and POST on every path, so it responds to them with
+        // 404.
         // To POST /add, which is easily mistaken for PUT, that would hide the mistake.
         !matches!(*method, Method::GET | Method::HEAD)
             && (*method != Method::POST || matches!(path, "/" | "/add"))

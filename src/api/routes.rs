@@ -60,7 +60,7 @@ struct Request {
     caller: Caller,
 }
 
-/// Answers a request. Point reads run on the calling thread, longer reads on blocking threads.
+/// Responds to a request. Point reads run on the calling thread, longer reads on blocking threads.
 async fn dispatch(
     request: Request,
     body: impl Stream<Item = Result<impl Buf, warp::Error>> + Send,
@@ -117,7 +117,7 @@ async fn dispatch(
     }
 }
 
-/// Answers with a streamed response. HEAD needs no permit, because its response has no body.
+/// Sends a streamed response. HEAD needs no permit, because its response has no body.
 fn stream(
     method: &Method,
     context: &Context,

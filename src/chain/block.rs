@@ -40,7 +40,7 @@ impl Block {
             MessageId::from_bytes(ID),
             GENESIS_TEXT.to_owned(),
         )
-        .unwrap_or_else(|_| unreachable!("the documented text is short and its time finite"))
+        .unwrap_or_else(|_| unreachable!("the text is short and its time finite"))
     }
 
     /// Creates a genesis block. `seconds` is its time since the epoch.

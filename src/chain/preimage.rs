@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_documented_genesis_has_the_documented_text_and_hash() {
+    fn the_default_genesis_has_the_text_and_hash_of_the_reference_miner() {
         let json = include_str!("../../tests/fixtures/genesis.json");
         let vector: serde_json::Value = serde_json::from_str(json).unwrap();
         let genesis = Block::default_genesis();

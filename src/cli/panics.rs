@@ -12,8 +12,8 @@ use tracing::field::display;
 /// Minimum interval between two reports of panics at the same place in the source.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Installs the panic hook. A request handler that panics answers 500 and the node continues, so a
-/// client may be able to cause many panics.
+/// Installs the panic hook. After a panic in a request handler, the response has status 500 and the
+/// node continues, so a client may be able to cause many panics.
 pub(super) fn report() {
     let print = take_hook();
     let limiter = Limiter::default();

@@ -42,7 +42,7 @@ const MAX_RESPONSE_BYTES: usize = 64 * 1024 * 1024;
 #[derive(Debug, Error)]
 pub enum ClientError {
     /// The connection failed.
-    #[error("{} {address}", if is_connection_refused(source) { "no node is listening on" } else { "no answer from" })]
+    #[error("{} {address}", if is_connection_refused(source) { "no node is listening on" } else { "no response from" })]
     Unreachable {
         /// Address of the node.
         address: NodeAddress,

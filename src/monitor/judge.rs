@@ -1,4 +1,4 @@
-//! Combines the answers of all nodes to the conditions that hold now.
+//! Combines the responses of all nodes to the conditions that hold now.
 
 use super::MonitorSettings;
 use super::event::{Details, Event, Kind, rfc3339};

@@ -1,6 +1,6 @@
 //! Additions: messages of clients, from the request until the outcome is known.
 //!
-//! A client that is not answered in time asks for the message by its id, or repeats the request
+//! A client that gets no response in time asks for the message by its id, or repeats the request
 //! with its idempotency key. An addition therefore keeps one id while it is in flight, however
 //! often it is repeated, and a request for that id reports that the outcome is not known yet.
 
@@ -101,7 +101,7 @@ struct InFlightAddition {
 }
 
 impl InFlightAddition {
-    /// Marks the request as submitted: until the store answers, the message may be stored.
+    /// Marks the request as submitted: until the store replies, the message may be stored.
     fn submitted(mut self) -> Self {
         self.is_unknown = true;
         self
@@ -167,7 +167,7 @@ impl Node {
         match tokio::time::timeout(settings::ADD_TIMEOUT, answer).await {
             Ok(Ok(Ok(added))) => Ok(added),
             Ok(Ok(Err(error))) if !may_be_stored(&error) => Err(self.rejected(id, error)),
-            // A dropped answer is unknown too: a writer may panic after its commit.
+            // A dropped reply is unknown too: a writer may panic after its commit.
             Ok(Ok(Err(_)) | Err(_)) | Err(_) => Err(AddError::OutcomeUnknown { id }),
         }
     }

@@ -146,7 +146,7 @@ mod tests {
     use crate::chain::{MessageId, Timestamp};
 
     #[test]
-    fn a_block_has_the_documented_text() {
+    fn a_block_has_the_text_of_the_reference_miner() {
         let mut json = Vec::new();
         write_block(&Block::default_genesis(), &mut json);
         assert_eq!(

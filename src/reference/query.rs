@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn escapes_are_decoded_as_documented() {
+    fn escapes_are_decoded_as_by_the_reference_miner() {
         let decoded = |text| value(&format!("message={text}"), "message").unwrap();
         assert_eq!(decoded("a+b%2Bc%20d"), "a b+c d");
         assert_eq!(decoded("100%"), "100%");

@@ -98,7 +98,7 @@ pub(super) struct EncodedBlock {
     pub(super) value: Vec<u8>,
     /// Id of its message.
     pub(super) message: [u8; 16],
-    /// Size of its documented JSON ([`Totals::chain_json_bytes`](super::tables::Totals)).
+    /// Size of its JSON in `/chain` ([`Totals::chain_json_bytes`](super::tables::Totals)).
     pub(super) json_bytes: u64,
 }
 

@@ -169,19 +169,19 @@ impl Job {
         Self { kind, bytes, work }
     }
 
-    /// Applies the operation and returns the answer to give after the commit. A panic or failure of
-    /// the database is answered at once.
+    /// Applies the operation and returns the completion to call after the commit. After a panic
+    /// or failure of the database, the operation is completed at once.
     pub(super) fn apply(self, edit: &mut Edit<'_>) -> Result<Completion, StoreError> {
         self.work.apply(edit)
     }
 
-    /// Answers the operation without applying it.
+    /// Completes the operation with an error, without applying it.
     pub(super) fn reject(self, error: StoreError) {
         self.work.reject(error);
     }
 }
 
-/// Answers an operation after its commit, or with the error that prevented it.
+/// Completes an operation after its commit, or with the error that prevented it.
 pub(super) type Completion = Box<dyn FnOnce(Result<(), &StoreError>)>;
 
 trait QueuedOperation: Send {

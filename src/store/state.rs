@@ -15,7 +15,7 @@ pub struct State {
     pub genesis: BlockHash,
     /// Tip of the chain.
     pub tip: Tip,
-    /// The tip has a sealed proof.
+    /// `true` if the tip has a sealed proof.
     pub tip_is_sealed: bool,
     /// History tree over all blocks.
     pub history: History,

@@ -18,7 +18,7 @@ pub(crate) fn message(id: u8, text: &str) -> Message {
     Message::new(MessageId::from_bytes([id; 16]), text.to_owned()).unwrap()
 }
 
-/// Returns a chain of open blocks with these messages above the documented genesis block.
+/// Returns a chain of open blocks with these messages above the default genesis block.
 pub(crate) fn chain(messages: &[Message]) -> Vec<Block> {
     let mut blocks = vec![Block::default_genesis()];
     for message in messages {

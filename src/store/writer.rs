@@ -2,9 +2,9 @@
 //!
 //! It takes the queued operations in batches, applies a batch in order to one transaction and
 //! commits it, because a commit costs one or two syncs of the disk whatever its size. Only then is
-//! the new state published and every operation answered: an answer means that the data is on disk.
-//! After a failed write or commit, every operation is answered with the error and the thread ends;
-//! the database must be reopened.
+//! the new state published and every operation completed: completion without an error means that
+//! the data is on disk. After a failed write or commit, every operation is completed with the error
+//! and the thread ends; the database must be reopened.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -18,7 +18,7 @@ use super::panics::catch_engine_panic;
 use super::queue::Queue;
 use super::state::State;
 
-/// Receives each new state, on the writer's thread before the operations are answered, and each
+/// Receives each new state, on the writer's thread before the operations are completed, and each
 /// failure, on the thread where it happened. It must not block. After a failure the database must
 /// be reopened; the writer sends nothing after a failed write.
 pub type Listener = Box<ListenerFn>;
@@ -101,7 +101,7 @@ struct WriterThread {
 }
 
 impl Drop for WriterThread {
-    /// Answers the operations left in the queue, however the thread ended.
+    /// Completes the operations left in the queue, however the thread ended.
     fn drop(&mut self) {
         self.queue.abandon();
     }
@@ -136,7 +136,7 @@ impl WriterThread {
                 return Ok(());
             }
         }
-        let mut answers = Vec::with_capacity(batch.len());
+        let mut completions = Vec::with_capacity(batch.len());
         let mut batch = batch.into_iter();
         let committed = catch_engine_panic(|| {
             let before = State::clone(&self.state.read().unwrap_or_else(PoisonError::into_inner));
@@ -145,7 +145,7 @@ impl WriterThread {
             txn.set_quick_repair(true);
             let mut edit = Edit::open(&txn, before)?;
             for job in batch.by_ref() {
-                answers.push(job.apply(&mut edit)?);
+                completions.push(job.apply(&mut edit)?);
             }
             let after = edit.finish()?;
             txn.commit()?;
@@ -156,14 +156,14 @@ impl WriterThread {
                 let after = Arc::new(after);
                 *self.state.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&after);
                 (self.listener)(Ok(&after));
-                for answer in answers {
-                    answer(Ok(()));
+                for complete in completions {
+                    complete(Ok(()));
                 }
                 Ok(())
             }
             Err(error) => {
-                for answer in answers {
-                    answer(Err(&error));
+                for complete in completions {
+                    complete(Err(&error));
                 }
                 for job in batch {
                     job.reject(error.clone());

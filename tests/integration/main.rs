@@ -5,7 +5,7 @@
     reason = "the helpers of a test fail like the test itself"
 )]
 
-/// The documented endpoints and `/api/v1` of a running node, over plain sockets.
+/// The reference endpoints and `/api/v1` of a running node, over plain sockets.
 mod api;
 /// Hostile clients neither harm others nor smuggle requests.
 mod attacks;

@@ -146,7 +146,7 @@ fn the_previous_hash_is_that_of_the_previous_block() {
 #[test]
 fn a_proof_needs_the_difficulty_of_the_checking_node() {
     let tip = genesis_tip();
-    // The documented first proofs at difficulty 1 to 4.
+    // The first proofs of the reference miner at difficulty 1 to 4.
     for (zeros, proof) in [(1, 1), (2, 350), (3, 3969), (4, 15558)] {
         let mut block = after(&tip, 1);
         block.link.as_mut().unwrap().proof = Proof::from(proof);

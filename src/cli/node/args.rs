@@ -234,7 +234,7 @@ pub(in crate::cli) struct NodeOptions {
         env = "BLOCKCHAIN_NODE_MAX_BACKUPS"
     )]
     pub(super) max_backups: usize,
-    /// When to write a snapshot as the node stops
+    /// Condition for writing a snapshot when the node stops
     #[arg(
         long,
         help_heading = SNAPSHOTS,

@@ -49,7 +49,7 @@ struct Found {
 
 /// Reason for not joining a node.
 enum NotJoined {
-    /// It gave no answer.
+    /// It gave no response.
     Silent(PeerError),
     /// It is on another network than the code says. The text continues a sentence that begins with
     /// its address.
@@ -251,8 +251,8 @@ async fn find(code: &InviteCode) -> Result<Found, Error> {
         (from.to_string(), format!("{why}{cause}"))
     });
     let text = match code.addresses().len() {
-        1 => format!("no answer from {from}: {why}"),
-        count => format!("none of the {count} nodes of the code answers; {from}: {why}"),
+        1 => format!("no response from {from}: {why}"),
+        count => format!("none of the {count} nodes of the code responds; {from}: {why}"),
     };
     Err(Error::failed(text).hint(
         "check that the node runs, that it listens on this network (--host 0.0.0.0), and that no \

@@ -52,11 +52,11 @@ pub(crate) struct Peer {
     pub name: Option<String>,
     /// Version of its program.
     pub version: Option<String>,
-    /// Time of its last answer.
+    /// Time of its last response.
     pub last_response: Option<Instant>,
     /// Reason why its chain is not followed, with the remedy.
     pub not_followed: Option<String>,
-    /// Reason why the last request to it failed, until it answers again.
+    /// Reason why the last request to it failed, until it responds again.
     pub(super) last_error: Option<String>,
     /// Seconds by which its clock is ahead of the local one, if known.
     pub clock_offset: Option<f64>,
@@ -66,13 +66,13 @@ pub(crate) struct Peer {
     pub announcement: Option<PeerAnnouncement>,
     /// Its network group.
     pub(super) net_group: IpAddr,
-    /// The administrator added it.
+    /// `true` if the administrator added it.
     pub(super) is_added: bool,
     pub(super) failures: u32,
     pub(super) misbehaved: bool,
     pub(super) retry_at: Option<Instant>,
     pub(super) known_since: Instant,
-    /// A first round with it has ended, successfully or not.
+    /// `true` once a first round with it has ended, successfully or not.
     pub(super) is_tried: bool,
     pub(super) session: Option<SessionHandle>,
 }
@@ -131,7 +131,7 @@ impl Peer {
         }
     }
 
-    /// Records an answer.
+    /// Records a response.
     pub(super) fn responded(&mut self) {
         self.last_response = Some(Instant::now());
         self.is_tried = true;
@@ -192,7 +192,7 @@ impl Peer {
         self.held_back.filter(|_| self.failures == 0)
     }
 
-    /// Returns the time since the last answer, or since the peer became known.
+    /// Returns the time since the last response, or since the peer became known.
     pub(super) fn silence(&self) -> Duration {
         self.last_response.unwrap_or(self.known_since).elapsed()
     }

@@ -19,7 +19,7 @@ const MAX_STAGED_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 pub(super) struct Branch {
     node: Arc<Node>,
     number: u64,
-    /// The store may hold blocks of it.
+    /// `true` if the store may contain blocks of it.
     is_staged: bool,
     checker: Checker,
     bytes: u64,

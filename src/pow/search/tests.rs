@@ -4,7 +4,7 @@ use super::*;
 use crate::pow::{proof_is_valid, zeros};
 
 /// The first proofs after a genesis block, for difficulty 1 to 5.
-const DOCUMENTED: [&[u64]; 5] = [
+const REFERENCE: [&[u64]; 5] = [
     &[1, 33, 28, 6, 16, 17, 1, 33, 28, 6],
     &[350, 323, 28, 200, 263, 1363, 75, 291, 815, 315],
     &[3969, 989, 13702, 10982, 147, 2784, 11783, 1802, 932, 2595],
@@ -52,8 +52,8 @@ fn natural(prefix: &[u8], difficulty: u8) -> Case<'_> {
 }
 
 #[test]
-fn documented_proofs_are_found_one_after_the_other() {
-    for (difficulty, proofs) in (1..).zip(DOCUMENTED) {
+fn reference_proofs_are_found_one_after_the_other() {
+    for (difficulty, proofs) in (1..).zip(REFERENCE) {
         // A million tries take most of a minute without optimization.
         let budget = if cfg!(debug_assertions) {
             50_000

@@ -47,7 +47,7 @@ fn text(format: Format) -> String {
 const GENESIS_HASH: &str = "c0f0de3647e32b3b129e4ca3c329dd7584fa375366106b4c22c31c55f8c1ab94";
 
 #[test]
-fn files_have_the_documented_bytes() {
+fn files_have_the_expected_bytes() {
     let hex = hex::encode(written(Format::Bincode, &genesis()));
     let frame = hex::encode(crate::codec::encode_block(&genesis().0[0]));
     let length = format!("{:08x}", frame.len() / 2);

@@ -5,7 +5,7 @@ import { sha256 } from "./sha256.js";
 const utf8 = new TextEncoder();
 const bytesOf = (digits) => Uint8Array.from(digits.match(/../g) ?? [], (pair) => parseInt(pair, 16));
 
-/** Returns the documented text of a block, which is the preimage of its hash. */
+/** Returns the text of a block, which is the preimage of its hash. */
 export function blockText(block) {
   const bold = (name) => `\x1b[1m${name}\x1b[0m`;
   const rule = "=".repeat(80);

@@ -1,4 +1,4 @@
-//! Every body is taken as it is documented, and not with a list in place of any object in it.
+//! Every body is read from objects only: a list in place of any object in it is rejected.
 
 use std::fmt;
 

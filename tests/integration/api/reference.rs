@@ -1,4 +1,4 @@
-//! The documented endpoints. Requests, statuses and bodies were captured from the reference
+//! The reference endpoints. Requests, statuses and bodies were captured from the reference
 //! miner; ids and times differ from run to run.
 
 use serde_json::{Value, json};

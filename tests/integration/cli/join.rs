@@ -144,7 +144,7 @@ fn a_code_without_an_answer_or_a_meaning_has_its_exit_code() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = nobody.local_addr().unwrap().to_string();
     drop(nobody);
-    rejected(&address, 3).complains(&["no answer from", "--host 0.0.0.0"]);
+    rejected(&address, 3).complains(&["no response from", "--host 0.0.0.0"]);
     let code = format!("{address}+127.0.0.1:1/c0c0c0c0/d5/s1");
     rejected(&code, 3).complains(&["none of the 2 nodes"]);
     for hostile in [

@@ -179,7 +179,7 @@ fn dechunk(mut chunks: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// Adds a message by the documented `PUT /add`.
+/// Adds a message by `PUT /add`.
 pub(crate) fn put_message(address: SocketAddr, text: &str) -> io::Result<TransportResponse> {
     let target = format!("/add?message={}", percent_encode(text));
     request(address, "PUT", &target, &[], &[])

@@ -27,7 +27,7 @@ pub(crate) struct InProcessNode {
 }
 
 impl InProcessNode {
-    /// A node whose chain is the documented genesis block.
+    /// A node whose chain is the default genesis block.
     pub(crate) fn start(network: Network) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("node.redb");
