@@ -5,7 +5,7 @@
 //! * [`messages`]: adding a message, its state, the mempool
 //! * [`lines`]: adding many messages
 //! * [`peers`]: neighbours, announcements, synchronization
-//! * [`reorgs`]: past reorgs
+//! * [`reorgs`]: past reorgs, and the one in the status
 //! * [`disconnected`]: disconnected blocks with their content
 //! * [`proofs`]: checkpoints of blocks
 //! * [`search`]: search results

@@ -96,13 +96,13 @@ impl StorageBackend for Overlay {
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let written = self.state();
+        let state = self.state();
         let end = offset.saturating_add(out.len() as u64);
-        if end > written.length {
+        if end > state.length {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        self.read_file(written.visible_file_bytes, offset, out)?;
-        for (number, page) in written
+        self.read_file(state.visible_file_bytes, offset, out)?;
+        for (number, page) in state
             .pages
             .range(offset / ENGINE_PAGE_BYTES..end.div_ceil(ENGINE_PAGE_BYTES))
         {
@@ -117,13 +117,13 @@ impl StorageBackend for Overlay {
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {
-        let written = &mut *self.state_mut();
-        written.pages.split_off(&length.div_ceil(ENGINE_PAGE_BYTES));
-        if let Some(last) = written.pages.get_mut(&(length / ENGINE_PAGE_BYTES)) {
+        let state = &mut *self.state_mut();
+        state.pages.split_off(&length.div_ceil(ENGINE_PAGE_BYTES));
+        if let Some(last) = state.pages.get_mut(&(length / ENGINE_PAGE_BYTES)) {
             last[within_page(length)..].fill(0);
         }
-        written.length = length;
-        written.visible_file_bytes = written.visible_file_bytes.min(length);
+        state.length = length;
+        state.visible_file_bytes = written.visible_file_bytes.min(length);
         Ok(())
     }
 
@@ -132,18 +132,18 @@ impl StorageBackend for Overlay {
     }
 
     fn write(&self, offset: u64, mut data: &[u8]) -> io::Result<()> {
-        let written = &mut *self.state_mut();
+        let state = &mut *self.state_mut();
         let mut at = offset;
         while !data.is_empty() {
             let number = at / ENGINE_PAGE_BYTES;
             let begin = within_page(at);
             let (now, later) = data.split_at(data.len().min(ENGINE_PAGE - begin));
-            let page = match written.pages.entry(number) {
+            let page = match state.pages.entry(number) {
                 Entry::Occupied(page) => page.into_mut(),
                 Entry::Vacant(entry) => {
                     let mut page = vec![0; ENGINE_PAGE].into_boxed_slice();
                     self.read_file(
-                        written.visible_file_bytes,
+                        state.visible_file_bytes,
                         number * ENGINE_PAGE_BYTES,
                         &mut page,
                     )?;
@@ -154,7 +154,7 @@ impl StorageBackend for Overlay {
             at += now.len() as u64;
             data = later;
         }
-        written.length = written.length.max(at);
+        state.length = written.length.max(at);
         Ok(())
     }
 
