@@ -123,7 +123,7 @@ impl StorageBackend for Overlay {
             last[within_page(length)..].fill(0);
         }
         state.length = length;
-        state.visible_file_bytes = written.visible_file_bytes.min(length);
+        state.visible_file_bytes = state.visible_file_bytes.min(length);
         Ok(())
     }
 
@@ -154,7 +154,7 @@ impl StorageBackend for Overlay {
             at += now.len() as u64;
             data = later;
         }
-        state.length = written.length.max(at);
+        state.length = state.length.max(at);
         Ok(())
     }
 
