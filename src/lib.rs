@@ -25,7 +25,7 @@
 //! | [`chain`] | blocks, messages, hashes, seals, the rules of the chain | pow, text |
 //! | [`proofs`] | receipts, checkpoints and consistency proofs, for readers without a node | chain, text |
 //! | [`codec`] | the binary encoding of blocks and records | chain, text |
-//! | [`reference`](mod@reference) | the formats of the reference miner | chain |
+//! | [`reference`](mod@reference) | the formats of the reference miner | chain, text |
 //! | [`wire`] | the bodies of `/api/v1` | chain, proofs |
 //! | [`snapshot`] | chain files in every format, backups | chain, codec, fs, reference, text, wire |
 //! | [`store`] | the database: tables, one writer, reads | chain, codec, fs, pow, proofs, reference, text |

@@ -200,8 +200,8 @@ impl HttpClient {
         Self::build(address, client_builder())
     }
 
-    /// Creates a client that accepts compressed responses, for requests that are repeated indefinitely
-    /// over any network. Compressing costs the node more than it saves on a local one.
+    /// Creates a client that accepts compressed responses. Compressing costs the node more than it
+    /// saves on a local network.
     pub fn with_compression(address: NodeAddress) -> Result<Self, ClientError> {
         Self::build(address, client_builder().gzip(true))
     }
@@ -384,7 +384,7 @@ impl HttpClient {
 
 /// Returns the message of an error in the format of reference miners.
 fn reference_error(body: &[u8]) -> Option<String> {
-    let body: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let body = serde_json::from_slice::<serde_json::Value>(body).ok()?;
     Some(body["message"].as_str()?.to_owned())
 }
 
@@ -395,8 +395,6 @@ fn content(kind: Option<&header::HeaderValue>) -> &'static str {
         "an HTML page"
     } else if kind.starts_with("application/json") {
         "JSON of another program"
-    } else if kind.is_empty() {
-        "no content type"
     } else {
         "content other than JSON"
     }

@@ -142,7 +142,7 @@ print(added.added, added.known, get_status.sync(client=client).mempool.count)
 fn a_client_is_generated_without_warnings_and_works() {
     let test = "a generated client";
     let path = env::var_os("PATH").unwrap_or_default();
-    let mut folders = env::split_paths(&path);
+    let folders = env::split_paths(&path);
     let Some(tool) = folders
         .map(|folder| folder.join("openapi-python-client"))
         .find(|tool| tool.exists())

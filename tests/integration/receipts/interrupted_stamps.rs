@@ -222,7 +222,7 @@ fn a_node_that_is_lost_while_the_message_is_pending_leaves_stamps_to_complete() 
     assert!(error.contains("blockchain stamp upgrade"), "{error}");
     node.start_again(&[]);
     node.mine(&["above"]);
-    upgrade(&node, &[file.clone()]);
+    upgrade(&node, std::slice::from_ref(&file));
     verify(&node, &file, 0);
 }
 
