@@ -200,8 +200,7 @@ impl HttpClient {
         Self::build(address, client_builder())
     }
 
-    /// Creates a client that accepts compressed responses. Compressing costs the node more than it
-    /// saves on a local network.
+    /// Creates a client that accepts compressed responses, which save bytes and cost the node time.
     pub fn with_compression(address: NodeAddress) -> Result<Self, ClientError> {
         Self::build(address, client_builder().gzip(true))
     }
