@@ -178,7 +178,9 @@ fn describe(operation: &ApiOperation) -> utoipa::openapi::path::Operation {
     for status in operation.errors {
         let reason = StatusCode::from_u16(*status).ok();
         let reason = reason.and_then(|status| status.canonical_reason());
-        let body = paths::has_own_errors(operation.path).then_some(BodyType::Json("ErrorBody"));
+        // Not Modified has no body.
+        let has_body = *status >= 400 && paths::has_own_errors(operation.path);
+        let body = has_body.then_some(BodyType::Json("ErrorBody"));
         let rejected = response(reason.unwrap_or_default(), body);
         described = described.response(status.to_string(), rejected);
     }
