@@ -144,7 +144,7 @@ impl ConnectionPool {
             return None;
         }
         if slots.open.len() >= self.0.max_slots {
-            self.0.evict_one(&mut slots, 0, FIRST_BYTE_TIMEOUT)?;
+            self.0.evict_idle(&mut slots, 0, FIRST_BYTE_TIMEOUT)?;
         }
         let slot = Arc::new(Slot {
             idle_since: AtomicU64::new(AWAITING_FIRST_READ),
@@ -161,7 +161,8 @@ impl ConnectionPool {
 
     /// Evicts the connection that has been idle longest, if any has been idle long enough.
     pub(super) fn evict_one(&self) {
-        self.0.evict_one(&mut self.0.slots(), 0, FIRST_BYTE_TIMEOUT);
+        self.0
+            .evict_idle(&mut self.0.slots(), 0, FIRST_BYTE_TIMEOUT);
     }
 }
 
@@ -173,7 +174,7 @@ impl Pool {
 
     /// Evicts the connection that has been idle longest, among those that hold at least `min_held`
     /// bytes and have been idle for at least `min_idle`. Returns the number of bytes it held.
-    fn evict_one(&self, slots: &mut Slots, min_held: u64, min_idle: Duration) -> Option<u64> {
+    fn evict_idle(&self, slots: &mut Slots, min_held: u64, min_idle: Duration) -> Option<u64> {
         let all = slots.open.iter().map(|(number, slot)| {
             let since = slot.idle_since.load(Ordering::Relaxed);
             (since, *number, slot.held.load(Ordering::Relaxed))
@@ -260,7 +261,7 @@ impl SlotGuard {
         while excess > 0
             && let Some(held) =
                 self.pool
-                    .evict_one(&mut self.pool.slots(), MIN_EVICTABLE_BYTES, Duration::ZERO)
+                    .evict_idle(&mut self.pool.slots(), MIN_EVICTABLE_BYTES, Duration::ZERO)
         {
             excess = excess.saturating_sub(held);
         }
@@ -311,7 +312,7 @@ mod tests {
         let mut guards: Vec<_> = (0..MAX_CLOSING).map(|_| idle_slot(&connections)).collect();
         for _ in 0..MAX_CLOSING {
             let mut slots = connections.0.slots();
-            connections.0.evict_one(&mut slots, 0, Duration::ZERO);
+            connections.0.evict_idle(&mut slots, 0, Duration::ZERO);
         }
         assert_eq!(connections.count(), 0);
         assert!(connections.try_acquire().is_none());
@@ -362,7 +363,7 @@ mod tests {
         std::thread::sleep(Duration::from_millis(2));
         guards[0].record_sent(usize::try_from(IDLE_RESET_BYTES).unwrap());
         let mut slots = connections.0.slots();
-        connections.0.evict_one(&mut slots, 0, Duration::ZERO);
+        connections.0.evict_idle(&mut slots, 0, Duration::ZERO);
         let is_evicted = |slot: &SlotGuard| slot.evicted().now_or_never().is_some();
         assert!(!is_evicted(&guards[0]) && is_evicted(&guards[1]));
         drop(slots);
