@@ -10,7 +10,7 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(remote = "Self")]
 pub struct Neighbours {
-    /// All neighbours, the configured ones first.
+    /// All neighbours, the ones of origin `configured` first.
     pub neighbours: Vec<Neighbour>,
 }
 
@@ -31,7 +31,8 @@ pub enum PeerKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PeerOrigin {
-    /// Given at the start of the node or added by the administrator. It is retried forever.
+    /// Named by the administrator, at the start of the node or later; shown as "manual". It is
+    /// retried forever.
     Configured,
     /// Learned from other nodes.
     Learned,

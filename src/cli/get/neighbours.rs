@@ -51,7 +51,7 @@ fn row(neighbour: &Neighbour) -> [String; 8] {
         PeerKind::Reference => "reference",
     };
     let origin = match neighbour.origin {
-        PeerOrigin::Configured => "configured",
+        PeerOrigin::Configured => "manual",
         PeerOrigin::Learned => "learned",
         PeerOrigin::Guest => "guest",
     };
@@ -127,9 +127,9 @@ mod tests {
         assert_eq!(
             list.to_string(),
             "2 neighbours\n\
-             ADDRESS              RUNS          FROM        TIP             CLOCK            ANSWERED  FAILURES  REASON\n\
-             a:1                  this program  configured  7 c0f0de3647e3  3 h 0 min ahead  3 s ago   0         has block 8, dated\n\
-             a-longer-name:12345  unknown       guest       -               -                never     12        has\\u{1b} left"
+             ADDRESS              RUNS          FROM    TIP             CLOCK            ANSWERED  FAILURES  REASON\n\
+             a:1                  this program  manual  7 c0f0de3647e3  3 h 0 min ahead  3 s ago   0         has block 8, dated\n\
+             a-longer-name:12345  unknown       guest   -               -                never     12        has\\u{1b} left"
         );
     }
 }

@@ -58,7 +58,7 @@ impl PeerRow {
                 PeerKind::Reference => "reference miner",
             },
             origin: match peer.origin {
-                PeerOrigin::Configured => "configured",
+                PeerOrigin::Configured => "manual",
                 PeerOrigin::Learned => "learned",
                 PeerOrigin::Guest => "guest",
             },
