@@ -1,10 +1,9 @@
 //! Safe file operations: opening regular files only, replacing files atomically, and syncing.
 
-use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs::{self, File, FileType, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
 use rustix::fs::OFlags;
@@ -12,6 +11,7 @@ use tempfile::NamedTempFile;
 
 /// Maximum number of files and folders that are synced one by one. A sync takes milliseconds, and
 /// that of a whole file system about as long as some of them.
+#[cfg(target_os = "linux")]
 const MAX_SINGLE_SYNCS: usize = 16;
 
 /// Returns the folder that contains `path`; `.` if the path has a name only.
@@ -30,32 +30,35 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Syncs files and the entries of folders to the disk.
+/// Syncs the content of files and the entries of folders to the disk.
 ///
 /// # Errors
 /// If one cannot be opened or synced.
 pub fn sync_all(paths: &[&Path]) -> io::Result<()> {
-    let is_whole = cfg!(any(target_os = "linux", target_os = "android"));
-    if !is_whole || paths.len() <= MAX_SINGLE_SYNCS {
-        return paths.iter().try_for_each(|path| sync_folder(path));
+    // Only Linux can sync a file system and report its errors.
+    #[cfg(target_os = "linux")]
+    if paths.len() > MAX_SINGLE_SYNCS {
+        return sync_file_systems(paths);
     }
+    paths
+        .iter()
+        .try_for_each(|path| File::open(path)?.sync_all())
+}
+
+/// Syncs each file system that contains one of the paths, once.
+#[cfg(target_os = "linux")]
+fn sync_file_systems(paths: &[&Path]) -> io::Result<()> {
+    use std::collections::HashSet;
+    use std::os::unix::fs::MetadataExt;
+
     let mut synced = HashSet::new();
     for path in paths {
-        if synced.insert(fs::metadata(path)?.dev()) {
-            sync_file_system(&File::open(path)?)?;
+        let file = File::open(path)?;
+        if synced.insert(file.metadata()?.dev()) {
+            rustix::fs::syncfs(file)?;
         }
     }
     Ok(())
-}
-
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn sync_file_system(file: &File) -> io::Result<()> {
-    Ok(rustix::fs::syncfs(file)?)
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn sync_file_system(file: &File) -> io::Result<()> {
-    file.sync_all()
 }
 
 /// Creates a hard link `to` a file, or a copy on a file system without hard links.
