@@ -28,6 +28,7 @@ use super::tables::SCHEMA_VERSION;
 use crate::chain::{Block, BlockHash, Passed, Seal};
 use crate::fs::folder_of;
 use crate::pow::Difficulty;
+
 /// Maximum number of pages that wait for the thread that writes them.
 const PAGES_AHEAD: usize = 4;
 

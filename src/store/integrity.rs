@@ -8,6 +8,7 @@ use redb::{
 };
 
 use super::error::StoreError;
+use super::index::IndexDefinition;
 use super::mempool::message_json_bytes;
 use super::page::PageLimit;
 use super::panics::catch_engine_panic;
@@ -90,8 +91,10 @@ pub(super) fn check_counts(view: &View, state: &State) -> Result<(), StoreError>
     catch_engine_panic(|| {
         let txn = view.transaction();
         expect_rows(txn, tables::BLOCKS, length)?;
+        // Not the index by message: blocks with the same message id share a row there.
         let by_hash = &tables::INDEX_BY_HASH;
-        expect(by_hash.name(), by_hash.read(txn)?.len()?, length)?;
+        let counted_tables = format!("{} have", both_tables(by_hash));
+        expect(&counted_tables, by_hash.read(txn)?.len()?, length)?;
         expect_rows(txn, tables::HISTORY, nodes)?;
         expect_rows(txn, tables::MEMPOOL, pending)?;
         expect_rows(txn, tables::MEMPOOL_BY_ID, pending)?;
@@ -110,17 +113,23 @@ fn expect_rows<K: Key + 'static, V: Value + 'static>(
     table: TableDefinition<'_, K, V>,
     expected: u64,
 ) -> Result<(), StoreError> {
-    expect(table.name(), txn.open_table(table)?.len()?, expected)
+    let counted_table = format!("table {} has", table.name());
+    expect(&counted_table, txn.open_table(table)?.len()?, expected)
 }
 
-fn expect(name: &str, found: u64, expected: u64) -> Result<(), StoreError> {
+fn expect(counted_tables: &str, found: u64, expected: u64) -> Result<(), StoreError> {
     if found == expected {
         return Ok(());
     }
     Err(StoreError::corrupt(format!(
-        "table {name} has {}, expected {expected}",
+        "{counted_tables} {}, expected {expected}",
         counted(found, "row")
     )))
+}
+
+/// Names the two tables of an index, either of which may hold a row.
+fn both_tables<const N: usize>(index: &IndexDefinition<N>) -> String {
+    format!("tables {} and {}", index.name(), index.recent.name())
 }
 
 fn wrong_totals(field: &str) -> StoreError {
@@ -131,14 +140,15 @@ fn wrong_totals(field: &str) -> StoreError {
 
 fn check_index_by_message(view: &View) -> Result<(), StoreError> {
     catch_engine_panic(|| {
-        let rows = tables::INDEX_BY_MESSAGE.read(view.transaction())?;
-        rows.each(|id, index| {
+        let by_message = &tables::INDEX_BY_MESSAGE;
+        by_message.read(view.transaction())?.each(|id, index| {
             let id = MessageId::from_bytes(*id);
             if block_at(view, index)?.message.id() == id {
                 return Ok(());
             }
             Err(StoreError::corrupt(format!(
-                "table index_by_message, key {id}: block {index} contains another message"
+                "{}, key {id}: block {index} contains another message",
+                both_tables(by_message)
             )))
         })
     })

@@ -87,7 +87,10 @@ fn blocks_hidden_by_a_damaged_page_are_reported_as_missing() {
     assert_eq!(database.view().tip_block().unwrap().index, 4);
     let opened = Store::start(database.engine, Box::new(|_| {}), Arc::new(|| None));
     let what = opened.map(drop).unwrap_err().to_string();
-    assert!(what.contains("table index_by_hash has 6 rows"), "{what}");
+    assert!(
+        what.contains("tables index_by_hash and recent_by_hash have 6 rows"),
+        "{what}"
+    );
 }
 
 #[test]
@@ -161,7 +164,7 @@ fn a_full_check_finds_every_wrong_row() {
                 .insert(BlockHash::from_bytes([0; 32]).as_bytes(), 2)?;
             Ok(())
         }),
-        "table index_by_hash has 7 rows",
+        "tables index_by_hash and recent_by_hash have 7 rows",
     );
     named(
         &damage(|edit| {
@@ -175,7 +178,7 @@ fn a_full_check_finds_every_wrong_row() {
             edit.index_by_message.recent.insert(&[77; 16], 4)?;
             Ok(())
         }),
-        "table index_by_message",
+        "tables index_by_message and recent_by_message, key 4d4d",
     );
     named(
         &damage(|edit| {
