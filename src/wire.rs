@@ -33,7 +33,7 @@ use utoipa::ToSchema;
 
 use crate::chain;
 
-pub use disconnected::{Acknowledgement, DisconnectedContent, DisconnectedPage};
+pub use disconnected::{Acknowledgement, DisconnectedBlockContent, DisconnectedPage};
 pub use events::Event;
 pub use lines::AddedLines;
 pub use lookup::Lookup;

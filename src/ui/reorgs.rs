@@ -12,7 +12,7 @@ use super::parts::{BlockCard, DisconnectedRow, Fork, HashLink, Line, RelativeTim
 use super::reply;
 use super::request::PageRequest;
 use super::site::{Layout, Section, Site};
-use crate::wire::{Block, DisconnectedContent, Reorg, ReorgPage};
+use crate::wire::{Block, DisconnectedBlockContent, Reorg, ReorgPage};
 
 /// Number of reorgs of a page.
 const ROWS: usize = 10;
@@ -83,7 +83,7 @@ impl ReorgRow {
         base: &str,
         reorg: Reorg,
         shown: Shown,
-        content: &[DisconnectedContent],
+        content: &[DisconnectedBlockContent],
         current: &[Block],
     ) -> Self {
         let Shown { from, max, usual } = shown;
@@ -281,7 +281,7 @@ mod tests {
     #[test]
     fn both_branches_are_shown_and_inert() {
         let block = samples::block(7, samples::HOSTILE);
-        let content = |mined_in| DisconnectedContent {
+        let content = |mined_in| DisconnectedBlockContent {
             reorg: 12,
             block: samples::block(7, samples::HOSTILE),
             mined_in,
@@ -337,7 +337,7 @@ mod tests {
             connected: 5,
             ..reorg("ef")
         };
-        let content = blocks.clone().map(|block| DisconnectedContent {
+        let content = blocks.clone().map(|block| DisconnectedBlockContent {
             reorg: 12,
             block,
             mined_in: None,

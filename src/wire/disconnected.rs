@@ -10,7 +10,7 @@ use super::{Block, NotableReorg, Status};
 #[serde(remote = "Self")]
 pub struct DisconnectedPage {
     /// Blocks whose content the node still has: those of the latest reorg first, the lowest first.
-    pub blocks: Vec<DisconnectedContent>,
+    pub blocks: Vec<DisconnectedBlockContent>,
     /// Value of `from` for the next page of the same reorg; null on the last page.
     pub next: Option<u64>,
 }
@@ -18,7 +18,7 @@ pub struct DisconnectedPage {
 /// A disconnected block with its content.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(remote = "Self")]
-pub struct DisconnectedContent {
+pub struct DisconnectedBlockContent {
     /// Number of the reorg that disconnected it.
     pub reorg: u64,
     /// The block, as it was in the chain.

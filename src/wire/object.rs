@@ -55,7 +55,7 @@ pub(crate) use {objects, read_objects};
 
 use super::{
     Acknowledgement, AddedLines, Announcement, Block, BlockPage, CheckpointView, DisconnectedBlock,
-    DisconnectedContent, DisconnectedPage, ErrorBody, ErrorDetail, Health, MempoolPage,
+    DisconnectedBlockContent, DisconnectedPage, ErrorBody, ErrorDetail, Health, MempoolPage,
     MempoolStatus, Message, MessageStatus, MiningStatus, Neighbour, NeighbourEvent, Neighbours,
     NetworkStatus, NewMessage, NewNeighbour, NotableReorg, PendingMessage, Position, PostedMessage,
     Reorg, ReorgPage, SearchHit, SearchPage, SingleBlock, Status, SyncStatus, TipStatus,
@@ -72,7 +72,7 @@ objects!(
     ErrorDetail,
     Health,
     DisconnectedBlock,
-    DisconnectedContent,
+    DisconnectedBlockContent,
     DisconnectedPage,
     MempoolPage,
     MempoolStatus,

@@ -15,7 +15,7 @@ use crate::node::Node;
 use crate::store::disconnected::Disconnected;
 use crate::store::{StoreError, View};
 use crate::text::json_length;
-use crate::wire::{DisconnectedContent, DisconnectedPage, Lookup, render};
+use crate::wire::{DisconnectedBlockContent, DisconnectedPage, Lookup, render};
 
 /// Maximum number of blocks on a page.
 const MAX_COUNT: usize = 1000;
@@ -94,7 +94,7 @@ fn describe(
     view: &View,
     found: &Disconnected,
     hash: &BlockHash,
-) -> Result<DisconnectedContent, StoreError> {
+) -> Result<DisconnectedBlockContent, StoreError> {
     let id = view.current_id(found.block.message.id())?;
     let derived = Derived {
         hash: *hash,
@@ -102,7 +102,7 @@ fn describe(
         seal: Seal::of(&found.block, || found.history_root),
         zeros: found.difficulty.unwrap_or_default(),
     };
-    Ok(DisconnectedContent {
+    Ok(DisconnectedBlockContent {
         reorg: found.reorg,
         block: render(&found.block, &derived),
         mined_in: view.index_of_message(&id)?,

@@ -1,7 +1,7 @@
 //! A disconnected block in a list.
 
 use super::{HashLink, Line, SealBadge};
-use crate::wire::{DisconnectedBlock, DisconnectedContent};
+use crate::wire::{DisconnectedBlock, DisconnectedBlockContent};
 
 /// Maximum number of characters shown of a message.
 const MAX_CHARACTERS: usize = 140;
@@ -44,7 +44,7 @@ impl DisconnectedRow {
     /// A block that the node still has.
     pub(in crate::ui) fn with_content(
         base: &str,
-        found: &DisconnectedContent,
+        found: &DisconnectedBlockContent,
         usual: SealBadge,
     ) -> Self {
         let block = &found.block;
