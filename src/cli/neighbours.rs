@@ -32,7 +32,7 @@ struct ChangeArgs {
     /// Address of the neighbour
     #[arg(value_name = "HOST:PORT")]
     address: NodeAddress,
-    /// Folder of the node, running or stopped whose neighbours change
+    /// Folder of the node, which may be running or stopped
     #[arg(
         long,
         value_name = "DIR",

@@ -15,9 +15,9 @@ use crate::wire::{Neighbour, Neighbours, PeerKind, PeerOrigin};
 /// Prints the neighbours of a node.
 pub(super) async fn run(client: &HttpClient, output: &Output) -> Result<(), Error> {
     match client.neighbour_list().await {
-        Ok(neighbours) => output.print(&Detailed(neighbours)),
+        Ok(neighbours) => output.print(&DetailedList(neighbours)),
         Err(error) if error.is_reference() => {
-            output.print(&ReferenceNeighbours(client.neighbours().await?))
+            output.print(&ReferenceList(client.neighbours().await?))
         }
         Err(error) => Err(error.into()),
     }
@@ -25,9 +25,9 @@ pub(super) async fn run(client: &HttpClient, output: &Output) -> Result<(), Erro
 
 #[derive(Serialize)]
 #[serde(transparent)]
-struct Detailed(Neighbours);
+struct DetailedList(Neighbours);
 
-impl fmt::Display for Detailed {
+impl fmt::Display for DetailedList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let neighbours = &self.0.neighbours;
         write!(f, "{}", counted(neighbours.len() as u64, "neighbour"))?;
@@ -84,9 +84,9 @@ fn row(neighbour: &Neighbour) -> [String; 8] {
 
 #[derive(Serialize)]
 #[serde(transparent)]
-struct ReferenceNeighbours(Value);
+struct ReferenceList(Value);
 
-impl fmt::Display for ReferenceNeighbours {
+impl fmt::Display for ReferenceList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inner = self.0["neighbours"].as_str().unwrap_or_default();
         let inner: Value = serde_json::from_str(inner).unwrap_or_default();
@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn the_response_of_a_reference_miner_is_shown() {
         let inner = r#"{"py/set": [{"py/tuple": ["h\u001b", 12345]}]}"#;
-        let body = ReferenceNeighbours(serde_json::json!({"length": 1, "neighbours": inner}));
+        let body = ReferenceList(serde_json::json!({"length": 1, "neighbours": inner}));
         assert_eq!(body.to_string(), "1 neighbour\nh\\u{1b}:12345");
     }
 
@@ -123,7 +123,7 @@ mod tests {
              "last_answer": null, "failures": 12, "retry_in": 4.0, "refused": "has\u{1b} left",
              "network": null, "version": null},
         ]});
-        let list = Detailed(serde_json::from_value(list).unwrap());
+        let list = DetailedList(serde_json::from_value(list).unwrap());
         assert_eq!(
             list.to_string(),
             "2 neighbours\n\
