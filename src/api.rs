@@ -22,12 +22,14 @@
 //! * `add_rate`: the rate limit of added messages
 //! * `fair_slots`: slots that clients share by remote address
 //! * `find`: the block that a text names
-//! * `query`: query strings; `reject`: errors; `request_metrics`: counters of requests
+//! * `query`: query strings; `body`: JSON bodies; `reject`: errors; `request_metrics`: counters of
+//!   requests
 
 mod access;
 mod add_rate;
 pub mod admin;
 pub mod admission;
+mod body;
 mod context;
 pub mod cors;
 mod exposition;

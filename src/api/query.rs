@@ -29,3 +29,11 @@ pub(super) fn page_limit(
         Err(ApiError::bad_request(format!("limit must be 1 to {max}")))
     }
 }
+
+/// Returns the number of reorgs or disconnected blocks on a page.
+///
+/// # Errors
+/// Those of [`page_limit`].
+pub(super) fn history_page_limit(requested: Option<usize>) -> Result<usize, ApiError> {
+    page_limit(requested, 100, 1000)
+}

@@ -97,16 +97,9 @@ pub(crate) fn chain(node: &Arc<Node>, permit: Option<StreamPermit>) -> Response 
         if view.index_of(&tip.hash)? != Some(tip.index) {
             return Err(Rejection::StaleTip.into());
         }
-        let mut json = Vec::with_capacity(PAGE.bytes * 2);
-        let (mut text, mut after) = (Vec::new(), next);
-        for block in view.blocks(next, PAGE.at_most(length - next))? {
-            separate(after == 0, &mut json);
-            text.clear();
-            json::write_block(&block, &mut text);
-            json::write_escaped(&text, &mut json);
-            after = block.index + 1;
-        }
-        Ok(Page::Items(json, after))
+        let blocks = view.blocks(next, PAGE.at_most(length - next))?;
+        let blocks = blocks.iter().map(|block| (block.index, block));
+        Ok(Page::of(next, blocks, json::write_block))
     };
     let source = StreamSource {
         node: Arc::clone(node),
@@ -133,23 +126,12 @@ pub(crate) fn data(node: &Arc<Node>, permit: Option<StreamPermit>) -> Response {
     // `Content-Length` does not include messages that arrive later.
     let end = state.next_sequence();
     let page = move |view: &View, next: u64| {
-        let mut json = Vec::with_capacity(PAGE.bytes * 2);
-        let (mut text, mut after) = (Vec::new(), next);
-        for pending in view.pending_from(next, PAGE)? {
-            if pending.sequence >= end {
-                break;
-            }
-            separate(after == 0, &mut json);
-            text.clear();
-            json::write_message(&pending.message, &mut text);
-            json::write_escaped(&text, &mut json);
-            after = pending.sequence + 1;
-        }
-        Ok(if after == next {
-            Page::End
-        } else {
-            Page::Items(json, after)
-        })
+        let pending = view.pending_from(next, PAGE)?;
+        let messages = pending
+            .iter()
+            .map(|pending| (pending.sequence, &pending.message));
+        let announced = messages.take_while(|(sequence, _)| *sequence < end);
+        Ok(Page::of(next, announced, json::write_message))
     };
     let source = StreamSource {
         node: Arc::clone(node),
@@ -201,6 +183,31 @@ enum Page {
     Items(Vec<u8>, u64),
     /// All items are sent.
     End,
+}
+
+impl Page {
+    /// Renders the items of a page that begins at the key `next`. Each item comes with its key, in
+    /// the order of the keys.
+    fn of<'a, T: 'a>(
+        next: u64,
+        items: impl Iterator<Item = (u64, &'a T)>,
+        write: impl Fn(&T, &mut Vec<u8>),
+    ) -> Self {
+        let mut json = Vec::with_capacity(PAGE.bytes * 2);
+        let (mut text, mut after) = (Vec::new(), next);
+        for (key, item) in items {
+            separate(after == 0, &mut json);
+            text.clear();
+            write(item, &mut text);
+            json::write_escaped(&text, &mut json);
+            after = key + 1;
+        }
+        if after == next {
+            Self::End
+        } else {
+            Self::Items(json, after)
+        }
+    }
 }
 
 /// The next part of a stream.

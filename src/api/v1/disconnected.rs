@@ -8,7 +8,7 @@ use warp::reply::Response;
 use super::search::{MAX_QUERY_CHARACTERS, has_words};
 use crate::api::admin::Caller;
 use crate::api::context::Context;
-use crate::api::query::{page_limit, parse_query};
+use crate::api::query::{history_page_limit, parse_query};
 use crate::api::reject::{ApiError, json_response};
 use crate::chain::{BlockHash, Derived, Seal};
 use crate::node::Node;
@@ -16,12 +16,6 @@ use crate::store::disconnected::Disconnected;
 use crate::store::{StoreError, View};
 use crate::text::json_length;
 use crate::wire::{DisconnectedBlockContent, DisconnectedPage, Lookup, render};
-
-/// Maximum number of blocks on a page.
-const MAX_COUNT: usize = 1000;
-
-/// Default number of blocks on a page.
-const DEFAULT_COUNT: usize = 100;
 
 /// Approximate maximum of the bytes of the messages on a page, as JSON.
 const MAX_PAGE_BYTES: usize = 4 << 20;
@@ -44,7 +38,7 @@ pub(crate) async fn page(
     raw_query: &str,
 ) -> Result<Response, ApiError> {
     let query: DisconnectedQuery = parse_query(raw_query)?;
-    let count = page_limit(query.limit, DEFAULT_COUNT, MAX_COUNT)?;
+    let count = history_page_limit(query.limit)?;
     if query.from.is_some() && query.reorg.is_none() {
         return Err(ApiError::bad_request("from requires reorg"));
     }

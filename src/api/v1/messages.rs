@@ -9,12 +9,11 @@ use warp::reply::Response;
 
 use crate::api::add_rate::check_add_rate;
 use crate::api::admin::Caller;
+use crate::api::body::read_json;
 use crate::api::context::Context;
 use crate::api::query::{page_limit, parse_query};
 use crate::api::reject::{ApiError, json_response};
-
 use crate::chain::{BlockHash, MessageId};
-use crate::http::read_body;
 use crate::node::Node;
 use crate::node::settings::MAX_INGEST_BYTES;
 use crate::store::{PageLimit, Pending, StoreError, View};
@@ -54,10 +53,7 @@ pub(crate) async fn post(
         return Err(ApiError::not_json());
     }
     let key = idempotency_key(headers)?;
-    let body = read_body(headers, body, MAX_BODY_BYTES).await?;
-    let NewMessage { message } = serde_json::from_slice(&body).map_err(|error| {
-        ApiError::bad_request(format!("the body is not a valid message: {error}"))
-    })?;
+    let NewMessage { message } = read_json(headers, body, MAX_BODY_BYTES, "message").await?;
     if message.is_empty() {
         return Err(ApiError::bad_request("the message is empty"));
     }

@@ -9,12 +9,12 @@ use warp::http;
 use warp::reply::Response;
 
 use crate::api::admin::Caller;
+use crate::api::body::read_json;
 use crate::api::reject::{ApiError, json_response, no_content};
 use crate::chain::BlockHash;
 use crate::client::NodeAddress;
 use crate::client::address::InvalidAddress;
 use crate::client::peer::PEER_HEADER;
-use crate::http::read_body;
 use crate::node::Node;
 use crate::node::peers::PeerAnnouncement;
 use crate::reference::query;
@@ -37,10 +37,7 @@ pub(crate) async fn add(
     body: impl Stream<Item = Result<impl Buf, warp::Error>> + Send,
 ) -> Result<Response, ApiError> {
     caller.admin?;
-    let body = read_body(headers, body, MAX_BODY_BYTES).await?;
-    let NewNeighbour { address } = serde_json::from_slice(&body).map_err(|error| {
-        ApiError::bad_request(format!("the body is not a valid neighbour: {error}"))
-    })?;
+    let NewNeighbour { address } = read_json(headers, body, MAX_BODY_BYTES, "neighbour").await?;
     let address = parse(&address)?;
     if !node.add_neighbour(address.clone()).await? {
         return Err(ApiError::bad_request(format!(
@@ -81,10 +78,8 @@ pub(crate) async fn announce(
     headers: &HeaderMap,
     body: impl Stream<Item = Result<impl Buf, warp::Error>> + Send,
 ) -> Result<Response, ApiError> {
-    let body = read_body(headers, body, MAX_BODY_BYTES).await?;
-    let announcement: Announcement = serde_json::from_slice(&body).map_err(|error| {
-        ApiError::bad_request(format!("the body is not a valid announcement: {error}"))
-    })?;
+    let announcement: Announcement =
+        read_json(headers, body, MAX_BODY_BYTES, "announcement").await?;
     if announcement.tip.parse::<BlockHash>().is_err() {
         return Err(ApiError::bad_request("the tip must be a block hash"));
     }

@@ -9,21 +9,15 @@ use warp::http;
 use warp::reply::Response;
 
 use crate::api::admin::Caller;
+use crate::api::body::read_json;
 use crate::api::context::Context;
-use crate::api::query::{page_limit, parse_query};
+use crate::api::query::{history_page_limit, parse_query};
 use crate::api::reject::{ApiError, json_response, no_content};
-use crate::http::read_body;
 use crate::node::Node;
 use crate::store::{DisconnectedRecord, ReorgRecord};
 use crate::wire::{
     Acknowledgement, DisconnectedBlock, NotableReorg, Reorg, ReorgPage, calendar_time,
 };
-
-/// Maximum number of reorgs on a page.
-const MAX_COUNT: usize = 1000;
-
-/// Default number of reorgs on a page.
-const DEFAULT_COUNT: usize = 100;
 
 /// Maximum number of bytes of an acknowledgement.
 const MAX_BODY_BYTES: usize = 4096;
@@ -43,7 +37,7 @@ pub(crate) async fn page(
     raw_query: &str,
 ) -> Result<Response, ApiError> {
     let query: ReorgQuery = parse_query(raw_query)?;
-    let count = page_limit(query.limit, DEFAULT_COUNT, MAX_COUNT)?;
+    let count = history_page_limit(query.limit)?;
     let page = move |node: &Node| {
         let records = node.view()?.reorgs(query.from.unwrap_or(u64::MAX), count)?;
         let next = records.last().map(|(number, _)| number - 1);
@@ -68,10 +62,8 @@ pub(crate) async fn acknowledge(
     body: impl Stream<Item = Result<impl Buf, warp::Error>> + Send,
 ) -> Result<Response, ApiError> {
     caller.admin?;
-    let body = read_body(headers, body, MAX_BODY_BYTES).await?;
-    let Acknowledgement { number } = serde_json::from_slice(&body).map_err(|error| {
-        ApiError::bad_request(format!("the body is not a valid acknowledgement: {error}"))
-    })?;
+    let Acknowledgement { number } =
+        read_json(headers, body, MAX_BODY_BYTES, "acknowledgement").await?;
     if number > node.state().reorgs() {
         return Err(ApiError::not_found(format!("there is no reorg {number}")));
     }
