@@ -14,6 +14,24 @@ use crate::support::webdriver::Browser;
 
 const VECTORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/receipts");
 
+/// Writes the offline page to a folder and opens it.
+pub(super) fn open_offline_page(browser: &Browser, folder: &Path) {
+    let page = folder.join("verify.html");
+    Blockchain::new(["receipt", "page", "--output", page.to_str().unwrap()]).succeeds();
+    browser.open(&format!("file://{}", page.display()));
+}
+
+/// Checks that a page rejects a file for the same reason as the command line.
+pub(super) fn assert_same_reason(reason: &str, verdict: &Value, file: &str) {
+    let reading = ["not_readable", "not_well_formed", "not_canonical"];
+    let same = verdict["reason"].as_str().unwrap_or_default();
+    // JavaScript reads some files that are no JSON for stricter readers; none is proven.
+    assert!(
+        reason == same || reading.contains(&reason) && reading.contains(&same),
+        "{reason}, but {same}: {file}"
+    );
+}
+
 /// Fills in a form and presses its button; returns the verdict and the reason.
 pub(super) fn verify(browser: &Browser, receipt: &str, trust: &str) -> (bool, String) {
     let script = format!(
@@ -42,9 +60,7 @@ fn browsers_and_the_command_line_give_the_same_verdicts() {
         Err(reason) => return skip("receipts in a browser", &reason),
     };
     let folder = tempfile::tempdir().unwrap();
-    let page = folder.path().join("verify.html");
-    Blockchain::new(["receipt", "page", "--output", page.to_str().unwrap()]).succeeds();
-    browser.open(&format!("file://{}", page.display()));
+    open_offline_page(&browser, folder.path());
 
     let trust_file = format!("{VECTORS}/checkpoints.txt");
     let trust = fs::read_to_string(&trust_file).unwrap();
@@ -55,13 +71,7 @@ fn browsers_and_the_command_line_give_the_same_verdicts() {
         let command = ["--json", "receipt", "verify", file.to_str().unwrap()];
         let command = Blockchain::new(command).args(["--trust", &trust_file]);
         let verdict: Value = command.exits(i32::from(!proven)).json();
-        let reading = ["not_readable", "not_well_formed", "not_canonical"];
-        let same = verdict["reason"].as_str().unwrap_or_default();
-        // JavaScript reads some files that are no JSON for stricter readers; none is proven.
-        assert!(
-            reason == same || reading.contains(&&*reason) && reading.contains(&same),
-            "{reason}, but {same}: {text}"
-        );
+        assert_same_reason(&reason, &verdict, text);
         proven
     };
     for entry in fs::read_dir(VECTORS).unwrap() {
