@@ -80,12 +80,12 @@ fn requests(c: &mut Criterion) {
     add(c, empty);
 }
 
-/// Additions, each on disk before its response; beside them again the empty handler, so that both
-/// are of one minute.
+/// Additions, each on disk before its response, and beside them the empty handler again, so that
+/// both figures are from the same minute.
 fn add(c: &mut Criterion, empty: SocketAddr) {
     let folder = tempfile::tempdir().unwrap();
     chain::database(&folder.path().join("node.redb"), 1);
-    // Mined as they come, so that there is always room for more.
+    // The miner runs, so that the mempool never fills.
     let node = Node::start(folder.path(), &["--difficulty", "1"]);
     let mut group = c.benchmark_group("api/add");
     group.throughput(Throughput::Elements(1));

@@ -1,5 +1,5 @@
-//! Speed of the store on a real disk: durable operations per second by how many share a commit,
-//! and reads.
+//! Speed of the store on a real disk: durable operations per second by the number that share a
+//! commit, and reads.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that fails may stop")]
 
@@ -99,7 +99,7 @@ fn appends(c: &mut Criterion) {
     group.finish();
 }
 
-/// Another branch is staged and followed: 100 blocks are disconnected and 100 connected.
+/// Stages and follows another branch: 100 blocks are disconnected and 100 connected.
 fn reorgs(c: &mut Criterion) {
     let ours = Miner::new(ProofMode::Sealed).mine(100);
     let mut group = c.benchmark_group("store/reorg");

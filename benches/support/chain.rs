@@ -13,7 +13,7 @@ use blockchain::node::settings::ProofMode;
 use blockchain::pow::Difficulty;
 use blockchain::store::{BulkLoad, BulkPage, Network};
 
-/// A message; ids are spread over all values, as they come.
+/// Returns a message. Ids are spread over all values, as those of real messages are.
 pub fn message(number: u64) -> Message {
     let id = u128::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
     let id = MessageId::from_bytes(id.to_be_bytes());
@@ -29,7 +29,7 @@ pub struct Miner {
 }
 
 impl Miner {
-    /// Begins after the genesis block.
+    /// Starts a chain after the genesis block.
     pub fn new(proof: ProofMode) -> Self {
         let tip = Tip::of(&Block::default_genesis());
         let mut history = History::default();
@@ -41,7 +41,7 @@ impl Miner {
         }
     }
 
-    /// The next blocks.
+    /// Mines the next blocks.
     pub fn mine(&mut self, count: u64) -> Vec<Block> {
         let params = MiningParams {
             proof: self.proof,
@@ -52,7 +52,7 @@ impl Miner {
         };
         let mut next = || {
             self.number += 1;
-            // Clocks tell microseconds.
+            // Real timestamps have microseconds.
             #[expect(clippy::cast_precision_loss, reason = "numbers are small")]
             let now = 1.7e9 + self.number as f64 * 1.234_567;
             self.mining_tip
@@ -63,7 +63,7 @@ impl Miner {
     }
 }
 
-/// The genesis block and as many more as make `length`.
+/// Returns a chain of `length` blocks, with its genesis block.
 pub fn chain(proof: ProofMode, length: u64) -> Vec<Block> {
     let mut blocks = vec![Block::default_genesis()];
     blocks.extend(Miner::new(proof).mine(length - 1));

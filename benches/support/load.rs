@@ -1,4 +1,4 @@
-//! Many clients that each keep a connection and ask again as soon as they have a response.
+//! Clients that keep their connections and send the next request as soon as they have a response.
 
 #![allow(dead_code, reason = "each benchmark uses some of it")]
 #![allow(unreachable_pub, reason = "the root is a benchmark")]
@@ -19,7 +19,7 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// Connects them.
+    /// Connects the clients.
     pub fn new(address: SocketAddr, count: usize) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

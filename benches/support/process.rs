@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// The program with these arguments, silent.
+/// Returns a command of the program without output.
 pub fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_blockchain"));
     command
@@ -57,7 +57,7 @@ impl Node {
         }
     }
 
-    /// Bytes of memory that are resident.
+    /// Returns the resident memory in bytes.
     pub fn resident(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()));
         let status = status.unwrap_or_default();
@@ -80,7 +80,7 @@ fn address_in(folder: &Path) -> Option<SocketAddr> {
     parsed["address"].as_str()?.parse().ok()
 }
 
-/// One request on a connection of its own; the whole response, unless nobody is there.
+/// Sends a request on its own connection and returns the whole response, unless no node listens.
 pub fn get(address: SocketAddr, path: &str) -> Option<String> {
     let mut stream = TcpStream::connect(address).ok()?;
     let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
@@ -90,7 +90,7 @@ pub fn get(address: SocketAddr, path: &str) -> Option<String> {
     Some(response)
 }
 
-/// The number of blocks a node has.
+/// Returns the length of the chain of a node.
 pub fn length(address: SocketAddr) -> u64 {
     let response = get(address, "/api/v1/status").unwrap_or_default();
     let body = response.split("\r\n\r\n").nth(1).unwrap_or_default();

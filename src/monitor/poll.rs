@@ -316,7 +316,7 @@ async fn sample<S: Source>(node: &S, known: Known<'_>) -> Result<(), Try> {
                 Try::Done(outcome)
             });
         }
-        // Which of them is it?
+        // A common answer does not say which of the blocks is the reason.
         for index in indexes {
             let alone = Known {
                 sample: 0,

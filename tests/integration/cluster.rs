@@ -57,7 +57,7 @@ fn start(shape: &Shape, threads: [&str; 5]) -> Vec<(TestNode, Vec<String>)> {
     nodes
 }
 
-/// Waits until all have one tip and nothing waits.
+/// Waits until all nodes have the same tip and no pending messages.
 fn wait_for_one_tip(nodes: &[(TestNode, Vec<String>)]) {
     wait_for("one tip", || {
         let states: Vec<_> = nodes.iter().map(|(node, _)| node.status()).collect();
@@ -68,7 +68,7 @@ fn wait_for_one_tip(nodes: &[(TestNode, Vec<String>)]) {
     });
 }
 
-/// Every text stands in exactly one block of each node.
+/// Asserts that every text is in exactly one block of each node.
 fn assert_each_once(nodes: &[(TestNode, Vec<String>)], texts: &[String]) {
     for (node, _) in nodes {
         let page: BlockPage = node.json("/blocks?limit=1000");
@@ -96,7 +96,7 @@ fn five_nodes_agree_in_every_topology() {
         nodes[2].0.stop();
         say(&nodes, &[0, 1, 3, 4, 0, 4]);
         let (node, options) = &mut nodes[2];
-        // It has another port now, so it is its neighbours that have to learn of it anew.
+        // The restarted node has another port, so its neighbours have to learn its address again.
         node.start_again(&options.iter().map(String::as_str).collect::<Vec<_>>());
         say(&nodes, &[2, 0, 4]);
         wait_for_one_tip_of_reachable(&mut nodes, shape);
@@ -104,8 +104,8 @@ fn five_nodes_agree_in_every_topology() {
     }
 }
 
-/// In a line and a ring those behind a node that came back elsewhere know only its old address:
-/// they are started again, too, with the new one.
+/// Restarts, in a line and a ring, the nodes that know only the old address of the restarted node,
+/// with the new one.
 fn wait_for_one_tip_of_reachable(nodes: &mut [(TestNode, Vec<String>)], shape: &Shape) {
     for number in 3..nodes.len() {
         let known = shape[number].0.iter();
@@ -220,8 +220,8 @@ fn steady_local_load_does_not_starve_messages_of_a_node_that_does_not_mine() {
     let is_over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let _end = EndOfLoad(&is_over);
-        // A few messages of local clients are pending at every moment, so that each message is
-        // looked at soon after it has come.
+        // Some local messages are pending at every moment, so that each learned message is
+        // considered soon after it has arrived.
         scope.spawn(|| {
             while !is_over.load(Ordering::Relaxed) {
                 if miner.status().mempool.count < 10 {

@@ -1,5 +1,5 @@
-//! `--config FILE`: option before environment before file before default; and files that make no
-//! sense.
+//! `--config FILE`: options override the environment, the environment the file, and the file the
+//! defaults; invalid files.
 
 use std::fs;
 use std::path::PathBuf;
@@ -40,7 +40,7 @@ impl ConfigFile {
     }
 }
 
-/// The port that a command asked at, where nobody listens.
+/// Returns the port that a command tried, where no node listens.
 #[track_caller]
 fn asked(command: Blockchain) -> String {
     let stderr = command.exits(3).stderr;

@@ -262,7 +262,7 @@ fn acknowledged_messages_survive_kills() {
 
 #[test]
 fn acknowledged_messages_survive_kills_with_a_neighbour() {
-    // Of one difficulty, or they are two networks.
+    // Nodes of different difficulties are different networks.
     let neighbour = TestNode::start(&["--difficulty", "2"]);
     survive_kills(Some(neighbour), ["2", "2"]);
 }

@@ -30,7 +30,7 @@ fn started_with(variables: impl IntoIterator<Item = String>) -> TestNode {
     node
 }
 
-/// The port that a command asked at, where nobody listens.
+/// Returns the port that a command tried, where no node listens.
 #[track_caller]
 fn asked(command: Blockchain) -> String {
     let stderr = command.exits(3).stderr;
@@ -81,7 +81,7 @@ fn an_invalid_value_is_an_error_that_names_its_variable() {
         assert!(finished.stderr.starts_with(&expected), "{finished:?}");
         assert!(finished.stderr.contains(reason), "{finished:?}");
     }
-    // It concerns neither another command nor an option that is given.
+    // The variable affects neither other commands nor an option that is given.
     let check = ["pow", "check", "--proof", "1", "--difficulty", "1"];
     Blockchain::new(check)
         .env("BLOCKCHAIN_NODE_PORT", "abc")
@@ -119,7 +119,7 @@ fn an_option_with_an_optional_value_accepts_booleans() {
     let node = started_with([new_genesis("False"), "BLOCKCHAIN_NODE_UI=false".to_owned()]);
     assert!(documented(&node));
     assert!(!node.stderr().contains("explorer"), "{}", node.stderr());
-    // A variable overrides the configuration file, and an option both.
+    // A variable overrides the configuration file, and an option overrides both.
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("blockchain.toml");
     let file = format!("BLOCKCHAIN_CONFIG={}", path.display());
@@ -172,7 +172,7 @@ fn a_port_in_the_host_is_overridden_only_by_a_stronger_source() {
 #[test]
 fn an_ipv6_host_may_be_in_brackets() {
     let folder = tempfile::tempdir().unwrap();
-    // A chain that is not there ends the start after the port was taken.
+    // A missing chain file ends the start after the port is bound.
     let node = Blockchain::new(["node", "--host", "[::1]", "--port", "0", "--threads", "0"]);
     let missing = folder.path().join("file");
     std::fs::write(&missing, "").unwrap();

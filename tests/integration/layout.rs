@@ -15,7 +15,7 @@ use source::{sources, words};
 /// Maximum number of lines of a file.
 const LINES: usize = 400;
 
-/// Words, and where alone they may stand.
+/// Words, and the only files that may contain them.
 const PLACES: &[(&str, &[&str])] = &[
     ("unsafe", &["src/pow/lanes"]),
     ("redb", &["src/store"]),
@@ -208,13 +208,13 @@ fn sibling_modules_import_each_other_without_circles() {
     assert_none(&problems);
 }
 
-/// A derived reader alone would take a list of the values for an object, too.
+/// A derived reader would also accept a list of the values for an object.
 #[test]
 fn structs_of_json_documents_are_read_from_objects_alone() {
     let mut problems = String::new();
     let mut seen = 0;
     for source in sources(&["src"]) {
-        // Others derive readers for queries, which are pairs, and for stored bytes.
+        // Other types derive readers for queries, which are pairs, and for stored bytes.
         let modules = ["wire", "snapshot", "reference", "client", "cli"];
         let is_json = source.module().is_some_and(|name| modules.contains(&name));
         let is_test = source.path.contains("tests");

@@ -45,7 +45,7 @@ fn a_stopped_node_leaves_the_documented_files() {
         .succeeds()
         .prints(&["valid\n3 blocks checked"]);
 
-    // Nothing new, nothing written; then a backup of the older file.
+    // An unchanged chain is not written again; a changed one makes a backup of the older file.
     let before = names(&node.folder());
     node.start_again(&[]);
     node.stop();

@@ -21,7 +21,7 @@ use crate::support::fake_peer::{FakePeer, response};
 use crate::support::http::request;
 use crate::support::test_node::TestNode;
 
-/// A state folder, and the nodes that are watched.
+/// A state folder, and the watched nodes.
 struct Watch {
     root: TempDir,
     nodes: Vec<String>,
@@ -95,7 +95,7 @@ fn lines(path: &Path) -> Vec<Value> {
         .collect()
 }
 
-/// A node that mined `count` messages. Its neighbours are `options`.
+/// Starts a node with these options as its neighbours, and mines `count` messages.
 fn node_with(count: usize, options: &[&str]) -> TestNode {
     let node = TestNode::start(&[&["--difficulty", "1"], options].concat());
     grow(&node, count, "entry");
@@ -107,7 +107,7 @@ fn grow(node: &TestNode, count: usize, text: &str) {
     node.mine(&texts.iter().map(String::as_str).collect::<Vec<_>>());
 }
 
-/// Replaces the chain of a stopped node by that of another one, and starts it again.
+/// Replaces the chain of a stopped node with that of another one, and starts the node again.
 fn rewrite(front: &Front, node: &mut TestNode, other: &mut TestNode) {
     node.stop();
     other.stop();
@@ -120,7 +120,7 @@ fn rewrite(front: &Front, node: &mut TestNode, other: &mut TestNode) {
     front.restart(node, &[]);
 }
 
-/// An address that leads to a node, also after it was started again on another port.
+/// An address that forwards to a node, also after the node was restarted on another port.
 struct Front {
     peer: FakePeer,
     to: Arc<Mutex<SocketAddr>>,

@@ -122,7 +122,7 @@ impl Scene {
         }
     }
 
-    /// Waits until the node says so of a bad neighbour that it does not hold off.
+    /// Waits until the node reports this about a bad neighbour that it does not hold off.
     #[track_caller]
     fn wait_until_rejected_without_failure(&self, reason: &str) {
         self.wait_until_rejected(0, reason, |listed| listed.failures == 0);
@@ -164,7 +164,8 @@ impl Scene {
         }
     }
 
-    /// The node follows its good neighbour, has not grown, and has passed nothing on.
+    /// Asserts that the node follows its good neighbour, uses no more memory and has forwarded
+    /// nothing.
     #[track_caller]
     fn assert_unharmed(&self) {
         self.good.mine(&["another message"]);
@@ -173,7 +174,7 @@ impl Scene {
         self.assert_not_poisoned();
     }
 
-    /// Nothing that the bad neighbour sent is shown or kept in memory.
+    /// Asserts that nothing of the bad neighbour is shown or kept in memory.
     #[track_caller]
     fn assert_not_poisoned(&self) {
         for path in [
@@ -213,7 +214,7 @@ fn listed(node: &TestNode, address: &str) -> Option<Neighbour> {
         .find(|one| one.address == address)
 }
 
-/// All blocks of a node.
+/// Returns all blocks of a node.
 fn blocks_of(node: &TestNode) -> Vec<Block> {
     let accept = [("Accept", codec::FRAMES)];
     let target = "/api/v1/blocks?limit=1000";
@@ -221,18 +222,18 @@ fn blocks_of(node: &TestNode) -> Vec<Block> {
     codec::read_frames(&frames.body).unwrap()
 }
 
-/// The chain that all have.
+/// Returns the chain that all nodes begin with.
 pub(crate) fn genesis() -> [Block; 1] {
     [Block::default_genesis()]
 }
 
-/// A peer with these blocks, and nothing else to say.
+/// Starts a peer with these blocks and no pending messages.
 fn fake_peer(blocks: &[Block]) -> FakePeer {
     let ours = FakeNode::new(blocks);
     FakePeer::start(move |request| ours.response(request))
 }
 
-/// A peer that turns into others.
+/// Starts a peer whose content can be exchanged.
 fn switchable_peer(first: FakeNode) -> (FakePeer, impl Fn(FakeNode)) {
     let id = first.status["node_id"].clone();
     let now = Arc::new(Mutex::new(first));
@@ -262,7 +263,7 @@ fn poison(rng: &mut SeededRng) -> Message {
     Message::new(id, format!("{MARKER} {id}")).unwrap()
 }
 
-/// A peer that answers one path in its own way, and the rest as `ours` does.
+/// Starts a peer that answers one path differently, and the others as `ours` does.
 fn peer_with_override(
     ours: FakeNode,
     path: &'static str,
@@ -277,7 +278,7 @@ fn peer_with_override(
     })
 }
 
-/// Tells a node of something new in the name of `address`.
+/// Sends a node an announcement in the name of `address`.
 fn announce(node: &TestNode, address: &str, tip: &str, length: u64, mempool_seq: u64) {
     let body = serde_json::json!({
         "protocol": 1, "address": address, "tip": tip, "length": length,

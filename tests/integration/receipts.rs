@@ -192,7 +192,7 @@ fn a_receipt_lists_several_blocks_in_ascending_order() {
     let indexes: Vec<_> = entries
         .map(|entry| entry["index"].as_u64().unwrap())
         .collect();
-    // The block that it is under stands there already.
+    // The file already contains the block that proves it.
     assert_eq!(indexes, [0, 2, 4]);
     assert_eq!(receipt["under"]["index"], 5);
 }

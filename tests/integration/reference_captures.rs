@@ -54,7 +54,7 @@ fn exchange(node: &TestNode, request: &[u8]) -> (u16, Vec<u8>) {
         }
         line.clear();
     }
-    // The length is said for HEAD, too, but nothing follows.
+    // HEAD has the length, but no body.
     let mut body = vec![
         0;
         if request.starts_with(b"HEAD") {
@@ -67,7 +67,8 @@ fn exchange(node: &TestNode, request: &[u8]) -> (u16, Vec<u8>) {
     (status.split(' ').nth(1).unwrap().parse().unwrap(), body)
 }
 
-/// The same type, the same keys or more, and the same words where they are fixed.
+/// Asserts that a value has the same type, at least the same keys, and the same text where it is
+/// fixed.
 fn agrees(found: &Value, expected: &Value) -> bool {
     match (found, expected) {
         (Value::Object(found), Value::Object(expected)) => {
@@ -95,7 +96,7 @@ fn every_captured_request_gets_the_captured_response() {
         // HTTP/2.0 is not a version this server knows, which it calls a bad request, and so it does
         // HTTP/1.1 without a Host.
         let is_rejected = ["raw_http2", "raw_http11_nohost"].contains(&&*capture.name);
-        // A reference miner hides that /add has another method.
+        // A reference miner does not say that /add has another method.
         let is_named = capture.name == "add_post";
         let expected = match capture.status {
             _ if is_rejected => 400,

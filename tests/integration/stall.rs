@@ -1,5 +1,5 @@
-//! A disk that stalls: what clients are told of additions, what the node's own tasks do, and how much
-//! the queue of the writer holds meanwhile.
+//! A disk that stalls: the responses to additions, the tasks of the node, and the size of the queue
+//! of the writer.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
@@ -24,7 +24,7 @@ use crate::support::chain::{ChainBuilder, OPEN_NETWORK, ProofKind};
 use crate::support::random::SeededRng;
 use crate::support::simulated_disk::{Disk, Errno, Fault};
 
-/// Maximum number of bytes of texts that the queue may hold, with what is in the commit.
+/// Maximum number of bytes of texts in the queue and in the current commit.
 const HELD: usize = (64 + 32 + 1) << 20;
 
 /// A node that does not mine, on a disk that can stall, and its API.
@@ -112,7 +112,7 @@ fn unknown((status, body): (u16, Value)) -> String {
 async fn an_unknown_outcome_names_the_id_under_which_the_message_is_kept() {
     let stalling = Stalling::start();
     stalling.disk.stall();
-    // Nothing is answered meanwhile, so every timeout is due at once.
+    // The stalled disk delays every response, so every timeout expires.
     tokio::time::pause();
     let first = unknown(stalling.post("text", Some("key")).await);
     for _ in 0..3 {
@@ -138,7 +138,7 @@ async fn an_unknown_outcome_names_the_id_under_which_the_message_is_kept() {
         let (status, body) = stalling.message(id).await;
         assert_eq!((status, &body["message"]), (200, &"text".into()));
     }
-    // The key was used for another text by then.
+    // The key belongs to another text by then.
     assert_eq!(stalling.message(&another).await.0, 404);
     assert_eq!(stalling.node.state().mempool_count(), 4);
 }
@@ -150,7 +150,7 @@ async fn a_key_that_was_committed_is_answered_while_the_disk_stalls() {
     assert_eq!(status, 201);
     stalling.disk.stall();
     tokio::time::pause();
-    // Whatever else is on its way.
+    // Another addition is in flight.
     unknown(stalling.post("other", None).await);
     assert_eq!(stalling.post("text", Some("key")).await, (201, posted));
     assert_eq!(stalling.post("other", Some("key")).await.0, 409);
@@ -167,7 +167,7 @@ async fn a_failed_commit_leaves_the_outcome_unknown() {
     }));
     let id = unknown(stalling.post("text", None).await);
     assert_eq!(id.parse::<MessageId>().unwrap().to_string(), id);
-    // From now on the response is a plain no.
+    // From now on, additions are rejected with a definite answer.
     let (status, body) = stalling.post("later", None).await;
     assert_eq!(
         (status, &body["error"]["code"]),

@@ -47,8 +47,8 @@ fn seed() -> u64 {
     variable("STORE_FAULTS_SEED").unwrap_or(1)
 }
 
-/// Opens what is left of a database, finds it whole and as it was after one of the steps that may
-/// have been the last, and takes the next step. Returns how long opening took.
+/// Opens a database after a fault, checks that its content is complete and that of one of the
+/// possible steps, and takes the next step. Returns how long opening took.
 fn check(image: Vec<u8>, progress: Progress, script: &Script, what: &str) -> Duration {
     let disk = Disk::holding(image);
     let begin = Instant::now();
@@ -141,7 +141,7 @@ fn nothing_acknowledged_is_lost_whenever_the_power_is_cut() {
     ));
 }
 
-/// After a failure nothing is written any more, and the listener knows why.
+/// Asserts that nothing is written after a failure, and that the listener knows the reason.
 fn check_ended(store: &Store, first: &StoreError, what: &str) {
     assert!(
         !matches!(first, StoreError::Rejected(_)),
@@ -161,7 +161,7 @@ fn check_ended(store: &Store, first: &StoreError, what: &str) {
     }
 }
 
-/// Works on a disk that fails, and looks at what is left. Returns whether the failure was met.
+/// Takes steps on a failing disk, and checks the result. Returns `true` if a call has failed.
 fn fail_at(fault: Fault, script: &Script, start: &[u8], cuts: u64) -> bool {
     let disk = Disk::holding(start.to_vec());
     disk.set_fault(Some(fault));
@@ -170,7 +170,7 @@ fn fail_at(fault: Fault, script: &Script, start: &[u8], cuts: u64) -> bool {
     if let Ok((store, heard)) = open(&disk) {
         match script.play(&store, &disk) {
             Ok(()) => {
-                // Only the end of the run is left to fail.
+                // The fault comes after the last step, if at all.
                 met = store.close().is_err();
             }
             Err(error) => {
@@ -211,7 +211,7 @@ fn nothing_acknowledged_is_lost_whatever_call_fails() {
         (false, Errno::NoSpace),
     ];
     let mut rng = SeededRng::new(seed);
-    // The first calls are those of opening, the last those of closing.
+    // The first calls belong to opening, the last to closing.
     let ends = (0..calls).step_by(5).take(6).chain(calls - 8..calls);
     let sample: Vec<_> = if all() {
         (0..calls).collect()

@@ -1,5 +1,5 @@
-//! Chains, proofs and seals that the reference miner produced or was asked about, through the public
-//! API of the core.
+//! Chains, proofs and seals that the reference miner produced or judged, through the public API of
+//! the core.
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -55,7 +55,7 @@ impl Row {
     }
 }
 
-/// The place of the first block that is rejected, and why.
+/// Returns the index of the first rejected block, and the reason.
 fn verdict(rows: &[Row], zeros: u8) -> Option<(u64, RuleViolation)> {
     let mut checker = Checker::new(Difficulty::new(zeros).unwrap(), None);
     rows.iter().find_map(|row| {
@@ -238,7 +238,7 @@ const MENDED: &[(&str, Option<&str>)] = &[
     ("HTTP://host:8", Some("host:8")),
     ("[::1]:8", Some("[::1]:8")),
     ("::1", Some("[::1]:12345")),
-    // No host at all, or none that could stand in a URL.
+    // No host, or one that is not valid in a URL.
     ("user@host:8", None),
     ("a:8:9", None),
     ("", None),

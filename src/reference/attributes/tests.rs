@@ -1,4 +1,4 @@
-//! Which values a block can hold, and how the others are named.
+//! Values that a block can hold, and the errors that name the others.
 
 use super::*;
 

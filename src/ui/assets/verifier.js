@@ -102,7 +102,7 @@ async function askNode(text) {
 
 /** The SHA-256 of the stamped file, null without one. */
 function stampedDigest() {
-  // What sha256sum prints ends with the name of the file.
+  // sha256sum prints the name of the file after the hash.
   const [digest] = digestField.value.trim().toLowerCase().split(/\s/);
   if (digest === "") return null;
   if (!/^[0-9a-f]{64}$/.test(digest)) throw new Error("The SHA-256 of the file is not 64 hex digits.");

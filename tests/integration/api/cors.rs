@@ -73,7 +73,7 @@ fn pages_of_an_allowed_origin_read_and_add() {
     let plain = node.get("/api/v1/status");
     assert_eq!(plain.header("vary"), Some("origin"));
     assert_eq!(plain.header("access-control-allow-origin"), None);
-    // The origin of the node itself is no other one.
+    // Requests of the node's own pages are not cross-origin.
     let own = format!("http://{HOST}");
     let own = ask(&node, "GET", "/api/v1/status", &own).expect(200);
     assert_eq!(own.header("access-control-allow-origin"), None);
@@ -130,7 +130,7 @@ fn other_origins_and_hosts_stay_rejected() {
     ask(&off, "GET", "/api/v1/status", APP).expect_error(403, "forbidden");
     preflight(&off, "GET", "/api/v1/status", APP).expect_error(403, "forbidden");
     assert_eq!(off.get("/api/v1/status").header("vary"), None);
-    // DNS rebinding: the page reaches this node under a name of its own.
+    // DNS rebinding: a page reaches this node under its own host name.
     let node = TestNode::start(&["--threads", "0", "--allow-origin", APP]);
     for origin in [APP, "http://test"] {
         for refused in [

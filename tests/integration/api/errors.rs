@@ -146,7 +146,7 @@ fn an_unparsable_head_is_answered_with_a_bare_status() {
         assert_eq!(response.header("connection"), Some("close"));
         assert_eq!(response.expect(status).text(), "");
     }
-    // Also as the second request on a connection; the first is answered as ever.
+    // The same as the second request on a connection, after a valid one.
     let two = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n\x01\r\n\r\n";
     let mut stream = crate::support::http::connect(node.address()).unwrap();
     std::io::Write::write_all(&mut stream, two).unwrap();

@@ -1,5 +1,5 @@
-//! `/api/v1/events` and `/api/v1/reorgs`: what happens is told in order, also to one that comes
-//! back, and nothing is told that did not happen.
+//! `/api/v1/events` and `/api/v1/reorgs`: events come in order, also after a reconnection, and only
+//! for changes that happened.
 
 use std::time::Duration;
 
@@ -77,7 +77,7 @@ fn messages_and_blocks_are_events() {
     node.stop();
     assert!(events.next().is_none());
 
-    // Where it was is understood by the next run.
+    // The next run of the node understands the position of an event of this one.
     node.start_again(&["--threads", "1"]);
     let mut events = Events::open(node.address(), told.id.as_deref());
     let told = events.expect("block");
@@ -120,12 +120,12 @@ fn a_reorg_event_is_followed_by_its_blocks() {
     node.adopt(&other.above(3));
     expect_reorg(&mut events, 1, 3);
     expect_blocks(&mut events, &other.above(3));
-    // The messages of the three blocks that were left wait again.
+    // The messages of the three disconnected blocks are pending again.
     for _ in 0..3 {
         events.expect("message");
     }
 
-    // One that was away is told the same, also after another reorg in between.
+    // A client that reconnects gets the same events, also after another reorg in between.
     let mut third = ChainBuilder::new(&builder.blocks[..5]);
     extend(&mut third, &mut rng, 4);
     node.adopt(&third.above(3));
@@ -197,13 +197,13 @@ fn an_unknown_last_event_id_is_a_reset() {
     ] {
         let mut events = Events::open(node.address, Some(&id));
         if id.ends_with("0-0") && id.starts_with(&format!("4-{hash}")) {
-            // The true one: nothing is new, so nothing is told.
+            // This is the position of the tip, so there are no events after it.
             continue;
         }
         let told = events.expect("reset");
         assert_eq!(told.id.unwrap(), format!("4-{hash}-0-0"), "{id}");
     }
-    // From before the first block on, everything is told.
+    // A position before the genesis block yields every block.
     let mut events = Events::open(node.address, Some("0--0-0"));
     expect_blocks(&mut events, &builder.blocks);
 }
@@ -251,7 +251,7 @@ fn the_forty_ninth_local_stream_is_rejected_until_one_ends() {
 fn a_silent_stream_is_kept_alive() {
     let node = TestNode::start(&["--threads", "0"]);
     let (mut events, _) = Events::from_now(node.address());
-    // Less than the patience of the test: without the comment the reader gives up.
+    // This is shorter than the timeout of the test: without the comment the read would fail.
     let begin = std::time::Instant::now();
     assert!(events.next().is_some());
     assert!(begin.elapsed() > Duration::from_secs(10));

@@ -128,7 +128,7 @@ fn with_once_a_repeated_body_adds_nothing_more() {
         lines
     });
     assert_eq!(added(&node, "?once=true", &body).added, 10_000);
-    // All are on disk.
+    // Acknowledged lines are on disk.
     node.kill();
     node.start_again(&["--threads", "0"]);
     let again = added(&node, "?once=true&ids=true", &body);

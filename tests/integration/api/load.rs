@@ -1,4 +1,4 @@
-//! Readers that do not read and connections that say nothing cost the others nothing.
+//! Slow readers and idle connections do not delay other clients.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -13,7 +13,7 @@ const STREAMS: usize = 12;
 /// Maximum response time under load.
 const SOON: Duration = Duration::from_secs(2);
 
-/// A node whose `/data` is longer than the buffers of a connection hold.
+/// Starts a node whose `/data` is longer than the buffers of a connection.
 fn full() -> TestNode {
     let node = TestNode::start(&["--threads", "0"]);
     let text = "x".repeat(64 * 1024);
@@ -25,7 +25,7 @@ fn full() -> TestNode {
     node
 }
 
-/// Asks for a stream and reads no more than its beginning.
+/// Requests a stream and reads only its beginning.
 fn slow_reader(address: SocketAddr) -> TcpStream {
     let mut stream = connect(address).unwrap();
     let request = request_bytes("GET", "/data", &[], &[]);
@@ -53,7 +53,7 @@ fn the_thirteenth_local_stream_is_rejected_until_one_ends() {
         node.get(target).expect_error(503, "unavailable");
     }
     answers_soon(&node);
-    // One that goes away makes room, as does one that is read to its end.
+    // A reader that disconnects frees its stream, as does one that reads to the end.
     drop(readers.pop());
     crate::support::wait_for("a free stream", || {
         (node.get("/chain").status == 200).then_some(())
@@ -66,7 +66,7 @@ fn the_thirteenth_local_stream_is_rejected_until_one_ends() {
     crate::support::wait_for("a free stream", || {
         (node.get("/chain").status == 200).then_some(())
     });
-    // Those that are left do not hold up the stop, nor make it unclean.
+    // Open streams neither delay the stop nor make it unclean.
     node.stop();
     node.start_again(&["--threads", "0"]);
     assert!(

@@ -128,7 +128,7 @@ fn the_mempool_has_pages_in_the_order_of_arrival() {
     let texts: BTreeSet<_> = all.iter().map(|pending| &pending.message).collect();
     assert_eq!(texts.len(), 1120);
     for client in 0..clients {
-        // What one client adds one after the other stays in that order.
+        // The messages of one client keep their order.
         let of_client = all
             .iter()
             .filter(|pending| pending.message.starts_with(&format!("{client} ")));

@@ -140,7 +140,7 @@ fn requests_are_counted_by_route_and_unknown_paths_add_no_labels() {
     is(request("/health", "GET", 403), 1.0);
     is(request("/api/v1/events", "GET", 200), 1.0);
     assert!(!page.0.contains("BREW") && !page.0.contains("nope"));
-    // Those before are gone in a moment.
+    // Earlier connections may take a moment to close.
     crate::support::wait_for("the end of the others", || {
         let page = Page(node.get("/metrics").text().to_owned());
         let is_two = (page.value("blockchain_http_connections") - 2.0).abs() < 1e-9;

@@ -100,7 +100,7 @@ fn a_message_is_found_by_its_id_wherever_it_is() {
     let (found, id) = find(&mined);
     assert_eq!(found, [(SearchField::Id, Some(1))]);
     assert_eq!(id, Some(mined.to_string()));
-    // A message that waits under an id that a block takes for another text gets a new one.
+    // A pending message gets a new id if a block has another text under its id.
     let mut rng = SeededRng::new(3);
     let pending = Message::new(rng.id(), "waits".to_owned()).unwrap();
     let restore = vec![(pending.clone(), 0)];
@@ -157,7 +157,7 @@ fn invalid_searches_are_rejected() {
 
 #[test]
 fn two_local_searches_run_at_a_time() {
-    // Long texts without the one looked for: each search takes its whole time.
+    // None of the long texts matches, so that each search takes the whole time.
     let texts = vec!["x".repeat(60_000); 400];
     let (node, _maker) = with_texts(&texts);
     let rejected = std::thread::scope(|scope| {
@@ -198,11 +198,11 @@ fn a_hash_prefix_finds_a_block_unless_it_is_ambiguous() {
         assert_eq!(found.block.index, index, "{name}");
     }
     get("abcde").expect_error(400, "bad_request");
-    // Decimal digits are an index, though the hash of another block begins so.
+    // Decimal digits are an index, even if the hash of another block begins with them.
     let decimal = |hash: &&String| hash[..6].bytes().all(|byte| byte.is_ascii_digit());
     let decimal = hashes.iter().find(decimal).unwrap();
     get(&decimal[..6]).expect_error(404, "not_found");
-    // As many digits as lists print are never an index.
+    // A number as long as the short hashes in lists is never an index.
     let printed = |hash: &&String| hash[..12].bytes().all(|byte| byte.is_ascii_digit());
     let printed = hashes.iter().find(printed).unwrap();
     let found: SingleBlock = get(&printed[..12]).expect(200).json();

@@ -12,7 +12,7 @@ use crate::support::http::{connect, read_answer, request, request_bytes};
 use crate::support::in_process_node::InProcessNode;
 use crate::support::random::SeededRng;
 
-/// Messages that are longer together than what sockets hold on the way to a reader.
+/// Messages that together exceed the buffers between the node and a reader.
 const COUNT: usize = 400;
 const BYTES: usize = 60_000;
 
@@ -22,7 +22,7 @@ fn long_messages(rng: &mut SeededRng, count: usize) -> Vec<Message> {
     (0..count).map(message).collect()
 }
 
-/// A node, its chain of that many long blocks, and a die.
+/// Returns a node with a chain of that many long blocks, and a random generator.
 fn long_chain(count: usize) -> (InProcessNode, ChainBuilder, SeededRng) {
     let node = InProcessNode::start(OPEN_NETWORK);
     let (mut builder, mut rng) = (
@@ -36,7 +36,7 @@ fn long_chain(count: usize) -> (InProcessNode, ChainBuilder, SeededRng) {
     (node, builder, rng)
 }
 
-/// A stream of which a reader has taken the first bytes.
+/// Opens a stream and reads its first bytes.
 struct Begun {
     first: Vec<u8>,
     stream: TcpStream,
@@ -52,7 +52,7 @@ impl Begun {
         Self { first, stream }
     }
 
-    /// The rest of it, after the first bytes.
+    /// Reads the rest of a stream.
     fn rest(self) -> impl Read {
         std::io::Cursor::new(self.first).chain(self.stream)
     }
@@ -69,7 +69,7 @@ fn a_chain_stream_ends_with_the_tip_it_began_with() {
     assert_eq!(body["length"], length);
     let chain: Value = serde_json::from_str(body["chain"].as_str().unwrap()).unwrap();
     assert_eq!(chain.as_array().unwrap().len(), length);
-    // The next one has the next block, too.
+    // A later stream contains the new block.
     let next: Value = request(node.address, "GET", "/chain", &[], &[])
         .unwrap()
         .json();

@@ -23,8 +23,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 const MESSAGES: usize = 320;
 const BYTES: usize = 60_000;
 
-/// Growth beyond twice that without a reader, for whatever the engine sets aside. A view that is
-/// kept costs about half a megabyte with every addition.
+/// Growth that is allowed beyond twice that without a reader, for space that the engine reserves. A
+/// view that stays open costs about half a megabyte per addition.
 const MARGIN: u64 = 8 << 20;
 
 /// Returns the duration of one measurement of the long form in seconds, if it is requested.
@@ -64,7 +64,7 @@ fn measure(node: &TestNode, readers: u8, rate: u32, seconds: u64) -> (u64, u64) 
     thread::scope(|scope| {
         let streams: Vec<_> = (0..readers)
             .map(|reader| {
-                // Few streams are for one address.
+                // One address may have only a few streams.
                 let stream = connect_from([127, 0, 1, 1 + reader].into(), node.address()).unwrap();
                 let ended = &ended;
                 scope.spawn(move || read_slowly(stream, ended))

@@ -72,7 +72,7 @@ fn assert_heads(address: SocketAddr, root: u16) {
         let head = format!("{line}\r\n{headers}Connection: close\r\n\r\n");
         match exchange(address, head.as_bytes()) {
             Ok(response) if response.status == expected => {
-                // What follows a rejected head may be anything, such as the bytes for a tunnel.
+                // Anything may follow a rejected head, such as the bytes for a tunnel.
                 let closes = response.header("connection") == Some("close");
                 if expected != root && !closes {
                     problems.push(format!("{line} {headers:?}: stays open"));

@@ -41,7 +41,7 @@ fn a_request_line_has_a_limit() {
         let response = put_message(node.address(), &text).unwrap();
         assert_eq!(response.status, status, "{length} bytes");
     }
-    // What the reference miner's clients send escaped counts as it is sent.
+    // The reference miner's clients escape text; the escaped form counts.
     let text = "é".repeat((TARGET - frame) / 6);
     assert!(percent_encode(&text).len() > TARGET - frame - 6);
     put_message(node.address(), &text).unwrap().expect(200);
@@ -73,13 +73,13 @@ fn bodies_have_a_limit_by_route() {
     let message = 6 * MESSAGE + 1024;
     for (path, most) in [("/api/v1/messages", message), ("/api/v1/announce", 4096)] {
         for (length, status) in [(most - 1, 400), (most, 400), (most + 1, 413)] {
-            // Of blanks alone, so that a body that is read is rejected for what it is.
+            // The body is blank, so that it is invalid once it is read.
             let body = vec![b' '; length];
             let response = node.request("POST", path, &json, &body);
             assert_eq!(response.status, status, "{path} {length}");
         }
     }
-    // Routes without a body do not wait for one, nor take what comes for the next request.
+    // Routes without a body do not wait for one, and do not take it for the next request.
     for method in ["GET", "DELETE", "PUT"] {
         let response = node.request(method, "/neighbours", &[], &vec![b' '; 100_000]);
         let expected = if method == "GET" { 200 } else { 405 };
@@ -104,7 +104,7 @@ fn unterminated_request_heads_are_bounded() {
     for _ in 0..3 {
         std::thread::scope(|scope| {
             for head in &heads {
-                // Some are cut off before all of it is sent; nobody is told 200.
+                // Some requests are cut off before they are sent; none succeeds.
                 let address = node.address();
                 scope.spawn(move || {
                     let response = exchange(address, head.as_bytes());
@@ -148,7 +148,7 @@ fn deeply_nested_json_is_rejected() {
             }
         }
     }
-    // A field nobody asked for is passed over, however deep it is.
+    // An unknown field is skipped at any depth.
     let body = format!(
         "{{\"message\":\"a\",\"b\":{}{}}}",
         "[".repeat(9000),

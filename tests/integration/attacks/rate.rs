@@ -10,7 +10,7 @@ use crate::support::test_node::TestNode;
 
 const JSON: (&str, &str) = ("Content-Type", "application/json");
 
-/// An address that a proxy on this machine speaks for.
+/// Address of a client behind a proxy on this machine.
 const FORWARDED: (&str, &str) = ("X-Forwarded-For", "192.0.2.1");
 
 #[test]
@@ -33,7 +33,7 @@ fn exceeding_the_add_rate_is_429_with_retry_after() {
             break;
         }
     }
-    // Both count as one, and what is rejected is not taken.
+    // Both addresses share one rate, and rejected messages are not added.
     let rejected = std::iter::repeat_with(|| (post(), put())).take(50);
     let (post_rejected, put_rejected) = rejected
         .filter(|(post, put)| post.status == 429 && put.status == 429)
@@ -86,7 +86,7 @@ fn without_a_rate_nothing_is_rejected() {
     }
 }
 
-/// A proxy on this machine that says that its clients are elsewhere.
+/// Starts a proxy on this machine that reports remote clients.
 fn proxy(node: SocketAddr) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -97,7 +97,7 @@ fn proxy(node: SocketAddr) -> SocketAddr {
             std::thread::spawn(move || std::io::copy(&mut back, &mut forth));
             std::thread::spawn(move || {
                 let mut bytes = [0; 4096];
-                // Requests are small, so each comes in one piece.
+                // Requests are small enough to arrive in one read.
                 while let Ok(read @ 1..) = client.read(&mut bytes) {
                     let text = std::str::from_utf8(&bytes[..read]).unwrap();
                     let (name, value) = FORWARDED;
@@ -115,7 +115,7 @@ fn add_honours_retry_after() {
     let node = TestNode::start(&["--threads", "0", "--add-rate", "5"]);
     let port = proxy(node.address()).port().to_string();
     let begun = Instant::now();
-    // Beside each other, so that some are rejected again and again.
+    // In parallel, so that some are rejected repeatedly.
     std::thread::scope(|scope| {
         for number in 0..10 {
             let add = Blockchain::new(["add", "--lines", "--port", &port]);

@@ -1,4 +1,4 @@
-//! One address takes all it can of what clients share; another one is served at once.
+//! One address takes as much as it can of what clients share; another one is still served at once.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -15,7 +15,7 @@ const NEWCOMER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
 /// Time in which the newcomer must be answered.
 const SOON: Duration = Duration::from_secs(5);
 
-/// Asks and reads no more than the status.
+/// Sends a request and reads only the status.
 fn begin(source: Ipv4Addr, node: SocketAddr, target: &str) -> (TcpStream, u16) {
     let mut stream = connect_from(source, node).unwrap();
     let request = request_bytes("GET", target, &[], &[]);
@@ -32,7 +32,7 @@ fn ask(source: Ipv4Addr, node: SocketAddr, target: &str) -> io::Result<Transport
     read_answer(stream, false)
 }
 
-/// Opens as many as it may and keeps them. Returns how many were rejected, too.
+/// Opens and keeps as many streams as allowed. Returns the number of rejections, too.
 fn hoard(node: SocketAddr, target: &str, count: usize) -> (Vec<TcpStream>, usize) {
     let opened = (0..count).map(|_| begin(GREEDY, node, target));
     let (held, rejected): (Vec<_>, Vec<_>) = opened.partition(|(_, status)| *status == 200);
@@ -41,7 +41,7 @@ fn hoard(node: SocketAddr, target: &str, count: usize) -> (Vec<TcpStream>, usize
     (held, rejected.len())
 }
 
-/// Asks for everything that is shared. Returns what was rejected or took long.
+/// Requests everything that is shared. Returns the requests that were rejected or slow.
 fn newcomer(address: SocketAddr) -> Vec<(&'static str, u16, Duration)> {
     let targets = [
         "/chain",

@@ -123,10 +123,10 @@ fn kinds() -> Vec<Kind> {
     ]
 }
 
-/// Opens a connection; none where the machine has none left.
+/// Opens a connection, or returns `None` if the machine has no free one.
 fn open(address: SocketAddr, kind: &Kind) -> Option<TcpStream> {
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_millis(500)).ok()?;
-    // What does not fit is for nobody to read.
+    // The node may stop reading: the rest of a long opening is not needed.
     stream
         .set_write_timeout(Some(Duration::from_millis(200)))
         .ok()?;
@@ -135,7 +135,7 @@ fn open(address: SocketAddr, kind: &Kind) -> Option<TcpStream> {
     Some(stream)
 }
 
-/// Does what the kind does until the end; counts connections.
+/// Repeats the actions of a kind until the end, and counts connections.
 fn attack(address: SocketAddr, kind: &Kind, ended: &AtomicBool, opened: &AtomicUsize) {
     let mut streams: Vec<Option<TcpStream>> = Vec::new();
     streams.resize_with(kind.count, || None);
@@ -205,9 +205,9 @@ fn ask(address: SocketAddr, ended: &AtomicBool) -> Seen {
     seen
 }
 
-/// Asks from another address than the bad clients, which have taken all turns of theirs.
+/// Sends a request from another address than the attackers, who use all the slots of theirs.
 fn ask_from_elsewhere(address: SocketAddr, target: &str) -> io::Result<TransportResponse> {
-    // Other systems have no other address here.
+    // Other systems have only one loopback address.
     if !cfg!(target_os = "linux") {
         return request(address, "GET", "/health", &[], &[]);
     }
@@ -229,7 +229,7 @@ fn long_form() -> Option<u64> {
 /// A node whose pages are as long as they may be. On loopback the system takes such a page whole.
 fn full() -> TestNode {
     let node = TestNode::start(&["--threads", "0"]);
-    // In the long form as long as it can be as JSON.
+    // In the long form, the page has the maximum size as JSON.
     let character = if long_form().is_some() { "\u{1}" } else { "x" };
     let text = character.repeat(64 * 1024);
     thread::scope(|scope| {
@@ -240,7 +240,7 @@ fn full() -> TestNode {
     node
 }
 
-/// Attacks a node and holds what honest clients see against what they should.
+/// Attacks a node and checks the responses to honest clients.
 #[expect(
     clippy::print_stderr,
     reason = "the figures are shown with --nocapture"
@@ -303,7 +303,7 @@ fn withstand(node: &TestNode, kinds: &[Kind]) {
     assert!(seen.again <= some, "too many were cut off");
     assert!(p99 < soon, "{p99:?}");
     assert!(more < MEMORY, "{} MiB more", more >> 20);
-    // When they are gone it is as before.
+    // The attackers leave no connection behind.
     wait_for("all connections to end", || {
         let status = request(address, "GET", "/metrics", &[], &[]).ok()?;
         let text = status.text().to_owned();
@@ -364,9 +364,9 @@ fn idle_connections_make_room_for_new_ones() {
     let mut idle = Vec::new();
     for number in 0..2 * PLACES {
         idle.push(connect(node.address()).unwrap());
-        // One that is in use is not the longest idle one.
+        // A connection in use is not the longest idle one.
         if number % 100 == 0 {
-            // It stands in the same line, so those before it are in.
+            // The node accepts connections in order, so the earlier ones are open.
             node.get("/health").expect(200);
             assert!(ask(&mut working), "{number}");
         }
@@ -383,6 +383,6 @@ fn idle_connections_make_room_for_new_ones() {
         (open < PLACES).then_some(open)
     });
     assert!(open > PLACES - 10, "{open} are open");
-    // The first to come are the first to go.
+    // The longest idle connections are closed first.
     assert!(is_open(&idle.last().unwrap()) && !is_open(&&idle[0]));
 }

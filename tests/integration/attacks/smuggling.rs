@@ -23,12 +23,12 @@ const NEXT: &str = "PUT /add?message=next HTTP/1.1\r\nHost: x\r\nConnection: clo
 /// The statuses of all responses on one connection.
 fn statuses(node: &TestNode, bytes: &[u8]) -> Vec<u16> {
     let mut stream = connect(node.address()).unwrap();
-    // The node may hang up before it has all.
+    // The node may close the connection before it has received everything.
     let _ = stream.write_all(bytes);
     stream.set_read_timeout(Some(QUIET)).unwrap();
     let mut responses = Vec::new();
     let _ = stream.read_to_end(&mut responses);
-    // Should the node wait for more, there is none.
+    // If the node waits for more, there is no response.
     let _ = stream.shutdown(Shutdown::Write);
     stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     let _ = stream.read_to_end(&mut responses);

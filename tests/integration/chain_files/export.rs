@@ -159,7 +159,7 @@ fn a_failed_export_leaves_no_files() {
     Store::create(&database, &Block::default_genesis(), network).unwrap();
     let (db, out) = (folder.path("db"), folder.path("out"));
     fs::create_dir(&out).unwrap();
-    // A folder stands where the file should go, or its hash.
+    // A folder has the name of the file or of its hash.
     for taken in ["out/x.json", "out/x.json.sha256"] {
         fs::create_dir(folder.path(taken)).unwrap();
         let target = folder.path("out/x.json");

@@ -134,7 +134,7 @@ fn an_existing_chain_is_set_aside_and_its_pending_messages_are_kept() {
         assert!(text.contains(expected), "{text}");
     }
     assert_eq!(check_file(&database).unwrap(), before);
-    // A chain that is rejected changes nothing even so.
+    // An invalid chain changes nothing, even with that option.
     let broken = fixture("chains/invalid/json_proof_wrong.chain");
     fails(
         1,
@@ -163,7 +163,7 @@ fn an_existing_chain_is_set_aside_and_its_pending_messages_are_kept() {
     let store = StoppedStore::open(&old).unwrap();
     assert_eq!(store.view().unwrap().tip_block().unwrap().index, 3);
 
-    // Twice within a second is no reason to lose one.
+    // Two imports within a second keep both older databases.
     for _ in 0..2 {
         succeeds(["import", file, "--db", &db, "--force-new-chain"]);
     }

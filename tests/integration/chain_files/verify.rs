@@ -256,7 +256,7 @@ fn a_database_is_checked_against_its_stored_rules() {
     let folder = Folder::new();
     let db = folder.imported("db", "chains/json_d2.chain");
     succeeds(["verify", "--db", &db]);
-    // Kept without the check that a node would make first.
+    // The blocks are stored without the check that a node would make first.
     let keep = |difficulty, sealed_from| {
         let path = Path::new(&db).join("node.redb");
         let store = Store::open(&path, 0, Box::new(|_| {})).unwrap();

@@ -115,7 +115,7 @@ fn a_message_of_maximum_length_is_accepted_and_a_longer_one_rejected() {
         .succeeds();
     assert_eq!(texts(&node), [&*longest; 5]);
     let words = ["65536 bytes"];
-    // Cut off in the middle of a character it is still too long, not something else.
+    // A text that is cut off within a character is still reported as too long.
     let wide = ["x", &"é".repeat(LIMIT)].concat();
     for longer in [format!("{longest}x"), wide] {
         node.command(["add", "-"])
@@ -177,14 +177,14 @@ fn without_a_node_add_says_how_to_start_one() {
         ]);
 }
 
-/// An addition to a node that answers like this.
+/// Adds a message to a node that answers like this.
 fn add_to(
     script: impl Fn(&ReceivedRequest) -> Reply + Send + Sync + 'static,
     options: &[&str],
 ) -> Blockchain {
     let node = FakePeer::start(script);
     let port = node.address().port().to_string();
-    // It answers as long as the test runs.
+    // The peer answers until the test ends.
     std::mem::forget(node);
     Blockchain::new(["add", "a message", "--port", &port]).args(options)
 }
@@ -200,7 +200,7 @@ fn an_unknown_outcome_is_reported_with_the_message_id() {
     add_to(move |_| response(503, &[], unknown.clone()), &[])
         .exits(3)
         .complains(&["the message may have been added", &ask, "not on disk yet"]);
-    // Once it may be there, no later response makes it a plain no.
+    // After an unknown outcome, a later rejection does not mean that the message was not added.
     let (unknown, asked) = (error.to_string(), AtomicUsize::new(0));
     let script = move |_: &ReceivedRequest| match asked.fetch_add(1, Ordering::Relaxed) {
         0 => response(503, &[], unknown.clone()),

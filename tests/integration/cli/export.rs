@@ -36,7 +36,7 @@ fn running_and_stopped_give_the_same_bytes() {
     assert_eq!(running.stdout, stopped.stdout);
     assert_eq!(running.stdout, asked.stdout);
     assert_eq!(stopped.json::<Vec<Block>>(), page.blocks);
-    // One line a block, safe to show.
+    // Every block has one line, without control characters.
     assert_eq!(stopped.stdout.lines().count(), 4 + 2);
     assert!(!stopped.stdout.contains(['\u{1b}', '\u{202e}']));
     node.start_again(&["--threads", "0"]);
@@ -98,7 +98,7 @@ fn only_an_older_export_is_replaced() {
     let _listener = UnixListener::bind(&socket).unwrap();
     to(&socket).exits(2).complains(&["is not a regular file"]);
     assert!(!fs::symlink_metadata(&socket).unwrap().is_file());
-    // A link stays one, and the file that it leads to is written.
+    // A link stays a link, and its target is written.
     let (file, link) = (node.sibling("chain.json"), node.sibling("link.json"));
     fs::write(&file, "something older").unwrap();
     symlink(&file, &link).unwrap();
@@ -125,7 +125,7 @@ fn an_impossible_export_names_the_reason() {
         .args(["--output", "/nowhere/at/all"])
         .exits(3)
         .complains(&["/nowhere/at"]);
-    // A database in use whose node cannot be found.
+    // The database is in use, but its node cannot be found.
     fs::remove_file(node.folder().join("node.address")).unwrap();
     export(&node.folder())
         .exits(3)
@@ -150,7 +150,7 @@ fn a_stale_address_file_is_not_trusted() {
 
 #[test]
 fn binary_formats_are_not_written_to_a_terminal() {
-    // The near end of a new terminal is one, too; where it is not, nothing can be shown here.
+    // /dev/ptmx is a terminal on Linux, but not on every system.
     let open = || File::options().read(true).write(true).open("/dev/ptmx");
     if !open().is_ok_and(|terminal| terminal.is_terminal()) {
         return skip("output to a terminal", "/dev/ptmx cannot be opened");
@@ -181,7 +181,7 @@ fn binary_formats_are_not_written_to_a_terminal() {
     assert!(export("ndjson", &[]).status.success());
 }
 
-/// An export from a node that sends no block, once it has begun its file.
+/// Starts an export from a node that sends no block, and waits until it has created its file.
 fn hanging_export(silent: &FakePeer, file: &Path) -> Child {
     let port = silent.address().port().to_string();
     let child = Command::new(BINARY)
@@ -218,7 +218,7 @@ fn an_interrupted_export_leaves_nothing() {
         assert!(told.contains(&format!("ended by SIG{name}")), "{told}");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
-    // What a kill has left goes with the next export, what another one writes does not.
+    // The next export removes the files of a killed one, but not those of one that is running.
     let mut killed = hanging_export(&silent, &file);
     killed.kill().unwrap();
     killed.wait().unwrap();

@@ -1,5 +1,5 @@
-//! Commands that ask something that is not a node of this program: a reference miner answers what
-//! it can, and no other program's response is taken for a "no".
+//! Commands that ask another program than a node: a reference miner answers where it can, and no
+//! other response is taken for a negative answer.
 
 use serde_json::{Value, json};
 

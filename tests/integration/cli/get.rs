@@ -14,7 +14,7 @@ use crate::support::test_node::TestNode;
 const HOSTILE: &str =
     "a\u{1b}[31m\u{9b}31m\u{7f}\u{202e}b\u{2066}\u{200b}\r\nINFO forged\u{7}\u{85}";
 
-/// A port that is taken but where nobody answers.
+/// Returns a port that is bound but does not listen.
 pub(super) fn nobody() -> (tokio::net::TcpSocket, String) {
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();

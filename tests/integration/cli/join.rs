@@ -18,7 +18,7 @@ fn invite(node: &TestNode, options: &[&str]) -> String {
     printed.stdout.trim().to_owned()
 }
 
-/// A `join` that is rejected with this exit code, and leaves no folder behind.
+/// Expects that `join` fails with this exit code and leaves no folder behind.
 #[track_caller]
 fn rejected(code: &str, exit_code: i32) -> Finished {
     let root = tempfile::tempdir().unwrap();
@@ -47,7 +47,7 @@ fn an_invited_node_shares_the_chain_in_both_directions() {
         code.ends_with(&format!("/{}/d3/s1", &genesis[..32])),
         "{code}"
     );
-    // QR codes are in upper case.
+    // QR codes hold the code in upper case.
     let guest = TestNode::join(&code.to_uppercase(), &[]);
     wait_for_tip(&[&host, &guest], 2);
     guest.mine(&["from the guest"]);
@@ -71,7 +71,7 @@ fn a_joined_node_finds_its_network_again() {
             .then_some(())
     });
     guest.stop();
-    // A node needs neither the code nor, on a later run of join, the host.
+    // The next start needs neither the code nor the host.
     guest.command = vec!["node".to_owned()];
     guest.start_again(&[]);
     let known: Neighbours = guest.json("/neighbours");
@@ -257,7 +257,7 @@ fn thirty_nodes_join_at_once_and_reach_one_tip() {
     });
     let nodes: Vec<_> = guests.iter().chain([&host]).collect();
     wait_for_tip(&nodes, 4);
-    // The message of one of them reaches all.
+    // A message of one node reaches all.
     guests[7].add("from a guest");
     wait_for_tip(&nodes, 5);
 }

@@ -1,4 +1,4 @@
-//! A folder in which a node has run, and whose database is missing, gets no other chain unnoticed.
+//! A node does not start a new chain in a folder whose database is missing.
 
 use std::fs;
 
@@ -49,7 +49,7 @@ fn a_missing_database_is_not_replaced_by_an_older_snapshot() {
     Blockchain::new(["node", "--port", "0", "--db", text(&folder)])
         .exits(3)
         .complains(&["or import the snapshot of 20", " UTC", &import]);
-    // The advice is right.
+    // The remedy in the error works.
     Blockchain::new(["import", text(&chain), "--db", text(&folder)]).exits(0);
     node.start_again(&["--threads", "0"]);
     assert_eq!(node.status().length, 2);

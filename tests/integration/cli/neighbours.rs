@@ -1,5 +1,5 @@
-//! `blockchain neighbours` and `blockchain get neighbours`: who is one is the administrator's word,
-//! also after a restart.
+//! `blockchain neighbours` and `blockchain get neighbours`: the changes of the administrator
+//! survive a restart.
 
 use blockchain::wire::{Event, NeighbourChange, Neighbours, PeerKind, PeerOrigin};
 
@@ -21,7 +21,7 @@ fn list(node: &TestNode) -> Neighbours {
         .json()
 }
 
-/// Waits until it has this one neighbour of its own kind.
+/// Waits until a node has this one neighbour, of its own kind.
 #[track_caller]
 fn responses(node: &TestNode, address: &str) {
     wait_for("an answer of the neighbour", || {
@@ -62,7 +62,7 @@ fn neighbours_are_added_and_removed_for_good() {
         assert!(page.contains(line), "{line}: {page}");
     }
 
-    // The next run remembers the neighbour without an option.
+    // The next run has the neighbour without an option.
     node.stop();
     node.start_again(QUIET);
     responses(&node, &address);
@@ -74,7 +74,7 @@ fn neighbours_are_added_and_removed_for_good() {
         .exits(1)
         .complains(&["there is no such neighbour"]);
     node.stop();
-    // Not even the options of the next run bring it back.
+    // The options of the next run do not bring it back.
     node.start_again(&[QUIET, &["--neighbours", &address]].concat());
     assert_eq!(list(&node).neighbours, []);
     let log = node.stderr();

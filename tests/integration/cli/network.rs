@@ -6,7 +6,8 @@ use crate::support::wait_for;
 
 const DOCUMENTED: &str = "c0f0de3647e32b3b129e4ca3c329dd7584fa375366106b4c22c31c55f8c1ab94";
 
-/// A start that is rejected with these words, and leaves the folder as it was.
+/// Expects that a node does not start, for a reason in these words, and that the folder stays
+/// unchanged.
 #[track_caller]
 fn rejected(node: &TestNode, options: &[&str], words: &[&str]) {
     Blockchain::new(["node", "--port", "0", "--db"])
@@ -22,7 +23,7 @@ fn the_difficulty_is_kept_and_lowered_with_a_warning() {
     let mut node = TestNode::start(&[]);
     assert_eq!(node.status().difficulty, 5);
     node.stop();
-    // Nothing is mined yet, so it may go anywhere.
+    // The difficulty may change freely until a block is mined.
     node.start_again(&["--difficulty", "6"]);
     assert!(!node.stop().contains("WARN"));
     node.start_again(&["--difficulty", "2"]);
@@ -40,7 +41,7 @@ fn the_difficulty_is_kept_and_lowered_with_a_warning() {
     node.start_again(&["--difficulty", "1"]);
     assert_eq!(node.status().difficulty, 1);
     node.stop();
-    // The block was mined at 2, so that holds again.
+    // The block meets difficulty 2, so the difficulty can be raised to it again.
     node.start_again(&["--difficulty", "2"]);
     assert_eq!(node.status().difficulty, 2);
 }

@@ -34,11 +34,11 @@ fn the_token_is_readable_by_its_owner_only_and_new_at_each_start() {
     node.start_again(&[]);
     let second = fs::read_to_string(&path).unwrap();
     assert_ne!(second, first);
-    // After a kill the old one stays, until the next start.
+    // A kill leaves the file behind, and the next start replaces it.
     node.kill();
     node.start_again(&[]);
     assert_ne!(fs::read_to_string(&path).unwrap(), second);
-    // One that a successor wrote is not removed.
+    // The file of another process is not removed.
     fs::write(&path, "another\n").unwrap();
     node.stop();
     assert_eq!(fs::read_to_string(&path).unwrap(), "another\n");
@@ -120,7 +120,7 @@ fn the_folder_and_the_options_may_come_from_the_environment() {
         let mut node = node.unwrap();
         let address = Path::new(expected).join("node.address");
         let text = wait_for("the address", || fs::read(&address).ok());
-        // Not killed: the log is written behind.
+        // The node must not be killed, because the log is written with a delay.
         signal("TERM", node.id());
         node.wait().unwrap();
         let running: serde_json::Value = serde_json::from_slice(&text).unwrap();
@@ -168,7 +168,7 @@ fn a_start_on_a_port_in_use_changes_nothing() {
             .exits(3)
             .complains(&complaint);
         assert_eq!(files(), before);
-        // Nor is a new database left behind.
+        // No new database is left behind.
         let fresh = node.sibling("fresh");
         Blockchain::new(["node", "--db"])
             .args([&fresh])

@@ -20,7 +20,7 @@ fn make_fifo(path: &Path) {
     assert!(made.unwrap().success());
 }
 
-/// Runs a node until it has noted its address, and stops it.
+/// Runs a node until it has written its address, and stops it.
 #[track_caller]
 fn runs(arguments: &[&OsStr], address: &Path) {
     let mut command = Command::new(BINARY);
@@ -154,7 +154,7 @@ fn a_fifo_or_a_device_is_not_read_as_a_file() {
             rejected.complains(&[name, kind]);
         }
     }
-    // The hash beside a file is not waited for, either.
+    // A FIFO with the name of the hash file does not block, either.
     let chain = folder.path().join("y.chain");
     fs::copy("tests/fixtures/chains/json_3.chain", &chain).unwrap();
     make_fifo(&chain.with_extension("hash"));

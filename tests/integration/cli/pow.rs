@@ -48,7 +48,7 @@ fn a_proof_is_checked() {
     pow(&["check", "--proof", "1", "--difficulty", "2"])
         .exits(1)
         .prints(&["NOT VALID\n", hash, "zeros  1 of 2\n"]);
-    // Five zeros are asked for unless said otherwise.
+    // The default difficulty is 5.
     let checked: Value = pow(&["check", "--proof", "1406000", "--json"])
         .succeeds()
         .json();
@@ -86,7 +86,7 @@ fn proofs_are_integers_of_any_size_and_sign() {
             .exits(2)
             .complains(&["--proof"]);
     }
-    // The joint of two proofs has no mark: 1|33 is 13|3.
+    // Nothing separates the two proofs: 1|33 is 13|3.
     let one: Value = pow(&[
         "check",
         "--last-proof",
@@ -129,7 +129,8 @@ fn a_search_can_be_interrupted() {
         pause *= 2;
         signal("INT", child.id());
         let output = child.wait_with_output().unwrap();
-        // Before it listens, a signal ends it without an exit code.
+        // A signal that comes before the handler is installed ends the process without an exit
+        // code.
         output.status.code().map(|_| output)
     });
     assert_eq!(output.status.code(), Some(3));

@@ -232,7 +232,7 @@ fn damage_found_by_the_last_snapshot_is_not_a_clean_stop() {
     assert!(told.contains("table blocks, key 5"), "{told}");
 }
 
-/// Makes a pipe that nobody reads the standard error of the node.
+/// Starts the node with a standard error that nobody reads.
 fn to_unread_pipe(node: &mut TestNode) {
     let pipe = node.sibling("pipe");
     let script = r#"mkfifo "$0" && exec 2<>"$0" && exec "$@""#;

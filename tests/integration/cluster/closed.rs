@@ -94,7 +94,7 @@ fn ten_students_on_two_machines_join_by_one_line_each() {
             .map(|number| {
                 let (lan, code) = (&lan, &code);
                 scope.spawn(move || {
-                    // As typed from the board, or read from the QR code.
+                    // The code as typed by hand, or as read from the QR code.
                     let code = if number % 2 == 0 {
                         code.clone()
                     } else {
@@ -216,7 +216,7 @@ fn a_stranger_changes_nothing_on_a_closed_network() {
         ];
         node.node.start_again(&options);
     });
-    // The node has another port now, and its friend follows no announcement but its neighbours'.
+    // The node has another port, and its friend accepts announcements of its neighbours only.
     friend.on(|friend| {
         let address = node.address().to_string();
         let add = Blockchain::new(["neighbours", "add", &address, "--db"]);
@@ -250,7 +250,7 @@ fn a_stranger_changes_nothing_on_a_closed_network() {
         for status in attempts(&lan, node.address(), explorer, friend.address()) {
             *answers.entry(status).or_insert(0) += 1;
         }
-        // A longer chain, which nobody asks for.
+        // The stranger has a longer chain, which no node asks for.
         stranger.on(|node| node.mine(&[&format!("mined by a stranger {mined}")]));
         mined += 1;
     }

@@ -1,4 +1,5 @@
-//! Nodes that do not fit: each says so, with the remedy; and how one joins another's network.
+//! Nodes of different networks: each reports the difference with the remedy; and how one joins the
+//! network of the other.
 
 use blockchain::wire::{ReorgPage, Status};
 
@@ -38,7 +39,7 @@ fn another_difficulty_is_reported_by_both_nodes() {
     let one = start(&["--difficulty", "1"], &[]);
     let other = start(&["--difficulty", "2"], &[&one]);
     both_say(&one, &other, &["different difficulty", "--difficulty"]);
-    // Blocks of the higher difficulty hold at the lower one.
+    // Blocks of the higher difficulty are valid at the lower one.
     other.mine(&["held at both"]);
     wait_for("the block", || (one.status().length == 2).then_some(()));
 }
@@ -58,7 +59,7 @@ fn another_seal_rule_is_reported_by_both_nodes() {
             .then_some(())
     });
     assert_eq!(one.status().length, 1);
-    // What is sealed holds on both.
+    // Both nodes accept sealed blocks.
     one.mine(&["sealed", "sealed, too"]);
     wait_for("the longer chain", || {
         (other.status().length == 4).then_some(())

@@ -48,7 +48,7 @@ impl Halves {
         let folder = tempfile::tempdir().unwrap();
         let mut nodes = Vec::new();
         for number in 0..5 {
-            // Each knows the one before it.
+            // Each node has the one before it as its neighbour.
             let known = match number {
                 0 => String::new(),
                 _ => format!("{}:{}", Lan::address(half_of(number - 1)), port(number - 1)),

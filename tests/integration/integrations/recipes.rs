@@ -286,7 +286,7 @@ fn a_chunk_that_fluent_bit_repeats_after_a_crash_adds_nothing() {
     assert!(counts.values().all(|count| *count == 1));
 }
 
-/// The scripts stand on their own, so the shell must accept them.
+/// The scripts run without this program, so the shell must accept them.
 #[test]
 fn the_shell_accepts_the_scripts() {
     for script in [

@@ -45,7 +45,7 @@ impl Offset {
     }
 
     fn set(&self, text: &str) {
-        // In one step, so that no half of it is read.
+        // The file is replaced atomically, so that the library never reads half of it.
         let next = self.0.with_extension("next");
         fs::write(&next, format!("{text}\n")).unwrap();
         fs::rename(next, &self.0).unwrap();
@@ -128,7 +128,8 @@ fn clock_jumps_break_neither_chain_nor_intervals() {
         );
         let text = format!("of the other, the clock at {jump}");
         steady.add(&text);
-        // A clock a year behind must not follow the other's blocks yet, nor hold it against it.
+        // A node whose clock is a year behind must not follow the blocks yet, nor hold off the
+        // other node.
         if ahead > -10_000.0 {
             agree([&steady, &node]);
         }
@@ -178,7 +179,7 @@ fn a_clock_three_hours_ahead_is_reported_by_both_nodes_without_penalty() {
     let quick = ["--difficulty", "1", "--chain-interval", "300ms"];
     fast.start_again(&quick);
     let known = fast.address().to_string();
-    // It does not mine, or it would mine the same message itself.
+    // The node does not mine, because it would mine the same message.
     let known_to = ["--threads", "0", "--neighbours", &known];
     let steady = TestNode::start(&[&quick[..], &known_to].concat());
     fast.mine(&["from the future"]);
@@ -206,7 +207,7 @@ fn a_clock_three_hours_ahead_is_reported_by_both_nodes_without_penalty() {
         (said == 1 && fast.matches("ahead of its neighbours'").count() == 1).then_some(())
     });
 
-    // Once its clock is right, its own tip is from the future.
+    // Once its clock is right, the timestamp of its own tip is in the future.
     offset.set("+0");
     warns(&fast, &["the tip, block 1, is dated", "NTP"]);
     let metrics = fast.get("/metrics").expect(200).text().to_owned();

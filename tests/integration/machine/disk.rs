@@ -18,8 +18,8 @@ use crate::support::skip::skip;
 use crate::support::test_node::TestNode;
 use crate::support::wait_for;
 
-/// Syncs that fail in the short form, counted for each thread on its own: the first are those of
-/// the start, the others those of commits.
+/// Syncs that fail in the short form, counted per thread: the first are those of the start, the
+/// others those of commits.
 const SYNCS: &[u64] = &[1, 3, 9, 40];
 
 /// Maximum lifetime of a node with a failing disk; some syncs never happen.
@@ -72,7 +72,7 @@ fn a_failed_sync_is_never_acknowledged() {
     let (mut ended, mut total, mut runs) = (0, 0, 0);
     let mut slowest = Duration::ZERO;
     for failing in &syncs {
-        // One that fails once, and a disk that is gone from then on.
+        // A sync that fails once, and a disk that fails from then on.
         for when in [failing.to_string(), format!("{failing}+")] {
             let mut node = TestNode::start(&["--difficulty", "1", "--threads", "0"]);
             let before = "before the fault".to_owned();
@@ -144,7 +144,7 @@ fn a_removed_database_stops_the_node_and_nothing_more_is_acknowledged() {
         );
         let expected = format!("the database {} was {change}", file.display());
         assert!(node.stderr().contains(&expected), "{}", node.stderr());
-        // A stop without any commit is no clean one, either.
+        // A stop without a commit is not clean, either.
         let mut node = TestNode::start(&["--difficulty", "1", "--threads", "0"]);
         let file = node.folder().join("node.redb");
         fault(&file);
@@ -157,7 +157,7 @@ fn a_removed_database_stops_the_node_and_nothing_more_is_acknowledged() {
     }
 }
 
-/// A small disk at the folder of a node; it goes when this is dropped.
+/// A small disk mounted at the folder of a node, and unmounted when it is dropped.
 struct SmallDisk(String);
 
 impl SmallDisk {
@@ -224,7 +224,7 @@ fn a_full_disk_rejects_only_additions_until_there_is_space() {
         }
     };
     rejected(&node);
-    // Something else takes all there is, down to the last byte, and gives it back.
+    // Another file takes all the space, down to the last byte, and is then deleted.
     let last = node.folder().join("last");
     let filled = fs::write(&last, vec![1; 64 << 20]);
     assert!(filled.is_err(), "there was space left");
@@ -248,14 +248,14 @@ fn a_full_disk_rejects_only_additions_until_there_is_space() {
     assert_kept_on(&mut node, &acknowledged);
 }
 
-/// Holds the database against what was acknowledged, without a look at free space.
+/// Compares the database with the acknowledged messages, without a check of free space.
 #[track_caller]
 fn assert_kept_on(node: &mut TestNode, acknowledged: &[String]) {
     node.start_again(&["--threads", "0", "--min-free", "0"]);
     assert_kept(node, acknowledged);
 }
 
-/// Makes a database with more than 20 MiB that were given up, below pages that are in use.
+/// Creates a database with more than 20 MiB of free pages below pages that are in use.
 fn make_hollow_database(folder: &Path) {
     let path = folder.join("node.redb");
     Store::create(&path, &Block::default_genesis(), OPEN_NETWORK).unwrap();
@@ -342,7 +342,7 @@ fn nothing_is_falsely_acknowledged_on_a_completely_full_disk() {
         return skip_disk();
     };
     node.start_again(&["--threads", "0", "--min-free", "0"]);
-    // Most of the space is another's, so that it can be given back.
+    // Most of the space is taken by another file, which is deleted later.
     let other = node.folder().join("other");
     fs::write(&other, vec![1; 9 << 20]).unwrap();
     let (acknowledged, status) = fill(&node);

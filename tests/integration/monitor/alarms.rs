@@ -21,7 +21,7 @@ fn growth_raises_no_alarm_and_the_kept_lines_verify() {
     let options: Vec<_> = options.iter().map(String::as_str).collect();
     let second = TestNode::start(&[&["--difficulty", "1"], &options[..]].concat());
     let watch = Watch::new(&[first.address().to_string(), second.address().to_string()]);
-    // An empty chain, a chain of one block, and then growth.
+    // The chain is empty first, has one block, and then grows.
     for poll in 0..100 {
         watch.polls(0);
         if poll % 4 == 0 {
@@ -36,7 +36,7 @@ fn growth_raises_no_alarm_and_the_kept_lines_verify() {
         "{kinds:?}"
     );
     assert!(watch.settled() >= 20);
-    // The trust file is one for receipts.
+    // The trust file of the monitor also proves receipts.
     let kept = watch.folder().join("kept.txt");
     let line = fs::read_to_string(&kept).unwrap();
     let index = line.lines().nth(1).unwrap().split(' ').nth(2).unwrap();
@@ -56,7 +56,7 @@ fn a_reorg_of_one_block_is_a_notice() {
     let front = Front::of(&node);
     let watch = Watch::of(&front);
     watch.polls(0);
-    // Another node with the same chain but for its last block, and one more.
+    // Another node has the same chain except for its last block, and one block more.
     let chain = node.sibling("chain.ndjson");
     let export = node.command(["export", "--format", "ndjson"]);
     export
@@ -144,7 +144,7 @@ fn a_proxy_that_alters_a_consistency_proof_is_a_contradiction() {
     let watch = Watch::new(&[liar.address().to_string()]);
     let told = watch.polls(1).stdout;
     assert!(told.contains("\"kind\":\"contradiction\""), "{told}");
-    // An honest node beside it changes nothing about that.
+    // An honest node on the same list makes no difference.
     let watch = Watch::new(&[node.address().to_string(), liar.address().to_string()]);
     watch.polls(1);
     assert_eq!(watch.kinds(), ["start", "contradiction"]);

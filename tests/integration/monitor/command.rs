@@ -18,7 +18,7 @@ fn a_monitor_that_is_killed_by_its_command_tells_the_alarm_again() {
     let settled = watch.file("settled");
     rewrite(&front, &mut node, &mut node_with(11, &[]));
     let told = watch.root.path().join("told");
-    // The command ends the monitor between the event and the state.
+    // The command kills the monitor after the event is written and before the state is.
     let command = format!("cat >> {}; kill -9 $PPID", told.display());
     let count = || {
         fs::read_to_string(&told)
@@ -66,7 +66,7 @@ fn polling_goes_on_while_the_command_fails_and_a_failed_one_is_run_again() {
     assert!(fs::read_to_string(&told).unwrap().contains("\"rewrite\""));
     assert_eq!(watch.file("outbox.ndjson"), "");
 
-    // The same without --once: the command hangs, and a second node is noticed all the same.
+    // Without --once, the command hangs, and the second node is still noticed.
     let mut second = node_with(3, &[]);
     let mut command = Command::new(BINARY);
     foreign_variables().for_each(|name| _ = command.env_remove(name));
@@ -137,7 +137,7 @@ fn exit_codes_tell_what_stands() {
     Blockchain::new(["monitor"])
         .exits(2)
         .complains(&["name at least one node"]);
-    // Trust is for the first start.
+    // The option is accepted at the first start only.
     let kept = watch.folder().join("kept.txt");
     let kept = kept.to_str().unwrap();
     let again = watch.command(&["--once", "--trust", kept]).exits(2);
@@ -149,7 +149,7 @@ fn exit_codes_tell_what_stands() {
     let trusting = Watch::new(&[address]);
     trusting.command(&["--once", "--trust", &tip]).exits(0);
     assert_eq!(trusting.settled(), 3);
-    // A trusted checkpoint that the node does not have.
+    // The node does not have the trusted checkpoint.
     rewrite(&front, &mut node, &mut node_with(6, &[]));
     let distrusting = Watch::of(&front);
     let line = watch.file("settled");
@@ -213,7 +213,7 @@ fn a_monitor_asks_for_compressed_responses() {
     Watch::new(&[address]).polls(3);
     let head = heads.join().unwrap().join("\n").to_ascii_lowercase();
     assert!(head.contains("accept-encoding: gzip"), "{head}");
-    // A node compresses them.
+    // A node compresses responses.
     let node = node_with(20, &[]);
     Watch::new(&[node.address().to_string()]).polls(0);
 }

@@ -1,4 +1,4 @@
-//! News that is none, and very much of it.
+//! False announcements, and too many of them.
 
 use std::time::{Duration, Instant};
 
@@ -54,7 +54,7 @@ fn a_flood_of_announcements_from_a_known_peer_causes_few_requests() {
 fn a_flood_of_announced_addresses_is_bounded() {
     let bad = fake_peer(&genesis());
     let scene = Scene::with_bad_peer(&bad);
-    // Names that cannot be, ports where nobody is, and this node itself.
+    // Invalid names, ports where no node listens, and the address of this node.
     let own = scene.node.address().to_string();
     let mut addresses: Vec<_> = (0..1500)
         .map(|number| match number % 3 {
@@ -106,7 +106,7 @@ fn guests_are_bounded() {
         .filter(|one| is_guest(one.origin))
         .count();
     assert!((20..=33).contains(&guests), "{guests}");
-    // A good and a bad one, and one for whom there was room.
+    // The good and the bad neighbour, and one guest for whom there was a slot.
     assert_eq!(known.neighbours.len(), guests + 3);
     scene.assert_unharmed();
 }
@@ -135,7 +135,7 @@ fn invalid_announcements_are_rejected() {
         assert_eq!(post(&body), 400, "{body}");
     }
     assert_eq!(post(&" ".repeat(5000)), 413);
-    // Addresses that are none are passed over.
+    // Invalid addresses are skipped.
     for address in [
         "",
         ":",

@@ -24,7 +24,7 @@ fn a_broken_block_in_a_long_chain_ends_it_there() {
     scene.wait_until_held_off("block 2501: not acceptable because the seal is broken");
     scene.assert_unharmed();
     assert_eq!(scene.node.status().length, 3);
-    // Above our own tip the valid part may stay.
+    // Valid blocks above the tip of the node stay.
     let good = good_node(&[]);
     let mut blocks = chain_above(&blocks_of(&good), 2502, ProofKind::Sealed).blocks;
     let last = blocks.len() - 1;
@@ -49,7 +49,7 @@ fn a_chain_with_every_message_changed_is_rejected() {
             link.previous_hash = builder.tip().hash;
             builder.push(block);
         }
-        // One more, so that it is the longer one.
+        // One block more makes it the longer chain.
         let mut rng = SeededRng::new(1);
         builder.mine(poison(&mut rng), ProofKind::Sealed);
         builder.blocks
@@ -81,7 +81,7 @@ fn a_chain_of_another_genesis_is_another_network() {
     bad.wait_for_requests("GET", "/api/v1/status", 4);
     assert_eq!(bad.count("GET", "/api/v1/blocks"), asked, "fetched again");
     assert!(scene.node.status().sync.differences[0].contains("different genesis block"));
-    // It lied: its genesis is ours after all, or rather, not that of its blocks.
+    // The peer claims the genesis block of the node, but its blocks have another one.
     let liar = FakeNode::new(&blocks);
     let liar = liar.with("/genesis", scene.node.status().genesis);
     let scene = Scene::with_bad_peer(&FakePeer::start(move |request| liar.response(request)));
@@ -95,7 +95,7 @@ fn hours_ahead(hours: u64) -> f64 {
     (now + Duration::from_secs(hours * 3600)).as_secs_f64()
 }
 
-/// Puts a block on top whose time is hours ahead.
+/// Mines a block whose timestamp is hours ahead.
 fn push_ahead(builder: &mut ChainBuilder, hours: u64) {
     let time = hours_ahead(hours);
     builder.mine_at(poison(&mut SeededRng::new(hours)), ProofKind::Sealed, time);
@@ -105,7 +105,8 @@ fn push_ahead(builder: &mut ChainBuilder, hours: u64) {
 fn future_blocks_are_held_back_without_penalty() {
     let good = good_node(&[]);
     let held = blocks_of(&good);
-    // Above our tip; as a branch of its own; as the end of a branch that is no better without.
+    // The future block is above the tip of the node, is a branch, or ends a branch that is not
+    // better without it.
     let mut above = ChainBuilder::new(&held);
     push_ahead(&mut above, 3);
     let mut branch = ChainBuilder::new(&genesis());
@@ -130,7 +131,7 @@ fn future_blocks_are_held_back_without_penalty() {
         turn(FakeNode::new(&builder.blocks));
     }
     for bad in &bad {
-        // ReceivedRequest again and again.
+        // The node keeps asking for the blocks.
         let asked = bad.count("GET", "/api/v1/blocks");
         wait_for("another round", || {
             (bad.count("GET", "/api/v1/blocks") > asked + 2).then_some(())
@@ -188,7 +189,8 @@ fn frames_that_lie_about_their_length_are_rejected() {
     let cut = good[..good.len() - 1].to_vec();
     let stray = [&good[..], &[1, 2]].concat();
     let mut inside = good.clone();
-    // The text's length within the first block: as long as an address space.
+    // Offset of the length of the text in the first block; the length becomes that of an address
+    // space.
     let place = inside
         .windows(4)
         .position(|window| window == b"This")
@@ -202,7 +204,7 @@ fn frames_that_lie_about_their_length_are_rejected() {
             })
         })
         .into();
-    // More blocks than asked for, others than asked for, and a head that promises too much.
+    // More blocks than requested, other blocks, and a head that announces too many bytes.
     let many = frames(&chain_above(&genesis(), 1100, ProofKind::Open).blocks);
     bad.push(peer_with_override(
         FakeNode::new(&blocks),

@@ -1,4 +1,4 @@
-//! Lengths and tips that are not what they are said to be.
+//! False lengths and tips.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -33,7 +33,7 @@ fn an_undelivered_length_is_held_against_the_peer() {
 #[test]
 fn an_undelivered_tip_changes_nothing() {
     let good = good_node(&[]);
-    // As long as our chain and as good as it gets, only that there is no such block.
+    // The claimed tip has the length of the node's chain and wins every tie, but does not exist.
     let liar = FakeNode::new(&blocks_of(&good));
     let liar = liar
         .with("/tip/hash", "0".repeat(64))
@@ -57,7 +57,7 @@ fn flapping_between_two_equal_tips_settles() {
             FakeNode::new(&builder.blocks)
         })
         .collect();
-    // The highest first, so that the other ones are better, one after the other.
+    // In descending order, so that each is better than the one before it.
     branches.sort_by_key(|ours| std::cmp::Reverse(BlockHash::of(ours.blocks.last().unwrap())));
     let lowest = BlockHash::of(branches.last().unwrap().blocks.last().unwrap());
     let turn = Mutex::new(0);
@@ -90,7 +90,7 @@ fn flapping_between_two_equal_tips_settles() {
 
 #[test]
 fn an_equal_chain_that_is_not_preferred_causes_no_backoff() {
-    // Where open proofs are accepted, a lower tip wins a tie only if it is sealed.
+    // On a network that accepts open proofs, a lower tip wins a tie only if it is sealed.
     let mut ours = chain_above(&genesis(), 1, ProofKind::Open);
     ours.mine(poison(&mut SeededRng::new(1)), ProofKind::Sealed);
     let mut theirs = (2..).map(|seed| {
@@ -122,7 +122,7 @@ fn an_equal_chain_that_is_not_preferred_causes_no_backoff() {
     let listed = listed(&node, &address).unwrap();
     assert_eq!((listed.failures, listed.refused), (0, None));
     assert_eq!(node.status().tip.hash, ours.tip().hash.to_string());
-    // It is not fetched again and again.
+    // The chain is not fetched in every round.
     assert!(peer.count("GET", "/api/v1/blocks") < 20);
 }
 
@@ -131,7 +131,7 @@ fn a_forged_announcement_is_not_held_against_the_named_peer() {
     let scene = Scene::with_bad_peer(&fake_peer(&genesis()));
     let named = scene.good.address().to_string();
     let tip = scene.good.status().tip.hash;
-    // A chain it does not have, with its own tip and with another; messages it does not have.
+    // The peer has neither the announced chains nor the announced messages.
     for (tip, length, messages) in [
         (&tip, 1_000_000_000, 0),
         (&"ab".repeat(32), 1_000_000_000, 0),

@@ -96,7 +96,7 @@ fn a_closed_node_takes_messages_from_allowed_addresses_only() {
         );
     }
     node.stop();
-    // A later run keeps it, and its own option replaces the default.
+    // The next run keeps the neighbour, and its own option replaces the default.
     node.start_again(&["--allow-add", "10.0.0.0/8,2001:db8::/32"]);
     assert_eq!(add(&node, &[]).0, 403);
     let text = node.command(["add", "no"]).exits(1).stderr;
@@ -134,7 +134,7 @@ fn lines_are_messages_like_any_other_on_a_closed_node() {
 fn a_closed_node_follows_a_reference_miner_that_is_named() {
     let blocks = chain_above(&genesis(), 3, ProofKind::Open).blocks;
     let mut miner = FakeReferenceMiner::new(&blocks);
-    // It names another node, which nobody asks.
+    // The peer names another node, which this node does not ask.
     let stranger = fake_peer(&genesis());
     miner.neighbours = vec![("127.0.0.1".to_owned(), stranger.address().port())];
     let miner = FakePeer::start(move |request| miner.response(request));
@@ -194,7 +194,7 @@ fn a_rejected_announcement_does_not_end_reading() {
     let closed = TestNode::start(CLOSED);
     let address = closed.address().to_string();
     let reader = asking(&["--neighbours", &address]);
-    // It has something to announce in vain.
+    // The stranger announces new blocks in vain.
     reader.add("for nobody");
     closed.mine(&["one", "two"]);
     wait_for("the longer chain", || {

@@ -19,7 +19,7 @@ fn mined_messages_do_not_become_pending_again() {
         .into_iter()
         .map(|block| block.message)
         .collect();
-    // The same ids with other texts, too: an id belongs to whoever had it first.
+    // The same ids also come with other texts: an id belongs to the message that had it first.
     let other = mined
         .iter()
         .map(|message| Message::new(message.id(), format!("{MARKER} {}", message.text())).unwrap());
@@ -39,7 +39,7 @@ fn a_pending_message_is_not_replaced() {
     let (bad, turn) = switchable_peer(FakeNode::new(&genesis()));
     let scene = Scene::with_bad_peer(&bad);
     let id: MessageId = scene.node.add("ours").parse().unwrap();
-    // The good neighbour mines what waits, unless it is stopped.
+    // A bad peer gives the id of a pending message another text.
     let message = Message::new(id, MARKER.to_owned()).unwrap();
     turn(FakeNode::new(&genesis()).with_pending(vec![message]));
     wait_for("a look", || {
@@ -59,9 +59,9 @@ fn mempool_pages_without_progress_are_not_followed() {
         json!({"messages": [bent], "next": next, "count": 1})
     };
     let pages = [
-        // No message, and always more of them.
+        // An empty page that promises more.
         json!({"messages": [], "next": 1, "count": 1}),
-        // The last one there can be, and more after that.
+        // The last possible sequence number, with a further page.
         json!({"messages": [mempool_entry(u64::MAX, &message)], "next": 0, "count": 1}),
         page(1, 1),
         json!({"messages": [{"sequence": 1, "id": MARKER, "message": "x", "age": 0.0}],
@@ -102,11 +102,11 @@ fn an_oversized_mempool_page_is_rejected() {
 
 #[test]
 fn messages_beyond_the_learned_share_are_not_fetched() {
-    // Nothing is taken while the disk is full; that must not turn into asking without a pause.
+    // Nothing is added while the disk is full, which must not make the node ask without a delay.
     let down = std::sync::atomic::AtomicUsize::new(0);
     let ours = FakeNode::new(&genesis()).with_pending(vec![poison(&mut SeededRng::new(1))]);
     let peer = FakePeer::start(move |request| {
-        // The first response is cut off, so that there is a failure to recover from.
+        // The first response is cut off, so that the node has a failure to recover from.
         if down.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0 {
             return Vec::new();
         }

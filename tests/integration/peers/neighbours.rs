@@ -20,12 +20,12 @@ fn entry(address: &str) -> Value {
            "network": null, "version": null})
 }
 
-/// A peer that names these as its neighbours.
+/// Starts a peer that names these addresses as its neighbours.
 fn naming(addresses: &[String]) -> FakePeer {
     naming_later(&Arc::new(Mutex::new(addresses.to_vec())))
 }
 
-/// A peer that names the addresses that are in there at the time.
+/// Starts a peer that names the addresses that the list holds at the time of the request.
 fn naming_later(addresses: &Arc<Mutex<Vec<String>>>) -> FakePeer {
     let addresses = Arc::clone(addresses);
     peer_with_override(FakeNode::new(&genesis()), "/api/v1/neighbours", move |_| {
@@ -67,7 +67,7 @@ fn learned_neighbours_are_bounded() {
     scene.assert_unharmed();
     let known: Neighbours = scene.node.json("/neighbours");
     assert_eq!(known.neighbours.len(), 3, "{known:?}");
-    // It is not asked for more when there is no more room.
+    // The node asks for no more neighbours when all slots are used.
     let dialled = others
         .iter()
         .filter(|one| !one.requests().is_empty())
@@ -96,7 +96,7 @@ fn a_node_does_not_keep_its_own_address_under_any_name() {
 
 #[test]
 fn a_peer_that_copies_a_node_id_does_not_replace_its_owner() {
-    // The configured ones stay, whoever answers first and whatever they say they are.
+    // Configured neighbours stay, independent of their order and their claims.
     let good = good_node(&[]);
     let copied = good.status().node_id;
     let ours = FakeNode::new(&genesis()).with("/node_id", copied);
@@ -211,7 +211,7 @@ fn a_removed_neighbour_is_not_relearned_under_an_alias() {
         "0.0.0.0",
         "localhost",
         "LocalHost.",
-        // ReceivedEvent by its id.
+        // Known by its node id.
         "127.0.0.2",
     ];
     let rejected = ["127.1", "2130706433", "0x7f000001", "127.000.000.001"];
@@ -236,7 +236,7 @@ fn a_removed_neighbour_is_not_relearned_under_an_alias() {
         "{log}"
     );
 
-    // Neither does the next run bring it back, though it is told of a name.
+    // The next run does not bring it back, either, although another peer names it.
     node.stop();
     start(&mut node, &at("localhost"));
     wait_for("a look at the name", || {
@@ -251,7 +251,7 @@ fn a_removed_neighbour_is_not_relearned_under_an_alias() {
                 .complains(&["is not a host name or IP address; write 127.0.0.1"]);
         }
     }
-    // Added under any address, it is back under all.
+    // An addition under any address brings back all of them.
     names.lock().unwrap().clear();
     for host in aliases {
         change(&node, "add", &at(host)).succeeds();
@@ -264,7 +264,7 @@ fn a_removed_neighbour_is_not_relearned_under_an_alias() {
         change(&node, "remove", &at(host)).succeeds();
         wait_for("its end", || (known(&node).len() == 1).then_some(()));
     }
-    // Nobody but the administrator removes what was added under two addresses.
+    // Only the administrator removes a neighbour that was added under two addresses.
     change(&node, "add", &at("localhost")).succeeds();
     change(&node, "add", &at("127.0.0.2")).succeeds();
     change(&node, "remove", &at("localhost")).succeeds();

@@ -88,7 +88,7 @@ fn peers_of_one_address_teach_messages_within_the_add_rate() {
 fn a_configured_neighbour_teaches_messages_at_any_rate() {
     let peer = at(CROWD, with_messages(900));
     let address = peer.address().to_string();
-    // At the rate of additions it would take a quarter of an hour.
+    // At the rate limit of additions, this would take a quarter of an hour.
     let options = ["--add-rate", "1", "--neighbours", &address];
     let node = TestNode::start(&[&SHORT_INTERVALS[..], &options].concat());
     wait_for("all messages", || {

@@ -1,4 +1,5 @@
-//! Fake reference miners: what is asked of them, what is taken from them, and what is not.
+//! Fake reference miners: the requests to them, and the chains and messages that are accepted or
+//! rejected.
 //!
 //! * [`followed`]: chains and messages that are taken
 
@@ -129,7 +130,7 @@ fn a_reference_miner_gets_only_documented_requests_and_its_chain_is_fetched_only
         .unwrap();
     assert_eq!(first.method, "HEAD");
     assert_eq!(pair.miner.count("GET", "/chain"), 1);
-    // News here is not announced there.
+    // This node announces nothing to a reference miner.
     pair.node.add("waits here");
     pair.rounds("HEAD", "/chain", 2);
     assert_eq!(pair.miner.count("POST", "/api/v1/announce"), 0);
@@ -147,7 +148,7 @@ fn a_reference_miner_gets_only_documented_requests_and_its_chain_is_fetched_only
 fn chains_that_are_invalid_are_rejected() {
     let good = chain_above(&genesis(), 2, ProofKind::Open).blocks;
     let longer = chain_above(&good, 3, ProofKind::Open).blocks;
-    // A miner that took a chain while it mined: the parent of its next block is its old tip.
+    // A miner that adopted a chain while it mined: the parent of its next block is its old tip.
     let mut old_tip = chain_above(&good, 1, ProofKind::Open).blocks;
     let mut stray = chain_above(&genesis(), 3, ProofKind::Open).blocks.remove(3);
     stray.link.as_mut().unwrap().previous_hash = BlockHash::of(&genesis()[0]);
@@ -280,7 +281,7 @@ fn a_reference_miner_is_rejected_where_blocks_must_be_sealed() {
 
 #[test]
 fn another_genesis_is_taken_while_the_chain_is_short_and_rejected_later() {
-    // Of different lengths in bytes, so that each is fetched.
+    // The chains differ in length, so that each is fetched.
     let other = |seed: u64| {
         let (id, text) = (
             SeededRng::new(seed).id(),
@@ -292,7 +293,7 @@ fn another_genesis_is_taken_while_the_chain_is_short_and_rejected_later() {
     let pair = Pair::start(FakeReferenceMiner::new(&first));
     pair.follows(&first);
     let second = chain_above(&[other(2)], 7, ProofKind::Open).blocks;
-    // No longer is no reason.
+    // A chain of equal length with another genesis block is not followed.
     let tied = chain_above(&[other(3)], 2, ProofKind::Open).blocks;
     pair.turn(FakeReferenceMiner::new(&tied));
     pair.rounds("GET", "/chain", 1);

@@ -1,4 +1,4 @@
-//! Answers that are none: endless, slow, cut off, of another shape.
+//! Invalid responses: endless, slow, truncated, of another shape.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use crate::support::fake_nodes::FakeNode;
 use crate::support::fake_peer::{FakePeer, Reply, Step, head, response};
 use blockchain::chain::Block;
 
-/// A node that has nothing but the genesis block all have.
+/// Returns a fake node that has only the genesis block.
 fn empty() -> FakeNode {
     FakeNode::new(&[Block::default_genesis()])
 }
 
-/// One with a block more than anybody else, so that its blocks are asked for.
+/// Returns a fake node with one block more than the others, so that its blocks are requested.
 fn longer() -> FakeNode {
     let builder: ChainBuilder =
         super::chain_above(&[Block::default_genesis()], 5, ProofKind::Sealed);
@@ -29,7 +29,7 @@ fn endless() -> Reply {
     ]
 }
 
-/// A peer for each of these bodies of a good response.
+/// Starts a peer for each of these bodies of a valid response.
 fn saying<B: Into<Vec<u8>>>(bodies: impl IntoIterator<Item = B>) -> Vec<FakePeer> {
     let bodies = bodies.into_iter().map(Into::into);
     bodies
@@ -40,7 +40,7 @@ fn saying<B: Into<Vec<u8>>>(bodies: impl IntoIterator<Item = B>) -> Vec<FakePeer
 #[test]
 fn an_endless_body_is_cut_off() {
     let blocks = peer_with_override(longer(), "/api/v1/blocks", |_| endless());
-    // Its blocks are no better, so that its messages are asked for.
+    // Its chain is not better, so only its messages are requested.
     let pending = empty().with("/mempool/next_sequence", 9);
     let pending = peer_with_override(pending, "/api/v1/mempool", |_| endless());
     let status = peer_with_override(empty(), "/api/v1/status", |_| endless());
@@ -82,7 +82,7 @@ fn a_silent_peer_delays_no_other() {
     scene.assert_unharmed();
     scene.wait_until_held_off("is too slow");
     scene.assert_unharmed();
-    // It is asked again, but not all the time.
+    // The node asks it again, but with a growing delay.
     assert!(bad.requests().len() <= 3, "{:?}", bad.requests());
 }
 
@@ -200,7 +200,7 @@ fn redirects_are_not_followed() {
 
 #[test]
 fn compressed_bodies_are_not_unpacked() {
-    // A gzip of nothing: header, an empty block, trailer.
+    // An empty gzip file: header, an empty block, trailer.
     let gzip = hex::decode("1f8b080000000000000303000000000000000000").unwrap();
     let bad = ["gzip", "deflate", "br"].map(|encoding| {
         let gzip = gzip.clone();

@@ -327,7 +327,7 @@ fn three_implementations_agree_on_every_vector_and_every_change() {
             let (changed, change) = change_byte(&bytes, &mut random);
             cases.push(original.of(&changed, change));
         }
-        // What the reader keeps can be about something else, too.
+        // The reader may also keep a checkpoint of another block.
         let other = original.of(&bytes, "another checkpoint".to_owned());
         let line = checkpoint(11).replace("d7b8062f", "d7b8062e");
         let trust = vec![line];

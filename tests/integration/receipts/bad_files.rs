@@ -1,4 +1,5 @@
-//! Files that are no proofs, no trust files or no files at all, under every command that reads one.
+//! Files that are not valid proofs or trust files, or that do not exist, under every command that
+//! reads one.
 
 use std::fs;
 use std::path::Path;
@@ -45,7 +46,7 @@ fn readers_of_trust(file: &Path) -> Vec<Vec<String>> {
     commands.iter().map(owned).collect()
 }
 
-/// Each command gives this exit code and a reason, which is safe to print.
+/// Asserts that each command exits with this code and gives a reason that is safe to print.
 #[track_caller]
 fn rejected(commands: Vec<Vec<String>>, code: i32) {
     for command in commands {

@@ -1,4 +1,4 @@
-//! The pages that verify receipts, in a real browser: they say what the command line says.
+//! The pages that verify receipts, in a real browser: their verdicts are those of the command line.
 
 use std::fs;
 use std::path::Path;

@@ -17,7 +17,7 @@ use crate::support::random::SeededRng;
 
 #[test]
 fn a_consistency_proof_of_an_older_checkpoint_is_rejected() {
-    // It ends at the kept checkpoint, so it says nothing about the chain above.
+    // The receipt ends at the kept checkpoint, so it says nothing about later blocks.
     let old = fs::read_to_string(vector("consistency_6_to_11.json")).unwrap();
     let line = checkpoint(11);
     let genesis = line.split(' ').nth(1).unwrap();
@@ -112,7 +112,7 @@ fn a_receipt_under_a_disconnected_block_is_one_of_another_block() {
     };
     assert_eq!(verify("--node", &address, 0)["by"], "node");
 
-    // The entry stays in the chain; the block that it is under does not.
+    // The block of the message stays in the chain, but the block that proves it does not.
     let mut other = ChainBuilder::new(&chain.blocks[..4]);
     extend(&mut other, 4);
     node.adopt(&other.above(4));

@@ -1,5 +1,5 @@
-//! Stamping that is killed, or whose disk or node fails: no message stands for a file whose stamp is
-//! lost, and what was interrupted is completed later.
+//! Stamping that is killed, or whose disk or node fails: no message is added whose stamp is lost,
+//! and the command can be completed later.
 
 use std::fs;
 use std::io::Read;
@@ -70,7 +70,7 @@ fn every_stamp_is_written_before_the_message_is_sent_and_is_completed_after_a_ki
         assert!(text.contains(message), "{text}");
     }
 
-    // The chain of one node has the message, that of the other has not.
+    // The chain of one node contains the message, that of the other does not.
     let other = TestNode::start(&["--difficulty", "1"]);
     node.request("POST", &request.target, &[], &request.body)
         .expect(201);
@@ -182,7 +182,7 @@ fn a_message_that_may_be_added_leaves_its_stamps_although_a_retry_finds_no_node(
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a.txt");
     fs::write(&file, "a").unwrap();
-    // It reads one request, and is gone without a response.
+    // The node reads one request and closes the connection without a response.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
     let lost = thread::spawn(move || {

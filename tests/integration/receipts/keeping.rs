@@ -27,7 +27,7 @@ fn a_receipt_is_got_under_the_newest_checkpoint_of_a_trust_file() {
     let node = node_with(4);
     let folder = tempfile::tempdir().unwrap();
     let (kept, receipt) = (folder.path().join("kept.txt"), folder.path().join("r.json"));
-    // That of the other network has a higher index.
+    // The checkpoint of the other network has a higher index.
     let other = node_with_genesis("other", 6);
     keep(&other, &kept, &[], 0);
     let get = |node: &TestNode, code| {
@@ -66,7 +66,7 @@ fn a_checkpoint_is_kept_once_and_in_any_order() {
     keep(&node, &kept, &["--at", "3"], 0);
     keep(&node, &kept, &[], 0);
     keep(&node, &kept, &[], 0);
-    // A block below the kept ones, and one that is kept already.
+    // A block below the kept ones, and one that is already kept.
     keep(&node, &kept, &["--at", "1"], 0);
     keep(&node, &kept, &["--at", "3"], 0);
     assert_eq!(lines(&kept), 3);
@@ -78,7 +78,7 @@ fn a_checkpoint_is_kept_once_and_in_any_order() {
     Blockchain::new(of_folder).exits(0);
     Blockchain::new(of_folder).args(["--at", "2"]).exits(0);
     assert_eq!(lines(&kept), 5);
-    // Those of another network are not compared.
+    // Checkpoints of another network are not compared.
     let other = TestNode::start(&["--difficulty", "1", "--new-genesis=other"]);
     keep(&other, &kept, &[], 0);
     assert_eq!(lines(&kept), 6);

@@ -38,7 +38,7 @@ fn browsers_and_the_command_line_agree_on_stamps() {
     open_offline_page(&browser, folder.path());
     let trust = trusted();
     let (file, stamp) = (format!("{VECTORS}/file2"), folder.path().join("stamp.json"));
-    // The browser hashes the file; it is given as a person gives it.
+    // The browser hashes the file that a person chooses.
     browser.type_into("#stamped", &file);
     let digest = wait_for("the digest", || {
         let value = browser.run("return document.getElementById('digest').value");

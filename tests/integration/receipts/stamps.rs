@@ -45,7 +45,7 @@ pub(super) fn verify(node: &TestNode, file: &std::path::Path, code: i32) -> Fini
 fn each_stamped_file_is_proven_and_no_changed_one() {
     for count in [1, 2, 3, 5, 100] {
         let (node, files) = start(count);
-        // Without a block above its own, a stamp waits a while.
+        // The stamp of a message in the tip would wait for a later block.
         let options = ["--no-wait"].into_iter().filter(|_| count > 1);
         let stamped = stamp(&node, &files).args(options).exits(0);
         let expected = if count == 1 {
@@ -69,7 +69,7 @@ fn each_stamped_file_is_proven_and_no_changed_one() {
                 "{proven:?}"
             );
         }
-        // The chain holds neither the name nor the digest of a file.
+        // The chain contains neither the name nor the digest of a file.
         let block = node.get("/api/v1/blocks/1");
         let block = block.text();
         assert!(

@@ -1,4 +1,4 @@
-//! The network between simulated nodes: what is sent arrives late, twice or never.
+//! The network between simulated nodes: requests arrive late, twice or never.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -32,13 +32,13 @@ pub(crate) struct NetworkFaults {
     pub(crate) lost: u64,
     /// Percentage of requests that arrive twice.
     pub(crate) duplicated: u64,
-    /// Longest time on the way, in milliseconds.
+    /// Maximum delay of a request, in milliseconds.
     pub(crate) delay: u64,
     /// Nodes that cannot reach the others.
     pub(crate) partition: BTreeSet<usize>,
 }
 
-/// The network; all clones are the same.
+/// A network. All clones share it.
 #[derive(Clone)]
 pub(crate) struct Network(Arc<Mutex<Inner>>);
 
@@ -80,12 +80,12 @@ impl Network {
         self.inner().faults = faults;
     }
 
-    /// Puts a node at its address, or takes it away.
+    /// Sets the node at an address, or removes it.
     pub(crate) fn attach(&self, number: usize, node: Option<Arc<Node>>) {
         self.inner().nodes[number] = node.map(|node| Box::new(answerer(node)) as Answerer);
     }
 
-    /// Notes something that must happen the same way on the next run.
+    /// Records an event that must be the same in the next run.
     pub(crate) fn note(&self, what: &str) {
         let mut inner = self.inner();
         let at = inner.begun.elapsed().as_micros();
@@ -158,7 +158,7 @@ impl Transport for Link {
             network.note(&format!("{from} {to} {}", request.path));
             sleep(network.time_on_the_way()).await;
             if network.happens(|faults| faults.lost) {
-                // Nobody answers: the one who asks has to give up by himself.
+                // No response comes, so the sender must time out.
                 return std::future::pending().await;
             }
             if network.happens(|faults| faults.duplicated) {

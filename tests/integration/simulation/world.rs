@@ -1,4 +1,4 @@
-//! A network of nodes, what happens to it, and what must hold afterwards.
+//! A network of nodes, its faults, and the checks after them.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -23,7 +23,7 @@ use super::network::{Network, NetworkFaults, address};
 use crate::support::random::SeededRng;
 use crate::support::simulated_disk::Disk;
 
-/// Every block must be sealed.
+/// Rules of the network: every block must be sealed.
 const RULES: store::Network = store::Network {
     difficulty: Difficulty::MIN,
     sealed_from: Some(1),
@@ -54,7 +54,7 @@ impl Plan {
     }
 }
 
-/// Messages are the same if id and text are.
+/// Messages are equal if id and text are.
 fn key(message: &Message) -> (MessageId, &str) {
     (message.id(), message.text())
 }
@@ -68,12 +68,12 @@ pub(crate) struct Outcome {
     pub(crate) reorgs: u64,
     pub(crate) requests: u64,
     pub(crate) bytes: u64,
-    /// From the end of the faults to one tip with nothing left to mine.
+    /// Time from the end of the faults to one tip with an empty mempool.
     pub(crate) healed_in: Duration,
     pub(crate) trace: String,
 }
 
-/// A clock that is wrong by as much as it was told.
+/// A clock with a fixed error.
 struct SkewedClock {
     begun: Instant,
     skew: f64,
@@ -127,7 +127,7 @@ impl World {
         let begun = Instant::now();
         let mut places = Vec::new();
         for number in 0..nodes {
-            // Everybody knows one that was there before, and some know one more.
+            // Each node has an earlier one as its neighbour, and some have a second one.
             let mut configured = Vec::new();
             if number > 0 {
                 configured.push(address(rng.index(number)));
@@ -188,7 +188,7 @@ impl World {
         place.running = Some(Running { node, end, tasks });
     }
 
-    /// Ends a node between two steps, as a kill would: what was written is what is left.
+    /// Ends a node between two steps, as a kill would: only the written data is left.
     async fn kill(&mut self, number: usize) {
         let Some(running) = self.places[number].running.take() else {
             return;
@@ -201,7 +201,7 @@ impl World {
         running.tasks.await.unwrap().unwrap();
     }
 
-    /// Any node that runs.
+    /// Returns a random running node.
     fn any(&mut self) -> Option<Arc<Node>> {
         let number = self.rng.index(self.places.len());
         let running = self.places[number].running.as_ref()?;
@@ -224,7 +224,7 @@ impl World {
         self.acknowledged.push(message);
     }
 
-    /// Mines some of what waits at a node.
+    /// Mines some of the pending messages of a node.
     fn mine(&mut self, node: &Node) {
         let most = 1 + self.rng.index(3);
         let limit = PageLimit { count: most, ..ALL };
@@ -252,7 +252,7 @@ impl World {
         }
     }
 
-    /// Lets things go wrong for a while.
+    /// Runs the network with faults.
     async fn suffer(&mut self, time: Duration) {
         let end = Instant::now() + time;
         while Instant::now() < end {
@@ -297,7 +297,7 @@ impl World {
         }
     }
 
-    /// Lets things go right, and waits until all nodes agree and nothing is left to mine.
+    /// Ends the faults, and waits until all nodes agree and nothing is pending.
     async fn heal(mut self, plan: Plan, seed: u64) -> Outcome {
         self.network.set_weather(NetworkFaults {
             delay: 20,
@@ -353,7 +353,7 @@ impl World {
         })
     }
 
-    /// Every acknowledged message stands in the chain exactly once.
+    /// Asserts that every acknowledged message is in the chain exactly once.
     fn outcome(&self, healed_in: Duration, seed: u64) -> Outcome {
         let node = self.nodes().next().unwrap();
         let blocks = node.view().unwrap().blocks(0, ALL).unwrap();

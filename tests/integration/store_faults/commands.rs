@@ -1,5 +1,5 @@
-//! The real binary on damaged files, with little memory to take: every command ends in time with
-//! an exit code of its own and says why, or holds what was there.
+//! The real binary on damaged files and with little memory: every command ends in time, with a
+//! documented exit code and the reason, or with the undamaged content.
 
 use std::fs;
 use std::path::Path;
@@ -22,12 +22,12 @@ use crate::support::chain::{OPEN_NETWORK, ProofKind};
 use crate::support::command::{BINARY, foreign_variables, signal};
 use crate::support::random::SeededRng;
 
-/// Address space a command may take, in KiB: some times what the whole files need.
+/// Maximum address space of a command in KiB: a few times that of undamaged files.
 const MOST_MEMORY: u64 = 3 * 1024 * 1024;
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Runs the binary; `stop` asks it to stop as soon as this file is there.
+/// Runs the binary. If `stop` is given, asks it to stop as soon as this file exists.
 pub(super) fn run(arguments: &[&str], stop: Option<&Path>) -> Output {
     let mut command = Command::new("sh");
     for name in foreign_variables() {
@@ -138,7 +138,7 @@ fn commands_name_damage_in_a_chain_file() {
         let format = Format::ALL[rng.index(6)];
         let mut file = written(format, &blocks);
         let mut hash = hex::encode(Sha256::digest(&file)).into_bytes();
-        // Sometimes it is the file beside it that is damaged.
+        // Sometimes the hash file is damaged instead.
         let (damaged, page) = match rng.below(5) {
             0 => (&mut hash, 16),
             _ => (&mut file, 256),

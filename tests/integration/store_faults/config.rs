@@ -1,5 +1,5 @@
-//! Configuration files that were damaged: rejected with the place, or read with no option that the
-//! whole file does not have. The real binary reads them.
+//! Damaged configuration files: rejected with the position, or read with no option that the
+//! undamaged file does not have. The real binary reads them.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -38,7 +38,7 @@ port = 8080
 allow-host = ["chain.example.org", "localhost"]
 "#;
 
-/// The options that a file names, each with its table.
+/// Returns the options of a file, each with its table.
 fn named(text: &str) -> BTreeSet<(String, String)> {
     let mut names = BTreeSet::new();
     for (first, value) in DeTable::parse(text).unwrap().get_ref() {

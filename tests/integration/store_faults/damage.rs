@@ -1,5 +1,5 @@
-//! Files that are missing, in use, of another version, damaged or no database at all: each has a
-//! named error, and a damaged one never passes for a whole one with less in it.
+//! Files that are missing, in use, of another version, damaged or no database: each has a named
+//! error, and a damaged file never passes as a complete one with less content.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ use crate::support::chain::{OPEN_NETWORK, listener};
 use crate::support::check::check_file;
 use crate::support::random::SeededRng;
 
-/// Maximum growth of a small file by opening, adding and closing, in bytes.
+/// Maximum growth of a small file after opening, adding and closing, in bytes.
 const MOST_GROWTH: u64 = 8 * 1024 * 1024;
 
 fn create(folder: &TempDir) -> PathBuf {
@@ -46,7 +46,7 @@ fn add(store: &Store, message: Message) -> Result<(), StoreError> {
         .map(drop)
 }
 
-/// Two files that hold the same: one that was closed, one whose process was killed.
+/// Returns two files with the same content: one that was closed, and one whose process was killed.
 pub(super) fn filled(path: &Path, script: &Script) -> [Vec<u8>; 2] {
     let store = open(path).unwrap();
     for number in 0..script.len() {
@@ -57,14 +57,14 @@ pub(super) fn filled(path: &Path, script: &Script) -> [Vec<u8>; 2] {
     [fs::read(path).unwrap(), killed]
 }
 
-/// Reads everything a node would serve, and writes once.
+/// Reads everything that a node would serve, and writes once.
 fn use_all(path: &Path) -> Result<Held, StoreError> {
     let (listener, heard) = listener();
     let store = Store::open(path, 0, listener)?;
     let view = store.view()?;
     let held = Held::of(&view);
     if let Err(error) = &held {
-        // This is what ends a running node.
+        // This failure would end a running node.
         let told = heard.try_iter().last().and_then(Result::err);
         assert_eq!(told.map(|told| told.to_string()), Some(error.to_string()));
     }
@@ -87,8 +87,8 @@ static ABORTED: AtomicBool = AtomicBool::new(false);
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 static WATCH: Once = Once::new();
 
-/// Runs on a thread of its own, so that a hang is noticed. None if it would abort the process:
-/// the program ends with the damage named then.
+/// Runs a case on its own thread, so that a hang is noticed. Returns `None` if it would abort the
+/// process; the program then ends and names the damage.
 pub(super) fn in_time<T: Send + 'static>(
     what: &str,
     work: impl FnOnce() -> T + Send + 'static,
@@ -122,18 +122,18 @@ pub(super) fn in_time<T: Send + 'static>(
 #[derive(Debug, Default)]
 struct Count {
     rejected: u32,
-    /// Would abort the process; the program ends with the damage named then.
+    /// Would abort the process; the program then ends and names the damage.
     aborted: u32,
     whole: u32,
-    /// Read with other content beside the chain, as when an old page stands in place of a newer
+    /// Read with the right chain but other content, as with an old page in the place of a newer
     /// one; the complete check names it.
     named_by_check: u32,
 }
 
 impl Count {
-    /// Opens, reads and checks a damaged file. `whole` is what it held before.
+    /// Opens, reads and checks a damaged file. `whole` is its content before the damage.
     fn try_one(&mut self, file: &[u8], whole: &Held, what: &str) {
-        // Opening may repair a file, so the check gets one of its own. One that an aborted case
+        // Opening may repair a file, so the check gets its own copy. A file that an aborted case
         // has open stays locked.
         let folder = TempDir::new().unwrap();
         let [used, checked] = ["used", "checked"].map(|name| folder.path().join(name));
@@ -221,7 +221,7 @@ fn a_header_with_huge_sizes_is_rejected_without_allocating() {
             }
         }
     }
-    // What only a repair needs may be anything after a kill.
+    // These fields are read by a repair after a kill only, so no other check reports them.
     assert!(
         count.rejected > 30 && count.named_by_check == 0,
         "{count:?}"
@@ -291,7 +291,7 @@ fn a_database_is_never_created_over_another_file() {
     );
 }
 
-/// Makes an index one table, as it was before schema 5.
+/// Merges the tables of an index into one, as before schema 5.
 fn merge_recent_rows<const N: usize>(txn: &WriteTransaction, main: &str, recent: &str) {
     let main: TableDefinition<'_, &[u8; N], u64> = TableDefinition::new(main);
     let recent: TableDefinition<'_, &[u8; N], u64> = TableDefinition::new(recent);
@@ -318,7 +318,7 @@ fn a_newer_schema_is_rejected_with_both_versions() {
         txn.commit().unwrap();
         old
     };
-    // Earlier ones are read, and become this one.
+    // Earlier schemas are read and upgraded.
     for older in [2, 3, 4] {
         set_schema(older);
         let database = Database::open(&path).unwrap();

@@ -1,5 +1,5 @@
-//! Chain files that were damaged: rejected with a reason, or read with the same content; where no
-//! rule can tell, the SHA-256 beside the file does.
+//! Damaged chain files: rejected with a reason, or read with the same content; where no rule can
+//! tell, the SHA-256 in the hash file does.
 
 use std::fmt::Write;
 
@@ -51,15 +51,15 @@ fn taken(file: &[u8], kind: ProofKind) -> Result<Vec<Block>, String> {
     }
 }
 
-/// Returns `true` if a chain may be valid with other content: it may end early in a line format,
-/// and nothing binds an open last block.
+/// Returns `true` if a chain may be valid with other content: a line format may end early, and no
+/// rule protects an open last block.
 fn may_pass(taken: &[Block], whole: &[Block], format: Format, kind: ProofKind) -> bool {
     let common = taken
         .iter()
         .zip(whole)
         .take_while(|(one, other)| one == other)
         .count();
-    // The formats of lines.
+    // These formats have one block per line.
     let may_end_early = matches!(format, Format::Ndjson | Format::Csv);
     let ends_early = may_end_early && common == taken.len();
     let last_alone = kind == ProofKind::Open && taken.len() == common + 1;

@@ -1,13 +1,15 @@
-//! Damage done to the bytes of a file, the same for the same seed.
+//! Damage to the bytes of a file, repeatable by seed.
 
 use crate::support::random::SeededRng;
 
-/// Bytes at the start of a database that say how the rest is to be read.
+/// Bytes at the start of a database that describe the rest.
 const HEADER: usize = 320;
 
-/// Damages a file in some way and says how. Pieces are blanked, copied and swapped by `page`.
+/// Damages a file in a random way and describes it. Pieces of `page` bytes are cleared, copied or
+/// swapped.
 pub(super) fn damage(file: &mut Vec<u8>, page: usize, rng: &mut SeededRng) -> String {
-    // Most of a young database is empty; what is in use is worth more, its start most.
+    // Most of a new database is unused, so bytes in use are chosen more often, most often its
+    // start.
     let mut somewhere = |file: &[u8]| loop {
         let at = match rng.below(8) {
             0 => rng.index(file.len().min(HEADER)),

@@ -1,5 +1,5 @@
-//! The work that is done on a failing disk: steps fixed by a seed, and what the store holds after
-//! each of them.
+//! The work on a failing disk: steps that follow from a seed, and the content of the store after
+//! each.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
@@ -19,7 +19,7 @@ use crate::support::simulated_disk::Disk;
 
 const ARRIVED: u64 = 1_700_000_000_000;
 
-/// One thing to do.
+/// One step.
 #[derive(Clone, Debug)]
 enum Step {
     Add(Addition),
@@ -31,11 +31,11 @@ enum Step {
     NoteSnapshot(SnapshotRecord),
 }
 
-/// Everything a store holds that outlives a restart.
+/// Content of a store that survives a restart.
 #[derive(Debug, PartialEq)]
 pub(super) struct Held {
     pub(super) blocks: Vec<Block>,
-    /// With the mark of those that came from a peer.
+    /// Pending messages, each with `true` if it came from a peer.
     pub(super) pending: Vec<(Pending, bool)>,
     reorgs: Vec<(u64, ReorgRecord)>,
     neighbours: Vec<NeighbourRecord>,
@@ -63,7 +63,7 @@ impl Held {
     }
 }
 
-/// Steps, and what is held before the first and after each.
+/// Steps, and the content before the first and after each.
 pub(super) struct Script {
     steps: Vec<Step>,
     pub(super) held: Vec<Held>,
@@ -129,12 +129,12 @@ impl Script {
         response.recv().unwrap_or(Err(StoreError::Closed))
     }
 
-    /// Takes all steps, some of them at once so that they share commits, until one fails. The
-    /// disk learns what was asked for and what was acknowledged.
+    /// Takes all steps, some of them concurrently so that they share commits, until one fails.
+    /// Tells the disk which steps were submitted and which were acknowledged.
     pub(super) fn play(&self, store: &Store, disk: &Disk) -> Result<(), StoreError> {
         let (mut rng, mut next) = (SeededRng::new(self.steps.len() as u64), 0);
-        // The writer is held in the last reply of a group until the next group waits, so that
-        // what shares a commit does not depend on the threads.
+        // The writer waits in the last reply of a group until the next group is queued, so that the
+        // sharing of commits does not depend on the threads.
         let (mut release, held) = channel::<()>();
         let (sender, mut responses) = channel();
         let nothing = Box::new(move |outcome| _ = (sender.send(outcome), held.recv()));
@@ -145,7 +145,7 @@ impl Script {
                 .iter()
                 .take(expected)
                 .collect::<Result<Vec<_>, _>>()?;
-            // A reply that is dropped unanswered means the store is closed.
+            // A dropped reply means that the store is closed.
             if answered.len() < expected {
                 return Err(StoreError::Closed);
             }
@@ -229,7 +229,7 @@ impl Script {
                 let depth = rng.index(held.blocks.len().min(6));
                 let fork = held.blocks.len() - depth;
                 let mut builder = ChainBuilder::new(&held.blocks[..fork]);
-                // Sometimes not long enough.
+                // Sometimes the branch is too short to be followed.
                 for nth in 0..=depth.saturating_sub(usize::from(rng.below(8) == 0)) {
                     builder.mine(held.message(nth, rng), kind(rng));
                 }
@@ -254,7 +254,7 @@ impl Script {
         }
     }
 
-    /// A new message, with a client's key or without, or one that was added before.
+    /// Returns a new message, with or without an idempotency key, or one that was added before.
     fn addition(&self, rng: &mut SeededRng) -> Addition {
         let earlier = self.steps.iter().rev().find_map(|step| match step {
             Step::Add(addition) if addition.key.is_some() => Some(addition),
@@ -274,7 +274,7 @@ impl Script {
 }
 
 impl Held {
-    /// A message to mine: mostly one that waits, sometimes another text under its id.
+    /// Returns a message to mine: mostly a pending one, sometimes another text under its id.
     fn message(&self, nth: usize, rng: &mut SeededRng) -> Message {
         let waiting = self.pending.get(nth).map(|pending| &pending.0.message);
         let id = |message: &Message| -> MessageId { message.id() };

@@ -1,4 +1,4 @@
-//! Everything the store can be asked, compared with the model.
+//! Compares every answer of the store with the model.
 
 use blockchain::chain::{BlockHash, Message, Tip};
 use blockchain::reference::json;

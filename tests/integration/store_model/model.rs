@@ -49,8 +49,8 @@ pub(crate) struct Model {
     pub(crate) pending: Vec<PendingEntry>,
     pub(crate) renamed: BTreeMap<MessageId, MessageId>,
     pub(crate) reorgs: Vec<ReorgRecord>,
-    /// Every message whose adding succeeded, under the returned id; and
-    /// whether nobody had used that id before, as it is for an id made at random.
+    /// Every message that was added, under the returned id, with `true` if that id was unused
+    /// before, as a random id is.
     pub(crate) acknowledged: Vec<(Message, bool)>,
     used: BTreeSet<MessageId>,
     keys: BTreeMap<[u8; 32], Message>,
@@ -208,7 +208,7 @@ impl Model {
         false
     }
 
-    /// The first block that may not stand above the first `from`.
+    /// Returns the index of the first block that may not follow the first `from` blocks.
     fn check(&self, from: usize, blocks: &[Block], broken: Option<u64>) -> Result<(), Rejected> {
         let all = [&self.blocks[..from], blocks].concat();
         let open = seals(&all)
@@ -243,8 +243,8 @@ impl Model {
         }
     }
 
-    /// Lets a message wait at a place, under the first derived id that is free, unless the same
-    /// message is held there already.
+    /// Makes a message pending at a position, under the first derived id that is free, unless the
+    /// same message is already pending there.
     fn keep(&mut self, at: usize, mut entry: PendingEntry) -> Message {
         let mut held = false;
         while let Some(text) = self.text_under(entry.message.id()) {

@@ -29,10 +29,10 @@ pub(super) enum Action {
 
 pub(super) struct World {
     disk: Disk,
-    /// None only while it is opened anew.
+    /// `None` only while the store is being opened again.
     store: Option<Store>,
     pub(super) model: Model,
-    /// Chains that were followed once.
+    /// Earlier chains of the store.
     pub(super) left: Vec<Vec<Block>>,
     clock: u64,
     branch: u64,
@@ -93,7 +93,7 @@ impl World {
     }
 
     fn add(&mut self, rng: &mut SeededRng, keyed: bool) {
-        // Few keys, so that they come again, with the same text or another.
+        // Keys are few, so that they repeat, with the same text or another one.
         let key = keyed.then(|| Addition::key_digest(&[u8::try_from(rng.below(6)).unwrap()]));
         let mut message = self.message(rng);
         if keyed && rng.below(2) == 0 {
@@ -126,11 +126,11 @@ impl World {
         if expected.is_ok() {
             self.left.push(old);
         }
-        // The branch is forgotten either way.
+        // The branch is discarded in both cases.
         assert_eq!(self.adopt_staged(), Err(Rejected::NotConnected));
     }
 
-    /// Stages a branch in pieces, among pieces of another one.
+    /// Stages a branch in pieces, alternating with pieces of another one.
     fn stage(&mut self, branch: &[Block], rng: &mut SeededRng) {
         self.branch += 1;
         for piece in branch.chunks(1 + rng.index(branch.len().max(1))) {
@@ -166,18 +166,18 @@ impl World {
         let first = branch[0].index;
         let at = rng.index(branch.len());
         match rng.below(4) {
-            // A gap.
+            // A block is missing.
             0 if branch.len() > 2 => {
                 branch.remove(1);
                 self.adopt(&branch, Some(first + 1), rng);
             }
-            // Joins nowhere: the parent of its first block is not one of ours.
+            // The parent of its first block is not in the chain.
             1 if first > 0 => {
                 let link = branch[0].link.as_mut().unwrap();
                 link.previous_hash = BlockHash::from_bytes([9; 32]);
                 self.adopt(&branch, Some(first), rng);
             }
-            // Begins beyond our tip.
+            // The branch begins above the tip.
             2 => {
                 let mut builder = ChainBuilder::new(&self.model.blocks);
                 (0..3).for_each(|_| builder.mine(rng.message(), ProofKind::Sealed));
@@ -185,7 +185,7 @@ impl World {
                 self.adopt(&beyond, None, rng);
             }
             _ if branch[at].index > 0 => {
-                // Another index would be another place in the branch.
+                // With another index, the block would have another position in the branch.
                 let index = branch[at].index;
                 break_block(&mut branch[at], rng);
                 if branch[at].index == index {
@@ -230,7 +230,7 @@ impl World {
                 .submit(Operation::Add(addition, reply))
                 .unwrap();
             let blocks = self.next_blocks(rng);
-            // The second time it is rejected: its tip has moved.
+            // The second one is rejected, because the tip has changed.
             let parent = self.model.tip();
             for _ in 0..2 {
                 expected.1.push(self.model.append(parent, &blocks, None));
@@ -264,7 +264,7 @@ impl World {
             .unwrap();
     }
 
-    /// Closes the store, kills it or cuts the power; every commit was answered before.
+    /// Closes the store, kills it or cuts the power, after every commit was answered.
     fn reopen(&mut self, rng: &mut SeededRng) {
         let store = self.store.take().unwrap();
         let cleanly = match rng.below(3) {
@@ -288,7 +288,7 @@ impl World {
         assert_eq!(store.stopped_cleanly(), cleanly);
     }
 
-    /// Some good blocks on our tip.
+    /// Returns some valid blocks above the tip.
     fn next_blocks(&self, rng: &mut SeededRng) -> Vec<Block> {
         let mut builder = ChainBuilder::new(&self.model.blocks);
         for _ in 0..=rng.below(3) {
@@ -297,7 +297,8 @@ impl World {
         builder.above(self.model.blocks.len())
     }
 
-    /// A good branch about as long as our chain, from its first block that may differ.
+    /// Returns a valid branch of about the length of the chain, from its first block that may
+    /// differ.
     fn branch(&self, rng: &mut SeededRng) -> Vec<Block> {
         let ours = &self.model.blocks;
         let mut builder = match rng.below(8) {
@@ -310,7 +311,7 @@ impl World {
             }
             _ => ChainBuilder::new(&ours[..ours.len() - rng.index(ours.len().min(8))]),
         };
-        // One shorter, equal or longer.
+        // One block shorter, of equal length, or longer.
         let length = ours.len() + rng.index(5) - 1;
         let all_of = [None, Some(ProofKind::Open), Some(ProofKind::Sealed)][rng.index(3)];
         while builder.blocks.len() < length.max(1) {
@@ -323,11 +324,11 @@ impl World {
             .zip(ours)
             .take_while(|(one, other)| one == other);
         let from = common.count().min(builder.blocks.len() - 1);
-        // Sometimes it starts lower than it must.
+        // Sometimes it starts below the fork.
         builder.above(from - rng.index(from.min(2) + 1))
     }
 
-    /// A new message, or one that waits or is mined already, or another text under its id.
+    /// Returns a new, pending or mined message, or another text under its id.
     fn message(&self, rng: &mut SeededRng) -> Message {
         let (pending, blocks) = (&self.model.pending, &self.model.blocks);
         let known = match rng.below(10) {
@@ -337,7 +338,7 @@ impl World {
             _ => return rng.message(),
         };
         match rng.below(4) {
-            // Nobody adds the message of a genesis block, and it leaves with its block.
+            // The message of a genesis block was never added, and disappears with its block.
             _ if known == blocks[0].message => with_text(&blocks[0], "other").message,
             0 => Message::new(known.id(), format!("other {}", rng.below(4))).unwrap(),
             _ => known,
@@ -371,7 +372,7 @@ fn break_block(block: &mut Block, rng: &mut SeededRng) {
         1 => link.previous_hash = BlockHash::from_bytes([1; 32]),
         2 => block.link = None,
         3 => block.timestamp = blockchain::chain::Timestamp::integer(0).unwrap(),
-        // More digits than counting reaches, and no commitment.
+        // The proof has more digits than a search tries, and no commitment.
         _ => {
             *link = Link {
                 proof: "9".repeat(50).parse().unwrap(),

@@ -8,7 +8,7 @@ use blockchain::chain::{Block, BlockHash, History, Message, Proof, Timestamp, Ti
 use blockchain::pow::{self, Difficulty};
 use blockchain::store::{Listener, Network, State, StoreError};
 
-/// The rules of the tests: difficulty 1, nothing has to be sealed.
+/// Rules of the tests: difficulty 1, and no block has to be sealed.
 pub(crate) const OPEN_NETWORK: Network = Network {
     difficulty: Difficulty::MIN,
     sealed_from: None,

@@ -31,7 +31,7 @@ impl Events {
     pub(crate) fn open(address: SocketAddr, last_event_id: Option<&str>) -> Self {
         let mut stream = connect(address).unwrap();
         let id = last_event_id.map_or(String::new(), |id| format!("Last-Event-ID: {id}\r\n"));
-        // By the older protocol, so that the body is not cut into chunks.
+        // HTTP/1.0, so that the body is not chunked.
         let request = format!("GET /api/v1/events HTTP/1.0\r\n{id}\r\n");
         stream.write_all(request.as_bytes()).unwrap();
         let mut events = Self(BufReader::new(stream));
@@ -51,7 +51,7 @@ impl Events {
         (events, opening.id.unwrap())
     }
 
-    /// The next event; none after the end of the stream.
+    /// Returns the next event, or `None` after the end of the stream.
     pub(crate) fn next(&mut self) -> Option<ReceivedEvent> {
         let mut told = ReceivedEvent::default();
         let lines = self.lines();
@@ -67,7 +67,7 @@ impl Events {
         (!lines.is_empty()).then_some(told)
     }
 
-    /// The next event, told as one of these names.
+    /// Returns the next event with one of these names.
     #[track_caller]
     pub(crate) fn expect(&mut self, name: &str) -> ReceivedEvent {
         let told = self.next().unwrap();

@@ -67,7 +67,7 @@ impl Explorer {
         request(self.address, "GET", target, &[], &[]).unwrap()
     }
 
-    /// A request as a browser sends it: with the host it was given, and what else it adds.
+    /// Sends a request as a browser does: with the host that it was given, and further headers.
     #[track_caller]
     pub(crate) fn browse(
         &self,
@@ -93,7 +93,7 @@ pub(crate) fn address_in(log: &str) -> Option<SocketAddr> {
     rest.split_once('/')?.0.parse().ok()
 }
 
-/// A request as a browser sends it. Headers that are given replace its own.
+/// Sends a request as a browser does. `headers` replace its own.
 #[track_caller]
 pub(crate) fn browse(
     address: SocketAddr,

@@ -47,13 +47,13 @@ impl FakeNode {
         }
     }
 
-    /// The same with another value in its status.
+    /// Returns the node with another value in its status.
     pub(crate) fn with(mut self, pointer: &str, value: impl Into<Value>) -> Self {
         *self.status.pointer_mut(pointer).unwrap() = value.into();
         self
     }
 
-    /// The same with pending messages.
+    /// Returns the node with pending messages.
     pub(crate) fn with_pending(mut self, pending: Vec<Message>) -> Self {
         self.status["mempool"]["count"] = pending.len().into();
         self.status["mempool"]["next_sequence"] = pending.len().into();

@@ -53,7 +53,7 @@ impl TransportResponse {
         self
     }
 
-    /// Expects this status and the one shape of all errors of `/api/v1`, with this code.
+    /// Asserts this status and an error body of `/api/v1` with this code.
     #[track_caller]
     pub(crate) fn expect_error(self, status: u16, code: &str) -> String {
         let response = self.expect(status);
@@ -74,7 +74,7 @@ pub(crate) fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Connects from this address of the loopback; from the usual one on systems that have one alone.
+/// Connects from this loopback address, or from the default one on systems that have only that.
 pub(crate) fn connect_from(source: Ipv4Addr, address: SocketAddr) -> io::Result<TcpStream> {
     if !cfg!(target_os = "linux") {
         return connect(address);
@@ -111,7 +111,7 @@ pub(crate) fn exchange(address: SocketAddr, request: &[u8]) -> io::Result<Transp
     read_answer(stream, request.starts_with(b"HEAD "))
 }
 
-/// A request that asks for the end of the connection after its response.
+/// Returns a request that asks for the connection to be closed after the response.
 pub(crate) fn request_bytes(
     method: &str,
     target: &str,
@@ -203,7 +203,7 @@ pub(crate) fn post_message(
     )
 }
 
-/// A text as it stands in a query.
+/// Percent-encodes a text for a query.
 pub(crate) fn percent_encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len() * 3);
     for byte in text.bytes() {

@@ -65,13 +65,13 @@ impl InProcessNode {
     /// Stops it and starts it again on the same folder.
     pub(crate) fn again(self) -> Self {
         self.shutdown.cancel();
-        // With the runtime goes whatever still holds the node.
+        // Dropping the runtime drops everything that still holds the node.
         drop(self.runtime);
         Arc::try_unwrap(self.node).ok().unwrap().close().unwrap();
         Self::on(self.folder)
     }
 
-    /// Puts blocks on top of its chain.
+    /// Appends blocks to its chain.
     #[track_caller]
     pub(crate) fn append(&self, blocks: &[Block]) {
         let parent = self.node.state().tip.hash;
@@ -81,7 +81,7 @@ impl InProcessNode {
             .unwrap();
     }
 
-    /// Has it switch to a branch.
+    /// Lets the node switch to a branch.
     #[track_caller]
     pub(crate) fn adopt(&self, branch: &[Block]) {
         let blocks = branch.to_vec();

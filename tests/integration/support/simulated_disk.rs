@@ -148,7 +148,7 @@ struct Content {
     /// `true` while syncs are stalled.
     is_stalled: bool,
     progress: Progress,
-    /// Everything that happens, if somebody wants to know.
+    /// Events since recording was requested.
     log: Option<Vec<Event>>,
 }
 
@@ -188,7 +188,7 @@ impl Disk {
         self.content().calls
     }
 
-    /// Writes down what happens from now on.
+    /// Records the events from now on.
     pub(crate) fn record(&self) {
         self.content().log = Some(Vec::new());
     }
@@ -198,7 +198,7 @@ impl Disk {
         self.content().log.take().unwrap_or_default()
     }
 
-    /// Notes how far the work has come.
+    /// Records the progress of the work.
     pub(crate) fn note(&self, note: impl FnOnce(&mut Progress)) {
         let mut content = self.content();
         note(&mut content.progress);

@@ -23,7 +23,7 @@ const STOP: Duration = Duration::from_secs(2);
 /// A node, running or stopped. Dropping it kills the process and deletes its folder.
 pub(crate) struct TestNode {
     root: TempDir,
-    /// A command that becomes the binary, such as `env NAME=VALUE`; empty for none.
+    /// A command that executes the binary, such as `env NAME=VALUE`; empty for none.
     pub(crate) wrapper: Vec<String>,
     /// The command with its positional arguments.
     pub(crate) command: Vec<String>,
@@ -75,7 +75,7 @@ impl TestNode {
             }
             let running = self.running()?;
             let address = running["address"].as_str()?.parse().ok()?;
-            // A node that was killed left its address behind, and another may have it now.
+            // A killed node leaves its address behind, and another process may have it now.
             let status = request(address, "GET", "/api/v1/status", &[], &[]).ok()?;
             let status: Status = serde_json::from_slice(&status.body).ok()?;
             let health = request(address, "GET", "/health", &[], &[]).ok()?;
@@ -199,7 +199,7 @@ impl TestNode {
         Some(ticks?.iter().sum::<f64>() / 100.0)
     }
 
-    /// A command that asks this node.
+    /// Returns a command that asks this node.
     pub(crate) fn command<A: AsRef<OsStr>>(
         &self,
         arguments: impl IntoIterator<Item = A>,

@@ -141,7 +141,7 @@ impl Scene {
         let blocks = (first..last).map(|index| format!("/block/{index}"));
         let lists = ["/", "/lab", "/blocks", "/blocks?from=40"].map(str::to_owned);
         for path in blocks.chain(lists) {
-            // An open dialog fails the next command.
+            // An open dialog would fail the next command.
             self.open(&path);
             let origin = format!("http://{}/", self.explorer.address());
             let loaded = self

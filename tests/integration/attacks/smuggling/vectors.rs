@@ -6,15 +6,15 @@ const HIDDEN: &str = "PUT /add?message=hidden HTTP/1.1\r\nHost: x\r\n\r\n";
 /// The allowed reading of a vector.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Reading {
-    /// As one request, whose end is clear: it is answered, and the next one, too.
+    /// One request with a clear end: it and the next one are answered.
     Clear,
-    /// Not at all: 400 and the end, or just the end.
+    /// No request: 400 and the connection is closed, or it is just closed.
     Rejected,
-    /// Either of both, as long as what is hidden stays hidden.
+    /// Either of the two, as long as the hidden request stays hidden.
     Either,
 }
 
-/// A `POST` whose head has these lines, and this body.
+/// Returns a `POST` with these header lines and this body.
 fn post(lines: &str, body: &str) -> String {
     format!("POST /api/v1/announce HTTP/1.1\r\nHost: x\r\n{lines}\r\n{body}")
 }

@@ -52,7 +52,7 @@ fn messages_of_a_losing_branch_become_pending() {
     });
     assert_eq!(pair.node.status().tip.index, 5);
     assert_eq!(pair.listed().failures, 0);
-    // Those of a branch that we leave wait, too.
+    // Messages of a disconnected branch are pending, too.
     let winning = chain_above(&losing.blocks, 4, ProofKind::Sealed).blocks;
     pair.turn(FakeReferenceMiner::new(&winning));
     pair.follows(&winning);
@@ -127,7 +127,7 @@ fn a_future_block_is_held_back_without_penalty() {
         assert_eq!((listed.failures, listed.refused), (0, None));
         assert_eq!(pair.node.status().length, 3);
     }
-    // What was left out is asked for again, also when nothing else changes.
+    // The node asks for omitted blocks again, even if nothing else has changed.
     let mut soon = ChainBuilder::new(&blocks);
     soon.mine_at(
         poison(&mut SeededRng::new(9)),
