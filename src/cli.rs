@@ -166,7 +166,7 @@ enum Command {
     Add(add::AddArgs),
     /// Print the chain, a block, messages, neighbours or the status of a node
     Get(get::GetArgs),
-    /// Add or remove neighbours of a running node on this machine
+    /// Add or remove neighbours of a node on this machine
     Neighbours(neighbours::NeighboursArgs),
     /// Back up: export the chain of a node or a database to a file
     Export(export::ExportArgs),

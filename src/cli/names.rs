@@ -1,5 +1,5 @@
 //! Names of blocks and messages in arguments. A malformed name is wrong usage, found before any node
-//! is asked; a well-formed name of nothing is a negative answer.
+//! is asked; a well-formed name of nothing that exists is a negative answer.
 
 use std::str::FromStr;
 

@@ -50,8 +50,8 @@ impl Options {
         self.keys.contains(&(section.to_owned(), key.to_owned()))
     }
 
-    /// Returns why a key is none of the file, and what may be meant. `section` is empty before all
-    /// sections.
+    /// Returns the reason why the file may not have a key, with a suggestion. `section` is empty
+    /// before all sections.
     pub(super) fn explain(&self, section: &str, key: &str) -> String {
         let sections = self.sections();
         if !section.is_empty() && !sections.contains(section) {
@@ -89,7 +89,7 @@ impl Options {
     }
 }
 
-/// Warns of variables that look like options and are none.
+/// Warns of variables that look like options but are not.
 pub(super) fn warn_of_unknown_variables(command: &Command) {
     let options = Options::of(command);
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());

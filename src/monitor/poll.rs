@@ -316,7 +316,7 @@ async fn sample<S: Source>(node: &S, known: Known<'_>) -> Result<(), Try> {
                 Try::Done(outcome)
             });
         }
-        // A common answer does not say which of the blocks is the reason.
+        // The response about several blocks does not say which of them fails.
         for index in indexes {
             let alone = Known {
                 sample: 0,

@@ -100,7 +100,7 @@ async fn a_rewrite_is_told_once_kept_with_both_branches_and_stands_until_it_is_a
         assert_eq!(file[branch]["sealed"], count);
     }
     let read = |name: &str| std::fs::read_to_string(Path::new(folder).join(name)).unwrap();
-    // The folder alone says what was known, and since when.
+    // Only the folder says what was known, and since when.
     let kept = read("kept.txt");
     let trusted = read_trust_file(&kept).unwrap();
     assert_eq!(trusted, [(2, settled), (4, chain.checkpoint(11))]);
@@ -112,7 +112,7 @@ async fn a_rewrite_is_told_once_kept_with_both_branches_and_stands_until_it_is_a
         read("offered.txt"),
         format!("{}\n{}\n", other.checkpoint(9), other.checkpoint(14))
     );
-    // Told again after a day, from the same evidence.
+    // The alarm is told again after a day, with the same evidence.
     world.now += 24 * 3600;
     assert_eq!(world.round().await, 1);
     assert_eq!(world.kinds(), ["start", "rewrite", "rewrite"]);
@@ -253,7 +253,7 @@ async fn lies_are_contradictions() {
         world.round().await;
     }
     assert_eq!(world.round().await, 1);
-    // It is not over while that block cannot be proven, though others can.
+    // The alarm stands while that block cannot be proven, even if others can.
     let kinds = world.kinds();
     assert_eq!(
         kinds,

@@ -7,7 +7,7 @@ use crate::pow::Difficulty;
 /// Difficulty and seal rule of a network; with the genesis block they identify it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
-    /// Number of leading zeros required of every proof.
+    /// Minimum number of trailing zeros of every proof.
     pub difficulty: Difficulty,
     /// First index that must be sealed; `None` if open proofs are accepted everywhere.
     pub sealed_from: Option<u64>,

@@ -226,13 +226,15 @@ fn a_message_whose_id_a_block_takes_is_found_by_the_old_id() {
 #[test]
 fn a_message_with_a_taken_id_gets_a_new_id() {
     let (mine, theirs) = (message(1, "mine"), message(1, "theirs"));
-    // Added while mine is pending: it gets another id, which is in the answer.
+    // The other message is added while mine is pending, so it gets another id, which the result
+    // names.
     let mut database = TestDatabase::new(&[]);
     database.add(mine.clone(), None, 0).unwrap();
     let added = database.add(theirs.clone(), None, 0).unwrap();
     assert_eq!(added.id, theirs.renamed().id());
     assert_eq!(database.view().renamed(&mine.id()).unwrap(), None);
-    // Mined above mine, and returned to the mempool when its block is disconnected.
+    // The other message is mined above mine, and returns to the mempool when its block is
+    // disconnected.
     let mut database = TestDatabase::new(&[mine.clone(), theirs.clone()]);
     database
         .adopt(&[mine.clone(), message(2, "x"), message(3, "y")])

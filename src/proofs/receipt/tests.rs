@@ -1,4 +1,4 @@
-//! The vectors, every single change of them, and the forgeries that a careless verifier takes.
+//! The vectors, every change of one character, and forgeries that a careless verifier would accept.
 
 use super::*;
 use crate::proofs::ConsistencyProof;

@@ -1,4 +1,4 @@
-//! Proofs against the definitions of RFC 9162, and changed ones.
+//! Compares proofs with the definitions of RFC 9162, and rejects changed ones.
 
 use std::convert::Infallible;
 

@@ -1,4 +1,4 @@
-//! Spellings of JSON: taken where nothing changes, rejected with a reason where something would.
+//! Spellings of JSON: accepted if the block stays the same, rejected with a reason otherwise.
 
 use super::*;
 use crate::chain::BlockHash;

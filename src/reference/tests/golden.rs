@@ -1,4 +1,5 @@
-//! Files of the reference miner: reading, checking and writing them gives its results.
+//! Files of the reference miner: reading, checking and writing them gives the results of the
+//! reference miner.
 
 use sha2::{Digest, Sha256};
 

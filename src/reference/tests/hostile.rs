@@ -1,4 +1,4 @@
-//! Damaged and hostile files: an error or a chain, never a panic, and no memory or time to waste.
+//! Damaged and hostile files: an error or a chain, never a panic, in bounded memory and time.
 
 use std::io::{self, Read};
 
@@ -47,7 +47,7 @@ fn changing_any_single_byte_never_panics() {
     }
 }
 
-/// Reads, and makes sure that what is read can be written and read again.
+/// Reads a file, and asserts that the result can be written and read again.
 fn check(format: Format, bytes: &[u8]) {
     match format.read(bytes) {
         Ok(blocks) => assert!(format.read(&format.write(&blocks)).unwrap() == blocks),
@@ -151,7 +151,7 @@ proptest! {
     }
 }
 
-/// The reason for rejecting these bytes, without the place.
+/// Returns the reason for rejecting these bytes, without the location.
 fn reason(format: Format, bytes: &[u8]) -> String {
     let text = format.read(bytes).unwrap_err().to_string();
     text.split_once(": ").unwrap().1.to_owned()

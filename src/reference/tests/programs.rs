@@ -1,5 +1,4 @@
-//! Pickles put together by hand: what is taken although Python would not write it so, and what is
-//! not.
+//! Handmade pickles that Python would not write: some are accepted, the others rejected.
 
 use super::*;
 use crate::chain::Message;
@@ -38,11 +37,11 @@ fn unknown_attributes_are_skipped() {
         "V_x\n](I1\n](I2\nee".to_owned(),
         "V_x\n}V_index\nI7\ns".to_owned(),
         "V_x\n(I1\nI2\nt".to_owned(),
-        // Other blocks inside a block are none of the chain.
+        // Blocks inside another block do not belong to the chain.
         format!("V_x\n{inner}"),
         format!("V_x\n]({inner}{inner}e"),
         format!("V_x\n({inner}t"),
-        // The last one counts.
+        // Of duplicate keys, the last one counts.
         format!("V_data\n{DATA}"),
     ] {
         let program = format!("]({}e.", genesis(DATA, &further));

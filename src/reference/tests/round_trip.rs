@@ -1,4 +1,4 @@
-//! Random chains through both formats, and sources that give their bytes in pieces.
+//! Random chains in both formats, and sources that return their bytes in pieces.
 
 use std::io::{self, Read};
 

@@ -1,4 +1,4 @@
-//! Every format against random chains, against damage, and against each other.
+//! Every format with random chains and damaged files, and compared with each other.
 
 mod properties;
 

@@ -1,4 +1,4 @@
-//! Random chains through every format, cut, changed and as they are.
+//! Random chains in every format: complete, truncated and changed.
 
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -6,7 +6,7 @@ use proptest::sample::Index;
 use super::*;
 
 fn message() -> impl Strategy<Value = Message> {
-    // Formula starts, quotes, separators and line breaks more often than chance gives them.
+    // Starts of formulas, quotes, separators and line breaks are more frequent than in random text.
     let text = prop_oneof![
         any::<String>(),
         "[=+@'\t\r\n\",;-]{0,4}[a-z\"',\r\n]{0,8}",
@@ -100,7 +100,7 @@ proptest! {
             let end = at.index(bytes.len());
             match content(&bytes[..end]) {
                 Err(_) => {}
-                // Only blanks were cut off, or whole lines.
+                // Only whitespace or whole lines are missing.
                 Ok((blocks, _)) if matches!(format, Format::Ndjson | Format::Csv) => {
                     prop_assert!(chain.0.starts_with(&blocks));
                 }
@@ -123,7 +123,7 @@ proptest! {
             if let Ok((blocks, _)) = content(&bytes)
                 && matches!(format, Format::Json | Format::Ndjson)
             {
-                // Every field that counts is bound by the hash beside it.
+                // The hash of the block binds every field that is read.
                 prop_assert_eq!(blocks.len(), chain.0.len());
                 let same = blocks.iter().zip(&chain.0).filter(|(a, b)| a == b).count();
                 // The name of the key `hash` itself may be what was changed.
