@@ -159,11 +159,11 @@ async fn judge(site: &Site, form: &ReceiptForm) -> Result<Verdict, ErrorPage> {
         let text = "The receipt has more than 1 MiB. Verify it with the command line.";
         return Ok(not_proven("not_readable", text));
     }
-    let found = match Proof::read(&file, &form.digest) {
+    let found = match SubmittedReceipt::read(&file, &form.digest) {
         Ok(found) => found,
         Err(verdict) => return Ok(verdict),
     };
-    let Proof { receipt, stamped } = found;
+    let SubmittedReceipt { receipt, stamped } = found;
     let (under, entries) = match receipt.check() {
         Ok(checked) => checked,
         Err(error) => return Ok(error.into()),
@@ -202,13 +202,13 @@ async fn judge(site: &Site, form: &ReceiptForm) -> Result<Verdict, ErrorPage> {
 }
 
 /// A receipt, or that of a stamp.
-struct Proof {
+struct SubmittedReceipt {
     receipt: Receipt,
     /// Meaning of a stamp for its file.
     stamped: Option<String>,
 }
 
-impl Proof {
+impl SubmittedReceipt {
     /// Reads a file. The message of a stamp must stand for the file with the given SHA-256.
     fn read(file: &str, digest: &str) -> Result<Self, Verdict> {
         if !is_stamp(file) {

@@ -1,8 +1,11 @@
-//! Networks of real processes: five nodes in a line, a ring and a star on loopback, one stopped and
-//! started again ([`five_nodes_agree_in_every_shape`]), how soon a block is everywhere, and two
-//! halves that are cut from each other and joined again ([`partition`]); nodes that do not fit
-//! together ([`differences`]), histories that are replaced ([`warnings`]), and a class and a
-//! stranger on machines of their own ([`closed`]).
+//! Networks of real processes.
+//!
+//! * this file: five nodes in a line, a ring and a star on loopback, one of which is restarted; the
+//!   time until a block is on all of them
+//! * `partition`: two halves that are separated and joined again
+//! * [`differences`]: nodes of different networks
+//! * [`warnings`]: histories that are replaced
+//! * `closed`: a class and a stranger, each on its own machine
 
 #[cfg(target_os = "linux")]
 mod closed;

@@ -46,11 +46,11 @@ pub(in crate::cli) struct ReceiptVerdict {
     under: Option<BlockOutput>,
     entries: Vec<EntryOutput>,
     #[serde(skip)]
-    proof: Option<Proof>,
+    link: Option<TrustLink>,
 }
 
 /// The link between a receipt and something trusted.
-struct Proof {
+struct TrustLink {
     origin: Origin,
     is_itself: bool,
     /// The hash authenticates the block itself, but not the blocks before it.
@@ -220,7 +220,7 @@ impl ReceiptVerdict {
             message: Some(report.message.clone()),
             under: None,
             entries: Vec::new(),
-            proof: None,
+            link: None,
         }
     }
 
@@ -238,7 +238,7 @@ impl ReceiptVerdict {
             message: None,
             under: Some(BlockOutput::new(&receipt.under, under)),
             entries: EntryOutput::all(receipt, under, entries),
-            proof: Some(Proof {
+            link: Some(TrustLink {
                 origin: by.origin.clone(),
                 is_itself: entries.is_empty(),
                 lacks_root: is_hash && !is_sealed,
@@ -249,12 +249,12 @@ impl ReceiptVerdict {
 
 impl fmt::Display for ReceiptVerdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Some(proof), Some(under), Some(by)) = (&self.proof, &self.under, self.by) else {
+        let (Some(link), Some(under), Some(by)) = (&self.link, &self.under, self.by) else {
             let message = self.message.as_deref().unwrap_or_default();
             return write!(f, "NOT PROVEN: {}", escape(message));
         };
         let by = if by == "hash" { "hash" } else { "checkpoint" };
-        let origin = proof.origin.to_string();
+        let origin = link.origin.to_string();
         writeln!(
             f,
             "PROVEN by the {by} of block {} ({})",
@@ -264,13 +264,13 @@ impl fmt::Display for ReceiptVerdict {
         for entry in &self.entries {
             writeln!(f, "{entry}")?;
         }
-        if proof.is_itself {
+        if link.is_itself {
             writeln!(
                 f,
                 "The receipt contains no later block, so this block can still be disconnected."
             )?;
         }
-        if proof.lacks_root {
+        if link.lacks_root {
             writeln!(f, "Its hash does not authenticate the blocks before it.")?;
         }
         write!(
