@@ -7,6 +7,7 @@
 //! * [`events`]: events of the node reach every open page
 //! * [`browser`]: the pages in a real browser, if one is installed
 //! * [`places`]: phone, projector, forced colours, search and dates in a real browser
+//! * [`keyboard`]: every task with Tab and Enter in a real browser
 //! * [`accessibility`]: every page, checked by axe-core
 //! * [`proxy`]: behind a proxy that replaces the host name
 //! * [`lab`]: the lab in a real browser, from tampering to the final comparison
@@ -17,6 +18,7 @@ mod browser;
 mod deployment;
 mod events;
 mod form;
+mod keyboard;
 mod lab;
 mod lab_screens;
 mod pages;

@@ -152,6 +152,8 @@ export function startVerdict() {
     } finally {
       get("verdict-for-me").disabled = false;
       show();
+      // The button that had the focus is gone.
+      if (get("verdict-for-me").hidden) get("verdict-title").focus({ preventScroll: true });
     }
   });
   show();

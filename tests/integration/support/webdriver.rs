@@ -83,6 +83,12 @@ impl Browser {
         self.post(&path, &json!({}));
     }
 
+    /// Performs the actions of one input device, and waits for their end.
+    #[track_caller]
+    pub(crate) fn perform(&self, device: &Value) {
+        self.post("/actions", &json!({"actions": [device]}));
+    }
+
     /// A command of the browser's own protocol.
     #[track_caller]
     pub(crate) fn command(&self, name: &str, parameters: &Value) -> Value {

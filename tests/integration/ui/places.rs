@@ -56,7 +56,7 @@ impl Scene {
     }
 
     #[track_caller]
-    fn is(&self, script: &str) {
+    pub(super) fn is(&self, script: &str) {
         let result = self.browser.run(&format!("return {script}"));
         assert_eq!(result, json!(true), "{script}");
     }
