@@ -8,6 +8,7 @@
 //! * `request_body`, `response_body`: bodies that tell the pool whether the server or the client is
 //!   to act next
 //! * `head`: [`check_head`], the checks of a request head that no route may see
+//! * `host`: the host that a request names, as pages show it
 //! * `origin_policy`: [`OriginPolicy`], which requests of browsers are allowed
 //! * `compression`: responses compressed with gzip, and entity tags
 //! * `body`: [`read_body`], a whole request body with limits in size and time
@@ -16,6 +17,7 @@ mod body;
 mod compression;
 mod connection;
 mod head;
+mod host;
 mod origin_policy;
 mod pool;
 mod request_body;
@@ -25,6 +27,7 @@ mod server;
 pub(crate) use body::{BodyError, read_body};
 pub(crate) use compression::is_unchanged;
 pub(crate) use head::{InvalidHead, check_head};
+pub(crate) use host::{plain_host, request_host};
 pub use origin_policy::OriginPolicy;
 pub(crate) use origin_policy::{ForeignRequest, is_forwarded};
 pub use pool::ConnectionPool;

@@ -7,8 +7,10 @@
 mod page;
 mod parameters;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use utoipa::OpenApi;
 use utoipa::openapi::path::{
     HttpMethod, OperationBuilder, Parameter, ParameterBuilder, ParameterIn, Paths,
@@ -26,6 +28,7 @@ use super::operation::{ApiOperation, BodyType, ParameterType};
 use super::operations::OPERATIONS;
 use super::paths;
 use super::reject::bytes_response;
+use crate::http::request_host;
 use crate::wire;
 
 /// Content type of a body that is not described further.
@@ -66,7 +69,7 @@ struct Schemas;
 #[derive(Clone, Debug)]
 pub(super) struct Documents {
     json: Bytes,
-    page: Bytes,
+    page: Arc<str>,
 }
 
 impl Documents {
@@ -84,9 +87,13 @@ impl Documents {
         bytes_response(StatusCode::OK, self.json.to_vec())
     }
 
-    /// `GET /docs`.
-    pub(super) fn page(&self) -> warp::reply::Response {
-        let mut response = bytes_response(StatusCode::OK, self.page.to_vec());
+    /// `GET /docs`, with the address that the visitor used in the examples.
+    pub(super) fn page(&self, headers: &HeaderMap) -> warp::reply::Response {
+        let page = match request_host(headers) {
+            Some(host) => self.page.replace(page::EXAMPLE_ADDRESS, &host),
+            None => self.page.to_string(),
+        };
+        let mut response = bytes_response(StatusCode::OK, page.into_bytes());
         let headers = response.headers_mut();
         for (name, value) in [
             (header::CONTENT_TYPE, "text/html; charset=utf-8"),

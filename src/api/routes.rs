@@ -91,7 +91,7 @@ async fn dispatch(
         Endpoint::Health => Ok(v1::health(node)),
         Endpoint::Metrics => metrics::page(&context, &headers).await,
         Endpoint::OpenApi => Ok(documents.json()),
-        Endpoint::Docs => Ok(documents.page()),
+        Endpoint::Docs => Ok(documents.page(&headers)),
         Endpoint::DocsStyle => Ok(openapi::style()),
         Endpoint::Status => v1::status(node).await,
         Endpoint::BlockPage => blocks::page(&context, &caller, &query, &headers).await,

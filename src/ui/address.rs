@@ -2,11 +2,13 @@
 
 use std::net::IpAddr;
 
+use http::HeaderMap;
 use http::uri::Authority;
-use http::{HeaderMap, header};
 use qrcode::QrCode;
 use qrcode::render::svg;
 use warp::http;
+
+use crate::http::{plain_host, request_host};
 
 /// Longest address that is drawn as a QR code.
 const MAX_ADDRESS_BYTES: usize = 300;
@@ -24,7 +26,7 @@ pub(super) struct PageAddress {
 impl PageAddress {
     /// `None` if the request names no valid host.
     pub(super) fn of(headers: &HeaderMap, base: &str) -> Option<Self> {
-        let host = forwarded_host(headers).or_else(|| host(headers))?;
+        let host = forwarded_host(headers).or_else(|| request_host(headers))?;
         let scheme = match headers.get("x-forwarded-proto") {
             Some(scheme) if scheme == "https" => "https",
             _ => "http",
@@ -39,28 +41,16 @@ impl PageAddress {
     }
 }
 
-/// Returns the host name and port that a request names, in lower case.
-pub(super) fn host(headers: &HeaderMap) -> Option<String> {
-    authority(headers.get(header::HOST)?.to_str().ok()?)
-}
-
 /// Returns the host that a proxy says the browser named, if the proxy replaced it.
 pub(super) fn forwarded_host(headers: &HeaderMap) -> Option<String> {
     let text = headers.get("x-forwarded-host")?.to_str().ok()?;
     // Each proxy appends its own; the first is that of the browser.
-    let forwarded = authority(text.split(',').next()?.trim())?;
-    (host(headers).as_ref() != Some(&forwarded)).then_some(forwarded)
+    let forwarded = plain_host(text.split(',').next()?.trim())?;
+    (request_host(headers).as_ref() != Some(&forwarded)).then_some(forwarded)
 }
 
-fn authority(text: &str) -> Option<String> {
-    let authority: Authority = text.parse().ok()?;
-    // A name and a port only: user names are not part of the address of a page.
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
-    let text = authority.as_str();
-    (!text.is_empty() && text.bytes().all(is_plain)).then(|| text.to_ascii_lowercase())
-}
-
-fn is_loopback(host: &str) -> bool {
+/// Returns `true` if a host is the machine itself, on which the name would be used.
+pub(super) fn is_loopback(host: &str) -> bool {
     let Ok(authority) = host.parse::<Authority>() else {
         return false;
     };

@@ -1,13 +1,18 @@
 //! `/docs` and `/openapi.json`: the description of the node's API, fetched from the node. A browser may
 //! reach the explorer alone, for example through a proxy.
 
+use http::uri::Authority;
 use http::{HeaderValue, StatusCode, header};
 use warp::http;
 use warp::reply::Response;
 
+use super::address::is_loopback;
 use super::error_page::ErrorPage;
 use super::reply;
+use super::request::PageRequest;
 use super::site::Site;
+use crate::client::NodeAddress;
+use crate::http::{is_forwarded, request_host};
 
 /// The content security policy of the page, which comes from the node as HTML: no script runs, and no
 /// form is sent.
@@ -17,25 +22,46 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; base-uri 'none'; for
 /// The list of servers in the document of a node. It is relative to the address of the node.
 const OWN_SERVER: &str = r#""servers":[{"url":"/"}]"#;
 
-/// The address in the examples of the page.
-const EXAMPLE_ADDRESS: &str = "localhost:12345";
-
 /// `GET /docs`, with the address that takes the requests.
-pub(super) async fn page(site: &Site) -> Result<Response, ErrorPage> {
+pub(super) async fn page(site: &Site, request: &PageRequest) -> Result<Response, ErrorPage> {
     let html = fetch(site, "/docs").await?;
-    let address = site.client.address();
+    let (address, limit) = match address_for(site, request).await? {
+        Some(address) => (address, ""),
+        None => (site.client.address().clone(), ", from its own machine only"),
+    };
+    // The node names the address at which the explorer reached it.
+    let html = html.replace(&site.client.address().to_string(), &address.to_string());
     let note = format!(
         "<main>\n<p><a href=\"./\">Back to the explorer</a>. The node at <code>{address}</code> takes \
-         these requests; the explorer does not.</p>\n"
+         these requests{limit}; the explorer does not.</p>\n"
     );
     let html = html.replacen("<main>\n", &note, 1);
-    let html = html.replace(EXAMPLE_ADDRESS, &address.to_string());
     let mut response = reply::content(StatusCode::OK, "text/html; charset=utf-8", html.into());
     let policy = HeaderValue::from_static(POLICY);
     response
         .headers_mut()
         .insert(header::CONTENT_SECURITY_POLICY, policy);
     Ok(response)
+}
+
+/// Returns the address at which the visitor reaches the node, or `None` if only the machine of the
+/// explorer does.
+async fn address_for(site: &Site, request: &PageRequest) -> Result<Option<NodeAddress>, ErrorPage> {
+    let node = site.client.address();
+    let host = request_host(&request.headers);
+    let is_elsewhere = !request.is_local() || host.as_ref().is_some_and(|host| !is_loopback(host));
+    if !is_elsewhere || !is_loopback(&node.to_string()) {
+        return Ok(Some(node.clone()));
+    }
+    let listed = site.status().await?.addresses;
+    let Some(first) = listed.first() else {
+        return Ok(None);
+    };
+    // The visitor reached the explorer by this name. A proxy may have another one than the node.
+    let visited = host.filter(|host| !is_loopback(host) && !is_forwarded(&request.headers));
+    let visited = visited.and_then(|host| host.parse::<Authority>().ok());
+    let visited = visited.and_then(|host| NodeAddress::new(host.host(), node.port()).ok());
+    Ok(visited.or_else(|| first.parse().ok()))
 }
 
 /// `GET /docs/style.css`.
@@ -46,9 +72,10 @@ pub(super) async fn style(site: &Site) -> Result<Response, ErrorPage> {
 }
 
 /// `GET /openapi.json`, with the address of the node as the server.
-pub(super) async fn document(site: &Site) -> Result<Response, ErrorPage> {
+pub(super) async fn document(site: &Site, request: &PageRequest) -> Result<Response, ErrorPage> {
     let json = fetch(site, "/openapi.json").await?;
-    let address = site.client.address();
+    let address = address_for(site, request).await?;
+    let address = address.unwrap_or_else(|| site.client.address().clone());
     let server = format!(r#""servers":[{{"url":"http://{address}/"}}]"#);
     let json = json.replacen(OWN_SERVER, &server, 1);
     Ok(reply::content(

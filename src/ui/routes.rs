@@ -176,9 +176,9 @@ async fn get(
         ["raw", "checkpoint"] => checkpoint::raw(site, &request).await,
         ["raw", "lab"] => lab::stretch(site, &request).await,
         ["raw", "blocks"] => raw::blocks(site, &request).await,
-        ["docs"] => docs::page(site).await,
+        ["docs"] => docs::page(site, &request).await,
         ["docs", "style.css"] => docs::style(site).await,
-        ["openapi.json"] => docs::document(site).await,
+        ["openapi.json"] => docs::document(site, &request).await,
         ["assets", name] => assets::get(name, &request.headers),
         // Browsers request this path even though every page links its icon.
         ["favicon.ico"] => assets::get("icon.svg", &request.headers),

@@ -12,6 +12,7 @@ use super::address;
 use super::csrf::{BrowserSession, CsrfTokens};
 use super::relay::Relay;
 use crate::client::{ClientError, HttpClient};
+use crate::http::request_host;
 use crate::text::{escape, shorten};
 use crate::wire::{NotableReorg, Status};
 
@@ -129,7 +130,7 @@ impl Site {
             base: self.base.clone(),
             token: self.tokens.token(&session),
             text: String::new(),
-            host: address::host(headers).unwrap_or_default(),
+            host: request_host(headers).unwrap_or_default(),
             forwarded_host: address::forwarded_host(headers),
         };
         (form, session)

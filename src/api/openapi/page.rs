@@ -8,6 +8,9 @@ use serde_json::{Map, Value};
 pub(super) const POLICY: &str = "default-src 'none'; style-src 'self'; base-uri 'none'; \
                                  form-action 'none'; frame-ancestors 'none'";
 
+/// The address of the node in the examples. A response names the one that the visitor used.
+pub(super) const EXAMPLE_ADDRESS: &str = "localhost:12345";
+
 /// The style sheet.
 pub(super) const STYLE: &str = "\
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem;
@@ -22,10 +25,14 @@ td:first-child { width: 14rem; overflow-wrap: anywhere }
 td:nth-child(2) { width: 14rem }
 pre { overflow-x: auto }
 code { font-family: ui-monospace, monospace; font-size: .9rem }
+@media (max-width: 40rem) {
+  tr { display: block; border-top: 1px solid #d0d7de; padding: .25rem 0 }
+  td, td:first-child, td:nth-child(2) { display: block; width: auto; border: 0; padding: 0 }
+}
 @media (prefers-color-scheme: dark) {
   body { color: #e6edf3; background: #0d1117 }
   a { color: #6cb6ff }
-  td, th { border-color: #30363d }
+  td, th, tr { border-color: #30363d }
 }
 ";
 
@@ -95,7 +102,7 @@ fn render_operation(page: &mut String, method: &str, path: &str, operation: &Val
     );
 }
 
-/// Returns a command that calls an operation of a node on this machine.
+/// Returns a command that calls an operation of the node.
 fn curl_example(method: &str, path: &str, operation: &Value) -> String {
     let plain = |value: &Value| value.as_str().map_or(value.to_string(), str::to_owned);
     let mut path = path.to_owned();
@@ -110,7 +117,7 @@ fn curl_example(method: &str, path: &str, operation: &Value) -> String {
             let _ = write!(query, "{name}={example}");
         }
     }
-    let mut command = format!("curl -X {method} 'localhost:12345{path}{query}'");
+    let mut command = format!("curl -X {method} '{EXAMPLE_ADDRESS}{path}{query}'");
     if method == "GET" {
         command = command.replacen(" -X GET", "", 1);
     }

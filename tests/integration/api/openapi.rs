@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::http::{connect, request_bytes};
+use crate::support::http::{connect, exchange, request_bytes};
 use crate::support::skip::skip;
 use crate::support::test_node::TestNode;
 
@@ -57,8 +57,8 @@ fn the_docs_page_loads_nothing_external_and_runs_no_script() {
         "PUT /add",
         "MessageStatus",
         "confirmations",
-        "curl &#39;localhost:12345/api/v1/blocks/tip&#39;",
-        "-X PUT &#39;localhost:12345/add?message=hello&#39;",
+        "curl &#39;test/api/v1/blocks/tip&#39;",
+        "-X PUT &#39;test/add?message=hello&#39;",
     ] {
         assert!(text.contains(part), "{part}");
     }
@@ -71,6 +71,11 @@ fn the_docs_page_loads_nothing_external_and_runs_no_script() {
         let target = format!("/{}", link.split('"').next().unwrap());
         node.get(&target).expect(200);
     }
+    // The host is text of the client. What means something to HTML or a shell is not shown.
+    let forged = b"GET /docs HTTP/1.1\r\nHost: a$(id)\r\nConnection: close\r\n\r\n";
+    let page = exchange(node.address(), forged).unwrap().expect(200);
+    let text = page.text();
+    assert!(!text.contains("$(id)") && text.contains("curl &#39;localhost:12345/api"));
     let style = node.get("/docs/style.css").expect(200);
     assert_eq!(
         style.header("content-type"),

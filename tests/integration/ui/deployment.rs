@@ -97,6 +97,34 @@ fn the_description_of_the_api_is_served_below_the_base_path() {
 }
 
 #[test]
+fn a_visitor_from_another_machine_reads_the_address_that_this_machine_reaches() {
+    let docs = |node: &TestNode, headers: &[(&str, &str)]| {
+        let explorer = Explorer::of(node.address(), &[]);
+        let page = explorer.browse("GET", "/docs", headers, "");
+        page.expect(200).text().to_owned()
+    };
+    let (from_afar, proxy) = (("Host", "192.0.2.7:8080"), ("X-Forwarded-For", "192.0.2.9"));
+    let node = TestNode::start(&["--threads", "0", "--advertise", "node.example:9"]);
+    let port = node.address().port();
+    for (headers, address) in [
+        (&[from_afar][..], format!("192.0.2.7:{port}")),
+        (&[from_afar, proxy], "node.example:9".to_owned()),
+        (&[], node.address().to_string()),
+    ] {
+        let text = docs(&node, headers);
+        let example = format!("curl &#39;{address}/api/v1/status&#39;");
+        assert!(text.contains(&example), "{address}");
+        assert!(!text.contains("machine only"), "{address}");
+    }
+    let node = TestNode::start(&["--threads", "0"]);
+    let limit = format!(
+        "<code>{}</code> takes these requests, from its own machine only",
+        node.address()
+    );
+    assert!(docs(&node, &[from_afar]).contains(&limit));
+}
+
+#[test]
 fn a_trailing_slash_redirects_to_the_page() {
     let node = TestNode::start(&["--threads", "0"]);
     for base in ["", "/group/chain"] {
