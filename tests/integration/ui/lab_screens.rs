@@ -32,6 +32,45 @@ fn the_lab_fits_projectors_and_phones() {
     }
 }
 
+/// Returns the neighbours whose line is not a single one, at the height of both hashes. At the end of a
+/// row, each half leads out of it.
+const BROKEN_LINES: &str = "
+    const cards = [...document.querySelectorAll('#tamper-blocks > .lab-block:not(.lab-rest)')];
+    const half = (part, pseudo) => {
+        const { content, top, width, borderTopStyle } = getComputedStyle(part, pseudo);
+        const y = part.getBoundingClientRect().top + parseFloat(top);
+        return { isDrawn: content !== 'none', y, width: parseFloat(width), borderTopStyle };
+    };
+    return cards.slice(1).flatMap((card, at) => {
+        const [end, start] = [half(cards[at].querySelector('.lab-hash'), '::after'), half(card.querySelector('.lab-previous'), '::before')];
+        const [left, right] = [cards[at].getBoundingClientRect(), card.getBoundingClientRect()];
+        const isSameRow = right.left > left.left;
+        const isJoined = !isSameRow || (Math.abs(end.y - start.y) < 1 && Math.abs(right.left - left.right - end.width - start.width) < 3);
+        const isWhole = end.isDrawn && start.isDrawn && end.borderTopStyle === start.borderTopStyle && isJoined;
+        return isWhole ? [] : [card.dataset.index];
+    })";
+
+#[test]
+fn a_line_joins_the_hashes_of_neighbours_also_when_one_is_broken() {
+    let Some(scene) = scene(9) else { return };
+    for width in [1280, 1920] {
+        let size = json!({"width": width, "height": 1080, "deviceScaleFactor": 1, "mobile": false});
+        scene
+            .browser
+            .command("Emulation.setDeviceMetricsOverride", &size);
+        scene.open("/lab?from=2#tamper");
+        scene.wait_for_text("identical to the chain of the node");
+        assert_eq!(scene.browser.run(BROKEN_LINES), json!([]), "at {width}");
+        scene.browser.type_into("#tamper-3", "?");
+        scene.wait_for_text("blocks are broken");
+        assert_eq!(
+            scene.browser.run(BROKEN_LINES),
+            json!([]),
+            "broken at {width}"
+        );
+    }
+}
+
 #[test]
 fn a_projector_shows_the_result_of_a_step_without_scrolling() {
     let Some(scene) = scene(9) else { return };
@@ -57,7 +96,9 @@ fn a_projector_shows_the_result_of_a_step_without_scrolling() {
     assert!(!is_folded("build"));
     scene.browser.click("#present");
     wait_for("a folded explanation", || is_folded("build").then_some(()));
-    assert_shown("#build-verdict");
+    for result in ["#build-verdict", "#build-digest", "#build-hash"] {
+        assert_shown(result);
+    }
 
     scene.browser.click(".lab-steps a[href='#copies']");
     scene.browser.type_into("#copy-1-2", "0");
