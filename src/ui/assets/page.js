@@ -50,7 +50,7 @@ async function copy(text) {
 
 function addCopyButtons(root) {
   for (const field of root.querySelectorAll("[data-copy], [data-copy-message]")) {
-    const name = field.previousElementSibling?.textContent ?? "";
+    const name = field.dataset.copyName ?? field.previousElementSibling?.textContent ?? "";
     const button = document.createElement("button");
     button.type = "button";
     button.className = "copy";

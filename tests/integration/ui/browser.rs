@@ -109,6 +109,10 @@ impl Scene {
     fn an_edited_message_fails_hash_and_seal_in_the_inspector(&self) {
         self.open("/block/2");
         self.wait_for_text("All checks passed.");
+        // The verdict on a receipt has a style of its own.
+        let verdict = "const { fontWeight, borderLeftWidth } = getComputedStyle(document.getElementById('verdict'));
+            return [fontWeight, borderLeftWidth]";
+        assert_eq!(self.browser.run(verdict), json!(["600", "0px"]));
         self.browser.type_into("#edited-message", "!");
         self.wait_for_text("The hash is different, the seal is broken.");
         self.browser.click("#restore");

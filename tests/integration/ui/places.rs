@@ -116,6 +116,15 @@ fn a_projector_shows_larger_type_fewer_blocks_and_no_form() {
     scene.assert_lines_join_hashes();
     let height = scene.number("document.querySelector('.strip').getBoundingClientRect().bottom");
     assert!(height <= 1080.0, "the blocks end at {height}");
+    scene.size(1280, 720, false);
+    let height = scene.number("document.querySelector('.strip').getBoundingClientRect().bottom");
+    assert!(height <= 720.0, "the blocks end at {height}");
+    scene.open("/blocks");
+    let hash =
+        "Math.max(...[...document.querySelectorAll('.hash')].map((hash) => hash.offsetHeight))";
+    let (height, line) = (scene.number(hash), type_size() * 1.6);
+    assert!(height < line, "a hash of {height} in lines of {line}");
+    scene.size(1920, 1080, false);
     for path in ["/blocks", "/block/2", "/mempool", "/peers", "/lab"] {
         scene.open(path);
         assert!(type_size() > small * 1.4, "{path}");
@@ -142,6 +151,19 @@ fn a_phone_has_a_header_of_two_rows_and_the_form_below_the_figures() {
         );
         assert!(rows <= 2.0, "{path}: {rows} rows");
     }
+    let cut = scene.number(
+        "(() => { const field = document.querySelector('[type=search]');
+          const { fontSize } = getComputedStyle(field, '::placeholder');
+          const { fontFamily, paddingLeft, paddingRight } = getComputedStyle(field);
+          const pen = document.createElement('canvas').getContext('2d');
+          pen.font = `${fontSize} ${fontFamily}`;
+          return pen.measureText(field.placeholder).width + parseFloat(paddingLeft) + parseFloat(paddingRight)
+            - field.clientWidth; })()",
+    );
+    assert!(
+        cut <= 0.0,
+        "{cut} pixels of the hint in the search field are cut off"
+    );
     scene.open("/");
     scene.assert_lines_join_hashes();
     scene.is(
