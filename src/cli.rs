@@ -76,6 +76,7 @@ const GLOBAL_OPTIONS: &str = "Global options";
 /// Text below the help of the whole program.
 const AFTER_HELP: &str = "\
 Tasks:
+  Check a node    blockchain get status; blockchain verify --node HOST:PORT
   Back up         blockchain export --with-mempool --output backup.json
   Restore         blockchain import backup.json --db DIR
   Second machine  blockchain node --host 0.0.0.0; blockchain invite; there: blockchain join CODE
@@ -180,11 +181,11 @@ enum Command {
     Receipt(receipt::ReceiptArgs),
     /// Get or verify the proof that one checkpoint continues another
     Consistency(consistency::ConsistencyArgs),
-    /// Acknowledge the reorgs that the explorer of a local node warns of
+    /// End the warning of a node on this machine about past reorgs
     Acknowledge(acknowledge::AcknowledgeArgs),
     /// Stamp files: prove later that they existed, without showing them to anyone
     Stamp(stamp::StampArgs),
-    /// Watch nodes and tell when one rewrites its history
+    /// Watch nodes and raise an alarm when one rewrites its history
     Monitor(Box<monitor::MonitorArgs>),
     /// Solve or check the proof-of-work puzzle by hand
     Pow(pow::PowArgs),

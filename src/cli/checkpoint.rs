@@ -28,8 +28,8 @@ pub(super) struct CheckpointArgs {
     /// Draw the line as a QR code
     #[arg(long)]
     qr: bool,
-    /// Also append the line to FILE, which may contain only checkpoints, unless it is there already;
-    /// the chain must contain the newest checkpoint of FILE
+    /// Also append the line to FILE, unless FILE contains it already. FILE may contain only
+    /// checkpoints, and the chain must contain the newest of them
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 }

@@ -34,7 +34,7 @@ pub(super) struct InviteArgs {
     db: Option<PathBuf>,
     #[command(flatten)]
     node: TargetArgs,
-    /// Address for the code instead of those of the node's network interfaces; repeatable
+    /// Address to put into the code (default: those of the node's network interfaces); repeatable
     #[arg(long, value_name = "HOST:PORT")]
     address: Vec<NodeAddress>,
     /// Print only 8 digits of the genesis hash, for a code that is typed by hand

@@ -49,7 +49,7 @@ pub(super) struct MonitorArgs {
     )]
     state: PathBuf,
     /// Checkpoint that you trust, for the first start: a line, a file of lines, or the hash of a
-    /// sealed block; without it the first node that answers is believed
+    /// sealed block (default: trust the first node that answers)
     #[arg(long, value_name = "LINE|FILE|HASH", env = "BLOCKCHAIN_MONITOR_TRUST")]
     trust: Option<String>,
     /// Time between two polls, at least 1s
@@ -85,14 +85,14 @@ pub(super) struct MonitorArgs {
         env = "BLOCKCHAIN_MONITOR_SAMPLE"
     )]
     sample: u16,
-    /// Command for `sh -c` that is run for each alarm, `reorg` and `recovered`, with the event as
-    /// JSON on its standard input and its kind in `BLOCKCHAIN_EVENT`
+    /// Command that `sh -c` runs for each alarm, `reorg` and `recovered`. It gets the event as JSON
+    /// on standard input and the kind of the event in `BLOCKCHAIN_EVENT`
     #[arg(long, value_name = "COMMAND", env = "BLOCKCHAIN_MONITOR_EXEC")]
     exec: Option<String>,
     /// Poll once and exit, for cron and timers
     #[arg(long, env = "BLOCKCHAIN_MONITOR_ONCE")]
     once: bool,
-    /// Time after which an alarm that still stands is told again
+    /// Interval at which an alarm that persists is repeated
     #[arg(
         long,
         value_name = "DURATION",
@@ -100,8 +100,8 @@ pub(super) struct MonitorArgs {
         env = "BLOCKCHAIN_MONITOR_REPEAT"
     )]
     repeat: Interval,
-    /// Accept the other branch: the hash of its block at the settled index, which `offered.txt` in
-    /// the evidence folder names. Writes the event and exits
+    /// Accept the other branch, record that and exit. HASH is the hash of its block at the settled
+    /// index; `offered.txt` in the evidence folder contains it
     #[arg(long, value_name = "HASH", conflicts_with_all = ["trust", "once"])]
     accept: Option<BlockHash>,
 }

@@ -61,7 +61,7 @@ pub(super) struct StampArgs {
 enum StampCommand {
     /// Verify that a file was stamped, against a checkpoint, a hash or a node that you trust
     Verify(verify::StampVerifyArgs),
-    /// Complete a pending stamp, or take its receipt again under a later block
+    /// Complete a pending stamp, or get its receipt again under a later block
     Upgrade(upgrade::UpgradeArgs),
 }
 

@@ -53,7 +53,7 @@ pub(in crate::cli) struct JoinArgs {
         env = "BLOCKCHAIN_NODE_DB"
     )]
     pub(super) db: PathBuf,
-    /// Do not ask before trusting the answering node for what the code does not fix, such as the
+    /// Trust the node that answers without asking; it decides what the code leaves open, such as the
     /// genesis hash
     #[arg(long, short)]
     pub(super) yes: bool,
@@ -81,8 +81,8 @@ pub(super) enum MinerCommand {
 /// The options that `node` and `miner start` share.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct NodeOptions {
-    /// Address to listen on, 127.0.0.1 by default; 0.0.0.0 for all interfaces, as `join` does on a
-    /// network of several machines
+    /// Address to listen on, 0.0.0.0 for all interfaces (default: 127.0.0.1; with `join` on a network
+    /// of several machines: 0.0.0.0)
     #[arg(long, value_parser = listen_host, env = "BLOCKCHAIN_NODE_HOST")]
     pub(super) host: Option<String>,
     /// Port to listen on; 0 for any free port

@@ -21,8 +21,8 @@ pub(super) struct ReceiptGetArgs {
     /// always an index
     #[arg(value_name = "ID|BLOCK", required = true, num_args = 1..)]
     what: Vec<Name>,
-    /// Later block that proves them, named like a block in `get block`; or a trust file, for the
-    /// block of its newest checkpoint of this network
+    /// Later block that proves them: its index, hash or `tip`; or a file of checkpoints, for the block
+    /// of the newest one of this network
     #[arg(long, value_name = "BLOCK|FILE", default_value = "tip")]
     at: At,
     #[command(flatten)]

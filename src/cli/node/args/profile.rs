@@ -12,15 +12,15 @@ use crate::node::profile::{MAX_NAME, MAX_TITLE, ProfileChange, is_label};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Names and access (stored in the database)")]
 pub(in crate::cli::node) struct ProfileOptions {
-    /// Title of the network, at most 60 characters; the explorer shows it, and those who join take
-    /// it over
+    /// Title of the network, at most 60 characters; the explorer shows it, and nodes that join adopt
+    /// it
     #[arg(long, value_name = "TEXT", value_parser = title, env = "BLOCKCHAIN_NODE_TITLE")]
     title: Option<String>,
     /// Name of this node, at most 24 characters, which its neighbours show
     #[arg(long, value_name = "TEXT", value_parser = name, env = "BLOCKCHAIN_NODE_NAME")]
     name: Option<String>,
-    /// Follow only the neighbours that --neighbours, `neighbours add` or `join` name, and take
-    /// messages only from --allow-add; --closed=false takes it back
+    /// Close the node: follow only the neighbours named by --neighbours, `neighbours add` or `join`,
+    /// and accept messages only from the networks in --allow-add. --closed=false opens it again
     #[arg(
         long,
         value_name = "BOOL",
