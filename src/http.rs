@@ -10,11 +10,13 @@
 //! * `head`: [`check_head`], the checks of a request head that no route may see
 //! * `host`: the host that a request names, as pages show it
 //! * `origin_policy`: [`OriginPolicy`], which requests of browsers are allowed
-//! * `compression`: responses compressed with gzip, and entity tags
+//! * `compression`: responses compressed with gzip
+//! * `conditional`: [`is_unchanged`], requests for what the client may have already
 //! * `body`: [`read_body`], a whole request body with limits in size and time
 
 mod body;
 mod compression;
+mod conditional;
 mod connection;
 mod head;
 mod host;
@@ -25,7 +27,7 @@ mod response_body;
 mod server;
 
 pub(crate) use body::{BodyError, read_body};
-pub(crate) use compression::is_unchanged;
+pub(crate) use conditional::is_unchanged;
 pub(crate) use head::{InvalidHead, check_head};
 pub(crate) use host::{plain_host, request_host};
 pub use origin_policy::OriginPolicy;

@@ -8,9 +8,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use http::uri::Scheme;
-use http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Request, header};
 use thiserror::Error;
+use url::Url;
 use warp::http;
 use warp::reply::Response;
 
@@ -27,8 +27,7 @@ const EXPOSED_HEADERS: &str = "content-disposition, etag, retry-after";
 /// Seconds for which a browser may remember the answer to a preflight request.
 const MAX_AGE: &str = "600";
 
-/// An origin as browsers send it: scheme and host in lower case, and the port if it is not that of
-/// the scheme.
+/// An origin as browsers send it, such as `https://app.example` (RFC 6454, section 6.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin(HeaderValue);
 
@@ -41,38 +40,17 @@ impl FromStr for Origin {
     type Err = InvalidOrigin;
 
     fn from_str(text: &str) -> Result<Self, InvalidOrigin> {
-        let uri: Uri = text.parse().map_err(|_| InvalidOrigin)?;
-        let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
-            return Err(InvalidOrigin);
-        };
-        let default_port = match scheme {
-            scheme if *scheme == Scheme::HTTP => 80,
-            scheme if *scheme == Scheme::HTTPS => 443,
-            _ => return Err(InvalidOrigin),
-        };
-        let host = authority.host().to_ascii_lowercase();
-        let mut origin = format!("{scheme}://{host}");
-        // `Uri` adds the path `/` to a text without one.
-        let is_exact = text.len() == format!("{scheme}://{authority}").len();
-        if !is_exact || host.contains('*') || authority.as_str().contains('@') {
+        let url: Url = text.parse().map_err(|_| InvalidOrigin)?;
+        let is_web = matches!(url.scheme(), "http" | "https") && text.contains("://");
+        // A parsed address has at least the path `/`, also after a text without one.
+        let has_path = url.path() != "/" || text.ends_with('/');
+        let has_more = url.query().is_some() || url.fragment().is_some() || text.contains('@');
+        let host = url.host_str().unwrap_or_default();
+        let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
+        if !is_web || has_path || has_more || !host.bytes().all(is_host) {
             return Err(InvalidOrigin);
         }
-        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-        let is_address = host.starts_with('[');
-        if host.is_empty() || !is_address && !host.bytes().all(is_name) {
-            return Err(InvalidOrigin);
-        }
-        if let Some((_, port)) = authority.as_str()[host.len()..].split_once(':') {
-            let is_number = port.bytes().all(|byte| byte.is_ascii_digit());
-            let number: u16 = port.parse().map_err(|_| InvalidOrigin)?;
-            if !is_number {
-                return Err(InvalidOrigin);
-            }
-            if number != default_port {
-                origin.extend([":", &number.to_string()]);
-            }
-        }
-        HeaderValue::try_from(origin)
+        HeaderValue::try_from(url.origin().ascii_serialization())
             .map(Self)
             .map_err(|_| InvalidOrigin)
     }
@@ -180,6 +158,9 @@ mod tests {
             ("http://app.example:443", "http://app.example:443"),
             ("http://127.0.0.1:3000", "http://127.0.0.1:3000"),
             ("http://[::1]:3000", "http://[::1]:3000"),
+            ("http://[0:0:0:0:0:0:0:1]", "http://[::1]"),
+            ("http://app.example:0080", "http://app.example"),
+            ("https://münchen.example", "https://xn--mnchen-3ya.example"),
         ] {
             assert_eq!(text.parse::<Origin>().unwrap().to_string(), expected);
         }
@@ -195,14 +176,13 @@ mod tests {
             "https://app.example/path",
             "https://app.example?x",
             "https://user@app.example",
-            "https://app.example:",
+            "https:app.example",
             "https://app.example:99999",
             "https://app.example:+8443",
             "https://a..b;c",
             "ftp://app.example",
             "file:///x",
             "https://app.example,https://b",
-            "https://münchen.example",
         ] {
             assert_eq!(wrong.parse::<Origin>(), Err(InvalidOrigin), "{wrong}");
         }

@@ -31,8 +31,9 @@ use crate::wire::MessageState;
 /// Interval between requests for the state of the message.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Maximum time to wait for a block above the one with the message.
-const MAX_SETTLE_TIME: Duration = Duration::from_secs(5);
+/// Maximum time to wait for a block above the one with the message: many times what a block needs
+/// to reach all nodes of a network.
+const MAX_SETTLE_TIME: Duration = Duration::from_secs(1);
 
 /// Remedy after an interruption.
 const COMPLETE: &str = "complete the stamps with \"blockchain stamp upgrade\"";
@@ -137,12 +138,17 @@ async fn stamp(args: FilesArgs, output: &Output) -> Result<(), Error> {
     };
     let mut block = None;
     if !args.no_wait {
-        let receipt = wait(&client, &id).await;
-        let receipt = receipt.map_err(|error| error.hint(COMPLETE))?;
-        let carrier = Carrier::Mined(Box::new(receipt));
-        block = carrier.block().map(|block| block.index);
-        let replaced = write::replace(&paths, |leaf| stamp(leaf, &carrier));
-        replaced.map_err(|error| error.hint(COMPLETE))?;
+        let completed = async {
+            wait(&client, &id).await?;
+            let receipt = receipt_of(&client, &id, "tip").await?;
+            if receipt.entries.is_empty() {
+                warn_of_tip(receipt.under.index);
+            }
+            let carrier = Carrier::Mined(Box::new(receipt));
+            block = carrier.block().map(|block| block.index);
+            write::replace(&paths, |leaf| stamp(leaf, &carrier))
+        };
+        completed.await.map_err(|error| error.hint(COMPLETE))?;
     }
     output.print(&Stamped {
         id,
@@ -176,28 +182,27 @@ fn is_unknown_outcome(error: &Error) -> bool {
     )
 }
 
-/// Waits until a message is mined, and for a block above its own. Returns its receipt.
-async fn wait(client: &HttpClient, id: &str) -> Result<Receipt, Error> {
+/// Waits until a message is mined, and a short time for a block above its own: the tip could still
+/// be replaced.
+async fn wait(client: &HttpClient, id: &str) -> Result<(), Error> {
     let mut mined_at = None;
     loop {
         let status = client.message(id).await?;
         if status.state == MessageState::Mined {
             let mined_at = *mined_at.get_or_insert_with(Instant::now);
-            let is_over = mined_at.elapsed() >= MAX_SETTLE_TIME;
-            if status.confirmations > 1 || is_over {
-                let receipt = receipt_of(client, &status.id, "tip").await?;
-                if receipt.entries.is_empty() {
-                    warn(&format!(
-                        "block {} is the tip and could still be replaced: run \"blockchain stamp \
-                         upgrade\" after the next block",
-                        receipt.under.index
-                    ));
-                }
-                return Ok(receipt);
+            if status.confirmations > 1 || mined_at.elapsed() >= MAX_SETTLE_TIME {
+                return Ok(());
             }
         }
         tokio::time::sleep(POLL_INTERVAL).await;
     }
+}
+
+fn warn_of_tip(index: u64) {
+    warn(&format!(
+        "block {index} is the tip and could still be replaced: run \"blockchain stamp upgrade\" after \
+         the next block"
+    ));
 }
 
 /// Returns the receipt of a mined message under the block `at`.

@@ -57,14 +57,10 @@ pub(super) fn accepts_gzip(headers: &HeaderMap) -> bool {
     let values = headers.get_all(header::ACCEPT_ENCODING).iter();
     let texts = values.filter_map(|value| value.to_str().ok());
     for coding in texts.flat_map(|text| text.split(',')) {
-        let (name, parameters) = coding.split_once(';').unwrap_or((coding, ""));
-        let weight = match parameters.trim().split_once('=') {
-            Some((key, weight)) if key.trim().eq_ignore_ascii_case("q") => {
-                weight.trim().parse::<f32>().unwrap_or(0.0)
-            }
-            _ => 1.0,
-        };
-        match &*name.trim().to_ascii_lowercase() {
+        let mut parts = coding.split(';').map(str::trim);
+        let name = parts.next().unwrap_or_default();
+        let weight = parts.find_map(weight).unwrap_or(1.0);
+        match &*name.to_ascii_lowercase() {
             "gzip" | "x-gzip" => gzip = Some(weight),
             "*" => any = Some(weight),
             "identity" => identity = weight,
@@ -75,41 +71,39 @@ pub(super) fn accepts_gzip(headers: &HeaderMap) -> bool {
         .is_some_and(|weight| weight > 0.0 && weight >= identity)
 }
 
-/// Returns `true` if the request has the entity tag of the response already. Tags are compared
-/// weakly: a compressed response has a weak tag.
-pub(crate) fn is_unchanged(headers: &HeaderMap, tag: &str) -> bool {
-    let values = headers.get_all(header::IF_NONE_MATCH).iter();
-    let mut tags = values
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|text| text.split(','))
-        .map(str::trim);
-    tags.any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
+/// Returns the weight that a parameter of a coding gives (RFC 9110, section 12.4.2); `None` for
+/// another parameter. A malformed weight is no consent.
+fn weight(parameter: &str) -> Option<f32> {
+    let (name, weight) = parameter.split_once('=')?;
+    let is_weight = name.trim_end().eq_ignore_ascii_case("q");
+    let weight = weight.trim_start().parse().ok();
+    is_weight.then(|| weight.filter(|weight| (0.0..=1.0).contains(weight)).unwrap_or(0.0))
 }
 
 /// Compresses a response, if the client accepts it and it becomes smaller.
-pub(super) async fn compress<B>(accepts: bool, response: Response<B>) -> Response<ResponseBody<B>>
+pub(super) async fn compress<B>(accepts: bool, response: Response<B>) -> Response<MaybeGzipBody<B>>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Into<Error>,
 {
     let (mut parts, body) = response.into_parts();
-    let is_unchanged = parts.status == StatusCode::NOT_MODIFIED;
+    let is_not_modified = parts.status == StatusCode::NOT_MODIFIED;
     let size = content_length(&parts.headers).or(body.size_hint().exact());
-    let is_compressible = !is_unchanged
+    let is_compressible = !is_not_modified
         && !parts.headers.contains_key(header::CONTENT_ENCODING)
         && size.is_none_or(|size| size >= MIN_BYTES)
         && is_text(&parts.headers);
-    if is_compressible || is_unchanged {
+    if is_compressible || is_not_modified {
         parts
             .headers
             .append(header::VARY, HeaderValue::from_static("accept-encoding"));
     }
-    if !accepts || !(is_compressible || is_unchanged) {
-        return Response::from_parts(parts, ResponseBody::Plain(body));
+    if !accepts || !(is_compressible || is_not_modified) {
+        return Response::from_parts(parts, MaybeGzipBody::Plain(body));
     }
     weaken_tag(&mut parts.headers);
-    if is_unchanged {
-        return Response::from_parts(parts, ResponseBody::Plain(body));
+    if is_not_modified {
+        return Response::from_parts(parts, MaybeGzipBody::Plain(body));
     }
     parts.headers.remove(header::CONTENT_LENGTH);
     let gzip = HeaderValue::from_static("gzip");
@@ -118,9 +112,9 @@ where
     let length = body.inner.size_hint().exact();
     let is_short = length == size && length.is_some_and(|length| length <= MAX_WHOLE_BYTES);
     let body = if is_short {
-        ResponseBody::Whole(Some(body.read().await))
+        MaybeGzipBody::Whole(Some(body.read().await))
     } else {
-        ResponseBody::Gzip(Box::new(body))
+        MaybeGzipBody::Gzip(Box::new(body))
     };
     Response::from_parts(parts, body)
 }
@@ -149,7 +143,7 @@ fn weaken_tag(headers: &mut HeaderMap) {
 }
 
 /// The body of a response that may be compressed.
-pub(super) enum ResponseBody<B> {
+pub(super) enum MaybeGzipBody<B> {
     /// Not compressed.
     Plain(B),
     /// Compressed at once; `None` after the end.
@@ -158,7 +152,7 @@ pub(super) enum ResponseBody<B> {
     Gzip(Box<GzipBody<B>>),
 }
 
-impl<B: Body<Data = Bytes>> ResponseBody<B> {
+impl<B: Body<Data = Bytes>> MaybeGzipBody<B> {
     /// Returns the number of bytes that it keeps in memory until they are sent. A streamed body is
     /// produced while it is sent.
     pub(super) fn held_bytes(&self) -> u64 {
@@ -172,7 +166,7 @@ impl<B: Body<Data = Bytes>> ResponseBody<B> {
     }
 }
 
-impl<B> Body for ResponseBody<B>
+impl<B> Body for MaybeGzipBody<B>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Into<Error>,
