@@ -4,7 +4,8 @@
 //! the queued operations into durable commits. The parts:
 //! * [`tables`]: the schema; `value`: stored values with checksums; `network`: difficulty and seal
 //!   rule
-//! * [`view`]: all reads; `page`: bounded reads of consecutive rows
+//! * [`view`]: all reads; `page`: bounded reads of consecutive rows; `derived`: the values of a
+//!   block that follow from the chain up to it
 //! * [`writer`]: the commits; `operation`, `queue`: the operations and the queue of the writer
 //! * `edit`: one write transaction; `blocks`, `mempool`, `lines`, `idempotency`, `reorg`: its operations
 //! * `index`: the indexes by hash and by message id
@@ -20,6 +21,7 @@
 
 mod blocks;
 pub mod bulk;
+mod derived;
 pub mod disconnected;
 mod edit;
 mod engine;
@@ -52,6 +54,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use redb::{Database, ReadableDatabase, StorageBackend};
 
+use self::blocks::CheckedBlock;
 use self::edit::Edit;
 use self::engine::Engine;
 use self::overlay::Lock;
@@ -316,7 +319,11 @@ fn initialise(database: &Database, genesis: &Block, network: Network) -> Result<
     change(database, State::below_genesis(genesis, network), |edit| {
         edit.set_schema(SCHEMA_VERSION)?;
         edit.set_network(network)?;
-        edit.connect_one(genesis, BlockHash::of(genesis), None)
+        let checked = CheckedBlock {
+            hash: BlockHash::of(genesis),
+            details: None,
+        };
+        edit.connect_one(genesis, checked)
     })
 }
 

@@ -7,7 +7,7 @@ use thiserror::Error;
 use super::block::Block;
 use super::hash::BlockHash;
 use super::history::{History, NodeHash};
-use super::precomputed::{Precomputed, PrecomputedBlock};
+use super::precomputed::{Precomputed, PrecomputedBlock, SealDetails};
 use super::proof::Proof;
 use super::seal::Seal;
 use super::timestamp::Timestamp;
@@ -206,6 +206,8 @@ pub struct Passed<'a, 'b> {
     pub hash: BlockHash,
     /// Class of its proof; `None` for a genesis block.
     pub seal: Option<Seal>,
+    /// Details of the seal; `None` if the block is not sealed.
+    pub details: Option<SealDetails>,
     /// `Ok` if its seal is acceptable.
     pub acceptable: Result<(), RuleViolation>,
     /// Nodes of the history tree that the block completes, in order of position.
@@ -296,6 +298,7 @@ impl Checker {
                     block,
                     hash: precomputed.hash,
                     seal: precomputed.seal,
+                    details: precomputed.details(),
                     acceptable,
                     nodes,
                 })

@@ -33,6 +33,8 @@ pub(super) struct PrecomputedBlock {
     pub(super) zeros: u8,
     /// Class of its proof, under the assumption that its position is right.
     pub(super) seal: Option<Seal>,
+    /// Root over all blocks before it; `None` if no seal near it commits to a root.
+    root: Option<NodeHash>,
 }
 
 impl Precomputed {
@@ -51,11 +53,32 @@ impl Precomputed {
         let seals = in_chunks(blocks, |start, chunk| {
             seals(&tree, before.len() + start as u64, chunk)
         });
-        for (block, seal) in of_blocks.iter_mut().zip(seals) {
-            block.seal = seal;
+        for (block, (seal, root)) in of_blocks.iter_mut().zip(seals) {
+            (block.seal, block.root) = (seal, root);
         }
         Self { of_blocks, tree }
     }
+}
+
+impl PrecomputedBlock {
+    /// Returns the details of the seal; `None` if the block is not sealed.
+    pub(super) fn details(&self) -> Option<SealDetails> {
+        let is_sealed = self.seal == Some(Seal::Sealed);
+        let history_root = self.root.filter(|_| is_sealed)?;
+        Some(SealDetails {
+            history_root,
+            zeros: self.zeros,
+        })
+    }
+}
+
+/// Values of a sealed block that take the chain up to it to compute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SealDetails {
+    /// Tree hash over all blocks before it, to which its seal commits.
+    pub history_root: NodeHash,
+    /// Trailing zeros of the digest of the previous proof and its own.
+    pub zeros: u8,
 }
 
 /// Values of a block that follow from the chain up to it.
@@ -71,12 +94,27 @@ pub struct Derived {
     pub zeros: u8,
 }
 
+impl Derived {
+    /// Returns the details of the seal; `None` if the block is not sealed.
+    pub fn details(&self) -> Option<SealDetails> {
+        (self.seal == Some(Seal::Sealed)).then_some(SealDetails {
+            history_root: self.history_root,
+            zeros: self.zeros,
+        })
+    }
+}
+
 /// Derives the values of consecutive blocks after a tip with this proof, without a check of the
 /// rules. The blocks are appended to `history`, which must hold those before them.
 pub fn derive_all(history: &mut History, proof: Option<&Proof>, blocks: &[Block]) -> Vec<Derived> {
     let Precomputed { of_blocks, tree } = Precomputed::of(proof, history, blocks);
     let (start, count) = (history.len(), blocks.len() as u64);
-    let roots = tree.roots(start..start + count);
+    let roots = match of_blocks.iter().map(|block| block.root).collect() {
+        Some(roots) => roots,
+        None => in_chunks(blocks, |at, chunk| {
+            roots_before(&tree, start + at as u64, chunk)
+        }),
+    };
     let derived = of_blocks.into_iter().zip(roots);
     let derived = derived.map(|(block, history_root)| Derived {
         hash: block.hash,
@@ -125,18 +163,21 @@ fn hashes_and_zeros<'a>(mut last_proof: &'a [u8], blocks: &'a [Block]) -> Vec<Pr
         hash: BlockHash::from_bytes(hash),
         zeros: pow::trailing_zeros(&proofs),
         seal: None,
+        root: None,
     };
     let proofs = texts.digests(Kernel::best_for_texts());
     hashes.into_iter().zip(proofs).map(precompute).collect()
 }
 
-/// Returns the seals of blocks, the first of which has `start` blocks before it.
-fn seals(tree: &Extension, start: u64, blocks: &[Block]) -> Vec<Option<Seal>> {
+/// Returns the seals of blocks, the first of which has `start` blocks before it, and the roots if a
+/// seal commits to one.
+fn seals(tree: &Extension, start: u64, blocks: &[Block]) -> Vec<(Option<Seal>, Option<NodeHash>)> {
     let claims: Vec<_> = blocks.iter().map(Claim::of).collect();
     if !claims.iter().any(|claim| matches!(claim, Some(Ok(_)))) {
-        return claims.into_iter().map(|claim| claim?.err()).collect();
+        let seals = claims.into_iter().map(|claim| claim?.err());
+        return seals.map(|seal| (seal, None)).collect();
     }
-    let roots = tree.roots(start..start + blocks.len() as u64);
+    let roots = roots_before(tree, start, blocks);
     let mut texts = Texts::default();
     for (claim, root) in claims.iter().zip(&roots) {
         if let Some(Ok(claim)) = claim {
@@ -148,5 +189,11 @@ fn seals(tree: &Extension, start: u64, blocks: &[Block]) -> Vec<Option<Seal>> {
         Ok(claim) => commitments.next().map(|digest| claim.classify(digest)),
         Err(seal) => Some(seal),
     };
-    claims.into_iter().map(seal).collect()
+    let seals = claims.into_iter().map(seal);
+    seals.zip(roots.into_iter().map(Some)).collect()
+}
+
+/// Returns the roots over all blocks before each block, the first of which has `start` before it.
+fn roots_before(tree: &Extension, start: u64, blocks: &[Block]) -> Vec<NodeHash> {
+    tree.roots(start..start + blocks.len() as u64)
 }

@@ -77,7 +77,11 @@ fn weight(parameter: &str) -> Option<f32> {
     let (name, weight) = parameter.split_once('=')?;
     let is_weight = name.trim_end().eq_ignore_ascii_case("q");
     let weight = weight.trim_start().parse().ok();
-    is_weight.then(|| weight.filter(|weight| (0.0..=1.0).contains(weight)).unwrap_or(0.0))
+    is_weight.then(|| {
+        weight
+            .filter(|weight| (0.0..=1.0).contains(weight))
+            .unwrap_or(0.0)
+    })
 }
 
 /// Compresses a response, if the client accepts it and it becomes smaller.

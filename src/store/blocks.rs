@@ -7,7 +7,7 @@ use super::error::{Rejection, StoreError};
 use super::index::end_of;
 use super::state::block_json_bytes;
 use super::value;
-use crate::chain::{Block, BlockHash, Checker, Seal, Tip};
+use crate::chain::{Block, BlockHash, Checker, Derived, Passed, SealDetails, Tip};
 
 impl Edit<'_> {
     /// Appends blocks to the tip if it has the hash `parent`. All of them are checked before the
@@ -21,7 +21,7 @@ impl Edit<'_> {
             .above(self.state.tip.clone(), self.state.history.clone());
         let mut checked = Vec::with_capacity(blocks.len());
         let pushed = checker.push_all(blocks, |passed| {
-            checked.push((passed.hash, passed.seal));
+            checked.push(CheckedBlock::from(&passed));
             passed.acceptable
         });
         if let Err(invalid) = pushed {
@@ -32,15 +32,11 @@ impl Edit<'_> {
     }
 
     /// Writes blocks that were checked to be the next ones, each with its hash and seal.
-    fn connect(
-        &mut self,
-        blocks: &[Block],
-        checked: &[(BlockHash, Option<Seal>)],
-    ) -> Result<(), StoreError> {
-        let Some((last, (hash, seal))) = blocks.last().zip(checked.last()) else {
+    fn connect(&mut self, blocks: &[Block], checked: &[CheckedBlock]) -> Result<(), StoreError> {
+        let Some((last, last_checked)) = blocks.last().zip(checked.last()) else {
             return Ok(());
         };
-        let encoded = EncodedBlock::all(blocks);
+        let encoded = EncodedBlock::all(blocks, checked);
         if let [block] = &*encoded {
             // It may replace a disconnected one.
             self.blocks.insert(last.index, &*block.value)?;
@@ -52,7 +48,7 @@ impl Edit<'_> {
             end.close()?;
         }
         let (mut end, mut written) = (end_of(&mut self.history)?, Ok(()));
-        for (hash, _) in checked {
+        for CheckedBlock { hash, .. } in checked {
             self.state.history.append(hash, |position, node| {
                 if written.is_ok() {
                     written = end.insert_before(position, node);
@@ -61,16 +57,17 @@ impl Edit<'_> {
         }
         written?;
         end.close()?;
-        for ((block, encoded), (hash, seal)) in blocks.iter().zip(&encoded).zip(checked) {
-            self.index_by_hash.insert(hash.as_bytes(), block.index)?;
+        for ((block, encoded), checked) in blocks.iter().zip(&encoded).zip(checked) {
+            let hash = checked.hash.as_bytes();
+            self.index_by_hash.insert(hash, block.index)?;
             self.index_by_message
                 .insert(&encoded.message, block.index)?;
             self.state.totals.chain_json_bytes += encoded.json_bytes;
-            self.state.totals.sealed += u64::from(*seal == Some(Seal::Sealed));
+            self.state.totals.sealed += u64::from(checked.is_sealed());
             self.remove_mined(&block.message)?;
         }
-        self.state.tip_is_sealed = *seal == Some(Seal::Sealed);
-        self.state.tip = Tip::with_hash(last, *hash);
+        self.state.tip_is_sealed = last_checked.is_sealed();
+        self.state.tip = Tip::with_hash(last, last_checked.hash);
         Ok(())
     }
 
@@ -86,10 +83,41 @@ impl Edit<'_> {
     pub(crate) fn connect_one(
         &mut self,
         block: &Block,
-        hash: BlockHash,
-        seal: Option<Seal>,
+        checked: CheckedBlock,
     ) -> Result<(), StoreError> {
-        self.connect(std::slice::from_ref(block), &[(hash, seal)])
+        self.connect(std::slice::from_ref(block), &[checked])
+    }
+}
+
+/// The values of a block that breaks no rule.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CheckedBlock {
+    pub(crate) hash: BlockHash,
+    /// Details of its seal; `None` if it is not sealed.
+    pub(crate) details: Option<SealDetails>,
+}
+
+impl CheckedBlock {
+    pub(super) fn is_sealed(&self) -> bool {
+        self.details.is_some()
+    }
+}
+
+impl From<&Passed<'_, '_>> for CheckedBlock {
+    fn from(passed: &Passed<'_, '_>) -> Self {
+        Self {
+            hash: passed.hash,
+            details: passed.details,
+        }
+    }
+}
+
+impl From<Derived> for CheckedBlock {
+    fn from(derived: Derived) -> Self {
+        Self {
+            hash: derived.hash,
+            details: derived.details(),
+        }
     }
 }
 
@@ -104,15 +132,18 @@ pub(super) struct EncodedBlock {
 
 impl EncodedBlock {
     /// Encodes blocks, on all processors if they are many.
-    pub(super) fn all(blocks: &[Block]) -> Vec<Self> {
-        let encode = |block: &Block| Self {
-            value: value::encode_block(block),
+    pub(super) fn all(blocks: &[Block], checked: &[CheckedBlock]) -> Vec<Self> {
+        let encode = |(block, checked): (&Block, &CheckedBlock)| Self {
+            value: value::encode_connected(block, checked.details.as_ref()),
             message: *block.message.id().as_bytes(),
             json_bytes: block_json_bytes(block),
         };
-        match blocks {
-            [block] => vec![encode(block)],
-            _ => blocks.par_iter().with_min_len(64).map(encode).collect(),
+        match (blocks, checked) {
+            ([block], [checked]) => vec![encode((block, checked))],
+            _ => {
+                let both = blocks.par_iter().with_min_len(64).zip(checked);
+                both.map(encode).collect()
+            }
         }
     }
 }

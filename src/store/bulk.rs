@@ -15,7 +15,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use self::index_rows::IndexRows;
-use super::blocks::EncodedBlock;
+use super::blocks::{CheckedBlock, EncodedBlock};
 use super::edit::Edit;
 use super::engine::Engine;
 use super::error::{Rejection, StoreError};
@@ -25,7 +25,7 @@ use super::panics::catch_engine_panic;
 use super::space::Space;
 use super::state::State;
 use super::tables::SCHEMA_VERSION;
-use crate::chain::{Block, BlockHash, Passed, Seal};
+use crate::chain::{Block, Passed};
 use crate::fs::folder_of;
 use crate::pow::Difficulty;
 
@@ -48,22 +48,20 @@ enum Step {
 #[derive(Default)]
 pub struct BulkPage {
     blocks: Vec<EncodedBlock>,
-    hashes: Vec<BlockHash>,
+    checked: Vec<CheckedBlock>,
     nodes: Vec<[u8; 32]>,
-    sealed: u64,
 }
 
 impl BulkPage {
-    /// Adds the hash and the nodes of the next block, which passed the checks.
+    /// Adds the values and the nodes of the next block, which passed the checks.
     pub fn push(&mut self, passed: &Passed<'_, '_>) {
-        self.hashes.push(passed.hash);
+        self.checked.push(passed.into());
         self.nodes.extend_from_slice(passed.nodes);
-        self.sealed += u64::from(passed.seal == Some(Seal::Sealed));
     }
 
     /// Encodes the blocks, which are those that were pushed, on all processors.
     pub fn encode(&mut self, blocks: &[Block]) {
-        self.blocks = EncodedBlock::all(blocks);
+        self.blocks = EncodedBlock::all(blocks, &self.checked);
     }
 }
 
@@ -181,17 +179,17 @@ impl Loader {
             if let Some((free, needed)) = self.space.free().filter(|(free, needed)| free < needed) {
                 return Err(Rejection::NoSpace { free, needed }.into());
             }
-            for (block, hash) in page.blocks.iter().zip(&page.hashes) {
+            for (block, checked) in page.blocks.iter().zip(&page.checked) {
                 blocks.insert_before(index, &*block.value)?;
-                indexes.push(index, hash, &block.message)?;
+                indexes.push(index, &checked.hash, &block.message)?;
                 edit.state.totals.chain_json_bytes += block.json_bytes;
+                edit.state.totals.sealed += u64::from(checked.is_sealed());
                 index += 1;
             }
             for node in &page.nodes {
                 history.insert_before(position, node)?;
                 position += 1;
             }
-            edit.state.totals.sealed += page.sealed;
         }
         // The load was abandoned.
         Err(StoreError::Closed)

@@ -69,6 +69,9 @@ fn check_rows(view: &View, block: &Block, previous: Option<&Block>) -> Result<()
     if !points_here {
         return wrong("the index by message points to another block");
     }
+    if !view.stored_details_are_right(block)? {
+        return wrong("the details of its seal are not those of the chain");
+    }
     let mut after = view.history(index)?;
     after.append(&hash, |_, _| {});
     if after != view.history(index + 1)? {

@@ -4,9 +4,11 @@
 //! is adopted. The switch is made only if [`crate::chain::fork_choice`] prefers the branch.
 
 use std::collections::BTreeSet;
+use std::slice;
 
 use redb::ReadableTable;
 
+use super::blocks::CheckedBlock;
 use super::edit::{Edit, EditResult};
 use super::error::{Rejection, StoreError};
 use super::page::PageLimit;
@@ -15,7 +17,7 @@ use super::tables::{DisconnectedRecord, ReorgRecord};
 use super::value::{self, decode_block, decode_block_of};
 use crate::chain::Tip;
 use crate::chain::fork_choice::{ForkCandidate, prefers_offered};
-use crate::chain::{Block, BlockHash, Checker, History, Seal, history};
+use crate::chain::{Block, BlockHash, Checker, History, Seal, derive_all, history};
 
 /// Request to switch to a staged branch.
 #[derive(Clone, Debug)]
@@ -230,8 +232,8 @@ impl Edit<'_> {
                 let replaced = value::encode_block(&self.connected_block(index)?);
                 self.staged.insert((branch, index), &*replaced)?;
             }
-            let seal = Seal::of(&block, || self.state.history.root());
-            self.connect_one(&block, BlockHash::of(&block), seal)?;
+            let checked = self.derive_next(&block)?;
+            self.connect_one(&block, checked)?;
             if index == 0 {
                 self.state.genesis = self.state.tip.hash;
             }
@@ -248,6 +250,17 @@ impl Edit<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Returns the values of a checked block above those in the history tree.
+    fn derive_next(&self, block: &Block) -> Result<CheckedBlock, StoreError> {
+        let below = block.index.checked_sub(1);
+        let below = below.map(|index| self.connected_block(index)).transpose()?;
+        let proof = below.as_ref().and_then(Block::proof);
+        let mut history = self.state.history.clone();
+        let mut derived = derive_all(&mut history, proof, slice::from_ref(block)).into_iter();
+        let derived = derived.next();
+        Ok(derived.expect("one block has one set of values").into())
     }
 
     /// Removes a block from the indexes and counts. Returns `true` if its message was the one found

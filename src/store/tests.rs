@@ -263,6 +263,7 @@ fn an_invalid_block_is_named_by_its_position() {
 }
 
 mod close;
+mod derived;
 mod disconnected;
 mod full_disk;
 mod peers;

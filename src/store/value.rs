@@ -6,12 +6,16 @@
 //!
 //! | bytes | content |
 //! |---|---|
-//! | 1 | 2, the version of this layout |
+//! | 1 | version of the layout: 2, or 5 for a sealed block |
 //! | 4 | CRC-32 (ISO-HDLC) of the rest, little endian |
+//! | 32 | layout 5: root over all blocks before this one |
+//! | 1 | layout 5: trailing zeros of the digest of the previous proof and its own |
 //! | rest | [`crate::codec`] bytes |
 //!
-//! Values of schema 2 are [`crate::codec`] bytes alone, which begin with a 1. They are still read,
-//! and are replaced when they are written again.
+//! Sealed blocks have layout 5, because both values would otherwise take a read of many other rows.
+//! Those written before schema 5 have layout 2, as all other values do. Values of schema 2 are
+//! [`crate::codec`] bytes alone, which begin with a 1. Older layouts are still read, and are replaced
+//! when they are written again.
 
 use std::fmt::Display;
 
@@ -19,23 +23,42 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::error::StoreError;
-use crate::chain::Block;
+use crate::chain::{Block, SealDetails};
 use crate::codec;
 
 /// First byte of a value with a checksum.
 const VERSION: u8 = 2;
+
+/// First byte of a sealed block with the details of its seal. It differs from the other in three bits,
+/// because it has no checksum.
+const VERSION_SEALED: u8 = 5;
+
+/// Length of the details of a seal in bytes.
+const DETAILS_BYTES: usize = 33;
 
 /// Length of version and checksum in bytes.
 const HEADER_BYTES: usize = 5;
 
 /// Encodes a record.
 pub(crate) fn encode<T: Serialize>(record: &T) -> Vec<u8> {
-    with_checksum(|bytes| codec::write(record, bytes))
+    with_checksum(VERSION, |bytes| codec::write(record, bytes))
 }
 
-/// Encodes a block.
+/// Encodes a block that is not connected.
 pub(crate) fn encode_block(block: &Block) -> Vec<u8> {
-    with_checksum(|bytes| codec::write_block(block, bytes))
+    with_checksum(VERSION, |bytes| codec::write_block(block, bytes))
+}
+
+/// Encodes a connected block, with the details of its seal if it is sealed.
+pub(crate) fn encode_connected(block: &Block, details: Option<&SealDetails>) -> Vec<u8> {
+    let Some(details) = details else {
+        return encode_block(block);
+    };
+    with_checksum(VERSION_SEALED, |bytes| {
+        bytes.extend(details.history_root);
+        bytes.push(details.zeros);
+        codec::write_block(block, bytes);
+    })
 }
 
 /// Decodes a record; an error names table and key.
@@ -55,7 +78,7 @@ pub(crate) fn decode_block(index: u64, stored: &[u8]) -> Result<Block, StoreErro
 
 /// Decodes the block at an index in a table.
 pub(crate) fn decode_block_of(table: &str, index: u64, stored: &[u8]) -> Result<Block, StoreError> {
-    let bytes = checked(table, &index, stored)?;
+    let (_, bytes) = split_details(stored, checked(table, &index, stored)?);
     let block = codec::decode_block(bytes)
         .map_err(|error| StoreError::undecodable(table, index, &error))?;
     if block.index != index {
@@ -67,9 +90,31 @@ pub(crate) fn decode_block_of(table: &str, index: u64, stored: &[u8]) -> Result<
     Ok(block)
 }
 
-fn with_checksum(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+/// Decodes the details of the seal of the block at an index of the chain; `None` if they are not
+/// stored.
+pub(crate) fn details(index: u64, stored: &[u8]) -> Result<Option<SealDetails>, StoreError> {
+    let bytes = checked("blocks", &index, stored)?;
+    Ok(split_details(stored, bytes).0)
+}
+
+/// Splits the bytes after the checksum of a stored block into the details of its seal and the block.
+fn split_details<'a>(stored: &[u8], bytes: &'a [u8]) -> (Option<SealDetails>, &'a [u8]) {
+    match (stored.first(), bytes.split_first_chunk::<DETAILS_BYTES>()) {
+        (Some(&VERSION_SEALED), Some((&[ref history_root @ .., zeros], block))) => {
+            let history_root = *history_root;
+            let details = SealDetails {
+                history_root,
+                zeros,
+            };
+            (Some(details), block)
+        }
+        _ => (None, bytes),
+    }
+}
+
+fn with_checksum(version: u8, write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let mut stored = Vec::with_capacity(512);
-    stored.extend([VERSION; HEADER_BYTES]);
+    stored.extend([version; HEADER_BYTES]);
     write(&mut stored);
     let checksum = crc32fast::hash(&stored[HEADER_BYTES..]);
     stored[1..HEADER_BYTES].copy_from_slice(&checksum.to_le_bytes());
@@ -78,7 +123,7 @@ fn with_checksum(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
 
 /// Returns the bytes after the checksum, if they match it.
 fn checked<'a>(table: &str, key: &dyn Display, stored: &'a [u8]) -> Result<&'a [u8], StoreError> {
-    let Some((&VERSION, rest)) = stored.split_first() else {
+    let Some((&(VERSION | VERSION_SEALED), rest)) = stored.split_first() else {
         return Ok(stored);
     };
     match rest.split_first_chunk() {
@@ -112,16 +157,41 @@ mod tests {
     }
 
     #[test]
+    fn a_sealed_block_is_stored_with_the_details_of_its_seal() {
+        let block = Block::default_genesis();
+        let expected = SealDetails {
+            history_root: [7; 32],
+            zeros: 9,
+        };
+        let stored = encode_connected(&block, Some(&expected));
+        assert_eq!(stored[0], 5);
+        assert_eq!(stored[5..38], [&[7; 32][..], &[9]].concat());
+        assert_eq!(stored[38..], codec::encode_block(&block));
+        assert_eq!(decode_block(0, &stored).unwrap(), block);
+        assert_eq!(details(0, &stored).unwrap(), Some(expected));
+
+        let open = encode_connected(&block, None);
+        assert_eq!(open, encode_block(&block));
+        assert_eq!(details(0, &open).unwrap(), None);
+    }
+
+    #[test]
     fn every_changed_bit_is_detected() {
-        let stored = encode_block(&Block::default_genesis());
-        for bit in 0..8 * stored.len() {
-            let mut damaged = stored.clone();
-            damaged[bit / 8] ^= 1 << (bit % 8);
-            let error = decode_block(0, &damaged).unwrap_err().to_string();
-            assert!(error.contains("table blocks, key 0: "), "{error}");
-        }
-        for end in 0..stored.len() {
-            assert!(decode_block(0, &stored[..end]).is_err(), "cut to {end}");
+        let seal = SealDetails {
+            history_root: [7; 32],
+            zeros: 9,
+        };
+        for seal in [None, Some(&seal)] {
+            let stored = encode_connected(&Block::default_genesis(), seal);
+            for bit in 0..8 * stored.len() {
+                let mut damaged = stored.clone();
+                damaged[bit / 8] ^= 1 << (bit % 8);
+                let error = decode_block(0, &damaged).unwrap_err().to_string();
+                assert!(error.contains("table blocks, key 0: "), "{error}");
+            }
+            for end in 0..stored.len() {
+                assert!(decode_block(0, &stored[..end]).is_err(), "cut to {end}");
+            }
         }
     }
 }

@@ -82,6 +82,11 @@ impl View {
         })
     }
 
+    /// Returns the number of blocks.
+    pub fn length(&self) -> Result<u64, StoreError> {
+        self.read(|| Ok(self.transaction().open_table(tables::BLOCKS)?.len()?))
+    }
+
     /// Returns the tip of the chain.
     pub fn tip_block(&self) -> Result<Block, StoreError> {
         self.read(|| {

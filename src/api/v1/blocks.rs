@@ -17,7 +17,7 @@ use crate::codec;
 use crate::http::is_unchanged;
 use crate::node::Node;
 use crate::store::{PageLimit, StoreError, View};
-use crate::wire::{self, BlockPage, BlockRenderer, SingleBlock};
+use crate::wire::{self, BlockPage, BlockRenderer, SingleBlock, render};
 
 /// Maximum number of blocks on a page, and approximate maximum of its bytes.
 const MAX_PAGE: PageLimit = PageLimit {
@@ -163,13 +163,11 @@ pub(crate) fn single(
     headers: &HeaderMap,
 ) -> Result<Response, ApiError> {
     let view = node.view()?;
-    let tip = view.tip_block()?.index;
     let block = find(&view, which)?;
-    let described = describe(&view, &[block])?.pop();
-    let block = described.ok_or_else(|| no_such_block(&view, which))?;
+    let derived = view.derived(&block)?;
     // A block with a given hash never changes; only its confirmations do, which the tag includes.
-    let confirmations = tip.saturating_sub(block.index) + 1;
-    let tag = format!("\"{}-{confirmations}\"", block.hash);
+    let confirmations = view.length()?.saturating_sub(block.index);
+    let tag = format!("\"{}-{confirmations}\"", derived.hash);
     let mut response = if is_unchanged(headers, &tag) {
         let mut response = Response::new(Vec::new().into());
         *response.status_mut() = StatusCode::NOT_MODIFIED;
@@ -178,7 +176,7 @@ pub(crate) fn single(
         json_response(
             StatusCode::OK,
             &SingleBlock {
-                block,
+                block: render(&block, &derived),
                 confirmations,
             },
         )

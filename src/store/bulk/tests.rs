@@ -2,7 +2,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
-use crate::chain::Checker;
+use crate::chain::{BlockHash, Checker};
 use crate::store::tests::{chain, message};
 use crate::store::{Operation, PageLimit, Store, View};
 

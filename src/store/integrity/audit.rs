@@ -14,6 +14,7 @@ use super::super::index::IndexDefinition;
 use super::super::panics::catch_engine_panic;
 use super::super::state::{State, block_json_bytes};
 use super::super::tables;
+use super::super::value;
 use super::super::view::View;
 use super::{check_counts, check_index_by_message, check_mempool, check_range, wrong_totals};
 use crate::chain::{Block, Passed, Seal};
@@ -31,6 +32,7 @@ pub struct IntegrityReport {
 pub struct Audit<'a> {
     view: &'a View,
     state: State,
+    stored: redb::Range<'static, u64, &'static [u8]>,
     nodes: redb::Range<'static, u64, &'static [u8; 32]>,
     /// Position of the next node.
     next_node: u64,
@@ -44,6 +46,8 @@ pub struct Audit<'a> {
     by_message: u64,
     /// A node of the history tree does not match the blocks.
     differs: bool,
+    /// Index of the first block whose stored details of the seal are not those of the chain.
+    wrong_details: Option<u64>,
 }
 
 impl<'a> Audit<'a> {
@@ -55,9 +59,14 @@ impl<'a> Audit<'a> {
             let table = view.transaction().open_table(tables::HISTORY)?;
             Ok(table.range::<u64>(..)?)
         })?;
+        let stored = catch_engine_panic(|| {
+            let table = view.transaction().open_table(tables::BLOCKS)?;
+            Ok(table.range::<u64>(..)?)
+        })?;
         Ok(Self {
             view,
             state,
+            stored,
             nodes,
             next_node: 0,
             blocks: 0,
@@ -67,6 +76,7 @@ impl<'a> Audit<'a> {
             by_hash: 0,
             by_message: 0,
             differs: false,
+            wrong_details: None,
         })
     }
 
@@ -89,6 +99,22 @@ impl<'a> Audit<'a> {
         self.sealed += u64::from(passed.seal == Some(Seal::Sealed));
         self.blocks += 1;
         self.differs |= !self.next_nodes_are(passed.nodes).unwrap_or(false);
+        if !self.next_details_are(passed).unwrap_or(false) {
+            self.wrong_details.get_or_insert(index);
+        }
+    }
+
+    /// Returns `true` if the details of the seal that are stored with the next block, if any, are
+    /// those of the chain.
+    fn next_details_are(&mut self, passed: &Passed<'_, '_>) -> Result<bool, StoreError> {
+        catch_engine_panic(|| {
+            let Some((at, stored)) = self.stored.next().transpose()? else {
+                return Ok(false);
+            };
+            let index = passed.block.index;
+            let details = value::details(index, stored.value())?;
+            Ok(at.value() == index && (details.is_none() || details == passed.details))
+        })
     }
 
     fn next_nodes_are(&mut self, expected: &[[u8; 32]]) -> Result<bool, StoreError> {
@@ -112,6 +138,11 @@ impl<'a> Audit<'a> {
     pub fn finish(self) -> Result<IntegrityReport, StoreError> {
         let length = self.length();
         let is_whole = self.blocks == length;
+        if let Some(index) = self.wrong_details {
+            return Err(StoreError::corrupt(format!(
+                "block {index}: the details of its seal are not those of the chain"
+            )));
+        }
         if !is_whole || self.differs || !self.indexes_are_right()? {
             check_range(self.view, 0, length)?;
             check_index_by_message(self.view)?;
