@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use clap::Args;
 use serde::Serialize;
@@ -196,7 +197,14 @@ pub(super) async fn run(args: VerifyArgs, output: &Output) -> Result<(), Error> 
                 Err(StoreError::Busy { .. }) => {
                     verify(&ChainSource::in_folder(&files).await?, examiner).await?
                 }
-                stopped => verify_stopped(stopped, examiner, difficulty, require_sealed)?,
+                Err(error) => damaged(error, examiner)?,
+                Ok(stopped) => verify_stopped(
+                    &stopped,
+                    &files.database,
+                    examiner,
+                    difficulty,
+                    require_sealed,
+                )?,
             }
         }
         (_, _, Some(address)) => {
@@ -240,17 +248,17 @@ fn verify_file(path: &Path, mut examiner: Examiner) -> Result<VerifyOutput, Erro
     })
 }
 
-/// Checks the database file of a stopped node and its chain, by the rules stored in it unless the
-/// options say otherwise.
+/// Checks the database of a stopped node, which is the file at `path`, and its chain by the rules
+/// stored in it unless the options say otherwise.
 fn verify_stopped(
-    stopped: Result<StoppedStore, StoreError>,
+    stopped: &StoppedStore,
+    path: &Path,
     mut examiner: Examiner,
     difficulty: Option<Difficulty>,
     require_sealed: Option<u64>,
 ) -> Result<VerifyOutput, Error> {
-    let audited = stopped.and_then(|mut store| {
-        store.check_checksums()?;
-        let view = store.view()?;
+    let mut audit = || -> Result<_, StoreError> {
+        let view = stopped.view()?;
         let kept = view.network()?;
         let sealed_from = require_sealed.or(kept.sealed_from);
         let checkpoints = examiner.kept.take();
@@ -265,16 +273,33 @@ fn verify_stopped(
         });
         progress.finish_and_clear();
         Ok(walked.and_then(|()| Ok(audit.finish()?)))
+    };
+    // The engine checks its checksums on one processor; the blocks are examined meanwhile.
+    let (checksums, audited) = thread::scope(|scope| {
+        let checksums = scope.spawn(|| StoppedStore::open(path)?.check_checksums());
+        let audited = audit().map_err(Error::from).flatten();
+        let panicked = |_| Err(StoreError::interrupted("the check", &"its thread panicked"));
+        (checksums.join().unwrap_or_else(panicked), audited)
     });
-    match audited.map_err(Error::from).flatten() {
+    match checksums.map_err(Error::from).and(audited) {
         Ok(_) => {}
-        Err(error) => match &*error.kind {
-            ErrorKind::Store(
-                damage @ (StoreError::Corrupt { .. } | StoreError::NotADatabase { .. }),
-            ) => examiner.error = Some(VerifyError::damaged(damage.to_string())),
-            _ => return Err(error),
-        },
+        Err(error) => return damaged(error, examiner),
     }
+    Ok(VerifyOutput {
+        database_checked: true,
+        ..VerifyOutput::of(examiner)
+    })
+}
+
+/// Returns the verdict on a damaged database; other errors say nothing about it.
+fn damaged(error: impl Into<Error>, mut examiner: Examiner) -> Result<VerifyOutput, Error> {
+    let error = error.into();
+    let ErrorKind::Store(damage @ (StoreError::Corrupt { .. } | StoreError::NotADatabase { .. })) =
+        &*error.kind
+    else {
+        return Err(error);
+    };
+    examiner.error = Some(VerifyError::damaged(damage.to_string()));
     Ok(VerifyOutput {
         database_checked: true,
         ..VerifyOutput::of(examiner)

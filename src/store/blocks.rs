@@ -138,12 +138,10 @@ impl EncodedBlock {
             message: *block.message.id().as_bytes(),
             json_bytes: block_json_bytes(block),
         };
-        match (blocks, checked) {
-            ([block], [checked]) => vec![encode((block, checked))],
-            _ => {
-                let both = blocks.par_iter().with_min_len(64).zip(checked);
-                both.map(encode).collect()
-            }
+        if let ([block], [checked]) = (blocks, checked) {
+            return vec![encode((block, checked))];
         }
+        let both = blocks.par_iter().with_min_len(64).zip(checked);
+        both.map(encode).collect()
     }
 }
