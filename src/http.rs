@@ -4,6 +4,7 @@
 //!   a handler that panics
 //! * `pool`: [`ConnectionPool`], the limits of connections and memory, and which connection is
 //!   evicted
+//! * `open_files`: the limit of open files
 //! * `connection`: the byte stream under a connection: counters, minimum read rate, lingering close
 //! * `request_body`, `response_body`: bodies that tell the pool whether the server or the client is
 //!   to act next
@@ -20,6 +21,7 @@ mod conditional;
 mod connection;
 mod head;
 mod host;
+mod open_files;
 mod origin_policy;
 mod pool;
 mod request_body;
@@ -30,10 +32,10 @@ pub(crate) use body::{BodyError, read_body};
 pub(crate) use conditional::is_unchanged;
 pub(crate) use head::{InvalidHead, check_head};
 pub(crate) use host::{plain_host, request_host};
+pub(crate) use open_files::raise_open_file_limit;
 pub use origin_policy::OriginPolicy;
 pub(crate) use origin_policy::{ForeignRequest, is_forwarded};
 pub use pool::ConnectionPool;
-pub(crate) use pool::raise_open_file_limit;
 pub use request_body::TrackedRequestBody;
 pub use server::serve;
 pub(crate) use server::{Panicked, catch_panic};

@@ -21,6 +21,7 @@
 //! | [`pow`] | the proof-of-work puzzle and the search for proofs | |
 //! | [`text`] | escaping of untrusted text, plurals, durations | |
 //! | [`clock`] | the system time | |
+//! | [`netgroup`] | what a limit for one remote address counts together | |
 //! | [`fs`] | safe opening, atomic replacing and syncing of files | |
 //! | [`chain`] | blocks, messages, hashes, seals, the rules of the chain | pow, text |
 //! | [`proofs`] | receipts, checkpoints and consistency proofs, for readers without a node | chain, text |
@@ -29,11 +30,11 @@
 //! | [`wire`] | the bodies of `/api/v1` | chain, proofs |
 //! | [`snapshot`] | chain files in every format, backups | chain, codec, fs, reference, text, wire |
 //! | [`store`] | the database: tables, one writer, reads | chain, codec, fs, pow, proofs, reference, text |
-//! | [`http`] | the HTTP server below all routes: connections, timeouts, bodies | |
+//! | [`http`] | the HTTP server below all routes: connections, timeouts, bodies | netgroup |
 //! | [`client`] | addresses of nodes and requests to them | chain, codec, pow, reference, wire |
 //! | [`monitor`] | checks that nodes extend kept checkpoints, and keeps both branches | chain, client, fs, pow, proofs, text, wire |
-//! | [`node`] | a node: mining, peers, synchronization, backups | chain, client, clock, fs, pow, reference, snapshot, store, text, wire |
-//! | [`api`] | the REST API of a node | chain, client, codec, http, node, proofs, reference, store, text, wire |
+//! | [`node`] | a node: mining, peers, synchronization, backups | chain, client, clock, fs, netgroup, pow, reference, snapshot, store, text, wire |
+//! | [`api`] | the REST API of a node | chain, client, codec, http, netgroup, node, proofs, reference, store, text, wire |
 //! | [`ui`] | the explorer: pages over the API of any node | chain, client, http, pow, proofs, text, wire |
 //! | [`cli`] | the commands | api, chain, client, clock, fs, http, monitor, node, pow, proofs, reference, snapshot, store, text, ui, wire |
 //!
@@ -97,6 +98,7 @@ pub mod codec;
 pub mod fs;
 pub mod http;
 pub mod monitor;
+mod netgroup;
 pub mod node;
 pub mod pow;
 pub mod proofs;

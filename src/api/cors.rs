@@ -90,7 +90,8 @@ pub(super) fn share<B>(origins: &[Origin], request: &Request<B>) -> Sharing {
     });
     let path = paths::find(request.uri().path());
     let operation = path.and_then(|path| path.operation(method));
-    if !operation.is_some_and(is_shared) {
+    // The page may also learn that there is no such path or method.
+    if operation.is_some_and(|operation| !is_shared(operation)) {
         return Sharing::Forbidden;
     }
     if asked.is_none() {
@@ -239,5 +240,13 @@ mod tests {
             shared("GET", "/chain", &twice),
             Sharing::Forbidden
         ));
+        for (method, path) in [
+            ("GET", "/nothing"),
+            ("PUT", "/chain"),
+            ("OPTIONS", "/chain"),
+        ] {
+            let found = shared(method, path, &twice[..1]);
+            assert!(matches!(found, Sharing::Allowed(_)), "{method} {path}");
+        }
     }
 }

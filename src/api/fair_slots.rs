@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use thiserror::Error;
 
 use super::admin::Caller;
-use crate::node::rate::rate_limit_key;
+use crate::netgroup::network_group;
 
 /// Number of slots that a local client may hold for each one it leaves free. The explorer is such a
 /// client, and all its users share its address.
@@ -61,7 +61,7 @@ impl FairSlots {
     /// # Errors
     /// [`NoSlot`] if none is free, or the address has reached its share.
     pub(crate) fn acquire(&self, caller: &Caller) -> Result<FairSlot, NoSlot> {
-        let address = rate_limit_key(caller.remote.ip());
+        let address = network_group(caller.remote.ip());
         let weight = if caller.is_local() { LOCAL_WEIGHT } else { 1 };
         let mut held = self.lock();
         let free = self.total.saturating_sub(held.values().sum());

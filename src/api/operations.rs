@@ -13,6 +13,12 @@ const IDEMPOTENCY_KEY: (&str, ParameterType, &str) = (
      message once",
 );
 
+const IF_NONE_MATCH: (&str, ParameterType, &str) = (
+    "If-None-Match",
+    ParameterType::Text,
+    "ETag of an earlier response; 304 if it has not changed",
+);
+
 const AT: (&str, ParameterType, &str) = (
     "at",
     ParameterType::Block,
@@ -107,11 +113,7 @@ pub(super) const OPERATIONS: &[ApiOperation] = &[
         "Returns one block, by its index, its hash (or at least its first 6 digits) or as tip",
         BodyType::Json("SingleBlock"),
     )
-    .headers(&[(
-        "If-None-Match",
-        ParameterType::Text,
-        "ETag of an earlier response; 304 if the block and its confirmations have not changed",
-    )])
+    .headers(&[IF_NONE_MATCH])
     .errors(&[304, 400, 404, 409]),
     get(
         Endpoint::Checkpoint,
@@ -129,7 +131,8 @@ pub(super) const OPERATIONS: &[ApiOperation] = &[
         ANY_JSON,
     )
     .query(&[AT])
-    .errors(&[400, 404, 409, 413, 503]),
+    .headers(&[IF_NONE_MATCH])
+    .errors(&[304, 400, 404, 409, 413, 503]),
     get(
         Endpoint::MessageReceipt,
         "/api/v1/messages/{id}/receipt",
@@ -138,7 +141,8 @@ pub(super) const OPERATIONS: &[ApiOperation] = &[
         ANY_JSON,
     )
     .query(&[AT])
-    .errors(&[400, 404, 409, 413, 503]),
+    .headers(&[IF_NONE_MATCH])
+    .errors(&[304, 400, 404, 409, 413, 503]),
     get(
         Endpoint::Receipts,
         "/api/v1/receipts",

@@ -204,6 +204,13 @@ pub(crate) fn no_content() -> Response {
     response
 }
 
+/// Returns the response to a request for what the client has already.
+pub(crate) fn not_modified() -> Response {
+    let mut response = Response::new(Vec::new().into());
+    *response.status_mut() = StatusCode::NOT_MODIFIED;
+    response
+}
+
 /// Returns a response with a value as JSON.
 pub(crate) fn json_response(status: StatusCode, body: &impl serde::Serialize) -> Response {
     match serde_json::to_vec(body) {

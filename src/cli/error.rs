@@ -115,6 +115,11 @@ impl Error {
         Self::io(path.display().to_string(), source)
     }
 
+    /// Returns `true` if the error is about one of several files.
+    pub(super) fn is_of_file(&self) -> bool {
+        matches!(*self.kind, ErrorKind::Rejected(_) | ErrorKind::Io { .. })
+    }
+
     pub(super) fn stdout(source: io::Error) -> Self {
         Self::io("standard output", source)
     }

@@ -6,34 +6,25 @@
 //! the node does not have it. Adding it twice is harmless for the same reason.
 
 mod files;
+mod message;
 mod upgrade;
 mod verify;
 mod write;
 
 use std::fmt;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use self::files::Stampable;
-use super::error::{Error, ErrorKind};
+use self::message::{add, is_unknown_outcome, receipt_of, wait};
+use super::error::Error;
 use super::output::{Output, warn};
 use super::target::TargetArgs;
 use crate::chain::Message;
-use crate::client::{ClientError, HttpClient};
-use crate::proofs::Receipt;
 use crate::proofs::stamp::{Carrier, StampTree};
 use crate::text::counted;
-use crate::wire::MessageState;
-
-/// Interval between requests for the state of the message.
-const POLL_INTERVAL: Duration = Duration::from_millis(100);
-
-/// Maximum time to wait for a block above the one with the message: many times what a block needs
-/// to reach all nodes of a network.
-const MAX_SETTLE_TIME: Duration = Duration::from_secs(1);
 
 /// Remedy after an interruption.
 const COMPLETE: &str = "complete the stamps with \"blockchain stamp upgrade\"";
@@ -92,7 +83,8 @@ struct Stamped {
     files: usize,
     /// Index of the block with the message; null while it is pending.
     block: Option<u64>,
-    stamps: Vec<PathBuf>,
+    /// Paths of the stamps. JSON cannot hold bytes that are not UTF-8; they are replaced.
+    stamps: Vec<String>,
 }
 
 impl fmt::Display for Stamped {
@@ -139,8 +131,8 @@ async fn stamp(args: FilesArgs, output: &Output) -> Result<(), Error> {
     let mut block = None;
     if !args.no_wait {
         let completed = async {
-            wait(&client, &id).await?;
-            let receipt = receipt_of(&client, &id, "tip").await?;
+            wait(&client, &id, &message).await?;
+            let receipt = receipt_of(&client, &id, &message, "tip").await?;
             if receipt.entries.is_empty() {
                 warn_of_tip(receipt.under.index);
             }
@@ -154,48 +146,11 @@ async fn stamp(args: FilesArgs, output: &Output) -> Result<(), Error> {
         id,
         files: files.len(),
         block,
-        stamps: paths,
+        stamps: paths
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect(),
     })
-}
-
-/// Adds the message of stamps, unless the node has it. Returns its id, which is `id` unless another
-/// message has that.
-async fn add(client: &HttpClient, id: &str, message: &str) -> Result<String, Error> {
-    let added = match client.add_lines(message, None, true).await {
-        Err(error) if error.is_unsupported() => {
-            return Err(
-                Error::failed(format!("{} cannot stamp files", client.address()))
-                    .hint("stamp the files at a node of this program, of this version or later"),
-            );
-        }
-        added => added?,
-    };
-    let added = added.ids.unwrap_or_default().pop();
-    Ok(added.unwrap_or_else(|| id.to_owned()))
-}
-
-/// Returns `true` if the message may have been added.
-fn is_unknown_outcome(error: &Error) -> bool {
-    matches!(
-        *error.kind,
-        ErrorKind::Client(ClientError::OutcomeUnknown { .. })
-    )
-}
-
-/// Waits until a message is mined, and a short time for a block above its own: the tip could still
-/// be replaced.
-async fn wait(client: &HttpClient, id: &str) -> Result<(), Error> {
-    let mut mined_at = None;
-    loop {
-        let status = client.message(id).await?;
-        if status.state == MessageState::Mined {
-            let mined_at = *mined_at.get_or_insert_with(Instant::now);
-            if status.confirmations > 1 || mined_at.elapsed() >= MAX_SETTLE_TIME {
-                return Ok(());
-            }
-        }
-        tokio::time::sleep(POLL_INTERVAL).await;
-    }
 }
 
 fn warn_of_tip(index: u64) {
@@ -203,19 +158,4 @@ fn warn_of_tip(index: u64) {
         "block {index} is the tip and could still be replaced: run \"blockchain stamp upgrade\" after \
          the next block"
     ));
-}
-
-/// Returns the receipt of a mined message under the block `at`.
-async fn receipt_of(client: &HttpClient, id: &str, at: &str) -> Result<Receipt, Error> {
-    let file = client.message_receipt(id, at).await?;
-    let receipt = Receipt::read(&file).and_then(|receipt| {
-        receipt.check()?;
-        Ok(receipt)
-    });
-    receipt.map_err(|error| {
-        Error::failed(format!(
-            "{} sent an invalid receipt: {error}",
-            client.address()
-        ))
-    })
 }

@@ -21,6 +21,7 @@ use flate2::write::GzEncoder;
 use http_body::{Body, Frame, SizeHint};
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Minimum size of a compressed body in bytes. A shorter one fits into one packet anyway.
 const MIN_BYTES: u64 = 1024;
@@ -33,6 +34,12 @@ const PIECE_BYTES: usize = 32 * 1024;
 
 /// Memory of a compressor in bytes.
 const ENCODER_BYTES: u64 = 320 * 1024;
+
+/// Maximum number of long bodies that are compressed at the same time. Others are sent as they are, so
+/// that clients which do not read cannot keep the processors busy.
+const MAX_COMPRESSORS: usize = 8;
+
+static COMPRESSORS: Semaphore = Semaphore::const_new(MAX_COMPRESSORS);
 
 /// Compression level. Higher levels take twice the time for a few percent.
 const LEVEL: u32 = 4;
@@ -105,21 +112,23 @@ where
     if !accepts || !(is_compressible || is_not_modified) {
         return Response::from_parts(parts, MaybeGzipBody::Plain(body));
     }
-    weaken_tag(&mut parts.headers);
     if is_not_modified {
+        weaken_tag(&mut parts.headers);
         return Response::from_parts(parts, MaybeGzipBody::Plain(body));
     }
+    let length = body.size_hint().exact();
+    let is_short = length == size && length.is_some_and(|length| length <= MAX_WHOLE_BYTES);
+    let body = if is_short {
+        MaybeGzipBody::Whole(Some(GzipBody::new(body, None).read().await))
+    } else if let Ok(permit) = COMPRESSORS.try_acquire() {
+        MaybeGzipBody::Gzip(Box::new(GzipBody::new(body, Some(permit))))
+    } else {
+        return Response::from_parts(parts, MaybeGzipBody::Plain(body));
+    };
+    weaken_tag(&mut parts.headers);
     parts.headers.remove(header::CONTENT_LENGTH);
     let gzip = HeaderValue::from_static("gzip");
     parts.headers.insert(header::CONTENT_ENCODING, gzip);
-    let mut body = GzipBody::new(body);
-    let length = body.inner.size_hint().exact();
-    let is_short = length == size && length.is_some_and(|length| length <= MAX_WHOLE_BYTES);
-    let body = if is_short {
-        MaybeGzipBody::Whole(Some(body.read().await))
-    } else {
-        MaybeGzipBody::Gzip(Box::new(body))
-    };
     Response::from_parts(parts, body)
 }
 
@@ -222,6 +231,8 @@ pub(super) struct GzipBody<B> {
     encoder: Option<GzEncoder<Vec<u8>>>,
     /// A piece was compressed, and other tasks are to run before the next one.
     gives_way: bool,
+    /// That of a long body.
+    _permit: Option<SemaphorePermit<'static>>,
 }
 
 impl<B> GzipBody<B>
@@ -229,12 +240,13 @@ where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Into<Error>,
 {
-    fn new(inner: B) -> Self {
+    fn new(inner: B, permit: Option<SemaphorePermit<'static>>) -> Self {
         Self {
             inner,
             rest: Bytes::new(),
             encoder: Some(GzEncoder::new(Vec::new(), Compression::new(LEVEL))),
             gives_way: false,
+            _permit: permit,
         }
     }
 

@@ -54,15 +54,15 @@ impl OriginPolicy {
         let is_allowed_host = name.parse::<IpAddr>().is_ok()
             || name == "localhost"
             || self.allowed_hosts.contains(&name);
-        let is_same_origin = match headers.get(header::ORIGIN) {
-            None => true,
-            Some(origin) => origin.to_str().is_ok_and(|origin| {
+        let mut origins = headers.get_all(header::ORIGIN).iter();
+        let is_same_origin = origins.all(|origin| {
+            origin.to_str().is_ok_and(|origin| {
                 let site = origin
                     .strip_prefix("http://")
                     .or(origin.strip_prefix("https://"));
                 site.is_some_and(|site| site.eq_ignore_ascii_case(host))
-            }),
-        };
+            })
+        });
         match (is_allowed_host, is_same_origin) {
             (true, true) => Ok(()),
             (true, false) => Err(ForeignRequest::Origin),
@@ -81,7 +81,7 @@ mod tests {
         };
         let mut map = HeaderMap::new();
         for (name, value) in headers {
-            map.insert(*name, value.parse().unwrap());
+            map.append(*name, value.parse().unwrap());
         }
         policy.check(&map).is_ok()
     }
@@ -127,6 +127,8 @@ mod tests {
         assert!(allows(&[host, ("origin", "http://127.0.0.1:12345")]));
         for origin in ["http://evil.example", "null", "http://127.0.0.1:8080", ""] {
             assert!(!allows(&[host, ("origin", origin)]), "{origin}");
+            let own = ("origin", "http://127.0.0.1:12345");
+            assert!(!allows(&[host, own, ("origin", origin)]), "{origin}");
         }
     }
 }

@@ -3,28 +3,26 @@
 //!
 //! A connection holds a slot of the [`ConnectionPool`]. Its idle timer runs while the server waits
 //! for the client: for a request, for the rest of one, or for the client to read its response. When
-//! a slot or memory is needed, the connection that has been idle longest is evicted, so that doing
-//! nothing never occupies a slot for long. A connection is not idle while the server works for it.
+//! a slot is needed, the connection that has been idle longest is evicted, so that doing nothing
+//! never occupies a slot for long. When memory is needed, it is one of the remote address whose
+//! connections hold most, so that a single address cannot take it from all others. A connection is
+//! not idle while the server works for it.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-/// Maximum number of open connections.
-const MAX_CONNECTIONS: usize = 512;
-
-/// Number of open files that a process asks for: enough for the connections of two servers, for
-/// connections to other nodes and for the database.
-const WANTED_OPEN_FILES: u64 = 4 * MAX_CONNECTIONS as u64;
+use super::open_files::default_slots;
 
 /// Maximum number of bytes of requests and responses that all connections hold together. Streamed
 /// responses do not count.
-const MAX_HELD_BYTES: u64 = 20 * 1024 * 1024;
+const MAX_HELD_BYTES: u64 = 40 * 1024 * 1024;
 
 /// Maximum number of bytes that one request can make the server hold: the longest body, which is one
 /// of lines, and the longest head. The server discards the rest of a longer body.
@@ -50,25 +48,6 @@ const SERVER_BUSY: u64 = u64::MAX;
 /// that is the server's delay, not the client's.
 const AWAITING_FIRST_READ: u64 = SERVER_BUSY - 1;
 
-/// Raises the limit of open files to what the connections need: some systems start with a low one.
-pub(crate) fn raise_open_file_limit() {
-    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    let wanted = maximum.map_or(WANTED_OPEN_FILES, |maximum| maximum.min(WANTED_OPEN_FILES));
-    if current.is_some_and(|current| current < wanted) {
-        let current = Some(wanted);
-        // If this fails, the server has fewer connections.
-        let _ = setrlimit(Resource::Nofile, Rlimit { current, maximum });
-    }
-}
-
-/// Returns the number of slots that the limit of open files allows. A connection is an open file,
-/// and the database and the connections to other nodes need some, too.
-fn default_slots() -> usize {
-    let files = getrlimit(Resource::Nofile).current;
-    let share = files.and_then(|files| usize::try_from(files / 4).ok());
-    share.map_or(MAX_CONNECTIONS, |share| share.clamp(1, MAX_CONNECTIONS))
-}
-
 /// The connections of a server. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct ConnectionPool(Arc<Pool>);
@@ -92,8 +71,21 @@ struct Slots {
     closing: usize,
 }
 
+impl Slots {
+    /// Returns the idle connections, each with the start of its idle time and its number.
+    fn idle(&self) -> impl Iterator<Item = (u64, u64, &Slot)> {
+        let all = self.open.iter().map(|(number, slot)| {
+            let since = slot.idle_since.load(Ordering::Relaxed);
+            (since, *number, &**slot)
+        });
+        all.filter(|(since, _, _)| *since < AWAITING_FIRST_READ)
+    }
+}
+
 #[derive(Debug)]
 struct Slot {
+    /// Network group of the client.
+    remote: IpAddr,
     /// Start of the idle time in milliseconds since [`Pool::created`], or [`SERVER_BUSY`], or
     /// [`AWAITING_FIRST_READ`].
     idle_since: AtomicU64,
@@ -126,11 +118,12 @@ impl ConnectionPool {
         self.0.slots().open.len() as u64
     }
 
-    /// Waits for a free or evictable slot and acquires it.
-    pub(super) async fn acquire(&self) -> SlotGuard {
+    /// Waits for a free or evictable slot and acquires it for a connection from the network group
+    /// `remote`.
+    pub(super) async fn acquire(&self, remote: IpAddr) -> SlotGuard {
         loop {
             let changed = self.0.changed.notified();
-            if let Some(slot) = self.try_acquire() {
+            if let Some(slot) = self.try_acquire(remote) {
                 return slot;
             }
             // A connection also becomes evictable by the mere passing of time.
@@ -138,15 +131,16 @@ impl ConnectionPool {
         }
     }
 
-    fn try_acquire(&self) -> Option<SlotGuard> {
+    fn try_acquire(&self, remote: IpAddr) -> Option<SlotGuard> {
         let mut slots = self.0.slots();
         if slots.closing >= MAX_CLOSING {
             return None;
         }
         if slots.open.len() >= self.0.max_slots {
-            self.0.evict_idle(&mut slots, 0, FIRST_BYTE_TIMEOUT)?;
+            self.0.evict_idle(&mut slots, FIRST_BYTE_TIMEOUT)?;
         }
         let slot = Arc::new(Slot {
+            remote,
             idle_since: AtomicU64::new(AWAITING_FIRST_READ),
             held: AtomicU64::new(0),
             sent: AtomicU64::new(0),
@@ -161,8 +155,7 @@ impl ConnectionPool {
 
     /// Evicts the connection that has been idle longest, if any has been idle long enough.
     pub(super) fn evict_one(&self) {
-        self.0
-            .evict_idle(&mut self.0.slots(), 0, FIRST_BYTE_TIMEOUT);
+        self.0.evict_idle(&mut self.0.slots(), FIRST_BYTE_TIMEOUT);
     }
 }
 
@@ -172,18 +165,33 @@ impl Pool {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Evicts the connection that has been idle longest, among those that hold at least `min_held`
-    /// bytes and have been idle for at least `min_idle`. Returns the number of bytes it held.
-    fn evict_idle(&self, slots: &mut Slots, min_held: u64, min_idle: Duration) -> Option<u64> {
-        let all = slots.open.iter().map(|(number, slot)| {
-            let since = slot.idle_since.load(Ordering::Relaxed);
-            (since, *number, slot.held.load(Ordering::Relaxed))
-        });
-        let idle = all.filter(|(since, _, held)| *since < AWAITING_FIRST_READ && *held >= min_held);
-        let (since, number, _) = idle.min()?;
-        if u128::from(self.now().saturating_sub(since)) < min_idle.as_millis() {
-            return None;
+    /// Evicts the connection that has been idle longest, if it has been for at least `min_idle`.
+    fn evict_idle(&self, slots: &mut Slots, min_idle: Duration) -> Option<u64> {
+        let (since, number) = slots
+            .idle()
+            .map(|(since, number, _)| (since, number))
+            .min()?;
+        let idle = u128::from(self.now().saturating_sub(since));
+        (idle >= min_idle.as_millis()).then(|| self.evict(slots, number))?
+    }
+
+    /// Evicts the large connection that has been idle longest, among those of the remote address
+    /// whose connections hold most.
+    fn evict_large(&self, slots: &mut Slots) -> Option<u64> {
+        let mut held: HashMap<IpAddr, u64> = HashMap::new();
+        for slot in slots.open.values() {
+            *held.entry(slot.remote).or_default() += slot.held.load(Ordering::Relaxed);
         }
+        let is_large = |slot: &Slot| slot.held.load(Ordering::Relaxed) >= MIN_EVICTABLE_BYTES;
+        let large = slots.idle().filter(|(_, _, slot)| is_large(slot));
+        let ranked =
+            large.map(|(since, number, slot)| (Reverse(held[&slot.remote]), since, number));
+        let (_, _, number) = ranked.min()?;
+        self.evict(slots, number)
+    }
+
+    /// Evicts a connection. Returns the number of bytes it held.
+    fn evict(&self, slots: &mut Slots, number: u64) -> Option<u64> {
         let slot = slots.open.remove(&number)?;
         slots.closing += 1;
         slot.evicted.cancel();
@@ -259,9 +267,7 @@ impl SlotGuard {
         self.slot.held.fetch_add(bytes, Ordering::Release);
         let mut excess = all.saturating_sub(MAX_HELD_BYTES);
         while excess > 0
-            && let Some(held) =
-                self.pool
-                    .evict_idle(&mut self.pool.slots(), MIN_EVICTABLE_BYTES, Duration::ZERO)
+            && let Some(held) = self.pool.evict_large(&mut self.pool.slots())
         {
             excess = excess.saturating_sub(held);
         }
@@ -294,106 +300,4 @@ impl Drop for SlotGuard {
 }
 
 #[cfg(test)]
-mod tests {
-    use futures_util::FutureExt;
-
-    use super::*;
-
-    /// Acquires the slot of a connection that has sent nothing.
-    fn idle_slot(connections: &ConnectionPool) -> SlotGuard {
-        let slot = connections.try_acquire().unwrap();
-        slot.record_read();
-        slot
-    }
-
-    #[test]
-    fn no_connection_is_accepted_while_too_many_are_closing() {
-        let connections = ConnectionPool::with_slots(MAX_CLOSING + 1);
-        let mut guards: Vec<_> = (0..MAX_CLOSING).map(|_| idle_slot(&connections)).collect();
-        for _ in 0..MAX_CLOSING {
-            let mut slots = connections.0.slots();
-            connections.0.evict_idle(&mut slots, 0, Duration::ZERO);
-        }
-        assert_eq!(connections.count(), 0);
-        assert!(connections.try_acquire().is_none());
-        drop(guards.pop());
-        guards.push(idle_slot(&connections));
-        assert!(connections.try_acquire().is_some());
-    }
-
-    #[test]
-    fn the_connection_idle_longest_is_evicted() {
-        let connections = ConnectionPool::with_slots(3);
-        let mut guards = Vec::new();
-        for _ in 0..3 {
-            guards.push(connections.try_acquire().unwrap());
-        }
-        std::thread::sleep(2 * FIRST_BYTE_TIMEOUT);
-        assert!(connections.try_acquire().is_none(), "none has been read");
-        for slot in &guards {
-            slot.record_read();
-            std::thread::sleep(Duration::from_millis(2));
-        }
-        // The server works for the first one, and has just answered the second one.
-        guards[0].set_server_busy(true);
-        guards[1].set_server_busy(false);
-        assert!(
-            connections.try_acquire().is_none(),
-            "none has been idle long enough"
-        );
-        std::thread::sleep(FIRST_BYTE_TIMEOUT);
-        let newcomer = connections.try_acquire().unwrap();
-        let is_evicted = |slot: &SlotGuard| slot.evicted().now_or_never().is_some();
-        assert_eq!(
-            [false, false, true],
-            [0, 1, 2].map(|n| is_evicted(&guards[n]))
-        );
-        assert_eq!(connections.count(), 3);
-        // The slot was given to the newcomer, so closing the evicted connection frees none.
-        drop(guards.pop());
-        assert_eq!(connections.count(), 3);
-        drop(newcomer);
-        assert_eq!(connections.count(), 2);
-    }
-
-    #[test]
-    fn reading_a_response_resets_the_idle_timer() {
-        let connections = ConnectionPool::with_slots(2);
-        let guards = [idle_slot(&connections), idle_slot(&connections)];
-        std::thread::sleep(Duration::from_millis(2));
-        guards[0].record_sent(usize::try_from(IDLE_RESET_BYTES).unwrap());
-        let mut slots = connections.0.slots();
-        connections.0.evict_idle(&mut slots, 0, Duration::ZERO);
-        let is_evicted = |slot: &SlotGuard| slot.evicted().now_or_never().is_some();
-        assert!(!is_evicted(&guards[0]) && is_evicted(&guards[1]));
-        drop(slots);
-    }
-
-    #[test]
-    fn the_large_connection_idle_longest_is_evicted_above_the_memory_limit() {
-        let connections = ConnectionPool::with_slots(4);
-        let guards: Vec<_> = (0..4)
-            .map(|_| {
-                std::thread::sleep(Duration::from_millis(2));
-                idle_slot(&connections)
-            })
-            .collect();
-        let evicted = || {
-            let is_evicted = |slot: &SlotGuard| slot.evicted().now_or_never().is_some();
-            guards.iter().map(is_evicted).collect::<Vec<_>>()
-        };
-        // The oldest holds little, and the server works for the next one.
-        guards[0].record_received(100);
-        guards[1].set_server_busy(true);
-        guards[1].record_response(MAX_HELD_BYTES / 2);
-        // The rest of a longer request is not held.
-        guards[2].record_received(usize::try_from(2 * MAX_REQUEST_BYTES).unwrap());
-        guards[2].record_sent(1 << 15);
-        guards[3].record_response(MAX_HELD_BYTES / 2 - MAX_REQUEST_BYTES + (1 << 15) - 100);
-        assert_eq!(evicted(), [false; 4]);
-        guards[0].record_received(1);
-        assert_eq!(evicted(), [false, false, true, false]);
-        drop(guards);
-        assert_eq!(connections.0.held.load(Ordering::Relaxed), 0);
-    }
-}
+mod tests;

@@ -71,14 +71,17 @@ mod tests {
     /// Returns `true` if the only slot can be acquired again after reading `frames` frames of a body.
     async fn is_evictable(body: impl Body + Unpin, frames: usize) -> bool {
         let connections = ConnectionPool::with_slots(1);
-        let slot = Arc::new(connections.acquire().await);
+        let slot = Arc::new(connections.acquire([127, 0, 0, 1].into()).await);
         slot.set_server_busy(body.is_end_stream());
         let mut body = TrackedRequestBody::new(body, Arc::clone(&slot));
         for _ in 0..frames {
             std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await;
         }
         tokio::time::sleep(std::time::Duration::from_millis(30)).await;
-        connections.acquire().now_or_never().is_some()
+        connections
+            .acquire([127, 0, 0, 1].into())
+            .now_or_never()
+            .is_some()
     }
 
     #[tokio::test]

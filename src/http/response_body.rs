@@ -60,11 +60,11 @@ mod tests {
     #[tokio::test]
     async fn a_connection_is_not_evicted_while_the_server_responds() {
         let connections = ConnectionPool::with_slots(1);
-        let slot = Arc::new(connections.acquire().await);
+        let slot = Arc::new(connections.acquire([127, 0, 0, 1].into()).await);
         slot.record_read();
         let response = TrackedResponseBody::new(String::new(), 0, Arc::clone(&slot));
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        let mut next = Box::pin(connections.acquire());
+        let mut next = Box::pin(connections.acquire([127, 0, 0, 1].into()));
         assert!(next.as_mut().now_or_never().is_none());
         drop(response);
         next.await;

@@ -27,6 +27,7 @@ use super::connection::Connection;
 use super::pool::{ConnectionPool, SlotGuard};
 use super::request_body::TrackedRequestBody;
 use super::response_body::TrackedResponseBody;
+use crate::netgroup::network_group;
 
 /// Maximum time for a request head to arrive, which is also the maximum time between two requests.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -65,7 +66,11 @@ pub async fn serve<S, B>(
     loop {
         let accepted = async {
             let (stream, remote) = accept(&listener, &connections).await;
-            (stream, remote, connections.acquire().await)
+            (
+                stream,
+                remote,
+                connections.acquire(network_group(remote.ip())).await,
+            )
         };
         let (stream, remote, slot) = tokio::select! {
             accepted = accepted => accepted,

@@ -1,6 +1,6 @@
 //! Limits on the learned half of the mempool, by network group.
 //!
-//! A network group ([`super::rate::rate_limit_key`]) may have as many learned messages pending, and
+//! A network group ([`crate::netgroup`]) may have as many learned messages pending, and
 //! as many bytes of them, as it leaves free for others. The source of a message is known in memory
 //! only: after a restart, earlier messages belong to no group and only reduce the free space.
 //! A group gets at most half of the free space, so a peer that reconnects from new addresses never

@@ -27,9 +27,9 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::rate::rate_limit_key;
 use super::settings::{GUEST_TIMEOUT, MAX_CANDIDATES, PeerSettings};
 use crate::client::NodeAddress;
+use crate::netgroup::network_group;
 use crate::store::{NeighbourRecord, NeighbourStatus};
 use crate::wire::{PeerKind, PeerOrigin};
 
@@ -276,7 +276,7 @@ impl Peers {
             }
             return;
         }
-        let named_by = Some(rate_limit_key(from));
+        let named_by = Some(network_group(from));
         let is_welcome = !inner.is_closed
             && !inner.removed.contains(&address)
             && inner.listen_scope.allows(&address)

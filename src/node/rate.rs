@@ -1,30 +1,20 @@
 //! Rate limit on the messages of clients and nodes, per remote address.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::netgroup::network_group;
+
 /// Maximum number of addresses with a token bucket at a time.
 const MAX_ADDRESSES: usize = 4096;
 
 /// Burst size, as the time in which its messages would come at the permitted rate.
 const BURST: Duration = Duration::from_secs(1);
-
-/// Returns the key under which a remote address is limited: the IPv4 address, or the /64 network of
-/// an IPv6 address, which is the usual allocation of one customer.
-pub(crate) fn rate_limit_key(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => {
-            let network = address.to_bits() & !u128::from(u64::MAX);
-            Ipv6Addr::from_bits(network).into()
-        }
-        address @ IpAddr::V4(_) => address,
-    }
-}
 
 /// A token bucket per remote address.
 ///
@@ -52,7 +42,7 @@ impl AddRate {
             return usize::MAX;
         };
         let buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let until = buckets.get(&rate_limit_key(address)).copied();
+        let until = buckets.get(&network_group(address)).copied();
         available(interval, until, Instant::now())
     }
 
@@ -64,7 +54,7 @@ impl AddRate {
         let now = Instant::now();
         // No panic can interrupt a change under the lock, so a poisoned one holds valid data.
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let address = rate_limit_key(address);
+        let address = network_group(address);
         if !buckets.contains_key(&address) && buckets.len() >= MAX_ADDRESSES {
             buckets.retain(|_, until| *until > now);
             // Evicts the fullest bucket: its address gains least from a new one.
@@ -93,7 +83,7 @@ impl AddRate {
         }
         let rest = u32::try_from(count.saturating_sub(1)).unwrap_or(u32::MAX);
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(until) = buckets.get_mut(&rate_limit_key(address)) {
+        if let Some(until) = buckets.get_mut(&network_group(address)) {
             *until += interval.saturating_mul(rest);
         }
         true
@@ -114,6 +104,8 @@ fn available(interval: Duration, until: Option<Instant>, now: Instant) -> usize 
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv6Addr;
+
     use super::*;
 
     /// Returns the number of messages taken out of `asked`, one by one.

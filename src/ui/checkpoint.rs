@@ -13,6 +13,7 @@ use super::qr::checkpoint_code;
 use super::reply;
 use super::request::PageRequest;
 use super::site::{Layout, Section, Site};
+use crate::client::ClientError;
 use crate::wire::CheckpointView;
 
 #[derive(Template)]
@@ -52,7 +53,16 @@ pub(super) async fn raw(site: &Site, request: &PageRequest) -> Result<Response, 
 
 async fn read(site: &Site, request: &PageRequest) -> Result<CheckpointView, ErrorPage> {
     let query: Query = request.parse_query()?;
-    Ok(site.client.checkpoint(&query.at).await?)
+    match site.client.checkpoint(&query.at).await {
+        Err(ClientError::Rejected {
+            status: 400 | 404, ..
+        }) => Err(ErrorPage::new(
+            StatusCode::NOT_FOUND,
+            "No such block",
+            "The query names a block by its index, its hash or tip. The chain has none of this name.",
+        )),
+        view => Ok(view?),
+    }
 }
 
 /// Draws the QR code of a checkpoint line.

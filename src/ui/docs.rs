@@ -25,6 +25,13 @@ const OWN_SERVER: &str = r#""servers":[{"url":"/"}]"#;
 /// `GET /docs`, with the address that takes the requests.
 pub(super) async fn page(site: &Site, request: &PageRequest) -> Result<Response, ErrorPage> {
     let html = fetch(site, "/docs").await?;
+    if has_refresh(&html) {
+        return Err(ErrorPage::new(
+            StatusCode::BAD_GATEWAY,
+            "Unexpected response from the node",
+            "Its page leads to another address, so it is not shown.",
+        ));
+    }
     let (address, limit) = match address_for(site, request).await? {
         Some(address) => (address, ""),
         None => (site.client.address().clone(), ", from its own machine only"),
@@ -42,6 +49,11 @@ pub(super) async fn page(site: &Site, request: &PageRequest) -> Result<Response,
         .headers_mut()
         .insert(header::CONTENT_SECURITY_POLICY, policy);
     Ok(response)
+}
+
+/// Returns `true` if a page may lead the visitor elsewhere without a click, which no policy prevents.
+fn has_refresh(html: &str) -> bool {
+    html.to_ascii_lowercase().contains("http-equiv")
 }
 
 /// Returns the address at which the visitor reaches the node, or `None` if only the machine of the
@@ -93,5 +105,21 @@ async fn fetch(site: &Site, path: &str) -> Result<String, ErrorPage> {
             "The node has no description of its API. It may run an older version or the reference miner.",
         )),
         Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_that_refreshes_itself_is_found() {
+        assert!(!has_refresh(&format!("<main>{POLICY}</main>")));
+        for page in [
+            "<meta http-equiv=refresh content=\"0;url=http://evil.example\">",
+            "<META HTTP-EQUIV='Refresh'>",
+        ] {
+            assert!(has_refresh(page), "{page}");
+        }
     }
 }

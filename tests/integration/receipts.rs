@@ -8,6 +8,7 @@ mod command;
 mod faults;
 mod interrupted_stamps;
 mod keeping;
+mod misled_stamps;
 mod stamp_pages;
 mod stamps;
 

@@ -11,7 +11,7 @@ use crate::api::admin::Caller;
 use crate::api::context::Context;
 use crate::api::find::find_block;
 use crate::api::query::{page_limit, parse_query};
-use crate::api::reject::{ApiError, json_response};
+use crate::api::reject::{ApiError, json_response, not_modified};
 use crate::chain::Block;
 use crate::codec;
 use crate::http::is_unchanged;
@@ -169,9 +169,7 @@ pub(crate) fn single(
     let confirmations = view.length()?.saturating_sub(block.index);
     let tag = format!("\"{}-{confirmations}\"", derived.hash);
     let mut response = if is_unchanged(headers, &tag) {
-        let mut response = Response::new(Vec::new().into());
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
-        response
+        not_modified()
     } else {
         json_response(
             StatusCode::OK,

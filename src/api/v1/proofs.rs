@@ -2,7 +2,7 @@
 //!
 //! The store verifies every proof. If the history table is damaged, the response is 503 `damaged`.
 
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use warp::http;
 use warp::reply::Response;
@@ -12,8 +12,9 @@ use super::messages::{no_such_message, parse_id};
 use crate::api::admin::Caller;
 use crate::api::context::Context;
 use crate::api::query::parse_query;
-use crate::api::reject::{ApiError, bytes_response, json_response};
+use crate::api::reject::{ApiError, bytes_response, json_response, not_modified};
 use crate::chain::{Block, BlockHash};
+use crate::http::is_unchanged;
 use crate::node::Node;
 use crate::proofs::{InvalidEntries, MAX_FILE_BYTES, entries};
 use crate::store::{StoreError, View};
@@ -54,15 +55,25 @@ pub(crate) fn checkpoint(node: &Node, raw_query: &str) -> Result<Response, ApiEr
 }
 
 /// `GET /blocks/{index|hash|tip}/receipt?at=`.
-pub(crate) fn of_block(node: &Node, which: &str, raw_query: &str) -> Result<Response, ApiError> {
+pub(crate) fn of_block(
+    node: &Node,
+    which: &str,
+    raw_query: &str,
+    headers: &HeaderMap,
+) -> Result<Response, ApiError> {
     let query: AtQuery = parse_query(raw_query)?;
     let view = node.view()?;
     let block = find(&view, which)?;
-    single(&view, block, &query.at)
+    single(&view, block, &query.at, headers)
 }
 
 /// `GET /messages/{id}/receipt?at=`: of the lowest block that contains the message.
-pub(crate) fn of_message(node: &Node, id: &str, raw_query: &str) -> Result<Response, ApiError> {
+pub(crate) fn of_message(
+    node: &Node,
+    id: &str,
+    raw_query: &str,
+    headers: &HeaderMap,
+) -> Result<Response, ApiError> {
     let query: AtQuery = parse_query(raw_query)?;
     let requested = parse_id(id)?;
     // Before the view is opened, so that a commit in between is visible in the view.
@@ -75,7 +86,7 @@ pub(crate) fn of_message(node: &Node, id: &str, raw_query: &str) -> Result<Respo
             None => no_such_message(requested, is_in_flight),
         });
     };
-    single(&view, block, &query.at)
+    single(&view, block, &query.at, headers)
 }
 
 /// `GET /receipts?block=&block=&at=`.
@@ -141,12 +152,16 @@ fn batch(view: &View, names: &[String], at: &str) -> Result<Response, ApiError> 
     Ok(attachment(receipt(view, under, blocks)?, &name))
 }
 
-fn single(view: &View, block: Block, at: &str) -> Result<Response, ApiError> {
+fn single(view: &View, block: Block, at: &str, headers: &HeaderMap) -> Result<Response, ApiError> {
     let under = find(view, at)?;
     let (index, hash) = (block.index, BlockHash::of(&block));
     let name = format!("block-{index}-under-{}.receipt.json", under.index);
     let tag = format!("\"{hash}-{}\"", BlockHash::of(&under));
-    let mut response = attachment(receipt(view, under, vec![block])?, &name);
+    let mut response = if is_unchanged(headers, &tag) {
+        not_modified()
+    } else {
+        attachment(receipt(view, under, vec![block])?, &name)
+    };
     if let Ok(tag) = HeaderValue::try_from(tag) {
         response.headers_mut().insert(header::ETAG, tag);
     }

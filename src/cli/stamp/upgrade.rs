@@ -1,22 +1,24 @@
 //! `blockchain stamp upgrade`.
 
 use std::collections::HashMap;
-use std::fmt;
+use std::fmt::{self, Display};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
 
-use super::{add, receipt_of, wait, write};
+use super::message::{add, receipt_of, wait};
+use super::write;
 use crate::cli::error::Error;
 use crate::cli::files::expand;
 use crate::cli::names;
-use crate::cli::output::Output;
+use crate::cli::output::{Output, warn};
 use crate::cli::receipt::read_proof_file;
 use crate::cli::target::TargetArgs;
 use crate::client::HttpClient;
 use crate::proofs::Receipt;
 use crate::proofs::stamp::{Carrier, Stamp, StampMessage};
+use crate::text::counted;
 
 /// Number of stamps that are written together.
 const CHUNK: usize = 10_000;
@@ -41,89 +43,114 @@ struct Upgraded {
 
 impl fmt::Display for Upgraded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} upgraded",
-            crate::text::counted(self.stamps as u64, "stamp")
-        )
+        write!(f, "{} upgraded", counted(self.stamps as u64, "stamp"))
     }
 }
 
 pub(super) async fn run(args: UpgradeArgs, output: &Output) -> Result<(), Error> {
-    let client = args.node.client()?;
-    // Files that were stamped together have the same receipt.
-    let mut receipts: HashMap<String, Receipt> = HashMap::new();
-    for paths in args.stamps.chunks(CHUNK) {
-        let paths: Vec<_> = paths.iter().map(|path| expand(path)).collect();
-        let mut stamps = Vec::with_capacity(paths.len());
-        for path in &paths {
-            let stamp = Stamp::read(&read_proof_file(path)?)
-                .map_err(|error| Error::rejected(format!("{}: {error}", path.display())))?;
-            let id = match (&stamp.carrier, stamp.carrier.block()) {
-                (Carrier::Pending { id, .. }, _) => id.to_string(),
-                (Carrier::Mined(_), block) => block
-                    .map(|block| block.message.id().to_string())
-                    .unwrap_or_default(),
-            };
-            let receipt = match receipts.get(&id) {
-                Some(receipt) => receipt.clone(),
-                None => get_receipt(&client, &stamp.carrier, &id, &args.at, path).await?,
-            };
-            receipts.insert(id, receipt.clone());
-            stamps.push(upgrade(stamp, receipt, path, &client)?);
-        }
-        write::replace(&paths, |nth| stamps[nth].clone())?;
-    }
-    let stamps = args.stamps.len();
-    output.print(&Upgraded { stamps })
-}
-
-/// Returns the receipt of the message of a stamp. A message that the node does not have was never
-/// added, or was lost with a node; it is added.
-async fn get_receipt(
-    client: &HttpClient,
-    carrier: &Carrier,
-    id: &str,
-    at: &str,
-    path: &Path,
-) -> Result<Receipt, Error> {
-    if let Carrier::Pending { message, .. } = carrier {
-        match client.message(id).await {
-            Err(error) if error.is_not_found() => {
-                // Only stamps are added: the file may come from anybody.
-                message
-                    .parse::<StampMessage>()
-                    .map_err(|error| Error::rejected(format!("{}: {error}", path.display())))?;
-                let id = add(client, id, message).await?;
-                wait(client, &id).await?;
-                return receipt_of(client, &id, at).await;
-            }
-            status => status.map(drop)?,
-        }
-    }
-    receipt_of(client, id, at).await
-}
-
-/// Returns the stamp with a new receipt for the same message.
-fn upgrade(
-    stamp: Stamp,
-    receipt: Receipt,
-    path: &Path,
-    client: &HttpClient,
-) -> Result<Stamp, Error> {
-    let carrier = Carrier::Mined(Box::new(receipt));
-    let is_same = match (&stamp.carrier, carrier.block()) {
-        (Carrier::Pending { message, .. }, Some(block)) => block.message.text() == message,
-        (old, Some(block)) => old.block() == Some(block),
-        (_, None) => false,
+    let mut upgrade = Upgrade {
+        client: args.node.client()?,
+        at: args.at,
+        receipts: HashMap::new(),
     };
-    if !is_same {
-        return Err(Error::rejected(format!(
-            "{}: the chain of {} has another block or message than the stamp",
-            path.display(),
-            client.address()
-        ))
-        .hint("the stamp is unchanged; ask a node of the network where the files were stamped"));
+    let count = args.stamps.len();
+    let mut upgraded = 0;
+    for paths in args.stamps.chunks(CHUNK) {
+        let (mut done, mut stamps, mut outcome) = (Vec::new(), Vec::new(), Ok(()));
+        for path in paths.iter().map(|path| expand(path)) {
+            match upgrade.upgraded(&path).await {
+                Ok(stamp) => {
+                    stamps.push(stamp);
+                    done.push(path);
+                }
+                // A bad file says nothing about the others.
+                Err(error) if count > 1 && error.is_of_file() => warn(&error.kind.to_string()),
+                Err(error) => {
+                    outcome = Err(error);
+                    break;
+                }
+            }
+        }
+        write::replace(&done, |nth| stamps[nth].clone())?;
+        upgraded += done.len();
+        outcome?;
     }
-    Ok(Stamp { carrier, ..stamp })
+    output.print(&Upgraded { stamps: upgraded })?;
+    if upgraded == count {
+        return Ok(());
+    }
+    let failed = count - upgraded;
+    Err(Error::rejected(format!(
+        "stamps not upgraded: {failed} of {count}"
+    )))
+}
+
+/// An upgrade of stamps at one node.
+struct Upgrade {
+    client: HttpClient,
+    /// Block that is to prove them.
+    at: String,
+    /// Receipts by the text of their message: files that were stamped together have the same one.
+    receipts: HashMap<String, Receipt>,
+}
+
+impl Upgrade {
+    /// Returns the stamp in a file with a new receipt for the same message.
+    async fn upgraded(&mut self, path: &Path) -> Result<Stamp, Error> {
+        let rejected = |reason: &dyn Display| {
+            let path = path.display();
+            Error::rejected(format!("{path}: {reason}"))
+        };
+        let stamp = Stamp::read(&read_proof_file(path)?).map_err(|error| rejected(&error))?;
+        let (id, message) = match (&stamp.carrier, stamp.carrier.block()) {
+            (Carrier::Pending { id, message }, _) => (id.to_string(), message.clone()),
+            (Carrier::Mined(_), Some(block)) => {
+                let message = &block.message;
+                (message.id().to_string(), message.text().to_owned())
+            }
+            (Carrier::Mined(_), None) => return Err(rejected(&"it has no block")),
+        };
+        // The file may come from anybody, and a message that is no stamp proves no file.
+        let parsed = message.parse::<StampMessage>();
+        parsed.map_err(|error| rejected(&error))?;
+        let receipt = match self.receipts.get(&message) {
+            Some(receipt) => receipt.clone(),
+            None => self.get_receipt(&stamp.carrier, id, &message).await?,
+        };
+        self.receipts.insert(message, receipt.clone());
+        let carrier = Carrier::Mined(Box::new(receipt));
+        let is_pending = matches!(stamp.carrier, Carrier::Pending { .. });
+        if is_pending || stamp.carrier.block() == carrier.block() {
+            return Ok(Stamp { carrier, ..stamp });
+        }
+        let address = self.client.address();
+        let reason = format!("the chain of {address} has its message in another block");
+        Err(rejected(&reason)
+            .hint("the stamp is unchanged; ask a node of the network where the files were stamped"))
+    }
+
+    /// Returns the receipt of the message of a stamp. A message that the node does not have was
+    /// never added, or was lost with a node; it is added.
+    async fn get_receipt(
+        &self,
+        carrier: &Carrier,
+        id: String,
+        message: &str,
+    ) -> Result<Receipt, Error> {
+        let client = &self.client;
+        if let Carrier::Mined(_) = carrier {
+            return receipt_of(client, &id, message, &self.at).await;
+        }
+        let known = match client.message(&id).await {
+            Err(error) if error.is_not_found() => None,
+            // Another message may have the id; the node then keeps this one under another id.
+            status => Some(status?).filter(|status| status.message == message),
+        };
+        let id = match known {
+            Some(status) => status.id,
+            None => add(client, &id, message).await?,
+        };
+        wait(client, &id, message).await?;
+        receipt_of(client, &id, message, &self.at).await
+    }
 }

@@ -1,6 +1,6 @@
 //! Slots for learned peers and guests, shared by network group.
 //!
-//! A network group is an IPv4 address or the /64 network of an IPv6 address ([`rate_limit_key`]). A
+//! A network group is an IPv4 address or the /64 network of an IPv6 address ([`network_group`]). A
 //! newcomer gets any free slot. When all are used, it takes a slot from the group with the most slots,
 //! provided that this group holds at least two more than its own. So one group cannot keep others
 //! out, and peers of two groups do not evict each other in turn.
@@ -13,7 +13,7 @@ use tracing::info;
 
 use super::{Inner, Peer, PeerCandidate, Peers};
 use crate::client::NodeAddress;
-use crate::node::rate::rate_limit_key;
+use crate::netgroup::network_group;
 use crate::node::settings::{GUEST_EVICTABLE_AFTER, MAX_GUESTS};
 use crate::wire::{PeerKind, PeerOrigin};
 
@@ -22,7 +22,7 @@ use crate::wire::{PeerKind, PeerOrigin};
 pub(in crate::node) fn net_group(address: &NodeAddress, found: &[NodeAddress]) -> IpAddr {
     let found = found.iter().filter_map(NodeAddress::ip).min();
     let ip = address.ip().or(found);
-    ip.map_or(Ipv6Addr::UNSPECIFIED.into(), rate_limit_key)
+    ip.map_or(Ipv6Addr::UNSPECIFIED.into(), network_group)
 }
 
 /// Returns the key that occurs most often, if it occurs at least two more times than that of the
