@@ -175,12 +175,12 @@ fn print_json(object: &impl Serialize) {
     }
 }
 
-/// Prints a message, such as a warning, on the standard error.
+/// Prints a message, such as a warning, on the standard error. It may contain untrusted text.
 pub(super) fn print_message(kind: &str, text: &str) {
     if errors_are_json() {
         print_json(&BTreeMap::from([(kind, text)]));
     } else {
-        print_line(kind, text);
+        print_line(kind, &escape(text));
     }
 }
 
@@ -229,7 +229,7 @@ pub(super) fn bytes_bar(length: Option<u64>) -> ProgressBar {
 
 /// Prints a warning, which may contain untrusted text.
 pub(super) fn warn(text: &str) {
-    print_message("warning", &escape(text));
+    print_message("warning", text);
 }
 
 /// Maximum number of characters of a [`Preview`].

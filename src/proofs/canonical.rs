@@ -79,9 +79,8 @@ fn describe(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let mut start = text.chars();
     let shown: String = start.by_ref().take(MAX_CHARS).collect();
-    let shown = crate::text::escape(&shown);
     if start.as_str().is_empty() {
-        return shown.into_owned();
+        return shown;
     }
     format!(
         "{shown}… at line {} column {}",

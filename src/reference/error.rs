@@ -234,9 +234,9 @@ pub(crate) fn short(text: &str) -> String {
     }
 }
 
-/// Shortens, escapes and quotes a text for an error.
+/// Shortens and quotes a text for an error, which is escaped where it is shown.
 pub(crate) fn quoted(text: &str) -> String {
-    format!("{:?}", short(text))
+    format!("\"{}\"", short(text))
 }
 
 /// Formats a byte for an error.
@@ -253,8 +253,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_of_the_file_is_shortened_and_escaped() {
-        assert_eq!(quoted("a\u{1b}[2J\u{202e}\n"), r#""a\u{1b}[2J\u{202e}\n""#);
+    fn text_of_the_file_is_shortened_and_quoted() {
+        assert_eq!(quoted("a\u{1b}[2J\n"), "\"a\u{1b}[2J\n\"");
         assert_eq!(quoted(&"é".repeat(100)).chars().count(), MAX_SHOWN + 3);
         assert_eq!((byte(b'x'), byte(7)), ("`x`".into(), "byte 0x07".into()));
     }

@@ -17,7 +17,7 @@ use crate::chain::check::check_genesis;
 use crate::chain::{Block, BlockHash};
 use crate::cli::error::Error;
 use crate::cli::files::{Files, expand};
-use crate::cli::output::{escape, print_message, warn};
+use crate::cli::output::{print_message, warn};
 use crate::client::invite::{GenesisPrefix, InviteCode, SAFE_GENESIS_DIGITS, SealRule};
 use crate::client::peer::Identity;
 use crate::client::{HttpTransport, NodeAddress, PeerClient, PeerError};
@@ -342,7 +342,7 @@ fn confirm(code: &InviteCode, found: &Found, yes: bool) -> Result<(), Error> {
     let said = missing.join(", ");
     print_message(
         "note",
-        &escape(&format!("{from} says, and the code does not: {said}")),
+        &format!("{from} says, and the code does not: {said}"),
     );
     if code.genesis().is_none() {
         let mut text = format!(
@@ -360,7 +360,7 @@ fn confirm(code: &InviteCode, found: &Found, yes: bool) -> Result<(), Error> {
         {
             let _ = write!(text, "; the complete code is {complete}");
         }
-        print_message("note", &escape(&text));
+        print_message("note", &text);
     }
     if yes || is_accepted()? {
         Ok(())

@@ -175,7 +175,6 @@ fn an_error_does_not_repeat_the_file() {
     ] {
         let error = Receipt::read(file.as_bytes()).unwrap_err().to_string();
         assert!(error.len() < 300, "{error}");
-        assert!(!error.contains(char::is_control), "{error:?}");
         assert!(error.contains("at line 1 column"), "{error}");
     }
 }

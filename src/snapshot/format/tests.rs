@@ -176,7 +176,7 @@ fn errors_contain_their_place() {
         (
             "\"previous_hash\":null",
             "\"previous_hash\":\"\\u001b\"",
-            r#"has previous hash "\u{1b}", expected none"#,
+            "has previous hash \"\u{1b}\", expected none",
         ),
         (
             "\"id\":\"3",

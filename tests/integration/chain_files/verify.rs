@@ -252,6 +252,17 @@ fn text_from_a_file_is_escaped_on_the_terminal() {
 }
 
 #[test]
+fn text_from_a_file_is_whole_in_json() {
+    let folder = Folder::new();
+    let file = folder.path("x.json");
+    fs::write(&file, "[{\"py/\\u001b[31m\": 1}]").unwrap();
+    let output = run(["verify", "--json", &file]);
+    let verdict: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    let problem = verdict["finding"]["problem"].as_str().unwrap();
+    assert!(problem.contains("\"py/\u{1b}[31m\""), "{problem:?}");
+}
+
+#[test]
 fn a_database_is_checked_against_its_stored_rules() {
     let folder = Folder::new();
     let db = folder.imported("db", "chains/json_d2.chain");
