@@ -188,7 +188,8 @@ pub(super) const OPERATIONS: &[ApiOperation] = &[
         "POST",
         "/api/v1/messages/lines",
         "Adds each line as a message, except empty ones: all of them or none. At most 8 MiB and 10,000 \
-         lines, each of at most 64 KiB, with any Content-Type",
+         lines, each of at most 64 KiB including its JSON, with any Content-Type. once=true makes a \
+         request safe to repeat; an Idempotency-Key is rejected",
         (201, BodyType::Json("AddedLines"), "All messages are on disk"),
     )
     .query(&[

@@ -15,6 +15,7 @@ use super::target::TargetArgs;
 use crate::client::HttpClient;
 use crate::node::settings::MAX_INGEST_BYTES;
 use crate::wire::MessageState;
+use crate::wire::lines::{BOM, without_bom};
 
 /// Interval between requests for the state of a message with `--wait`.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
@@ -22,13 +23,14 @@ const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// Time after which `--wait` says why a message may never be mined.
 const NOTICE_DELAY: Duration = Duration::from_secs(3);
 
-/// Byte order mark in UTF-8.
-const BOM: &[u8] = b"\xef\xbb\xbf";
-
 /// Maximum number of bytes read for one message: the longest one, a byte more to detect a longer
 /// one, the byte order mark and the line end.
 const READ_LIMIT: u64 = (BOM.len() + MAX_INGEST_BYTES + 1 + b"\r\n".len()) as u64;
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of the command line"
+)]
 #[derive(Debug, Args)]
 pub(super) struct AddArgs {
     /// Text of the message, in quotes if it contains spaces; `-` reads it from standard input
@@ -44,6 +46,10 @@ pub(super) struct AddArgs {
     /// With --lines: each line is a JSON object, and its text under this key is the message
     #[arg(long, value_name = "NAME", requires = "lines")]
     field: Option<String>,
+    /// With --lines: report and count lines that cannot be messages, such as invalid UTF-8, and add
+    /// the others, instead of stopping at the first one
+    #[arg(long, requires = "lines")]
+    skip_invalid: bool,
     /// Wait until the message is mined, and print its block
     #[arg(long)]
     wait: bool,
@@ -138,11 +144,6 @@ fn read_message() -> Result<String, Error> {
             "the message is not valid UTF-8: {error}"
         ))),
     }
-}
-
-/// Strips the byte order mark that some programs write before UTF-8 text.
-fn without_bom(text: &[u8]) -> &[u8] {
-    text.strip_prefix(BOM).unwrap_or(text)
 }
 
 /// Strips one line end, LF or CRLF.

@@ -7,6 +7,9 @@ use serde_json::Value;
 use thiserror::Error;
 use utoipa::ToSchema;
 
+/// Byte order mark in UTF-8.
+pub const BOM: &[u8] = b"\xef\xbb\xbf";
+
 /// Maximum number of bytes of a body of lines.
 pub const MAX_BYTES: usize = 8 * 1024 * 1024;
 
@@ -35,11 +38,17 @@ pub enum InvalidLine {
         /// Maximum length in bytes.
         limit: usize,
     },
+    /// It is JSON with more bytes than a line may have, however long its message is.
+    #[error("it is longer than the {limit} bytes allowed for a line, including its JSON")]
+    JsonTooLong {
+        /// Maximum length in bytes.
+        limit: usize,
+    },
     /// It is not valid UTF-8.
     #[error("it is not valid UTF-8: {0}")]
     NotUtf8(#[from] std::str::Utf8Error),
     /// It is not JSON.
-    #[error("it is not JSON: {0}")]
+    #[error("it is not JSON: {}", in_line(.0))]
     NotJson(#[from] serde_json::Error),
     /// It has no text under the key.
     #[error("it is not an object with a text of at least one character under the key {key:?}")]
@@ -47,6 +56,22 @@ pub enum InvalidLine {
         /// The key.
         key: String,
     },
+}
+
+/// Formats an error of the parser with its column alone, since the caller knows the line.
+fn in_line(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let (line, column) = (error.line(), error.column());
+    let reason = text.strip_suffix(&format!(" at line {line} column {column}"));
+    reason.map_or_else(
+        || text.clone(),
+        |reason| format!("{reason} at column {column}"),
+    )
+}
+
+/// Strips the byte order mark that some programs write before UTF-8 text.
+pub fn without_bom(text: &[u8]) -> &[u8] {
+    text.strip_prefix(BOM).unwrap_or(text)
 }
 
 /// Returns the lines of a body, without line ends. Lines end with LF or CRLF.
@@ -66,7 +91,10 @@ pub fn message<'a>(
     limit: usize,
 ) -> Result<Cow<'a, str>, InvalidLine> {
     if line.len() > limit {
-        return Err(InvalidLine::TooLong { limit });
+        return Err(match field {
+            Some(_) => InvalidLine::JsonTooLong { limit },
+            None => InvalidLine::TooLong { limit },
+        });
     }
     let line = str::from_utf8(line)?;
     let Some(key) = field else {
@@ -103,7 +131,12 @@ mod tests {
                 "it is longer than the 9 bytes allowed",
             ),
             (b"\xff", None, "it is not valid UTF-8: "),
-            (b"{", Some("log"), "it is not JSON: "),
+            (b"{", Some("log"), "object at column 1"),
+            (
+                &[b' '; 100],
+                Some("log"),
+                "99 bytes allowed for a line, including its JSON",
+            ),
             (b"[]", Some("log"), "it is not an object with a text of "),
             (b"{}", Some("log"), "it is not an object with a text of "),
             (b"{\"a\":1}", Some("a"), "under the key \"a\""),
@@ -112,6 +145,7 @@ mod tests {
             let limit = if field.is_some() { 99 } else { 9 };
             let error = message(line, field, limit).unwrap_err().to_string();
             assert!(error.contains(reason), "{error}");
+            assert!(!error.contains("at line"), "{error}");
         }
     }
 }

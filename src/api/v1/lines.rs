@@ -12,6 +12,7 @@ use crate::api::admin::Caller;
 use crate::api::context::Context;
 use crate::api::query::parse_query;
 use crate::api::reject::{ApiError, json_response};
+use crate::api::v1::messages::IDEMPOTENCY_KEY;
 use crate::http::read_body;
 use crate::node::settings::MAX_INGEST_BYTES;
 use crate::wire::{AddedLines, lines};
@@ -36,6 +37,11 @@ pub(crate) async fn post(
     body: impl Stream<Item = Result<impl Buf, warp::Error>> + Send,
 ) -> Result<Response, ApiError> {
     let query: LinesQuery = parse_query(raw_query)?;
+    // A client that relies on the key would add everything twice.
+    if headers.contains_key(IDEMPOTENCY_KEY) {
+        let message = "an idempotency key is for one message; repeat lines safely with once=true";
+        return Err(ApiError::bad_request(message));
+    }
     let mut encodings = headers.get_all(http::header::CONTENT_ENCODING).iter();
     if encodings.any(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
         return Err(ApiError::encoded());
@@ -66,7 +72,7 @@ pub(crate) async fn post(
 /// Returns the messages in the lines of a body.
 fn messages(body: &[u8], field: Option<&str>) -> Result<Vec<String>, ApiError> {
     let mut texts = Vec::new();
-    for (number, line) in (1..).zip(lines::split(body)) {
+    for (number, line) in (1..).zip(lines::split(lines::without_bom(body))) {
         if line.is_empty() {
             continue;
         }

@@ -61,6 +61,29 @@ fn each_line_of_a_body_is_a_message() {
 }
 
 #[test]
+fn a_byte_order_mark_is_no_part_of_the_first_message() {
+    let node = idle();
+    added(&node, "", "\u{feff}one\n\u{feff}two\n");
+    assert_eq!(texts(&node), ["one", "\u{feff}two"]);
+    let error: Value = post(&node, "", "\u{feff}\n").expect(400).json();
+    assert_eq!(error["error"]["message"], "the body has no line");
+    // The last line begins a request of the command, and its mark is not at the start of the input.
+    let lines = "line\n".repeat(1000) + "\u{feff}late";
+    node.command(["add", "--lines"]).stdin(lines).succeeds();
+    assert_eq!(texts(&node)[1002], "\u{feff}late");
+}
+
+#[test]
+fn an_idempotency_key_for_lines_is_rejected_in_favour_of_once() {
+    let node = idle();
+    let key = [("Idempotency-Key", "a")];
+    let response = node.request("POST", PATH, &key, b"line\n");
+    let message = response.expect_error(400, "bad_request");
+    assert!(message.contains("once=true"), "{message}");
+    assert_eq!(texts(&node), [""; 0]);
+}
+
+#[test]
 fn a_body_with_one_bad_line_adds_nothing() {
     let node = idle();
     let mut many: String = (1..10_000).fold(String::new(), |mut lines, number| {

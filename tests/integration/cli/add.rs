@@ -167,6 +167,36 @@ fn an_invalid_message_is_rejected() {
 }
 
 #[test]
+fn invalid_lines_are_skipped_reported_and_counted_if_asked() {
+    let node = idle();
+    let longer = "x".repeat(3 * LIMIT);
+    let input = [b"one\n\xff\n", longer.as_bytes(), b"\ntwo"].concat();
+    let add = |options: &[&str]| {
+        let arguments = ["add", "--lines", "--once", "--skip-invalid"];
+        let arguments = arguments.iter().chain(options);
+        node.command(arguments).stdin(input.clone()).exits(0)
+    };
+    let plain = add(&[]);
+    assert_eq!(texts(&node), ["one", "two"]);
+    assert!(
+        plain.stdout.ends_with("\n2 invalid lines skipped\n"),
+        "{plain:?}"
+    );
+    for reason in [
+        "warning: line 2 was skipped: it is not valid UTF-8",
+        "warning: line 3 was skipped: it is longer than the 65536 bytes allowed\n",
+    ] {
+        assert!(plain.stderr.contains(reason), "{plain:?}");
+    }
+    let json = add(&["--json"]);
+    let values = serde_json::Deserializer::from_str(&json.stdout).into_iter();
+    let values: Vec<Value> = values.map(Result::unwrap).collect();
+    assert_eq!(values.len(), 3);
+    assert_eq!(values[2], serde_json::json!({"skipped": 2}));
+    assert_eq!(texts(&node).len(), 2);
+}
+
+#[test]
 fn without_a_node_add_says_how_to_start_one() {
     let (_kept, nobody) = nobody();
     Blockchain::new(["add", "a message", "--port", &nobody])

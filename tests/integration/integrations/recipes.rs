@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
@@ -213,6 +214,27 @@ fn rsyslog_adds_each_line_once_although_the_node_is_killed() {
 }
 
 #[test]
+fn a_transaction_of_rsyslog_with_an_invalid_line_is_confirmed() {
+    let node = TestNode::start(&["--difficulty", "1"]);
+    let mut script = Command::new("sh")
+        .arg(path("docker/rsyslog-to-chain"))
+        .env("PATH", search_path(Path::new("/")))
+        .env("BLOCKCHAIN_CLIENT_HOST", node.address().to_string())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = b"BEGIN TRANSACTION\nbefore\ntag\xff: invalid\nafter\nCOMMIT TRANSACTION\n";
+    script.stdin.take().unwrap().write_all(lines).unwrap();
+    let output = script.wait_with_output().unwrap();
+    let answers = String::from_utf8(output.stdout).unwrap();
+    let expected = format!("OK\nOK\n{}OK\n", "DEFER_COMMIT\n".repeat(3));
+    assert_eq!(answers, expected);
+    let counts = counts(&node);
+    assert!(counts.contains_key("before") && counts.contains_key("after"));
+}
+
+#[test]
 fn the_journal_is_added_once_although_each_start_repeats_it() {
     let node = TestNode::start(&["--difficulty", "1"]);
     let unit = read("docker/journal.service");
@@ -227,7 +249,8 @@ fn the_journal_is_added_once_although_each_start_repeats_it() {
     for lines in [3, 5] {
         let print = format!(
             "#!/bin/sh\nfor i in $(seq {lines}); do\n\
-             echo \"2026-11-28T10:00:00.00000$i+0000 host app[1]: started\"\ndone\n"
+             echo \"2026-11-28T10:00:00.00000$i+0000 host app[1]: started\"\n\
+             printf '\\377\\n'; head -c 70000 /dev/zero; echo\ndone\n"
         );
         fs::write(&journalctl, print).unwrap();
         fs::set_permissions(&journalctl, fs::Permissions::from_mode(0o755)).unwrap();
