@@ -12,6 +12,7 @@
 //! * [`proxy`]: behind a proxy that replaces the host name
 //! * [`lab`]: the lab in a real browser, from tampering to the final comparison
 //! * [`lab_screens`]: the lab on projectors and phones
+//! * [`lab_verdicts`]: what the lab concludes from copies that disagree or that a node rejects
 
 mod accessibility;
 mod browser;
@@ -21,6 +22,7 @@ mod form;
 mod keyboard;
 mod lab;
 mod lab_screens;
+mod lab_verdicts;
 mod pages;
 mod places;
 mod proxy;

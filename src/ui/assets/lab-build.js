@@ -3,7 +3,7 @@
 import { colourBar, commitment, countZeros, duration, hashOf, hashRate, largeNumber } from "./chain.js";
 import { measure, onRate, search, stop } from "./lab-miner.js";
 import { History, measuredRate } from "./lab-rules.js";
-import { counted, digestWithZeros, expectedTime, runTime } from "./lab-view.js";
+import { counted, digestWithZeros, expectedTries, runTime } from "./lab-view.js";
 import { sha256 } from "./sha256.js";
 
 const lab = document.getElementById("lab");
@@ -89,7 +89,7 @@ function showProgress({ tries, seconds, candidate, digest, best }) {
 function showExpected() {
   const tries = 16 ** zeros();
   get("build-zeros-text").textContent = zeros();
-  get("build-expected").textContent = `${largeNumber(tries)} tries, ${expectedTime(tries)}`;
+  get("build-expected").textContent = expectedTries(tries);
 }
 
 async function toggleSearch() {

@@ -9,6 +9,7 @@ import { sha256 } from "./sha256.js";
 const NAMES = ["Anna", "Ben", "Carla"];
 const MESSAGES = ["Ben gets 5", "Carla gets 3", "Anna gets 1"];
 const DIFFICULTY = 3;
+const UNDECIDED = "The hashes show that the copies disagree, not who changed something: that takes a hash that somebody kept from before.";
 
 const get = (id) => document.getElementById(id);
 const utf8 = new TextEncoder();
@@ -42,7 +43,7 @@ function showTips() {
     const line = get(`copies-tip-${at}`);
     const isBroken = broken[at] >= 0;
     const isAlone = !isBroken && count(tips[at]) === 1;
-    line.className = `lab-tip ${isBroken || isAlone ? "bad" : "good"}`;
+    line.className = `lab-tip ${isBroken ? "bad" : isAlone ? "" : "good"}`;
     const isOld = isBroken && tips[at] === copy.originalTipHash();
     const text = isBroken
       ? `broken at block ${copy.blocks[broken[at]].index}${isOld ? "; this is the old tip, mine to get a new one" : ""}`
@@ -63,8 +64,8 @@ function verdict(tips, broken) {
   }
   if (new Set(tips).size === 1) return "All three copies are valid and have the same tip hash: they hold the same history.";
   const different = NAMES.filter((_, at) => tips.filter((tip) => tip === tips[at]).length === 1);
-  if (different.length === 1) return `All copies are valid, and yet ${different[0]}'s tip hash is different. ${NAMES.filter((name) => name !== different[0]).join(" and ")} only have to compare this one hash to notice the change.`;
-  return "All copies are valid, but their tips are all different. Nobody agrees with anybody.";
+  if (different.length === 1) return `All copies are valid, and yet ${different[0]}'s tip hash is different. ${UNDECIDED}`;
+  return `All copies are valid, but their three tip hashes are different. ${UNDECIDED}`;
 }
 
 function draw(genesis) {

@@ -59,7 +59,9 @@ export class ChainCopy {
     this.blocks = blocks.map(clone);
     this.previous = previous;
     this.histories = [history];
-    // A proof needs `difficulty` zeros to be valid; new proofs get `zeros`, which may be more.
+    // A node requires `required` zeros. The checks here require `difficulty`, which the visitor may lower,
+    // and new proofs get `zeros`, which may be more.
+    this.required = difficulty;
     this.difficulty = difficulty;
     this.zeros = difficulty;
     this.sealedFrom = sealedFrom;
@@ -120,6 +122,12 @@ export class ChainCopy {
   /** Returns the position of the first block that a node would reject, or -1. */
   firstBroken() {
     return this.results.findIndex(({ passed }) => !passed);
+  }
+
+  /** Returns the smallest number of zeros of a proof that a node would reject, or null. */
+  missedZeros() {
+    const counts = this.results.map(({ zeros }) => zeros).filter((zeros) => zeros !== null && zeros < this.required);
+    return counts.length > 0 ? Math.min(...counts) : null;
   }
 
   countBroken() {

@@ -1,9 +1,9 @@
 // Step 4 of the lab: a copy of this chain that the visitor changes and mines again.
 
 import { hashOf, largeNumber, sealOf } from "./chain.js";
-import { hashRateHere, isSearching, onRate, stop } from "./lab-miner.js";
+import { hashRateHere, isSearching, measure, onRate, stop } from "./lab-miner.js";
 import { ChainCopy, History } from "./lab-rules.js";
-import { ChainView, counted, element, expectedTime, rateText, runTime } from "./lab-view.js";
+import { ChainView, counted, element, expectedTime, expectedTries, rateText, runTime } from "./lab-view.js";
 
 const lab = document.getElementById("lab");
 const get = (id) => document.getElementById(id);
@@ -80,7 +80,13 @@ function describe() {
     const cost = effort && effort.tries ? ` The repair took ${largeNumber(effort.tries)} tries and ${runTime(effort.seconds)}.` : " Nothing had to be searched, because these proofs are open: they do not commit to their message.";
     const next = element("a", "", "Compare it with the original in step 5");
     next.href = "#verdict";
-    text.replaceChildren(`The copy is valid again by every rule.${cost} Has the forgery succeeded? `, next);
+    const missed = copy.missedZeros();
+    if (missed === null) text.replaceChildren(`The copy is valid again by every rule.${cost} Has the forgery succeeded? `, next);
+    else {
+      const required = `${copy.required} ${copy.required === 1 ? "is" : "are"}`;
+      text.className = "verdict bad";
+      text.replaceChildren(`Every puzzle is solved, but too easily: a node of this chain rejects a proof with ${counted(missed, "zero")} at once, because ${required} required.${cost} Choose the puzzle of this chain and mine again, or suppose that somebody has done so. `, next);
+    }
   }
   describeRest();
 }
@@ -97,11 +103,11 @@ function describeRest() {
   const isTorn = copy.isChanged();
   card.classList.toggle("lab-broken", isTorn && (missingBlocks() > 0 || broken > 0));
   const title = element("h3", "", rest === 1 ? `Block ${first}` : `Blocks ${first} to ${tip.index}`);
-  const state = !isTorn ? "valid" : missingBlocks() === 0 && broken === 0 ? "✓ valid again" : "✕ broken";
+  const state = !isTorn ? "valid" : missingBlocks() > 0 || broken > 0 ? "✕ broken" : copy.missedZeros() === null ? "✓ valid again" : "mined, but too easily";
   const explanation = !isTorn
     ? `${counted(rest, "more block")}, up to the tip. All of them depend on the blocks before them.`
-    : state.startsWith("✓")
-      ? `${counted(rest, "more block")}, up to the tip. They were mined again, too.`
+    : state !== "✕ broken"
+      ? `${counted(rest, "more block")}, up to the tip. ${rest === 1 ? "It was" : "They were"} mined again, too.`
       : missingBlocks() > MAX_REST
         ? `${cost} This page mines at most ${MAX_REST.toLocaleString("en-US")} of them. Show newer blocks to repair a whole copy.`
         : `${cost} Mine all includes them.`;
@@ -114,6 +120,8 @@ function changed(mined) {
   else if (mined) effort = { tries: (effort?.tries ?? 0) + mined.tries, seconds: (effort?.seconds ?? 0) + mined.seconds };
   describe();
   for (const listener of listeners) listener();
+  // The search replaced the measurement of the rate that runs while the page is loading.
+  if (mined && hashRateHere() === null) measure();
 }
 
 let done = { tries: 0, seconds: 0, blocks: 0 };
@@ -122,7 +130,7 @@ let total = 1;
 function showExpected() {
   const expected = 16 ** view.copy.zeros;
   get("tamper-rate").textContent = rateText();
-  get("tamper-expected").textContent = `${largeNumber(expected)} tries, ${expectedTime(expected)}`;
+  get("tamper-expected").textContent = expectedTries(expected);
 }
 
 // Without progress, the search has ended.

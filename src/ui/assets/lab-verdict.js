@@ -7,7 +7,6 @@ import { readTrusted } from "./receipt.js";
 
 const lab = document.getElementById("lab");
 const get = (id) => document.getElementById(id);
-const chainDifficulty = Number(lab.dataset.difficulty);
 /** Owners of the original chain: the others, or this node if it stands alone. */
 const others = lab.dataset.others;
 
@@ -33,9 +32,9 @@ function row(copy, at) {
 
 function rules(copy) {
   const every = (name) => copy.results.every((result) => result[name]);
-  const zeros = copy.difficulty === chainDifficulty
-    ? `every proof solves the puzzle with ${counted(chainDifficulty, "zero")}`
-    : `every proof solves the puzzle, here with ${counted(copy.difficulty, "zero")}`;
+  const required = `every proof solves the puzzle with ${counted(copy.required, "zero")}`;
+  const missed = copy.missedZeros();
+  const zeros = missed === null ? required : `${required} (supposed: yours has only ${missed})`;
   return [
     [every("link"), "every block contains the hash of the block before it"],
     [every("puzzle"), zeros],
@@ -49,13 +48,15 @@ function status(copy) {
   if (!copy.isChanged()) return ["", `You have not changed anything yet, so your copy and the chain of ${others} are the same. Change a message in step 4, or let the page do it.`];
   if (copy.firstBroken() >= 0) return ["bad", `Your copy is not repaired yet: ${counted(copy.countBroken(), "block")} would be rejected. Mine them in step 4, or let the page do it.`];
   if (missingBlocks() > 0) return ["bad", `Your copy is not complete: ${counted(missingBlocks(), "block")} after it still point to the old hash. Mining them again takes ${restCost(missingBlocks())}. Until they are mined, too, every node rejects the copy. Show newer blocks in step 4 to see a complete repair.`];
+  const missed = copy.missedZeros();
+  if (missed !== null) return ["bad", `A node of this chain rejects your copy at once: it has a proof with ${counted(missed, "zero")}, and ${copy.required} ${copy.required === 1 ? "is" : "are"} required. But suppose that somebody mines it with the puzzle of this chain. Then a check of it finds nothing wrong:`];
   return ["good", "Your copy is complete, and a check of it finds nothing wrong:"];
 }
 
 function show() {
   const copy = tampered();
   const [kind, text] = status(copy);
-  const isRepaired = kind === "good";
+  const isRepaired = Boolean(copy?.isChanged()) && copy.firstBroken() < 0 && missingBlocks() === 0;
   get("verdict-status").className = `verdict ${kind}`;
   get("verdict-status").textContent = text;
   get("verdict-for-me").hidden = !copy || isRepaired;
@@ -79,9 +80,12 @@ function show() {
   get("verdict-theirs").replaceChildren(colourBar(copy.originalTipHash()), " ", element("code", "lab-digits", copy.originalTipHash()));
   const effort = repairEffort();
   const work = effort?.tries ? `The repair took ${largeNumber(effort.tries)} tries and ${runTime(effort.seconds)}. ` : "";
-  get("verdict-effort").textContent = copy.difficulty === chainDifficulty
+  const missed = copy.missedZeros();
+  const changed = copy.results.filter(({ hash }, at) => hash !== copy.original[at].hash).length;
+  get("verdict-effort").textContent = missed === null
     ? work
-    : `${work}With the ${counted(chainDifficulty, "zero")} that this chain requires it would have taken ${expectedTime(copy.results.filter(({ hash }, at) => hash !== copy.original[at].hash).length * 16 ** chainDifficulty)}, and without them a node rejects the copy at once. Suppose that somebody has done this work:`;
+    : `${work}With the ${counted(copy.required, "zero")} that this chain requires it takes ${expectedTime(changed * 16 ** copy.required)}. Such a copy has another tip hash than yours, but never the one of ${others}:`;
+  get("verdict-claim").textContent = missed === null ? "Valid, and yet exposed" : "Even with all the work done, exposed";
   loadKept(copy);
 }
 

@@ -123,7 +123,8 @@ export class ChainView {
       card.classList.toggle("lab-torn", !result.link);
       card.classList.toggle("lab-changed", result.hash !== this.copy.original[at].hash);
       const isRemade = result.passed && !isAfterBroken && result.hash !== this.copy.original[at].hash;
-      state.textContent = !result.passed ? "✕ broken" : isAfterBroken ? "! after a broken block" : isRemade ? "✓ valid again" : "✓ valid";
+      const remade = result.zeros >= this.copy.required ? "✓ valid again" : `mined with ${counted(result.zeros, "zero")} only`;
+      state.textContent = !result.passed ? "✕ broken" : isAfterBroken ? "! after a broken block" : isRemade ? remade : "✓ valid";
       hashes.replaceChildren(hashPart("lab-previous", "previous", block.previous_hash), hashPart("lab-hash", "hash", result.hash));
       checks.replaceChildren(...this.#checks(result));
       mine.hidden = result.passed;
@@ -219,10 +220,16 @@ export class ChainView {
   }
 }
 
-/** Returns the expected time of a number of tries in this browser, as text. */
+/** Returns the expected time of a number of tries in this browser as text, or the tries before it is measured. */
 export function expectedTime(tries) {
   const rate = hashRateHere();
-  return rate === null ? "not measured yet" : `about ${duration(tries / rate)}`;
+  return rate === null ? `about ${largeNumber(tries)} tries` : `about ${duration(tries / rate)}`;
+}
+
+/** Returns a number of tries and, once it is measured, their expected time as text. */
+export function expectedTries(tries) {
+  const count = `${largeNumber(tries)} tries`;
+  return hashRateHere() === null ? count : `${count}, ${expectedTime(tries)}`;
 }
 
 /** Returns the time of a run as text. Browsers measure no shorter times. */
