@@ -80,7 +80,7 @@ pub(super) fn duration(seconds: f64) -> String {
     match seconds {
         short if short >= 0.001 => format!("{:.0} ms", short * 1e3),
         short if short >= 1e-6 => format!("{:.0} µs", short * 1e6),
-        _ => "no time".to_owned(),
+        _ => "under 1 µs".to_owned(),
     }
 }
 
@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn durations_range_from_microseconds_to_billions_of_years() {
         for (seconds, text) in [
-            (0.0, "no time"),
+            (0.0, "under 1 µs"),
             (0.000_02, "20 µs"),
             (0.016, "16 ms"),
             (1.61, "1.6 s"),

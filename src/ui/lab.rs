@@ -24,6 +24,9 @@ const TYPICAL_HASH_RATE: f64 = 65e6;
 /// Maximum number of zeros in the table of costs.
 const MAX_ZEROS: i32 = 9;
 
+/// Maximum difficulty of a chain that is called easy: a block takes about a second at most.
+const MAX_EASY_ZEROS: u8 = 5;
+
 /// Number of blocks that the page shows if no first block is given.
 const DEFAULT_BLOCKS: u64 = 6;
 
@@ -45,6 +48,8 @@ struct LabPage {
     tip: u64,
     /// First block to tamper with.
     from: u64,
+    /// First block in the link, if the chain has no such block.
+    missing: Option<u64>,
     /// `true` if the link names the first block.
     is_given: bool,
     examples: [Example; 3],
@@ -123,7 +128,8 @@ impl LabPage {
             sealed_from: status.sealed_from,
             neighbours: status.sync.neighbours,
             tip,
-            from: from.unwrap_or(newest).min(tip),
+            from: from.filter(|from| *from <= tip).unwrap_or(newest),
+            missing: from.filter(|from| *from > tip),
             is_given: from.is_some(),
             hash_rate_text: format::hash_rate(hash_rate),
             is_measured,
@@ -138,6 +144,16 @@ impl LabPage {
     /// Returns `true` if nobody else holds a copy of the chain.
     fn is_alone(&self) -> bool {
         self.neighbours == 0
+    }
+
+    /// Returns `true` if a block of this chain takes no noticeable time.
+    fn is_easy(&self) -> bool {
+        self.difficulty <= MAX_EASY_ZEROS
+    }
+
+    /// Returns the time for a block with the maximum number of zeros in the table.
+    fn longest_time(&self) -> &str {
+        self.costs.last().map_or("", |cost| &cost.time)
     }
 
     /// Returns the owners of the chain that a copy is compared with.
@@ -265,10 +281,24 @@ mod tests {
         assert_eq!(blocks, ["1", "10", "100", "500"]);
         assert_eq!(page.repairs[2].sealed_time, "1.6 s");
         assert_eq!(page.repairs[2].open_time, "16 ms");
+        assert!(page.is_easy());
         let html = page.render().unwrap();
+        let longest = format!("a single block would take {}", page.costs[8].time);
+        assert!(html.contains(&longest), "{html}");
+        assert!(!html.contains("has no block"), "{html}");
         assert!(
             html.contains("1,048,576") && html.contains("65.0 MH/s"),
             "{html}"
         );
+    }
+
+    #[test]
+    fn a_missing_first_block_is_named_and_replaced_by_the_newest_ones() {
+        let mut status = samples::status();
+        status.tip.index = 500;
+        let page = LabPage::new(samples::layout(), &status, Some(999));
+        assert_eq!(page.from, 495);
+        let html = page.render().unwrap();
+        assert!(html.contains("The chain has no block 999"), "{html}");
     }
 }

@@ -117,7 +117,7 @@ export function duration(seconds) {
   }
   if (seconds >= 1) return short(seconds, "s");
   if (seconds >= 1e-3) return `${(seconds * 1e3).toFixed(0)} ms`;
-  return seconds >= 1e-6 ? `${(seconds * 1e6).toFixed(0)} µs` : "no time";
+  return seconds >= 1e-6 ? `${(seconds * 1e6).toFixed(0)} µs` : "under 1 µs";
 }
 
 /** Formats a rate in hashes per second. */

@@ -1,9 +1,9 @@
 // Step 2 of the lab: a first block, whose number the visitor and then the browser search for.
 
-import { colourBar, commitment, countZeros, duration, hashOf, hashRate, largeNumber } from "./chain.js";
+import { colourBar, commitment, countZeros, duration, hashOf, largeNumber } from "./chain.js";
 import { measure, onRate, search, stop } from "./lab-miner.js";
-import { History, measuredRate } from "./lab-rules.js";
-import { counted, digestWithZeros, expectedTries, runTime } from "./lab-view.js";
+import { History } from "./lab-rules.js";
+import { counted, digestWithZeros, expectedTries, rateText, runTime } from "./lab-view.js";
 import { sha256 } from "./sha256.js";
 
 const lab = document.getElementById("lab");
@@ -68,7 +68,7 @@ function plot(wanted, tries) {
   runs.set(wanted, list);
   const row = lab.querySelector(`[data-zeros="${wanted}"]`);
   const mean = list.reduce((sum, each) => sum + each, 0) / list.length;
-  row.querySelector(".runs").textContent = `${list.length}: ${largeNumber(mean)} on average`;
+  row.querySelector(".runs").textContent = `${counted(list.length, "run")}: ${largeNumber(mean)} tries${list.length > 1 ? " on average" : ""}`;
   const svg = row.querySelector("svg");
   const mark = document.createElementNS(svg.namespaceURI, "rect");
   const x = Math.min(99, (Math.log2(tries) / 4 / 9) * 100);
@@ -82,8 +82,7 @@ function showProgress({ tries, seconds, candidate, digest, best }) {
   get("build-tries").textContent = largeNumber(tries);
   get("build-best").textContent = counted(best, "zero");
   get("build-time").textContent = runTime(seconds);
-  const rate = measuredRate(tries, seconds);
-  get("build-rate").textContent = rate === null ? "–" : hashRate(rate);
+  get("build-rate").textContent = rateText();
 }
 
 function showExpected() {
@@ -151,6 +150,7 @@ export function startBuild(genesis) {
   });
   get("build-search").addEventListener("click", toggleSearch);
   onRate((rate) => {
+    get("build-rate").textContent = rateText();
     for (const row of lab.querySelectorAll("[data-zeros]")) {
       row.querySelector(".browser").textContent = duration(16 ** Number(row.dataset.zeros) / rate);
     }

@@ -60,7 +60,7 @@ function verdict(tips, broken) {
   if (brokenNames.length > 0) {
     const [name] = brokenNames;
     const copy = views[NAMES.indexOf(name)].copy;
-    return `${name}'s copy breaks at block ${copy.blocks[copy.firstBroken()].index}: everyone would reject ${counted(copy.countBroken(), "block")}. Mine ${copy.countBroken() === 1 ? "it" : "them from left to right"}.`;
+    return `${name}'s copy breaks at block ${copy.blocks[copy.firstBroken()].index}: everyone would reject ${counted(copy.countBroken(), "block")}. Mine ${copy.countBroken() === 1 ? "it" : "them in order, the oldest first"}.`;
   }
   if (new Set(tips).size === 1) return "All three copies are valid and have the same tip hash: they hold the same history.";
   const different = NAMES.filter((_, at) => tips.filter((tip) => tip === tips[at]).length === 1);

@@ -78,6 +78,6 @@ export function search({ text, zeros, from = 0, isMeasurement = false }, onProgr
 export async function measure() {
   if (active) return;
   await search({ text: "a".repeat(150), zeros: UNREACHABLE, isMeasurement: true }, ({ tries, seconds }) => {
-    if (measuredRate(tries, seconds) !== null && seconds > 0.2) stop();
+    if (measuredRate(tries, seconds) !== null) stop();
   });
 }

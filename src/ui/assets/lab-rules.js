@@ -4,11 +4,12 @@
 import { commitment, countZeros, hashOf, puzzleDigest, sealOf } from "./chain.js";
 import { sha256 } from "./sha256.js";
 
-/** Shorter runs say nothing about the rate: most of their time is not spent on hashing. */
+/** Shorter runs say nothing about the rate: much of their time is not spent on hashing. */
 const MIN_MEASURED_TRIES = 50_000;
+const MIN_MEASURED_SECONDS = 0.2;
 
 /** Returns the hash rate of a run, or null if the run was too short to measure it. */
-export const measuredRate = (tries, seconds) => (tries >= MIN_MEASURED_TRIES && seconds > 0 ? tries / seconds : null);
+export const measuredRate = (tries, seconds) => (tries >= MIN_MEASURED_TRIES && seconds >= MIN_MEASURED_SECONDS ? tries / seconds : null);
 
 const fromHex = (digits) => digits.match(/../g).map((pair) => parseInt(pair, 16));
 const parentOf = (left, right) => sha256(Uint8Array.from([1, ...fromHex(left), ...fromHex(right)]));

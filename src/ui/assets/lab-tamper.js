@@ -69,12 +69,12 @@ function describe() {
   get("tamper-reset").disabled = !copy.isChanged() && at < 0;
   text.className = `verdict ${at < 0 ? "good" : "bad"}`;
   if (at >= 0) {
-    const order = broken === 1 ? "Mine it." : "Mine them from left to right.";
+    const order = broken === 1 ? "Mine it." : "Mine them in order, the oldest first.";
     text.textContent = `A node would reject this copy at block ${copy.blocks[at].index}. ${broken === 1 ? "1 block is" : `${broken} blocks are`} broken. ${order}`;
   } else if (!copy.isChanged()) {
     text.textContent = "The copy is valid and identical to the chain of the node. Change a message.";
   } else if (missingBlocks() > 0) {
-    text.textContent = `These blocks are valid again, but the ${counted(missingBlocks(), "block")} after them still ${missingBlocks() === 1 ? "points" : "point"} to the old hash.`;
+    text.textContent = `These blocks are valid again, but the ${counted(missingBlocks(), "block")} after them still ${missingBlocks() === 1 ? "contains the old hash" : "contain the old hashes"}.`;
     get("tamper-mine-all").disabled = missingBlocks() > MAX_REST;
   } else {
     const cost = effort && effort.tries ? ` The repair took ${largeNumber(effort.tries)} tries and ${runTime(effort.seconds)}.` : " Nothing had to be searched, because these proofs are open: they do not commit to their message.";
@@ -143,9 +143,9 @@ function showProgress(at, progress) {
   const { tries, seconds } = progress;
   button.textContent = "Stop";
   get("tamper-block").textContent = `${view.copy.blocks[at].index} (${done.blocks + 1} of ${total})`;
-  get("tamper-tries").textContent = largeNumber(done.tries + tries);
+  get("tamper-tries").textContent = largeNumber((effort?.tries ?? 0) + done.tries + tries);
   showExpected();
-  get("tamper-time").textContent = runTime(done.seconds + seconds);
+  get("tamper-time").textContent = runTime((effort?.seconds ?? 0) + done.seconds + seconds);
 }
 
 let isLoading = false;

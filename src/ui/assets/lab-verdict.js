@@ -12,9 +12,12 @@ const others = lab.dataset.others;
 
 /** Maximum number of rows of the comparison. */
 const ROWS = 6;
+/** Maximum number of characters of a message in the comparison. */
+const EXCERPT = 60;
 
 function hashCell(name, hash, message, isSame) {
-  const excerpt = message.replace(/\s+/g, " ").slice(0, 60);
+  const text = [...message.replace(/\s+/g, " ")];
+  const excerpt = text.length > EXCERPT ? `${text.slice(0, EXCERPT - 1).join("")}…` : text.join("");
   const cell = element("td", isSame ? "" : "lab-other", colourBar(hash), " ", element("code", "", `${hash.slice(0, 12)}…`), element("bdi", "lab-excerpt", excerpt));
   cell.dataset.name = name;
   return cell;
@@ -28,6 +31,11 @@ function row(copy, at) {
   heading.scope = "row";
   const outcome = element("td", isSame ? "lab-same" : "lab-different", isSame ? "same" : "different");
   return element("tr", "", heading, hashCell("your copy", hash, mine.data.message, isSame), hashCell(others, theirs.hash, theirs.data.message, true), outcome);
+}
+
+function hiddenBlocks(copy, from, to) {
+  const [first, last] = [copy.blocks[from].index, copy.blocks[to].index];
+  return first === last ? `Block ${first} is not shown; it differs, too.` : `Blocks ${first} to ${last} are not shown; they differ, too.`;
 }
 
 function rules(copy) {
@@ -47,7 +55,7 @@ function status(copy) {
   if (!copy) return ["", "The copy of step 4 is not loaded."];
   if (!copy.isChanged()) return ["", `You have not changed anything yet, so your copy and the chain of ${others} are the same. Change a message in step 4, or let the page do it.`];
   if (copy.firstBroken() >= 0) return ["bad", `Your copy is not repaired yet: ${counted(copy.countBroken(), "block")} would be rejected. Mine them in step 4, or let the page do it.`];
-  if (missingBlocks() > 0) return ["bad", `Your copy is not complete: ${counted(missingBlocks(), "block")} after it still point to the old hash. Mining them again takes ${restCost(missingBlocks())}. Until they are mined, too, every node rejects the copy. Show newer blocks in step 4 to see a complete repair.`];
+  if (missingBlocks() > 0) return ["bad", `Your copy is not complete: ${counted(missingBlocks(), "block")} after it still ${missingBlocks() === 1 ? "contains" : "contain"} the old hashes. Mining them again takes ${restCost(missingBlocks())}. Until they are mined, too, every node rejects the copy. Show newer blocks in step 4 to see a complete repair.`];
   const missed = copy.missedZeros();
   if (missed !== null) return ["bad", `A node of this chain rejects your copy at once: it has a proof with ${counted(missed, "zero")}, and ${copy.required} ${copy.required === 1 ? "is" : "are"} required. But suppose that somebody mines it with the puzzle of this chain. Then a check of it finds nothing wrong:`];
   return ["good", "Your copy is complete, and a check of it finds nothing wrong:"];
@@ -72,7 +80,7 @@ function show() {
   const last = copy.blocks.length - 1;
   if (!rows.includes(last)) rows[rows.length - 1] = last;
   get("verdict-rows").replaceChildren(...rows.map((at) => row(copy, at)));
-  get("verdict-skipped").textContent = rows.at(-1) - rows.at(-2) > 1 ? `${counted(rows.at(-1) - rows.at(-2) - 1, "block")} before the last one are left out. All of them are different.` : "";
+  get("verdict-skipped").textContent = rows.at(-1) - rows.at(-2) > 1 ? hiddenBlocks(copy, rows.at(-2) + 1, last - 1) : "";
   if (!isRepaired) return;
 
   get("verdict-rules").replaceChildren(...rules(copy).map(([, rule]) => element("li", "", rule)));

@@ -123,21 +123,26 @@ export class ChainView {
       card.classList.toggle("lab-torn", !result.link);
       card.classList.toggle("lab-changed", result.hash !== this.copy.original[at].hash);
       const isRemade = result.passed && !isAfterBroken && result.hash !== this.copy.original[at].hash;
-      const remade = result.zeros >= this.copy.required ? "✓ valid again" : `mined with ${counted(result.zeros, "zero")} only`;
-      state.textContent = !result.passed ? "✕ broken" : isAfterBroken ? "! after a broken block" : isRemade ? remade : "✓ valid";
+      const isTooEasy = isRemade && result.zeros < this.copy.required;
+      const valid = isTooEasy ? `mined with ${counted(result.zeros, "zero")} only` : isRemade ? "✓ valid again" : "✓ valid";
+      state.textContent = !result.passed ? "✕ broken" : isAfterBroken ? "! after a broken block" : valid;
       hashes.replaceChildren(hashPart("lab-previous", "previous", block.previous_hash), hashPart("lab-hash", "hash", result.hash));
-      checks.replaceChildren(...this.#checks(result));
+      checks.replaceChildren(...this.#checks(result, at));
       mine.hidden = result.passed;
       isAfterBroken ||= !result.passed;
     });
   }
 
-  #checks(result) {
+  #checks(result, at) {
     const failed = [];
-    if (!result.link) failed.push("points to a hash that no longer exists");
-    if (result.seal === "broken") failed.push(`seal was made for ${result.isEdited ? "other content" : "another history"}`);
+    const previous = this.copy.before(at);
+    if (!result.link) failed.push(`contains the old hash of block ${previous.index}`);
+    if (result.seal === "broken") failed.push(result.isEdited ? "still carries the seal of the old message" : "seal belongs to the old blocks before it");
     else if (!result.isSealed) failed.push("has no seal, which this chain requires");
-    if (!result.puzzle) failed.push(`puzzle not solved: ${counted(result.zeros, "zero")}, not ${this.copy.difficulty}`);
+    if (!result.puzzle) {
+      const cause = previous.proof === this.copy.original[at - 1]?.proof ? "" : `, because block ${previous.index} has a new proof`;
+      failed.push(`puzzle not solved: ${counted(result.zeros, "zero")}, not ${this.copy.difficulty}${cause}`);
+    }
     if (!result.time) failed.push("is older than the block before it");
     return failed.map((text) => element("li", "", text));
   }

@@ -313,8 +313,8 @@ fn browsers_reject_the_block_that_a_node_rejects() {
         }
     }
     let rates = "return import('/assets/lab-rules.js').then(({ measuredRate }) =>
-        [measuredRate(699, 0.0003), measuredRate(49999, 1), measuredRate(50000, 0.5)])";
-    assert_eq!(scene.browser.run(rates), json!([null, null, 100_000]));
+        [measuredRate(699, 0.0003), measuredRate(49999, 1), measuredRate(99999, 0.1), measuredRate(50000, 0.5)])";
+    assert_eq!(scene.browser.run(rates), json!([null, null, null, 100_000]));
 }
 
 /// Returns the properties in which cards of one list differ, and content that a rule adds to a card.

@@ -51,3 +51,28 @@ fn a_tip_hash_accuses_nobody() {
     let accused = "return document.querySelectorAll('#copies .lab-tip.bad').length";
     assert_eq!(scene.browser.run(accused), json!(0));
 }
+
+#[test]
+fn a_broken_block_names_the_block_that_broke_it() {
+    let Some(scene) = scene(5) else { return };
+    scene.open("/lab?from=99#tamper");
+    scene.wait_for_text("The chain has no block 99");
+    scene.wait_for_text("identical to the chain of the node");
+    scene.browser.type_into("#tamper-3", "?");
+    scene.wait_for_text("still carries the seal of the old message");
+    scene.wait_for_text("contains the old hash of block 3");
+    scene.wait_for_text("seal belongs to the old blocks before it");
+    scene.browser.click("[data-index='3'] .lab-mine");
+    scene.wait_for_text("reject this copy at block 4");
+    // By chance, the old proof of block 4 solves the new puzzle once in 256 times.
+    let is_explained = "const reasons = document.querySelector(\"#tamper [data-index='4'] .lab-checks\").innerText;
+        return !reasons.includes('puzzle not solved') || reasons.includes('because block 3 has a new proof')";
+    assert_eq!(scene.browser.run(is_explained), json!(true));
+
+    // The figures count the whole repair, as the sentence above them does.
+    scene.browser.click("#tamper-mine-all");
+    scene.wait_for_text("The copy is valid again by every rule.");
+    let is_equal = "return document.getElementById('tamper-verdict').textContent
+        .includes(`${document.getElementById('tamper-tries').textContent} tries`)";
+    assert_eq!(scene.browser.run(is_equal), json!(true));
+}
