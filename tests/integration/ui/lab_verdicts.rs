@@ -62,7 +62,7 @@ fn a_broken_block_names_the_block_that_broke_it() {
     scene.wait_for_text("still carries the seal of the old message");
     scene.wait_for_text("contains the old hash of block 3");
     scene.wait_for_text("seal belongs to the old blocks before it");
-    scene.browser.click("[data-index='3'] .lab-mine");
+    scene.browser.click("#tamper [data-index='3'] .lab-mine");
     scene.wait_for_text("reject this copy at block 4");
     // By chance, the old proof of block 4 solves the new puzzle once in 256 times.
     let is_explained = "const reasons = document.querySelector(\"#tamper [data-index='4'] .lab-checks\").innerText;
