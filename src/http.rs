@@ -12,7 +12,7 @@
 //! * `host`: the host that a request names, as pages show it
 //! * `origin_policy`: [`OriginPolicy`], which requests of browsers are allowed
 //! * `compression`: responses compressed with gzip
-//! * `conditional`: [`is_unchanged`], requests for what the client may have already
+//! * `conditional`: [`is_unchanged`], conditional requests
 //! * `body`: [`read_body`], a whole request body with limits in size and time
 
 mod body;

@@ -21,7 +21,7 @@
 //! | [`pow`] | the proof-of-work puzzle and the search for proofs | |
 //! | [`text`] | escaping of untrusted text, plurals, durations | |
 //! | [`clock`] | the system time | |
-//! | [`netgroup`] | what a limit for one remote address counts together | |
+//! | [`netgroup`] | the unit of limits per remote address | |
 //! | [`fs`] | safe opening, atomic replacing and syncing of files | |
 //! | [`chain`] | blocks, messages, hashes, seals, the rules of the chain | pow, text |
 //! | [`proofs`] | receipts, checkpoints and consistency proofs, for readers without a node | chain, text |

@@ -1,4 +1,4 @@
-//! Network groups: what a limit for one remote address counts together.
+//! Network groups: the unit of limits per remote address.
 
 use std::net::{IpAddr, Ipv6Addr};
 

@@ -41,13 +41,16 @@ impl FromStr for Origin {
 
     fn from_str(text: &str) -> Result<Self, InvalidOrigin> {
         let url: Url = text.parse().map_err(|_| InvalidOrigin)?;
-        let is_web = matches!(url.scheme(), "http" | "https") && text.contains("://");
-        // A parsed address has at least the path `/`, also after a text without one.
-        let has_path = url.path() != "/" || text.ends_with('/');
-        let has_more = url.query().is_some() || url.fragment().is_some() || text.contains('@');
+        let is_web = matches!(url.scheme(), "http" | "https");
+        // The parser corrects much that is not an origin.
+        let (_, authority) = text.split_once("://").ok_or(InvalidOrigin)?;
+        let is_more = |c: char| c.is_whitespace() || "/\\?#@".contains(c);
+        let has_more = text.starts_with(char::is_whitespace)
+            || authority.contains(is_more)
+            || authority.ends_with(':');
         let host = url.host_str().unwrap_or_default();
         let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
-        if !is_web || has_path || has_more || !host.bytes().all(is_host) {
+        if !is_web || has_more || !host.bytes().all(is_host) {
             return Err(InvalidOrigin);
         }
         HeaderValue::try_from(url.origin().ascii_serialization())
@@ -178,6 +181,12 @@ mod tests {
             "https://app.example?x",
             "https://user@app.example",
             "https:app.example",
+            "https:///app.example",
+            "https://app.example/.",
+            "https://app.example\\",
+            "https://app.example:",
+            " https://app.example",
+            "https://app.example ",
             "https://app.example:99999",
             "https://app.example:+8443",
             "https://a..b;c",

@@ -33,7 +33,7 @@ pub(super) struct PrecomputedBlock {
     pub(super) zeros: u8,
     /// Class of its proof, under the assumption that its position is right.
     pub(super) seal: Option<Seal>,
-    /// Root over all blocks before it; `None` if no seal near it commits to a root.
+    /// Root over all blocks before it; `None` if no block of its chunk is sealed.
     root: Option<NodeHash>,
 }
 

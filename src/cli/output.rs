@@ -100,8 +100,7 @@ pub(super) fn write_file(path: &Path, content: &[u8]) -> Result<(), Error> {
 
 /// Writes the content of a file to a temporary file beside it.
 pub(super) fn write_temporary(path: &Path, content: &[u8]) -> Result<NamedTempFile, Error> {
-    // The error of the library names the temporary file.
-    let failed = |source: io::Error| Error::file(path, source.kind().into());
+    let failed = |source| Error::file(path, source);
     let mut file = tempfile::Builder::new()
         .permissions(Permissions::from_mode(0o666))
         .tempfile_in(folder_of(path))

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use clap::Args;
@@ -257,6 +258,7 @@ fn verify_stopped(
     difficulty: Option<Difficulty>,
     require_sealed: Option<u64>,
 ) -> Result<VerifyOutput, Error> {
+    let is_damaged = AtomicBool::new(false);
     let mut audit = || -> Result<_, StoreError> {
         let view = stopped.view()?;
         let kept = view.network()?;
@@ -269,14 +271,19 @@ fn verify_stopped(
         let walked = from_view(&view, |page, _| {
             progress.inc(page.len() as u64);
             audit.measure(&page);
-            Ok(examiner.push_all(&page, |passed| audit.push(passed)))
+            let is_valid = examiner.push_all(&page, |passed| audit.push(passed));
+            Ok(is_valid && !is_damaged.load(Ordering::Relaxed))
         });
         progress.finish_and_clear();
         Ok(walked.and_then(|()| Ok(audit.finish()?)))
     };
     // The engine checks its checksums on one processor; the blocks are examined meanwhile.
     let (checksums, audited) = thread::scope(|scope| {
-        let checksums = scope.spawn(|| StoppedStore::open(path)?.check_checksums());
+        let checksums = scope.spawn(|| {
+            let checked = StoppedStore::open(path).and_then(|mut store| store.check_checksums());
+            is_damaged.store(checked.is_err(), Ordering::Relaxed);
+            checked
+        });
         let audited = audit().map_err(Error::from).flatten();
         let panicked = |_| Err(StoreError::interrupted("the check", &"its thread panicked"));
         (checksums.join().unwrap_or_else(panicked), audited)

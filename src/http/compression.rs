@@ -231,7 +231,7 @@ pub(super) struct GzipBody<B> {
     encoder: Option<GzEncoder<Vec<u8>>>,
     /// A piece was compressed, and other tasks are to run before the next one.
     gives_way: bool,
-    /// That of a long body.
+    /// Permit of [`COMPRESSORS`], for a long body.
     _permit: Option<SemaphorePermit<'static>>,
 }
 

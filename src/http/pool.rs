@@ -4,8 +4,8 @@
 //! A connection holds a slot of the [`ConnectionPool`]. Its idle timer runs while the server waits
 //! for the client: for a request, for the rest of one, or for the client to read its response. When
 //! a slot is needed, the connection that has been idle longest is evicted, so that doing nothing
-//! never occupies a slot for long. When memory is needed, it is one of the remote address whose
-//! connections hold most, so that a single address cannot take it from all others. A connection is
+//! never occupies a slot for long. When memory is needed, it is an idle one of the network group
+//! ([`crate::netgroup`]) that holds most, so that a single address cannot take it from all others. A connection is
 //! not idle while the server works for it.
 
 use std::cmp::Reverse;
@@ -36,6 +36,10 @@ const MAX_CLOSING: usize = 32;
 
 /// Minimum number of bytes that a connection must hold to be evicted for its memory.
 const MIN_EVICTABLE_BYTES: u64 = 64 * 1024;
+
+/// Number of network groups as which the clients on this machine count: a proxy and the explorer are
+/// among them, and have clients of their own.
+const LOCAL_WEIGHT: u64 = 3;
 
 /// Time that a connection may be idle before its slot can be given to another one. It gives a new
 /// connection the time to send its first byte.
@@ -180,7 +184,12 @@ impl Pool {
     fn evict_large(&self, slots: &mut Slots) -> Option<u64> {
         let mut held: HashMap<IpAddr, u64> = HashMap::new();
         for slot in slots.open.values() {
-            *held.entry(slot.remote).or_default() += slot.held.load(Ordering::Relaxed);
+            let weight = if slot.remote.is_loopback() {
+                LOCAL_WEIGHT
+            } else {
+                1
+            };
+            *held.entry(slot.remote).or_default() += slot.held.load(Ordering::Relaxed) / weight;
         }
         let is_large = |slot: &Slot| slot.held.load(Ordering::Relaxed) >= MIN_EVICTABLE_BYTES;
         let large = slots.idle().filter(|(_, _, slot)| is_large(slot));

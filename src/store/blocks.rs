@@ -31,7 +31,7 @@ impl Edit<'_> {
         Ok(Ok(()))
     }
 
-    /// Writes blocks that were checked to be the next ones, each with its hash and seal.
+    /// Writes blocks that were checked to be the next ones, each with its values.
     fn connect(&mut self, blocks: &[Block], checked: &[CheckedBlock]) -> Result<(), StoreError> {
         let Some((last, last_checked)) = blocks.last().zip(checked.last()) else {
             return Ok(());
@@ -133,6 +133,7 @@ pub(super) struct EncodedBlock {
 impl EncodedBlock {
     /// Encodes blocks, on all processors if they are many.
     pub(super) fn all(blocks: &[Block], checked: &[CheckedBlock]) -> Vec<Self> {
+        assert_eq!(blocks.len(), checked.len(), "each block was checked");
         let encode = |(block, checked): (&Block, &CheckedBlock)| Self {
             value: value::encode_connected(block, checked.details.as_ref()),
             message: *block.message.id().as_bytes(),

@@ -6,16 +6,15 @@
 //!
 //! | bytes | content |
 //! |---|---|
-//! | 1 | version of the layout: 2, or 5 for a sealed block |
+//! | 1 | layout: 2, or 4 for a sealed block |
 //! | 4 | CRC-32 (ISO-HDLC) of the rest, little endian |
-//! | 32 | layout 5: root over all blocks before this one |
-//! | 1 | layout 5: trailing zeros of the digest of the previous proof and its own |
+//! | 32 | layout 4: root over all blocks before this one |
+//! | 1 | layout 4: trailing zeros of the digest of the previous proof and its own |
 //! | rest | [`crate::codec`] bytes |
 //!
-//! Sealed blocks have layout 5, because both values would otherwise take a read of many other rows.
-//! Those written before schema 5 have layout 2, as all other values do. Values of schema 2 are
-//! [`crate::codec`] bytes alone, which begin with a 1. Older layouts are still read, and are replaced
-//! when they are written again.
+//! Layout 4 spares a read of many other rows. Older databases have sealed blocks in layout 2, and
+//! those of schema 2 have values that are [`crate::codec`] bytes alone, which begin with a 1. Both
+//! are still read, and are replaced when they are written again.
 
 use std::fmt::Display;
 
@@ -29,9 +28,9 @@ use crate::codec;
 /// First byte of a value with a checksum.
 const VERSION: u8 = 2;
 
-/// First byte of a sealed block with the details of its seal. It differs from the other in three bits,
-/// because it has no checksum.
-const VERSION_SEALED: u8 = 5;
+/// First byte of a sealed block with the details of its seal. The byte has no checksum, so any two
+/// layouts differ in two bits of it.
+const VERSION_SEALED: u8 = 4;
 
 /// Length of the details of a seal in bytes.
 const DETAILS_BYTES: usize = 33;
@@ -164,7 +163,7 @@ mod tests {
             zeros: 9,
         };
         let stored = encode_connected(&block, Some(&expected));
-        assert_eq!(stored[0], 5);
+        assert_eq!(stored[0], 4);
         assert_eq!(stored[5..38], [&[7; 32][..], &[9]].concat());
         assert_eq!(stored[38..], codec::encode_block(&block));
         assert_eq!(decode_block(0, &stored).unwrap(), block);

@@ -157,7 +157,7 @@ fn single(view: &View, block: Block, at: &str, headers: &HeaderMap) -> Result<Re
     let (index, hash) = (block.index, BlockHash::of(&block));
     let name = format!("block-{index}-under-{}.receipt.json", under.index);
     let tag = format!("\"{hash}-{}\"", BlockHash::of(&under));
-    let mut response = if is_unchanged(headers, &tag) {
+    let mut response = if index <= under.index && is_unchanged(headers, &tag) {
         not_modified()
     } else {
         attachment(receipt(view, under, vec![block])?, &name)

@@ -53,6 +53,8 @@ pub(super) async fn wait(client: &HttpClient, id: &str, message: &str) -> Result
             if status.confirmations > 1 || mined_at.elapsed() >= MAX_SETTLE_TIME {
                 return Ok(());
             }
+        } else {
+            mined_at = None;
         }
         tokio::time::sleep(POLL_INTERVAL).await;
     }
@@ -76,9 +78,16 @@ pub(super) async fn receipt_of(
             client.address()
         ))
     })?;
-    let entry = receipt.entries.first().map(|entry| &entry.block);
-    let found = &entry.unwrap_or(&receipt.under).message;
-    if found.text() == message {
+    let block = match &receipt.entries[..] {
+        [] => &receipt.under,
+        [entry] => &entry.block,
+        _ => {
+            let address = client.address();
+            let text = format!("{address} sent a receipt for several blocks");
+            return Err(Error::failed(text));
+        }
+    };
+    if block.message.text() == message {
         Ok(receipt)
     } else {
         Err(has_other_message(client, id))

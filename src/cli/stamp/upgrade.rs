@@ -3,22 +3,27 @@
 use std::collections::HashMap;
 use std::fmt::{self, Display};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
+use tokio::time::timeout;
 
 use super::message::{add, receipt_of, wait};
 use super::write;
-use crate::cli::error::Error;
+use crate::cli::error::{Error, ErrorKind};
 use crate::cli::files::expand;
 use crate::cli::names;
 use crate::cli::output::{Output, warn};
 use crate::cli::receipt::read_proof_file;
 use crate::cli::target::TargetArgs;
-use crate::client::HttpClient;
+use crate::client::{ClientError, HttpClient};
 use crate::proofs::Receipt;
 use crate::proofs::stamp::{Carrier, Stamp, StampMessage};
 use crate::text::counted;
+
+/// Maximum time to wait until a pending message is mined.
+const MAX_MINING_TIME: Duration = Duration::from_secs(60);
 
 /// Number of stamps that are written together.
 const CHUNK: usize = 10_000;
@@ -64,7 +69,7 @@ pub(super) async fn run(args: UpgradeArgs, output: &Output) -> Result<(), Error>
                     done.push(path);
                 }
                 // A bad file says nothing about the others.
-                Err(error) if count > 1 && error.is_of_file() => warn(&error.kind.to_string()),
+                Err(error) if count > 1 && error.is_of_file() => warn_of(&error),
                 Err(error) => {
                     outcome = Err(error);
                     break;
@@ -113,20 +118,28 @@ impl Upgrade {
         // The file may come from anybody, and a message that is no stamp proves no file.
         let parsed = message.parse::<StampMessage>();
         parsed.map_err(|error| rejected(&error))?;
-        let receipt = match self.receipts.get(&message) {
-            Some(receipt) => receipt.clone(),
-            None => self.get_receipt(&stamp.carrier, id, &message).await?,
+        let receipt = if let Some(receipt) = self.receipts.get(&message) {
+            receipt.clone()
+        } else {
+            let receipt = self.get_receipt(&stamp.carrier, id, &message).await;
+            receipt.map_err(|error| match &*error.kind {
+                ErrorKind::Failed(_)
+                | ErrorKind::Client(ClientError::Rejected {
+                    status: 404 | 409, ..
+                }) => rejected(&error.kind),
+                _ => error,
+            })?
         };
         self.receipts.insert(message, receipt.clone());
         let carrier = Carrier::Mined(Box::new(receipt));
-        let is_pending = matches!(stamp.carrier, Carrier::Pending { .. });
-        if is_pending || stamp.carrier.block() == carrier.block() {
-            return Ok(Stamp { carrier, ..stamp });
+        if is_settled(&stamp.carrier) && stamp.carrier.block() != carrier.block() {
+            let address = self.client.address();
+            let reason = format!("the chain of {address} has its message in another block");
+            return Err(rejected(&reason).hint(
+                "the stamp is unchanged; ask a node of the network where the files were stamped",
+            ));
         }
-        let address = self.client.address();
-        let reason = format!("the chain of {address} has its message in another block");
-        Err(rejected(&reason)
-            .hint("the stamp is unchanged; ask a node of the network where the files were stamped"))
+        Ok(Stamp { carrier, ..stamp })
     }
 
     /// Returns the receipt of the message of a stamp. A message that the node does not have was
@@ -138,7 +151,7 @@ impl Upgrade {
         message: &str,
     ) -> Result<Receipt, Error> {
         let client = &self.client;
-        if let Carrier::Mined(_) = carrier {
+        if is_settled(carrier) {
             return receipt_of(client, &id, message, &self.at).await;
         }
         let known = match client.message(&id).await {
@@ -150,7 +163,23 @@ impl Upgrade {
             Some(status) => status.id,
             None => add(client, &id, message).await?,
         };
-        wait(client, &id, message).await?;
+        // Without a miner, the request below answers that the message is pending.
+        if let Ok(waited) = timeout(MAX_MINING_TIME, wait(client, &id, message)).await {
+            waited?;
+        }
         receipt_of(client, &id, message, &self.at).await
     }
+}
+
+/// Returns `true` if a stamp has a block below another one. A block that was the tip may have been
+/// replaced since, and its message mined again.
+fn is_settled(carrier: &Carrier) -> bool {
+    matches!(carrier, Carrier::Mined(receipt) if !receipt.entries.is_empty())
+}
+
+/// Prints an error with its remedy as a warning.
+fn warn_of(error: &Error) {
+    let lines = error.lines();
+    let texts: Vec<_> = lines.iter().map(|(_, text)| &**text).collect();
+    warn(&texts.join("; "));
 }

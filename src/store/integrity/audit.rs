@@ -32,6 +32,7 @@ pub struct IntegrityReport {
 pub struct Audit<'a> {
     view: &'a View,
     state: State,
+    /// The blocks as they are stored.
     stored: redb::Range<'static, u64, &'static [u8]>,
     nodes: redb::Range<'static, u64, &'static [u8; 32]>,
     /// Position of the next node.
@@ -46,8 +47,8 @@ pub struct Audit<'a> {
     by_message: u64,
     /// A node of the history tree does not match the blocks.
     differs: bool,
-    /// Index of the first block whose stored details of the seal are not those of the chain.
-    wrong_details: Option<u64>,
+    /// The first error of the details of the seals that are stored with the blocks.
+    details_error: Option<StoreError>,
 }
 
 impl<'a> Audit<'a> {
@@ -76,7 +77,7 @@ impl<'a> Audit<'a> {
             by_hash: 0,
             by_message: 0,
             differs: false,
-            wrong_details: None,
+            details_error: None,
         })
     }
 
@@ -99,21 +100,27 @@ impl<'a> Audit<'a> {
         self.sealed += u64::from(passed.seal == Some(Seal::Sealed));
         self.blocks += 1;
         self.differs |= !self.next_nodes_are(passed.nodes).unwrap_or(false);
-        if !self.next_details_are(passed).unwrap_or(false) {
-            self.wrong_details.get_or_insert(index);
+        if let Err(error) = self.check_next_details(passed) {
+            self.details_error.get_or_insert(error);
         }
     }
 
-    /// Returns `true` if the details of the seal that are stored with the next block, if any, are
-    /// those of the chain.
-    fn next_details_are(&mut self, passed: &Passed<'_, '_>) -> Result<bool, StoreError> {
+    /// Checks that the details of the seal that are stored with the next block, if any, are those
+    /// of the chain.
+    fn check_next_details(&mut self, passed: &Passed<'_, '_>) -> Result<(), StoreError> {
+        let index = passed.block.index;
         catch_engine_panic(|| {
-            let Some((at, stored)) = self.stored.next().transpose()? else {
-                return Ok(false);
-            };
-            let index = passed.block.index;
+            let next = self.stored.next().transpose()?;
+            let (_, stored) = next
+                .filter(|(at, _)| at.value() == index)
+                .ok_or_else(|| StoreError::missing("blocks", index))?;
             let details = value::details(index, stored.value())?;
-            Ok(at.value() == index && (details.is_none() || details == passed.details))
+            if details.is_none() || details == passed.details {
+                return Ok(());
+            }
+            Err(StoreError::corrupt(format!(
+                "block {index}: the details of its seal are not those of the chain"
+            )))
         })
     }
 
@@ -138,10 +145,8 @@ impl<'a> Audit<'a> {
     pub fn finish(self) -> Result<IntegrityReport, StoreError> {
         let length = self.length();
         let is_whole = self.blocks == length;
-        if let Some(index) = self.wrong_details {
-            return Err(StoreError::corrupt(format!(
-                "block {index}: the details of its seal are not those of the chain"
-            )));
+        if let Some(error) = self.details_error {
+            return Err(error);
         }
         if !is_whole || self.differs || !self.indexes_are_right()? {
             check_range(self.view, 0, length)?;

@@ -3,7 +3,7 @@ use crate::chain::{BlockHash, Checker, Derived, History, SealDetails, derive_all
 use crate::store::integrity::{Audit, check_range};
 use crate::store::value;
 
-/// Returns a chain of sealed blocks with these messages, but the third is open.
+/// Returns a chain with these messages, of which block 3 is open and all others are sealed.
 fn sealed_chain(messages: &[Message]) -> Vec<Block> {
     let mut checker = Checker::new(Difficulty::MIN, None);
     let mut blocks = vec![Block::default_genesis()];

@@ -53,7 +53,7 @@ fn a_receipt_of_another_message_never_replaces_a_pending_stamp() {
     assert!(message.starts_with("blockchain-stamp/1 "), "{message}");
     Blockchain::new(["stamp", "upgrade", "--port", &port])
         .args([stamp_of(&files[0])])
-        .exits(3)
+        .exits(1)
         .complains(&["has another message under the id"]);
     node.mine(&["above"]);
     upgrade(&node, &[stamp_of(&files[0])]).succeeds();
@@ -90,16 +90,23 @@ fn a_stamp_whose_id_another_message_has_is_completed() {
 
 #[test]
 fn one_bad_stamp_does_not_keep_others_from_being_upgraded() {
-    let (node, files) = start(3);
+    let (node, files) = start(4);
     stamp(&node, &files).args(["--no-wait"]).succeeds();
     node.mine(&["above"]);
     let stamps: Vec<_> = files.iter().map(|file| stamp_of(file)).collect();
     fs::write(&stamps[1], "{").unwrap();
+    // A completed stamp of another network.
+    let (foreign, others) = start(1);
+    stamp(&foreign, &others).args(["--no-wait"]).succeeds();
+    foreign.mine(&["above"]);
+    upgrade(&foreign, &[stamp_of(&others[0])]).exits(0);
+    fs::copy(stamp_of(&others[0]), &stamps[3]).unwrap();
     let upgraded = upgrade(&node, &stamps).exits(1);
     assert_eq!(upgraded.stdout, "2 stamps upgraded\n");
     for expected in [
         "minutes 1.txt.stamp.json: ",
-        "error: stamps not upgraded: 1 of 3",
+        "minutes 3.txt.stamp.json: ",
+        "error: stamps not upgraded: 2 of 4",
     ] {
         assert!(upgraded.stderr.contains(expected), "{upgraded:?}");
     }
