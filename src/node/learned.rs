@@ -4,7 +4,7 @@
 //! as many bytes of them, as it leaves free for others. The source of a message is known in memory
 //! only: after a restart, earlier messages belong to no group and only reduce the free space.
 //! A group gets at most half of the free space, so a peer that reconnects from new addresses never
-//! fills it. Configured and added neighbours are subject only to the limits of the whole
+//! fills it. Manual neighbours are subject only to the limits of the whole
 //! learned half.
 
 use std::collections::HashMap;
