@@ -24,7 +24,7 @@
 //! | [`netgroup`] | the unit of limits per remote address | |
 //! | [`fs`] | safe opening, atomic replacing and syncing of files | |
 //! | [`chain`] | blocks, messages, hashes, seals, the rules of the chain | pow, text |
-//! | [`proofs`] | receipts, checkpoints and consistency proofs, for readers without a node | chain, text |
+//! | [`proofs`] | receipts, checkpoints and consistency proofs, for readers without a node | chain |
 //! | [`codec`] | the binary encoding of blocks and records | chain, text |
 //! | [`reference`](mod@reference) | the formats of the reference miner | chain, text |
 //! | [`wire`] | the bodies of `/api/v1` | chain, proofs |

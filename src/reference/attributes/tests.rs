@@ -99,7 +99,7 @@ fn values_that_no_block_can_have_break_a_named_rule() {
             "3",
             none(),
             text("x\u{7}"),
-            "breaks rule 3: the previous hash is \"x\\u{7}\", expected 64 lower-case hex digits",
+            "breaks rule 3: the previous hash is \"x\u{7}\", expected 64 lower-case hex digits",
         ),
         (
             3,
