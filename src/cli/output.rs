@@ -52,6 +52,19 @@ impl Output {
         .map_err(Error::stdout)
     }
 
+    /// Prints one of many values: with `--json`, each on a line of its own (NDJSON).
+    pub(super) fn print_one_of_many<T: Serialize + Display>(self, value: &T) -> Result<(), Error> {
+        if !self.json {
+            return self.print(value);
+        }
+        let mut stdout = stdout();
+        serde_json::to_string(value)
+            .map_err(io::Error::from)
+            .and_then(|json| writeln!(stdout, "{}", escape_json(&json)))
+            .and_then(|()| stdout.flush())
+            .map_err(Error::stdout)
+    }
+
     /// Prints a verdict. The exit code reports a negative one even if the output was closed.
     pub(super) fn print_verdict<T: Serialize + Display>(
         self,

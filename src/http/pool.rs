@@ -22,7 +22,7 @@ use super::open_files::default_slots;
 
 /// Maximum number of bytes of requests and responses that all connections hold together. Streamed
 /// responses do not count.
-const MAX_HELD_BYTES: u64 = 40 * 1024 * 1024;
+const MAX_HELD_BYTES: u64 = 28 * 1024 * 1024;
 
 /// Maximum number of bytes that one request can make the server hold: the longest body, which is one
 /// of lines, and the longest head. The server discards the rest of a longer body.

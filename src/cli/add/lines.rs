@@ -79,7 +79,7 @@ pub(super) async fn add(client: &HttpClient, args: &AddArgs, output: &Output) ->
             unmined.push(added);
             return Ok(());
         }
-        bar.suspend(|| output.print(&added))
+        bar.suspend(|| output.print_one_of_many(&added))
     };
     let report_skipped = |line: &str| {
         skipped += 1;
@@ -95,11 +95,11 @@ pub(super) async fn add(client: &HttpClient, args: &AddArgs, output: &Output) ->
                 Err(error) => failure = Some(error),
             }
         }
-        bar.suspend(|| output.print(&added))?;
+        bar.suspend(|| output.print_one_of_many(&added))?;
     }
     bar.finish_and_clear();
     if args.skip_invalid {
-        let printed = output.print(&Skipped { skipped });
+        let printed = output.print_one_of_many(&Skipped { skipped });
         failure = failure.or(printed.err());
     }
     failure.map_or(Ok(()), Err)

@@ -194,6 +194,14 @@ fn add_lines_sends_lines_together_and_once_if_asked() {
         "the lines before it are added"
     );
     assert_eq!(texts(&node)[3..], ["e"]);
+    let printed = run(&["--json"], "g\nh\n");
+    let ids = printed.lines().map(|line| {
+        let object: Value = serde_json::from_str(line).unwrap();
+        object["id"].as_str().unwrap().to_owned()
+    });
+    let pending = node.pending();
+    let expected = pending[4..].iter().map(|message| message.id.clone());
+    assert!(ids.eq(expected), "{printed}");
     node.command(["add", "x", "--once"]).exits(2);
 }
 
