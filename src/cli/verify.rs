@@ -2,8 +2,6 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 
 use clap::Args;
 use serde::Serialize;
@@ -198,14 +196,7 @@ pub(super) async fn run(args: VerifyArgs, output: &Output) -> Result<(), Error> 
                 Err(StoreError::Busy { .. }) => {
                     verify(&ChainSource::in_folder(&files).await?, examiner).await?
                 }
-                Err(error) => damaged(error, examiner)?,
-                Ok(stopped) => verify_stopped(
-                    &stopped,
-                    &files.database,
-                    examiner,
-                    difficulty,
-                    require_sealed,
-                )?,
+                stopped => verify_stopped(stopped, examiner, difficulty, require_sealed)?,
             }
         }
         (_, _, Some(address)) => {
@@ -249,18 +240,17 @@ fn verify_file(path: &Path, mut examiner: Examiner) -> Result<VerifyOutput, Erro
     })
 }
 
-/// Checks the database of a stopped node, which is the file at `path`, and its chain by the rules
-/// stored in it unless the options say otherwise.
+/// Checks the database file of a stopped node and its chain, by the rules stored in it unless the
+/// options say otherwise.
 fn verify_stopped(
-    stopped: &StoppedStore,
-    path: &Path,
+    stopped: Result<StoppedStore, StoreError>,
     mut examiner: Examiner,
     difficulty: Option<Difficulty>,
     require_sealed: Option<u64>,
 ) -> Result<VerifyOutput, Error> {
-    let is_damaged = AtomicBool::new(false);
-    let mut audit = || -> Result<_, StoreError> {
-        let view = stopped.view()?;
+    let audited = stopped.and_then(|mut store| {
+        store.check_checksums()?;
+        let view = store.view()?;
         let kept = view.network()?;
         let sealed_from = require_sealed.or(kept.sealed_from);
         let checkpoints = examiner.kept.take();
@@ -271,42 +261,20 @@ fn verify_stopped(
         let walked = from_view(&view, |page, _| {
             progress.inc(page.len() as u64);
             audit.measure(&page);
-            let is_valid = examiner.push_all(&page, |passed| audit.push(passed));
-            Ok(is_valid && !is_damaged.load(Ordering::Relaxed))
+            Ok(examiner.push_all(&page, |passed| audit.push(passed)))
         });
         progress.finish_and_clear();
         Ok(walked.and_then(|()| Ok(audit.finish()?)))
-    };
-    // The engine checks its checksums on one processor; the blocks are examined meanwhile.
-    let (checksums, audited) = thread::scope(|scope| {
-        let checksums = scope.spawn(|| {
-            let checked = StoppedStore::open(path).and_then(|mut store| store.check_checksums());
-            is_damaged.store(checked.is_err(), Ordering::Relaxed);
-            checked
-        });
-        let audited = audit().map_err(Error::from).flatten();
-        let panicked = |_| Err(StoreError::interrupted("the check", &"its thread panicked"));
-        (checksums.join().unwrap_or_else(panicked), audited)
     });
-    match checksums.map_err(Error::from).and(audited) {
+    match audited.map_err(Error::from).flatten() {
         Ok(_) => {}
-        Err(error) => return damaged(error, examiner),
+        Err(error) => match &*error.kind {
+            ErrorKind::Store(
+                damage @ (StoreError::Corrupt { .. } | StoreError::NotADatabase { .. }),
+            ) => examiner.error = Some(VerifyError::damaged(damage.to_string())),
+            _ => return Err(error),
+        },
     }
-    Ok(VerifyOutput {
-        database_checked: true,
-        ..VerifyOutput::of(examiner)
-    })
-}
-
-/// Returns the verdict on a damaged database; other errors say nothing about it.
-fn damaged(error: impl Into<Error>, mut examiner: Examiner) -> Result<VerifyOutput, Error> {
-    let error = error.into();
-    let ErrorKind::Store(damage @ (StoreError::Corrupt { .. } | StoreError::NotADatabase { .. })) =
-        &*error.kind
-    else {
-        return Err(error);
-    };
-    examiner.error = Some(VerifyError::damaged(damage.to_string()));
     Ok(VerifyOutput {
         database_checked: true,
         ..VerifyOutput::of(examiner)
