@@ -81,7 +81,7 @@ pub use check::{Checker, InvalidBlock, Passed, RuleViolation};
 pub use hash::BlockHash;
 pub use history::History;
 pub use message::{Message, MessageId};
-pub use precomputed::{Derived, SealDetails, derive_all};
+pub use precomputed::{Derived, SealDetails, derive_all, derive_one};
 pub use proof::Proof;
 pub use reorg::ReorgCounts;
 pub use seal::Seal;

@@ -4,6 +4,8 @@
 //! None of them depends on the blocks being valid, so a whole batch is computed before any rule is
 //! checked, on all cores and in the vector lanes of each core.
 
+use std::slice;
+
 use rayon::iter::{IndexedParallelIterator, ParallelIterator};
 use rayon::slice::ParallelSlice;
 
@@ -63,12 +65,7 @@ impl Precomputed {
 impl PrecomputedBlock {
     /// Returns the details of the seal; `None` if the block is not sealed.
     pub(super) fn details(&self) -> Option<SealDetails> {
-        let is_sealed = self.seal == Some(Seal::Sealed);
-        let history_root = self.root.filter(|_| is_sealed)?;
-        Some(SealDetails {
-            history_root,
-            zeros: self.zeros,
-        })
+        SealDetails::of(self.seal, self.root?, self.zeros)
     }
 }
 
@@ -79,6 +76,15 @@ pub struct SealDetails {
     pub history_root: NodeHash,
     /// Trailing zeros of the digest of the previous proof and its own.
     pub zeros: u8,
+}
+
+impl SealDetails {
+    fn of(seal: Option<Seal>, history_root: NodeHash, zeros: u8) -> Option<Self> {
+        (seal == Some(Seal::Sealed)).then_some(Self {
+            history_root,
+            zeros,
+        })
+    }
 }
 
 /// Values of a block that follow from the chain up to it.
@@ -97,10 +103,7 @@ pub struct Derived {
 impl Derived {
     /// Returns the details of the seal; `None` if the block is not sealed.
     pub fn details(&self) -> Option<SealDetails> {
-        (self.seal == Some(Seal::Sealed)).then_some(SealDetails {
-            history_root: self.history_root,
-            zeros: self.zeros,
-        })
+        SealDetails::of(self.seal, self.history_root, self.zeros)
     }
 }
 
@@ -124,6 +127,11 @@ pub fn derive_all(history: &mut History, proof: Option<&Proof>, blocks: &[Block]
     });
     *history = tree.history(start + count);
     derived.collect()
+}
+
+/// Derives the values of one block, like [`derive_all`].
+pub fn derive_one(history: &mut History, proof: Option<&Proof>, block: &Block) -> Derived {
+    derive_all(history, proof, slice::from_ref(block))[0]
 }
 
 /// Applies `work` to chunks of the blocks on all cores. `work` gets the position of the chunk's first

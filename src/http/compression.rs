@@ -66,7 +66,7 @@ pub(super) fn accepts_gzip(headers: &HeaderMap) -> bool {
     for coding in texts.flat_map(|text| text.split(',')) {
         let mut parts = coding.split(';').map(str::trim);
         let name = parts.next().unwrap_or_default();
-        let weight = parts.find_map(weight).unwrap_or(1.0);
+        let weight = parts.find_map(parse_weight).unwrap_or(1.0);
         match &*name.to_ascii_lowercase() {
             "gzip" | "x-gzip" => gzip = Some(weight),
             "*" => any = Some(weight),
@@ -80,7 +80,7 @@ pub(super) fn accepts_gzip(headers: &HeaderMap) -> bool {
 
 /// Returns the weight that a parameter of a coding gives (RFC 9110, section 12.4.2); `None` for
 /// another parameter. A malformed weight is no consent.
-fn weight(parameter: &str) -> Option<f32> {
+fn parse_weight(parameter: &str) -> Option<f32> {
     let (name, weight) = parameter.split_once('=')?;
     let is_weight = name.trim_end().eq_ignore_ascii_case("q");
     let weight = weight.trim_start().parse().ok();
@@ -93,6 +93,18 @@ fn weight(parameter: &str) -> Option<f32> {
 
 /// Compresses a response, if the client accepts it and it becomes smaller.
 pub(super) async fn compress<B>(accepts: bool, response: Response<B>) -> Response<MaybeGzipBody<B>>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Into<Error>,
+{
+    compress_with(&COMPRESSORS, accepts, response).await
+}
+
+async fn compress_with<B>(
+    compressors: &'static Semaphore,
+    accepts: bool,
+    response: Response<B>,
+) -> Response<MaybeGzipBody<B>>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Into<Error>,
@@ -120,7 +132,7 @@ where
     let is_short = length == size && length.is_some_and(|length| length <= MAX_WHOLE_BYTES);
     let body = if is_short {
         MaybeGzipBody::Whole(Some(GzipBody::new(body, None).read().await))
-    } else if let Ok(permit) = COMPRESSORS.try_acquire() {
+    } else if let Ok(permit) = compressors.try_acquire() {
         MaybeGzipBody::Gzip(Box::new(GzipBody::new(body, Some(permit))))
     } else {
         return Response::from_parts(parts, MaybeGzipBody::Plain(body));

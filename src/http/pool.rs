@@ -176,7 +176,10 @@ impl Pool {
             .map(|(since, number, _)| (since, number))
             .min()?;
         let idle = u128::from(self.now().saturating_sub(since));
-        (idle >= min_idle.as_millis()).then(|| self.evict(slots, number))?
+        if idle < min_idle.as_millis() {
+            return None;
+        }
+        self.evict(slots, number)
     }
 
     /// Evicts the large connection that has been idle longest, among those of the remote address

@@ -1,13 +1,11 @@
 //! The values of a block that follow from the chain up to it. Those of a sealed block are stored
 //! with it, because computing them takes a read of many rows.
 
-use std::slice;
-
 use super::error::StoreError;
 use super::tables;
 use super::value;
 use super::view::View;
-use crate::chain::{Block, BlockHash, Derived, Seal, SealDetails, derive_all};
+use crate::chain::{Block, BlockHash, Derived, Seal, SealDetails, derive_one};
 
 impl View {
     /// Returns the values of a block of this chain.
@@ -31,8 +29,7 @@ impl View {
         };
         let proof = below.as_ref().and_then(Block::proof);
         let mut history = self.history(block.index)?;
-        let derived = derive_all(&mut history, proof, slice::from_ref(block));
-        Ok(*derived.first().expect("each block has its values"))
+        Ok(derive_one(&mut history, proof, block))
     }
 
     /// Returns `true` if the stored values of a block, if there are any, are those of the chain.

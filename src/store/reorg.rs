@@ -4,7 +4,6 @@
 //! is adopted. The switch is made only if [`crate::chain::fork_choice`] prefers the branch.
 
 use std::collections::BTreeSet;
-use std::slice;
 
 use redb::ReadableTable;
 
@@ -17,7 +16,7 @@ use super::tables::{DisconnectedRecord, ReorgRecord};
 use super::value::{self, decode_block, decode_block_of};
 use crate::chain::Tip;
 use crate::chain::fork_choice::{ForkCandidate, prefers_offered};
-use crate::chain::{Block, BlockHash, Checker, History, Seal, derive_all, history};
+use crate::chain::{Block, BlockHash, Checker, History, Seal, derive_one, history};
 
 /// Request to switch to a staged branch.
 #[derive(Clone, Debug)]
@@ -258,9 +257,7 @@ impl Edit<'_> {
         let below = below.map(|index| self.connected_block(index)).transpose()?;
         let proof = below.as_ref().and_then(Block::proof);
         let mut history = self.state.history.clone();
-        let mut derived = derive_all(&mut history, proof, slice::from_ref(block)).into_iter();
-        let derived = derived.next();
-        Ok(derived.expect("one block has one set of values").into())
+        Ok(derive_one(&mut history, proof, block).into())
     }
 
     /// Removes a block from the indexes and counts. Returns `true` if its message was the one found

@@ -6,7 +6,7 @@
 //!
 //! | table | key | value |
 //! |---|---|---|
-//! | `blocks` | index | block |
+//! | `blocks` | index | block; history root and zeros before a sealed one ([`super::value`]) |
 //! | `index_by_hash`, `recent_by_hash` | block hash | index |
 //! | `index_by_message`, `recent_by_message` | message id | index of a block that contains the id; the lowest is found first |
 //! | `history` | node position ([`crate::chain::history`]) | node hash |
@@ -33,7 +33,7 @@ pub(crate) const SCHEMA_VERSION: u32 = 5;
 
 /// Oldest schema that can be opened; the first start upgrades it. Its values have no checksums
 /// ([`super::value`]). Schema 3 has no content of disconnected blocks, schema 4 no tables of recent
-/// rows ([`super::index`]).
+/// rows ([`super::index`]) and no details of seals ([`super::value`]).
 pub(crate) const OLDEST_SCHEMA: u32 = 2;
 
 pub(crate) const BLOCKS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("blocks");

@@ -82,7 +82,11 @@ impl TestDatabase {
 
     /// Adopts a chain with these messages from index 1 upwards.
     pub(crate) fn adopt(&mut self, messages: &[Message]) -> Result<ReorgRecord, Rejection> {
-        let blocks = chain(messages);
+        self.adopt_branch(&chain(messages)[1..])
+    }
+
+    /// Adopts a branch.
+    pub(crate) fn adopt_branch(&mut self, branch: &[Block]) -> Result<ReorgRecord, Rejection> {
         let adoption = Adoption {
             branch: 1,
             source: "peer".to_owned(),
@@ -91,7 +95,7 @@ impl TestDatabase {
             max_replaceable_genesis_length: 1,
         };
         self.change(|edit| {
-            edit.stage(1, &blocks[1..])?;
+            edit.stage(1, branch)?;
             edit.adopt(&adoption)
         })
     }

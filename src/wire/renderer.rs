@@ -4,7 +4,7 @@ use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIter
 use serde_json::Number;
 
 use super::{Block, calendar_time};
-use crate::chain::{self, Derived, History, derive_all};
+use crate::chain::{self, Derived, History, derive_all, derive_one};
 
 /// Number of blocks below which they are rendered on one processor.
 const MIN_PARALLEL_BLOCKS: usize = 64;
@@ -27,8 +27,9 @@ impl BlockRenderer {
 
     /// Renders the next block.
     pub fn render(&mut self, block: &chain::Block) -> Block {
-        let derived = self.derive(std::slice::from_ref(block));
-        render(block, &derived[0])
+        let derived = derive_one(&mut self.history, self.previous_proof.as_ref(), block);
+        self.previous_proof = block.proof().cloned();
+        render(block, &derived)
     }
 
     /// Renders the next blocks, on all processors, and converts each with `finish`.

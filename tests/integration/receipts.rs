@@ -121,6 +121,11 @@ fn a_receipt_is_named_after_its_blocks_and_tagged_with_their_hashes() {
         hash(4).as_str().unwrap()
     );
     assert_eq!(response.header("etag"), Some(&*tag));
+    let again = |path: &str, tag: &str| node.request("GET", path, &[("If-None-Match", tag)], &[]);
+    let path = "/api/v1/blocks/2/receipt?at=4";
+    assert!(again(path, &tag).expect(304).body.is_empty());
+    assert_eq!(again(path, "\"other\"").expect(200).body, response.body);
+    again("/api/v1/blocks/4/receipt?at=2", "*").expect_error(409, "above");
     let tip = node.get("/api/v1/blocks/2/receipt").expect(200);
     assert_eq!(tip.text(), response.text());
     let by_hash = format!("blocks/{}/receipt?at=tip", hash(2).as_str().unwrap());

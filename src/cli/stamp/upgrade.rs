@@ -23,7 +23,7 @@ use crate::proofs::stamp::{Carrier, Stamp, StampMessage};
 use crate::text::counted;
 
 /// Maximum time to wait until a pending message is mined.
-const MAX_MINING_TIME: Duration = Duration::from_secs(60);
+const MAX_MINING_TIME: Duration = Duration::from_secs(10);
 
 /// Number of stamps that are written together.
 const CHUNK: usize = 10_000;
@@ -95,8 +95,9 @@ struct Upgrade {
     client: HttpClient,
     /// Block that is to prove them.
     at: String,
-    /// Receipts by the text of their message: files that were stamped together have the same one.
-    receipts: HashMap<String, Receipt>,
+    /// Receipts by the text of their message, or the reason why there is none: files that were stamped
+    /// together have the same one, and each request may wait.
+    receipts: HashMap<String, Result<Receipt, String>>,
 }
 
 impl Upgrade {
@@ -121,29 +122,42 @@ impl Upgrade {
         let receipt = if let Some(receipt) = self.receipts.get(&message) {
             receipt.clone()
         } else {
-            let receipt = self.get_receipt(&stamp.carrier, id, &message).await;
-            receipt.map_err(|error| match &*error.kind {
-                ErrorKind::Failed(_)
-                | ErrorKind::Client(ClientError::Rejected {
-                    status: 404 | 409, ..
-                }) => rejected(&error.kind),
-                _ => error,
-            })?
+            let receipt = match self.get_receipt(&stamp.carrier, id, &message).await {
+                Ok(receipt) => Ok(receipt),
+                Err(error) => match &*error.kind {
+                    ErrorKind::Failed(_)
+                    | ErrorKind::Client(ClientError::Rejected {
+                        status: 404 | 409, ..
+                    }) => Err(error.kind.to_string()),
+                    _ => return Err(error),
+                },
+            };
+            self.receipts.insert(message, receipt.clone());
+            receipt
         };
-        self.receipts.insert(message, receipt.clone());
+        let receipt = receipt.map_err(|reason| rejected(&reason))?;
         let carrier = Carrier::Mined(Box::new(receipt));
-        if is_settled(&stamp.carrier) && stamp.carrier.block() != carrier.block() {
+        let (old, new) = (stamp.carrier.block(), carrier.block());
+        if is_settled(&stamp.carrier) && old != new {
             let address = self.client.address();
             let reason = format!("the chain of {address} has its message in another block");
             return Err(rejected(&reason).hint(
                 "the stamp is unchanged; ask a node of the network where the files were stamped",
             ));
         }
+        if let (Some(old), Some(new)) = (old, new)
+            && old != new
+        {
+            let (path, old, new) = (path.display(), old.index, new.index);
+            warn(&format!(
+                "{path}: block {old} was replaced, and its message mined again in block {new}"
+            ));
+        }
         Ok(Stamp { carrier, ..stamp })
     }
 
-    /// Returns the receipt of the message of a stamp. A message that the node does not have was
-    /// never added, or was lost with a node; it is added.
+    /// Returns the receipt of the message of a stamp. The message of a pending stamp that the node
+    /// does not have was never added, or was lost with a node; it is added.
     async fn get_receipt(
         &self,
         carrier: &Carrier,
@@ -159,9 +173,14 @@ impl Upgrade {
             // Another message may have the id; the node then keeps this one under another id.
             status => Some(status?).filter(|status| status.message == message),
         };
-        let id = match known {
-            Some(status) => status.id,
-            None => add(client, &id, message).await?,
+        let id = match (known, carrier) {
+            (Some(status), _) => status.id,
+            (None, Carrier::Pending { .. }) => add(client, &id, message).await?,
+            (None, Carrier::Mined(_)) => {
+                let address = client.address();
+                let reason = format!("{address} does not have its message");
+                return Err(Error::failed(reason));
+            }
         };
         // Without a miner, the request below answers that the message is pending.
         if let Ok(waited) = timeout(MAX_MINING_TIME, wait(client, &id, message)).await {

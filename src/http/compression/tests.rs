@@ -113,6 +113,25 @@ async fn a_compressed_body_has_the_same_content() {
 }
 
 #[tokio::test]
+async fn a_long_body_is_sent_as_it_is_while_too_many_are_compressed() {
+    static COMPRESSORS: Semaphore = Semaphore::const_new(1);
+    let long = || {
+        let content = text(100_000);
+        response("text/html", Frames(vec![Ok(content)], Some(100_000)))
+    };
+    let first = compress_with(&COMPRESSORS, true, long()).await;
+    assert!(first.headers().contains_key("content-encoding"));
+    let second = compress_with(&COMPRESSORS, true, long()).await;
+    assert!(!second.headers().contains_key("content-encoding"));
+    assert_eq!(second.headers()["vary"], "accept-encoding");
+    assert_eq!(second.headers()["etag"], "\"tag\"");
+    assert!(read(second.into_body()).await.unwrap() == text(100_000));
+    drop(first);
+    let third = compress_with(&COMPRESSORS, true, long()).await;
+    assert!(third.headers().contains_key("content-encoding"));
+}
+
+#[tokio::test]
 async fn short_bodies_events_and_other_content_stay_as_they_are() {
     for (kind, length, size, accepts) in [
         ("application/json", 1023, Some(1023), true),

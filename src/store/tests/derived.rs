@@ -86,18 +86,7 @@ fn the_values_of_sealed_blocks_are_stored_and_right_also_after_a_reorg() {
     audit(&database).unwrap();
 
     let branch = sealed_chain(&[1, 6, 7, 8, 9, 10].map(|id| message(id, "old")));
-    let adoption = Adoption {
-        branch: 1,
-        source: "peer".to_owned(),
-        at: 0,
-        max_reorg: u64::MAX,
-        max_replaceable_genesis_length: 1,
-    };
-    let adopted = database.change(|edit| {
-        edit.stage(1, &branch[2..])?;
-        edit.adopt(&adoption)
-    });
-    adopted.unwrap();
+    database.adopt_branch(&branch[2..]).unwrap();
     assert_eq!(found(&database), (expected(&branch), 5));
     audit(&database).unwrap();
     check_range(&database.view(), 1, 7).unwrap();

@@ -2,7 +2,10 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::slice;
+use std::time::{Duration, Instant};
 
+use blockchain::wire::SingleBlock;
 use serde_json::Value;
 
 use super::stamps::{stamp, stamp_of, start, verify};
@@ -116,6 +119,51 @@ fn one_bad_stamp_does_not_keep_others_from_being_upgraded() {
 }
 
 #[test]
+fn a_stamp_of_a_replaced_tip_follows_its_message_on_its_own_network_only() {
+    let (node, files) = start(1);
+    // The block is the tip, which the command warns of.
+    stamp(&node, &files).exits(0);
+    let path = stamp_of(&files[0]);
+    let before = fs::read(&path).unwrap();
+    let other = TestNode::start(&["--difficulty", "1"]);
+    upgrade(&other, slice::from_ref(&path))
+        .exits(1)
+        .complains(&["does not have its message"]);
+    assert_eq!(fs::read(&path).unwrap(), before);
+    assert_eq!(other.status().length, 1, "nothing was added");
+
+    // The chain that replaced the block has the message in another one.
+    let text = node.json::<SingleBlock>("/blocks/1").block.data.message;
+    other.mine(&["another block"]);
+    let lines = "/api/v1/messages/lines?once=true";
+    other
+        .request("POST", lines, &[], text.as_bytes())
+        .expect(201);
+    other.mine(&["above"]);
+    let upgraded = upgrade(&other, &[path]).exits(0);
+    let expected = "block 1 was replaced, and its message mined again in block 2";
+    assert!(upgraded.stderr.contains(expected), "{upgraded:?}");
+    verify(&other, &files[0], 0);
+}
+
+#[test]
+fn stamps_that_stay_pending_wait_together() {
+    let node = TestNode::start(&["--threads", "0"]);
+    let folder = node.sibling("files");
+    fs::create_dir(&folder).unwrap();
+    let files: Vec<_> = ["a", "b", "c"].map(|name| folder.join(name)).into();
+    for file in &files {
+        fs::write(file, "text").unwrap();
+    }
+    stamp(&node, &files).args(["--no-wait"]).succeeds();
+    let begin = Instant::now();
+    let stamps: Vec<_> = files.iter().map(|file| stamp_of(file)).collect();
+    let pending = upgrade(&node, &stamps).exits(1);
+    assert!(begin.elapsed() < Duration::from_secs(19), "{pending:?}");
+    assert_eq!(pending.stderr.matches("the message is pending").count(), 3);
+}
+
+#[test]
 fn json_names_stamps_whose_names_are_not_utf_8() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
@@ -125,7 +173,7 @@ fn json_names_stamps_whose_names_are_not_utf_8() {
         .sibling("x")
         .with_file_name(OsStr::from_bytes(b"minutes \xff.txt"));
     fs::write(&file, "text").unwrap();
-    let stamped = stamp(&node, std::slice::from_ref(&file)).args(["--no-wait", "--json"]);
+    let stamped = stamp(&node, slice::from_ref(&file)).args(["--no-wait", "--json"]);
     let stamped: Value = stamped.succeeds().json();
     assert_eq!(stamped["files"], 1);
     assert!(stamp_of(&file).exists());
