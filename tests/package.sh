@@ -2,7 +2,7 @@
 # Builds the Debian package and installs it in a clean Debian: a node is started by the command line
 # of its unit, the package is upgraded while it runs, removed and purged, and the data stay.
 # Exit code 3: it cannot run here.
-# Usage: tests/package.sh --build          build target/debian/*.deb only
+# Usage: tests/package.sh --build          build target/deb/*.deb only
 #        tests/package.sh [EARLIER.deb]    EARLIER.deb is installed before this version
 # DEBIAN_ROOT is a folder that debootstrap made; it is copied (default: a new one from the network).
 set -euo pipefail
@@ -50,7 +50,8 @@ if cargo deb --version >/dev/null 2>&1; then
 else
     echo "by dpkg-deb, from the metadata for cargo-deb, which is not installed"
 fi
-deb=$(package 1 "$target/debian")
+# Not in target/debian, where cargo-deb removes the packages that it finds.
+deb=$(package 1 "$target/deb")
 dpkg-deb --info "$deb"
 if [ "${1:-}" = --build ]; then exit; fi
 
